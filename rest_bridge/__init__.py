@@ -1,0 +1,1 @@
+"""A gRPC client that speaks HTTP: the contract over REST, read off its descriptors."""

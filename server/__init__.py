@@ -1,0 +1,1 @@
+"""BotTrading's server: a paper-trading venue behind a gRPC contract."""

@@ -1,0 +1,63 @@
+"""Instruments: what can be traded, in which steps, and how deep its market is."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from server.domain.values import SCALE, Units
+
+
+class AssetType(Enum):
+    STOCK = "STOCK"
+    CRYPTO = "CRYPTO"
+    FOREX = "FOREX"
+    ETF = "ETF"
+    OPTION = "OPTION"
+    COMMODITY = "COMMODITY"
+
+
+class LiquidityClass(Enum):
+    LIQUID = "LIQUID"
+    THIN = "THIN"
+
+
+class OptionRight(Enum):
+    CALL = "CALL"
+    PUT = "PUT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionTerms:
+    """What an option is on. `expiry` is the last trading day, `YYYY-MM-DD`."""
+
+    underlying: str
+    strike: Units
+    expiry: str
+    right: OptionRight
+
+
+QUANTITY_STEPS: dict[AssetType, Units] = {
+    AssetType.STOCK: 1,
+    AssetType.ETF: 1,
+    AssetType.CRYPTO: 1,
+    AssetType.FOREX: SCALE,
+    AssetType.OPTION: SCALE,
+    AssetType.COMMODITY: SCALE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instrument:
+    """One instrument, quoted in US dollars; money = quantity × price × multiplier."""
+
+    symbol: str
+    name: str
+    asset_type: AssetType
+    price_tick: Units
+    liquidity_class: LiquidityClass = LiquidityClass.LIQUID
+    multiplier: int = 1
+    option: OptionTerms | None = None
+
+    @property
+    def quantity_step(self) -> Units:
+        """Return the smallest quantity, given by the asset type."""
+        return QUANTITY_STEPS[self.asset_type]

@@ -1,0 +1,65 @@
+"""Quotes: the best bid and ask, and which of them may be applied."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from server.domain.values import SECOND, Micros, Units
+
+FUTURE_TOLERANCE: Micros = 5 * SECOND
+
+
+class QuoteRefusal(Enum):
+    """Why a quote is not applied, in order of precedence."""
+
+    SYMBOL_UNKNOWN = "SYMBOL_UNKNOWN"
+    DECIMAL_INVALID = "DECIMAL_INVALID"
+    PRICE_NOT_POSITIVE = "PRICE_NOT_POSITIVE"
+    SIZE_NEGATIVE = "SIZE_NEGATIVE"
+    CROSSED = "CROSSED"
+    SEQUENCE_NEGATIVE = "SEQUENCE_NEGATIVE"
+    TIME_INVALID = "TIME_INVALID"
+    OUT_OF_DATE = "OUT_OF_DATE"
+    DUPLICATE = "DUPLICATE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """The best bid and ask of a symbol with their sizes, and the last price."""
+
+    symbol: str
+    bid: Units
+    bid_size: Units
+    ask: Units
+    ask_size: Units
+    last: Units
+    time: Micros
+    sequence: int
+
+    @property
+    def mark(self) -> Units:
+        """Return the price that values a position: `last` clamped into [bid, ask]."""
+        return min(max(self.last, self.bid), self.ask)
+
+    def is_fresh(self, now: Micros, staleness_limit: Micros) -> bool:
+        """Tell whether the quote is young enough to trade on."""
+        return now - self.time <= staleness_limit
+
+
+def refusal(quote: Quote, applied: Quote | None, now: Micros) -> QuoteRefusal | None:
+    """Tell why a quote may not replace the applied one of its symbol; None when it may."""
+    if min(quote.bid, quote.ask, quote.last) <= 0:
+        return QuoteRefusal.PRICE_NOT_POSITIVE
+    if min(quote.bid_size, quote.ask_size) < 0:
+        return QuoteRefusal.SIZE_NEGATIVE
+    if quote.bid > quote.ask:
+        return QuoteRefusal.CROSSED
+    if quote.sequence < 0:
+        return QuoteRefusal.SEQUENCE_NEGATIVE
+    if quote.time > now + FUTURE_TOLERANCE:
+        return QuoteRefusal.TIME_INVALID
+    if applied is not None:
+        if quote.time < applied.time:
+            return QuoteRefusal.OUT_OF_DATE
+        if (quote.time, quote.sequence) == (applied.time, applied.sequence):
+            return QuoteRefusal.DUPLICATE
+    return None

@@ -1,0 +1,84 @@
+"""Exact amounts: decimals as integers of 10⁻⁸, how they are read, shown and rounded."""
+
+import re
+from typing import TypeAlias
+
+Units: TypeAlias = int
+"""A price, quantity or amount of money in units of 10⁻⁸."""
+
+Micros: TypeAlias = int
+"""A moment in microseconds since 1970-01-01T00:00:00Z, or a span of microseconds."""
+
+SCALE: Units = 10**8
+CENT: Units = SCALE // 100
+SECOND: Micros = 1_000_000
+DAY: Micros = 86_400 * SECOND
+
+AMOUNT_LIMIT: Units = 9 * 10**10 * SCALE
+"""A notional or reservation must stay below this: 90 000 000 000, which fits 63 bits."""
+
+_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,9})(?:\.([0-9]{1,8}))?")
+_SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-=/]{0,31}")
+
+
+class DecimalError(ValueError):
+    """The text is no decimal of at most 10 digits before and 8 after the point."""
+
+
+def parse_units(text: str) -> Units:
+    """Read a non-negative decimal such as "185.5"; raise DecimalError for anything else."""
+    match = _DECIMAL.fullmatch(text)
+    if match is None:
+        raise DecimalError
+    whole, fraction = match.groups()
+    return int(whole) * SCALE + (int(fraction.ljust(8, "0")) if fraction else 0)
+
+
+def format_units(value: Units) -> str:
+    """Show a price or quantity with 8 decimals."""
+    sign = "-" if value < 0 else ""
+    whole, fraction = divmod(abs(value), SCALE)
+    return f"{sign}{whole}.{fraction:08d}"
+
+
+def format_money(value: Units) -> str:
+    """Show money with 2 decimals; it must be whole cents already."""
+    sign = "-" if value < 0 else ""
+    cents, below = divmod(abs(value), CENT)
+    assert below == 0, f"{value} is no whole number of cents"
+    return f"{sign}{cents // 100}.{cents % 100:02d}"
+
+
+def divide_up(numerator: int, denominator: int) -> int:
+    """Divide by a positive number and round towards positive infinity."""
+    return -(-numerator // denominator)
+
+
+def divide_half_even(numerator: int, denominator: int) -> int:
+    """Divide by a positive number and round to the nearest, ties to the even one."""
+    quotient, remainder = divmod(numerator, denominator)
+    if 2 * remainder > denominator or (2 * remainder == denominator and quotient % 2):
+        return quotient + 1
+    return quotient
+
+
+def cents_up(numerator: int, denominator: int = 1) -> Units:
+    """Round a fraction of units up to whole cents: what an account pays."""
+    return divide_up(numerator, denominator * CENT) * CENT
+
+
+def cents_down(numerator: int, denominator: int = 1) -> Units:
+    """Round a fraction of units down to whole cents: what an account receives."""
+    return numerator // (denominator * CENT) * CENT
+
+
+def cents_half_even(numerator: int, denominator: int = 1) -> Units:
+    """Round a fraction of units to the nearest cent: what is only shown."""
+    return divide_half_even(numerator, denominator * CENT) * CENT
+
+
+def normalize_symbol(text: str) -> str | None:
+    """Upper-case a symbol and write `/` as `-`; None when it cannot be one."""
+    if _SYMBOL.fullmatch(text) is None:
+        return None
+    return text.upper().replace("/", "-")
