@@ -205,29 +205,29 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     The account is halted, or only reducing orders pass.
     Example: a BUY while the trading state is REDUCING.
     """
-    ERROR_REASON_ORDER_TOO_LARGE: _ErrorReason.ValueType  # 43
-    """The notional or reservation would reach 90 000 000 000.
-    Example: a BUY of 9 999 999 999 at 100.
-    """
-    ERROR_REASON_TOO_MANY_OPEN_ORDERS: _ErrorReason.ValueType  # 44
+    ERROR_REASON_TOO_MANY_OPEN_ORDERS: _ErrorReason.ValueType  # 43
     """The account has 1 000 live orders.
     Example: the 1 001st resting LIMIT order.
     """
-    ERROR_REASON_MARKET_CLOSED: _ErrorReason.ValueType  # 45
-    """The market is closed and the order cannot wait.
-    Example: an IOC order at night.
+    ERROR_REASON_ORDER_TOO_LARGE: _ErrorReason.ValueType  # 44
+    """The notional or reservation would reach 90 000 000 000.
+    Example: a BUY of 9 999 999 999 at 100.
     """
-    ERROR_REASON_NO_QUOTE: _ErrorReason.ValueType  # 46
-    """There is no quote, or only a stale one, and the order cannot wait.
-    Example: a MARKET order before the first quote.
-    """
-    ERROR_REASON_INSUFFICIENT_BUYING_POWER: _ErrorReason.ValueType  # 47
+    ERROR_REASON_INSUFFICIENT_BUYING_POWER: _ErrorReason.ValueType  # 45
     """The buying power does not cover the order.
     Example: a BUY of 1 000 shares at 185 with 50 000 to spend.
     """
-    ERROR_REASON_INSUFFICIENT_POSITION: _ErrorReason.ValueType  # 48
+    ERROR_REASON_INSUFFICIENT_POSITION: _ErrorReason.ValueType  # 46
     """The position, less what open SELL orders hold, is smaller than the order.
     Example: a SELL of 10 with a position of 5.
+    """
+    ERROR_REASON_MARKET_CLOSED: _ErrorReason.ValueType  # 47
+    """The market is closed and the order cannot wait.
+    Example: an IOC order at night.
+    """
+    ERROR_REASON_NO_QUOTE: _ErrorReason.ValueType  # 48
+    """There is no quote, or only a stale one, and the order cannot wait.
+    Example: a MARKET order before the first quote.
     """
     ERROR_REASON_FOK_NOT_FILLABLE: _ErrorReason.ValueType  # 49
     """A FOK order could not be filled whole at once.
@@ -445,29 +445,29 @@ ERROR_REASON_TRADING_HALTED: ErrorReason.ValueType  # 42
 The account is halted, or only reducing orders pass.
 Example: a BUY while the trading state is REDUCING.
 """
-ERROR_REASON_ORDER_TOO_LARGE: ErrorReason.ValueType  # 43
-"""The notional or reservation would reach 90 000 000 000.
-Example: a BUY of 9 999 999 999 at 100.
-"""
-ERROR_REASON_TOO_MANY_OPEN_ORDERS: ErrorReason.ValueType  # 44
+ERROR_REASON_TOO_MANY_OPEN_ORDERS: ErrorReason.ValueType  # 43
 """The account has 1 000 live orders.
 Example: the 1 001st resting LIMIT order.
 """
-ERROR_REASON_MARKET_CLOSED: ErrorReason.ValueType  # 45
-"""The market is closed and the order cannot wait.
-Example: an IOC order at night.
+ERROR_REASON_ORDER_TOO_LARGE: ErrorReason.ValueType  # 44
+"""The notional or reservation would reach 90 000 000 000.
+Example: a BUY of 9 999 999 999 at 100.
 """
-ERROR_REASON_NO_QUOTE: ErrorReason.ValueType  # 46
-"""There is no quote, or only a stale one, and the order cannot wait.
-Example: a MARKET order before the first quote.
-"""
-ERROR_REASON_INSUFFICIENT_BUYING_POWER: ErrorReason.ValueType  # 47
+ERROR_REASON_INSUFFICIENT_BUYING_POWER: ErrorReason.ValueType  # 45
 """The buying power does not cover the order.
 Example: a BUY of 1 000 shares at 185 with 50 000 to spend.
 """
-ERROR_REASON_INSUFFICIENT_POSITION: ErrorReason.ValueType  # 48
+ERROR_REASON_INSUFFICIENT_POSITION: ErrorReason.ValueType  # 46
 """The position, less what open SELL orders hold, is smaller than the order.
 Example: a SELL of 10 with a position of 5.
+"""
+ERROR_REASON_MARKET_CLOSED: ErrorReason.ValueType  # 47
+"""The market is closed and the order cannot wait.
+Example: an IOC order at night.
+"""
+ERROR_REASON_NO_QUOTE: ErrorReason.ValueType  # 48
+"""There is no quote, or only a stale one, and the order cannot wait.
+Example: a MARKET order before the first quote.
 """
 ERROR_REASON_FOK_NOT_FILLABLE: ErrorReason.ValueType  # 49
 """A FOK order could not be filled whole at once.

@@ -1,0 +1,69 @@
+"""Messages as JSON values: every field present, in the order of the contract."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+JsonValue: TypeAlias = Any
+ToJson: TypeAlias = Callable[[Any], JsonValue]
+Reader: TypeAlias = Callable[[Message], JsonValue]
+
+
+def message_json(descriptor: Descriptor) -> ToJson:
+    """Compile a converter from a message to a JSON object; what is not set becomes null."""
+    if descriptor.full_name == Timestamp.DESCRIPTOR.full_name:
+        return rfc3339
+    readers = [(field.name, field_json(field)) for field in descriptor.fields]
+    return lambda message: {name: read(message) for name, read in readers}
+
+
+def field_json(field: FieldDescriptor) -> Reader:
+    """Compile a reader of one field of a message."""
+    name = field.name
+    convert = _value_json(field)
+    if field.is_repeated:
+        if convert is None:
+            return lambda message: list(getattr(message, name))
+        return lambda message: [convert(item) for item in getattr(message, name)]
+    if field.has_presence:
+        if convert is None:
+            return lambda message: getattr(message, name) if message.HasField(name) else None
+        return lambda message: convert(getattr(message, name)) if message.HasField(name) else None
+    if convert is None:
+        return lambda message: getattr(message, name)
+    return lambda message: convert(getattr(message, name))
+
+
+def rfc3339(time: Timestamp) -> str:
+    """Write a time in UTC, with as many digits of the second as it needs: none, 3 or 6."""
+    text = datetime.fromtimestamp(time.seconds, UTC).isoformat()[:19]
+    microseconds = time.nanos // 1000
+    if not microseconds:
+        return f"{text}Z"
+    if microseconds % 1000:
+        return f"{text}.{microseconds:06}Z"
+    return f"{text}.{microseconds // 1000:03}Z"
+
+
+def _value_json(field: FieldDescriptor) -> ToJson | None:
+    """Return the converter of one value, or None where it goes into JSON as it is."""
+    if field.message_type is not None:
+        if field.message_type.GetOptions().map_entry:
+            raise ValueError(f"{field.full_name}: the bridge does not transcode maps")
+        return message_json(field.message_type)
+    if field.enum_type is not None:
+        return _enum_json(field.enum_type)
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        raise ValueError(f"{field.full_name}: the bridge does not transcode bytes")
+    return None
+
+
+def _enum_json(descriptor: EnumDescriptor) -> ToJson:
+    prefix = descriptor.values[0].name.removesuffix("UNSPECIFIED")
+    names = {value.number: value.name.removeprefix(prefix) for value in descriptor.values}
+    # A newer server may know a value that this bridge does not: its number is then all there is.
+    return lambda number: names.get(number, str(number))

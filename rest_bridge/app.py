@@ -1,0 +1,83 @@
+"""The bridge as a FastAPI application: the transcoded routes, health, and the OpenAPI page."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bottrading.v1 import bot_trading_pb2, error_reason_pb2, key_management_pb2, market_data_pb2
+from fastapi import FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
+
+from rest_bridge import replies
+from rest_bridge.bridge import Bridge
+from rest_bridge.errors import method_not_allowed, route_not_found
+from rest_bridge.headers import read_head
+from rest_bridge.limits import LingeringClose
+from rest_bridge.openapi import openapi_document
+from rest_bridge.routes import routes_of
+from rest_bridge.settings import Settings
+from rest_bridge.upstream import Upstream
+
+PREFIXES = ("/api/trade/v1/bot", "/api/v1/bot")
+
+_SERVICES = [
+    service
+    for module in (bot_trading_pb2, key_management_pb2, market_data_pb2)
+    for service in module.DESCRIPTOR.services_by_name.values()
+]
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Compose the application; channels open when it starts and close when it ends."""
+    routes = routes_of(_SERVICES)
+    upstream = Upstream(settings)
+    bridge = Bridge(routes, upstream, settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await upstream.open()
+        try:
+            yield
+        finally:
+            await upstream.close()
+
+    async def healthz(_: Request) -> Response:
+        return Response(status_code=200)
+
+    async def readyz(_: Request) -> Response:
+        return Response(status_code=200 if await upstream.is_serving() else 503)
+
+    app = FastAPI(title="BotTrading", redirect_slashes=False, redoc_url=None, lifespan=lifespan)
+    app.add_route("/healthz", healthz)
+    app.add_route("/readyz", readyz)
+    for prefix in PREFIXES:
+        app.mount(prefix, bridge)
+    document = openapi_document(routes, PREFIXES, error_reason_pb2.ErrorReason.DESCRIPTOR)
+    app.openapi = lambda: document  # type: ignore[method-assign]
+    app.add_exception_handler(HTTPException, _refuse)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "PATCH", "DELETE"),
+            allow_headers=("*",),
+            expose_headers=replies.EXPOSED_HEADERS,
+        )
+    app.add_middleware(LingeringClose, linger_seconds=settings.linger_seconds)
+    return app
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    """Answer what no mounted route took, in the shape of every refusal."""
+    allow = (
+        error.headers.get("Allow") if isinstance(error, HTTPException) and error.headers else None
+    )
+    refused = (
+        route_not_found()
+        if allow is None
+        else method_not_allowed((b"allow", allow.encode("ascii")))
+    )
+    reply = replies.refusal(refused, read_head(request.scope["headers"]).request_id)
+    response = Response(reply.body, status_code=reply.status)
+    response.raw_headers = reply.headers
+    return response

@@ -1,0 +1,163 @@
+"""The transcoding endpoint: one ASGI application that serves every route of the contract."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import grpc.aio
+from bottrading.v1 import annotations_pb2 as contract
+from starlette.types import Receive, Scope, Send
+
+from rest_bridge import replies
+from rest_bridge.errors import (
+    RawMetadata,
+    Refusal,
+    body_too_large,
+    internal_error,
+    method_not_allowed,
+    refusal_from_status,
+    route_not_found,
+)
+from rest_bridge.headers import RequestHead, read_head, take_ticket
+from rest_bridge.limits import ClientDisconnected, read_body
+from rest_bridge.replies import Reply
+from rest_bridge.routes import Match, Route, Router
+from rest_bridge.settings import Settings
+from rest_bridge.transcoding import AnswerWriter, RequestReader
+from rest_bridge.upstream import Upstream
+
+logger = logging.getLogger("rest_bridge")
+
+# A message never begins with a tag of field 0, so no server takes this for a request of any kind.
+_NO_MESSAGE = b"\x00"
+
+_KEY_METHODS = (contract.CREDENTIAL_BOT_KEY, contract.CREDENTIAL_BOT_KEY_OR_TICKET)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What serves one route."""
+
+    route: Route
+    reader: RequestReader
+    writer: AnswerWriter
+
+
+class Bridge:
+    """Serves the routes below the path prefix at which it is mounted."""
+
+    def __init__(self, routes: Iterable[Route], upstream: Upstream, settings: Settings) -> None:
+        self._upstream = upstream
+        self._settings = settings
+        self._router: Router[Endpoint] = Router()
+        for route in routes:
+            endpoint = Endpoint(route, RequestReader(route), AnswerWriter(route))
+            self._router.add(route.verb, route.path, endpoint)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        head = read_head(scope["headers"])
+        try:
+            reply = await self._reply(scope, receive, head)
+        except ClientDisconnected:
+            return
+        except Refusal as refused:
+            reply = replies.refusal(refused, head.request_id)
+        except Exception:
+            logger.exception("a request failed")
+            reply = replies.refusal(internal_error(), head.request_id)
+        await reply.send(send)
+
+    async def _reply(self, scope: Scope, receive: Receive, head: RequestHead) -> Reply:
+        match = self._find(scope)
+        verb = scope["method"]
+        if verb == "OPTIONS":
+            return replies.no_content([_allow(match)], head.request_id)
+        endpoint = match.endpoints.get("GET" if verb == "HEAD" else verb)
+        if endpoint is None:
+            raise method_not_allowed(_allow(match))
+        return await self._serve(endpoint, match.values, scope["query_string"], receive, head)
+
+    def _find(self, scope: Scope) -> Match[Endpoint]:
+        # The path is matched as it was sent: decoded first, %2F would part a value in two.
+        prefix = scope["root_path"].encode("ascii")
+        path: bytes = scope["raw_path"]
+        match = self._router.find(path[len(prefix) :]) if path.startswith(prefix) else None
+        if match is None:
+            raise route_not_found()
+        return match
+
+    async def _serve(
+        self,
+        endpoint: Endpoint,
+        path_values: tuple[str, ...],
+        query: bytes,
+        receive: Receive,
+        head: RequestHead,
+    ) -> Reply:
+        if head.content_length > self._settings.body_bytes_max:
+            raise body_too_large(self._settings.body_bytes_max)
+        if endpoint.route.credential == contract.CREDENTIAL_BOT_KEY_OR_TICKET:
+            query = take_ticket(query, head)
+        if not head.has_legal_credential(self._settings.credential_bytes_max):
+            raise _unauthenticated(endpoint.route)
+        body = await read_body(receive, self._settings.body_bytes_max) if head.has_body else b""
+        try:
+            request = endpoint.reader.read(path_values, query, body)
+        except Refusal as refused:
+            refused.metadata = await self._metadata_of_refusal(endpoint, head)
+            raise
+        answer, metadata = await self._call(endpoint, request, head)
+        return replies.success(endpoint.writer.write(answer), metadata, head.request_id)
+
+    async def _call(
+        self, endpoint: Endpoint, request: bytes, head: RequestHead
+    ) -> tuple[bytes, RawMetadata]:
+        route = endpoint.route
+        try:
+            if not route.method.server_streaming:
+                return await self._upstream.call(route.rpc, request, head.metadata())
+            await self._upstream.first_of_stream(route.rpc, request, head.metadata())
+        except grpc.aio.AioRpcError as error:
+            refused = refusal_from_status(
+                error.code(), error.details(), error.trailing_metadata() or ()
+            )
+            if refused.status == 401:
+                refused.headers += (_challenge(route),)
+            raise refused from None
+        raise Refusal(501, "NOT_OFFERED", "This bridge does not offer streams.")
+
+    async def _metadata_of_refusal(self, endpoint: Endpoint, head: RequestHead) -> RawMetadata:
+        """Let the server refuse too, and return what it says about the caller's rates.
+
+        Credential and rate come before the fields: a stranger must not be told about fields, and
+        a refused call counts. Raises the server's refusal when it is one of those.
+        """
+        try:
+            await self._call(endpoint, _NO_MESSAGE, head)
+        except Refusal as theirs:
+            if theirs.status != 422:
+                raise
+            return theirs.metadata
+        return ()
+
+
+def _allow(match: Match[Endpoint]) -> tuple[bytes, bytes]:
+    verbs = set(match.endpoints) | {"OPTIONS"}
+    if "GET" in verbs:
+        verbs.add("HEAD")
+    return b"allow", ", ".join(sorted(verbs)).encode("ascii")
+
+
+def _unauthenticated(route: Route) -> Refusal:
+    reason, message = (
+        ("BOT_KEY_INVALID", "The bot key is missing, malformed, unknown or revoked.")
+        if route.credential in _KEY_METHODS
+        else ("TOKEN_INVALID", "The token is missing or not valid.")
+    )
+    return Refusal(401, reason, message, headers=(_challenge(route),))
+
+
+def _challenge(route: Route) -> tuple[bytes, bytes]:
+    if route.credential in _KEY_METHODS:
+        return b"www-authenticate", b'ApiKey realm="bottrading", header="X-Bot-Key"'
+    return b"www-authenticate", b'Bearer realm="bottrading"'

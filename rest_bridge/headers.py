@@ -1,0 +1,79 @@
+"""The headers of a request, as metadata for the server behind."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+from urllib.parse import unquote_to_bytes
+
+Metadata: TypeAlias = tuple[tuple[str, str], ...]
+
+_CREDENTIAL_KEYS = {b"x-bot-key": "x-bot-key", b"authorization": "authorization"}
+_TICKET_KEY = "x-stream-ticket"
+_LEGAL_CREDENTIAL = re.compile(rb"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
+_LEGAL_REQUEST_ID = re.compile(rb"[\x21-\x7e]([\x20-\x7e]{0,126}[\x21-\x7e])?")
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """What the bridge takes from a request's headers."""
+
+    credentials: list[tuple[str, str]] = field(default_factory=list)
+    credentials_legal: bool = True
+    request_id: str | None = None
+    content_length: int = 0
+    has_body: bool = False
+
+    def metadata(self) -> Metadata:
+        if self.request_id is None:
+            return tuple(self.credentials)
+        return (*self.credentials, ("x-request-id", self.request_id))
+
+    def add_credential(self, key: str, value: bytes) -> None:
+        """Keep a credential as it came; duplicates too, since refusing them is the server's.
+
+        Text that metadata cannot carry makes the whole head illegal instead of failing the call.
+        """
+        if _LEGAL_CREDENTIAL.fullmatch(value):
+            self.credentials.append((key, value.decode("ascii")))
+        else:
+            self.credentials_legal = False
+
+    def has_legal_credential(self, bytes_max: int) -> bool:
+        """Tell whether the server can be asked: it refuses more metadata than it takes unread."""
+        return (
+            self.credentials_legal
+            and 0 < sum(len(value) for _, value in self.credentials) <= bytes_max
+        )
+
+
+def read_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
+    """Read a request's headers; the first legal X-Request-Id is the caller's own."""
+    head = RequestHead()
+    for name, value in headers:
+        if name in _CREDENTIAL_KEYS:
+            head.add_credential(_CREDENTIAL_KEYS[name], value)
+        elif name == b"content-length":
+            head.content_length = int(value)
+            head.has_body = head.has_body or head.content_length > 0
+        elif name == b"transfer-encoding":
+            head.has_body = True
+        elif (
+            name == b"x-request-id"
+            and head.request_id is None
+            and _LEGAL_REQUEST_ID.fullmatch(value)
+        ):
+            head.request_id = value.decode("ascii")
+    return head
+
+
+def take_ticket(query: bytes, head: RequestHead) -> bytes:
+    """Move the credential `ticket` from a query to the head; return the query without it."""
+    rest = []
+    for pair in query.split(b"&"):
+        name, _, value = pair.partition(b"=")
+        if name == b"ticket":
+            head.add_credential(_TICKET_KEY, unquote_to_bytes(value))
+        else:
+            rest.append(pair)
+    return b"&".join(rest)

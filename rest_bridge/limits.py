@@ -1,0 +1,214 @@
+"""What one connection may take of the bridge, in bytes, time and places: uvicorn bounds none."""
+
+import asyncio
+import socket
+from functools import partial
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from rest_bridge import replies
+from rest_bridge.errors import Refusal, body_too_large
+from rest_bridge.settings import Settings
+
+
+class ClientDisconnected(Exception):
+    """The client left before its request was whole; nobody waits for an answer."""
+
+
+async def read_body(receive: Receive, bytes_max: int) -> bytes:
+    """Read a request's body.
+
+    Raises Refusal when it is larger than allowed, ClientDisconnected when its rest will not come.
+    """
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        body += message["body"]
+        if len(body) > bytes_max:
+            raise body_too_large(bytes_max)
+        more = message["more_body"]
+    return body
+
+
+class LingeringClose:
+    """Middleware that closes a connection whose request was answered before its body was read.
+
+    The answer is sent whole and the rest of the body is awaited for a while before the close:
+    closed at once, unread bytes would make the kernel throw the answer away.
+    """
+
+    def __init__(self, app: ASGIApp, linger_seconds: float) -> None:
+        self._app = app
+        self._linger_seconds = linger_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _announces_body(scope):
+            exchange = _Exchange(receive, send, self._linger_seconds)
+            await self._app(scope, exchange.receive, exchange.send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _announces_body(scope: Scope) -> bool:
+    return any(
+        (name == b"content-length" and value != b"0") or name == b"transfer-encoding"
+        for name, value in scope["headers"]
+    )
+
+
+class _Exchange:
+    """One request and its answer: knows whether the body was read to its end."""
+
+    def __init__(self, receive: Receive, send: Send, linger_seconds: float) -> None:
+        self._receive = receive
+        self._send = send
+        self._linger_seconds = linger_seconds
+        self._body_is_read = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._body_is_read = not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if self._body_is_read:
+            await self._send(message)
+        elif message["type"] == "http.response.start":
+            await self._send(
+                {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            )
+        elif message.get("more_body", False):
+            await self._send(message)
+        else:
+            await self._send({**message, "more_body": True})
+            await self._drain()
+            await self._send({"type": "http.response.body"})
+
+    async def _drain(self) -> None:
+        try:
+            async with asyncio.timeout(self._linger_seconds):
+                while not self._body_is_read:
+                    await self.receive()
+        except TimeoutError:
+            pass
+
+
+def bounded_protocol(settings: Settings) -> "partial[BoundedProtocol]":
+    """Return what makes uvicorn's connections, each within the limits of the settings."""
+    return partial(BoundedProtocol, settings=settings)
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """An HTTP connection with a place, a deadline for each request to arrive, and a bound on bytes.
+
+    A request (head, body, chunk sizes, trailers) that grows beyond `drained_bytes_max` ends the
+    connection, whoever still reads it.
+    """
+
+    def __init__(self, *args: Any, settings: Settings, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._settings = settings
+        self._deadline: asyncio.TimerHandle | None = None
+        self._awaits_head = True
+        self._request_bytes = 0
+        self._malformed = Refusal(400, "MALFORMED_REQUEST", "The request is not HTTP.")
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        _give_up_on_deaf_peers(transport, self._settings.unread_answer_seconds)
+        if len(self.connections) > self._settings.connections_max:
+            self._refuse(Refusal(503, "UNAVAILABLE", "Too many connections; try again."))
+        else:
+            self._set_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._clear_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._request_bytes += len(data)
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._awaits_head and self._request_bytes > self._settings.head_bytes_max:
+            self._refuse(self._head_too_large())
+        elif self._request_bytes > self._settings.drained_bytes_max:
+            self.transport.close()
+        elif self._deadline is None and self._awaits_more():
+            self._set_deadline()
+
+    def on_message_begin(self) -> None:
+        self._clear_deadline()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._awaits_head = False
+        if self._request_bytes > self._settings.head_bytes_max:
+            self._refuse_large_head()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._clear_deadline()
+        self._awaits_head = True
+        self._request_bytes = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(self._malformed)
+
+    def _awaits_more(self) -> bool:
+        # Any byte ends uvicorn's own timer of an idle connection, even one that begins no request.
+        is_idle = self.cycle is None or self.cycle.response_complete
+        return is_idle or not self._awaits_head
+
+    def _set_deadline(self) -> None:
+        self._deadline = self.loop.call_later(
+            self._settings.request_deadline_seconds, self._end_late_request
+        )
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _end_late_request(self) -> None:
+        if self._awaits_head or self.cycle.response_started:
+            self.transport.close()
+        else:
+            limit = self._settings.request_deadline_seconds
+            message = f"The request did not arrive within {limit:g} seconds."
+            self._refuse(Refusal(408, "MALFORMED_REQUEST", message))
+
+    def _refuse_large_head(self) -> None:
+        head_bytes = len(self.url) + sum(
+            len(name) + len(value) + len(b": \r\n") for name, value in self.headers
+        )
+        if head_bytes > self._settings.head_bytes_max:
+            self._malformed = self._head_too_large()
+            # The parser stops and uvicorn answers through send_400_response.
+            raise ValueError("head too large")
+
+    def _head_too_large(self) -> Refusal:
+        limit = self._settings.head_bytes_max
+        message = f"The request line and headers are larger than {limit} bytes."
+        return Refusal(431, "MESSAGE_TOO_LARGE", message)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        reply = replies.refusal(refusal, None)
+        headers = [*reply.headers, (b"connection", b"close")]
+        lines = [name + b": " + value + b"\r\n" for name, value in headers]
+        self.transport.write(b"".join([STATUS_LINE[reply.status], *lines, b"\r\n", reply.body]))
+        self.transport.close()
+
+
+def _give_up_on_deaf_peers(transport: asyncio.Transport, seconds: float) -> None:
+    """Let the kernel end a connection whose peer reads nothing; else it keeps the answer for ever."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+        timeout_ms = int(seconds * 1000)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)

@@ -1,0 +1,227 @@
+"""The OpenAPI 3.1 document, built from the same descriptors as the routes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+from bottrading.v1 import annotations_pb2 as contract
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from rest_bridge.comments import contract_comments
+from rest_bridge.request_fields import is_required
+from rest_bridge.routes import Route
+
+Json: TypeAlias = dict[str, Any]
+
+_DECIMAL = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,8})?$"},
+        {"type": "number"},
+    ]
+}
+_WELL_KNOWN = {
+    Timestamp.DESCRIPTOR.full_name: {"type": "string", "format": "date-time"},
+    Duration.DESCRIPTOR.full_name: {"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,9})?s$"},
+}
+_SCALARS = {
+    FieldDescriptor.CPPTYPE_STRING: {"type": "string"},
+    FieldDescriptor.CPPTYPE_BOOL: {"type": "boolean"},
+    FieldDescriptor.CPPTYPE_INT32: {"type": "integer", "format": "int32"},
+    FieldDescriptor.CPPTYPE_INT64: {"type": "integer", "format": "int64"},
+    FieldDescriptor.CPPTYPE_DOUBLE: {"type": "number", "format": "double"},
+}
+_SECURITY: dict[int, list[Json]] = {
+    contract.CREDENTIAL_BOT_KEY: [{"BotKey": []}],
+    contract.CREDENTIAL_BOT_KEY_OR_TICKET: [{"BotKey": []}, {"StreamTicket": []}],
+    contract.CREDENTIAL_USER_TOKEN: [{"UserToken": []}],
+    contract.CREDENTIAL_OPERATOR_TOKEN: [{"OperatorToken": []}],
+}
+_SECURITY_SCHEMES = {
+    "BotKey": {"type": "apiKey", "in": "header", "name": "X-Bot-Key"},
+    "StreamTicket": {"type": "apiKey", "in": "query", "name": "ticket"},
+    "UserToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "OperatorToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+}
+_TEXT = {"type": "string"}
+_REFUSAL = {
+    "type": "object",
+    "description": "A refusal; nothing changed unless the outcome is said to be unknown.",
+    "required": ["type", "message", "detail", "error", "request_id"],
+    "properties": {
+        "type": _TEXT,
+        "message": _TEXT,
+        "detail": _TEXT,
+        "error": {
+            "type": "object",
+            "required": ["type", "reason", "message", "violations"],
+            "properties": {
+                "type": _TEXT,
+                "reason": {"$ref": "#/components/schemas/ErrorReason"},
+                "message": _TEXT,
+                "violations": {
+                    "type": "array",
+                    "items": {"type": "object", "properties": {"field": _TEXT, "message": _TEXT}},
+                },
+            },
+        },
+        "request_id": _TEXT,
+    },
+}
+
+
+def openapi_document(
+    routes: Sequence[Route], prefixes: Iterable[str], reasons: EnumDescriptor
+) -> Json:
+    """Describe the routes, with the contract's own comments, below each of the path prefixes."""
+    builder = _Builder()
+    paths: dict[str, Json] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.verb.lower()] = builder.operation(route)
+    builder.add_enum(reasons)
+    services = {route.method.containing_service.name: None for route in routes}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "BotTrading", "version": "1"},
+        "servers": [{"url": prefix} for prefix in prefixes],
+        "tags": [{"name": name, **builder.description(name)} for name in services],
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(builder.schemas.items())) | {"Refusal": _REFUSAL},
+            "securitySchemes": _SECURITY_SCHEMES,
+        },
+    }
+
+
+class _Builder:
+    def __init__(self) -> None:
+        self.schemas: dict[str, Json] = {}
+        self._comments = contract_comments()
+        self._operation_ids: set[str] = set()
+
+    def description(self, name: str) -> Json:
+        comment = self._comments.get(name)
+        return {"description": comment} if comment else {}
+
+    def operation(self, route: Route) -> Json:
+        method = route.method
+        comment = self._comments.get(f"{method.containing_service.name}.{method.name}", "")
+        operation: Json = {
+            "operationId": self._operation_id(route),
+            "tags": [method.containing_service.name],
+            "summary": comment.partition(". ")[0].partition("\n")[0].rstrip("."),
+            "description": comment,
+            "security": _SECURITY.get(route.credential, []),
+            "parameters": list(self._parameters(route)),
+            "responses": {
+                str(route.success_status): {
+                    "description": HTTPStatus(route.success_status).phrase,
+                    "content": self._answer(route),
+                },
+                "default": {
+                    "description": "A refusal",
+                    "content": _json_content({"$ref": "#/components/schemas/Refusal"}),
+                },
+            },
+        }
+        if route.takes_body:
+            body = self._object(method.input_type, without=route.parameters)
+            operation["requestBody"] = {
+                "required": bool(body["required"]),
+                "content": _json_content(body),
+            }
+        return operation
+
+    def add_enum(self, descriptor: EnumDescriptor) -> None:
+        prefix = descriptor.values[0].name.removesuffix("UNSPECIFIED")
+        names = {value.name: value.name.removeprefix(prefix) for value in descriptor.values[1:]}
+        lines = [f"- `{name}`: {self._comments.get(value, '')}" for value, name in names.items()]
+        self.schemas[descriptor.name] = {
+            "type": "string",
+            "enum": list(names.values()),
+            "description": "\n".join([self._comments.get(descriptor.name, ""), "", *lines]),
+        }
+
+    def _operation_id(self, route: Route) -> str:
+        """Name an operation as its method; a further binding adds what its path says."""
+        name = route.method.name
+        if name in self._operation_ids:
+            name += route.path.rpartition("/")[2].title().replace("-", "")
+        self._operation_ids.add(name)
+        return name
+
+    def _parameters(self, route: Route) -> Iterator[Json]:
+        for field in route.method.input_type.fields:
+            in_path = field.name in route.parameters
+            if in_path or not route.takes_body:
+                yield {
+                    "name": field.name,
+                    "in": "path" if in_path else "query",
+                    "required": in_path or is_required(field),
+                    **self.description(f"{route.method.input_type.name}.{field.name}"),
+                    "schema": self._value(field),
+                    **({"style": "form", "explode": False} if field.is_repeated else {}),
+                }
+
+    def _answer(self, route: Route) -> Json:
+        output = route.method.output_type
+        if route.method.server_streaming:
+            return {"text/event-stream": {"schema": self._message(output)}}
+        if route.response_body:
+            return _json_content(self._value(output.fields_by_name[route.response_body]))
+        return _json_content(self._message(output))
+
+    def _object(self, descriptor: Descriptor, without: Sequence[str]) -> Json:
+        """Describe what a caller sends: only what is required must be there."""
+        fields = [field for field in descriptor.fields if field.name not in without]
+        return {
+            "type": "object",
+            "additionalProperties": False,
+            "required": [field.name for field in fields if is_required(field)],
+            "properties": self._properties(descriptor.name, fields),
+        }
+
+    def _message(self, descriptor: Descriptor) -> Json:
+        """Describe a message by reference; all fields of an answer are always there."""
+        if descriptor.full_name in _WELL_KNOWN:
+            return _WELL_KNOWN[descriptor.full_name]
+        if descriptor.name not in self.schemas:
+            required = [field.name for field in descriptor.fields if is_required(field)]
+            self.schemas[descriptor.name] = {
+                "type": "object",
+                **self.description(descriptor.name),
+                "required": required or [field.name for field in descriptor.fields],
+                "properties": self._properties(descriptor.name, descriptor.fields),
+            }
+        return {"$ref": f"#/components/schemas/{descriptor.name}"}
+
+    def _properties(self, owner: str, fields: Iterable[FieldDescriptor]) -> Json:
+        return {
+            field.name: {**self._property(field), **self.description(f"{owner}.{field.name}")}
+            for field in fields
+        }
+
+    def _property(self, field: FieldDescriptor) -> Json:
+        schema = self._value(field)
+        if field.has_presence and not is_required(field):
+            return {"anyOf": [schema, {"type": "null"}]}
+        return schema
+
+    def _value(self, field: FieldDescriptor) -> Json:
+        item = self._item(field)
+        return {"type": "array", "items": item} if field.is_repeated else item
+
+    def _item(self, field: FieldDescriptor) -> Json:
+        if field.message_type is not None:
+            return self._message(field.message_type)
+        if field.enum_type is not None:
+            self.add_enum(field.enum_type)
+            return {"$ref": f"#/components/schemas/{field.enum_type.name}"}
+        if field.GetOptions().Extensions[contract.decimal]:
+            return _DECIMAL
+        return _SCALARS[field.cpp_type]
+
+
+def _json_content(schema: Json) -> Json:
+    return {"application/json": {"schema": schema}}

@@ -1,0 +1,97 @@
+"""HTTP answers, successes and refusals alike, with the headers that every one of them carries."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import orjson
+import uuid_utils
+from starlette.types import Send
+
+from rest_bridge.errors import RawMetadata, Refusal
+from rest_bridge.transcoding import Answer
+
+HttpHeaders: TypeAlias = list[tuple[bytes, bytes]]
+
+_RATE_HEADERS = {
+    "x-ratelimit-limit": (b"x-ratelimit-limit", b"x-vq-ratelimit-limit"),
+    "x-ratelimit-remaining": (b"x-ratelimit-remaining", b"x-vq-ratelimit-remaining"),
+    "x-ratelimit-reset": (b"x-ratelimit-reset", b"x-vq-ratelimit-reset"),
+}
+EXPOSED_HEADERS = (
+    "x-request-id",
+    "x-next-page-token",
+    "retry-after",
+    *(name.decode("ascii") for names in _RATE_HEADERS.values() for name in names),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Status, headers and body, ready to be sent."""
+
+    status: int
+    headers: HttpHeaders
+    body: bytes
+
+    async def send(self, send: Send) -> None:
+        start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def success(answer: Answer, metadata: RawMetadata, request_id: str | None) -> Reply:
+    """Reply with an answer; `request_id` is the caller's own, if any."""
+    _, headers = _common_headers(metadata, request_id)
+    if answer.next_page_token:
+        headers.append((b"x-next-page-token", answer.next_page_token.encode("ascii")))
+    return _json_reply(answer.status, headers, answer.body)
+
+
+def refusal(refused: Refusal, request_id: str | None) -> Reply:
+    """Reply with a refusal; `request_id` is the caller's own, if any."""
+    told_id, headers = _common_headers(refused.metadata, request_id)
+    headers.extend(refused.headers)
+    body = {
+        "type": refused.type,
+        "message": refused.message,
+        "detail": refused.message,
+        "error": {
+            "type": refused.type,
+            "reason": refused.reason,
+            "message": refused.message,
+            "violations": refused.violations,
+        },
+        "request_id": told_id,
+    }
+    return _json_reply(refused.status, headers, orjson.dumps(body))
+
+
+def no_content(headers: HttpHeaders, request_id: str | None) -> Reply:
+    return Reply(204, [*_common_headers((), request_id)[1], *headers], b"")
+
+
+def _json_reply(status: int, headers: HttpHeaders, body: bytes) -> Reply:
+    headers.append((b"content-type", b"application/json"))
+    headers.append((b"content-length", b"%d" % len(body)))
+    return Reply(status, headers, body)
+
+
+def _common_headers(
+    metadata: RawMetadata, caller_request_id: str | None
+) -> tuple[str, HttpHeaders]:
+    """Return the request id and the headers that carry it and the rates.
+
+    The id is the server's; where no server was asked, the caller's own or a new one.
+    """
+    request_id = ""
+    headers: HttpHeaders = []
+    for key, value in metadata:
+        if not isinstance(value, str):
+            continue
+        if key in _RATE_HEADERS:
+            headers.extend((name, value.encode("ascii")) for name in _RATE_HEADERS[key])
+        elif key == "x-request-id":
+            request_id = value
+    request_id = request_id or caller_request_id or str(uuid_utils.uuid7())
+    headers.append((b"x-request-id", request_id.encode("ascii")))
+    return request_id, headers

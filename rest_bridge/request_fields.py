@@ -1,0 +1,326 @@
+"""What a caller writes, in JSON or in a query, as values for the fields of a message.
+
+Every converter is compiled once from a descriptor. The bridge decides names and types; what a
+value means is the server's to check.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeAlias
+
+from bottrading.v1 import annotations_pb2 as contract
+from bottrading.v1 import error_reason_pb2
+from google.api import field_behavior_pb2  # type: ignore[import-untyped]
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from rest_bridge.errors import Refusal, Violation
+from rest_bridge.strict_json import JsonNumber
+
+FieldValue: TypeAlias = Any
+FromJson: TypeAlias = Callable[[object], FieldValue]
+FromText: TypeAlias = Callable[[str], FieldValue]
+
+_PLAIN_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,9})(\.[0-9]{1,8})?")
+_WHOLE_DIGITS_MAX = 10
+_FRACTION_DIGITS_MAX = 8
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_INTEGER_BITS = {FieldDescriptor.CPPTYPE_INT32: 32, FieldDescriptor.CPPTYPE_INT64: 64}
+_TIMESTAMP = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECONDS_MIN, _SECONDS_MAX = -62_135_596_800, 253_402_300_799
+_DURATION = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?s")
+_ECHO_CHARACTERS_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one field; `message` continues a sentence that begins with its path."""
+
+    reason: str
+    message: str
+    path: str = ""
+
+    def under(self, name: str) -> "Problem":
+        separator = "." if self.path and not self.path.startswith("[") else ""
+        return Problem(self.reason, self.message, f"{name}{separator}{self.path}")
+
+
+class Invalid(Exception):
+    """Some fields cannot be read."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__()
+        self.problems = problems
+
+    def refusal(self) -> Refusal:
+        """Tell all problems, led by the one whose reason stands first in the contract."""
+        first, *_ = ordered = sorted(self.problems, key=_precedence)
+        violations = tuple(
+            Violation(problem.path, f"{problem.path} {problem.message}") for problem in ordered
+        )
+        return Refusal(422, first.reason, violations[0].message, violations=violations)
+
+
+def unknown_field(name: str) -> Problem:
+    return Problem("UNKNOWN_FIELD", "is not a field of this call", printable(name))
+
+
+def printable(text: str) -> str:
+    """Text of the caller's as it may be told back: short, and without what no answer can carry."""
+    return text[:_ECHO_CHARACTERS_MAX].encode("ascii", "backslashreplace").decode("ascii")
+
+
+def json_message(
+    descriptor: Descriptor, without: Collection[str] = ()
+) -> Callable[[object], dict[str, FieldValue]]:
+    """Compile a converter from a JSON object to the fields it sets; `null` sets nothing.
+
+    Fields in `without` cannot be set. The converter raises Invalid with all that is wrong.
+    """
+    fields = {
+        field.name: _json_field(field) for field in descriptor.fields if field.name not in without
+    }
+    required = [name for name in fields if is_required(descriptor.fields_by_name[name])]
+
+    def convert(value: object) -> dict[str, FieldValue]:
+        if type(value) is not dict:
+            raise _mistyped("an object")
+        values: dict[str, FieldValue] = {}
+        problems: list[Problem] = []
+        for name, item in value.items():
+            field = fields.get(name)
+            if field is None:
+                problems.append(unknown_field(name))
+            elif item is not None:
+                try:
+                    values[name] = field(item)
+                except Invalid as invalid:
+                    problems.extend(problem.under(name) for problem in invalid.problems)
+        if problems:
+            raise Invalid(*problems, *_missing(required, value))
+        return values
+
+    return convert
+
+
+def text_field(field: FieldDescriptor) -> FromText:
+    """Compile a converter from the text of a query parameter or of a path segment."""
+    if field.enum_type is not None:
+        return _enum(field.enum_type)
+    if field.message_type is not None:
+        return _WELL_KNOWN[field.message_type.full_name]
+    if field.cpp_type in _INTEGER_BITS:
+        return _integer(_INTEGER_BITS[field.cpp_type])
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        return _bool_text
+    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        return _text
+    raise ValueError(f"{field.full_name}: the bridge has no text for this type")
+
+
+def is_required(field: FieldDescriptor) -> bool:
+    behaviors = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+    return field_behavior_pb2.REQUIRED in behaviors
+
+
+def _json_field(field: FieldDescriptor) -> FromJson:
+    scalar = _json_scalar(field)
+    return _json_list(scalar) if field.is_repeated else scalar
+
+
+def _json_scalar(field: FieldDescriptor) -> FromJson:
+    if field.message_type is not None:
+        if field.message_type.full_name in _WELL_KNOWN:
+            return _from_string(_WELL_KNOWN[field.message_type.full_name])
+        return _json_submessage(field.message_type)
+    if field.cpp_type in _INTEGER_BITS:
+        return _from_number(_integer(_INTEGER_BITS[field.cpp_type]))
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        return _bool
+    if field.GetOptions().Extensions[contract.decimal]:
+        return _decimal
+    return _from_string(text_field(field))
+
+
+def _json_submessage(descriptor: Descriptor) -> FromJson:
+    fields_of = json_message(descriptor)
+    message_class: Callable[..., Message] = GetMessageClass(descriptor)
+    return lambda value: message_class(**fields_of(value))
+
+
+def _json_list(item: FromJson) -> FromJson:
+    def convert(value: object) -> list[FieldValue]:
+        if type(value) is not list:
+            raise _mistyped("an array")
+        items: list[FieldValue] = []
+        problems: list[Problem] = []
+        for index, element in enumerate(value):
+            try:
+                items.append(item(element))
+            except Invalid as invalid:
+                problems.extend(problem.under(f"[{index}]") for problem in invalid.problems)
+        if problems:
+            raise Invalid(*problems)
+        return items
+
+    return convert
+
+
+def _from_string(from_text: FromText) -> FromJson:
+    def convert(value: object) -> FieldValue:
+        if type(value) is not str:
+            raise _mistyped("a string")
+        return from_text(value)
+
+    return convert
+
+
+def _from_number(from_text: FromText) -> FromJson:
+    def convert(value: object) -> FieldValue:
+        if type(value) is not JsonNumber:
+            raise _mistyped("a number")
+        return from_text(value.text)
+
+    return convert
+
+
+def _decimal(value: object) -> str:
+    if type(value) is str:
+        return _text(value)
+    if type(value) is not JsonNumber:
+        raise _mistyped("a decimal number or a string that holds one")
+    if _PLAIN_DECIMAL.fullmatch(value.text):
+        return value.text
+    return _exact_decimal(value.text)
+
+
+def _exact_decimal(number: str) -> str:
+    """Write a JSON number without exponent and needless zeros, if its exact value allows it.
+
+    Works on the digits, since writing out 1e999999999 first would take a gigabyte.
+    """
+    try:
+        sign, digits, exponent = Decimal(number).as_tuple()
+    except InvalidOperation:
+        raise _NOT_A_DECIMAL from None
+    assert isinstance(exponent, int), "JSON has no NaN"
+    if not any(digits):
+        return "0"
+    shortened = "".join(map(str, digits)).rstrip("0")
+    exponent += len(digits) - len(shortened)
+    if sign or exponent < -_FRACTION_DIGITS_MAX or len(shortened) + exponent > _WHOLE_DIGITS_MAX:
+        raise _NOT_A_DECIMAL
+    return f"{Decimal(f'{shortened}e{exponent}'):f}"
+
+
+def _text(value: str) -> str:
+    if not value.isascii():
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise _mistyped("valid Unicode: a surrogate stands alone") from None
+    return value
+
+
+def _bool(value: object) -> bool:
+    if type(value) is not bool:
+        raise _mistyped("true or false")
+    return value
+
+
+def _bool_text(value: str) -> bool:
+    if value not in ("true", "false"):
+        raise _mistyped("true or false")
+    return value == "true"
+
+
+def _integer(bits: int) -> Callable[[str], int]:
+    low, high = -(1 << bits - 1), (1 << bits - 1) - 1
+
+    def convert(value: str) -> int:
+        if _INTEGER.fullmatch(value) and low <= int(value) <= high:
+            return int(value)
+        raise _mistyped(f"a whole number of {bits} bits")
+
+    return convert
+
+
+def _enum(descriptor: EnumDescriptor) -> Callable[[str], int]:
+    """Take the names without their prefix; the zero value has none, since it means left out."""
+    prefix = descriptor.values[0].name.removesuffix("UNSPECIFIED")
+    numbers = {value.name.removeprefix(prefix): value.number for value in descriptor.values[1:]}
+    names = ", ".join(numbers)
+
+    def convert(value: str) -> int:
+        if value not in numbers:
+            raise Invalid(Problem("ENUM_VALUE_UNKNOWN", f"must be one of {names}"))
+        return numbers[value]
+
+    return convert
+
+
+def _timestamp(value: str) -> Timestamp:
+    match = _TIMESTAMP.fullmatch(value)
+    if match:
+        day, clock, fraction, offset = match.groups()
+        try:
+            moment = datetime.fromisoformat(f"{day}T{clock}{offset.upper()}")
+            seconds = int((moment - _EPOCH).total_seconds())
+        except ValueError:
+            pass
+        else:
+            if _SECONDS_MIN <= seconds <= _SECONDS_MAX:
+                return Timestamp(seconds=seconds, nanos=_nanos(fraction))
+    raise _mistyped("an RFC 3339 time such as 2025-01-15T10:00:00Z (in a URL, + is written %2B)")
+
+
+def _duration(value: str) -> Duration:
+    match = _DURATION.fullmatch(value)
+    if match is None:
+        raise _mistyped("a duration in seconds such as 15s")
+    return Duration(seconds=int(match[1]), nanos=_nanos(match[2]))
+
+
+def _nanos(fraction: str | None) -> int:
+    return int((fraction or "0").ljust(9, "0"))
+
+
+_WELL_KNOWN: dict[str, FromText] = {
+    Timestamp.DESCRIPTOR.full_name: _timestamp,
+    Duration.DESCRIPTOR.full_name: _duration,
+}
+
+
+_NOT_A_DECIMAL = Invalid(
+    Problem(
+        "DECIMAL_INVALID",
+        f"must be a decimal of at most {_WHOLE_DIGITS_MAX} digits before and "
+        f"{_FRACTION_DIGITS_MAX} after the point, not negative",
+    )
+)
+
+
+def _mistyped(expected: str) -> Invalid:
+    return Invalid(Problem("FIELD_INVALID", f"must be {expected}"))
+
+
+def _missing(required: Iterable[str], given: dict[str, object]) -> Iterable[Problem]:
+    return (
+        Problem("FIELD_REQUIRED", "is required", name)
+        for name in required
+        if given.get(name) is None
+    )
+
+
+def _precedence(problem: Problem) -> int:
+    return error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{problem.reason}")

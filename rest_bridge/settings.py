@@ -1,0 +1,41 @@
+"""The bridge's settings: where it listens, whom it calls, and every limit with its unit."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+KIBIBYTE = 1024
+MEBIBYTE = 1024 * KIBIBYTE
+
+
+class Settings(BaseSettings):
+    """What can be set, by environment variables `BOTTRADING_…` or by arguments."""
+
+    model_config = SettingsConfigDict(env_prefix="BOTTRADING_", frozen=True, extra="ignore")
+
+    target: str = "127.0.0.1:50051"
+    target_ca: Path | None = None
+    target_certificate: Path | None = None
+    target_key: Path | None = None
+    upstream_channels: int = Field(default=4, ge=1)
+    upstream_deadline_seconds: float = Field(default=10.0, gt=0)
+    readiness_deadline_seconds: float = Field(default=1.0, gt=0)
+    answer_bytes_max: int = Field(default=16 * MEBIBYTE, gt=0)
+
+    rest: str = "127.0.0.1:8080"
+    rest_certificate: Path | None = None
+    rest_key: Path | None = None
+    insecure: bool = False
+    cors_origins: tuple[str, ...] = ()
+
+    connections_max: int = Field(default=1024, ge=1)
+    head_bytes_max: int = Field(default=16 * KIBIBYTE, gt=0)
+    body_bytes_max: int = Field(default=64 * KIBIBYTE, gt=0)
+    drained_bytes_max: int = Field(default=1 * MEBIBYTE, gt=0)
+    credential_bytes_max: int = Field(default=6 * KIBIBYTE, gt=0)
+    request_deadline_seconds: float = Field(default=10.0, gt=0)
+    linger_seconds: float = Field(default=5.0, gt=0)
+    keep_alive_seconds: int = Field(default=60, ge=1)
+    unread_answer_seconds: float = Field(default=30.0, gt=0)
+    drain_seconds: int = Field(default=15, ge=1)

@@ -1,0 +1,59 @@
+"""Strict JSON: a request body as Python values, its numbers kept as they were written."""
+
+import json
+from dataclasses import dataclass
+from typing import NoReturn
+
+
+@dataclass(frozen=True, slots=True)
+class JsonNumber:
+    """A number as its text, so that nothing is rounded and no exponent is ever expanded."""
+
+    text: str
+
+
+class NotStrictJson(ValueError):
+    """The bytes are no strict JSON object; the message says why, for the caller."""
+
+
+def parse_object(body: bytes) -> dict[str, object]:
+    """Parse a JSON object; an empty body counts as an empty object.
+
+    Refuses what Python's parser lets pass: NaN and Infinity, a name given twice, bytes that
+    are not UTF-8. Raises NotStrictJson.
+    """
+    if not body:
+        return {}
+    try:
+        value = _DECODER.decode(body.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise NotStrictJson("The body is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise NotStrictJson(
+            f"The body is not JSON: {error.msg}, at character {error.pos}."
+        ) from None
+    except RecursionError:
+        raise NotStrictJson("The body is nested too deeply.") from None
+    if type(value) is not dict:
+        raise NotStrictJson("The body must be a JSON object.")
+    return value
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
+        raise NotStrictJson("A name stands twice in one JSON object.")
+    return unique
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise NotStrictJson(f"{name} is not JSON.")
+
+
+# Built once: a decoder with hooks costs more to make than a small body costs to parse.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique,
+    parse_float=JsonNumber,
+    parse_int=JsonNumber,
+    parse_constant=_refuse_constant,
+)

@@ -1,0 +1,158 @@
+"""One route's calls, both ways: an HTTP request to message bytes, message bytes to an answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+import orjson
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from rest_bridge.answer_fields import field_json, message_json
+from rest_bridge.errors import Refusal
+from rest_bridge.request_fields import (
+    FieldValue,
+    FromText,
+    Invalid,
+    Problem,
+    json_message,
+    text_field,
+    unknown_field,
+)
+from rest_bridge.routes import Route
+from rest_bridge.strict_json import NotStrictJson, parse_object
+
+_NEXT_PAGE_TOKEN = "next_page_token"
+
+
+class RequestReader:
+    """Reads requests of one route."""
+
+    def __init__(self, route: Route) -> None:
+        descriptor = route.method.input_type
+        self._message_class: Callable[..., Message] = GetMessageClass(descriptor)
+        self._parameters = route.parameters
+        _require_strings(descriptor, route.parameters)
+        self._body_fields = (
+            json_message(descriptor, without=route.parameters) if route.takes_body else None
+        )
+        self._query_fields = (
+            {}
+            if route.takes_body
+            else {
+                field.name: (text_field(field), field.is_repeated)
+                for field in descriptor.fields
+                if field.name not in route.parameters
+            }
+        )
+
+    def read(self, path_values: tuple[str, ...], query: bytes, body: bytes) -> bytes:
+        """Return the serialised request message.
+
+        Raises Refusal for what cannot be read. A body of a route that takes none is ignored.
+        """
+        try:
+            values: dict[str, FieldValue] = {}
+            if self._body_fields is not None:
+                values = self._body_fields(parse_object(body))
+            if query:
+                values |= self._query_values(query)
+        except NotStrictJson as error:
+            raise Refusal(422, "MALFORMED_REQUEST", str(error)) from None
+        except Invalid as invalid:
+            raise invalid.refusal() from None
+        if path_values:
+            values.update(zip(self._parameters, path_values, strict=True))
+        return self._message_class(**values).SerializeToString()
+
+    def _query_values(self, query: bytes) -> dict[str, FieldValue]:
+        values: dict[str, FieldValue] = {}
+        problems: list[Problem] = []
+        for pair in filter(None, query.split(b"&")):
+            name, text = _decoded_pair(pair)
+            if name not in self._query_fields:
+                problems.append(unknown_field(name))
+                continue
+            convert, repeated = self._query_fields[name]
+            try:
+                _add(values, name, text, convert, repeated=repeated)
+            except Invalid as invalid:
+                problems.extend(problem.under(name) for problem in invalid.problems)
+        if problems:
+            raise Invalid(*problems)
+        return values
+
+
+def _add(
+    values: dict[str, FieldValue], name: str, text: str, convert: FromText, *, repeated: bool
+) -> None:
+    if repeated:
+        values.setdefault(name, []).extend(convert(item) for item in text.split(","))
+    elif name in values:
+        raise Invalid(Problem("FIELD_INVALID", "may be given once only"))
+    else:
+        values[name] = convert(text)
+
+
+def _decoded_pair(pair: bytes) -> tuple[str, str]:
+    name, _, value = pair.partition(b"=")
+    try:
+        return _form_decoded(name), _form_decoded(value)
+    except UnicodeDecodeError:
+        raise Refusal(422, "MALFORMED_REQUEST", "The query is not UTF-8.") from None
+
+
+def _form_decoded(text: bytes) -> str:
+    return unquote_to_bytes(text.replace(b"+", b" ")).decode("utf-8")
+
+
+def _require_strings(descriptor: Descriptor, names: tuple[str, ...]) -> None:
+    for name in names:
+        field = descriptor.fields_by_name[name]
+        if field.cpp_type != FieldDescriptor.CPPTYPE_STRING or field.is_repeated:
+            raise ValueError(f"{field.full_name}: a path holds strings only")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A success, ready to be sent."""
+
+    status: int
+    body: bytes
+    next_page_token: str
+
+
+class AnswerWriter:
+    """Writes answers of one route."""
+
+    def __init__(self, route: Route) -> None:
+        descriptor = route.method.output_type
+        self._message_class = GetMessageClass(descriptor)
+        self._success_status = route.success_status
+        self._to_json = (
+            field_json(descriptor.fields_by_name[route.response_body])
+            if route.response_body
+            else message_json(descriptor)
+        )
+        self._resource = _replayable_resource(descriptor, route.response_body)
+        # Within a whole message the token stands in the body; beside a bare array it needs a header.
+        self._has_page_token = (
+            bool(route.response_body) and _NEXT_PAGE_TOKEN in descriptor.fields_by_name
+        )
+
+    def write(self, answer: bytes) -> Answer:
+        message = self._message_class.FromString(answer)
+        replayed = self._resource is not None and getattr(message, self._resource).replayed
+        return Answer(
+            status=200 if replayed else self._success_status,
+            body=orjson.dumps(self._to_json(message)),
+            next_page_token=getattr(message, _NEXT_PAGE_TOKEN) if self._has_page_token else "",
+        )
+
+
+def _replayable_resource(descriptor: Descriptor, response_body: str) -> str | None:
+    field = descriptor.fields_by_name.get(response_body)
+    if field is None or field.is_repeated or field.message_type is None:
+        return None
+    return field.name if "replayed" in field.message_type.fields_by_name else None

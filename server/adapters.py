@@ -1,0 +1,31 @@
+"""Clock and chance of the real world."""
+
+import secrets
+import time
+
+import uuid_utils
+
+from server.domain.user import BASE62
+from server.domain.values import Micros
+
+
+def system_clock() -> Micros:
+    """Return the time of day."""
+    return time.time_ns() // 1_000
+
+
+def monotonic_clock() -> Micros:
+    """Return a time that never goes back, from an unknown origin."""
+    return time.monotonic_ns() // 1_000
+
+
+class SystemChance:
+    """UUIDs and secrets from the operating system."""
+
+    def new_id(self) -> str:
+        """Return a UUID of version 7: later ones sort after earlier ones."""
+        return str(uuid_utils.uuid7())
+
+    def base62(self, length: int) -> str:
+        """Return random base62 characters fit for a secret."""
+        return "".join(secrets.choice(BASE62) for _ in range(length))

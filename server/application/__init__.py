@@ -1,0 +1,1 @@
+"""Use cases: what callers can have done, in terms of the domain and of ports."""

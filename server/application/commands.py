@@ -1,0 +1,155 @@
+"""Commands: everything that changes something, and what comes of it."""
+
+from dataclasses import dataclass
+
+from server.domain.errors import Refusal
+from server.domain.order import Order, OrderTicket
+from server.domain.quote import Quote, QuoteRefusal
+from server.domain.user import BotKey, Identity, User
+from server.domain.values import Micros
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    ticket: OrderTicket
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    account_id: str
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAllOrders:
+    account_id: str
+    symbol: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateBotKey:
+    """`account_id` is None for the user's first account."""
+
+    user_id: str
+    account_id: str | None
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeBotKey:
+    user_id: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnowUser:
+    """Store what a valid token says of its bearer."""
+
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class SentQuote:
+    """A quote of a feed, or why it cannot be one."""
+
+    symbol: str
+    quote: Quote | QuoteRefusal
+
+
+@dataclass(frozen=True, slots=True)
+class PublishQuotes:
+    quotes: tuple[SentQuote, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordUsage:
+    """Calls as (account, UTC day number, count) and last uses as (key, moment)."""
+
+    calls: tuple[tuple[str, int, int], ...]
+    keys: tuple[tuple[str, Micros], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PassTime:
+    """Apply the quotes that are due, end what has expired, take snapshots that are due."""
+
+
+Command = (
+    PlaceOrder
+    | CancelOrder
+    | CancelAllOrders
+    | CreateBotKey
+    | RevokeBotKey
+    | KnowUser
+    | PublishQuotes
+    | RecordUsage
+    | PassTime
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The order after matching; `replayed` when an earlier call had placed it."""
+
+    order: Order
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The orders that are cancelled now, newest first."""
+
+    orders: tuple[Order, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCreated:
+    """A new key and its secret, which is not stored."""
+
+    key: BotKey
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRevoked:
+    key: BotKey
+
+
+@dataclass(frozen=True, slots=True)
+class UserKnown:
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class QuotesPublished:
+    """How many quotes were applied, and the others as (symbol, reason)."""
+
+    accepted: int
+    refused: tuple[tuple[str, QuoteRefusal], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing to tell."""
+
+
+Result = (
+    Placed | Cancelled | KeyCreated | KeyRevoked | UserKnown | QuotesPublished | Done | Refusal
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QuotesChanged:
+    """Doorbell: these quotes are the newest now."""
+
+    quotes: tuple[Quote, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEnded:
+    """Doorbell: no call with this key may succeed from now on."""
+
+    key_id: str
+
+
+Doorbell = QuotesChanged | KeyEnded

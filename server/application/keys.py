@@ -1,0 +1,110 @@
+"""Bot keys and the people who make them."""
+
+from dataclasses import replace
+
+from server.application.commands import (
+    CreateBotKey,
+    KeyCreated,
+    KeyRevoked,
+    KnowUser,
+    RevokeBotKey,
+    UserKnown,
+)
+from server.application.ports import Chance, UnitOfWork
+from server.domain.account import Account
+from server.domain.errors import Reason, Refusal
+from server.domain.events import AccountOpened
+from server.domain.user import (
+    KEY_RANDOM_LENGTH,
+    KEY_SHOWN_LENGTH,
+    BotKey,
+    Identity,
+    User,
+    form_key,
+    hash_key,
+)
+from server.domain.values import Micros, Units
+
+
+class Keys:
+    """Makes and revokes bot keys, and knows people by their tokens."""
+
+    def __init__(self, chance: Chance, initial_balance: Units) -> None:
+        self._chance = chance
+        self._initial_balance = initial_balance
+
+    def know_user(self, command: KnowUser, unit: UnitOfWork, now: Micros) -> UserKnown:
+        """Return the user of a token; the first valid one opens an account."""
+        identity = command.identity
+        user = unit.user_by_identity(identity.issuer, identity.subject)
+        if user is None:
+            return UserKnown(self._open(identity, unit, now))
+        if user.identity != identity:
+            unit.update_identity(user.id, identity)
+            user = replace(user, identity=identity)
+        return UserKnown(user)
+
+    def create(
+        self, command: CreateBotKey, unit: UnitOfWork, now: Micros
+    ) -> KeyCreated | Refusal:
+        """Make a key, unless the plan's limit is reached."""
+        user = unit.user(command.user_id)
+        plan = user.identity.plan
+        if unit.live_key_count(command.user_id) >= plan.bot_keys:
+            return Refusal(
+                reason=Reason.BOT_KEY_LIMIT_REACHED,
+                message=f"The plan {plan.value} allows {plan.bot_keys} live bot keys;"
+                " revoke one first.",
+            )
+        account_id = command.account_id or user.account_id
+        if not unit.owns(user.id, account_id):
+            return Refusal(reason=Reason.ACCOUNT_NOT_FOUND, message="There is no such account.")
+        secret = form_key(self._chance.base62(KEY_RANDOM_LENGTH))
+        key = BotKey(
+            id=self._chance.new_id(),
+            user_id=command.user_id,
+            account_id=account_id,
+            label=command.label,
+            prefix=secret[:KEY_SHOWN_LENGTH],
+            key_hash=hash_key(secret),
+            created_at=now,
+        )
+        unit.add_key(key)
+        return KeyCreated(key, secret)
+
+    def revoke(
+        self, command: RevokeBotKey, unit: UnitOfWork, now: Micros
+    ) -> KeyRevoked | Refusal:
+        """Revoke a key; one that is revoked already is answered again."""
+        key = unit.key(command.user_id, command.key_id)
+        if key is None:
+            return Refusal(reason=Reason.BOT_KEY_NOT_FOUND, message="There is no such bot key.")
+        if key.revoked_at is None:
+            unit.revoke_key(key.id, now)
+            key = unit.key(command.user_id, command.key_id)
+            assert key is not None, "a revoked key stays"
+        return KeyRevoked(key)
+
+    def _open(self, identity: Identity, unit: UnitOfWork, now: Micros) -> User:
+        account_id = self._chance.new_id()
+        user = User(
+            id=self._chance.new_id(), identity=identity, created_at=now, account_id=account_id
+        )
+        account = Account(
+            id=account_id,
+            user_id=user.id,
+            created_at=now,
+            deposits=self._initial_balance,
+            balance=self._initial_balance,
+            sequence=1,
+        )
+        opened = AccountOpened(
+            account_id=account_id,
+            sequence=1,
+            time=now,
+            amount=account.deposits,
+            balance=account.balance,
+            trading_state=account.trading_state,
+        )
+        unit.open_account(user, account, opened)
+        return user

@@ -1,0 +1,234 @@
+"""Ports: what the use cases need from clock, chance, market and storage."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from server.domain.account import Account, Position
+from server.domain.events import AccountOpened, Fill
+from server.domain.instrument import Instrument
+from server.domain.order import Order, OrderStatus
+from server.domain.quote import Quote
+from server.domain.trading import Decision
+from server.domain.user import BotKey, Identity, Plan, User
+from server.domain.values import Micros, Units
+
+
+class StorageUnavailable(Exception):
+    """The database is locked, away or full; nothing was stored."""
+
+
+class StorageBroken(Exception):
+    """The disk reported an error; whatever was acknowledged before may be all there is."""
+
+
+class Clock(Protocol):
+    """The time of day."""
+
+    def __call__(self) -> Micros:
+        """Return now."""
+
+
+class Chance(Protocol):
+    """Everything that must be unpredictable or unique."""
+
+    def new_id(self) -> str:
+        """Return a new UUID; later ones sort after earlier ones."""
+
+    def base62(self, length: int) -> str:
+        """Return random base62 characters fit for a secret."""
+
+
+class QuoteSource(Protocol):
+    """Where quotes come from."""
+
+    @property
+    def environment(self) -> str:
+        """Return the name of the contract's environment."""
+
+    def poll(self, now: Micros) -> Sequence[Quote]:
+        """Return the newest quotes that became due since the last call."""
+
+    def next_due(self, now: Micros) -> Micros | None:
+        """Return when `poll` has something next; None when it never has."""
+
+
+class Instruments(Protocol):
+    """What can be traded."""
+
+    def find(self, symbol: str) -> Instrument | None:
+        """Return the instrument of a normalised symbol, expired options included."""
+
+    def listed(self, now: Micros) -> Sequence[Instrument]:
+        """Return what is traded now, by symbol."""
+
+
+class Calendar(Protocol):
+    """When markets trade."""
+
+    def day_end(self, instrument: Instrument, now: Micros) -> Micros:
+        """Return when a DAY order that is placed now expires."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilter:
+    """Which orders to list; `status` OPEN means every live one."""
+
+    account_id: str
+    status: OrderStatus | None
+    symbol: str | None
+    after: Micros | None
+    until: Micros | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillFilter:
+    """Which fills to list."""
+
+    account_id: str
+    symbol: str | None
+    order_id: str | None
+    after: Micros | None
+    until: Micros | None
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """An account with its positions, from one snapshot."""
+
+    account: Account
+    positions: list[Position]
+
+
+class Reads(Protocol):
+    """What can be read without the engine; each call sees one snapshot of the database."""
+
+    def account(self, account_id: str) -> tuple[Account, User, int]:
+        """Return an account, its user and the user's number of live bot keys."""
+
+    def holdings(self, account_id: str) -> Holdings:
+        """Return an account with the positions that are not empty, by symbol."""
+
+    def standings(self) -> list[Holdings]:
+        """Return the first account of every user who has traded and is no operator."""
+
+    def performance(self, account_id: str) -> tuple[Holdings, list[tuple[Micros, Units]]]:
+        """Return holdings and snapshots of an account, from one snapshot of the database."""
+
+    def order(self, account_id: str, order_id: str) -> Order | None:
+        """Return an order of an account."""
+
+    def order_by_client_id(self, account_id: str, client_order_id: str) -> Order | None:
+        """Return the order that an account placed under its own id."""
+
+    def orders(self, wanted: OrderFilter, before: int | None, limit: int) -> list[Order]:
+        """Return orders with a sequence below `before`, newest first."""
+
+    def fills(self, wanted: FillFilter, before: int | None, limit: int) -> list[Fill]:
+        """Return fills with a sequence below `before`, newest first."""
+
+    def keys(self, user_id: str) -> list[BotKey]:
+        """Return all bot keys of a user, newest first."""
+
+    def live_key(self, key_hash: bytes) -> tuple[BotKey, Plan] | None:
+        """Return the bot key with a hash, unless it is revoked, and its owner's plan."""
+
+    def calls(self, account_id: str, day: int) -> int:
+        """Return the calls of an account that are stored for a UTC day."""
+
+
+class UnitOfWork(Protocol):
+    """One transaction: loads what is asked for, keeps what was decided, stores it at once.
+
+    Reads see what was decided in the same unit before. Leaving it without `commit` undoes
+    all of it.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def commit(self) -> None:
+        """Store everything durably; raise StorageUnavailable or StorageBroken."""
+
+    def preload(
+        self, holdings: Sequence[tuple[str, str]], client_order_ids: Sequence[tuple[str, str]]
+    ) -> None:
+        """Load (account, symbol) pairs and (account, client_order_id) pairs in one go."""
+
+    def account(self, account_id: str) -> Account:
+        """Return an account that is known to exist."""
+
+    def position(self, account_id: str, symbol: str) -> Position:
+        """Return a position, an empty one when there is none."""
+
+    def order(self, account_id: str, order_id: str) -> Order | None:
+        """Return an order of an account."""
+
+    def order_by_client_id(self, account_id: str, client_order_id: str) -> Order | None:
+        """Return the order that an account placed under its own id."""
+
+    def live_orders(self, account_id: str, symbol: str | None) -> list[Order]:
+        """Return the live orders of an account, newest first."""
+
+    def reached_orders(self, quotes: Sequence[Quote]) -> list[Order]:
+        """Return the live orders that quotes reach, by account, price priority and time."""
+
+    def overdue_orders(self, now: Micros) -> list[Order]:
+        """Return the live orders that expire at or before a moment, by account and time."""
+
+    def keep(self, decision: Decision) -> None:
+        """Store what was decided about one order."""
+
+    def user_by_identity(self, issuer: str, subject: str) -> User | None:
+        """Return the user of a token."""
+
+    def user(self, user_id: str) -> User:
+        """Return a user that is known to exist."""
+
+    def owns(self, user_id: str, account_id: str) -> bool:
+        """Tell whether an account is a user's."""
+
+    def open_account(self, user: User, account: Account, opened: AccountOpened) -> None:
+        """Store a new user with their first account."""
+
+    def update_identity(self, user_id: str, identity: Identity) -> None:
+        """Store what a newer token says of a user."""
+
+    def live_key_count(self, user_id: str) -> int:
+        """Return how many live bot keys a user has."""
+
+    def key(self, user_id: str, key_id: str) -> BotKey | None:
+        """Return a bot key of a user."""
+
+    def add_key(self, key: BotKey) -> None:
+        """Store a new bot key."""
+
+    def revoke_key(self, key_id: str, now: Micros) -> None:
+        """Store that a bot key is revoked."""
+
+    def add_usage(
+        self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]
+    ) -> None:
+        """Add (account, day, calls) counts and the (key, last use) moments."""
+
+    def store_quotes(self, quotes: Sequence[Quote]) -> None:
+        """Store the newest quote of each symbol."""
+
+    def stored_quotes(self) -> list[Quote]:
+        """Return the newest stored quote of each symbol."""
+
+    def traded_positions(self) -> list[tuple[str, Units, list[Position]]]:
+        """Return (account, balance, positions) of every account that has traded."""
+
+    def add_snapshots(self, snapshots: Sequence[tuple[str, Micros, Units]]) -> None:
+        """Store (account, time, equity) points."""
+
+    def on_rollback(self, undo: Callable[[], None]) -> None:
+        """Run `undo` if the unit is not committed."""

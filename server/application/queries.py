@@ -1,0 +1,173 @@
+"""Queries: what callers can read, valued at the newest quotes."""
+
+import base64
+import binascii
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Generic, TypeVar
+
+from server.application.market_feed import QuoteBoard
+from server.application.ports import Clock, FillFilter, Holdings, Instruments, OrderFilter, Reads
+from server.domain import performance
+from server.domain.account import Account, TradeStatistics
+from server.domain.errors import Reason, Refusal, Violation, refuse_fields
+from server.domain.events import Fill
+from server.domain.order import Order
+from server.domain.valuation import ValuedPosition, total_equity, value
+from server.domain.values import DAY, Micros, Units
+
+Item = TypeVar("Item", Order, Fill)
+
+RANKING_INTERVAL_SECONDS_MIN = 5.0
+RANKING_REST = 20
+"""A ranking is kept for this many times the time that making it took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """Part of a listing; `next_token` is empty on the last one."""
+
+    items: list[Item]
+    next_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """An account with its valued positions."""
+
+    account: Account
+    positions: list[ValuedPosition]
+    equity: Units
+
+
+@dataclass(frozen=True, slots=True)
+class Indicators:
+    """The key performance indicators of an account."""
+
+    statistics: TradeStatistics
+    total_return_pct: float
+    sharpe_ratio: float | None
+    sortino_ratio: float | None
+    max_drawdown: float
+    rank: int | None
+    rank_total: int | None
+
+
+class Queries:
+    """Reads for one account at a time; every method blocks, none of them writes."""
+
+    def __init__(
+        self, *, reads: Reads, board: QuoteBoard, instruments: Instruments, clock: Clock
+    ) -> None:
+        self.reads = reads
+        self._board = board
+        self._instruments = instruments
+        self._clock = clock
+        self._ranking: dict[str, float] = {}
+        self._ranking_until = 0.0
+        self._ranking_lock = Lock()
+
+    def orders(self, wanted: OrderFilter, limit: int, token: str) -> Page[Order] | Refusal:
+        """List orders, newest first."""
+        before = _before(token, wanted)
+        if isinstance(before, Refusal):
+            return before
+        return _page(self.reads.orders(wanted, before, limit + 1), limit, wanted)
+
+    def fills(self, wanted: FillFilter, limit: int, token: str) -> Page[Fill] | Refusal:
+        """List fills, newest first."""
+        before = _before(token, wanted)
+        if isinstance(before, Refusal):
+            return before
+        return _page(self.reads.fills(wanted, before, limit + 1), limit, wanted)
+
+    def portfolio(self, account_id: str) -> Portfolio:
+        """Value the positions of an account."""
+        return self._valued(self.reads.holdings(account_id))
+
+    def indicators(self, account_id: str) -> Indicators:
+        """Compute the key performance indicators of an account."""
+        holdings, snapshots = self.reads.performance(account_id)
+        account, now = holdings.account, self._valued(holdings).equity
+        returns = performance.period_returns([*_day_ends(snapshots, self._clock()), now])
+        curve = [account.deposits, *(equity for _, equity in snapshots), now]
+        ranking = self._current_ranking()
+        mine = ranking.get(account_id)
+        return Indicators(
+            statistics=account.statistics,
+            total_return_pct=performance.total_return_pct(account.deposits, now),
+            sharpe_ratio=performance.sharpe_ratio(returns),
+            sortino_ratio=performance.sortino_ratio(returns),
+            max_drawdown=performance.max_drawdown_pct(curve),
+            rank=None if mine is None else 1 + sum(other > mine for other in ranking.values()),
+            rank_total=None if mine is None else len(ranking),
+        )
+
+    def _valued(self, holdings: Holdings) -> Portfolio:
+        now = self._clock()
+        positions = []
+        for position in holdings.positions:
+            instrument = self._instruments.find(position.symbol)
+            assert instrument is not None, f"{position.symbol} is held and is no instrument"
+            quote = self._board.get(position.symbol)
+            fresh = quote is not None and self._board.is_fresh(quote, now)
+            positions.append(value(position, instrument, quote, fresh=fresh))
+        equity = total_equity(holdings.account.balance, positions)
+        return Portfolio(holdings.account, positions, equity)
+
+    def _current_ranking(self) -> dict[str, float]:
+        """Return the return in percent of every ranked account, at most some seconds old."""
+        with self._ranking_lock:
+            begun = time.monotonic()
+            if begun >= self._ranking_until:
+                self._ranking = {
+                    holdings.account.id: performance.total_return_pct(
+                        holdings.account.deposits, self._valued(holdings).equity
+                    )
+                    for holdings in self.reads.standings()
+                }
+                taken = time.monotonic() - begun
+                rest = max(RANKING_INTERVAL_SECONDS_MIN, RANKING_REST * taken)
+                self._ranking_until = begun + taken + rest
+            return self._ranking
+
+
+def _day_ends(snapshots: Sequence[tuple[Micros, Units]], now: Micros) -> list[Units]:
+    """Return the last equity of each UTC day before today."""
+    last = {moment // DAY: equity for moment, equity in snapshots if moment // DAY < now // DAY}
+    return list(last.values())
+
+
+def _page(items: list[Item], limit: int, wanted: OrderFilter | FillFilter) -> Page[Item]:
+    if len(items) <= limit:
+        return Page(items, "")
+    items = items[:limit]
+    token = f"{items[-1].sequence}.{_digest(wanted)}"
+    return Page(items, base64.urlsafe_b64encode(token.encode()).decode())
+
+
+def _before(token: str, wanted: OrderFilter | FillFilter) -> int | None | Refusal:
+    """Return the sequence at which a page begins; None for the first page."""
+    if not token:
+        return None
+    try:
+        sequence, digest = base64.urlsafe_b64decode(token.encode("ascii")).decode().split(".")
+        if digest == _digest(wanted) and sequence.isascii() and sequence.isdigit():
+            return int(sequence[:18])
+    except (ValueError, binascii.Error):
+        pass
+    return refuse_fields(
+        [
+            Violation(
+                "page_token", Reason.PAGE_TOKEN_INVALID,
+                "page_token must be the next_page_token of this listing with the same filters.",
+            )
+        ]
+    )  # fmt: skip
+
+
+def _digest(wanted: OrderFilter | FillFilter) -> str:
+    return hashlib.blake2b(repr(wanted).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,51 @@
+"""The engine process, put together."""
+
+from dataclasses import dataclass
+
+from server.adapters import SystemChance, system_clock
+from server.application.keys import Keys
+from server.application.market_feed import MarketFeed
+from server.application.ports import Chance, Clock
+from server.application.trading import Trading
+from server.bootstrap import venue
+from server.config import EngineSettings
+from server.engine.service import EngineService
+from server.market.sessions import AlwaysOpen
+from server.storage.database import open_writer
+from server.storage.unit_of_work import SqlUnitOfWork
+from server.wire.answers import encoded_event
+
+
+@dataclass(frozen=True, slots=True)
+class EngineParts:
+    """What the loop of the engine runs on."""
+
+    service: EngineService
+    feed: MarketFeed
+
+
+def build(
+    settings: EngineSettings, *, clock: Clock = system_clock, chance: Chance | None = None
+) -> EngineParts:
+    """Put the engine together and load what the last run left."""
+    chance = chance or SystemChance()
+    listed = venue.universe(settings)
+    feed = MarketFeed(
+        source=venue.quote_source(settings, listed),
+        instruments=venue.CurrentInstruments(listed, clock),
+        calendar=AlwaysOpen(),
+        costs=venue.costs(settings),
+        staleness_limit=settings.quote_staleness,
+        new_id=chance.new_id,
+    )
+    writer = open_writer(settings.database_url)
+    trading = Trading(
+        new_unit=lambda: SqlUnitOfWork(writer, encoded_event),
+        feed=feed,
+        keys=Keys(chance, settings.initial_balance),
+        clock=clock,
+        chance=chance,
+        snapshot_interval=settings.snapshot_interval,
+    )
+    trading.recover()
+    return EngineParts(EngineService(trading, feed, clock), feed)

@@ -1,0 +1,120 @@
+"""The front process, put together around an engine."""
+
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from server.adapters import SystemChance, monotonic_clock, system_clock
+from server.application.market_feed import QuoteBoard
+from server.application.ports import Clock
+from server.application.queries import Queries
+from server.application.rate_limits import MemoryRateLimits, UsageMeter
+from server.bootstrap import venue
+from server.config import Settings, jwt_secret
+from server.engine.client import Doorbells, Engine
+from server.rpc.bot_trading import BotTrading
+from server.rpc.interceptors.authentication import Authentication
+from server.rpc.interceptors.errors import ErrorTranslation
+from server.rpc.interceptors.observability import CallJournal, Observability
+from server.rpc.interceptors.parsing import GuardedParsing
+from server.rpc.interceptors.rate_limit import RateLimiting
+from server.rpc.key_management import KeyManagement
+from server.rpc.keyring import Keyring
+from server.rpc.market_data import MarketData
+from server.rpc.reading import Reading
+from server.rpc.server import Links, RpcServer, forward
+from server.rpc.tokens import TokenVerifier, jwks_verifier, secret_verifier
+from server.storage.database import READERS_MAX, open_readers
+from server.storage.queries import SqlReads
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What the front is made of, as far as its process handles it."""
+
+    server: RpcServer
+    meter: UsageMeter
+    limits: MemoryRateLimits
+    journal: CallJournal
+    registry: CollectorRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class FrontBase:
+    """What stands before there is an engine: its doorbells ring here."""
+
+    keyring: Keyring
+    board: QuoteBoard
+    doorbells: Doorbells
+    meter: UsageMeter
+    reads: SqlReads
+    executor: ThreadPoolExecutor
+
+
+def build_base(settings: Settings, *, clock: Clock = system_clock) -> FrontBase:
+    """Put together what an engine's client needs."""
+    executor = ThreadPoolExecutor(READERS_MAX, thread_name_prefix="read")
+    reads = SqlReads(open_readers(settings.database_url))
+    meter = UsageMeter()
+    keyring = Keyring(reads, meter, clock, executor)
+    board = QuoteBoard(settings.for_engine().quote_staleness)
+    return FrontBase(keyring, board, Doorbells(board, keyring.end), meter, reads, executor)
+
+
+def build(
+    settings: Settings, base: FrontBase, engine: Engine, *, clock: Clock = system_clock,
+    monotonic: Clock = monotonic_clock, write_line: Callable[[bytes], object] | None = None,
+) -> Front:  # fmt: skip
+    """Put the gRPC server together."""
+    chance, registry = SystemChance(), CollectorRegistry()
+    instruments = venue.CurrentInstruments(venue.universe(settings.for_engine()), clock)
+    limits = MemoryRateLimits(
+        orders_per_minute=settings.orders_per_minute,
+        requests_per_minute=settings.requests_per_minute,
+        monotonic=monotonic,
+    )
+    enforce = settings.quotas == "enforced"
+    reading = Reading(base.executor)
+    queries = Queries(reads=base.reads, board=base.board, instruments=instruments, clock=clock)
+    servicers: dict[str, object] = {
+        "BotTrading": BotTrading(
+            queries=queries, reading=reading, instruments=instruments, meter=base.meter,
+            limits=limits, clock=clock, environment=settings.market.upper(),
+            enforce_quotas=enforce,
+        ),
+        "KeyManagement": KeyManagement(base.reads, reading),
+        "MarketData": MarketData(base.board, instruments, clock),
+    }  # fmt: skip
+    journal = CallJournal(write_line or (_write_line if settings.log_calls else _drop), registry)
+    links = Links(
+        observability=Observability(journal=journal, clock=clock, new_id=chance.new_id),
+        errors=ErrorTranslation(chance),
+        authentication=Authentication(
+            keyring=base.keyring, verifier=_verifier(settings), engine=engine,
+            executor=base.executor,
+        ),
+        rate_limits=RateLimiting(
+            limits=limits, meter=base.meter, clock=clock, enforce_quotas=enforce
+        ),
+        parsing=GuardedParsing(servicers, forward(engine)),
+    )  # fmt: skip
+    server = RpcServer(links, with_reflection=settings.reflection)
+    return Front(server, base.meter, limits, journal, registry)
+
+
+def _verifier(settings: Settings) -> TokenVerifier:
+    if settings.jwt_jwks:
+        return jwks_verifier(settings.token_terms, settings.jwt_jwks)
+    return secret_verifier(settings.token_terms, jwt_secret(settings))
+
+
+def _write_line(line: bytes) -> None:
+    sys.stderr.buffer.write(line)
+    sys.stderr.buffer.flush()
+
+
+def _drop(_: bytes) -> None:
+    return None

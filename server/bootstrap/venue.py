@@ -1,0 +1,70 @@
+"""The market side of both processes: instruments, quote source, calendar and costs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from server.adapters import system_clock
+from server.application.ports import Clock, QuoteSource
+from server.config import MARKET_SECRET_FILE, EngineSettings
+from server.domain.costs import (
+    FEE_SCHEDULE,
+    Costs,
+    DisplayedLiquidity,
+    LinearSlippage,
+    NoFees,
+    NoSlippage,
+    ScheduledFees,
+    UnlimitedLiquidity,
+)
+from server.domain.instrument import Instrument
+from server.domain.values import Micros
+from server.market.published import PublishedSource
+from server.market.secret import load_or_create_secret, secret_from_seed
+from server.market.simulated import SimulatedSource
+from server.market.universe import Universe
+from server.market.universe_file import default_universe, load_universe
+
+
+class CurrentInstruments:
+    """The instruments of a universe as of now."""
+
+    def __init__(self, universe: Universe, clock: Clock) -> None:
+        self._universe = universe
+        self._clock = clock
+
+    def find(self, symbol: str) -> Instrument | None:
+        """Return the instrument of a symbol, expired options included."""
+        return self._universe.find(symbol, self._clock())
+
+    def listed(self, now: Micros) -> Sequence[Instrument]:
+        """Return what is traded now, by symbol."""
+        listed = self._universe.instruments(now)
+        return [listed[symbol] for symbol in sorted(listed)]
+
+
+def universe(settings: EngineSettings) -> Universe:
+    """Return the operator's universe or the default one."""
+    if settings.universe_file is None:
+        return default_universe()
+    return load_universe(Path(settings.universe_file))
+
+
+def quote_source(settings: EngineSettings, listed: Universe) -> QuoteSource:
+    """Return where quotes come from; the simulated market's secret is made here once."""
+    if settings.market == "published":
+        return PublishedSource()
+    if settings.seed is not None:
+        secret = secret_from_seed(settings.seed)
+    else:
+        path = Path(settings.data_dir) / MARKET_SECRET_FILE
+        secret = load_or_create_secret(path, system_clock())
+    return SimulatedSource(universe=listed, secret=secret)
+
+
+def costs(settings: EngineSettings) -> Costs:
+    """Return the models that the settings name."""
+    return Costs(
+        fees=NoFees() if settings.fees == "none" else ScheduledFees(FEE_SCHEDULE),
+        slippage=NoSlippage() if settings.slippage == "none" else LinearSlippage(),
+        liquidity=UnlimitedLiquidity() if settings.liquidity == "none" else DisplayedLiquidity(),
+    )

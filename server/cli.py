@@ -1,0 +1,144 @@
+"""The command `bottrading`: serve, token, bridge, migrate."""
+
+import logging
+import os
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from server import config
+from server.config import Settings, SettingsError
+from server.domain.user import Identity, Plan
+
+USAGE_ERROR = 2
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def main() -> None:
+    """Run the command line; a wrong setting is one line on standard error and exit status 2."""
+    try:
+        app()
+    except SettingsError as error:
+        print(f"bottrading: {error}", file=sys.stderr)
+        sys.exit(USAGE_ERROR)
+
+
+def _settings_help() -> str:
+    """Return the help of `serve`: every setting with its variable and default."""
+    lines = ["Run the service: gRPC server, engine and REST bridge.", "", "\b", "Settings:"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (None, "") else f" [{field.default}]"
+        lines.append(
+            f"  {config.ENVIRONMENT_PREFIX}{name.upper()}{default}\n      {field.description}"
+        )
+    return "\n".join(lines)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(version("bottrading"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Run a paper-trading venue for bots."""
+
+
+@app.command(help=_settings_help())
+def serve(
+    data_dir: Annotated[Path | None, typer.Option(help="Default ./data.")] = None,
+    grpc: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
+    rest: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
+    no_rest: Annotated[bool | None, typer.Option("--no-rest")] = None,
+    market: Annotated[str | None, typer.Option(metavar="simulated|published")] = None,
+    seed: Annotated[int | None, typer.Option()] = None,
+    database: Annotated[str | None, typer.Option(metavar="URL")] = None,
+    insecure: Annotated[bool | None, typer.Option("--insecure")] = None,
+) -> None:
+    settings = config.load(
+        data_dir=data_dir, grpc=grpc, rest=rest, no_rest=no_rest, market=market, seed=seed,
+        database=database, insecure=insecure,
+    )  # fmt: skip
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s serve %(levelname)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # gRPC reports a busy port on its own besides our line.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # Imported here: the other commands start faster without the server.
+    from server.supervisor import serve as run
+
+    run(settings)
+
+
+@app.command()
+def token(
+    subject: str,
+    name: Annotated[str | None, typer.Option(help="Shown name; default the subject.")] = None,
+    plan: Annotated[Plan, typer.Option()] = Plan.STANDARD,
+    operator: Annotated[bool, typer.Option("--operator")] = False,
+    ttl: Annotated[int, typer.Option(metavar="SECONDS")] = 3600,
+    data_dir: Annotated[Path | None, typer.Option()] = None,
+) -> None:
+    """Print a token for SUBJECT, signed with the secret of the data directory."""
+    from server.rpc.tokens import (
+        LIFETIME_SECONDS_MAX,
+        NAME_LENGTH_MAX,
+        SUBJECT_LENGTH_MAX,
+        issue,
+    )
+
+    settings = config.load(data_dir=data_dir)
+    if not 1 <= ttl <= LIFETIME_SECONDS_MAX:
+        raise SettingsError(f"ttl: must be from 1 to {LIFETIME_SECONDS_MAX} seconds")
+    if not 1 <= len(subject) <= SUBJECT_LENGTH_MAX:
+        raise SettingsError(f"subject: must have 1 to {SUBJECT_LENGTH_MAX} characters")
+    shown = subject if name is None else name
+    if not 1 <= len(shown) <= NAME_LENGTH_MAX:
+        raise SettingsError(f"name: must have 1 to {NAME_LENGTH_MAX} characters")
+    identity = Identity(
+        issuer=settings.jwt_issuer, subject=subject, name=shown, plan=plan, is_operator=operator
+    )
+    secret = config.jwt_secret(settings)
+    now = int(time.time())
+    print(issue(settings.token_terms, secret, identity, now_seconds=now, ttl_seconds=ttl))
+
+
+@app.command()
+def bridge(
+    target: Annotated[str, typer.Option(metavar="HOST:PORT", help="The gRPC server.")],
+    rest: Annotated[str, typer.Option(metavar="HOST:PORT")] = "127.0.0.1:8080",
+    insecure: Annotated[bool, typer.Option("--insecure")] = False,
+) -> None:
+    """Run the REST bridge alone, in front of a gRPC server."""
+    command = [sys.executable, "-m", "rest_bridge", "--target", target, "--rest", rest]
+    os.execv(sys.executable, command + ["--insecure"] * insecure)
+
+
+@app.command()
+def migrate(
+    data_dir: Annotated[Path | None, typer.Option()] = None,
+    database: Annotated[str | None, typer.Option(metavar="URL")] = None,
+) -> None:
+    """Bring the database's schema up to date."""
+    from server.storage.migrate import SchemaTooNew, bring_up_to_date
+
+    settings = config.load(data_dir=data_dir, database=database)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        revision = bring_up_to_date(settings.database_url)
+    except SchemaTooNew as error:
+        raise SettingsError(f"database: {error}") from None
+    print(f"{settings.database_url}: schema {revision}")
+
+
+if __name__ == "__main__":
+    main()

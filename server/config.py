@@ -1,0 +1,241 @@
+"""Settings: every limit with its name and unit; the one reader of the environment."""
+
+import ipaddress
+import os
+import secrets
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import orjson
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from server.domain.values import CENT, SECOND, DecimalError, Micros, Units, parse_units
+from server.rpc.tokens import SECRET_BYTES_MIN, TokenTerms
+
+ENVIRONMENT_PREFIX = "BOTTRADING_"
+DATABASE_FILE = "bottrading.sqlite"
+LOCK_FILE = "serve.lock"
+ENGINE_LOCK_FILE = "engine.lock"
+MARKET_SECRET_FILE = "market.secret"
+JWT_SECRET_FILE = "jwt.secret"
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; the message is one line for the person who set it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """What the engine process needs to know; sent to it as its first frame."""
+
+    database_url: str
+    data_dir: str
+    market: str
+    seed: int | None
+    universe_file: str | None
+    fees: str
+    slippage: str
+    liquidity: str
+    initial_balance: Units
+    quote_staleness: Micros
+    snapshot_interval: Micros
+
+    def to_json(self) -> bytes:
+        """Return the settings as bytes."""
+        return orjson.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """Return the settings that `to_json` wrote."""
+        return cls(**orjson.loads(data))
+
+
+class Settings(BaseSettings):
+    """All settings of `bottrading serve`, from options and from BOTTRADING_… variables."""
+
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="ignore")
+
+    data_dir: Path = Field(Path("data"), description="where database and secrets are kept")
+    grpc: str = Field("127.0.0.1:50051", description="address of the gRPC server, HOST:PORT")
+    rest: str = Field("127.0.0.1:8080", description="address of the REST bridge, HOST:PORT")
+    no_rest: bool = Field(False, description="run without the REST bridge")
+    metrics: str = Field("", description="address of /metrics, HOST:PORT; empty: none")
+    database: str = Field("", description="sqlite:///FILE; empty: a file in the data directory")
+
+    market: Literal["simulated", "published"] = Field(
+        "simulated", description="simulated, or published by an operator"
+    )
+    seed: int | None = Field(None, description="seed of a repeatable simulated market, for tests")
+    universe_file: Path | None = Field(None, description="TOML file of instruments of your own")
+    quote_staleness_seconds: float = Field(
+        15, gt=0, description="age from which a quote is not traded on"
+    )
+
+    initial_balance: str = Field("100000.00", description="starting balance in US dollars")
+    fees: Literal["default", "none"] = Field("default", description="default schedule, or none")
+    slippage: Literal["default", "none"] = Field("default", description="default model, or none")
+    liquidity: Literal["displayed", "none"] = Field(
+        "displayed", description="displayed: fills take at most the quote's size; none: no limit"
+    )
+    snapshot_interval_seconds: int = Field(
+        900, ge=1, description="distance between equity snapshots"
+    )
+
+    orders_per_minute: int = Field(20, ge=1, description="orders of an account within 60 s")
+    requests_per_minute: int = Field(120, ge=1, description="calls of an account within 60 s")
+    quotas: Literal["counted", "enforced"] = Field(
+        "counted", description="whether calls above the plan's daily quota are refused"
+    )
+    usage_flush_seconds: float = Field(
+        1.0, gt=0, description="distance between writes of call counts and last uses"
+    )
+
+    jwt_issuer: str = Field("bottrading", min_length=1, description="required claim iss")
+    jwt_audience: str = Field("bottrading", min_length=1, description="required claim aud")
+    jwt_secret: str = Field(
+        "", description="HS256 secret, at least 32 bytes; empty: a file in the data directory"
+    )
+    jwt_jwks: str = Field("", description="URL or file of a JWKS (RS256, ES256, EdDSA)")
+
+    tls_certificate: Path | None = Field(None, description="PEM certificate chain for gRPC")
+    tls_key: Path | None = Field(None, description="PEM private key for gRPC")
+    tls_client_ca: Path | None = Field(None, description="PEM authority that clients must have")
+    insecure: bool = Field(False, description="allow plaintext on addresses beyond this machine")
+    reflection: bool = Field(False, description="offer gRPC server reflection")
+    log_calls: bool = Field(True, description="write one JSON line for each call")
+    drain_seconds: float = Field(10, gt=0, description="time for calls in flight after SIGTERM")
+
+    @field_validator("grpc", "rest", "metrics")
+    @classmethod
+    def _check_address(cls, value: str) -> str:
+        if value:
+            split_address(value)
+        return value
+
+    @field_validator("initial_balance")
+    @classmethod
+    def _check_balance(cls, value: str) -> str:
+        try:
+            units = parse_units(value)
+        except DecimalError:
+            raise ValueError("must be a decimal such as 100000.00") from None
+        if units <= 0 or units % CENT:
+            raise ValueError("must be above zero and in whole cents")
+        return value
+
+    @field_validator("database")
+    @classmethod
+    def _check_database(cls, value: str) -> str:
+        if value and not value.startswith("sqlite:///"):
+            raise ValueError("must be sqlite:///FILE")
+        return value
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _check_secret(cls, value: str) -> str:
+        if value and len(value.encode()) < SECRET_BYTES_MIN:
+            raise ValueError(f"must have at least {SECRET_BYTES_MIN} bytes")
+        return value
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together")
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            raise ValueError("tls_client_ca needs tls_certificate and tls_key")
+        if self.tls_certificate is None and not self.insecure and not is_loopback(self.grpc):
+            raise ValueError(f"grpc {self.grpc} is in plaintext beyond this machine: say insecure")
+        return self
+
+    @property
+    def database_url(self) -> str:
+        """Return where the database is."""
+        return self.database or f"sqlite:///{self.data_dir / DATABASE_FILE}"
+
+    @property
+    def token_terms(self) -> TokenTerms:
+        """Return who must have issued a token, and for whom."""
+        return TokenTerms(issuer=self.jwt_issuer, audience=self.jwt_audience)
+
+    def for_engine(self) -> EngineSettings:
+        """Return what the engine process needs to know."""
+        return EngineSettings(
+            database_url=self.database_url,
+            data_dir=str(self.data_dir),
+            market=self.market,
+            seed=self.seed,
+            universe_file=str(self.universe_file) if self.universe_file else None,
+            fees=self.fees,
+            slippage=self.slippage,
+            liquidity=self.liquidity,
+            initial_balance=parse_units(self.initial_balance),
+            quote_staleness=round(self.quote_staleness_seconds * SECOND),
+            snapshot_interval=self.snapshot_interval_seconds * SECOND,
+        )
+
+
+def load(**options: object) -> Settings:
+    """Return the settings from options that are not None and the environment.
+
+    Raises SettingsError with one line that names the setting.
+    """
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or "settings"
+        message = str(first["msg"]).removeprefix("Value error, ")
+        raise SettingsError(f"{name}: {message}") from None
+
+
+def bridge_environment() -> dict[str, str]:
+    """Return the environment for the bridge process: everything but the token secret."""
+    hidden = f"{ENVIRONMENT_PREFIX}JWT_SECRET"
+    return {name: value for name, value in os.environ.items() if name.upper() != hidden}
+
+
+def jwt_secret(settings: Settings) -> bytes:
+    """Return the HS256 secret; the first call in a data directory makes it, with mode 0600.
+
+    Safe before, beside and after a running server: the file appears whole or not at all.
+    """
+    if settings.jwt_secret:
+        return settings.jwt_secret.encode()
+    path = settings.data_dir / JWT_SECRET_FILE
+    if not path.exists():
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        descriptor, draft = tempfile.mkstemp(dir=settings.data_dir, prefix=JWT_SECRET_FILE)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_hex(SECRET_BYTES_MIN))
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(draft, path)
+        except FileExistsError:
+            pass  # Another process was first; its secret stands.
+        finally:
+            os.unlink(draft)
+    secret = path.read_bytes().strip()
+    if len(secret) < SECRET_BYTES_MIN:
+        raise SettingsError(f"{path}: has fewer than {SECRET_BYTES_MIN} bytes")
+    return secret
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of HOST:PORT."""
+    host, separator, port = address.rpartition(":")
+    if not separator or not host or not (port.isascii() and port.isdigit() and int(port) < 65536):
+        raise ValueError(f"must be HOST:PORT, not {address!r}")
+    return host, int(port)
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether HOST:PORT can be reached from this machine only."""
+    host = split_address(address)[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,108 @@
+"""Accounts and positions: the money and the holdings that decisions read and change."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from server.domain.values import SCALE, Micros, Units, divide_half_even
+
+
+class TradingState(Enum):
+    """Which orders an account accepts."""
+
+    ACTIVE = "ACTIVE"
+    REDUCING = "REDUCING"
+    HALTED = "HALTED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeStatistics:
+    """Figures over closed trades: a closed trade is a SELL order that filled anything."""
+
+    trades: int = 0
+    wins: int = 0
+    gross_profit: Units = 0
+    gross_loss: Units = 0
+    win_streak: int = 0
+    loss_streak: int = 0
+    longest_win_streak: int = 0
+    longest_loss_streak: int = 0
+
+    def book(self, pnl: Units) -> "TradeStatistics":
+        """Count one closed trade; zero is neither win nor loss and ends both streaks."""
+        win_streak = self.win_streak + 1 if pnl > 0 else 0
+        loss_streak = self.loss_streak + 1 if pnl < 0 else 0
+        return TradeStatistics(
+            trades=self.trades + 1,
+            wins=self.wins + (pnl > 0),
+            gross_profit=self.gross_profit + max(pnl, 0),
+            gross_loss=self.gross_loss + max(-pnl, 0),
+            win_streak=win_streak,
+            loss_streak=loss_streak,
+            longest_win_streak=max(self.longest_win_streak, win_streak),
+            longest_loss_streak=max(self.longest_loss_streak, loss_streak),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The money of one account and the end of its log.
+
+    `deposits` is all money that ever came in; `sequence` the number of the newest event;
+    `reserved` what live BUY orders hold back of `balance`.
+    """
+
+    id: str
+    user_id: str
+    created_at: Micros
+    deposits: Units
+    balance: Units
+    reserved: Units = 0
+    sequence: int = 0
+    live_orders: int = 0
+    fills: int = 0
+    realized_pnl: Units = 0
+    fees_paid: Units = 0
+    trading_state: TradingState = TradingState.ACTIVE
+    statistics: TradeStatistics = TradeStatistics()
+
+    @property
+    def buying_power(self) -> Units:
+        """Return the money that a new order may spend."""
+        return self.balance - self.reserved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """What an account holds of one symbol, and what it took of the newest quote.
+
+    `cost_basis` is the money paid without fees and `buy_fees` those fees, both for what is
+    still held. `reserved_quantity` is what live SELL orders hold back. `quote_time` and
+    `quote_sequence` name the quote of which `bid_taken` and `ask_taken` are gone.
+    """
+
+    account_id: str
+    symbol: str
+    quantity: Units = 0
+    cost_basis: Units = 0
+    buy_fees: Units = 0
+    reserved_quantity: Units = 0
+    quote_time: Micros = 0
+    quote_sequence: int = 0
+    bid_taken: Units = 0
+    ask_taken: Units = 0
+
+    @property
+    def free_quantity(self) -> Units:
+        """Return what a new SELL order may sell."""
+        return self.quantity - self.reserved_quantity
+
+    def average_cost(self, multiplier: int) -> Units:
+        """Return the money paid for one unit, without fees; the position must not be empty."""
+        return divide_half_even(self.cost_basis * SCALE, self.quantity * multiplier)
+
+
+def check_invariants(account: Account, position: Position) -> None:
+    """Stop at a state that must never be committed."""
+    assert 0 <= account.reserved <= account.balance, f"account {account.id}: money"
+    assert 0 <= position.reserved_quantity <= position.quantity, f"account {account.id}: position"
+    assert account.live_orders >= 0, f"account {account.id}: live orders"

@@ -1,0 +1,166 @@
+"""What trading costs: fees, slippage, and how much of a quote can be taken."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from server.domain.instrument import AssetType, Instrument, LiquidityClass
+from server.domain.order import Side
+from server.domain.values import CENT, SCALE, Units, cents_up, divide_up
+
+BASIS_POINTS = 10_000
+
+
+class FeeModel(Protocol):
+    """How fees are charged."""
+
+    def total(self, instrument: Instrument, quantity: Units, notional: int) -> Units:
+        """Return the fee of an order that filled `quantity`, in whole cents.
+
+        `notional` is the exact sum of quantity × price in units of 10⁻¹⁶, without the
+        multiplier. The result never falls when quantity and notional grow.
+        """
+
+
+class SlippageModel(Protocol):
+    """How much worse than the quote an order fills that takes on arrival."""
+
+    def taking_price(
+        self, instrument: Instrument, side: Side, price: Units, *, size: Units, taken: Units,
+        quantity: Units,
+    ) -> Units:  # fmt: skip
+        """Return the price for `quantity` of a displayed `size` of which `taken` is gone."""
+
+    def worst_price(self, instrument: Instrument, side: Side, price: Units) -> Units:
+        """Return a price that no fill against the quote can be worse than."""
+
+
+class LiquidityModel(Protocol):
+    """How much of a quote an account can take."""
+
+    def available(self, size: Units, taken: Units) -> Units | None:
+        """Return what is left of a displayed size; None for no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeeRate:
+    """A fee: per unit or as a share of the notional, between a minimum and a cap an order."""
+
+    per_unit: Units = 0
+    share_of_notional_bps: int = 0
+    minimum: Units = 0
+    cap: Units | None = None
+
+
+FEE_SCHEDULE: dict[AssetType, FeeRate] = {
+    AssetType.STOCK: FeeRate(per_unit=SCALE // 200, minimum=100 * CENT, cap=1_000 * CENT),
+    AssetType.ETF: FeeRate(per_unit=SCALE // 200, minimum=100 * CENT, cap=1_000 * CENT),
+    AssetType.CRYPTO: FeeRate(share_of_notional_bps=10, minimum=50 * CENT),
+    AssetType.FOREX: FeeRate(),
+    AssetType.COMMODITY: FeeRate(per_unit=150 * CENT),
+    AssetType.OPTION: FeeRate(per_unit=65 * CENT),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledFees:
+    """Fees by asset type."""
+
+    schedule: dict[AssetType, FeeRate]
+
+    def total(self, instrument: Instrument, quantity: Units, notional: int) -> Units:
+        """Return clamp(rate × cumulative, minimum, cap), rounded up to whole cents."""
+        rate = self.schedule[instrument.asset_type]
+        fee = cents_up(
+            quantity * rate.per_unit * BASIS_POINTS
+            + notional * instrument.multiplier * rate.share_of_notional_bps,
+            SCALE * BASIS_POINTS,
+        )
+        fee = max(fee, rate.minimum)
+        return fee if rate.cap is None else min(fee, rate.cap)
+
+
+class NoFees:
+    """Trading is free."""
+
+    def total(self, instrument: Instrument, quantity: Units, notional: int) -> Units:
+        """Return zero."""
+        return 0
+
+
+SLIPPAGE_BPS: dict[LiquidityClass, tuple[int, int]] = {
+    LiquidityClass.LIQUID: (0, 2),
+    LiquidityClass.THIN: (5, 20),
+}
+"""Slippage in basis points when nothing and when all of the displayed size is used."""
+
+
+class LinearSlippage:
+    """Slippage that grows with the share of the displayed size that is used."""
+
+    def taking_price(
+        self, instrument: Instrument, side: Side, price: Units, *, size: Units, taken: Units,
+        quantity: Units,
+    ) -> Units:  # fmt: skip
+        """Return the mean over the part taken of low + (high − low) × share used.
+
+        What was taken of this quote before counts, so that slicing an order gains nothing.
+        Rounded against the account.
+        """
+        low, high = SLIPPAGE_BPS[instrument.liquidity_class]
+        # The mean of the shares used before and after is (2 × taken + quantity) ÷ (2 × size).
+        used, whole = 2 * taken + quantity, 2 * size
+        if used >= whole:
+            return self.worst_price(instrument, side, price)
+        bps = low * whole + (high - low) * used
+        return _worse(side, price, bps, BASIS_POINTS * whole)
+
+    def worst_price(self, instrument: Instrument, side: Side, price: Units) -> Units:
+        """Return the price with the highest slippage of the instrument's class."""
+        _, high = SLIPPAGE_BPS[instrument.liquidity_class]
+        return _worse(side, price, high, BASIS_POINTS)
+
+
+class NoSlippage:
+    """Every fill is at the quote."""
+
+    def taking_price(
+        self, instrument: Instrument, side: Side, price: Units, *, size: Units, taken: Units,
+        quantity: Units,
+    ) -> Units:  # fmt: skip
+        """Return the price of the quote."""
+        return price
+
+    def worst_price(self, instrument: Instrument, side: Side, price: Units) -> Units:
+        """Return the price of the quote."""
+        return price
+
+
+class DisplayedLiquidity:
+    """An account takes at most the displayed size, once per quote."""
+
+    def available(self, size: Units, taken: Units) -> Units | None:
+        """Return what is left of the displayed size."""
+        return max(size - taken, 0)
+
+
+class UnlimitedLiquidity:
+    """Every quote fills any quantity."""
+
+    def available(self, size: Units, taken: Units) -> Units | None:
+        """Return no limit."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """The models that a market trades under."""
+
+    fees: FeeModel
+    slippage: SlippageModel
+    liquidity: LiquidityModel
+
+
+def _worse(side: Side, price: Units, numerator: int, denominator: int) -> Units:
+    if side is Side.BUY:
+        return divide_up(price * (denominator + numerator), denominator)
+    return max(price * (denominator - numerator) // denominator, 1)

@@ -1,0 +1,171 @@
+"""Orders: their values, and the table of states they pass through."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from server.domain.errors import Reason
+from server.domain.instrument import AssetType
+from server.domain.values import Micros, Units, divide_half_even
+
+
+class Side(Enum):
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class OrderType(Enum):
+    MARKET = "MARKET"
+    LIMIT = "LIMIT"
+    STOP = "STOP"
+    STOP_LIMIT = "STOP_LIMIT"
+
+    @property
+    def takes_limit_price(self) -> bool:
+        """Tell whether orders of this type have a limit price."""
+        return self in (OrderType.LIMIT, OrderType.STOP_LIMIT)
+
+    @property
+    def takes_stop_price(self) -> bool:
+        """Tell whether orders of this type have a stop price."""
+        return self in (OrderType.STOP, OrderType.STOP_LIMIT)
+
+
+class TimeInForce(Enum):
+    GTC = "GTC"
+    DAY = "DAY"
+    IOC = "IOC"
+    FOK = "FOK"
+
+    @property
+    def rests(self) -> bool:
+        """Tell whether an order may wait for later quotes."""
+        return self in (TimeInForce.GTC, TimeInForce.DAY)
+
+
+class OrderStatus(Enum):
+    OPEN = "OPEN"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELLED = "CANCELLED"
+    REJECTED = "REJECTED"
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether an order with this status can still change."""
+        return self in LIVE_STATUSES
+
+
+LIVE_STATUSES = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
+
+
+class StatusReason(Enum):
+    """Why an order is CANCELLED."""
+
+    REQUESTED = "REQUESTED"
+    IOC_REMAINDER = "IOC_REMAINDER"
+    EXPIRED_DAY = "EXPIRED_DAY"
+    EXPIRED_GTC = "EXPIRED_GTC"
+    INSUFFICIENT_BUYING_POWER = "INSUFFICIENT_BUYING_POWER"
+
+
+class OrderUpdateType(Enum):
+    """What happened to an order."""
+
+    ACCEPTED = "ACCEPTED"
+    FILLED = "FILLED"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    CANCELLED = "CANCELLED"
+    REJECTED = "REJECTED"
+
+
+TRANSITIONS: dict[tuple[OrderStatus | None, OrderUpdateType], OrderStatus] = {
+    (None, OrderUpdateType.ACCEPTED): OrderStatus.OPEN,
+    (None, OrderUpdateType.REJECTED): OrderStatus.REJECTED,
+    (OrderStatus.OPEN, OrderUpdateType.PARTIALLY_FILLED): OrderStatus.PARTIALLY_FILLED,
+    (OrderStatus.OPEN, OrderUpdateType.FILLED): OrderStatus.FILLED,
+    (OrderStatus.OPEN, OrderUpdateType.CANCELLED): OrderStatus.CANCELLED,
+    (OrderStatus.PARTIALLY_FILLED, OrderUpdateType.PARTIALLY_FILLED): OrderStatus.PARTIALLY_FILLED,
+    (OrderStatus.PARTIALLY_FILLED, OrderUpdateType.FILLED): OrderStatus.FILLED,
+    (OrderStatus.PARTIALLY_FILLED, OrderUpdateType.CANCELLED): OrderStatus.CANCELLED,
+}
+"""The status after each update; what is not here cannot happen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderTicket:
+    """An order as its account asks for it; its fields are checked already."""
+
+    account_id: str
+    bot_key_id: str
+    symbol: str
+    side: Side
+    order_type: OrderType
+    quantity: Units
+    limit_price: Units | None
+    stop_price: Units | None
+    time_in_force: TimeInForce
+    client_order_id: str | None
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a text that is equal for equal orders, whatever their decimals looked like."""
+        return (
+            f"{self.symbol} {self.side.value} {self.order_type.value} {self.quantity}"
+            f" {self.limit_price} {self.stop_price} {self.time_in_force.value}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One order and what became of it.
+
+    `sequence` is the number of its first event in the account's log. `filled_notional` is
+    the exact sum of quantity × price of its fills, in units of 10⁻¹⁶. `reserved` is the money
+    that a live BUY holds back; a live SELL holds back `leaves_quantity` of the position.
+    """
+
+    id: str
+    account_id: str
+    sequence: int
+    bot_key_id: str
+    client_order_id: str | None
+    fingerprint: str
+    symbol: str
+    asset_type: AssetType
+    side: Side
+    order_type: OrderType
+    quantity: Units
+    limit_price: Units | None
+    stop_price: Units | None
+    time_in_force: TimeInForce
+    status: OrderStatus
+    created_at: Micros
+    updated_at: Micros
+    expires_at: Micros | None
+    status_reason: StatusReason | None = None
+    rejection_reason: Reason | None = None
+    rejection_message: str | None = None
+    filled_quantity: Units = 0
+    filled_notional: int = 0
+    fees: Units = 0
+    reserved: Units = 0
+    realized_pnl: Units = 0
+
+    @property
+    def leaves_quantity(self) -> Units:
+        """Return what is not filled yet."""
+        return self.quantity - self.filled_quantity
+
+    @property
+    def average_price(self) -> Units | None:
+        """Return the mean fill price weighted by quantity; None before the first fill."""
+        if not self.filled_quantity:
+            return None
+        return divide_half_even(self.filled_notional, self.filled_quantity)
+
+
+def status_after(status: OrderStatus | None, update: OrderUpdateType) -> OrderStatus:
+    """Return the status that an update leads to; an update that cannot happen is a bug."""
+    following = TRANSITIONS.get((status, update))
+    assert following is not None, f"an order that is {status} cannot be {update}"
+    return following

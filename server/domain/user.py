@@ -1,0 +1,111 @@
+"""People, their plans and the keys they give to bots."""
+
+import hashlib
+import string
+import zlib
+from dataclasses import dataclass
+from enum import Enum
+
+from server.domain.values import Micros
+
+KEY_PREFIX = "tvt_"
+KEY_RANDOM_LENGTH = 30
+KEY_CHECKSUM_LENGTH = 6
+KEY_SHOWN_LENGTH = 8
+LABEL_LENGTH_MAX = 64
+
+BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+
+
+class Plan(Enum):
+    """What a person pays for."""
+
+    FREE = "Free"
+    STANDARD = "Standard"
+    PROFESSIONAL = "Professional"
+
+    @property
+    def bot_keys(self) -> int:
+        """Return the live bot keys that a person may have."""
+        return _PLAN_LIMITS[self][0]
+
+    @property
+    def api_calls_per_day(self) -> int:
+        """Return the calls of a UTC day that the plan includes, for each account."""
+        return _PLAN_LIMITS[self][1]
+
+
+_PLAN_LIMITS = {
+    Plan.FREE: (1, 1_000),
+    Plan.STANDARD: (5, 10_000),
+    Plan.PROFESSIONAL: (25, 100_000),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who a valid token says its bearer is."""
+
+    issuer: str
+    subject: str
+    name: str
+    plan: Plan
+    is_operator: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A person who is known, and their first account."""
+
+    id: str
+    identity: Identity
+    created_at: Micros
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotKey:
+    """A bot key without its secret. `key_hash` is the SHA-256 of the secret."""
+
+    id: str
+    user_id: str
+    account_id: str
+    label: str
+    prefix: str
+    key_hash: bytes
+    created_at: Micros
+    last_used_at: Micros | None = None
+    revoked_at: Micros | None = None
+
+
+def form_key(random_part: str) -> str:
+    """Return a bot key: the prefix, 30 random base62 characters and 6 of their CRC-32."""
+    return KEY_PREFIX + random_part + _checksum(random_part)
+
+
+def is_well_formed_key(key: str) -> bool:
+    """Tell whether a text can be a bot key; this filters typing errors, nothing more."""
+    length = len(KEY_PREFIX) + KEY_RANDOM_LENGTH + KEY_CHECKSUM_LENGTH
+    if len(key) != length or not key.startswith(KEY_PREFIX) or not key.isascii():
+        return False
+    random_part = key[len(KEY_PREFIX) : -KEY_CHECKSUM_LENGTH]
+    return key[-KEY_CHECKSUM_LENGTH:] == _checksum(random_part)
+
+
+def hash_key(key: str) -> bytes:
+    """Return the SHA-256 of a bot key, the only form in which it is stored."""
+    return hashlib.sha256(key.encode()).digest()
+
+
+def is_valid_label(label: str) -> bool:
+    """Tell whether a text can name a key: 1 to 64 printable characters, not only spaces."""
+    return 0 < len(label) <= LABEL_LENGTH_MAX and label.isprintable() and not label.isspace()
+
+
+def _checksum(random_part: str) -> str:
+    number = zlib.crc32(random_part.encode())
+    digits = []
+    for _ in range(KEY_CHECKSUM_LENGTH):
+        number, digit = divmod(number, len(BASE62))
+        digits.append(BASE62[digit])
+    return "".join(reversed(digits))

@@ -1,0 +1,1 @@
+"""The engine: the process that decides and writes, and its client for the front."""

@@ -1,0 +1,169 @@
+"""The front's side of the engine: calls out, answers and doorbells in."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from server.application.market_feed import QuoteBoard
+from server.domain.errors import Reason, Refusal
+from server.engine.frames import (
+    NOBODY,
+    Answer,
+    Call,
+    FrameBuffer,
+    Kind,
+    Method,
+    decode_quotes,
+    decode_refusal,
+    pack_call,
+    unpack_answer,
+)
+from server.engine.service import EngineService
+
+RETRY_SECONDS = 1.0
+
+AWAY = Refusal(
+    reason=Reason.UNAVAILABLE,
+    message="The engine is restarting; nothing was done, try again.",
+    retry_after_seconds=RETRY_SECONDS,
+)
+OUTCOME_UNKNOWN = Refusal(
+    reason=Reason.UNAVAILABLE,
+    message="The engine stopped before it answered: the outcome is unknown."
+    " Look an order up by its client_order_id, or repeat the call with the same one.",
+    retry_after_seconds=RETRY_SECONDS,
+)
+
+
+class EngineRefused(Exception):
+    """The engine refused a call, or could not be asked."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.reason.value)
+        self.refusal = refusal
+
+
+class Engine(Protocol):
+    """What the front asks of an engine."""
+
+    def call(
+        self, method: Method, caller_id: str, bot_key_id: str, body: bytes
+    ) -> "asyncio.Future[bytes]":
+        """Have a call decided and stored; the result raises EngineRefused."""
+
+
+class Doorbells:
+    """What the engine rings at the front: new quotes and keys that ended."""
+
+    def __init__(self, board: QuoteBoard, end_key: Callable[[str], None]) -> None:
+        self._board = board
+        self._end_key = end_key
+
+    def ring(self, answer: Answer) -> None:
+        """Take note of a doorbell."""
+        match answer.kind:
+            case Kind.QUOTES_CHANGED:
+                for quote in decode_quotes(answer.body):
+                    self._board.put(quote)
+            case Kind.QUOTES_LOADED:
+                self._board.load(decode_quotes(answer.body))
+            case Kind.KEY_ENDED:
+                self._end_key(answer.body.decode())
+
+
+class SocketEngine(asyncio.Protocol):
+    """An engine in another process, at the other end of a socket.
+
+    Calls of one turn of the event loop go out in one write. When the connection ends, calls
+    in flight end with an unknown outcome, and `on_lost` is called.
+    """
+
+    def __init__(
+        self, doorbells: Doorbells, on_ready: Callable[[], None], on_lost: Callable[[], None]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._doorbells = doorbells
+        self._on_ready = on_ready
+        self._on_lost = on_lost
+        self._transport: asyncio.WriteTransport | None = None
+        self._buffer = FrameBuffer()
+        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._ids = itertools.count(NOBODY + 1)
+        self._outgoing: list[bytes] = []
+
+    def call(
+        self, method: Method, caller_id: str, bot_key_id: str, body: bytes
+    ) -> "asyncio.Future[bytes]":
+        future: asyncio.Future[bytes] = self._loop.create_future()
+        if self._transport is None:
+            future.set_exception(EngineRefused(AWAY))
+            return future
+        call_id = next(self._ids)
+        self._waiting[call_id] = future
+        if not self._outgoing:
+            self._loop.call_soon(self._send)
+        self._outgoing.append(pack_call(call_id, method, caller_id, bot_key_id, body))
+        return future
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        for frame in self._buffer.feed(data):
+            answer = unpack_answer(frame)
+            if answer.call_id != NOBODY:
+                _settle(self._waiting.pop(answer.call_id), answer)
+            elif answer.kind is Kind.READY:
+                self._on_ready()
+            else:
+                self._doorbells.ring(answer)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self._outgoing.clear()
+        waiting, self._waiting = self._waiting, {}
+        for future in waiting.values():
+            if not future.done():
+                future.set_exception(EngineRefused(OUTCOME_UNKNOWN))
+        self._on_lost()
+
+    def close(self) -> None:
+        """Close this end: the engine finishes what it took and exits."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def _send(self) -> None:
+        if self._transport is not None and self._outgoing:
+            self._transport.write(b"".join(self._outgoing))
+        self._outgoing.clear()
+
+
+class LocalEngine:
+    """An engine in this process, for tests of what stands before it: every call is a batch."""
+
+    def __init__(self, service: EngineService, doorbells: Doorbells) -> None:
+        self._service = service
+        self._doorbells = doorbells
+
+    def call(
+        self, method: Method, caller_id: str, bot_key_id: str, body: bytes
+    ) -> "asyncio.Future[bytes]":
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        frames = self._service.handle([Call(1, method, caller_id, bot_key_id, body)])
+        for frame in FrameBuffer().feed(b"".join(frames)):
+            answer = unpack_answer(frame)
+            if answer.call_id == NOBODY:
+                self._doorbells.ring(answer)
+            else:
+                _settle(future, answer)
+        return future
+
+
+def _settle(future: "asyncio.Future[bytes]", answer: Answer) -> None:
+    if future.done():  # The caller went away: nobody waits for the answer.
+        return
+    if answer.kind is Kind.RESPONSE:
+        future.set_result(answer.body)
+    else:
+        future.set_exception(EngineRefused(decode_refusal(answer.body)))

@@ -1,0 +1,188 @@
+"""Frames between front and engine: length-prefixed, many to a write.
+
+A call is (length, call id, method, caller id, bot key id, body); an answer is (length, call id,
+kind, body). Doorbells are answers to nobody, with call id 0; they always come before the
+answers of the batch that rang them.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import orjson
+
+from server.application.commands import Doorbell, KeyEnded, QuotesChanged
+from server.domain.errors import Reason, Refusal, Violation
+from server.domain.quote import Quote
+from server.domain.user import Identity, Plan
+
+LENGTH = struct.Struct("<I")
+CALL_HEADER = struct.Struct("<QB36s36s")
+ANSWER_HEADER = struct.Struct("<QB")
+NOBODY = 0
+
+
+class Method(IntEnum):
+    """What the front asks of the engine."""
+
+    PLACE_ORDER = 1
+    CANCEL_ORDER = 2
+    CANCEL_ALL_ORDERS = 3
+    CREATE_BOT_KEY = 4
+    REVOKE_BOT_KEY = 5
+    PUBLISH_QUOTES = 6
+    KNOW_USER = 7
+    RECORD_USAGE = 8
+
+
+class Kind(IntEnum):
+    """What an answer holds."""
+
+    RESPONSE = 0
+    REFUSAL = 1
+    QUOTES_CHANGED = 2
+    KEY_ENDED = 3
+    READY = 4
+    QUOTES_LOADED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: `caller_id` is the account of a bot key or the user of a token."""
+
+    id: int
+    method: Method
+    caller_id: str
+    bot_key_id: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a call, or a doorbell."""
+
+    call_id: int
+    kind: Kind
+    body: bytes
+
+
+def pack_call(call_id: int, method: Method, caller_id: str, bot_key_id: str, body: bytes) -> bytes:
+    """Return a call as a frame."""
+    header = CALL_HEADER.pack(call_id, method, caller_id.encode(), bot_key_id.encode())
+    return LENGTH.pack(len(header) + len(body)) + header + body
+
+
+def unpack_call(frame: bytes) -> Call:
+    """Return the call of a frame."""
+    call_id, method, caller_id, bot_key_id = CALL_HEADER.unpack_from(frame)
+    return Call(
+        call_id, Method(method), caller_id.rstrip(b"\0").decode(),
+        bot_key_id.rstrip(b"\0").decode(), frame[CALL_HEADER.size :],
+    )  # fmt: skip
+
+
+def pack_answer(call_id: int, kind: Kind, body: bytes) -> bytes:
+    """Return an answer as a frame."""
+    return (
+        LENGTH.pack(ANSWER_HEADER.size + len(body)) + ANSWER_HEADER.pack(call_id, kind) + body
+    )
+
+
+def unpack_answer(frame: bytes) -> Answer:
+    """Return the answer of a frame."""
+    call_id, kind = ANSWER_HEADER.unpack_from(frame)
+    return Answer(call_id, Kind(kind), frame[ANSWER_HEADER.size :])
+
+
+class FrameBuffer:
+    """Cuts a stream of bytes into frames."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Add bytes; yield every frame that is whole, without its length."""
+        self._bytes += data
+        start, end = 0, len(self._bytes)
+        while end - start >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(self._bytes, start)
+            stop = start + LENGTH.size + length
+            if stop > end:
+                break
+            yield bytes(self._bytes[start + LENGTH.size : stop])
+            start = stop
+        del self._bytes[:start]
+
+
+def encode_refusal(refusal: Refusal) -> bytes:
+    """Return a refusal as the body of an answer."""
+    return orjson.dumps(
+        [
+            refusal.reason.value,
+            refusal.message,
+            [[item.field, item.reason.value, item.message] for item in refusal.violations],
+            refusal.retry_after_seconds,
+        ]
+    )
+
+
+def decode_refusal(body: bytes) -> Refusal:
+    """Return the refusal of an answer."""
+    reason, message, violations, retry_after = orjson.loads(body)
+    return Refusal(
+        reason=Reason(reason),
+        message=message,
+        violations=tuple(
+            Violation(field, Reason(why), text) for field, why, text in violations
+        ),
+        retry_after_seconds=retry_after,
+    )
+
+
+def pack_doorbell(doorbell: Doorbell) -> bytes:
+    """Return a doorbell as a frame."""
+    match doorbell:
+        case QuotesChanged(quotes):
+            return pack_answer(NOBODY, Kind.QUOTES_CHANGED, encode_quotes(quotes))
+        case KeyEnded(key_id):
+            return pack_answer(NOBODY, Kind.KEY_ENDED, key_id.encode())
+
+
+def encode_quotes(quotes: Sequence[Quote]) -> bytes:
+    """Return quotes as the body of a doorbell."""
+    return orjson.dumps(
+        [
+            [q.symbol, q.bid, q.bid_size, q.ask, q.ask_size, q.last, q.time, q.sequence]
+            for q in quotes
+        ]
+    )
+
+
+def decode_quotes(body: bytes) -> list[Quote]:
+    """Return the quotes of a doorbell."""
+    return [
+        Quote(
+            symbol=symbol, bid=bid, bid_size=bid_size, ask=ask, ask_size=ask_size, last=last,
+            time=time, sequence=sequence,
+        )
+        for symbol, bid, bid_size, ask, ask_size, last, time, sequence in orjson.loads(body)
+    ]  # fmt: skip
+
+
+def encode_identity(identity: Identity) -> bytes:
+    """Return what a token says as the body of a call."""
+    return orjson.dumps(
+        [
+            identity.issuer, identity.subject, identity.name, identity.plan.value,
+            identity.is_operator,
+        ]
+    )  # fmt: skip
+
+
+def decode_identity(body: bytes) -> Identity:
+    """Return what a token says."""
+    issuer, subject, name, plan, is_operator = orjson.loads(body)
+    return Identity(
+        issuer=issuer, subject=subject, name=name, plan=Plan(plan), is_operator=is_operator
+    )

@@ -1,0 +1,171 @@
+"""The engine's service: frames of calls to commands, results to frames of answers."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, assert_never
+
+import orjson
+from google.protobuf.message import DecodeError, Message
+
+from bottrading.v1 import bot_key_pb2
+from bottrading.v1 import bot_trading_pb2 as bot_trading
+from bottrading.v1 import key_management_pb2 as key_management
+from bottrading.v1 import market_data_pb2 as market_data
+from bottrading.v1 import quote_pb2
+from server.application.commands import (
+    Cancelled,
+    Command,
+    Done,
+    KeyCreated,
+    KeyRevoked,
+    KnowUser,
+    Placed,
+    QuotesPublished,
+    RecordUsage,
+    Result,
+    UserKnown,
+)
+from server.application.market_feed import MarketFeed
+from server.application.ports import Clock
+from server.application.trading import Trading
+from server.domain.errors import Reason, Refusal
+from server.domain.values import Micros
+from server.engine.frames import (
+    NOBODY,
+    Call,
+    Kind,
+    Method,
+    decode_identity,
+    encode_quotes,
+    encode_refusal,
+    pack_answer,
+    pack_doorbell,
+)
+from server.wire import answers, enums, requests
+
+MALFORMED = Refusal(
+    reason=Reason.MALFORMED_REQUEST, message="The request is no message of this call."
+)
+
+
+class EngineService:
+    """Answers calls in batches."""
+
+    def __init__(self, trading: Trading, feed: MarketFeed, clock: Clock) -> None:
+        self._trading = trading
+        self._feed = feed
+        self._clock = clock
+
+    def handle(self, calls: Sequence[Call], more: Sequence[Command] = ()) -> list[bytes]:
+        """Decide and store calls and the engine's own commands; return the frames to send."""
+        read = [self._read(call) for call in calls]
+        commands = [command for command in read if not isinstance(command, Refusal)]
+        batch = self._trading.handle([*commands, *more]) if commands or more else None
+        results = iter(batch.results if batch else ())
+        frames = [pack_doorbell(doorbell) for doorbell in (batch.doorbells if batch else ())]
+        for call, command in zip(calls, read, strict=True):
+            result = command if isinstance(command, Refusal) else next(results)
+            frames.append(_answer(call, result))
+        return frames
+
+    def board(self) -> bytes:
+        """Return the frame that tells the quotes of the last run, which are stale."""
+        return pack_answer(NOBODY, Kind.QUOTES_LOADED, encode_quotes(self._feed.board.all()))
+
+    def _read(self, call: Call) -> Command | Refusal:
+        try:
+            return self._READERS[call.method](self, call)
+        except DecodeError:
+            return MALFORMED
+
+    def _place_order(self, call: Call) -> Command | Refusal:
+        request = bot_trading.PlaceOrderRequest.FromString(call.body)
+        instruments, now = self._feed.instruments, self._clock()
+        return requests.place_order(request, call.caller_id, call.bot_key_id, instruments, now)
+
+    def _cancel_order(self, call: Call) -> Command | Refusal:
+        request = bot_trading.CancelOrderRequest.FromString(call.body)
+        return requests.cancel_order(request, call.caller_id)
+
+    def _cancel_all_orders(self, call: Call) -> Command | Refusal:
+        request = bot_trading.CancelAllOrdersRequest.FromString(call.body)
+        return requests.cancel_all_orders(request, call.caller_id, self._feed.instruments)
+
+    def _create_bot_key(self, call: Call) -> Command | Refusal:
+        request = key_management.CreateBotKeyRequest.FromString(call.body)
+        return requests.create_bot_key(request, call.caller_id)
+
+    def _revoke_bot_key(self, call: Call) -> Command | Refusal:
+        request = key_management.RevokeBotKeyRequest.FromString(call.body)
+        return requests.revoke_bot_key(request, call.caller_id)
+
+    def _publish_quotes(self, call: Call) -> Command | Refusal:
+        request = market_data.PublishQuotesRequest.FromString(call.body)
+        return requests.publish_quotes(request, self._clock())
+
+    def _know_user(self, call: Call) -> Command:
+        return KnowUser(decode_identity(call.body))
+
+    def _record_usage(self, call: Call) -> Command:
+        calls, keys = orjson.loads(call.body)
+        return RecordUsage(
+            tuple((account, day, count) for account, day, count in calls),
+            tuple((key, moment) for key, moment in keys),
+        )
+
+    _READERS: dict[Method, Callable[[Any, Call], Command | Refusal]] = {
+        Method.PLACE_ORDER: _place_order,
+        Method.CANCEL_ORDER: _cancel_order,
+        Method.CANCEL_ALL_ORDERS: _cancel_all_orders,
+        Method.CREATE_BOT_KEY: _create_bot_key,
+        Method.REVOKE_BOT_KEY: _revoke_bot_key,
+        Method.PUBLISH_QUOTES: _publish_quotes,
+        Method.KNOW_USER: _know_user,
+        Method.RECORD_USAGE: _record_usage,
+    }
+
+
+def encode_usage(
+    calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]
+) -> bytes:
+    """Return counts of calls and last uses of keys as the body of RECORD_USAGE."""
+    return orjson.dumps([calls, keys])
+
+
+def _answer(call: Call, result: Result) -> bytes:
+    if isinstance(result, Refusal):
+        return pack_answer(call.id, Kind.REFUSAL, encode_refusal(result))
+    if isinstance(result, UserKnown):
+        user = result.user
+        return pack_answer(call.id, Kind.RESPONSE, orjson.dumps([user.id, user.account_id]))
+    if isinstance(result, Done):
+        return pack_answer(call.id, Kind.RESPONSE, b"")
+    return pack_answer(call.id, Kind.RESPONSE, _message(call, result).SerializeToString())
+
+
+def _message(
+    call: Call, result: Placed | Cancelled | KeyCreated | KeyRevoked | QuotesPublished
+) -> Message:
+    match result:
+        case Placed(order, replayed):
+            return bot_trading.PlaceOrderResponse(order=answers.order(order, replayed=replayed))
+        case Cancelled(orders):
+            if call.method is Method.CANCEL_ORDER:
+                return bot_trading.CancelOrderResponse(order=answers.order(orders[0]))
+            return bot_trading.CancelAllOrdersResponse(orders=answers.orders(orders))
+        case KeyCreated(key, secret):
+            new_key = bot_key_pb2.NewBotKey(
+                id=key.id, label=key.label, key=secret,
+                created_at=answers.timestamp(key.created_at),
+            )  # fmt: skip
+            return key_management.CreateBotKeyResponse(bot_key=new_key)
+        case KeyRevoked(key):
+            return key_management.RevokeBotKeyResponse(bot_key=answers.bot_key(key))
+        case QuotesPublished(accepted, refused):
+            return market_data.PublishQuotesResponse(
+                accepted=accepted,
+                refused=[
+                    quote_pb2.RefusedQuote(symbol=symbol, reason=enums.QUOTE_REFUSALS[why])
+                    for symbol, why in refused
+                ],
+            )
+    assert_never(result)

@@ -1,0 +1,54 @@
+"""The engine as a process: `python -m server.engine_process SOCKET`, started by `serve`."""
+
+import gc
+import logging
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from server.adapters import system_clock
+from server.bootstrap.engine import build
+from server.config import ENGINE_LOCK_FILE, EngineSettings
+from server.engine.frames import LENGTH
+from server.engine.loop import run
+from server.locking import take_lock
+
+LOCK_TIMEOUT_SECONDS = 5.0
+
+
+def main() -> None:
+    """Read the settings from the socket whose number is given, then serve until it closes."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s engine %(levelname)s %(message)s")
+    # The terminal's Ctrl-C is for the front, which then closes the socket.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    settings = EngineSettings.from_json(_first_frame(connection))
+    # An engine of a front that was killed may still finish its last batch.
+    with take_lock(Path(settings.data_dir) / ENGINE_LOCK_FILE, LOCK_TIMEOUT_SECONDS):
+        parts = build(settings)
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
+        try:
+            run(connection, parts.service, parts.feed.source, system_clock)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # The front is gone: nobody is left to answer.
+
+
+def _first_frame(connection: socket.socket) -> bytes:
+    (length,) = LENGTH.unpack(_receive(connection, LENGTH.size))
+    return _receive(connection, length)
+
+
+def _receive(connection: socket.socket, size: int) -> bytes:
+    received = b""
+    while len(received) < size:
+        part = connection.recv(size - len(received))
+        if not part:
+            sys.exit(0)
+        received += part
+    return received
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the venue trades and at which quotes: the universe, the quote sources and the sessions."""

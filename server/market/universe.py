@@ -1,0 +1,46 @@
+"""The universe: every instrument of the venue, its option chains rolled with the date."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from functools import lru_cache
+
+from server.domain.instrument import Instrument
+from server.domain.values import Micros
+from server.market.listing import Listing
+from server.market.moments import utc_day
+from server.market.options import OptionChain
+
+
+class Universe:
+    """The instruments that stay, and the option chains that roll at 00:00 UTC."""
+
+    def __init__(self, *, listings: Iterable[Listing], chains: Iterable[OptionChain] = ()) -> None:
+        self._fixed = {listing.instrument.symbol: listing for listing in listings}
+        self._chains = tuple(chains)
+        self._listed_on = lru_cache(maxsize=4)(self._list)
+
+    def listings(self, now: Micros) -> Mapping[str, Listing]:
+        """Return what is listed on the day of `now`, by symbol; not to be changed."""
+        return self._listed_on(utc_day(now))
+
+    def instruments(self, now: Micros) -> dict[str, Instrument]:
+        """Return the instruments listed on the day of `now`, by symbol."""
+        return {symbol: listing.instrument for symbol, listing in self.listings(now).items()}
+
+    def find(self, symbol: str, now: Micros) -> Instrument | None:
+        """Return a listed instrument or an option that has expired; None for an unknown symbol.
+
+        An option has expired when `option.expiry` is before the day of `now`.
+        """
+        day = utc_day(now)
+        listing = self._listed_on(day).get(symbol)
+        if listing is not None:
+            return listing.instrument
+        expired = (chain.expired(symbol, day) for chain in self._chains)
+        return next((instrument for instrument in expired if instrument is not None), None)
+
+    def _list(self, day: date) -> dict[str, Listing]:
+        listed = dict(self._fixed)
+        for chain in self._chains:
+            listed.update((option.instrument.symbol, option) for option in chain.listings(day))
+        return listed

@@ -1,0 +1,1 @@
+"""gRPC delivery: the only place that knows status codes."""

@@ -1,0 +1,67 @@
+"""Calls: what the interceptors learn about one, and what they are made of."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from grpc import StatusCode
+from grpc.aio import ServicerContext
+
+from server.application.rate_limits import Figures
+from server.domain.user import Identity, Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who makes a call: a bot by its key, or a person by their token.
+
+    `account_id` is the key's account, or the person's first.
+    """
+
+    account_id: str
+    user_id: str
+    plan: Plan
+    bot_key_id: str | None = None
+    identity: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method of the contract; `path` is its full name on the wire."""
+
+    path: str
+    service: str
+    name: str
+    request_type: type[Any]
+    streams: bool
+
+
+@dataclass(slots=True)
+class Call:
+    """One call on its way through the interceptors."""
+
+    method: Method
+    context: ServicerContext[bytes, bytes]
+    body: bytes
+    request_id: str = ""
+    principal: Principal | None = None
+    figures: Figures | None = None
+    code: StatusCode = StatusCode.OK
+    reason: str = ""
+    trailers: list[tuple[str, str | bytes]] = field(default_factory=list)
+
+    @property
+    def caller(self) -> Principal:
+        """Return who makes the call; known once it is authenticated."""
+        assert self.principal is not None, "the call is not authenticated"
+        return self.principal
+
+
+Handler = Callable[[Call], Awaitable[bytes]]
+
+
+class Interceptor(Protocol):
+    """One link of the chain."""
+
+    def wrap(self, method: Method, proceed: Handler) -> Handler:
+        """Return the handler of a method that goes through this link and then on."""

@@ -1,0 +1,77 @@
+"""The chain: all interceptors of a method composed once, so that a call pays for no wrapping."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import grpc
+from google.protobuf.message_factory import GetMessageClass
+from grpc.aio import ServerInterceptor, ServicerContext
+
+from bottrading.v1 import bot_trading_pb2, key_management_pb2, market_data_pb2
+from server.rpc.call import Call, Handler, Interceptor, Method
+
+if TYPE_CHECKING:
+    RpcHandler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
+
+PUBLIC_PREFIXES = ("/grpc.health.v1.Health/", "/grpc.reflection.")
+"""Services of gRPC itself, open to everybody; reflection is registered by a setting only."""
+
+
+def contract_methods() -> list[Method]:
+    """Return every method of the contract, read off its descriptors."""
+    files = (bot_trading_pb2, key_management_pb2, market_data_pb2)
+    return [
+        Method(
+            path=f"/{service.full_name}/{method.name}",
+            service=service.name,
+            name=method.name,
+            request_type=GetMessageClass(method.input_type),
+            streams=method.server_streaming,
+        )
+        for file in files
+        for service in file.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    ]
+
+
+class Chain(ServerInterceptor):  # type: ignore[misc]  # the stubs leave the base untyped
+    """The one interceptor that gRPC knows of; the others are composed in it."""
+
+    def __init__(
+        self, methods: Iterable[Method], interceptors: Sequence[Interceptor], serve: Handler
+    ) -> None:
+        self._handlers = {
+            method.path: _rpc_handler(method, interceptors, serve) for method in methods
+        }
+
+    async def intercept_service(
+        self,
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler]]",
+        details: grpc.HandlerCallDetails,
+    ) -> "RpcHandler | None":
+        """Return the composed handler of a contract's method; refuse what is in no contract."""
+        handler = self._handlers.get(details.method)
+        if handler is not None:
+            return handler
+        if details.method.startswith(PUBLIC_PREFIXES):
+            return await continuation(details)
+        return None
+
+
+def _rpc_handler(
+    method: Method, interceptors: Sequence[Interceptor], serve: Handler
+) -> "RpcHandler":
+    handler = serve
+    for interceptor in reversed(interceptors):
+        handler = interceptor.wrap(method, handler)
+
+    async def unary(body: bytes, context: ServicerContext[bytes, bytes]) -> bytes:
+        return await handler(Call(method, context, body))
+
+    async def stream(body: bytes, context: ServicerContext[bytes, bytes]) -> None:
+        await handler(Call(method, context, body))
+
+    # Without serializers the bytes pass through: parsing is the innermost link's work.
+    if method.streams:
+        return grpc.unary_stream_rpc_method_handler(stream)  # type: ignore[arg-type]
+    return grpc.unary_unary_rpc_method_handler(unary)  # type: ignore[arg-type]

@@ -1,0 +1,170 @@
+"""Authentication: who may call what, as a table, and who is calling."""
+
+import asyncio
+from concurrent.futures import Executor
+from enum import Enum
+
+import orjson
+
+from server.domain.errors import Reason
+from server.domain.user import Identity
+from server.engine.client import Engine
+from server.engine.frames import Method as EngineMethod
+from server.engine.frames import encode_identity
+from server.rpc.call import Call, Handler, Method, Principal
+from server.rpc.errors import refuse
+from server.rpc.keyring import Keyring
+from server.rpc.tokens import TokenRefused, TokenVerifier
+
+BOT_KEY_HEADER = "x-bot-key"
+TOKEN_HEADER = "authorization"
+USERS_REMEMBERED_MAX = 10_000
+
+
+class Credential(Enum):
+    """What a method takes."""
+
+    BOT_KEY = "BOT_KEY"
+    BOT_KEY_OR_TICKET = "BOT_KEY_OR_TICKET"
+    USER_TOKEN = "USER_TOKEN"
+    OPERATOR_TOKEN = "OPERATOR_TOKEN"
+
+
+METHOD_POLICY: dict[str, Credential] = {
+    "/bottrading.v1.BotTrading/GetAccount": Credential.BOT_KEY,
+    "/bottrading.v1.BotTrading/PlaceOrder": Credential.BOT_KEY,
+    "/bottrading.v1.BotTrading/PreviewOrder": Credential.BOT_KEY,
+    "/bottrading.v1.BotTrading/ReplaceOrder": Credential.BOT_KEY,
+    "/bottrading.v1.BotTrading/CancelOrder": Credential.BOT_KEY,
+    "/bottrading.v1.BotTrading/CancelAllOrders": Credential.BOT_KEY,
+    "/bottrading.v1.BotTrading/ListOrders": Credential.BOT_KEY,
+    "/bottrading.v1.BotTrading/GetOrder": Credential.BOT_KEY,
+    "/bottrading.v1.BotTrading/GetPortfolio": Credential.BOT_KEY,
+    "/bottrading.v1.BotTrading/GetPortfolioHistory": Credential.BOT_KEY,
+    "/bottrading.v1.BotTrading/ListFills": Credential.BOT_KEY,
+    "/bottrading.v1.BotTrading/GetTradingKpi": Credential.BOT_KEY,
+    "/bottrading.v1.BotTrading/GetLeaderboard": Credential.BOT_KEY,
+    "/bottrading.v1.BotTrading/GetLimits": Credential.BOT_KEY,
+    "/bottrading.v1.BotTrading/StreamOrderUpdates": Credential.BOT_KEY_OR_TICKET,
+    "/bottrading.v1.BotTrading/CreateStreamTicket": Credential.BOT_KEY,
+    "/bottrading.v1.KeyManagement/CreateBotKey": Credential.USER_TOKEN,
+    "/bottrading.v1.KeyManagement/ListBotKeys": Credential.USER_TOKEN,
+    "/bottrading.v1.KeyManagement/RevokeBotKey": Credential.USER_TOKEN,
+    "/bottrading.v1.KeyManagement/OpenAccount": Credential.USER_TOKEN,
+    "/bottrading.v1.KeyManagement/ListAccounts": Credential.USER_TOKEN,
+    "/bottrading.v1.KeyManagement/ResetAccount": Credential.USER_TOKEN,
+    "/bottrading.v1.KeyManagement/SetTradingState": Credential.USER_TOKEN,
+    "/bottrading.v1.KeyManagement/Deposit": Credential.OPERATOR_TOKEN,
+    "/bottrading.v1.MarketData/GetQuote": Credential.BOT_KEY,
+    "/bottrading.v1.MarketData/BatchGetQuotes": Credential.BOT_KEY,
+    "/bottrading.v1.MarketData/ListInstruments": Credential.BOT_KEY,
+    "/bottrading.v1.MarketData/ListBars": Credential.BOT_KEY,
+    "/bottrading.v1.MarketData/GetMarketClock": Credential.BOT_KEY,
+    "/bottrading.v1.MarketData/StreamQuotes": Credential.BOT_KEY_OR_TICKET,
+    "/bottrading.v1.MarketData/PublishQuotes": Credential.OPERATOR_TOKEN,
+}
+"""Who may call what. A method that is missing here can be called by nobody."""
+
+KEY_INVALID = "The bot key is missing, malformed, unknown or revoked."
+"""Never told which, so that guessing teaches nothing."""
+
+
+class Authentication:
+    """Stands before everything that costs or tells something."""
+
+    def __init__(
+        self, *, keyring: Keyring, verifier: TokenVerifier, engine: Engine, executor: Executor
+    ) -> None:
+        self._keyring = keyring
+        self._verifier = verifier
+        self._engine = engine
+        self._executor = executor
+        self._users: dict[Identity, tuple[str, str]] = {}
+
+    def wrap(self, method: Method, proceed: Handler) -> Handler:
+        """Return a handler that knows its caller."""
+        credential = METHOD_POLICY.get(method.path)
+        takes_key = credential in (Credential.BOT_KEY, Credential.BOT_KEY_OR_TICKET)
+
+        async def handle(call: Call) -> bytes:
+            if credential is None:
+                raise refuse(Reason.TOKEN_REQUIRED, "This call is open to nobody.")
+            key, token = _credentials(call)
+            if takes_key:
+                call.principal = await self._bot(key, token)
+            else:
+                call.principal = await self._person(
+                    key, token, operator=credential is Credential.OPERATOR_TOKEN
+                )
+            return await proceed(call)
+
+        return handle
+
+    async def _bot(self, key: str | None, token: str | None) -> Principal:
+        if token is not None:
+            raise refuse(Reason.BOT_KEY_REQUIRED, "This call takes a bot key as x-bot-key.")
+        principal = await self._keyring.find(key) if key is not None else None
+        if principal is None:
+            raise refuse(Reason.BOT_KEY_INVALID, KEY_INVALID)
+        return principal
+
+    async def _person(self, key: str | None, token: str | None, *, operator: bool) -> Principal:
+        if key is not None:
+            # Only a live key is told what it may not do.
+            await self._bot(key, None)
+            raise refuse(
+                Reason.OPERATOR_REQUIRED if operator else Reason.TOKEN_REQUIRED,
+                "A bot key does not open this call; it takes a token of its owner"
+                " or of an operator.",
+            )
+        if token is None:
+            raise refuse(Reason.TOKEN_INVALID, "Send a token as authorization: Bearer …")
+        identity = await self._verified(token)
+        if operator and not identity.is_operator:
+            raise refuse(Reason.OPERATOR_REQUIRED, "This call takes an operator's token.")
+        user_id, account_id = await self._known(identity)
+        return Principal(
+            account_id=account_id, user_id=user_id, plan=identity.plan, identity=identity
+        )
+
+    async def _verified(self, token: str) -> Identity:
+        scheme, _, credentials = token.partition(" ")
+        if scheme.lower() != "bearer":
+            raise refuse(Reason.TOKEN_INVALID, "Send a token as authorization: Bearer …")
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(
+                self._executor, self._verifier.verify, credentials.strip()
+            )
+        except TokenRefused as error:
+            raise refuse(Reason.TOKEN_INVALID, str(error)) from error
+
+    async def _known(self, identity: Identity) -> tuple[str, str]:
+        """Return user and first account; the first valid token makes both."""
+        known = self._users.get(identity)
+        if known is None:
+            body = await self._engine.call(
+                EngineMethod.KNOW_USER, "", "", encode_identity(identity)
+            )
+            user_id, account_id = orjson.loads(body)
+            await self._keyring.load_calls(account_id)
+            self._keyring.forget_account(account_id)
+            if len(self._users) >= USERS_REMEMBERED_MAX:
+                self._users.clear()
+            known = self._users[identity] = (user_id, account_id)
+        return known
+
+
+def _credentials(call: Call) -> tuple[str | None, str | None]:
+    """Return the bot key and the token of a call; one of them at the most, and once."""
+    key: str | None = None
+    token: str | None = None
+    count = 0
+    for name, value in call.context.invocation_metadata() or ():
+        if name == BOT_KEY_HEADER:
+            key, count = str(value), count + 1
+        elif name == TOKEN_HEADER:
+            token, count = str(value), count + 1
+    if count > 1:
+        raise refuse(Reason.TWO_CREDENTIALS, "Send one credential: a bot key or a token.")
+    return key, token

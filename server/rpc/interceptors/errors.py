@@ -1,0 +1,64 @@
+"""Error translation: whatever goes wrong further in becomes a status of the contract."""
+
+import logging
+
+from grpc import StatusCode
+
+from server.application.ports import Chance, StorageUnavailable
+from server.domain.errors import Reason, Refusal
+from server.engine.client import RETRY_SECONDS, EngineRefused
+from server.rpc.call import Call, Handler, Method
+from server.rpc.errors import Refused, status_of
+
+log = logging.getLogger(__name__)
+
+DETAILS_KEY = "grpc-status-details-bin"
+
+
+class ErrorTranslation:
+    """Stands outside everything that can refuse, so that nothing else reaches the caller."""
+
+    def __init__(self, chance: Chance) -> None:
+        self._chance = chance
+
+    def wrap(self, method: Method, proceed: Handler) -> Handler:
+        """Return a handler that never raises but for cancellation."""
+
+        async def handle(call: Call) -> bytes:
+            try:
+                return await proceed(call)
+            except EngineRefused as error:
+                _refuse(call, Refused(error.refusal))
+            except Refused as error:
+                _refuse(call, error)
+            except StorageUnavailable:
+                _refuse(call, Refused(DATABASE_AWAY))
+            except Exception:
+                error_id = self._chance.new_id()
+                log.exception("Internal error %s in %s", error_id, method.path)
+                _refuse(call, Refused(_internal(error_id)))
+            return b""
+
+        return handle
+
+
+DATABASE_AWAY = Refusal(
+    reason=Reason.UNAVAILABLE,
+    message="The database is not available; try again.",
+    retry_after_seconds=RETRY_SECONDS,
+)
+
+
+def _refuse(call: Call, refused: Refused) -> None:
+    status = status_of(refused)
+    call.code, call.reason = status.code, refused.refusal.reason.value
+    call.context.set_code(status.code)
+    call.context.set_details(status.message)
+    call.trailers.append((DETAILS_KEY, status.details))
+    assert status.code is not StatusCode.OK
+
+
+def _internal(error_id: str) -> Refusal:
+    return Refusal(
+        reason=Reason.INTERNAL, message=f"Internal error {error_id}; quote it to the operator."
+    )

@@ -1,0 +1,63 @@
+"""Rate limits: what a call spends, what is left, and the day's count of calls."""
+
+from server.application.ports import Clock
+from server.application.rate_limits import RateLimits, UsageMeter
+from server.domain.errors import Reason, Refusal
+from server.domain.values import DAY, SECOND
+from server.rpc.call import Call, Handler, Method
+from server.rpc.errors import Refused
+
+ORDER_METHODS = frozenset(
+    {"/bottrading.v1.BotTrading/PlaceOrder", "/bottrading.v1.BotTrading/ReplaceOrder"}
+)
+UNLIMITED_METHODS = frozenset({"/bottrading.v1.MarketData/PublishQuotes"})
+"""An operator's feed runs at its own pace."""
+
+REASONS = {"order": Reason.ORDER_RATE_EXCEEDED, "request": Reason.REQUEST_RATE_EXCEEDED}
+
+
+class RateLimiting:
+    """Stands behind authentication, since limits are an account's, and before all work."""
+
+    def __init__(
+        self, *, limits: RateLimits, meter: UsageMeter, clock: Clock, enforce_quotas: bool
+    ) -> None:
+        self._limits = limits
+        self._meter = meter
+        self._clock = clock
+        self._enforce_quotas = enforce_quotas
+
+    def wrap(self, method: Method, proceed: Handler) -> Handler:
+        """Return a handler that spends what its call costs first."""
+        if method.path in UNLIMITED_METHODS:
+            return proceed
+        is_order = method.path in ORDER_METHODS
+
+        async def handle(call: Call) -> bytes:
+            caller = call.caller
+            spent = self._limits.spend(caller.account_id, order=is_order)
+            call.figures = spent.figures
+            if spent.refused is not None:
+                figures = spent.figures
+                raise Refused(
+                    Refusal(
+                        reason=REASONS[spent.refused],
+                        message=f"More than {figures.limit} {spent.refused}s a minute;"
+                        f" try again in {-(-figures.reset_in // SECOND)} s.",
+                        retry_after_seconds=figures.reset_in / SECOND,
+                    )
+                )
+            now = self._clock()
+            calls = self._meter.count(caller.account_id, caller.bot_key_id, now)
+            if self._enforce_quotas and calls > caller.plan.api_calls_per_day:
+                raise Refused(
+                    Refusal(
+                        reason=Reason.DAILY_QUOTA_EXCEEDED,
+                        message=f"The daily quota of {caller.plan.api_calls_per_day} calls of"
+                        f" the plan {caller.plan.value} is used up; it renews at 00:00 UTC.",
+                        retry_after_seconds=((now // DAY + 1) * DAY - now) / SECOND,
+                    )
+                )
+            return await proceed(call)
+
+        return handle

@@ -1,0 +1,86 @@
+"""The keyring: which bot keys open which accounts, remembered between calls."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+from server.application.ports import Clock, Reads
+from server.application.rate_limits import UsageMeter
+from server.domain.user import hash_key, is_well_formed_key
+from server.domain.values import DAY
+from server.rpc.call import Principal
+
+KEYS_REMEMBERED_MAX = 100_000
+
+Value = TypeVar("Value")
+
+
+class Keyring:
+    """Finds the principal of a bot key; once `end` returns, the key opens nothing."""
+
+    def __init__(
+        self, reads: Reads, meter: UsageMeter, clock: Clock, executor: Executor
+    ) -> None:
+        self._reads = reads
+        self._meter = meter
+        self._clock = clock
+        self._executor = executor
+        self._principals: OrderedDict[str, Principal] = OrderedDict()
+        self._keys_of: dict[str, set[str]] = {}
+        self._ended = 0
+
+    async def find(self, key: str) -> Principal | None:
+        """Return whom a key belongs to; None when it is malformed, unknown or revoked."""
+        known = self._principals.get(key)
+        if known is not None:
+            return known
+        if not is_well_formed_key(key):
+            return None
+        return await self._look_up(key)
+
+    def end(self, bot_key_id: str) -> None:
+        """Forget a key that is revoked."""
+        # A look-up that is under way may have read the key while it was live.
+        self._ended += 1
+        self._forget(lambda principal: principal.bot_key_id == bot_key_id)
+
+    def forget_account(self, account_id: str) -> None:
+        """Look the keys of an account up anew at their next use: its plan may have changed."""
+        self._ended += 1
+        self._forget(lambda principal: principal.account_id == account_id)
+
+    async def load_calls(self, account_id: str) -> None:
+        """Load the calls that an account made today, so that they can be counted on."""
+        if not self._meter.knows(account_id):
+            day = self._clock() // DAY
+            stored = await self._run(self._reads.calls, account_id, day)
+            self._meter.load(account_id, day, stored)
+
+    async def _look_up(self, key: str) -> Principal | None:
+        while True:
+            before = self._ended
+            found = await self._run(self._reads.live_key, hash_key(key))
+            if found is None:
+                return None
+            bot_key, plan = found
+            await self.load_calls(bot_key.account_id)
+            if before == self._ended:
+                break
+        principal = Principal(
+            account_id=bot_key.account_id, user_id=bot_key.user_id, plan=plan,
+            bot_key_id=bot_key.id,
+        )  # fmt: skip
+        self._principals[key] = principal
+        if len(self._principals) > KEYS_REMEMBERED_MAX:
+            self._principals.popitem(last=False)
+        return principal
+
+    def _forget(self, condition: Callable[[Principal], bool]) -> None:
+        for key in [key for key, value in self._principals.items() if condition(value)]:
+            del self._principals[key]
+
+    async def _run(self, function: Callable[..., Value], *arguments: Any) -> Value:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, function, *arguments)

@@ -1,0 +1,132 @@
+"""The gRPC server: its limits, its interceptors in their order, and its health."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health
+from grpc_reflection.v1alpha import reflection
+
+from server.engine.client import Engine
+from server.engine.frames import Method as EngineMethod
+from server.rpc.call import Call, Handler, Interceptor
+from server.rpc.chain import Chain, contract_methods
+from server.rpc.interceptors.authentication import Authentication
+from server.rpc.interceptors.errors import ErrorTranslation
+from server.rpc.interceptors.observability import Observability
+from server.rpc.interceptors.parsing import GuardedParsing
+from server.rpc.interceptors.rate_limit import RateLimiting
+
+MESSAGE_BYTES_MAX = 64 * 1024
+METADATA_BYTES_MAX = 8 * 1024
+STREAMS_PER_CONNECTION_MAX = 64
+CALLS_IN_FLIGHT_MAX = 2_000
+HANDSHAKE_TIMEOUT_MS = 5_000
+CONNECTION_IDLE_MS_MAX = 5 * 60_000
+CONNECTION_AGE_MS_MAX = 60 * 60_000
+CONNECTION_AGE_GRACE_MS = 30_000
+KEEPALIVE_INTERVAL_MS = 60_000
+KEEPALIVE_TIMEOUT_MS = 20_000
+
+OPTIONS: Sequence[tuple[str, int]] = (
+    # Two servers on one port must be an error, not a lottery.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_metadata_size", METADATA_BYTES_MAX),
+    ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
+    ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION_MAX),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_MS),
+    ("grpc.max_connection_idle_ms", CONNECTION_IDLE_MS_MAX),
+    ("grpc.max_connection_age_ms", CONNECTION_AGE_MS_MAX),
+    ("grpc.max_connection_age_grace_ms", CONNECTION_AGE_GRACE_MS),
+    ("grpc.keepalive_time_ms", KEEPALIVE_INTERVAL_MS),
+    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+)
+
+FORWARDED = {
+    "/bottrading.v1.BotTrading/PlaceOrder": EngineMethod.PLACE_ORDER,
+    "/bottrading.v1.BotTrading/CancelOrder": EngineMethod.CANCEL_ORDER,
+    "/bottrading.v1.BotTrading/CancelAllOrders": EngineMethod.CANCEL_ALL_ORDERS,
+    "/bottrading.v1.KeyManagement/CreateBotKey": EngineMethod.CREATE_BOT_KEY,
+    "/bottrading.v1.KeyManagement/RevokeBotKey": EngineMethod.REVOKE_BOT_KEY,
+    "/bottrading.v1.MarketData/PublishQuotes": EngineMethod.PUBLISH_QUOTES,
+}
+"""Calls that write: their bytes go to the engine, and its answer's bytes to the caller."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """The interceptors, outermost first, each with the reason for its place."""
+
+    observability: Observability  # Every call leaves a trace, refused ones too.
+    errors: ErrorTranslation  # Nothing but our own statuses leaves the links below.
+    authentication: Authentication  # Nothing is spent or read for nobody.
+    rate_limits: RateLimiting  # Limits belong to an account and stand before all work.
+    parsing: GuardedParsing  # Bytes are read only of calls that may be made.
+
+    def ordered(self) -> list[Interceptor]:
+        """Return the links, outermost first."""
+        return [
+            self.observability, self.errors, self.authentication, self.rate_limits, self.parsing,
+        ]  # fmt: skip
+
+
+class RpcServer:
+    """The server of the contract, with health and, if wanted, reflection."""
+
+    def __init__(self, links: Links, *, with_reflection: bool) -> None:
+        chain = Chain(contract_methods(), links.ordered(), _served_by_parsing)
+        self._server = grpc.aio.server(
+            interceptors=[chain],
+            options=OPTIONS,
+            maximum_concurrent_rpcs=CALLS_IN_FLIGHT_MAX,
+        )
+        self._health = health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if with_reflection:
+            services = sorted({method.path.split("/")[1] for method in contract_methods()})
+            reflection.enable_server_reflection(
+                [*services, reflection.SERVICE_NAME], self._server
+            )
+
+    def bind(
+        self, address: str, credentials: grpc.ServerCredentials | None = None
+    ) -> int:
+        """Take a port and return it; raise RuntimeError when it is busy."""
+        if credentials is not None:
+            return self._server.add_secure_port(address, credentials)
+        return self._server.add_insecure_port(address)
+
+    async def start(self) -> None:
+        """Answer calls; health says NOT_SERVING until `set_ready`."""
+        await self.set_ready(ready=False)
+        await self._server.start()
+
+    async def set_ready(self, *, ready: bool) -> None:
+        """Tell through health whether calls should come here."""
+        status = health_pb2.HealthCheckResponse
+        await self._health.set("", status.SERVING if ready else status.NOT_SERVING)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Refuse new calls, let those in flight finish, then end the rest."""
+        await self._server.stop(grace_seconds)
+
+
+def forward(engine: Engine) -> dict[str, Handler]:
+    """Return the handlers of the calls that the engine answers."""
+
+    def handler(method: EngineMethod) -> Handler:
+        async def handle(call: Call) -> bytes:
+            caller = call.caller
+            if caller.bot_key_id is None:
+                return await engine.call(method, caller.user_id, "", call.body)
+            return await engine.call(method, caller.account_id, caller.bot_key_id, call.body)
+
+        return handle
+
+    return {path: handler(method) for path, method in FORWARDED.items()}
+
+
+async def _served_by_parsing(call: Call) -> bytes:
+    raise AssertionError(f"{call.method.path} passed the innermost link")

@@ -1,0 +1,293 @@
+"""Rows: how domain values are laid out in the tables, both ways."""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from server.domain.account import Account, Position, TradeStatistics, TradingState
+from server.domain.errors import Reason
+from server.domain.events import Fill
+from server.domain.instrument import AssetType
+from server.domain.order import (
+    Order,
+    OrderStatus,
+    OrderType,
+    Side,
+    StatusReason,
+    TimeInForce,
+)
+from server.domain.quote import Quote
+from server.domain.user import BotKey, Identity, Plan, User
+
+Values = dict[str, Any]
+
+MATCHES_ANY_ASK = 2**62
+"""The match price of a waiting MARKET BUY; a SELL's is zero."""
+
+
+def account_values(account: Account) -> Values:
+    """Return the row of an account."""
+    statistics = account.statistics
+    return {
+        "id": account.id,
+        "user_id": account.user_id,
+        "created_at": account.created_at,
+        "deposits": account.deposits,
+        "balance": account.balance,
+        "reserved": account.reserved,
+        "sequence": account.sequence,
+        "live_orders": account.live_orders,
+        "fills": account.fills,
+        "realized_pnl": account.realized_pnl,
+        "fees_paid": account.fees_paid,
+        "trading_state": account.trading_state.value,
+        "trades": statistics.trades,
+        "wins": statistics.wins,
+        "gross_profit": statistics.gross_profit,
+        "gross_loss": statistics.gross_loss,
+        "win_streak": statistics.win_streak,
+        "loss_streak": statistics.loss_streak,
+        "longest_win_streak": statistics.longest_win_streak,
+        "longest_loss_streak": statistics.longest_loss_streak,
+    }
+
+
+def account_from(row: Row[Any]) -> Account:
+    """Return the account of a row."""
+    return Account(
+        id=row.id,
+        user_id=row.user_id,
+        created_at=row.created_at,
+        deposits=row.deposits,
+        balance=row.balance,
+        reserved=row.reserved,
+        sequence=row.sequence,
+        live_orders=row.live_orders,
+        fills=row.fills,
+        realized_pnl=row.realized_pnl,
+        fees_paid=row.fees_paid,
+        trading_state=TradingState(row.trading_state),
+        statistics=TradeStatistics(
+            trades=row.trades,
+            wins=row.wins,
+            gross_profit=row.gross_profit,
+            gross_loss=row.gross_loss,
+            win_streak=row.win_streak,
+            loss_streak=row.loss_streak,
+            longest_win_streak=row.longest_win_streak,
+            longest_loss_streak=row.longest_loss_streak,
+        ),
+    )
+
+
+def position_values(position: Position) -> Values:
+    """Return the row of a position."""
+    return {
+        "account_id": position.account_id,
+        "symbol": position.symbol,
+        "quantity": position.quantity,
+        "cost_basis": position.cost_basis,
+        "buy_fees": position.buy_fees,
+        "reserved_quantity": position.reserved_quantity,
+        "quote_time": position.quote_time,
+        "quote_sequence": position.quote_sequence,
+        "bid_taken": position.bid_taken,
+        "ask_taken": position.ask_taken,
+    }
+
+
+def position_from(row: Row[Any]) -> Position:
+    """Return the position of a row."""
+    return Position(
+        account_id=row.account_id,
+        symbol=row.symbol,
+        quantity=row.quantity,
+        cost_basis=row.cost_basis,
+        buy_fees=row.buy_fees,
+        reserved_quantity=row.reserved_quantity,
+        quote_time=row.quote_time,
+        quote_sequence=row.quote_sequence,
+        bid_taken=row.bid_taken,
+        ask_taken=row.ask_taken,
+    )
+
+
+def order_values(order: Order) -> Values:
+    """Return the row of an order."""
+    live = order.status.is_live
+    return {
+        "account_id": order.account_id,
+        "sequence": order.sequence,
+        "id": order.id,
+        "bot_key_id": order.bot_key_id,
+        "client_order_id": order.client_order_id,
+        "fingerprint": order.fingerprint,
+        "symbol": order.symbol,
+        "asset_type": order.asset_type.value,
+        "side": order.side.value,
+        "order_type": order.order_type.value,
+        "quantity": order.quantity,
+        "limit_price": order.limit_price,
+        "stop_price": order.stop_price,
+        "time_in_force": order.time_in_force.value,
+        "status": order.status.value,
+        "live": live,
+        "match_price": _match_price(order) if live else None,
+        "created_at": order.created_at,
+        "updated_at": order.updated_at,
+        "expires_at": order.expires_at,
+        "status_reason": order.status_reason and order.status_reason.value,
+        "rejection_reason": order.rejection_reason and order.rejection_reason.value,
+        "rejection_message": order.rejection_message,
+        "filled_quantity": order.filled_quantity,
+        "filled_notional": order.filled_notional,
+        "fees": order.fees,
+        "reserved": order.reserved,
+        "realized_pnl": order.realized_pnl,
+    }
+
+
+def order_from(row: Row[Any]) -> Order:
+    """Return the order of a row."""
+    return Order(
+        id=row.id,
+        account_id=row.account_id,
+        sequence=row.sequence,
+        bot_key_id=row.bot_key_id,
+        client_order_id=row.client_order_id,
+        fingerprint=row.fingerprint,
+        symbol=row.symbol,
+        asset_type=AssetType(row.asset_type),
+        side=Side(row.side),
+        order_type=OrderType(row.order_type),
+        quantity=row.quantity,
+        limit_price=row.limit_price,
+        stop_price=row.stop_price,
+        time_in_force=TimeInForce(row.time_in_force),
+        status=OrderStatus(row.status),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        expires_at=row.expires_at,
+        status_reason=StatusReason(row.status_reason) if row.status_reason else None,
+        rejection_reason=Reason(row.rejection_reason) if row.rejection_reason else None,
+        rejection_message=row.rejection_message,
+        filled_quantity=row.filled_quantity,
+        filled_notional=row.filled_notional,
+        fees=row.fees,
+        reserved=row.reserved,
+        realized_pnl=row.realized_pnl,
+    )
+
+
+def fill_values(fill: Fill) -> Values:
+    """Return the row of a fill."""
+    return {
+        "account_id": fill.account_id,
+        "sequence": fill.sequence,
+        "id": fill.id,
+        "order_id": fill.order_id,
+        "bot_key_id": fill.bot_key_id,
+        "symbol": fill.symbol,
+        "asset_type": fill.asset_type.value,
+        "side": fill.side.value,
+        "quantity": fill.quantity,
+        "price": fill.price,
+        "amount": fill.amount,
+        "fee": fill.fee,
+        "realized_pnl": fill.realized_pnl,
+        "created_at": fill.created_at,
+    }
+
+
+def fill_from(row: Row[Any]) -> Fill:
+    """Return the fill of a row."""
+    return Fill(
+        id=row.id,
+        account_id=row.account_id,
+        sequence=row.sequence,
+        order_id=row.order_id,
+        bot_key_id=row.bot_key_id,
+        symbol=row.symbol,
+        asset_type=AssetType(row.asset_type),
+        side=Side(row.side),
+        quantity=row.quantity,
+        price=row.price,
+        amount=row.amount,
+        fee=row.fee,
+        realized_pnl=row.realized_pnl,
+        created_at=row.created_at,
+    )
+
+
+def quote_values(quote: Quote) -> Values:
+    """Return the row of a quote."""
+    return {
+        "symbol": quote.symbol,
+        "bid": quote.bid,
+        "bid_size": quote.bid_size,
+        "ask": quote.ask,
+        "ask_size": quote.ask_size,
+        "last": quote.last,
+        "time": quote.time,
+        "sequence": quote.sequence,
+    }
+
+
+def quote_from(row: Row[Any]) -> Quote:
+    """Return the quote of a row."""
+    return Quote(**row._mapping)
+
+
+def key_values(key: BotKey) -> Values:
+    """Return the row of a bot key."""
+    return {
+        "id": key.id,
+        "user_id": key.user_id,
+        "account_id": key.account_id,
+        "label": key.label,
+        "prefix": key.prefix,
+        "key_hash": key.key_hash,
+        "created_at": key.created_at,
+        "last_used_at": key.last_used_at,
+        "revoked_at": key.revoked_at,
+    }
+
+
+def key_from(row: Row[Any]) -> BotKey:
+    """Return the bot key of a row."""
+    return BotKey(**row._mapping)
+
+
+def user_from(row: Row[Any], account_id: str) -> User:
+    """Return the user of a row, with the id of their first account."""
+    return User(
+        id=row.id,
+        identity=Identity(
+            issuer=row.issuer,
+            subject=row.subject,
+            name=row.name,
+            plan=Plan(row.plan),
+            is_operator=row.is_operator,
+        ),
+        created_at=row.created_at,
+        account_id=account_id,
+    )
+
+
+def user_values(user: User) -> Values:
+    """Return the row of a user."""
+    return {
+        "id": user.id,
+        "issuer": user.identity.issuer,
+        "subject": user.identity.subject,
+        "name": user.identity.name,
+        "plan": user.identity.plan.value,
+        "is_operator": user.identity.is_operator,
+        "created_at": user.created_at,
+    }
+
+
+def _match_price(order: Order) -> int:
+    if order.limit_price is not None:
+        return order.limit_price
+    return MATCHES_ANY_ASK if order.side is Side.BUY else 0

@@ -1,0 +1,50 @@
+"""Migrations: the database's schema is brought to the newest revision, or left alone."""
+
+from pathlib import Path
+
+from sqlalchemy import Engine, inspect, text
+
+from server.storage.database import open_writer
+
+NEWEST_REVISION = "0001"
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+class SchemaTooNew(Exception):
+    """The database was written by a newer version of the service."""
+
+
+def bring_up_to_date(url: str) -> str:
+    """Apply the migrations that are missing; return the revision. Raises SchemaTooNew."""
+    engine = open_writer(url)
+    try:
+        revision = _revision(engine)
+        if revision != NEWEST_REVISION:
+            _upgrade(engine, revision)
+    finally:
+        engine.dispose()
+    return NEWEST_REVISION
+
+
+def _upgrade(engine: Engine, revision: str | None) -> None:
+    # Imported here: a start without anything to migrate does without.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise SchemaTooNew(f"schema {revision} is not known to this version; use a newer one")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, NEWEST_REVISION)
+
+
+def _revision(engine: Engine) -> str | None:
+    if not inspect(engine).has_table("alembic_version"):
+        return None
+    with engine.begin() as connection:
+        query = text("SELECT version_num FROM alembic_version")
+        return connection.execute(query).scalar_one_or_none()

@@ -1,0 +1,165 @@
+"""Queries: everything that is read beside the engine, each from one snapshot."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Select, func, select
+
+from server.application.ports import FillFilter, Holdings, OrderFilter
+from server.domain.account import Account
+from server.domain.events import Fill
+from server.domain.order import Order, OrderStatus
+from server.domain.user import BotKey, Plan, User
+from server.domain.values import Micros, Units
+from server.storage import mapping
+from server.storage.database import snapshot
+from server.storage.tables import (
+    accounts,
+    api_usage,
+    bot_keys,
+    equity_snapshots,
+    fills,
+    orders,
+    positions,
+    users,
+)
+
+
+class SqlReads:
+    """Reads on connections that cannot write."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def account(self, account_id: str) -> tuple[Account, User, int]:
+        with snapshot(self._engine) as connection:
+            account = _account(connection, account_id)
+            row = connection.execute(select(users).where(users.c.id == account.user_id)).one()
+            keys = select(func.count()).where(
+                bot_keys.c.user_id == account.user_id, bot_keys.c.revoked_at.is_(None)
+            )
+            user = mapping.user_from(row, account_id)
+            return account, user, connection.execute(keys).scalar_one()
+
+    def holdings(self, account_id: str) -> Holdings:
+        with snapshot(self._engine) as connection:
+            return _holdings(connection, account_id)
+
+    def performance(self, account_id: str) -> tuple[Holdings, list[tuple[Micros, Units]]]:
+        snapshots = (
+            select(equity_snapshots.c.time, equity_snapshots.c.equity)
+            .where(equity_snapshots.c.account_id == account_id)
+            .order_by(equity_snapshots.c.time)
+        )
+        with snapshot(self._engine) as connection:
+            points = [(time, equity) for time, equity in connection.execute(snapshots)]
+            return _holdings(connection, account_id), points
+
+    def standings(self) -> list[Holdings]:
+        ranked = (
+            select(accounts)
+            .join(users, users.c.id == accounts.c.user_id)
+            .where(accounts.c.fills > 0, users.c.is_operator.is_(False))
+            .order_by(accounts.c.created_at, accounts.c.id)
+        )
+        held = select(positions).where(positions.c.quantity > 0)
+        with snapshot(self._engine) as connection:
+            firsts: dict[str, Holdings] = {}
+            for row in connection.execute(ranked):
+                firsts.setdefault(row.user_id, Holdings(mapping.account_from(row), []))
+            by_account = {holdings.account.id: holdings for holdings in firsts.values()}
+            for row in connection.execute(held):
+                if row.account_id in by_account:
+                    by_account[row.account_id].positions.append(mapping.position_from(row))
+        return list(by_account.values())
+
+    def order(self, account_id: str, order_id: str) -> Order | None:
+        return self._order(orders.c.account_id == account_id, orders.c.id == order_id)
+
+    def order_by_client_id(self, account_id: str, client_order_id: str) -> Order | None:
+        return self._order(
+            orders.c.account_id == account_id, orders.c.client_order_id == client_order_id
+        )
+
+    def orders(self, wanted: OrderFilter, before: int | None, limit: int) -> list[Order]:
+        query = select(orders).where(orders.c.account_id == wanted.account_id)
+        if wanted.status is OrderStatus.OPEN:
+            query = query.where(orders.c.live)
+        elif wanted.status is not None:
+            query = query.where(orders.c.status == wanted.status.value)
+        return [
+            mapping.order_from(row) for row in self._page(query, orders, wanted, before, limit)
+        ]
+
+    def fills(self, wanted: FillFilter, before: int | None, limit: int) -> list[Fill]:
+        query = select(fills).where(fills.c.account_id == wanted.account_id)
+        if wanted.order_id is not None:
+            query = query.where(fills.c.order_id == wanted.order_id)
+        return [mapping.fill_from(row) for row in self._page(query, fills, wanted, before, limit)]
+
+    def keys(self, user_id: str) -> list[BotKey]:
+        query = (
+            select(bot_keys)
+            .where(bot_keys.c.user_id == user_id)
+            .order_by(bot_keys.c.created_at.desc(), bot_keys.c.id.desc())
+        )
+        with snapshot(self._engine) as connection:
+            return [mapping.key_from(row) for row in connection.execute(query)]
+
+    def live_key(self, key_hash: bytes) -> tuple[BotKey, Plan] | None:
+        query = (
+            select(bot_keys, users.c.plan.label("plan"))
+            .join(users, users.c.id == bot_keys.c.user_id)
+            .where(bot_keys.c.key_hash == key_hash, bot_keys.c.revoked_at.is_(None))
+        )
+        with snapshot(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        values = dict(row._mapping)
+        plan = Plan(values.pop("plan"))
+        return BotKey(**values), plan
+
+    def calls(self, account_id: str, day: int) -> int:
+        query = select(api_usage.c.calls).where(
+            api_usage.c.account_id == account_id, api_usage.c.day == day
+        )
+        with snapshot(self._engine) as connection:
+            return connection.execute(query).scalar_one_or_none() or 0
+
+    def _order(self, *conditions: Any) -> Order | None:
+        with snapshot(self._engine) as connection:
+            row = connection.execute(select(orders).where(*conditions)).one_or_none()
+        return None if row is None else mapping.order_from(row)
+
+    def _page(
+        self, query: Select[Any], table: Any, wanted: OrderFilter | FillFilter,
+        before: int | None, limit: int,
+    ) -> list[Any]:  # fmt: skip
+        if wanted.symbol is not None:
+            query = query.where(table.c.symbol == wanted.symbol)
+        if wanted.after is not None:
+            query = query.where(table.c.created_at > wanted.after)
+        if wanted.until is not None:
+            query = query.where(table.c.created_at <= wanted.until)
+        if before is not None:
+            query = query.where(table.c.sequence < before)
+        query = query.order_by(table.c.sequence.desc()).limit(limit)
+        with snapshot(self._engine) as connection:
+            return list(connection.execute(query))
+
+
+def _account(connection: Connection, account_id: str) -> Account:
+    row = connection.execute(select(accounts).where(accounts.c.id == account_id)).one()
+    return mapping.account_from(row)
+
+
+def _holdings(connection: Connection, account_id: str) -> Holdings:
+    held = (
+        select(positions)
+        .where(positions.c.account_id == account_id, positions.c.quantity > 0)
+        .order_by(positions.c.symbol)
+    )
+    rows = connection.execute(held)
+    return Holdings(
+        _account(connection, account_id), [mapping.position_from(row) for row in rows]
+    )

@@ -1,0 +1,254 @@
+"""Tables: what is stored, under which keys, and the indexes that the queries stay on."""
+
+from decimal import Decimal
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+from server.domain.values import SCALE
+
+
+class _NumericUnits(TypeDecorator[int]):
+    """Units as NUMERIC, for databases that have it."""
+
+    impl = Numeric(28, 8)
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value) / SCALE
+
+    def process_result_value(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        return None if value is None else int(value * SCALE)
+
+
+class _Notional(TypeDecorator[int]):
+    """A sum of quantity × price in units of 10⁻¹⁶, which exceeds 64 bits, as text."""
+
+    impl = String(40)
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> int | None:
+        return None if value is None else int(value)
+
+
+UNITS = BigInteger().with_variant(_NumericUnits(), "postgresql")
+ID = String(36)
+SYMBOL = String(32)
+NAME = String(32)
+TIME = BigInteger
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("issuer", String(255), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("plan", NAME, nullable=False),
+    Column("is_operator", Boolean, nullable=False),
+    Column("created_at", TIME, nullable=False),
+    UniqueConstraint("issuer", "subject"),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("user_id", ID, nullable=False, index=True),
+    Column("created_at", TIME, nullable=False),
+    Column("deposits", UNITS, nullable=False),
+    Column("balance", UNITS, nullable=False),
+    Column("reserved", UNITS, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("live_orders", Integer, nullable=False),
+    Column("fills", BigInteger, nullable=False),
+    Column("realized_pnl", UNITS, nullable=False),
+    Column("fees_paid", UNITS, nullable=False),
+    Column("trading_state", NAME, nullable=False),
+    Column("trades", BigInteger, nullable=False),
+    Column("wins", BigInteger, nullable=False),
+    Column("gross_profit", UNITS, nullable=False),
+    Column("gross_loss", UNITS, nullable=False),
+    Column("win_streak", BigInteger, nullable=False),
+    Column("loss_streak", BigInteger, nullable=False),
+    Column("longest_win_streak", BigInteger, nullable=False),
+    Column("longest_loss_streak", BigInteger, nullable=False),
+    CheckConstraint("balance >= reserved AND reserved >= 0", name="money"),
+)
+
+bot_keys = Table(
+    "bot_keys",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("user_id", ID, nullable=False, index=True),
+    Column("account_id", ID, nullable=False),
+    Column("label", String(64), nullable=False),
+    Column("prefix", String(8), nullable=False),
+    Column("key_hash", LargeBinary(32), nullable=False, unique=True),
+    Column("created_at", TIME, nullable=False),
+    Column("last_used_at", TIME),
+    Column("revoked_at", TIME),
+)
+
+positions = Table(
+    "positions",
+    metadata,
+    Column("account_id", ID, primary_key=True),
+    Column("symbol", SYMBOL, primary_key=True),
+    Column("quantity", UNITS, nullable=False),
+    Column("cost_basis", UNITS, nullable=False),
+    Column("buy_fees", UNITS, nullable=False),
+    Column("reserved_quantity", UNITS, nullable=False),
+    Column("quote_time", TIME, nullable=False),
+    Column("quote_sequence", BigInteger, nullable=False),
+    Column("bid_taken", UNITS, nullable=False),
+    Column("ask_taken", UNITS, nullable=False),
+    CheckConstraint("quantity >= reserved_quantity AND reserved_quantity >= 0", name="quantity"),
+    sqlite_with_rowid=False,
+)
+
+# As SQLAlchemy writes the condition on each database, so that queries match the indexes.
+LIVE = {"sqlite_where": text("live = 1"), "postgresql_where": text("live")}
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("account_id", ID, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", ID, nullable=False),
+    Column("bot_key_id", ID, nullable=False),
+    Column("client_order_id", String(128)),
+    Column("fingerprint", String(200), nullable=False),
+    Column("symbol", SYMBOL, nullable=False),
+    Column("asset_type", NAME, nullable=False),
+    Column("side", NAME, nullable=False),
+    Column("order_type", NAME, nullable=False),
+    Column("quantity", UNITS, nullable=False),
+    Column("limit_price", UNITS),
+    Column("stop_price", UNITS),
+    Column("time_in_force", NAME, nullable=False),
+    Column("status", NAME, nullable=False),
+    # Whether the status is a live one, and the price that a quote must reach to fill a live
+    # order: both derived, for the partial indexes.
+    Column("live", Boolean, nullable=False),
+    Column("match_price", UNITS),
+    Column("created_at", TIME, nullable=False),
+    Column("updated_at", TIME, nullable=False),
+    Column("expires_at", TIME),
+    Column("status_reason", NAME),
+    Column("rejection_reason", NAME),
+    Column("rejection_message", String(500)),
+    Column("filled_quantity", UNITS, nullable=False),
+    Column("filled_notional", _Notional, nullable=False),
+    Column("fees", UNITS, nullable=False),
+    Column("reserved", UNITS, nullable=False),
+    Column("realized_pnl", UNITS, nullable=False),
+    CheckConstraint("filled_quantity <= quantity", name="filled"),
+    UniqueConstraint("account_id", "id"),
+    Index(
+        "uq_orders_client_order_id",
+        "account_id",
+        "client_order_id",
+        unique=True,
+        sqlite_where=text("client_order_id IS NOT NULL"),
+        postgresql_where=text("client_order_id IS NOT NULL"),
+    ),
+    Index(
+        "ix_orders_match",
+        "symbol",
+        "side",
+        "match_price",
+        **LIVE,
+    ),
+    Index("ix_orders_live", "account_id", "symbol", **LIVE),
+    Index("ix_orders_expiry", "expires_at", **LIVE),
+    sqlite_with_rowid=False,
+)
+
+fills = Table(
+    "fills",
+    metadata,
+    Column("account_id", ID, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", ID, nullable=False),
+    Column("order_id", ID, nullable=False),
+    Column("bot_key_id", ID, nullable=False),
+    Column("symbol", SYMBOL, nullable=False),
+    Column("asset_type", NAME, nullable=False),
+    Column("side", NAME, nullable=False),
+    Column("quantity", UNITS, nullable=False),
+    Column("price", UNITS, nullable=False),
+    Column("amount", UNITS, nullable=False),
+    Column("fee", UNITS, nullable=False),
+    Column("realized_pnl", UNITS),
+    Column("created_at", TIME, nullable=False),
+    Index("ix_fills_order", "account_id", "order_id"),
+    sqlite_with_rowid=False,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("account_id", ID, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("payload", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+quotes = Table(
+    "quotes",
+    metadata,
+    Column("symbol", SYMBOL, primary_key=True),
+    Column("bid", UNITS, nullable=False),
+    Column("bid_size", UNITS, nullable=False),
+    Column("ask", UNITS, nullable=False),
+    Column("ask_size", UNITS, nullable=False),
+    Column("last", UNITS, nullable=False),
+    Column("time", TIME, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+)
+
+equity_snapshots = Table(
+    "equity_snapshots",
+    metadata,
+    Column("account_id", ID, primary_key=True),
+    Column("time", TIME, primary_key=True, autoincrement=False),
+    Column("equity", UNITS, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+api_usage = Table(
+    "api_usage",
+    metadata,
+    Column("account_id", ID, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("calls", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)

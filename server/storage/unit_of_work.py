@@ -1,0 +1,338 @@
+"""The unit of work: one transaction that loads in bulk, remembers, and stores in bulk."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import (
+    Engine,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import DBAPIError
+
+from server.domain.account import Account, Position
+from server.domain.events import AccountOpened, Event
+from server.domain.order import Order, Side
+from server.domain.quote import Quote
+from server.domain.trading import Decision
+from server.domain.user import BotKey, Identity, User
+from server.domain.values import Micros, Units
+from server.storage import mapping, statements
+from server.storage.database import translated
+from server.storage.mapping import Values
+from server.storage.tables import (
+    accounts,
+    bot_keys,
+    events,
+    fills,
+    orders,
+    positions,
+    quotes,
+    users,
+)
+
+EventEncoder = Callable[[Event], bytes]
+
+
+class SqlUnitOfWork:
+    """One transaction on the writing connection."""
+
+    def __init__(self, engine: Engine, encode_event: EventEncoder) -> None:
+        self._engine = engine
+        self._encode_event = encode_event
+        self._committed = False
+        self._undo: list[Callable[[], None]] = []
+        self._accounts: dict[str, Account] = {}
+        self._positions: dict[tuple[str, str], Position] = {}
+        self._orders: dict[str, Order] = {}
+        self._client_ids: dict[tuple[str, str], str | None] = {}
+        self._changed_accounts: set[str] = set()
+        self._changed_positions: set[tuple[str, str]] = set()
+        self._new_orders: set[str] = set()
+        self._changed_orders: set[str] = set()
+        self._fills: list[Values] = []
+        self._events: list[Values] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self._connection = self._engine.connect()
+            self._connection.begin()
+        except DBAPIError as error:
+            raise translated(error) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if not self._committed:
+                for undo in reversed(self._undo):
+                    undo()
+            self._connection.close()
+        except DBAPIError as failure:
+            raise translated(failure) from failure
+        if isinstance(error, DBAPIError):
+            raise translated(error) from error
+
+    def commit(self) -> None:
+        try:
+            self._flush()
+            self._connection.commit()
+        except DBAPIError as error:
+            raise translated(error) from error
+        self._committed = True
+
+    def on_rollback(self, undo: Callable[[], None]) -> None:
+        self._undo.append(undo)
+
+    def preload(
+        self, holdings: Sequence[tuple[str, str]], client_order_ids: Sequence[tuple[str, str]]
+    ) -> None:
+        pairs = [pair for pair in set(holdings) if pair not in self._positions]
+        names = {account_id for account_id, _ in pairs if account_id not in self._accounts}
+        for row in self._rows(statements.SELECT_ACCOUNTS, json.dumps(list(names))) if names else ():
+            self._accounts[row.id] = mapping.account_from(row)
+        for row in self._rows(statements.SELECT_POSITIONS, json.dumps(pairs)) if pairs else ():
+            self._positions[row.account_id, row.symbol] = mapping.position_from(row)
+        for account_id, symbol in pairs:
+            self._positions.setdefault(
+                (account_id, symbol), Position(account_id=account_id, symbol=symbol)
+            )
+        wanted = [pair for pair in set(client_order_ids) if pair not in self._client_ids]
+        self._client_ids.update(dict.fromkeys(wanted))
+        for row in self._rows(statements.SELECT_BY_CLIENT_ID, json.dumps(wanted)) if wanted else ():
+            self._remember(mapping.order_from(row))
+
+    def account(self, account_id: str) -> Account:
+        found = self._accounts.get(account_id)
+        if found is None:
+            row = self._connection.execute(
+                select(accounts).where(accounts.c.id == account_id)
+            ).one()
+            found = self._accounts[account_id] = mapping.account_from(row)
+        return found
+
+    def position(self, account_id: str, symbol: str) -> Position:
+        if (account_id, symbol) not in self._positions:
+            self.preload([(account_id, symbol)], [])
+        return self._positions[account_id, symbol]
+
+    def order(self, account_id: str, order_id: str) -> Order | None:
+        found = self._orders.get(order_id)
+        if found is None:
+            row = self._connection.execute(
+                select(orders).where(orders.c.account_id == account_id, orders.c.id == order_id)
+            ).one_or_none()
+            found = row and self._remember(mapping.order_from(row))
+        return found if found is not None and found.account_id == account_id else None
+
+    def order_by_client_id(self, account_id: str, client_order_id: str) -> Order | None:
+        key = (account_id, client_order_id)
+        if key not in self._client_ids:
+            self.preload([], [key])
+        order_id = self._client_ids[key]
+        return None if order_id is None else self._orders[order_id]
+
+    def live_orders(self, account_id: str, symbol: str | None) -> list[Order]:
+        query = select(orders).where(orders.c.account_id == account_id, orders.c.live)
+        if symbol is not None:
+            query = query.where(orders.c.symbol == symbol)
+        found = self._current(self._connection.execute(query))
+        found.update(
+            (order.id, order)
+            for order in (self._orders[order_id] for order_id in self._new_orders)
+            if order.account_id == account_id and symbol in (None, order.symbol)
+        )
+        live = [order for order in found.values() if order.status.is_live]
+        return sorted(live, key=lambda order: order.sequence, reverse=True)
+
+    def reached_orders(self, quotes: Sequence[Quote]) -> list[Order]:
+        bids_and_asks = json.dumps([[quote.symbol, quote.bid, quote.ask] for quote in quotes])
+        found = self._current(self._rows(statements.SELECT_REACHED, bids_and_asks))
+        symbols = {quote.symbol for quote in quotes}
+        found.update(
+            (order.id, order)
+            for order in (self._orders[order_id] for order_id in self._new_orders)
+            if order.symbol in symbols
+        )
+        live = [order for order in found.values() if order.status.is_live]
+        return sorted(live, key=_priority)
+
+    def overdue_orders(self, now: Micros) -> list[Order]:
+        query = select(orders).where(orders.c.live, orders.c.expires_at <= now)
+        found = self._current(self._connection.execute(query))
+        live = [order for order in found.values() if order.status.is_live]
+        return sorted(live, key=lambda order: (order.account_id, order.sequence))
+
+    def keep(self, decision: Decision) -> None:
+        account, position, order = decision.account, decision.position, decision.order
+        if not decision.events:
+            return
+        self._accounts[account.id] = account
+        self._changed_accounts.add(account.id)
+        self._positions[position.account_id, position.symbol] = position
+        self._changed_positions.add((position.account_id, position.symbol))
+        is_new = decision.events[0].sequence == order.sequence
+        (self._new_orders if is_new else self._changed_orders).add(order.id)
+        self._remember(order, replace=True)
+        for event in decision.events:
+            self._add_event(event)
+            if event.fill is not None:
+                self._fills.append(mapping.fill_values(event.fill))
+
+    def user_by_identity(self, issuer: str, subject: str) -> User | None:
+        row = self._connection.execute(
+            select(users).where(users.c.issuer == issuer, users.c.subject == subject)
+        ).one_or_none()
+        return None if row is None else self._with_account(row)
+
+    def user(self, user_id: str) -> User:
+        row = self._connection.execute(select(users).where(users.c.id == user_id)).one()
+        return self._with_account(row)
+
+    def owns(self, user_id: str, account_id: str) -> bool:
+        query = select(accounts.c.id).where(
+            accounts.c.id == account_id, accounts.c.user_id == user_id
+        )
+        return self._connection.execute(query).one_or_none() is not None
+
+    def open_account(self, user: User, account: Account, opened: AccountOpened) -> None:
+        self._connection.execute(insert(users), mapping.user_values(user))
+        self._connection.execute(insert(accounts), mapping.account_values(account))
+        self._accounts[account.id] = account
+        self._add_event(opened)
+
+    def update_identity(self, user_id: str, identity: Identity) -> None:
+        self._connection.execute(
+            update(users)
+            .where(users.c.id == user_id)
+            .values(
+                name=identity.name, plan=identity.plan.value, is_operator=identity.is_operator
+            )
+        )
+
+    def live_key_count(self, user_id: str) -> int:
+        query = select(func.count()).where(
+            bot_keys.c.user_id == user_id, bot_keys.c.revoked_at.is_(None)
+        )
+        return self._connection.execute(query).scalar_one()
+
+    def key(self, user_id: str, key_id: str) -> BotKey | None:
+        row = self._connection.execute(
+            select(bot_keys).where(bot_keys.c.id == key_id, bot_keys.c.user_id == user_id)
+        ).one_or_none()
+        return None if row is None else mapping.key_from(row)
+
+    def add_key(self, key: BotKey) -> None:
+        self._connection.execute(insert(bot_keys), mapping.key_values(key))
+
+    def revoke_key(self, key_id: str, now: Micros) -> None:
+        self._connection.execute(
+            update(bot_keys).where(bot_keys.c.id == key_id).values(revoked_at=now)
+        )
+
+    def add_usage(
+        self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]
+    ) -> None:
+        self._bulk(
+            statements.ADD_USAGE,
+            [{"account_id": who, "day": day, "calls": count} for who, day, count in calls],
+        )
+        self._bulk(statements.USE_KEY, [{"key_id": key_id, "used_at": moment} for key_id, moment in keys])
+
+    def store_quotes(self, quotes: Sequence[Quote]) -> None:
+        self._bulk(statements.STORE_QUOTE, [mapping.quote_values(quote) for quote in quotes])
+
+    def stored_quotes(self) -> list[Quote]:
+        return [mapping.quote_from(row) for row in self._connection.execute(select(quotes))]
+
+    def traded_positions(self) -> list[tuple[str, Units, list[Position]]]:
+        held: dict[str, list[Position]] = {}
+        for row in self._connection.execute(select(positions).where(positions.c.quantity > 0)):
+            held.setdefault(row.account_id, []).append(mapping.position_from(row))
+        balances = select(accounts.c.id, accounts.c.balance).where(accounts.c.fills > 0)
+        return [
+            (account_id, balance, held.get(account_id, []))
+            for account_id, balance in self._connection.execute(balances)
+        ]
+
+    def add_snapshots(self, snapshots: Sequence[tuple[str, Micros, Units]]) -> None:
+        self._bulk(
+            statements.ADD_SNAPSHOT,
+            [{"account_id": who, "time": time, "equity": equity} for who, time, equity in snapshots],
+        )
+
+    def _with_account(self, row: Any) -> User:
+        first = (
+            select(accounts.c.id)
+            .where(accounts.c.user_id == row.id)
+            .order_by(accounts.c.created_at, accounts.c.id)
+            .limit(1)
+        )
+        return mapping.user_from(row, self._connection.execute(first).scalar_one())
+
+    def _rows(self, query: Any, parameter: str) -> Iterable[Any]:
+        return self._connection.execute(query, {"json": parameter})
+
+    def _remember(self, order: Order, *, replace: bool = False) -> Order:
+        if replace or order.id not in self._orders:
+            self._orders[order.id] = order
+        if order.client_order_id is not None:
+            self._client_ids[order.account_id, order.client_order_id] = order.id
+        return self._orders[order.id]
+
+    def _current(self, rows: Iterable[Any]) -> dict[str, Order]:
+        """Return the orders of rows as this unit knows them."""
+        found = (mapping.order_from(row) for row in rows)
+        return {order.id: self._remember(order) for order in found}
+
+    def _add_event(self, event: Event) -> None:
+        self._events.append(
+            {
+                "account_id": event.account_id,
+                "sequence": event.sequence,
+                "payload": self._encode_event(event),
+            }
+        )
+
+    def _flush(self) -> None:
+        known = self._accounts
+        self._bulk(
+            statements.UPDATE_ACCOUNT,
+            [_prefixed(mapping.account_values(known[name])) for name in self._changed_accounts],
+        )
+        self._bulk(
+            statements.STORE_POSITION,
+            [mapping.position_values(self._positions[key]) for key in self._changed_positions],
+        )
+        new, changed = self._new_orders, self._changed_orders - self._new_orders
+        self._bulk(insert(orders), [mapping.order_values(self._orders[name]) for name in new])
+        self._bulk(
+            statements.UPDATE_ORDER,
+            [_prefixed(mapping.order_values(self._orders[name])) for name in changed],
+        )
+        self._bulk(insert(fills), self._fills)
+        self._bulk(insert(events), self._events)
+
+    def _bulk(self, statement: Any, rows: list[Values]) -> None:
+        if rows:
+            self._connection.execute(statement, rows)
+
+
+def _priority(order: Order) -> tuple[str, str, str, int, int]:
+    """Order by account and, within it, by price priority and then by acceptance."""
+    price = order.limit_price or 0
+    if order.side is Side.BUY:
+        price = -price if order.limit_price is not None else -mapping.MATCHES_ANY_ASK
+    return (order.account_id, order.symbol, order.side.value, price, order.sequence)
+
+
+def _prefixed(values: Values) -> Values:
+    return {f"new_{name}": value for name, value in values.items()}

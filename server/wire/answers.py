@@ -1,0 +1,180 @@
+"""Answers: domain values to the contract's messages."""
+
+from collections.abc import Sequence
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from bottrading.v1 import (
+    bot_key_pb2,
+    fill_pb2,
+    instrument_pb2,
+    order_pb2,
+    order_update_pb2,
+    portfolio_pb2,
+    quote_pb2,
+)
+from server.domain.events import AccountOpened, Event, Fill
+from server.domain.instrument import Instrument
+from server.domain.order import Order
+from server.domain.quote import Quote
+from server.domain.user import BotKey
+from server.domain.valuation import ValuedPosition
+from server.domain.values import SCALE, Micros, format_money, format_units
+from server.wire import enums
+
+
+def timestamp(moment: Micros) -> Timestamp:
+    """Return a moment as the contract's time."""
+    seconds, micros = divmod(moment, 1_000_000)
+    return Timestamp(seconds=seconds, nanos=micros * 1_000)
+
+
+def optional_timestamp(moment: Micros | None) -> Timestamp | None:
+    """Return a moment as the contract's time, None for none."""
+    return None if moment is None else timestamp(moment)
+
+
+def order(value: Order, *, replayed: bool = False) -> order_pb2.Order:
+    """Return an order as the contract shows it."""
+    price, limit, stop = value.average_price, value.limit_price, value.stop_price
+    return order_pb2.Order(
+        id=value.id,
+        symbol=value.symbol,
+        side=enums.SIDES[value.side],
+        order_type=enums.ORDER_TYPES[value.order_type],
+        quantity=format_units(value.quantity),
+        limit_price=None if limit is None else format_units(limit),
+        stop_price=None if stop is None else format_units(stop),
+        status=enums.ORDER_STATUSES[value.status],
+        filled_quantity=format_units(value.filled_quantity),
+        filled_price=None if price is None else format_units(price),
+        created_at=timestamp(value.created_at),
+        rejection_reason=value.rejection_reason and enums.REASONS[value.rejection_reason],
+        asset_type=enums.ASSET_TYPES[value.asset_type],
+        time_in_force=enums.TIMES_IN_FORCE[value.time_in_force],
+        client_order_id=value.client_order_id,
+        bot_key_id=value.bot_key_id,
+        updated_at=timestamp(value.updated_at),
+        status_reason=value.status_reason and enums.STATUS_REASONS[value.status_reason],
+        rejection_message=value.rejection_message,
+        fees=format_money(value.fees),
+        reserved=format_money(value.reserved),
+        expires_at=optional_timestamp(value.expires_at),
+        replayed=replayed,
+    )
+
+
+def fill(value: Fill) -> fill_pb2.Fill:
+    """Return a fill as the contract shows it."""
+    return fill_pb2.Fill(
+        id=value.id,
+        order_id=value.order_id,
+        symbol=value.symbol,
+        asset_type=enums.ASSET_TYPES[value.asset_type],
+        side=enums.SIDES[value.side],
+        quantity=format_units(value.quantity),
+        price=format_units(value.price),
+        amount=format_money(value.amount),
+        fee=format_money(value.fee),
+        realized_pnl=None if value.realized_pnl is None else format_money(value.realized_pnl),
+        bot_key_id=value.bot_key_id,
+        created_at=timestamp(value.created_at),
+    )
+
+
+def event(value: Event) -> order_update_pb2.AccountEvent:
+    """Return an entry of an account's log."""
+    if isinstance(value, AccountOpened):
+        return order_update_pb2.AccountEvent(
+            sequence=value.sequence,
+            time=timestamp(value.time),
+            account_update=order_update_pb2.AccountUpdate(
+                type=order_update_pb2.ACCOUNT_UPDATE_TYPE_OPENED,
+                amount=format_money(value.amount),
+                balance=format_money(value.balance),
+                trading_state=enums.TRADING_STATES[value.trading_state],
+            ),
+        )
+    return order_update_pb2.AccountEvent(
+        sequence=value.sequence,
+        time=timestamp(value.time),
+        order_update=order_update_pb2.OrderUpdate(
+            type=enums.UPDATE_TYPES[value.type],
+            order=order(value.order),
+            fill=None if value.fill is None else fill(value.fill),
+        ),
+    )
+
+
+def encoded_event(value: Event) -> bytes:
+    """Return an entry of an account's log as it is stored."""
+    return event(value).SerializeToString()
+
+
+def bot_key(value: BotKey) -> bot_key_pb2.BotKey:
+    """Return a bot key without its secret."""
+    return bot_key_pb2.BotKey(
+        id=value.id,
+        label=value.label,
+        prefix=value.prefix,
+        account_id=value.account_id,
+        created_at=timestamp(value.created_at),
+        last_used_at=optional_timestamp(value.last_used_at),
+        revoked_at=optional_timestamp(value.revoked_at),
+    )
+
+
+def position(value: ValuedPosition) -> portfolio_pb2.Position:
+    """Return a position and its worth."""
+    held, price = value.position, value.current_price
+    return portfolio_pb2.Position(
+        symbol=held.symbol,
+        asset_type=enums.ASSET_TYPES[value.instrument.asset_type],
+        quantity=format_units(held.quantity),
+        avg_cost=format_units(held.average_cost(value.instrument.multiplier)),
+        current_price=None if price is None else format_units(price),
+        market_value=format_units(value.market_value),
+        unrealized_pnl=format_money(value.unrealized_pnl),
+        unrealized_pnl_pct=format_money(value.unrealized_pnl_percent),
+        reserved_quantity=format_units(held.reserved_quantity),
+    )
+
+
+def quote(value: Quote, *, stale: bool) -> quote_pb2.Quote:
+    """Return a quote as the contract shows it."""
+    return quote_pb2.Quote(
+        symbol=value.symbol,
+        bid=format_units(value.bid),
+        bid_size=format_units(value.bid_size),
+        ask=format_units(value.ask),
+        ask_size=format_units(value.ask_size),
+        last=format_units(value.last),
+        time=timestamp(value.time),
+        sequence=value.sequence,
+        stale=stale,
+    )
+
+
+def instrument(value: Instrument) -> instrument_pb2.Instrument:
+    """Return an instrument as the contract shows it."""
+    shown = instrument_pb2.Instrument(
+        symbol=value.symbol,
+        name=value.name,
+        asset_type=enums.ASSET_TYPES[value.asset_type],
+        price_tick=format_units(value.price_tick),
+        quantity_step=format_units(value.quantity_step),
+        multiplier=format_units(value.multiplier * SCALE),
+        liquidity_class=enums.LIQUIDITY_CLASSES[value.liquidity_class],
+        currency="USD",
+    )
+    if value.option is not None:
+        shown.underlying = value.option.underlying
+        shown.strike = format_units(value.option.strike)
+        shown.expiry = value.option.expiry
+        shown.option_right = enums.OPTION_RIGHTS[value.option.right]
+    return shown
+
+
+def orders(values: Sequence[Order]) -> list[order_pb2.Order]:
+    """Return orders as the contract shows them."""
+    return [order(value) for value in values]

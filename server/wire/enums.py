@@ -1,0 +1,52 @@
+"""Enums: one table each between the contract's numbers and the domain's members."""
+
+from enum import Enum
+from typing import TypeVar
+
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+
+from bottrading.v1 import (
+    account_pb2,
+    error_reason_pb2,
+    instrument_pb2,
+    order_pb2,
+    order_update_pb2,
+    quote_pb2,
+)
+from server.domain.account import TradingState
+from server.domain.errors import Reason
+from server.domain.instrument import AssetType, LiquidityClass, OptionRight
+from server.domain.order import (
+    OrderStatus,
+    OrderType,
+    OrderUpdateType,
+    Side,
+    StatusReason,
+    TimeInForce,
+)
+from server.domain.quote import QuoteRefusal
+
+Member = TypeVar("Member", bound=Enum)
+
+
+def _numbers(enum: type[Member], contract: EnumTypeWrapper, prefix: str) -> dict[Member, int]:
+    return {member: contract.Value(f"{prefix}_{member.value}") for member in enum}
+
+
+SIDES = _numbers(Side, order_pb2.Side, "SIDE")
+ORDER_TYPES = _numbers(OrderType, order_pb2.OrderType, "ORDER_TYPE")
+TIMES_IN_FORCE = _numbers(TimeInForce, order_pb2.TimeInForce, "TIME_IN_FORCE")
+ORDER_STATUSES = _numbers(OrderStatus, order_pb2.OrderStatus, "ORDER_STATUS")
+STATUS_REASONS = _numbers(StatusReason, order_pb2.StatusReason, "STATUS_REASON")
+UPDATE_TYPES = _numbers(OrderUpdateType, order_update_pb2.OrderUpdateType, "ORDER_UPDATE_TYPE")
+ASSET_TYPES = _numbers(AssetType, instrument_pb2.AssetType, "ASSET_TYPE")
+LIQUIDITY_CLASSES = _numbers(LiquidityClass, instrument_pb2.LiquidityClass, "LIQUIDITY_CLASS")
+OPTION_RIGHTS = _numbers(OptionRight, instrument_pb2.OptionRight, "OPTION_RIGHT")
+REASONS = _numbers(Reason, error_reason_pb2.ErrorReason, "ERROR_REASON")
+TRADING_STATES = _numbers(TradingState, account_pb2.TradingState, "TRADING_STATE")
+QUOTE_REFUSALS = _numbers(QuoteRefusal, quote_pb2.QuoteRefusalReason, "QUOTE_REFUSAL_REASON")
+
+
+def members(numbers: dict[Member, int]) -> dict[int, Member]:
+    """Return the way back of one of the tables."""
+    return {number: member for member, number in numbers.items()}

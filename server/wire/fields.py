@@ -1,0 +1,151 @@
+"""Field checks: each reads one field and notes what is wrong with it."""
+
+import re
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from server.application.ports import Instruments
+from server.domain.errors import Reason, Refusal, Violation, refuse_fields
+from server.domain.instrument import Instrument
+from server.domain.values import DecimalError, Micros, Units, normalize_symbol, parse_units
+
+LIMIT_DEFAULT = 20
+LIMIT_MAX = 100
+SHOWN_LENGTH_MAX = 40
+TIMESTAMP_SECONDS_MIN = -62_135_596_800
+TIMESTAMP_SECONDS_MAX = 253_402_300_799
+
+_CLIENT_ORDER_ID = re.compile(r"[\x20-\x7e]{1,128}")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+Member = TypeVar("Member")
+
+
+class Fields:
+    """Reads the fields of one request and collects everything that is wrong with them."""
+
+    def __init__(self) -> None:
+        self._violations: list[Violation] = []
+
+    def refuse(self, field: str, reason: Reason, message: str) -> None:
+        """Note that a field is wrong."""
+        self._violations.append(Violation(field, reason, message))
+
+    def refusal(self) -> Refusal | None:
+        """Return the refusal of the request; None when all fields are right."""
+        return refuse_fields(self._violations) if self._violations else None
+
+    def instrument(
+        self, field: str, text: str, instruments: Instruments, now: Micros
+    ) -> Instrument | None:
+        """Read the symbol of an instrument that can be traded now."""
+        if not text:
+            self.refuse(field, Reason.FIELD_REQUIRED, f"{field} is required, for instance AAPL.")
+            return None
+        symbol = normalize_symbol(text)
+        found = instruments.find(symbol) if symbol is not None else None
+        if found is None:
+            self.refuse(
+                field, Reason.SYMBOL_UNKNOWN,
+                f"{shown(text)} is no known symbol; ListInstruments lists them.",
+            )  # fmt: skip
+        elif found.option is not None and found.option.expiry < _utc_date(now):
+            self.refuse(
+                field, Reason.INSTRUMENT_EXPIRED,
+                f"{found.symbol} expired on {found.option.expiry}; choose a later one.",
+            )  # fmt: skip
+            return None
+        return found
+
+    def known_symbol(self, field: str, text: str, instruments: Instruments) -> str | None:
+        """Read a symbol that may be an expired option's."""
+        symbol = normalize_symbol(text)
+        if symbol is None or instruments.find(symbol) is None:
+            self.refuse(
+                field, Reason.SYMBOL_UNKNOWN,
+                f"{shown(text)} is no known symbol; ListInstruments lists them.",
+            )  # fmt: skip
+            return None
+        return symbol
+
+    def positive(self, field: str, text: str) -> Units | None:
+        """Read a decimal above zero."""
+        if not text:
+            self.refuse(field, Reason.FIELD_REQUIRED, f"{field} is required.")
+            return None
+        try:
+            value = parse_units(text)
+        except DecimalError:
+            self.refuse(
+                field, Reason.DECIMAL_INVALID,
+                f"{field} must be a decimal such as 185.50, with at most 10 digits before and"
+                f" 8 after the point; {shown(text)} is none.",
+            )  # fmt: skip
+            return None
+        if value == 0:
+            self.refuse(field, Reason.NOT_POSITIVE, f"{field} must be above zero.")
+            return None
+        return value
+
+    def member(
+        self, field: str, number: int, table: dict[int, Member], default: Member | None = None
+    ) -> Member | None:
+        """Read an enum value; zero is the default, or refused when there is none."""
+        if number == 0:
+            if default is None:
+                names = ", ".join(str(getattr(value, "value", value)) for value in table.values())
+                self.refuse(field, Reason.FIELD_REQUIRED, f"{field} is required: {names}.")
+            return default
+        found = table.get(number)
+        if found is None:
+            self.refuse(
+                field, Reason.ENUM_VALUE_UNKNOWN, f"{field} has no value with number {number}."
+            )
+        return found
+
+    def optional_member(
+        self, field: str, number: int, table: dict[int, Member]
+    ) -> Member | None:
+        """Read an enum value; zero is None."""
+        return self.member(field, number, table) if number else None
+
+    def client_order_id(self, field: str, text: str) -> str:
+        """Read a caller's own id."""
+        if _CLIENT_ORDER_ID.fullmatch(text) is None:
+            self.refuse(
+                field, Reason.FIELD_INVALID,
+                f"{field} must have 1 to 128 printable ASCII characters.",
+            )  # fmt: skip
+        return text
+
+    def limit(self, field: str, number: int | None) -> int:
+        """Read the size of a page."""
+        if number is None:
+            return LIMIT_DEFAULT
+        if not 1 <= number <= LIMIT_MAX:
+            self.refuse(field, Reason.FIELD_INVALID, f"{field} must be from 1 to {LIMIT_MAX}.")
+        return number
+
+    def moment(self, field: str, timestamp: Timestamp) -> Micros:
+        """Read a time of the years 1 to 9999."""
+        in_range = TIMESTAMP_SECONDS_MIN <= timestamp.seconds <= TIMESTAMP_SECONDS_MAX
+        if not in_range or not 0 <= timestamp.nanos < 1_000_000_000:
+            self.refuse(field, Reason.FIELD_INVALID, f"{field} is no valid time.")
+        return timestamp.seconds * 1_000_000 + timestamp.nanos // 1_000
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a text has the form of our ids."""
+    return _UUID.fullmatch(text) is not None
+
+
+def shown(text: str) -> str:
+    """Return a caller's text fit for a message: quoted, short and printable."""
+    cut = text if len(text) <= SHOWN_LENGTH_MAX else text[:SHOWN_LENGTH_MAX] + "…"
+    return '"' + "".join(c if c.isprintable() else "?" for c in cut) + '"'
+
+
+def _utc_date(now: Micros) -> str:
+    return datetime.fromtimestamp(now // 1_000_000, UTC).date().isoformat()

@@ -1,0 +1,125 @@
+"""Filters: the contract's listing requests to what the queries take."""
+
+from bottrading.v1 import bot_trading_pb2 as bot_trading
+from bottrading.v1 import market_data_pb2 as market_data
+from server.application.ports import FillFilter, Instruments, OrderFilter
+from server.domain.errors import Reason, Refusal
+from server.domain.instrument import AssetType
+from server.domain.values import normalize_symbol
+from server.wire import enums
+from server.wire.fields import Fields, is_id
+
+PAGE_TOKEN_LENGTH_MAX = 200
+SYMBOLS_MAX = 100
+QUERY_LENGTH_MAX = 64
+
+_STATUSES = enums.members(enums.ORDER_STATUSES)
+_ASSET_TYPES = enums.members(enums.ASSET_TYPES)
+
+
+def orders(
+    request: bot_trading.ListOrdersRequest, account_id: str, instruments: Instruments
+) -> tuple[OrderFilter, int] | Refusal:
+    """Read which orders to list, and how many."""
+    fields = Fields()
+    wanted = OrderFilter(
+        account_id=account_id,
+        status=fields.optional_member("status", request.status, _STATUSES),
+        symbol=_symbol(fields, request, instruments),
+        after=fields.moment("after", request.after) if request.HasField("after") else None,
+        until=fields.moment("until", request.until) if request.HasField("until") else None,
+    )
+    limit = fields.limit("limit", request.limit if request.HasField("limit") else None)
+    _check_page_token(fields, request.page_token)
+    return fields.refusal() or (wanted, limit)
+
+
+def fills(
+    request: bot_trading.ListFillsRequest, account_id: str, instruments: Instruments
+) -> tuple[FillFilter, int] | Refusal:
+    """Read which fills to list, and how many."""
+    fields = Fields()
+    wanted = FillFilter(
+        account_id=account_id,
+        symbol=_symbol(fields, request, instruments),
+        order_id=request.order_id if request.HasField("order_id") else None,
+        after=fields.moment("after", request.after) if request.HasField("after") else None,
+        until=fields.moment("until", request.until) if request.HasField("until") else None,
+    )
+    limit = fields.limit("limit", request.limit if request.HasField("limit") else None)
+    _check_page_token(fields, request.page_token)
+    refusal = fields.refusal()
+    if refusal is not None:
+        return refusal
+    if wanted.order_id is not None and not is_id(wanted.order_id):
+        return Refusal(reason=Reason.ORDER_NOT_FOUND, message="There is no such order.")
+    return wanted, limit
+
+
+def order_id_or_client_id(request: bot_trading.GetOrderRequest) -> tuple[str, str] | Refusal:
+    """Read which of the two ids of an order is given; the other one is empty."""
+    fields = Fields()
+    client_order_id = ""
+    if request.HasField("client_order_id"):
+        client_order_id = fields.client_order_id("client_order_id", request.client_order_id)
+    if bool(request.order_id) == request.HasField("client_order_id"):
+        fields.refuse(
+            "order_id", Reason.FIELD_INVALID, "Give exactly one of order_id and client_order_id."
+        )
+    return fields.refusal() or (request.order_id, client_order_id)
+
+
+def symbols(
+    request: market_data.BatchGetQuotesRequest | market_data.StreamQuotesRequest,
+    instruments: Instruments,
+) -> list[str] | Refusal:
+    """Read the symbols whose quotes are wanted."""
+    fields = Fields()
+    if not 1 <= len(request.symbols) <= SYMBOLS_MAX:
+        fields.refuse(
+            "symbols", Reason.FIELD_INVALID, f"symbols must have 1 to {SYMBOLS_MAX} items."
+        )
+        refusal = fields.refusal()
+        assert refusal is not None
+        return refusal
+    found = [fields.known_symbol("symbols", text, instruments) for text in request.symbols]
+    return fields.refusal() or [symbol for symbol in found if symbol is not None]
+
+
+def path_symbol(text: str, instruments: Instruments) -> str | Refusal:
+    """Read the symbol that names a resource: an unknown one is not found."""
+    symbol = normalize_symbol(text)
+    if symbol is None or instruments.find(symbol) is None:
+        return Refusal(
+            reason=Reason.SYMBOL_UNKNOWN,
+            message="No instrument has this symbol; ListInstruments lists them.",
+        )
+    return symbol
+
+
+def instruments_query(
+    request: market_data.ListInstrumentsRequest,
+) -> tuple[AssetType | None, str] | Refusal:
+    """Read which instruments to list; the text is in lower case."""
+    fields = Fields()
+    asset_type = fields.optional_member("asset_type", request.asset_type, _ASSET_TYPES)
+    if len(request.query) > QUERY_LENGTH_MAX:
+        fields.refuse(
+            "query", Reason.FIELD_INVALID, f"query has at most {QUERY_LENGTH_MAX} characters."
+        )
+    return fields.refusal() or (asset_type, request.query.lower())
+
+
+def _symbol(
+    fields: Fields,
+    request: bot_trading.ListOrdersRequest | bot_trading.ListFillsRequest,
+    instruments: Instruments,
+) -> str | None:
+    if not request.HasField("symbol"):
+        return None
+    return fields.known_symbol("symbol", request.symbol, instruments)
+
+
+def _check_page_token(fields: Fields, token: str) -> None:
+    if len(token) > PAGE_TOKEN_LENGTH_MAX:
+        fields.refuse("page_token", Reason.PAGE_TOKEN_INVALID, "page_token is none of ours.")

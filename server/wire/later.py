@@ -1,0 +1,101 @@
+"""Field checks of the calls that the contract has and this server does not offer."""
+
+from bottrading.v1 import account_pb2, bar_pb2, leaderboard_pb2, portfolio_pb2
+from bottrading.v1 import bot_trading_pb2 as bot_trading
+from bottrading.v1 import key_management_pb2 as key_management
+from bottrading.v1 import market_data_pb2 as market_data
+from server.application.ports import Instruments
+from server.domain.errors import Reason, Refusal
+from server.domain.values import CENT
+from server.wire.fields import Fields
+
+SYMBOLS_MAX = 100
+HEARTBEAT_SECONDS_MIN, HEARTBEAT_SECONDS_MAX = 1, 120
+
+
+def replace_order(request: bot_trading.ReplaceOrderRequest) -> Refusal | None:
+    """Check the new values of an order."""
+    fields = Fields()
+    for name in ("quantity", "limit_price", "stop_price"):
+        if request.HasField(name):
+            fields.positive(name, getattr(request, name))
+    return fields.refusal()
+
+
+def get_portfolio_history(request: bot_trading.GetPortfolioHistoryRequest) -> Refusal | None:
+    """Check period and interval."""
+    fields = Fields()
+    _check_enum(fields, "period", request.period, portfolio_pb2.HistoryPeriod.values())
+    _check_enum(fields, "interval", request.interval, portfolio_pb2.HistoryInterval.values())
+    return fields.refusal()
+
+
+def get_leaderboard(request: bot_trading.GetLeaderboardRequest) -> Refusal | None:
+    """Check period and page."""
+    fields = Fields()
+    _check_enum(fields, "period", request.period, leaderboard_pb2.LeaderboardPeriod.values())
+    fields.limit("limit", request.limit if request.HasField("limit") else None)
+    return fields.refusal()
+
+
+def stream_order_updates(
+    request: bot_trading.StreamOrderUpdatesRequest, instruments: Instruments
+) -> Refusal | None:
+    """Check where to begin and what to leave out."""
+    fields = Fields()
+    if request.after_sequence < 0:
+        fields.refuse(
+            "after_sequence", Reason.FIELD_INVALID, "after_sequence must not be negative."
+        )
+    if len(request.symbols) > SYMBOLS_MAX:
+        fields.refuse(
+            "symbols", Reason.FIELD_INVALID, f"symbols must have at most {SYMBOLS_MAX} items."
+        )
+    for symbol in request.symbols[:SYMBOLS_MAX]:
+        fields.known_symbol("symbols", symbol, instruments)
+    if request.HasField("heartbeat_interval"):
+        interval = request.heartbeat_interval.seconds
+        if not HEARTBEAT_SECONDS_MIN <= interval <= HEARTBEAT_SECONDS_MAX:
+            fields.refuse(
+                "heartbeat_interval", Reason.FIELD_INVALID,
+                f"heartbeat_interval must be from {HEARTBEAT_SECONDS_MIN} to"
+                f" {HEARTBEAT_SECONDS_MAX} s.",
+            )  # fmt: skip
+    return fields.refusal()
+
+
+def list_bars(request: market_data.ListBarsRequest) -> Refusal | None:
+    """Check interval and times."""
+    fields = Fields()
+    _check_enum(fields, "interval", request.interval, bar_pb2.BarInterval.values())
+    for name in ("start", "end"):
+        if request.HasField(name):
+            fields.moment(name, getattr(request, name))
+    return fields.refusal()
+
+
+def set_trading_state(request: key_management.SetTradingStateRequest) -> Refusal | None:
+    """Check the new state."""
+    fields = Fields()
+    if request.trading_state == account_pb2.TRADING_STATE_UNSPECIFIED:
+        fields.refuse("trading_state", Reason.FIELD_REQUIRED, "trading_state is required.")
+    _check_enum(
+        fields, "trading_state", request.trading_state, account_pb2.TradingState.values()
+    )
+    return fields.refusal()
+
+
+def deposit(request: key_management.DepositRequest) -> Refusal | None:
+    """Check the amount."""
+    fields = Fields()
+    amount = fields.positive("amount", request.amount)
+    if amount is not None and amount % CENT:
+        fields.refuse("amount", Reason.FIELD_INVALID, "amount has at most 2 decimals.")
+    return fields.refusal()
+
+
+def _check_enum(fields: Fields, name: str, number: int, known: list[int]) -> None:
+    if number not in known:
+        fields.refuse(
+            name, Reason.ENUM_VALUE_UNKNOWN, f"{name} has no value with number {number}."
+        )

@@ -1,0 +1,178 @@
+"""A real bridge on a real port, and a double of the server that it calls."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
+import uvloop
+from google.protobuf import descriptor_pool
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc import error_details_pb2, status_pb2
+from rest_bridge.__main__ import server as build_server
+from rest_bridge.settings import Settings
+
+T = TypeVar("T")
+
+PREFIX = "/api/trade/v1/bot"
+BOT_KEY = {"X-Bot-Key": "tvt_test"}
+TOKEN = {"Authorization": "Bearer a.b.c"}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a call fails: as the server would say it, or as gRPC itself when `reason` is empty."""
+
+    code: grpc.StatusCode
+    reason: str = ""
+    message: str = "refused"
+    domain: str = "bottrading"
+    violations: tuple[tuple[str, str], ...] = ()
+    retry_seconds: float | None = None
+
+    def details(self) -> bytes:
+        packed = [error_details_pb2.ErrorInfo(reason=self.reason, domain=self.domain)]
+        if self.violations:
+            bad_request = error_details_pb2.BadRequest()
+            for name, description in self.violations:
+                bad_request.field_violations.add(field=name, description=description)
+            packed.append(bad_request)
+        if self.retry_seconds is not None:
+            delay = Duration()
+            delay.FromMicroseconds(int(self.retry_seconds * 1_000_000))
+            packed.append(error_details_pb2.RetryInfo(retry_delay=delay))
+        status = status_pb2.Status(code=self.code.value[0], message=self.message)
+        for detail in packed:
+            status.details.append(_packed(detail))
+        return status.SerializeToString()
+
+
+def _packed(message: Message) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(message)
+    return packed
+
+
+@dataclass
+class Call:
+    """What the double received."""
+
+    method: str
+    request: Message
+    metadata: list[tuple[str, str]]
+
+    def all(self, key: str) -> list[str]:
+        return [value for name, value in self.metadata if name == key]
+
+
+@dataclass
+class ServerDouble(grpc.GenericRpcHandler):
+    """Answers each method as its row says, an unset one with an empty message; remembers calls."""
+
+    outcomes: dict[str, Message | Failure] = field(default_factory=dict)
+    trailing: tuple[tuple[str, str], ...] = ()
+    held: set[str] = field(default_factory=set)
+    calls: list[Call] = field(default_factory=list)
+    arrived: threading.Event = field(default_factory=threading.Event)
+    probed: int = 0
+
+    def reset(self) -> None:
+        self.__init__()  # type: ignore[misc]
+
+    def service(self, details: grpc.HandlerCallDetails) -> Any:
+        name = details.method.removeprefix("/").replace("/", ".")
+        method = descriptor_pool.Default().FindMethodByName(name)
+        request_class = GetMessageClass(method.input_type)
+
+        async def answer(request: bytes, context: Any) -> bytes:
+            metadata = [(key, value) for key, value in details.invocation_metadata]
+            self.arrived.set()
+            if method.name in self.held:
+                await asyncio.Event().wait()
+            outcome = self.outcomes.get(method.name)
+            try:
+                self.calls.append(Call(method.name, request_class.FromString(request), metadata))
+            except DecodeError:
+                self.probed += 1
+                if not isinstance(outcome, Failure):
+                    outcome = Failure(grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST")
+            if isinstance(outcome, Failure):
+                await self._fail(outcome, context)
+            context.set_trailing_metadata(self.trailing)
+            return outcome.SerializeToString() if outcome is not None else b""
+
+        async def stream(request: bytes, context: Any) -> Any:
+            yield await answer(request, context)
+
+        if method.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(stream)
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+    async def _fail(self, failure: Failure, context: Any) -> None:
+        if failure.reason:
+            details = (("grpc-status-details-bin", failure.details()),)
+            context.set_trailing_metadata((*self.trailing, *details))
+        await context.abort(failure.code, failure.message)
+
+
+class House:
+    """An event loop in a thread of its own, where the double and the bridges live."""
+
+    def __init__(self) -> None:
+        self.loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout=30)
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+    def bridge(self, **settings: Any) -> "RunningBridge":
+        return RunningBridge(self, Settings(rest="127.0.0.1:0", **settings))
+
+
+class RunningBridge:
+    """A bridge under uvicorn, on a port of the kernel's choice."""
+
+    def __init__(self, house: House, settings: Settings) -> None:
+        self._house = house
+        self._server = build_server(settings)
+        self._serving = asyncio.run_coroutine_threadsafe(self._server.serve(), house.loop)
+        house.run(self._started())
+        self.port: int = self._server.servers[0].sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    async def _started(self) -> None:
+        while not self._server.started:
+            await asyncio.sleep(0.005)
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._serving.result(timeout=30)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+
+    def exchange(self, request: bytes) -> bytes:
+        """Send bytes as they are and return all that comes back until the bridge closes."""
+        with self.connect() as connection:
+            connection.sendall(request)
+            return received(connection)
+
+
+def received(connection: socket.socket) -> bytes:
+    answer = b""
+    while chunk := connection.recv(65536):
+        answer += chunk
+    return answer
