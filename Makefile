@@ -5,8 +5,9 @@ BIN := .venv/bin
 PROTOS := $(sort $(wildcard proto/bottrading/v1/*.proto))
 SERVICES := $(shell grep -l "^service " $(PROTOS))
 GENERATED ?= generated
-PROTOC = PATH=$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -Iproto \
-	-I$$($(BIN)/python -c 'import google.api; print(list(google.api.__path__)[0] + "/../..")')
+GOOGLE_PROTOS = $$($(BIN)/python -c 'import google.api; print(list(google.api.__path__)[0] + "/../..")')
+PROTOC = PATH=$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -Iproto -I$(GOOGLE_PROTOS)
+NODE_CLIENT := tests/clients/node
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev lock proto run test test-clients check bench release clean
@@ -38,3 +39,42 @@ proto: setup-dev ## Generate the Python code of the contract into generated/.
 	mkdir -p $(GENERATED)
 	$(PROTOC) --python_out=$(GENERATED) --mypy_out=quiet:$(GENERATED) $(PROTOS)
 	$(PROTOC) --grpc_python_out=$(GENERATED) --mypy_grpc_out=quiet:$(GENERATED) $(SERVICES)
+
+run: setup ## Run the service: gRPC on 127.0.0.1:50051, REST on 127.0.0.1:8080, data in ./data.
+	$(BIN)/bottrading serve
+
+test: setup-dev ## Run the tests.
+	$(BIN)/python -m pytest -n 2
+
+test-clients: setup $(NODE_CLIENT)/node_modules/.package-lock.json ## Run the tests that need Node.
+	BOTTRADING_COMMAND=$(CURDIR)/$(BIN)/bottrading GOOGLE_PROTOS=$(GOOGLE_PROTOS) \
+		sh -c 'cd $(NODE_CLIENT) && exec node --test'
+
+$(NODE_CLIENT)/node_modules/.package-lock.json: $(NODE_CLIENT)/package.json $(NODE_CLIENT)/package-lock.json
+	npm ci --prefix $(NODE_CLIENT)
+	touch $@
+
+CHECKED := server rest_bridge bench tests
+
+check: setup-dev ## Check style, types, layers, the contract and what is generated from it.
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/mypy $(CHECKED)
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/architecture
+	mkdir -p build
+	$(PROTOC) --include_imports --include_source_info -o build/contract.binpb $(PROTOS)
+	$(BIN)/buf lint build/contract.binpb --path bottrading --config proto/buf.yaml
+	$(BIN)/buf breaking build/contract.binpb --against proto/released.binpb --config proto/buf.yaml
+	rm -rf build/generated && $(MAKE) --no-print-directory proto GENERATED=build/generated
+	diff -r -x __pycache__ generated build/generated
+
+bench: setup-dev ## Measure rates and latencies beside a bare server (needs h2load).
+	$(BIN)/python -m bench
+
+release: setup-dev ## Release the contract: from now on it can only grow.
+	$(PROTOC) --include_imports -o proto/released.binpb $(PROTOS)
+
+clean: ## Remove what the other commands made, but no data.
+	rm -rf .venv build dist $(NODE_CLIENT)/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

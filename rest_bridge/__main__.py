@@ -1,16 +1,18 @@
 """The bridge as a process: `python -m rest_bridge --target HOST:PORT --rest HOST:PORT`."""
 
 import argparse
+import contextlib
 import gc
 import ipaddress
 import logging
+import math
 import os
 import signal
-import sys
 import threading
 from typing import Any
 
 import uvicorn
+from pydantic import ValidationError
 
 from rest_bridge.app import create_app
 from rest_bridge.limits import bounded_protocol
@@ -19,14 +21,8 @@ from rest_bridge.settings import Settings
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in flight and exit with status 0."""
-    arguments = _parser().parse_args()
-    given = {name: value for name, value in vars(arguments).items() if value is not None}
-    exit_with_stdin = given.pop("exit_with_stdin")
-    settings = Settings(**given)
-    refuse_plaintext(settings)
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    settings, exit_with_stdin = _settings_and_tie()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     if exit_with_stdin:
         threading.Thread(target=_exit_at_end_of_stdin, daemon=True).start()
     # uvicorn drains on a signal and then raises it again, which must not end us with an error.
@@ -55,20 +51,29 @@ def server(settings: Settings) -> uvicorn.Server:
         "server_header": False,
         "proxy_headers": False,
         "timeout_keep_alive": settings.keep_alive_seconds,
-        "timeout_graceful_shutdown": settings.drain_seconds,
+        "timeout_graceful_shutdown": math.ceil(settings.drain_seconds),
         "ssl_certfile": settings.rest_certificate,
         "ssl_keyfile": settings.rest_key,
     }
     return uvicorn.Server(uvicorn.Config(create_app(settings), **config))
 
 
-def refuse_plaintext(settings: Settings) -> None:
-    """Exit where keys would cross a network readable, unless that was asked for."""
+def _settings_and_tie() -> tuple[Settings, bool]:
+    """Read arguments over environment; exit, saying why, where they cannot be served."""
+    parser = _parser()
+    given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
+    exit_with_stdin = given.pop("exit_with_stdin")
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        parser.error(str(error))
     host, _ = _host_and_port(settings.rest)
     if not (_is_loopback(host) or settings.rest_certificate or settings.insecure):
-        sys.exit(
-            f"{host} is no loopback address: give --rest-certificate and --rest-key, or --insecure"
+        parser.error(
+            f"{host} is no loopback address, and keys would cross the network readable: "
+            "give --rest-certificate and --rest-key, or --insecure"
         )
+    return settings, exit_with_stdin
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,8 +92,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _exit_at_end_of_stdin() -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
+    # An unreadable standard input has ended too.
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
     os._exit(0)
 
 

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bottrading.v1 import bot_trading_pb2, error_reason_pb2, key_management_pb2, market_data_pb2
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 
+from bottrading.v1 import bot_trading_pb2, error_reason_pb2, key_management_pb2, market_data_pb2
 from rest_bridge import replies
 from rest_bridge.bridge import Bridge
 from rest_bridge.errors import method_not_allowed, route_not_found
@@ -31,7 +31,6 @@ def create_app(settings: Settings) -> FastAPI:
     """Compose the application; channels open when it starts and close when it ends."""
     routes = routes_of(_SERVICES)
     upstream = Upstream(settings)
-    bridge = Bridge(routes, upstream, settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -50,11 +49,12 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="BotTrading", redirect_slashes=False, redoc_url=None, lifespan=lifespan)
     app.add_route("/healthz", healthz)
     app.add_route("/readyz", readyz)
-    for prefix in PREFIXES:
-        app.mount(prefix, bridge)
     document = openapi_document(routes, PREFIXES, error_reason_pb2.ErrorReason.DESCRIPTOR)
     app.openapi = lambda: document  # type: ignore[method-assign]
     app.add_exception_handler(HTTPException, _refuse)
+    app.add_middleware(
+        Bridge, routes=routes, prefixes=PREFIXES, upstream=upstream, settings=settings
+    )
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    """Answer what no mounted route took, in the shape of every refusal."""
+    """Answer what no route took, in the shape of every refusal."""
     allow = (
         error.headers.get("Allow") if isinstance(error, HTTPException) and error.headers else None
     )

@@ -1,13 +1,13 @@
-"""The transcoding endpoint: one ASGI application that serves every route of the contract."""
+"""The transcoding endpoint: the one place where calls of every route of the contract pass."""
 
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import grpc.aio
-from bottrading.v1 import annotations_pb2 as contract
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bottrading.v1 import annotations_pb2 as contract
 from rest_bridge import replies
 from rest_bridge.errors import (
     RawMetadata,
@@ -26,7 +26,7 @@ from rest_bridge.settings import Settings
 from rest_bridge.transcoding import AnswerWriter, RequestReader
 from rest_bridge.upstream import Upstream
 
-logger = logging.getLogger("rest_bridge")
+_logger = logging.getLogger("rest_bridge")
 
 # A message never begins with a tag of field 0, so no server takes this for a request of any kind.
 _NO_MESSAGE = b"\x00"
@@ -44,9 +44,22 @@ class Endpoint:
 
 
 class Bridge:
-    """Serves the routes below the path prefix at which it is mounted."""
+    """Middleware that serves the routes of the contract, below each of the path prefixes.
 
-    def __init__(self, routes: Iterable[Route], upstream: Upstream, settings: Settings) -> None:
+    Not mounted, since FastAPI's router would look longer for the mount than all of this takes.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        routes: Iterable[Route],
+        prefixes: Iterable[str],
+        upstream: Upstream,
+        settings: Settings,
+    ) -> None:
+        self._app = app
+        self._prefixes = [prefix.encode("ascii") for prefix in prefixes]
         self._upstream = upstream
         self._settings = settings
         self._router: Router[Endpoint] = Router()
@@ -55,20 +68,32 @@ class Bridge:
             self._router.add(route.verb, route.path, endpoint)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # The path is matched as it was sent: decoded first, %2F would part a value in two.
+        path: bytes = scope.get("raw_path", b"")
+        for prefix in self._prefixes:
+            if path.startswith(prefix + b"/"):
+                await self._handle(scope, path[len(prefix) :], receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    async def _handle(self, scope: Scope, path: bytes, receive: Receive, send: Send) -> None:
         head = read_head(scope["headers"])
         try:
-            reply = await self._reply(scope, receive, head)
+            reply = await self._reply(scope, path, receive, head)
         except ClientDisconnected:
             return
         except Refusal as refused:
             reply = replies.refusal(refused, head.request_id)
         except Exception:
-            logger.exception("a request failed")
-            reply = replies.refusal(internal_error(), head.request_id)
+            request_id = head.request_id or replies.new_request_id()
+            _logger.exception("request %s failed", request_id)
+            reply = replies.refusal(internal_error(), request_id)
         await reply.send(send)
 
-    async def _reply(self, scope: Scope, receive: Receive, head: RequestHead) -> Reply:
-        match = self._find(scope)
+    async def _reply(self, scope: Scope, path: bytes, receive: Receive, head: RequestHead) -> Reply:
+        match = self._router.find(path)
+        if match is None:
+            raise route_not_found()
         verb = scope["method"]
         if verb == "OPTIONS":
             return replies.no_content([_allow(match)], head.request_id)
@@ -76,15 +101,6 @@ class Bridge:
         if endpoint is None:
             raise method_not_allowed(_allow(match))
         return await self._serve(endpoint, match.values, scope["query_string"], receive, head)
-
-    def _find(self, scope: Scope) -> Match[Endpoint]:
-        # The path is matched as it was sent: decoded first, %2F would part a value in two.
-        prefix = scope["root_path"].encode("ascii")
-        path: bytes = scope["raw_path"]
-        match = self._router.find(path[len(prefix) :]) if path.startswith(prefix) else None
-        if match is None:
-            raise route_not_found()
-        return match
 
     async def _serve(
         self,
@@ -152,7 +168,7 @@ def _unauthenticated(route: Route) -> Refusal:
     reason, message = (
         ("BOT_KEY_INVALID", "The bot key is missing, malformed, unknown or revoked.")
         if route.credential in _KEY_METHODS
-        else ("TOKEN_INVALID", "The token is missing or not valid.")
+        else ("TOKEN_INVALID", "Send a token as authorization: Bearer …")
     )
     return Refusal(401, reason, message, headers=(_challenge(route),))
 

@@ -8,9 +8,9 @@ import bottrading.v1
 
 
 def contract_comments() -> dict[str, str]:
-    """Return what the contract says, by name: `Order`, `Order.symbol`, `SIDE_BUY`,
-    `BotTrading`, `BotTrading.PlaceOrder`.
+    """Return what the contract says, by name.
 
+    Names are like `Order`, `Order.symbol`, `SIDE_BUY`, `BotTrading`, `BotTrading.PlaceOrder`.
     Empty where the stubs are not installed: the page then does without prose.
     """
     comments: dict[str, str] = {}

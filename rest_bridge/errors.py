@@ -4,19 +4,18 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2
 
 RawMetadata: TypeAlias = Iterable[tuple[str, str | bytes]]
 
-DOMAIN: Final = "bottrading"
-
+_DOMAIN = "bottrading"
 _STATUS_DETAILS_KEY = "grpc-status-details-bin"
 
-_TYPES = {
+_KINDS = {
     400: "validation_error",
     401: "authentication_error",
     403: "permission_error",
@@ -103,8 +102,8 @@ class Refusal(Exception):
             self.headers += ((b"retry-after", b"%d" % max(1, retry_after_seconds)),)
 
     @property
-    def type(self) -> str:
-        return "quota_exceeded" if self.reason == "DAILY_QUOTA_EXCEEDED" else _TYPES[self.status]
+    def kind(self) -> str:
+        return "quota_exceeded" if self.reason == "DAILY_QUOTA_EXCEEDED" else _KINDS[self.status]
 
 
 def route_not_found() -> Refusal:
@@ -132,7 +131,7 @@ def refusal_from_status(code: grpc.StatusCode, text: str | None, metadata: RawMe
     for packed in details.details:
         if packed.Is(info.DESCRIPTOR):
             packed.Unpack(info)
-    if info.domain != DOMAIN:
+    if info.domain != _DOMAIN:
         # gRPC tells an oversized message and a full server by one code and different words.
         if status == 429 and "larger than max" in (text or ""):
             status = 413

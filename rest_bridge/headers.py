@@ -11,7 +11,7 @@ Metadata: TypeAlias = tuple[tuple[str, str], ...]
 _CREDENTIAL_KEYS = {b"x-bot-key": "x-bot-key", b"authorization": "authorization"}
 _TICKET_KEY = "x-stream-ticket"
 _LEGAL_CREDENTIAL = re.compile(rb"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
-_LEGAL_REQUEST_ID = re.compile(rb"[\x21-\x7e]([\x20-\x7e]{0,126}[\x21-\x7e])?")
+_LEGAL_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 
 @dataclass(slots=True)

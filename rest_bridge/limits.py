@@ -1,16 +1,26 @@
 """What one connection may take of the bridge, in bytes, time and places: uvicorn bounds none."""
 
 import asyncio
+import logging
 import socket
 from functools import partial
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from rest_bridge import replies
 from rest_bridge.errors import Refusal, body_too_large
 from rest_bridge.settings import Settings
+
+# uvicorn warns about each request that is no HTTP: anyone could fill the disk with that.
+_logger = logging.getLogger("rest_bridge.connections")
+_logger.setLevel(logging.ERROR)
 
 
 class ClientDisconnected(Exception):
@@ -112,8 +122,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, settings: Settings, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.logger = _logger
         self._settings = settings
         self._deadline: asyncio.TimerHandle | None = None
+        self._answering: RequestResponseCycle | None = None
         self._awaits_head = True
         self._request_bytes = 0
         self._malformed = Refusal(400, "MALFORMED_REQUEST", "The request is not HTTP.")
@@ -128,6 +140,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._clear_deadline()
+        # uvicorn tells the newest request only, and would go on answering those before it.
+        self.pipeline.clear()
+        if self._answering is not None:
+            self._answering.disconnected = True
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -142,14 +158,15 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._deadline is None and self._awaits_more():
             self._set_deadline()
 
-    def on_message_begin(self) -> None:
-        self._clear_deadline()
-        super().on_message_begin()
-
     def on_headers_complete(self) -> None:
         self._awaits_head = False
-        if self._request_bytes > self._settings.head_bytes_max:
-            self._refuse_large_head()
+        head_bytes = len(self.url)
+        for name, value in self.headers:
+            head_bytes += len(name) + len(value) + len(b": \r\n")
+        if head_bytes > self._settings.head_bytes_max:
+            self._malformed = self._head_too_large()
+            # The parser stops and uvicorn answers through send_400_response.
+            raise ValueError("head too large")
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -160,6 +177,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(self._malformed)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _awaits_more(self) -> bool:
         # Any byte ends uvicorn's own timer of an idle connection, even one that begins no request.
@@ -184,15 +205,6 @@ class BoundedProtocol(HttpToolsProtocol):
             message = f"The request did not arrive within {limit:g} seconds."
             self._refuse(Refusal(408, "MALFORMED_REQUEST", message))
 
-    def _refuse_large_head(self) -> None:
-        head_bytes = len(self.url) + sum(
-            len(name) + len(value) + len(b": \r\n") for name, value in self.headers
-        )
-        if head_bytes > self._settings.head_bytes_max:
-            self._malformed = self._head_too_large()
-            # The parser stops and uvicorn answers through send_400_response.
-            raise ValueError("head too large")
-
     def _head_too_large(self) -> Refusal:
         limit = self._settings.head_bytes_max
         message = f"The request line and headers are larger than {limit} bytes."
@@ -207,7 +219,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def _give_up_on_deaf_peers(transport: asyncio.Transport, seconds: float) -> None:
-    """Let the kernel end a connection whose peer reads nothing; else it keeps the answer for ever."""
+    """Let the kernel end a connection whose peer reads nothing, or it keeps the answer for ever."""
     connection = transport.get_extra_info("socket")
     if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
         timeout_ms = int(seconds * 1000)

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
-from bottrading.v1 import annotations_pb2 as contract
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from bottrading.v1 import annotations_pb2 as contract
 from rest_bridge.comments import contract_comments
 from rest_bridge.request_fields import is_required
 from rest_bridge.routes import Route

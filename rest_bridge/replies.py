@@ -52,11 +52,11 @@ def refusal(refused: Refusal, request_id: str | None) -> Reply:
     told_id, headers = _common_headers(refused.metadata, request_id)
     headers.extend(refused.headers)
     body = {
-        "type": refused.type,
+        "type": refused.kind,
         "message": refused.message,
         "detail": refused.message,
         "error": {
-            "type": refused.type,
+            "type": refused.kind,
             "reason": refused.reason,
             "message": refused.message,
             "violations": refused.violations,
@@ -68,6 +68,10 @@ def refusal(refused: Refusal, request_id: str | None) -> Reply:
 
 def no_content(headers: HttpHeaders, request_id: str | None) -> Reply:
     return Reply(204, [*_common_headers((), request_id)[1], *headers], b"")
+
+
+def new_request_id() -> str:
+    return str(uuid_utils.uuid7())
 
 
 def _json_reply(status: int, headers: HttpHeaders, body: bytes) -> Reply:
@@ -92,6 +96,6 @@ def _common_headers(
             headers.extend((name, value.encode("ascii")) for name in _RATE_HEADERS[key])
         elif key == "x-request-id":
             request_id = value
-    request_id = request_id or caller_request_id or str(uuid_utils.uuid7())
+    request_id = request_id or caller_request_id or new_request_id()
     headers.append((b"x-request-id", request_id.encode("ascii")))
     return request_id, headers

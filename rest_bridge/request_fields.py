@@ -11,15 +11,15 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
-from bottrading.v1 import annotations_pb2 as contract
-from bottrading.v1 import error_reason_pb2
-from google.api import field_behavior_pb2  # type: ignore[import-untyped]
+from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from bottrading.v1 import annotations_pb2 as contract
+from bottrading.v1 import error_reason_pb2
 from rest_bridge.errors import Refusal, Violation
 from rest_bridge.strict_json import JsonNumber
 
@@ -40,6 +40,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_MIN, _SECONDS_MAX = -62_135_596_800, 253_402_300_799
 _DURATION = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?s")
 _ECHO_CHARACTERS_MAX = 64
+_PROBLEMS_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,12 @@ class Invalid(Exception):
         self.problems = problems
 
     def refusal(self) -> Refusal:
-        """Tell all problems, led by the one whose reason stands first in the contract."""
-        first, *_ = ordered = sorted(self.problems, key=_precedence)
+        """Tell the problems, led by the one whose reason stands first in the contract."""
+        ordered = sorted(self.problems, key=_precedence)[:_PROBLEMS_MAX]
         violations = tuple(
-            Violation(problem.path, f"{problem.path} {problem.message}") for problem in ordered
+            Violation(problem.path, f"{problem.path} {problem.message}.") for problem in ordered
         )
-        return Refusal(422, first.reason, violations[0].message, violations=violations)
+        return Refusal(422, ordered[0].reason, violations[0].message, violations=violations)
 
 
 def unknown_field(name: str) -> Problem:
@@ -85,7 +86,7 @@ def json_message(
 ) -> Callable[[object], dict[str, FieldValue]]:
     """Compile a converter from a JSON object to the fields it sets; `null` sets nothing.
 
-    Fields in `without` cannot be set. The converter raises Invalid with all that is wrong.
+    Fields in `without` cannot be set. The converter raises Invalid with what is wrong.
     """
     fields = {
         field.name: _json_field(field) for field in descriptor.fields if field.name not in without
@@ -106,6 +107,8 @@ def json_message(
                     values[name] = field(item)
                 except Invalid as invalid:
                     problems.extend(problem.under(name) for problem in invalid.problems)
+            if len(problems) >= _PROBLEMS_MAX:
+                break
         if problems:
             raise Invalid(*problems, *_missing(required, value))
         return values
@@ -169,6 +172,9 @@ def _json_list(item: FromJson) -> FromJson:
                 items.append(item(element))
             except Invalid as invalid:
                 problems.extend(problem.under(f"[{index}]") for problem in invalid.problems)
+            if len(problems) >= _PROBLEMS_MAX:
+                # A body full of wrong items must not cost an answer many times its size.
+                break
         if problems:
             raise Invalid(*problems)
         return items
@@ -212,14 +218,14 @@ def _exact_decimal(number: str) -> str:
     try:
         sign, digits, exponent = Decimal(number).as_tuple()
     except InvalidOperation:
-        raise _NOT_A_DECIMAL from None
+        raise _not_a_decimal() from None
     assert isinstance(exponent, int), "JSON has no NaN"
     if not any(digits):
         return "0"
     shortened = "".join(map(str, digits)).rstrip("0")
     exponent += len(digits) - len(shortened)
     if sign or exponent < -_FRACTION_DIGITS_MAX or len(shortened) + exponent > _WHOLE_DIGITS_MAX:
-        raise _NOT_A_DECIMAL
+        raise _not_a_decimal()
     return f"{Decimal(f'{shortened}e{exponent}'):f}"
 
 
@@ -301,13 +307,14 @@ _WELL_KNOWN: dict[str, FromText] = {
 }
 
 
-_NOT_A_DECIMAL = Invalid(
-    Problem(
-        "DECIMAL_INVALID",
-        f"must be a decimal of at most {_WHOLE_DIGITS_MAX} digits before and "
-        f"{_FRACTION_DIGITS_MAX} after the point, not negative",
+def _not_a_decimal() -> Invalid:
+    return Invalid(
+        Problem(
+            "DECIMAL_INVALID",
+            f"must be a decimal of at most {_WHOLE_DIGITS_MAX} digits before and "
+            f"{_FRACTION_DIGITS_MAX} after the point, not negative",
+        )
     )
-)
 
 
 def _mistyped(expected: str) -> Invalid:

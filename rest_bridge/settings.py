@@ -23,13 +23,13 @@ class Settings(BaseSettings):
     readiness_deadline_seconds: float = Field(default=1.0, gt=0)
     answer_bytes_max: int = Field(default=16 * MEBIBYTE, gt=0)
 
-    rest: str = "127.0.0.1:8080"
+    rest: str = Field(default="127.0.0.1:8080", pattern=r"^[^\s:]*(\[[^\s]*\])?:[0-9]{1,5}$")
     rest_certificate: Path | None = None
     rest_key: Path | None = None
     insecure: bool = False
     cors_origins: tuple[str, ...] = ()
 
-    connections_max: int = Field(default=1024, ge=1)
+    connections_max: int = Field(default=900, ge=1)
     head_bytes_max: int = Field(default=16 * KIBIBYTE, gt=0)
     body_bytes_max: int = Field(default=64 * KIBIBYTE, gt=0)
     drained_bytes_max: int = Field(default=1 * MEBIBYTE, gt=0)
@@ -38,4 +38,4 @@ class Settings(BaseSettings):
     linger_seconds: float = Field(default=5.0, gt=0)
     keep_alive_seconds: int = Field(default=60, ge=1)
     unread_answer_seconds: float = Field(default=30.0, gt=0)
-    drain_seconds: int = Field(default=15, ge=1)
+    drain_seconds: float = Field(default=10.0, gt=0)

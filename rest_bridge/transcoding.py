@@ -136,7 +136,7 @@ class AnswerWriter:
             else message_json(descriptor)
         )
         self._resource = _replayable_resource(descriptor, route.response_body)
-        # Within a whole message the token stands in the body; beside a bare array it needs a header.
+        # A whole message has the token in the body; beside a bare array it needs a header.
         self._has_page_token = (
             bool(route.response_body) and _NEXT_PAGE_TOKEN in descriptor.fields_by_name
         )

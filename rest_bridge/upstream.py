@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from rest_bridge.errors import RawMetadata
 from rest_bridge.headers import Metadata

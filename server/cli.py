@@ -21,6 +21,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 def main() -> None:
     """Run the command line; a wrong setting is one line on standard error and exit status 2."""
+    # Whatever is made in the data directory is its owner's alone.
+    os.umask(0o077)
     try:
         app()
     except SettingsError as error:

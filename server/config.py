@@ -217,7 +217,7 @@ def jwt_secret(settings: Settings) -> bytes:
         except FileExistsError:
             pass  # Another process was first; its secret stands.
         finally:
-            os.unlink(draft)
+            Path(draft).unlink()
     secret = path.read_bytes().strip()
     if len(secret) < SECRET_BYTES_MIN:
         raise SettingsError(f"{path}: has fewer than {SECRET_BYTES_MIN} bytes")

@@ -5,6 +5,7 @@ import logging
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from server.adapters import system_clock
@@ -29,10 +30,9 @@ def main() -> None:
         parts = build(settings)
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
-        try:
+        # When the front is gone, nobody is left to answer.
+        with suppress(BrokenPipeError, ConnectionResetError):
             run(connection, parts.service, parts.feed.source, system_clock)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # The front is gone: nobody is left to answer.
 
 
 def _first_frame(connection: socket.socket) -> bytes:

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 import grpc
 from prometheus_client import start_http_server
@@ -101,7 +101,7 @@ class Supervisor:
         await self._front.server.set_ready(ready=False)
         await self._engine.restart()
 
-    def _restart(self, work: "asyncio.coroutines.Coroutine[object, object, None]") -> None:
+    def _restart(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)
         self._restarts.add(task)
         task.add_done_callback(self._restarts.discard)
@@ -158,6 +158,7 @@ class Supervisor:
         await self._front.server.stop(self._settings.drain_seconds)
         await self._store_usage()
         await self._engine.stop()
+        self._base.close()
         self._front.journal.flush()
         if self._lines is not None:
             self._lines.close()

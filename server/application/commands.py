@@ -133,9 +133,7 @@ class Done:
     """Nothing to tell."""
 
 
-Result = (
-    Placed | Cancelled | KeyCreated | KeyRevoked | UserKnown | QuotesPublished | Done | Refusal
-)
+Result = Placed | Cancelled | KeyCreated | KeyRevoked | UserKnown | QuotesPublished | Done | Refusal
 
 
 @dataclass(frozen=True, slots=True)

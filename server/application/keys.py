@@ -44,9 +44,7 @@ class Keys:
             user = replace(user, identity=identity)
         return UserKnown(user)
 
-    def create(
-        self, command: CreateBotKey, unit: UnitOfWork, now: Micros
-    ) -> KeyCreated | Refusal:
+    def create(self, command: CreateBotKey, unit: UnitOfWork, now: Micros) -> KeyCreated | Refusal:
         """Make a key, unless the plan's limit is reached."""
         user = unit.user(command.user_id)
         plan = user.identity.plan
@@ -72,9 +70,7 @@ class Keys:
         unit.add_key(key)
         return KeyCreated(key, secret)
 
-    def revoke(
-        self, command: RevokeBotKey, unit: UnitOfWork, now: Micros
-    ) -> KeyRevoked | Refusal:
+    def revoke(self, command: RevokeBotKey, unit: UnitOfWork, now: Micros) -> KeyRevoked | Refusal:
         """Revoke a key; one that is revoked already is answered again."""
         key = unit.key(command.user_id, command.key_id)
         if key is None:

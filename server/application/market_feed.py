@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from server.application.ports import Calendar, Instruments, QuoteSource, UnitOfWork
+from server.domain.account import Account, Position
 from server.domain.costs import Costs
 from server.domain.instrument import Instrument
 from server.domain.order import Order
@@ -122,7 +123,8 @@ class MarketFeed:
         orders = unit.overdue_orders(now)
         unit.preload([(order.account_id, order.symbol) for order in orders], [])
         for order in orders:
-            unit.keep(expire(order, *self._holding(order, unit), now))
+            account, position = _holding(order, unit)
+            unit.keep(expire(order, account, position, now))
 
     def _fill(self, quotes: list[Quote], unit: UnitOfWork, now: Micros) -> None:
         fresh = [quote for quote in quotes if self.board.is_fresh(quote, now)]
@@ -132,7 +134,9 @@ class MarketFeed:
             instrument = self.instruments.find(order.symbol)
             assert instrument is not None, f"{order.symbol} has orders and is no instrument"
             market = self.market(instrument, now)
-            unit.keep(fill_resting(order, *self._holding(order, unit), market, self._new_id))
+            account, position = _holding(order, unit)
+            unit.keep(fill_resting(order, account, position, market, self._new_id))
 
-    def _holding(self, order: Order, unit: UnitOfWork) -> tuple:  # type: ignore[type-arg]
-        return unit.account(order.account_id), unit.position(order.account_id, order.symbol)
+
+def _holding(order: Order, unit: UnitOfWork) -> tuple[Account, Position]:
+    return unit.account(order.account_id), unit.position(order.account_id, order.symbol)

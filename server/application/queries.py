@@ -149,7 +149,7 @@ def _page(items: list[Item], limit: int, wanted: OrderFilter | FillFilter) -> Pa
     return Page(items, base64.urlsafe_b64encode(token.encode()).decode())
 
 
-def _before(token: str, wanted: OrderFilter | FillFilter) -> int | None | Refusal:
+def _before(token: str, wanted: OrderFilter | FillFilter) -> int | Refusal | None:
     """Return the sequence at which a page begins; None for the first page."""
     if not token:
         return None

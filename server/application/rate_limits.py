@@ -142,9 +142,7 @@ class UsageMeter:
         self._unstored, self._last_used = {}, {}
         return calls, keys
 
-    def put_back(
-        self, calls: list[tuple[str, int, int]], keys: list[tuple[str, Micros]]
-    ) -> None:
+    def put_back(self, calls: list[tuple[str, int, int]], keys: list[tuple[str, Micros]]) -> None:
         """Put back what could not be stored."""
         for account, day, count in calls:
             self._unstored[account, day] = self._unstored.get((account, day), 0) + count

@@ -232,7 +232,6 @@ class Trading:
         if now < day_end:
             self._snapshot_due = min(self._snapshot_due, day_end)
 
-
     def _failed(self, error: Exception) -> Refusal:
         if isinstance(error, StorageUnavailable):
             log.error("The database did not take a command: %s", error)

@@ -12,7 +12,7 @@ from server.config import EngineSettings
 from server.engine.service import EngineService
 from server.market.sessions import AlwaysOpen
 from server.storage.database import open_writer
-from server.storage.unit_of_work import SqlUnitOfWork
+from server.storage.unit_of_work import Writer
 from server.wire.answers import encoded_event
 
 
@@ -22,6 +22,11 @@ class EngineParts:
 
     service: EngineService
     feed: MarketFeed
+    writer: Writer
+
+    def close(self) -> None:
+        """Close the database."""
+        self.writer.close()
 
 
 def build(
@@ -38,9 +43,9 @@ def build(
         staleness_limit=settings.quote_staleness,
         new_id=chance.new_id,
     )
-    writer = open_writer(settings.database_url)
+    writer = Writer(open_writer(settings.database_url), encoded_event)
     trading = Trading(
-        new_unit=lambda: SqlUnitOfWork(writer, encoded_event),
+        new_unit=writer.unit_of_work,
         feed=feed,
         keys=Keys(chance, settings.initial_balance),
         clock=clock,
@@ -48,4 +53,4 @@ def build(
         snapshot_interval=settings.snapshot_interval,
     )
     trading.recover()
-    return EngineParts(EngineService(trading, feed, clock), feed)
+    return EngineParts(EngineService(trading, feed, clock), feed, writer)

@@ -53,6 +53,11 @@ class FrontBase:
     reads: SqlReads
     executor: ThreadPoolExecutor
 
+    def close(self) -> None:
+        """End the threads and close the connections."""
+        self.executor.shutdown()
+        self.reads.close()
+
 
 def build_base(settings: Settings, *, clock: Clock = system_clock) -> FrontBase:
     """Put together what an engine's client needs."""

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-from server.domain.account import Position
+from server.domain.account import Account, Position
 from server.domain.costs import Costs
 from server.domain.instrument import Instrument
 from server.domain.order import Order, Side
 from server.domain.quote import Quote
-from server.domain.values import Units
+from server.domain.values import AMOUNT_LIMIT, SCALE, Units
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class Match:
 
 
 def match(
-    order: Order, position: Position, instrument: Instrument, quote: Quote, costs: Costs,
-    *, takes: bool,
+    order: Order, account: Account, position: Position, instrument: Instrument, quote: Quote,
+    costs: Costs, *, takes: bool,
 ) -> Match | None:  # fmt: skip
     """Return what a quote fills of an order; None when that is nothing.
 
@@ -47,7 +47,8 @@ def match(
         )
         if limit is not None:
             price = min(price, limit) if buys else max(price, limit)
-    return Match(quantity, price)
+    found = Match(quantity, price)
+    return None if _outgrows(found, order, account, position, instrument) else found
 
 
 def seen(position: Position, quote: Quote) -> Position:
@@ -57,3 +58,17 @@ def seen(position: Position, quote: Quote) -> Position:
     return replace(
         position, quote_time=quote.time, quote_sequence=quote.sequence, bid_taken=0, ask_taken=0
     )
+
+
+def _outgrows(
+    found: Match, order: Order, account: Account, position: Position, instrument: Instrument
+) -> bool:
+    """Tell whether a fill would bring money or position to AMOUNT_LIMIT, as absurd quotes can.
+
+    Deposits and realised P&L are together the balance and what all positions cost.
+    """
+    if order.side is Side.BUY:
+        return position.quantity + found.quantity >= AMOUNT_LIMIT
+    proceeds = found.quantity * found.price * instrument.multiplier // SCALE
+    basis = position.cost_basis * found.quantity // position.quantity
+    return account.deposits + account.realized_pnl + proceeds - basis >= AMOUNT_LIMIT

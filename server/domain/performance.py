@@ -54,13 +54,14 @@ def period_returns(equities: Sequence[Units]) -> list[float]:
 def sharpe_ratio(returns: Sequence[float]) -> float | None:
     """Return mean ÷ sample standard deviation × √252 (W. F. Sharpe, 1994, risk-free rate 0).
 
-    None with fewer than two returns or without deviation.
+    None with fewer than two returns or when all are equal.
     """
-    if len(returns) < 2:
+    # The mean of equal numbers may be rounded, and their deviation then be tiny but not zero.
+    if len(returns) < 2 or min(returns) == max(returns):
         return None
     mean = fsum(returns) / len(returns)
     deviation = sqrt(fsum((r - mean) ** 2 for r in returns) / (len(returns) - 1))
-    return mean / deviation * sqrt(TRADING_DAYS_A_YEAR) if deviation else None
+    return mean / deviation * sqrt(TRADING_DAYS_A_YEAR)
 
 
 def sortino_ratio(returns: Sequence[float]) -> float | None:

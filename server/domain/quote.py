@@ -58,7 +58,7 @@ def refusal(quote: Quote, applied: Quote | None, now: Micros) -> QuoteRefusal | 
     if quote.time > now + FUTURE_TOLERANCE:
         return QuoteRefusal.TIME_INVALID
     if applied is not None:
-        if quote.time < applied.time:
+        if (quote.time, quote.sequence) < (applied.time, applied.sequence):
             return QuoteRefusal.OUT_OF_DATE
         if (quote.time, quote.sequence) == (applied.time, applied.sequence):
             return QuoteRefusal.DUPLICATE

@@ -72,13 +72,13 @@ def reservation(
 ) -> Units:
     """Return the money that a live BUY order holds back, out of `free` money and its own.
 
-    A LIMIT order reserves limit × rest with fee; a MARKET order ask × rest × 1.05 with fee,
-    or all that is left when that is less.
+    A LIMIT order reserves limit × rest with fee, a MARKET order ask × rest × 1.05 with fee;
+    all that is left when that is less.
     """
-    if order.limit_price is not None:
-        return cost_to_fill(order, order.leaves_quantity, order.limit_price, instrument, costs)
-    assert quote is not None, "a MARKET order is accepted against a quote only"
-    price = divide_up(quote.ask * MARKET_RESERVATION_PERCENT, 100)
+    price = order.limit_price
+    if price is None:
+        assert quote is not None, "a MARKET order is accepted against a quote only"
+        price = divide_up(quote.ask * MARKET_RESERVATION_PERCENT, 100)
     return min(cost_to_fill(order, order.leaves_quantity, price, instrument, costs), free)
 
 
@@ -160,7 +160,9 @@ def _not_fillable(it: Situation) -> str | None:
     if it.order.time_in_force is not TimeInForce.FOK:
         return None
     assert it.quote is not None, "a FOK order without a quote is rejected before"
-    found = match(it.order, it.position, it.instrument, it.quote, it.costs, takes=True)
+    found = match(
+        it.order, it.account, it.position, it.instrument, it.quote, it.costs, takes=True
+    )
     if found is not None and found.quantity == it.order.quantity:
         return None
     return "The quote does not fill the whole quantity now; lower it or let the order wait."

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from server.domain.account import Account, Position, check_invariants
 from server.domain.costs import Costs
@@ -12,7 +13,6 @@ from server.domain.order import (
     Order,
     OrderStatus,
     OrderTicket,
-    OrderType,
     OrderUpdateType,
     Side,
     StatusReason,
@@ -81,8 +81,13 @@ def place(
 def fill_resting(
     order: Order, account: Account, position: Position, market: Market, new_id: Callable[[], str]
 ) -> Decision:
-    """Match a live order against a new quote; the decision has no events when it waits on."""
+    """Match a live order against a new quote; the decision has no events when it waits on.
+
+    An order whose time is over expires instead, though nobody came to expire it yet.
+    """
     assert market.quote is not None, "only a quote fills an order"
+    if order.expires_at is not None and order.expires_at <= market.now:
+        return expire(order, account, position, market.now)
     decision = Decision(account=account, position=seen(position, market.quote), order=order)
     decision = _match(decision, market, new_id, takes=False)
     check_invariants(decision.account, decision.position)
@@ -154,11 +159,15 @@ def _match(
     order, quote = decision.order, market.quote
     if quote is None:
         return decision
-    found = match(order, decision.position, market.instrument, quote, market.costs, takes=takes)
+    found = match(
+        order, decision.account, decision.position, market.instrument, quote, market.costs,
+        takes=takes,
+    )  # fmt: skip
     if found is None:
         return decision
-    if order.side is Side.SELL or order.order_type is not OrderType.MARKET:
+    if order.side is Side.SELL:
         return _fill(decision, found, market, new_id())
+    # A LIMIT order reserved enough, unless the venue was started with higher costs since.
     money = order.reserved + decision.account.buying_power
     quantity = affordable_quantity(
         order, found.quantity, found.price, money, market.instrument, market.costs
@@ -263,7 +272,7 @@ def _end(decision: Decision, reason: StatusReason, now: Micros) -> Decision:
 
 def _record(
     decision: Decision, update: OrderUpdateType, now: Micros, fill: Fill | None = None,
-    **changes: Units,
+    **changes: Any,
 ) -> Decision:  # fmt: skip
     """Change the account's figures and append the event that tells what happened.
 

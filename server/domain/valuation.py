@@ -7,6 +7,7 @@ from server.domain.account import Position
 from server.domain.instrument import Instrument
 from server.domain.quote import Quote
 from server.domain.values import (
+    AMOUNT_LIMIT,
     CENT,
     SCALE,
     Units,
@@ -31,9 +32,14 @@ class ValuedPosition:
 
     @property
     def unrealized_pnl_percent(self) -> Units:
-        """Return market value less cost in percent of the cost, with 2 decimals."""
-        gain = self.market_value - self.position.cost_basis
-        return divide_half_even(gain * 100 * SCALE, self.position.cost_basis * CENT) * CENT
+        """Return market value less cost in percent of the cost, with 2 decimals.
+
+        Zero for what has no cost: of a fraction of a cent, rounding may leave none.
+        """
+        cost = self.position.cost_basis
+        if not cost:
+            return 0
+        return divide_half_even((self.market_value - cost) * 100 * SCALE, cost * CENT) * CENT
 
 
 def value(
@@ -58,8 +64,12 @@ def value(
 
 
 def total_equity(balance: Units, positions: Iterable[ValuedPosition]) -> Units:
-    """Return balance plus all market values, rounded once to the nearest cent."""
-    return cents_half_even(balance + sum(position.market_value for position in positions))
+    """Return balance plus all market values, rounded once to the nearest cent.
+
+    At most AMOUNT_LIMIT, whatever a quote says, so that it can be stored.
+    """
+    equity = balance + sum(position.market_value for position in positions)
+    return min(cents_half_even(equity), AMOUNT_LIMIT)
 
 
 def total_unrealized_pnl(positions: Iterable[ValuedPosition]) -> Units:

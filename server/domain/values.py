@@ -15,7 +15,7 @@ SECOND: Micros = 1_000_000
 DAY: Micros = 86_400 * SECOND
 
 AMOUNT_LIMIT: Units = 9 * 10**10 * SCALE
-"""A notional or reservation must stay below this: 90 000 000 000, which fits 63 bits."""
+"""Every notional, sum of money and position stays below this: 90 000 000 000 fits 63 bits."""
 
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,9})(?:\.([0-9]{1,8}))?")
 _SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-=/]{0,31}")

@@ -84,9 +84,7 @@ def unpack_call(frame: bytes) -> Call:
 
 def pack_answer(call_id: int, kind: Kind, body: bytes) -> bytes:
     """Return an answer as a frame."""
-    return (
-        LENGTH.pack(ANSWER_HEADER.size + len(body)) + ANSWER_HEADER.pack(call_id, kind) + body
-    )
+    return LENGTH.pack(ANSWER_HEADER.size + len(body)) + ANSWER_HEADER.pack(call_id, kind) + body
 
 
 def unpack_answer(frame: bytes) -> Answer:
@@ -133,9 +131,7 @@ def decode_refusal(body: bytes) -> Refusal:
     return Refusal(
         reason=Reason(reason),
         message=message,
-        violations=tuple(
-            Violation(field, Reason(why), text) for field, why, text in violations
-        ),
+        violations=tuple(Violation(field, Reason(why), text) for field, why, text in violations),
         retry_after_seconds=retry_after,
     )
 

@@ -1,16 +1,15 @@
 """The engine's service: frames of calls to commands, results to frames of answers."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, assert_never
+from typing import Any, ClassVar, assert_never
 
 import orjson
 from google.protobuf.message import DecodeError, Message
 
-from bottrading.v1 import bot_key_pb2
+from bottrading.v1 import bot_key_pb2, quote_pb2
 from bottrading.v1 import bot_trading_pb2 as bot_trading
 from bottrading.v1 import key_management_pb2 as key_management
 from bottrading.v1 import market_data_pb2 as market_data
-from bottrading.v1 import quote_pb2
 from server.application.commands import (
     Cancelled,
     Command,
@@ -112,7 +111,7 @@ class EngineService:
             tuple((key, moment) for key, moment in keys),
         )
 
-    _READERS: dict[Method, Callable[[Any, Call], Command | Refusal]] = {
+    _READERS: ClassVar[dict[Method, Callable[[Any, Call], Command | Refusal]]] = {
         Method.PLACE_ORDER: _place_order,
         Method.CANCEL_ORDER: _cancel_order,
         Method.CANCEL_ALL_ORDERS: _cancel_all_orders,

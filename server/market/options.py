@@ -99,7 +99,7 @@ def symbol_root(underlying: str) -> str:
 
 
 def is_option_symbol(symbol: str) -> bool:
-    """Tell whether a symbol is written as options are: root, yymmdd, C or P, eight digits of strike."""
+    """Tell whether a symbol is written as options are: root, yymmdd, C or P, the strike."""
     return _SYMBOL.fullmatch(symbol) is not None
 
 

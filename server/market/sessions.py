@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from server.domain.instrument import AssetType, Instrument
 from server.domain.values import DAY, Micros
-from server.market.moments import from_datetime, to_datetime
+from server.market.moments import from_datetime, utc_day
 
 _NEW_YORK = ZoneInfo("America/New_York")
 _FOREX_DAY_END = time(17, tzinfo=_NEW_YORK)
@@ -30,7 +30,7 @@ class AlwaysOpen:
 
 
 def _next_forex_day_end(now: Micros) -> Micros:
-    today = to_datetime(now).astimezone(_NEW_YORK).date()
+    today = utc_day(now)
     end = from_datetime(datetime.combine(today, _FOREX_DAY_END))
     if end > now:
         return end

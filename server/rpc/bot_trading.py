@@ -36,9 +36,7 @@ class BotTrading:
         self._enforce_quotas = enforce_quotas
 
     async def GetAccount(self, _: pb.GetAccountRequest, call: Call) -> pb.GetAccountResponse:
-        account, user, keys = await self._read(
-            self._queries.reads.account, call.caller.account_id
-        )
+        account, user, keys = await self._read(self._queries.reads.account, call.caller.account_id)
         plan = user.identity.plan
         return pb.GetAccountResponse(
             account=account_pb2.Account(
@@ -60,12 +58,8 @@ class BotTrading:
         )
 
     async def ListOrders(self, request: pb.ListOrdersRequest, call: Call) -> pb.ListOrdersResponse:
-        wanted, limit = accepted(
-            filters.orders(request, call.caller.account_id, self._instruments)
-        )
-        page = accepted(
-            await self._read(self._queries.orders, wanted, limit, request.page_token)
-        )
+        wanted, limit = accepted(filters.orders(request, call.caller.account_id, self._instruments))
+        page = accepted(await self._read(self._queries.orders, wanted, limit, request.page_token))
         return pb.ListOrdersResponse(
             orders=answers.orders(page.items), next_page_token=page.next_token
         )
@@ -129,9 +123,7 @@ class BotTrading:
 
     async def GetLimits(self, _: pb.GetLimitsRequest, call: Call) -> pb.GetLimitsResponse:
         now, plan = self._clock(), call.caller.plan
-        account, _user, keys = await self._read(
-            self._queries.reads.account, call.caller.account_id
-        )
+        account, _user, keys = await self._read(self._queries.reads.account, call.caller.account_id)
         orders, calls = self._limits.figures(account.id)
         api_calls = _quota(
             plan.api_calls_per_day, self._meter.calls(account.id, now),
@@ -197,5 +189,3 @@ def _quota(limit: int, used: int, *, enforced: bool) -> limits_pb2.Quota:
     return limits_pb2.Quota(
         limit=limit, used=used, remaining=max(limit - used, 0), enforced=enforced
     )
-
-

@@ -34,7 +34,7 @@ def contract_methods() -> list[Method]:
     ]
 
 
-class Chain(ServerInterceptor):  # type: ignore[misc]  # the stubs leave the base untyped
+class Chain(ServerInterceptor):
     """The one interceptor that gRPC knows of; the others are composed in it."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Chain(ServerInterceptor):  # type: ignore[misc]  # the stubs leave the bas
 
     async def intercept_service(
         self,
-        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler]]",
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler | None]]",
         details: grpc.HandlerCallDetails,
     ) -> "RpcHandler | None":
         """Return the composed handler of a contract's method; refuse what is in no contract."""
@@ -73,5 +73,5 @@ def _rpc_handler(
 
     # Without serializers the bytes pass through: parsing is the innermost link's work.
     if method.streams:
-        return grpc.unary_stream_rpc_method_handler(stream)  # type: ignore[arg-type]
-    return grpc.unary_unary_rpc_method_handler(unary)  # type: ignore[arg-type]
+        return grpc.unary_stream_rpc_method_handler(stream)
+    return grpc.unary_unary_rpc_method_handler(unary)

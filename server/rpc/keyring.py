@@ -20,9 +20,7 @@ Value = TypeVar("Value")
 class Keyring:
     """Finds the principal of a bot key; once `end` returns, the key opens nothing."""
 
-    def __init__(
-        self, reads: Reads, meter: UsageMeter, clock: Clock, executor: Executor
-    ) -> None:
+    def __init__(self, reads: Reads, meter: UsageMeter, clock: Clock, executor: Executor) -> None:
         self._reads = reads
         self._meter = meter
         self._clock = clock

@@ -62,7 +62,9 @@ class MarketData:
     ) -> pb.GetMarketClockResponse:
         raise offered_later(None, "GetMarketClock")
 
-    async def StreamQuotes(self, request: pb.StreamQuotesRequest, _: Call) -> pb.StreamQuotesResponse:
+    async def StreamQuotes(
+        self, request: pb.StreamQuotesRequest, _: Call
+    ) -> pb.StreamQuotesResponse:
         found = filters.symbols(request, self._instruments)
         raise offered_later(found if isinstance(found, Refusal) else None, "StreamQuotes")
 

@@ -86,13 +86,9 @@ class RpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if with_reflection:
             services = sorted({method.path.split("/")[1] for method in contract_methods()})
-            reflection.enable_server_reflection(
-                [*services, reflection.SERVICE_NAME], self._server
-            )
+            reflection.enable_server_reflection([*services, reflection.SERVICE_NAME], self._server)
 
-    def bind(
-        self, address: str, credentials: grpc.ServerCredentials | None = None
-    ) -> int:
+    def bind(self, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
         """Take a port and return it; raise RuntimeError when it is busy."""
         if credentials is not None:
             return self._server.add_secure_port(address, credentials)

@@ -41,9 +41,7 @@ class TokenTerms:
 class TokenVerifier:
     """Checks tokens; blocks while published keys are fetched, so not for an event loop."""
 
-    def __init__(
-        self, terms: TokenTerms, find_key: KeyFinder, algorithms: tuple[str, ...]
-    ) -> None:
+    def __init__(self, terms: TokenTerms, find_key: KeyFinder, algorithms: tuple[str, ...]) -> None:
         self._terms = terms
         self._find_key = find_key
         self._algorithms = algorithms
@@ -104,7 +102,7 @@ def issue(
 def _key_of(token: str, keys: list[PyJWK]) -> PyJWK:
     key_id = jwt.get_unverified_header(token).get("kid")
     for key in keys:
-        if key_id is None and len(keys) == 1 or key.key_id == key_id:
+        if (key_id is None and len(keys) == 1) or key.key_id == key_id:
             return key
     raise TokenRefused("The token names a key that is not published.")
 

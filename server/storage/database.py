@@ -50,9 +50,7 @@ def open_readers(url: str) -> Engine:
         connect_args=_sqlite_arguments(),
     )
     _begin_with(engine, "BEGIN")
-    _on_connect(
-        engine, "PRAGMA query_only = ON", f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}"
-    )
+    _on_connect(engine, "PRAGMA query_only = ON", f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     return engine
 
 

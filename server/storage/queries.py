@@ -30,6 +30,10 @@ class SqlReads:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
     def account(self, account_id: str) -> tuple[Account, User, int]:
         with snapshot(self._engine) as connection:
             account = _account(connection, account_id)
@@ -86,9 +90,7 @@ class SqlReads:
             query = query.where(orders.c.live)
         elif wanted.status is not None:
             query = query.where(orders.c.status == wanted.status.value)
-        return [
-            mapping.order_from(row) for row in self._page(query, orders, wanted, before, limit)
-        ]
+        return [mapping.order_from(row) for row in self._page(query, orders, wanted, before, limit)]
 
     def fills(self, wanted: FillFilter, before: int | None, limit: int) -> list[Fill]:
         query = select(fills).where(fills.c.account_id == wanted.account_id)
@@ -160,6 +162,4 @@ def _holdings(connection: Connection, account_id: str) -> Holdings:
         .order_by(positions.c.symbol)
     )
     rows = connection.execute(held)
-    return Holdings(
-        _account(connection, account_id), [mapping.position_from(row) for row in rows]
-    )
+    return Holdings(_account(connection, account_id), [mapping.position_from(row) for row in rows])

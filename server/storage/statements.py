@@ -1,8 +1,9 @@
-"""Statements that the unit of work runs for whole batches, built once."""
+"""Statements of the hot path, compiled once: building them anew costs more than running them."""
 
 from typing import Any
 
-from sqlalchemy import bindparam, text, update
+from sqlalchemy import ClauseElement, bindparam, insert, update
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from server.storage.tables import (
@@ -10,36 +11,55 @@ from server.storage.tables import (
     api_usage,
     bot_keys,
     equity_snapshots,
+    events,
+    fills,
     orders,
     positions,
     quotes,
 )
 
 
-def _upsert(table: Any, *changing: str) -> Any:
+def _compiled(statement: ClauseElement) -> str:
+    return str(statement.compile(dialect=sqlite.dialect(paramstyle="named")))
+
+
+def _upsert(table: Any, *changing: str) -> str:
     statement = upsert(table)
-    return statement.on_conflict_do_update(
-        index_elements=list(table.primary_key.columns),
-        set_={name: statement.excluded[name] for name in changing},
+    return _compiled(
+        statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns),
+            set_={name: statement.excluded[name] for name in changing},
+        )
     )
+
+
+def _update(table: Any, key: list[str], changing: list[str]) -> str:
+    """Return an update by key; its parameters have the prefix `new_`."""
+    same_key = [table.c[name] == bindparam(f"new_{name}") for name in key]
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in changing}
+    return _compiled(update(table).where(*same_key).values(values))
+
+
+def _others(table: Any, *names: str) -> list[str]:
+    return [column.name for column in table.columns if column.name not in names]
 
 
 # Long IN lists and row-value lists leave the indexes on SQLite; a JSON array that is forced
 # to be the outer loop of a join stays on them.
-SELECT_ACCOUNTS = text(
+SELECT_ACCOUNTS = (
     "SELECT accounts.* FROM json_each(:json) AS wanted CROSS JOIN accounts"
     " WHERE accounts.id = wanted.value"
-).columns(*accounts.c)
-SELECT_POSITIONS = text(
+)
+SELECT_POSITIONS = (
     "SELECT positions.* FROM json_each(:json) AS wanted CROSS JOIN positions"
     " WHERE positions.account_id = wanted.value ->> 0 AND positions.symbol = wanted.value ->> 1"
-).columns(*positions.c)
-SELECT_BY_CLIENT_ID = text(
+)
+SELECT_BY_CLIENT_ID = (
     "SELECT orders.* FROM json_each(:json) AS wanted CROSS JOIN orders"
     " WHERE orders.account_id = wanted.value ->> 0"
     " AND orders.client_order_id = wanted.value ->> 1 AND orders.client_order_id IS NOT NULL"
-).columns(*orders.c)
-SELECT_REACHED = text(
+)
+SELECT_REACHED = (
     "SELECT orders.* FROM json_each(:json) AS quote CROSS JOIN orders"
     " WHERE orders.live = 1 AND orders.symbol = quote.value ->> 0"
     " AND orders.side = 'BUY' AND orders.match_price >= quote.value ->> 2"
@@ -47,32 +67,43 @@ SELECT_REACHED = text(
     "SELECT orders.* FROM json_each(:json) AS quote CROSS JOIN orders"
     " WHERE orders.live = 1 AND orders.symbol = quote.value ->> 0"
     " AND orders.side = 'SELL' AND orders.match_price <= quote.value ->> 1"
-).columns(*orders.c)
-UPDATE_ACCOUNT = (
-    update(accounts)
-    .where(accounts.c.id == bindparam("new_id"))
-    .values({name: bindparam(f"new_{name}") for name in accounts.c.keys() if name != "id"})
 )
-_ORDER_KEY = ("account_id", "sequence")
-UPDATE_ORDER = (
-    update(orders)
-    .where(
-        orders.c.account_id == bindparam("new_account_id"),
-        orders.c.sequence == bindparam("new_sequence"),
-    )
-    .values({name: bindparam(f"new_{name}") for name in orders.c.keys() if name not in _ORDER_KEY})
+UPDATE_ACCOUNT = _update(accounts, ["id"], _others(accounts, "id", "user_id", "created_at"))
+# Only what changes: naming an indexed column would write its index anew.
+UPDATE_ORDER = _update(
+    orders,
+    ["account_id", "sequence"],
+    [
+        "quantity",
+        "limit_price",
+        "stop_price",
+        "status",
+        "live",
+        "match_price",
+        "updated_at",
+        "expires_at",
+        "status_reason",
+        "filled_quantity",
+        "filled_notional",
+        "fees",
+        "reserved",
+        "realized_pnl",
+    ],
 )
-STORE_POSITION = _upsert(
-    positions, *(name for name in positions.c.keys() if name not in ("account_id", "symbol"))
-)
-STORE_QUOTE = _upsert(quotes, *(name for name in quotes.c.keys() if name != "symbol"))
+INSERT_ORDER = _compiled(insert(orders))
+INSERT_FILL = _compiled(insert(fills))
+INSERT_EVENT = _compiled(insert(events))
+STORE_POSITION = _upsert(positions, *_others(positions, "account_id", "symbol"))
+STORE_QUOTE = _upsert(quotes, *_others(quotes, "symbol"))
 ADD_SNAPSHOT = _upsert(equity_snapshots, "equity")
 _USAGE = upsert(api_usage)
-ADD_USAGE = _USAGE.on_conflict_do_update(
-    index_elements=[api_usage.c.account_id, api_usage.c.day],
-    set_={"calls": api_usage.c.calls + _USAGE.excluded.calls},
+ADD_USAGE = _compiled(
+    _USAGE.on_conflict_do_update(
+        index_elements=[api_usage.c.account_id, api_usage.c.day],
+        set_={"calls": api_usage.c.calls + _USAGE.excluded.calls},
+    )
 )
-USE_KEY = (
+USE_KEY = _compiled(
     update(bot_keys)
     .where(bot_keys.c.id == bindparam("key_id"))
     .values(last_used_at=bindparam("used_at"))

@@ -1,6 +1,7 @@
 """Tables: what is stored, under which keys, and the indexes that the queries stay on."""
 
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -34,19 +35,6 @@ class _NumericUnits(TypeDecorator[int]):
 
     def process_result_value(self, value: Decimal | None, dialect: Dialect) -> int | None:
         return None if value is None else int(value * SCALE)
-
-
-class _Notional(TypeDecorator[int]):
-    """A sum of quantity × price in units of 10⁻¹⁶, which exceeds 64 bits, as text."""
-
-    impl = String(40)
-    cache_ok = True
-
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | None:
-        return None if value is None else str(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> int | None:
-        return None if value is None else int(value)
 
 
 UNITS = BigInteger().with_variant(_NumericUnits(), "postgresql")
@@ -135,7 +123,7 @@ positions = Table(
 )
 
 # As SQLAlchemy writes the condition on each database, so that queries match the indexes.
-LIVE = {"sqlite_where": text("live = 1"), "postgresql_where": text("live")}
+LIVE: dict[str, Any] = {"sqlite_where": text("live = 1"), "postgresql_where": text("live")}
 
 orders = Table(
     "orders",
@@ -166,7 +154,8 @@ orders = Table(
     Column("rejection_reason", NAME),
     Column("rejection_message", String(500)),
     Column("filled_quantity", UNITS, nullable=False),
-    Column("filled_notional", _Notional, nullable=False),
+    # Exceeds 64 bits, so it is kept as text.
+    Column("filled_notional", String(40), nullable=False),
     Column("fees", UNITS, nullable=False),
     Column("reserved", UNITS, nullable=False),
     Column("realized_pnl", UNITS, nullable=False),

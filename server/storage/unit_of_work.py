@@ -27,8 +27,6 @@ from server.storage.mapping import Values
 from server.storage.tables import (
     accounts,
     bot_keys,
-    events,
-    fills,
     orders,
     positions,
     quotes,
@@ -37,13 +35,51 @@ from server.storage.tables import (
 
 EventEncoder = Callable[[Event], bytes]
 
+POSITIONS_REMEMBERED_MAX = 100_000
+
+
+class Writer:
+    """The one connection that writes, and what it knows to be stored.
+
+    Nobody else writes, so an account or position that was stored here is not read again.
+    """
+
+    def __init__(self, engine: Engine, encode_event: EventEncoder) -> None:
+        self.connection = engine.connect()
+        self.encode_event = encode_event
+        self.accounts: dict[str, Account] = {}
+        self.positions: dict[tuple[str, str], Position] = {}
+
+    def unit_of_work(self) -> "SqlUnitOfWork":
+        """Return a unit of work on this connection; one at a time."""
+        return SqlUnitOfWork(self)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+        self.connection.engine.dispose()
+
+    def remember(
+        self, accounts: dict[str, Account], positions: dict[tuple[str, str], Position]
+    ) -> None:
+        """Take over what is stored now."""
+        if len(self.positions) > POSITIONS_REMEMBERED_MAX:
+            self.forget()
+        self.accounts.update(accounts)
+        self.positions.update(positions)
+
+    def forget(self) -> None:
+        """Read everything anew."""
+        self.accounts.clear()
+        self.positions.clear()
+
 
 class SqlUnitOfWork:
     """One transaction on the writing connection."""
 
-    def __init__(self, engine: Engine, encode_event: EventEncoder) -> None:
-        self._engine = engine
-        self._encode_event = encode_event
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._connection = writer.connection
         self._committed = False
         self._undo: list[Callable[[], None]] = []
         self._accounts: dict[str, Account] = {}
@@ -59,7 +95,6 @@ class SqlUnitOfWork:
 
     def __enter__(self) -> Self:
         try:
-            self._connection = self._engine.connect()
             self._connection.begin()
         except DBAPIError as error:
             raise translated(error) from error
@@ -73,9 +108,10 @@ class SqlUnitOfWork:
     ) -> None:
         try:
             if not self._committed:
+                self._writer.forget()
                 for undo in reversed(self._undo):
                     undo()
-            self._connection.close()
+                self._connection.rollback()
         except DBAPIError as failure:
             raise translated(failure) from failure
         if isinstance(error, DBAPIError):
@@ -88,6 +124,7 @@ class SqlUnitOfWork:
         except DBAPIError as error:
             raise translated(error) from error
         self._committed = True
+        self._writer.remember(self._accounts, self._positions)
 
     def on_rollback(self, undo: Callable[[], None]) -> None:
         self._undo.append(undo)
@@ -95,29 +132,27 @@ class SqlUnitOfWork:
     def preload(
         self, holdings: Sequence[tuple[str, str]], client_order_ids: Sequence[tuple[str, str]]
     ) -> None:
-        pairs = [pair for pair in set(holdings) if pair not in self._positions]
-        names = {account_id for account_id, _ in pairs if account_id not in self._accounts}
-        for row in self._rows(statements.SELECT_ACCOUNTS, json.dumps(list(names))) if names else ():
-            self._accounts[row.id] = mapping.account_from(row)
-        for row in self._rows(statements.SELECT_POSITIONS, json.dumps(pairs)) if pairs else ():
-            self._positions[row.account_id, row.symbol] = mapping.position_from(row)
-        for account_id, symbol in pairs:
-            self._positions.setdefault(
-                (account_id, symbol), Position(account_id=account_id, symbol=symbol)
-            )
+        stored = self._writer
+        for account_id in {account_id for account_id, _ in holdings} - self._accounts.keys():
+            if account_id in stored.accounts:
+                self._accounts[account_id] = stored.accounts[account_id]
+        for pair in set(holdings) - self._positions.keys():
+            if pair in stored.positions:
+                self._positions[pair] = stored.positions[pair]
+        self._load(
+            {account_id for account_id, _ in holdings} - self._accounts.keys(),
+            set(holdings) - self._positions.keys(),
+        )
         wanted = [pair for pair in set(client_order_ids) if pair not in self._client_ids]
         self._client_ids.update(dict.fromkeys(wanted))
-        for row in self._rows(statements.SELECT_BY_CLIENT_ID, json.dumps(wanted)) if wanted else ():
+        rows = self._rows(statements.SELECT_BY_CLIENT_ID, json.dumps(wanted)) if wanted else ()
+        for row in rows:
             self._remember(mapping.order_from(row))
 
     def account(self, account_id: str) -> Account:
-        found = self._accounts.get(account_id)
-        if found is None:
-            row = self._connection.execute(
-                select(accounts).where(accounts.c.id == account_id)
-            ).one()
-            found = self._accounts[account_id] = mapping.account_from(row)
-        return found
+        if account_id not in self._accounts:
+            self._load({account_id}, set())
+        return self._accounts[account_id]
 
     def position(self, account_id: str, symbol: str) -> Position:
         if (account_id, symbol) not in self._positions:
@@ -130,7 +165,7 @@ class SqlUnitOfWork:
             row = self._connection.execute(
                 select(orders).where(orders.c.account_id == account_id, orders.c.id == order_id)
             ).one_or_none()
-            found = row and self._remember(mapping.order_from(row))
+            found = None if row is None else self._remember(mapping.order_from(row))
         return found if found is not None and found.account_id == account_id else None
 
     def order_by_client_id(self, account_id: str, client_order_id: str) -> Order | None:
@@ -213,9 +248,7 @@ class SqlUnitOfWork:
         self._connection.execute(
             update(users)
             .where(users.c.id == user_id)
-            .values(
-                name=identity.name, plan=identity.plan.value, is_operator=identity.is_operator
-            )
+            .values(name=identity.name, plan=identity.plan.value, is_operator=identity.is_operator)
         )
 
     def live_key_count(self, user_id: str) -> int:
@@ -245,7 +278,8 @@ class SqlUnitOfWork:
             statements.ADD_USAGE,
             [{"account_id": who, "day": day, "calls": count} for who, day, count in calls],
         )
-        self._bulk(statements.USE_KEY, [{"key_id": key_id, "used_at": moment} for key_id, moment in keys])
+        uses = [{"key_id": key_id, "used_at": moment} for key_id, moment in keys]
+        self._bulk(statements.USE_KEY, uses)
 
     def store_quotes(self, quotes: Sequence[Quote]) -> None:
         self._bulk(statements.STORE_QUOTE, [mapping.quote_values(quote) for quote in quotes])
@@ -266,8 +300,23 @@ class SqlUnitOfWork:
     def add_snapshots(self, snapshots: Sequence[tuple[str, Micros, Units]]) -> None:
         self._bulk(
             statements.ADD_SNAPSHOT,
-            [{"account_id": who, "time": time, "equity": equity} for who, time, equity in snapshots],
+            [
+                {"account_id": account_id, "time": time, "equity": equity}
+                for account_id, time, equity in snapshots
+            ],
         )
+
+    def _load(self, names: set[str], pairs: set[tuple[str, str]]) -> None:
+        wanted = json.dumps(list(names))
+        for row in self._rows(statements.SELECT_ACCOUNTS, wanted) if names else ():
+            self._accounts[row.id] = mapping.account_from(row)
+        wanted = json.dumps(list(pairs))
+        for row in self._rows(statements.SELECT_POSITIONS, wanted) if pairs else ():
+            self._positions[row.account_id, row.symbol] = mapping.position_from(row)
+        for account_id, symbol in pairs:
+            self._positions.setdefault(
+                (account_id, symbol), Position(account_id=account_id, symbol=symbol)
+            )
 
     def _with_account(self, row: Any) -> User:
         first = (
@@ -278,8 +327,8 @@ class SqlUnitOfWork:
         )
         return mapping.user_from(row, self._connection.execute(first).scalar_one())
 
-    def _rows(self, query: Any, parameter: str) -> Iterable[Any]:
-        return self._connection.execute(query, {"json": parameter})
+    def _rows(self, query: str, parameter: str) -> Iterable[Any]:
+        return self._connection.exec_driver_sql(query, {"json": parameter})
 
     def _remember(self, order: Order, *, replace: bool = False) -> Order:
         if replace or order.id not in self._orders:
@@ -298,7 +347,7 @@ class SqlUnitOfWork:
             {
                 "account_id": event.account_id,
                 "sequence": event.sequence,
-                "payload": self._encode_event(event),
+                "payload": self._writer.encode_event(event),
             }
         )
 
@@ -313,17 +362,19 @@ class SqlUnitOfWork:
             [mapping.position_values(self._positions[key]) for key in self._changed_positions],
         )
         new, changed = self._new_orders, self._changed_orders - self._new_orders
-        self._bulk(insert(orders), [mapping.order_values(self._orders[name]) for name in new])
+        self._bulk(
+            statements.INSERT_ORDER, [mapping.order_values(self._orders[name]) for name in new]
+        )
         self._bulk(
             statements.UPDATE_ORDER,
             [_prefixed(mapping.order_values(self._orders[name])) for name in changed],
         )
-        self._bulk(insert(fills), self._fills)
-        self._bulk(insert(events), self._events)
+        self._bulk(statements.INSERT_FILL, self._fills)
+        self._bulk(statements.INSERT_EVENT, self._events)
 
-    def _bulk(self, statement: Any, rows: list[Values]) -> None:
+    def _bulk(self, statement: str, rows: list[Values]) -> None:
         if rows:
-            self._connection.execute(statement, rows)
+            self._connection.exec_driver_sql(statement, rows)
 
 
 def _priority(order: Order) -> tuple[str, str, str, int, int]:

@@ -1,9 +1,8 @@
 """Enums: one table each between the contract's numbers and the domain's members."""
 
+from collections.abc import Mapping
 from enum import Enum
-from typing import TypeVar
-
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from typing import TYPE_CHECKING, TypeVar
 
 from bottrading.v1 import (
     account_pb2,
@@ -26,10 +25,16 @@ from server.domain.order import (
 )
 from server.domain.quote import QuoteRefusal
 
+if TYPE_CHECKING:
+    from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
+
 Member = TypeVar("Member", bound=Enum)
+Number = TypeVar("Number", bound=int)
 
 
-def _numbers(enum: type[Member], contract: EnumTypeWrapper, prefix: str) -> dict[Member, int]:
+def _numbers(
+    enum: type[Member], contract: "_EnumTypeWrapper[Number]", prefix: str
+) -> dict[Member, Number]:
     return {member: contract.Value(f"{prefix}_{member.value}") for member in enum}
 
 
@@ -47,6 +52,6 @@ TRADING_STATES = _numbers(TradingState, account_pb2.TradingState, "TRADING_STATE
 QUOTE_REFUSALS = _numbers(QuoteRefusal, quote_pb2.QuoteRefusalReason, "QUOTE_REFUSAL_REASON")
 
 
-def members(numbers: dict[Member, int]) -> dict[int, Member]:
+def members(numbers: Mapping[Member, int]) -> dict[int, Member]:
     """Return the way back of one of the tables."""
     return {number: member for member, number in numbers.items()}

@@ -105,9 +105,7 @@ class Fields:
             )
         return found
 
-    def optional_member(
-        self, field: str, number: int, table: dict[int, Member]
-    ) -> Member | None:
+    def optional_member(self, field: str, number: int, table: dict[int, Member]) -> Member | None:
         """Read an enum value; zero is None."""
         return self.member(field, number, table) if number else None
 

@@ -1,5 +1,7 @@
 """Field checks of the calls that the contract has and this server does not offer."""
 
+from collections.abc import Sequence
+
 from bottrading.v1 import account_pb2, bar_pb2, leaderboard_pb2, portfolio_pb2
 from bottrading.v1 import bot_trading_pb2 as bot_trading
 from bottrading.v1 import key_management_pb2 as key_management
@@ -79,9 +81,7 @@ def set_trading_state(request: key_management.SetTradingStateRequest) -> Refusal
     fields = Fields()
     if request.trading_state == account_pb2.TRADING_STATE_UNSPECIFIED:
         fields.refuse("trading_state", Reason.FIELD_REQUIRED, "trading_state is required.")
-    _check_enum(
-        fields, "trading_state", request.trading_state, account_pb2.TradingState.values()
-    )
+    _check_enum(fields, "trading_state", request.trading_state, account_pb2.TradingState.values())
     return fields.refusal()
 
 
@@ -94,8 +94,6 @@ def deposit(request: key_management.DepositRequest) -> Refusal | None:
     return fields.refusal()
 
 
-def _check_enum(fields: Fields, name: str, number: int, known: list[int]) -> None:
+def _check_enum(fields: Fields, name: str, number: int, known: Sequence[int]) -> None:
     if number not in known:
-        fields.refuse(
-            name, Reason.ENUM_VALUE_UNKNOWN, f"{name} has no value with number {number}."
-        )
+        fields.refuse(name, Reason.ENUM_VALUE_UNKNOWN, f"{name} has no value with number {number}.")

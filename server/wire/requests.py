@@ -78,7 +78,11 @@ def place_order(
     refusal = fields.refusal()
     if refusal is not None:
         return refusal
-    assert instrument and side and order_type and time_in_force and quantity
+    assert instrument is not None
+    assert side is not None
+    assert order_type is not None
+    assert time_in_force is not None
+    assert quantity is not None
     return PlaceOrder(
         OrderTicket(
             account_id=account_id,
@@ -95,9 +99,7 @@ def place_order(
     )
 
 
-def cancel_order(
-    request: bot_trading.CancelOrderRequest, account_id: str
-) -> CancelOrder | Refusal:
+def cancel_order(request: bot_trading.CancelOrderRequest, account_id: str) -> CancelOrder | Refusal:
     """Read which order to cancel."""
     return order_not_found(request.order_id) or CancelOrder(account_id, request.order_id)
 
@@ -175,9 +177,7 @@ def _check_asset_type(fields: Fields, number: int, instrument: Instrument) -> No
         )  # fmt: skip
 
 
-def _price(
-    fields: Fields, field: str, text: str, instrument: Instrument | None
-) -> Units | None:
+def _price(fields: Fields, field: str, text: str, instrument: Instrument | None) -> Units | None:
     price = fields.positive(field, text)
     if price and instrument and price % instrument.price_tick:
         fields.refuse(
@@ -237,4 +237,3 @@ def _sent_quote(sent: quote_pb2.PublishedQuote, now: Micros) -> Quote | QuoteRef
 def _signed(text: str) -> Units:
     """Read a decimal that may be negative, to tell a negative price from no price at all."""
     return -parse_units(text[1:]) if text.startswith("-") else parse_units(text)
-

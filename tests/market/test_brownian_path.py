@@ -60,6 +60,12 @@ def test_variance_grows_with_time_at_every_horizon(span: int) -> None:
     assert abs(ratio - 1) < 4 * (2 / count) ** 0.5
 
 
+def test_the_end_of_a_path_is_as_free_as_the_rest() -> None:
+    count = 1_000
+    ends = [BrownianPath(number.to_bytes(32)).at(HORIZON) for number in range(count)]
+    assert abs(fmean(end * end for end in ends) / HORIZON - 1) < 4 * (2 / count) ** 0.5
+
+
 @pytest.mark.parametrize("lag", [1, 2, 3, 16, 1_000])
 def test_increments_are_independent_of_earlier_ones(lag: int) -> None:
     count = 20_000

@@ -119,6 +119,12 @@ def test_an_option_that_is_not_listed_yet_is_unknown() -> None:
     assert UNIVERSE.find("AAPL261218C00270000", moment("2026-10-16")) is None
 
 
+def test_a_strike_that_is_not_listed_is_unknown_up_to_the_last_day() -> None:
+    symbol = "AAPL261120C00271000"
+    assert UNIVERSE.find(symbol, moment("2026-11-20")) is None
+    assert UNIVERSE.find(symbol, moment("2026-11-21")) is not None
+
+
 def test_an_expired_option_is_found_whatever_the_strikes_are_now() -> None:
     found = UNIVERSE.find("SPY261120P00123456", moment("2026-11-22"))
     assert found is not None

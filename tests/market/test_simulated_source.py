@@ -232,11 +232,15 @@ def test_prices_stay_positive_and_short_whatever_the_market_does() -> None:
             listing("ONE", level="0.00000001", volatility=5, price_tick=1),
         ]
     )
-    for seed in range(20):
+    asks = []
+    for seed in range(100):
         market = source(secret_from_seed(seed), wild)
-        for tick in [0, ANNUAL_SECONDS // 50, ANNUAL_SECONDS, HORIZON]:
+        for tick in [0, ANNUAL_SECONDS // 10, ANNUAL_SECONDS // 5, ANNUAL_SECONDS, HORIZON]:
             for quote in market.poll(at(tick)):
                 assert 0 < quote.bid < quote.ask < 10**10 * SCALE
+                asks.append(quote.ask)
+    assert max(asks) == 10**10 * SCALE - CENT
+    assert min(asks) == 2
 
 
 def test_calls_and_puts_keep_parity_with_their_underlying() -> None:

@@ -6,6 +6,7 @@ import grpc.aio
 import httpx
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
 from tests.rest.support import BOT_KEY, PREFIX, House, RunningBridge, ServerDouble
 
 
@@ -60,7 +61,6 @@ def strict_bridge(house: House, target: str) -> Iterator[RunningBridge]:
         upstream_deadline_seconds=0.2,
         unread_answer_seconds=0.5,
         keep_alive_seconds=1,
-        connections_max=8,
         cors_origins=("https://app.example",),
     )
     yield bridge

@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import grpc
 import grpc.aio
@@ -16,6 +16,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
+
 from rest_bridge.__main__ import server as build_server
 from rest_bridge.settings import Settings
 
@@ -51,7 +52,8 @@ class Failure:
         status = status_pb2.Status(code=self.code.value[0], message=self.message)
         for detail in packed:
             status.details.append(_packed(detail))
-        return status.SerializeToString()
+        serialized: bytes = status.SerializeToString()
+        return serialized
 
 
 def _packed(message: Message) -> AnyMessage:
@@ -66,9 +68,9 @@ class Call:
 
     method: str
     request: Message
-    metadata: list[tuple[str, str]]
+    metadata: list[tuple[str, str | bytes]]
 
-    def all(self, key: str) -> list[str]:
+    def all(self, key: str) -> list[str | bytes]:
         return [value for name, value in self.metadata if name == key]
 
 
@@ -76,7 +78,7 @@ class Call:
 class ServerDouble(grpc.GenericRpcHandler):
     """Answers each method as its row says, an unset one with an empty message; remembers calls."""
 
-    outcomes: dict[str, Message | Failure] = field(default_factory=dict)
+    outcomes: dict[str, Message | Failure | bytes] = field(default_factory=dict)
     trailing: tuple[tuple[str, str], ...] = ()
     held: set[str] = field(default_factory=set)
     calls: list[Call] = field(default_factory=list)
@@ -104,9 +106,11 @@ class ServerDouble(grpc.GenericRpcHandler):
                 if not isinstance(outcome, Failure):
                     outcome = Failure(grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST")
             if isinstance(outcome, Failure):
-                await self._fail(outcome, context)
+                return await self._fail(outcome, context)
             context.set_trailing_metadata(self.trailing)
-            return outcome.SerializeToString() if outcome is not None else b""
+            if isinstance(outcome, Message):
+                return outcome.SerializeToString()
+            return outcome or b""
 
         async def stream(request: bytes, context: Any) -> Any:
             yield await answer(request, context)
@@ -115,11 +119,12 @@ class ServerDouble(grpc.GenericRpcHandler):
             return grpc.unary_stream_rpc_method_handler(stream)
         return grpc.unary_unary_rpc_method_handler(answer)
 
-    async def _fail(self, failure: Failure, context: Any) -> None:
+    async def _fail(self, failure: Failure, context: Any) -> NoReturn:
         if failure.reason:
             details = (("grpc-status-details-bin", failure.details()),)
             context.set_trailing_metadata((*self.trailing, *details))
         await context.abort(failure.code, failure.message)
+        raise AssertionError("abort raises")
 
 
 class House:
@@ -154,7 +159,8 @@ class RunningBridge:
         self.url = f"http://127.0.0.1:{self.port}"
 
     async def _started(self) -> None:
-        while not self._server.started:
+        # uvicorn tells it has started by a flag alone.
+        while not self._server.started:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
     def close(self) -> None:

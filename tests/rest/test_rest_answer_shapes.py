@@ -1,6 +1,10 @@
 """What the public documentation promises of each resource, field by field and in its order."""
 
+from typing import Any
+
 import httpx
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from bottrading.v1 import account_pb2 as account
 from bottrading.v1 import bot_key_pb2 as bot_key
 from bottrading.v1 import bot_trading_pb2 as trading
@@ -13,7 +17,6 @@ from bottrading.v1 import order_pb2 as order
 from bottrading.v1 import portfolio_pb2 as portfolio
 from bottrading.v1 import quote_pb2 as quote
 from bottrading.v1 import trading_kpi_pb2 as kpi
-from google.protobuf.timestamp_pb2 import Timestamp
 from tests.rest.support import ServerDouble
 
 TEN_O_CLOCK = Timestamp(seconds=1736935200)
@@ -157,7 +160,7 @@ def test_the_portfolio_is_answered_as_documented(
 def test_the_kpis_are_answered_as_documented_in_json_numbers(
     client: httpx.Client, server: ServerDouble
 ) -> None:
-    documented = {
+    documented: dict[str, Any] = {
         "total_return_pct": 12.5,
         "sharpe_ratio": 1.85,
         "win_rate": 65.0,

@@ -1,9 +1,11 @@
 """Credentials and request ids: what is forwarded as it is, and what is refused at the door."""
 
+import grpc
 import httpx
 import pytest
+
+from bottrading.v1 import bot_trading_pb2 as trading
 from tests.rest.support import Failure, RunningBridge, ServerDouble
-import grpc
 
 
 def answer_to(bridge: RunningBridge, *headers: bytes, path: bytes = b"/account") -> bytes:
@@ -92,7 +94,7 @@ def test_a_ticket_is_a_credential_for_streams_and_nothing_else(
 
     [call] = server.calls
     assert call.all("x-stream-ticket") == ["t+1"]
-    assert call.request.include_snapshot is True
+    assert call.request == trading.StreamOrderUpdatesRequest(include_snapshot=True)
     assert refused.status_code == 401
 
 
@@ -101,7 +103,7 @@ def test_a_ticket_that_metadata_cannot_carry_is_401(stranger: httpx.Client, tick
     assert stranger.get(f"/order-updates?ticket={ticket}").status_code == 401
 
 
-@pytest.mark.parametrize("request_id", ["mine", "a b", "x" * 128, "~!"])
+@pytest.mark.parametrize("request_id", ["mine", "x" * 128, "~!"])
 def test_a_legal_request_id_is_forwarded(
     client: httpx.Client, server: ServerDouble, request_id: str
 ) -> None:
@@ -111,7 +113,7 @@ def test_a_legal_request_id_is_forwarded(
     assert answer.headers["x-request-id"] == request_id
 
 
-@pytest.mark.parametrize("request_id", [b"x" * 129, b"caf\xc3\xa9", b"a\tb", b""])
+@pytest.mark.parametrize("request_id", [b"x" * 129, b"a b", b"caf\xc3\xa9", b"a\tb", b""])
 def test_an_illegal_request_id_is_left_out_and_a_new_one_made(
     bridge: RunningBridge, server: ServerDouble, request_id: bytes
 ) -> None:

@@ -6,6 +6,7 @@ import time
 
 import httpx
 import pytest
+
 from bottrading.v1 import bot_trading_pb2 as trading
 from bottrading.v1 import order_pb2 as order
 from tests.rest.support import BOT_KEY, House, RunningBridge, ServerDouble, received
@@ -98,13 +99,11 @@ def test_50_mb_are_never_read_to_the_end(
 
 def test_a_flood_of_trailers_ends_the_connection(bridge: RunningBridge) -> None:
     trailers = b"".join(b"X-%d: %s\r\n" % (number, b"x" * 1000) for number in range(20_000))
+    with bridge.connect() as connection:
+        connection.sendall(POST + KEY + CHUNKED + b"\r\n2\r\n{}\r\n0\r\n")
 
-    with pytest.raises(ConnectionError), bridge.connect() as connection:
-        connection.sendall(POST + KEY + CHUNKED + b"\r\n2\r\n{}\r\n0\r\n" + trailers)
-        while connection.recv(65536):
-            pass
-        connection.sendall(b"x")
-        connection.sendall(b"x")
+        with pytest.raises(ConnectionError):
+            connection.sendall(trailers)
 
 
 def test_the_credential_is_asked_for_before_the_body_is_read(bridge: RunningBridge) -> None:
@@ -131,6 +130,12 @@ def test_a_head_over_16_kib_is_431(bridge: RunningBridge, request_head: bytes) -
         answer = connection.recv(65536)
 
     assert (status_of(answer), reason_of(answer)) == (431, "MESSAGE_TOO_LARGE")
+
+
+def test_a_large_head_behind_a_small_request_is_431_too(bridge: RunningBridge) -> None:
+    answer = bridge.exchange(GET + b"\r\n" + GET + b"X-Long: " + b"x" * 20_000 + b"\r\n\r\n")
+
+    assert b"HTTP/1.1 431 " in answer
 
 
 def test_a_small_head_with_a_large_body_in_one_piece_is_no_large_head(
@@ -173,16 +178,29 @@ def test_a_body_whose_length_is_doubtful_is_refused(bridge: RunningBridge, head:
         pytest.param(b"", id="nothing"),
         pytest.param(b"GET /api", id="half a line"),
         pytest.param(GET + b"X-Slow: ", id="half a head"),
-        pytest.param(GET + b"\r\n" + GET, id="half a second head"),
         pytest.param(b"\r\n\r\n", id="empty lines"),
-        pytest.param(GET + b"\r\n\r\n", id="an empty line after a request"),
     ],
 )
 def test_a_head_that_does_not_arrive_ends_the_connection(
-    strict_bridge: RunningBridge, server: ServerDouble, dripped: bytes
+    strict_bridge: RunningBridge, dripped: bytes
 ) -> None:
     started = time.monotonic()
     with strict_bridge.connect() as connection:
+        connection.sendall(dripped)
+        received(connection)
+
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("dripped", [b"GET /api", b"\r\n"])
+def test_a_second_head_that_does_not_arrive_ends_the_connection_too(
+    strict_bridge: RunningBridge, server: ServerDouble, dripped: bytes
+) -> None:
+    """A byte that begins no request ends uvicorn's own timer of idle connections."""
+    started = time.monotonic()
+    with strict_bridge.connect() as connection:
+        connection.sendall(GET + b"\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
         connection.sendall(dripped)
         received(connection)
 
@@ -194,16 +212,19 @@ def test_dripping_does_not_prolong_the_deadline_of_a_head(strict_bridge: Running
     with strict_bridge.connect() as connection:
         connection.settimeout(0.05)
         connection.sendall(b"GET /api/v1/bot/account HTTP/1.1\r\nX-Slow: ")
-        with pytest.raises(ConnectionError):
-            while time.monotonic() - started < 5:
-                connection.sendall(b"x")
-                try:
-                    if not connection.recv(65536):
-                        raise ConnectionError
-                except TimeoutError:
-                    pass
+        while is_open(connection) and time.monotonic() - started < 5:
+            connection.sendall(b"x")
 
     assert time.monotonic() - started < 2
+
+
+def is_open(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(65536) != b""
+    except TimeoutError:
+        return True
+    except ConnectionError:
+        return False
 
 
 def test_a_body_that_does_not_arrive_is_told_so_and_the_connection_ended(
@@ -216,31 +237,41 @@ def test_a_body_that_does_not_arrive_is_told_so_and_the_connection_ended(
 
 
 def test_a_reader_that_never_reads_is_given_up(
-    strict_bridge: RunningBridge, server: ServerDouble
+    strict_bridge: RunningBridge, server: ServerDouble, caplog: pytest.LogCaptureFixture
 ) -> None:
     many = [order.Order(id="x" * 1000) for _ in range(1000)]
     server.outcomes["CancelAllOrders"] = trading.CancelAllOrdersResponse(orders=many)
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(0.05)
         connection.connect(("127.0.0.1", strict_bridge.port))
         request = b"DELETE /api/v1/bot/orders HTTP/1.1\r\nHost: b\r\n" + KEY + b"\r\n"
         connection.sendall(request * 8)
         started = time.monotonic()
-        with pytest.raises(ConnectionError):
-            while time.monotonic() - started < 8:
-                connection.sendall(b"\r\n")
-                server.arrived.wait(0.05)
-                server.arrived.clear()
+        while takes_bytes(connection) and time.monotonic() - started < 8:
+            server.arrived.wait(0.05)
+            server.arrived.clear()
+
+    assert time.monotonic() - started < 5
+    assert caplog.records == []
 
 
-def test_one_connection_too_many_is_503(strict_bridge: RunningBridge) -> None:
-    others = [strict_bridge.connect() for _ in range(8)]
+def takes_bytes(connection: socket.socket) -> bool:
     try:
-        answer = strict_bridge.exchange(b"")
+        connection.sendall(b"\r\n")
+    except ConnectionError:
+        return False
+    return True
+
+
+def test_one_connection_too_many_is_503(house: House, target: str) -> None:
+    bridge = house.bridge(target=target, connections_max=2)
+    others = [bridge.connect() for _ in range(2)]
+    try:
+        answer = bridge.exchange(b"")
     finally:
         for other in others:
             other.close()
+        bridge.close()
 
     assert (status_of(answer), reason_of(answer)) == (503, "UNAVAILABLE")
     assert b"retry-after: 1" in answer
@@ -309,22 +340,25 @@ def test_an_upgrade_is_not_taken_up(
     assert status_of(answer) == 200
 
 
-def test_clients_that_leave_do_no_harm(bridge: RunningBridge, server: ServerDouble) -> None:
+def test_clients_that_leave_do_no_harm(
+    strict_bridge: RunningBridge, server: ServerDouble, caplog: pytest.LogCaptureFixture
+) -> None:
     server.held.add("GetAccount")
     for _ in range(3):
-        with bridge.connect() as mid_call:
-            mid_call.sendall(GET + b"\r\n")
+        with strict_bridge.connect() as mid_call:
+            mid_call.sendall((GET + b"\r\n") * 3)
             assert server.arrived.wait(5)
             server.arrived.clear()
-        with bridge.connect() as mid_body:
+        with strict_bridge.connect() as mid_body:
             mid_body.sendall(POST + KEY + length(10) + b"{")
-        with bridge.connect() as mid_head:
+        with strict_bridge.connect() as mid_head:
             mid_head.sendall(b"GET /api")
     server.held.clear()
 
-    answer = httpx.get(bridge.url + "/api/v1/bot/account", headers=BOT_KEY, verify=False)
+    answer = httpx.get(strict_bridge.url + "/api/v1/bot/account", headers=BOT_KEY, verify=False)
 
     assert answer.status_code == 200
+    assert caplog.records == []
 
 
 def test_an_answer_larger_than_grpcs_default_passes(

@@ -1,9 +1,13 @@
 """How the server's refusals, and failures that are not the server's own, look over HTTP."""
 
+import time
+
 import grpc
+import grpc.aio
 import httpx
 import pytest
-from tests.rest.support import TOKEN, Failure, House, RunningBridge, ServerDouble
+
+from tests.rest.support import BOT_KEY, TOKEN, Failure, House, RunningBridge, ServerDouble
 
 Code = grpc.StatusCode
 
@@ -169,15 +173,50 @@ def test_a_call_past_its_deadline_says_that_the_outcome_is_unknown(
     assert "client_order_id" in answer.json()["message"]
 
 
-def test_a_server_that_is_away_is_503_and_not_a_word_about_where_it_was(house: House) -> None:
-    bridge = house.bridge(target="127.0.0.1:1")
-    try:
-        answer = httpx.get(bridge.url + "/api/v1/bot/account", headers=TOKEN, verify=False)
-        ready = httpx.get(bridge.url + "/readyz", verify=False)
-    finally:
-        bridge.close()
+def test_a_server_that_is_away_is_503_and_is_found_again_when_it_is_back(
+    house: House, server: ServerDouble
+) -> None:
+    async def start(address: str) -> tuple[grpc.aio.Server, int]:
+        started = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        started.add_generic_rpc_handlers((server,))
+        port = started.add_insecure_port(address)
+        await started.start()
+        return started, port
 
-    assert answer.status_code == 503
-    assert answer.headers["retry-after"] == "1"
-    assert "127.0.0.1" not in answer.text
-    assert ready.status_code == 503
+    first, port = house.run(start("127.0.0.1:0"))
+    bridge = house.bridge(target=f"127.0.0.1:{port}")
+    with httpx.Client(base_url=bridge.url, headers=TOKEN, verify=False) as client:
+        path = "/api/v1/bot/account"
+        before = client.get(path)
+        house.run(first.stop(None))
+        away = client.get(path)
+        ready = client.get("/readyz")
+        second, _ = house.run(start(f"127.0.0.1:{port}"))
+        deadline = time.monotonic() + 10
+        while client.get(path).status_code != 200:
+            assert time.monotonic() < deadline
+    bridge.close()
+    house.run(second.stop(None))
+
+    assert before.status_code == 200
+    assert away.status_code == ready.status_code == 503
+    assert away.headers["retry-after"] == "1"
+    assert str(port) not in away.text
+
+
+def test_a_bug_is_500_with_an_id_that_stands_in_the_log(
+    client: httpx.Client, server: ServerDouble, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.outcomes["GetAccount"] = b"\xff no message"
+
+    answer = client.get("/account")
+
+    assert answer.status_code == 500
+    assert answer.json()["error"] == {
+        "type": "server_error",
+        "reason": "INTERNAL",
+        "message": "Internal error. Quote the request id to the operator.",
+        "violations": [],
+    }
+    assert answer.json()["request_id"] in caplog.text
+    assert BOT_KEY["X-Bot-Key"] not in caplog.text

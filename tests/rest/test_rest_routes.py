@@ -5,6 +5,7 @@ from collections.abc import Callable
 import grpc
 import httpx
 import pytest
+
 from tests.rest.support import BOT_KEY, PREFIX, TOKEN, Failure, RunningBridge, ServerDouble
 
 ROUTES = """
@@ -91,7 +92,16 @@ def test_a_path_that_is_no_route_is_404_and_never_redirects(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/orders", "/api", "/api/v1/bot", "/api/v1/bot2/orders", "/%61pi/v1/bot/orders"]
+    "path",
+    [
+        "/",
+        "/healthz/",
+        "/orders",
+        "/api",
+        "/api/v1/bot",
+        "/api/v1/bot2/orders",
+        "/%61pi/v1/bot/orders",
+    ],
 )
 def test_a_path_below_no_prefix_is_404_in_the_same_shape(bridge: RunningBridge, path: str) -> None:
     answer = httpx.get(bridge.url + path, headers={"X-Request-Id": "mine"}, verify=False)

@@ -5,6 +5,10 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+
+from bottrading.v1 import bot_trading_pb2 as trading
+from rest_bridge.request_fields import Invalid, json_message
+from rest_bridge.strict_json import JsonNumber
 from tests.rest.support import TOKEN, Failure, ServerDouble
 
 
@@ -37,7 +41,7 @@ def refusal(answer: httpx.Response) -> tuple[str, list[str]]:
         b'{"quantity": +1}',
         b'{"quantity": .5}',
         b'{"quantity": 1_000}',
-        '{"quantity": ١٠}'.encode(),
+        '{"quantity": \u0661\u0660}'.encode(),
         b'{"symbol": "A", "symbol": "B"}',
         b'{"quotes": [{"bid": 1, "bid": 2}]}',
         b'{"symbol": "\x00"}',
@@ -89,13 +93,24 @@ WHOLE = {"symbol": "AAPL", "side": "BUY", "quantity": "1"}
 
 
 @pytest.mark.parametrize(
-    "name", ["buy", "Buy", "SIDE_BUY", "UNSPECIFIED", "SIDE_UNSPECIFIED", "", "BUY ", "1", "ＢＵＹ"]
+    "name",
+    [
+        "buy",
+        "Buy",
+        "SIDE_BUY",
+        "UNSPECIFIED",
+        "SIDE_UNSPECIFIED",
+        "",
+        "BUY ",
+        "1",
+        "\uff22\uff35\uff39",
+    ],
 )
 def test_only_the_exact_name_of_an_enum_value_counts(client: httpx.Client, name: str) -> None:
     answer = client.post("/orders", json=WHOLE | {"side": name})
 
     assert refusal(answer) == ("ENUM_VALUE_UNKNOWN", ["side"])
-    assert answer.json()["message"] == "side must be one of BUY, SELL"
+    assert answer.json()["message"] == "side must be one of BUY, SELL."
 
 
 @pytest.mark.parametrize(
@@ -153,7 +168,7 @@ def test_an_integer_is_an_integer_within_its_bits(client: httpx.Client, value: s
         "0000-01-01T00:00:00Z",
         "0001-01-01T00:00:00+23:59",
         "9999-12-31T23:59:59-23:59",
-        "٢٠٢٥-01-15T10:00:00Z",
+        "\u0662\u0660\u0662\u0665-01-15T10:00:00Z",
         "1736935200",
         "now",
         "",
@@ -246,13 +261,38 @@ def test_all_problems_are_told_and_the_first_of_the_contract_leads(client: httpx
     answer = client.post("/orders", content=body)
 
     assert refusal(answer) == ("UNKNOWN_FIELD", ["qty", "symbol", "side", "quantity"])
-    assert answer.json()["message"] == "qty is not a field of this call"
+    assert answer.json()["message"] == "qty is not a field of this call."
 
 
 def test_a_missing_field_comes_before_an_unknown_enum_value(client: httpx.Client) -> None:
     answer = client.post("/orders", json={"symbol": "A", "side": "HOLD", "quantity": None})
 
     assert refusal(answer) == ("FIELD_REQUIRED", ["quantity", "side"])
+
+
+@pytest.mark.parametrize("item", ["1", '{"a":1}', '{"symbol":1}'])
+def test_a_body_full_of_problems_is_not_answered_by_many_times_its_size(
+    client: httpx.Client, item: str
+) -> None:
+    answer = client.post("/quotes", content=f'{{"quotes": [{",".join([item] * 4000)}]}}')
+
+    assert len(answer.content) < 10_000
+
+
+def test_names_that_nobody_knows_are_told_up_to_a_bound(client: httpx.Client) -> None:
+    answer = client.post("/orders", json={f"x{number}": 1 for number in range(3000)})
+
+    assert len(refusal(answer)[1]) == 20
+
+
+def test_a_flag_in_a_body_is_true_or_false() -> None:
+    fields_of = json_message(trading.StreamOrderUpdatesRequest.DESCRIPTOR)
+
+    assert fields_of({"include_snapshot": True}) == {"include_snapshot": True}
+    values: list[object] = ["true", JsonNumber("1"), [], {}]
+    for value in values:
+        with pytest.raises(Invalid):
+            fields_of({"include_snapshot": value})
 
 
 def test_a_long_name_is_told_back_short(client: httpx.Client) -> None:

@@ -79,9 +79,7 @@ class CallJournal:
 class Observability:
     """Stands outermost: it sees every call, refused ones too, and ends all of them."""
 
-    def __init__(
-        self, *, journal: CallJournal, clock: Clock, new_id: Callable[[], str]
-    ) -> None:
+    def __init__(self, *, journal: CallJournal, clock: Clock, new_id: Callable[[], str]) -> None:
         self._journal = journal
         self._clock = clock
         self._new_id = new_id

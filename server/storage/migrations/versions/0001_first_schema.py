@@ -122,7 +122,7 @@ def upgrade() -> None:
         sa.Column("rejection_reason", sa.String(length=32), nullable=True),
         sa.Column("rejection_message", sa.String(length=500), nullable=True),
         sa.Column("filled_quantity", UNITS, nullable=False),
-        sa.Column("filled_notional", sa.String(40), nullable=False),
+        sa.Column("filled_notional", sa.String(length=40), nullable=False),
         sa.Column("fees", UNITS, nullable=False),
         sa.Column("reserved", UNITS, nullable=False),
         sa.Column("realized_pnl", UNITS, nullable=False),

@@ -1,0 +1,1 @@
+"""Measurements of the whole service against a bare server in the same run."""

@@ -1,0 +1,174 @@
+"""`make bench`: rates and latencies of the service beside those of a bare server."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+from bench.load import LoadFailed, Target, calls_per_second, latency_p50_us
+from bench.service import Service, free_port
+from bottrading.v1 import bot_trading_pb2, order_pb2
+
+ACCOUNTS = 8
+IN_FLIGHT = 8
+ROUNDS = 5
+CALLS = 2_000
+CALLS_ALONE = 1_000
+STORED_ORDERS = 100_000
+PLACE_ORDER = "/bottrading.v1.BotTrading/PlaceOrder"
+GRPC_HEADERS = ["content-type: application/grpc", "te: trailers"]
+
+
+def main() -> None:
+    """Measure and print a table; exit with status 1 when a call was not OK."""
+    if shutil.which("h2load") is None:
+        sys.exit("h2load is needed: apt-get install nghttp2-client")
+    # On the disk of the project: the temporary directory may be in memory.
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as name:
+        directory = Path(name)
+        noop_port = free_port()
+        noop = subprocess.Popen(
+            [sys.executable, "-m", "bench.noop_server", f"127.0.0.1:{noop_port}"]
+        )
+        try:
+            service = Service(directory)
+            try:
+                _measure(directory, service, f"127.0.0.1:{noop_port}")
+            finally:
+                service.stop()
+        except LoadFailed as error:
+            sys.exit(str(error))
+        finally:
+            noop.terminate()
+            noop.wait()
+
+
+def _measure(directory: Path, service: Service, noop: str) -> None:
+    keys = service.make_keys(ACCOUNTS)
+    grpc_body, rest_body = _bodies(directory)
+    bare = Target(f"http://{noop}{PLACE_ORDER}", grpc_body, [GRPC_HEADERS] * ACCOUNTS)
+    ours = Target(
+        f"http://{service.grpc}{PLACE_ORDER}", grpc_body,
+        [[*GRPC_HEADERS, f"x-bot-key: {key}"] for key in keys],
+    )  # fmt: skip
+    rest = Target(
+        f"http://{service.rest}/api/v1/bot/orders", rest_body,
+        [[f"x-bot-key: {key}", "content-type: application/json"] for key in keys], http1=True,
+    )  # fmt: skip
+    placed = Count(service)
+    print(f"{platform.python_implementation()} {platform.python_version()}, {_build()}; "
+          f"{os.cpu_count()} cores; medians of {ROUNDS}")  # fmt: skip
+
+    calls_per_second(bare, calls=200, in_flight=IN_FLIGHT)
+    placed.run(ours, 200)
+    base, orders = _pairs(
+        lambda: calls_per_second(bare, calls=CALLS, in_flight=IN_FLIGHT),
+        lambda: placed.run(ours, CALLS),
+    )
+    _row("no-op, calls/s", f"{base:.0f}", "")
+    _row("PlaceOrder, calls/s", f"{orders:.0f}", f"{orders / base:.2f} of the no-op (≥ 0.40)")
+
+    alone_bare, alone = _pairs(
+        lambda: latency_p50_us(bare, calls=CALLS_ALONE, log=directory / "bare.log"),
+        lambda: placed.alone(ours, directory / "ours.log"),
+    )
+    sync = median(_fdatasync_p50_us(directory) for _ in range(ROUNDS))
+    _row("no-op alone, p50 µs", f"{alone_bare:.0f}", "")
+    _row("fdatasync alone, p50 µs", f"{sync:.0f}", "")
+    share = alone / (alone_bare + sync)
+    _row("PlaceOrder alone, p50 µs", f"{alone:.0f}", f"{share:.2f} of their sum (≤ 2.50)")
+
+    base, over_rest = _pairs(
+        lambda: calls_per_second(bare, calls=CALLS, in_flight=IN_FLIGHT),
+        lambda: placed.run(rest, CALLS // 2),
+    )
+    _row(
+        "POST /orders, calls/s", f"{over_rest:.0f}", f"{over_rest / base:.2f} of the no-op (≥ 0.25)"
+    )
+
+    while placed.expected < STORED_ORDERS:
+        placed.run(ours, CALLS)
+    base, full = _pairs(
+        lambda: calls_per_second(bare, calls=CALLS, in_flight=IN_FLIGHT),
+        lambda: placed.run(ours, CALLS),
+    )
+    _row(
+        f"PlaceOrder over {STORED_ORDERS} stored", f"{full:.0f}",
+        f"{full / base:.2f} of the no-op; {full / orders:.2f} of before (≥ 0.90)",
+    )  # fmt: skip
+    placed.check()
+    print(f"{placed.expected} orders, all FILLED and stored")
+
+
+class Count:
+    """Counts the orders placed, to hold them against those stored."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.expected = 0
+
+    def run(self, target: Target, calls: int) -> float:
+        """Return the rate of a round of orders."""
+        self.expected += calls * len(target.headers)
+        return calls_per_second(target, calls=calls, in_flight=IN_FLIGHT)
+
+    def alone(self, target: Target, log: Path) -> float:
+        """Return the latency of one client's orders."""
+        self.expected += CALLS_ALONE
+        return latency_p50_us(target, calls=CALLS_ALONE, log=log)
+
+    def check(self) -> None:
+        """Raise LoadFailed unless every call made an order that is stored and filled.
+
+        The load generator sees HTTP's status only, which is 200 for a refused gRPC call too.
+        """
+        stored = self._service.filled_orders()
+        if stored != self.expected:
+            raise LoadFailed(f"{self.expected} calls, but {stored} filled orders stored")
+
+
+def _pairs(first: Callable[[], float], second: Callable[[], float]) -> tuple[float, float]:
+    """Return the medians of two measures taken in turn, since a machine's speed drifts."""
+    pairs = [(first(), second()) for _ in range(ROUNDS)]
+    return median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
+
+
+def _bodies(directory: Path) -> tuple[Path, Path]:
+    message = bot_trading_pb2.PlaceOrderRequest(
+        symbol="AAPL", side=order_pb2.SIDE_BUY, quantity="0.01"
+    ).SerializeToString()
+    grpc_body, rest_body = directory / "order.grpc", directory / "order.json"
+    grpc_body.write_bytes(b"\0" + len(message).to_bytes(4, "big") + message)
+    rest_body.write_text('{"symbol": "AAPL", "side": "BUY", "quantity": 0.01}')
+    return grpc_body, rest_body
+
+
+def _fdatasync_p50_us(directory: Path) -> float:
+    times = []
+    with (directory / "sync").open("ab", buffering=0) as file:
+        for _ in range(200):
+            file.write(b"x" * 4096)
+            begun = time.perf_counter()
+            os.fdatasync(file.fileno())
+            times.append(time.perf_counter() - begun)
+    return median(times) * 1e6
+
+
+def _build() -> str:
+    options = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    return "optimised build" if "--enable-optimizations" in options else "build without PGO"
+
+
+def _row(name: str, figure: str, remark: str) -> None:
+    print(f"{name:<32}{figure:>8}  {remark}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The service under load: started in a directory of its own, with keys for its accounts."""
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import grpc
+
+from bottrading.v1 import key_management_pb2, key_management_pb2_grpc
+
+READY_SECONDS_MAX = 30
+STOP_SECONDS_MAX = 30
+
+UNFENCED = {
+    "BOTTRADING_ORDERS_PER_MINUTE": "100000000",
+    "BOTTRADING_REQUESTS_PER_MINUTE": "100000000",
+    "BOTTRADING_INITIAL_BALANCE": "9000000000.00",
+}
+"""Limits above any load, so that they are counted but never reached."""
+
+
+class Service:
+    """`bottrading serve` as a process, with REST, on free ports."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.grpc = f"127.0.0.1:{free_port()}"
+        self.rest = f"127.0.0.1:{free_port()}"
+        self._log = (directory / "serve.log").open("wb")
+        self._process = subprocess.Popen(
+            [
+                sys.executable, "-m", "server", "serve", "--data-dir", str(directory),
+                "--grpc", self.grpc, "--rest", self.rest, "--seed", "1",
+            ],
+            env=os.environ | UNFENCED, stderr=self._log,
+        )  # fmt: skip
+        wait_until_ready(self.rest)
+
+    def make_keys(self, accounts: int) -> list[str]:
+        """Return one bot key for each of some new accounts."""
+        with grpc.insecure_channel(self.grpc) as channel:
+            stub = key_management_pb2_grpc.KeyManagementStub(channel)
+            return [self._make_key(stub, f"bench-{number}") for number in range(accounts)]
+
+    def filled_orders(self) -> int:
+        """Return how many orders are stored and filled."""
+        path = self.directory / "bottrading.sqlite"
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+            query = "SELECT count(*) FROM orders WHERE status = 'FILLED'"
+            return int(connection.execute(query).fetchone()[0])
+
+    def stop(self) -> None:
+        """Drain and stop the process."""
+        self._process.terminate()
+        self._process.wait(STOP_SECONDS_MAX)
+        self._log.close()
+
+    def _make_key(self, stub: key_management_pb2_grpc.KeyManagementStub, subject: str) -> str:
+        command = [
+            sys.executable, "-m", "server", "token", subject, "--data-dir", str(self.directory),
+        ]  # fmt: skip
+        token = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        request = key_management_pb2.CreateBotKeyRequest(label="bench")
+        answer = stub.CreateBotKey(request, metadata=(("authorization", f"Bearer {token}"),))
+        return answer.bot_key.key
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_ready(rest: str) -> None:
+    """Wait until the bridge says that the service is ready."""
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://{rest}/readyz", timeout=1):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    raise TimeoutError(f"{rest} was not ready within {READY_SECONDS_MAX} s")

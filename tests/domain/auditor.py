@@ -1,0 +1,237 @@
+"""An auditor of books who trusts no arithmetic of the domain: reads events and adds up fractions."""
+
+from collections import defaultdict
+from fractions import Fraction
+from math import ceil, floor
+
+from server.domain.events import Fill, OrderUpdated
+from server.domain.order import Order
+from server.domain.quote import Quote
+from tests.domain.book import Book
+
+MULTIPLIERS = {"GOLD": 10, "CALL": 100}
+STATUS_AFTER = {
+    "ACCEPTED": "OPEN",
+    "REJECTED": "REJECTED",
+    "PARTIALLY_FILLED": "PARTIALLY_FILLED",
+    "FILLED": "FILLED",
+    "CANCELLED": "CANCELLED",
+}
+ENDED = {"FILLED", "CANCELLED", "REJECTED"}
+NOTHING = Fraction(0)
+
+
+def real(units: int) -> Fraction:
+    """Return the number that an integer of 10⁻⁸ stands for."""
+    return Fraction(units, 10**8)
+
+
+def in_cents(amount: Fraction) -> Fraction:
+    """Return the nearest whole cents, ties to the even one."""
+    return Fraction(round(amount * 100), 100)
+
+
+class Auditor:
+    """Follows the events of one book and says where book and events do not agree."""
+
+    def __init__(self, book: Book, *, fees: bool, displayed: bool = True) -> None:
+        self.book = book
+        self.fees = fees
+        self.displayed = displayed
+        self.sequence = 0
+        self.deposit = self.balance = real(book.account.deposits)
+        self.orders: dict[str, Order] = {}
+        self.fills: dict[str, list[Fill]] = defaultdict(list)
+        self.quantities: dict[str, Fraction] = defaultdict(Fraction)
+        self.bases: dict[str, Fraction] = defaultdict(Fraction)
+        self.buy_fees: dict[str, Fraction] = defaultdict(Fraction)
+        self.realized = NOTHING
+        self.closed_trades: list[Fraction] = []
+        self.quotes: dict[str, Quote] = {}
+        self.taken: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
+
+    def hear_quote(self, quote: Quote) -> None:
+        """Note that a new quote counts, of which nothing is taken yet."""
+        self.quotes[quote.symbol] = quote
+        for side in ("BUY", "SELL"):
+            self.taken[quote.symbol, side] = NOTHING
+
+    def hear(self, event: OrderUpdated) -> None:
+        """Check an event against all earlier ones and add it up."""
+        self.sequence += 1
+        assert event.sequence == self.sequence, "a gap in the log"
+        order, update = event.order, event.type.value
+        before = self.orders.get(order.id)
+        if before is None:
+            assert update in {"ACCEPTED", "REJECTED"}, f"{update} begins an order"
+            assert order.sequence == event.sequence
+        else:
+            assert before.status.value not in ENDED, f"{update} after {before.status.value}"
+            assert update not in {"ACCEPTED", "REJECTED"}, f"{update} twice"
+            assert _asked_for(before) == _asked_for(order), "an order changed what it asks for"
+        assert order.status.value == STATUS_AFTER[update]
+        assert (event.fill is not None) == update.endswith("FILLED")
+        self.orders[order.id] = order
+        if event.fill is not None:
+            assert (event.fill.sequence, event.fill.order_id) == (event.sequence, order.id)
+            self._hear_fill(event.fill, order)
+        self._check_order(order)
+        if order.status.value in ENDED and order.side.value == "SELL" and self.fills[order.id]:
+            self.closed_trades.append(self._profit(order))
+
+    def compare(self) -> None:
+        """Check that the book holds what its events say, and never holds back too much."""
+        account = self.book.account
+        assert account.sequence == self.sequence
+        assert self.book.orders == self.orders
+        live = [order for order in self.orders.values() if order.status.value not in ENDED]
+        reserved = sum((real(order.reserved) for order in live), NOTHING)
+        assert real(account.balance) == self.balance, "deposits and fills do not make the balance"
+        assert real(account.reserved) == reserved, "live orders do not hold what is reserved"
+        assert 0 <= reserved <= self.balance
+        assert account.live_orders == len(live)
+        assert account.fills == sum(map(len, self.fills.values()))
+        fees = sum((real(order.fees) for order in self.orders.values()), NOTHING)
+        assert real(account.fees_paid) == fees
+        assert real(account.realized_pnl) == self.realized
+        held_at = sum([*self.bases.values(), *self.buy_fees.values()])
+        assert self.deposit + self.realized == self.balance + held_at, "P&L explains no balance"
+        for order in live:
+            assert order.time_in_force.value in {"GTC", "DAY"}, "an IOC or FOK order rests"
+        self._compare_positions(live)
+        self._compare_closed_trades()
+
+    def _hear_fill(self, fill: Fill, order: Order) -> None:
+        symbol, quantity, price = fill.symbol, real(fill.quantity), real(fill.price)
+        amount, fee = real(fill.amount), real(fill.fee)
+        assert symbol == order.symbol and fill.side == order.side
+        assert quantity > 0 and amount >= 0 and fee >= 0
+        self._check_price(fill)
+        self.taken[symbol, fill.side.value] += quantity
+        self._check_money([*self.fills[order.id], fill])
+        self.fills[order.id].append(fill)
+        if fill.side.value == "BUY":
+            assert fill.realized_pnl is None
+            self.balance -= amount + fee
+            self.quantities[symbol] += quantity
+            self.bases[symbol] += amount
+            self.buy_fees[symbol] += fee
+            return
+        assert fill.realized_pnl is not None
+        self.balance += amount - fee
+        share = quantity / self.quantities[symbol]
+        basis, buy_fees = in_cents(self.bases[symbol] * share), in_cents(self.buy_fees[symbol] * share)
+        self.quantities[symbol] -= quantity
+        self.bases[symbol] -= basis
+        self.buy_fees[symbol] -= buy_fees
+        assert real(fill.realized_pnl) == amount - fee - basis - buy_fees
+        self.realized += real(fill.realized_pnl)
+        if not self.quantities[symbol]:
+            assert self.bases[symbol] == self.buy_fees[symbol] == 0, "nothing held has a cost"
+        assert price > 0
+
+    def _check_price(self, fill: Fill) -> None:
+        quote, limit = self.quotes[fill.symbol], self.orders[fill.order_id].limit_price
+        buys = fill.side.value == "BUY"
+        worst = Fraction(20, 10_000)
+        if buys:
+            assert quote.ask <= fill.price <= ceil(quote.ask * (1 + worst))
+            assert limit is None or fill.price <= limit, "worse than the limit"
+        else:
+            assert max(floor(quote.bid * (1 - worst)), 1) <= fill.price <= quote.bid
+            assert limit is None or fill.price >= limit, "worse than the limit"
+        if self.displayed:
+            size = quote.ask_size if buys else quote.bid_size
+            taken = self.taken[fill.symbol, fill.side.value] + real(fill.quantity)
+            assert taken <= real(size), "more than the quote showed"
+
+    def _check_money(self, fills: list[Fill]) -> None:
+        """Check what the fills of one order moved, rounded once on their sum."""
+        newest = fills[-1]
+        multiplier = MULTIPLIERS.get(newest.symbol, 1)
+        quantity = sum((real(fill.quantity) for fill in fills), NOTHING)
+        notional = sum((real(fill.quantity) * real(fill.price) for fill in fills), NOTHING)
+        notional *= multiplier
+        rounded = ceil if newest.side.value == "BUY" else floor
+        moved = sum((real(fill.amount) for fill in fills), NOTHING)
+        assert moved == Fraction(rounded(notional * 100), 100), "rounded for the account"
+        before = sum((real(fill.fee) for fill in fills[:-1]), NOTHING)
+        due = (self._fee(newest, quantity, notional) if self.fees else NOTHING) - before
+        if newest.side.value == "SELL":
+            due = min(due, real(newest.amount))
+        assert real(newest.fee) == due
+
+    def _fee(self, fill: Fill, quantity: Fraction, notional: Fraction) -> Fraction:
+        match fill.asset_type.value:
+            case "STOCK" | "ETF":
+                fee = min(max(quantity * Fraction("0.005"), Fraction(1)), Fraction(10))
+            case "CRYPTO":
+                fee = max(notional / 1_000, Fraction("0.5"))
+            case "FOREX":
+                fee = NOTHING
+            case "COMMODITY":
+                fee = quantity * Fraction("1.5")
+            case _:
+                fee = quantity * Fraction("0.65")
+        return Fraction(ceil(fee * 100), 100)
+
+    def _check_order(self, order: Order) -> None:
+        fills = self.fills[order.id]
+        filled = sum(fill.quantity for fill in fills)
+        assert order.filled_quantity == filled <= order.quantity
+        assert (order.status.value == "FILLED") == (filled == order.quantity)
+        assert (order.status.value == "PARTIALLY_FILLED") <= (filled > 0)
+        assert (order.status.value == "OPEN") <= (filled == 0)
+        notional = sum(fill.quantity * fill.price for fill in fills)
+        assert order.filled_notional == notional
+        mean = round(Fraction(notional, filled)) if filled else None
+        assert order.average_price == mean
+        assert order.fees == sum(fill.fee for fill in fills)
+        assert real(order.realized_pnl) == self._profit(order)
+        ended = order.status.value in ENDED
+        if ended or order.side.value == "SELL":
+            assert order.reserved == 0, "something is held back for nothing"
+        if ended and order.time_in_force.value == "FOK":
+            assert filled in {0, order.quantity}, "a FOK order is filled in part"
+        assert (order.status_reason is not None) == (order.status.value == "CANCELLED")
+        assert (order.rejection_reason is not None) == (order.status.value == "REJECTED")
+
+    def _profit(self, order: Order) -> Fraction:
+        return sum((real(fill.realized_pnl or 0) for fill in self.fills[order.id]), NOTHING)
+
+    def _compare_positions(self, live: list[Order]) -> None:
+        for symbol in self.book.positions.keys() | self.quantities.keys():
+            position = self.book.position(symbol)
+            assert real(position.quantity) == self.quantities[symbol] >= 0
+            assert real(position.cost_basis) == self.bases[symbol] >= 0
+            assert real(position.buy_fees) == self.buy_fees[symbol] >= 0
+            leaves = sum(
+                order.quantity - order.filled_quantity
+                for order in live
+                if (order.symbol, order.side.value) == (symbol, "SELL")
+            )
+            assert position.reserved_quantity == leaves <= position.quantity
+
+    def _compare_closed_trades(self) -> None:
+        statistics, trades = self.book.account.statistics, self.closed_trades
+        assert statistics.trades == len(trades)
+        assert statistics.wins == sum(pnl > 0 for pnl in trades)
+        assert real(statistics.gross_profit) == sum((max(pnl, NOTHING) for pnl in trades), NOTHING)
+        assert real(statistics.gross_loss) == sum((max(-pnl, NOTHING) for pnl in trades), NOTHING)
+        assert statistics.longest_win_streak == _longest([pnl > 0 for pnl in trades])
+        assert statistics.longest_loss_streak == _longest([pnl < 0 for pnl in trades])
+
+
+def _asked_for(order: Order) -> tuple[object, ...]:
+    return (
+        order.symbol, order.side, order.order_type, order.quantity, order.limit_price,
+        order.time_in_force, order.sequence, order.created_at, order.expires_at,
+    )  # fmt: skip
+
+
+def _longest(series: list[bool]) -> int:
+    longest = running = 0
+    for continues in series:
+        running = running + 1 if continues else 0
+        longest = max(longest, running)
+    return longest

@@ -1,0 +1,184 @@
+"""A book in memory: one account with its orders, driven as the server drives the domain."""
+
+from dataclasses import dataclass
+from itertools import count
+
+from server.domain.account import Account, Position
+from server.domain.costs import (
+    FEE_SCHEDULE,
+    Costs,
+    DisplayedLiquidity,
+    LinearSlippage,
+    NoFees,
+    NoSlippage,
+    ScheduledFees,
+    UnlimitedLiquidity,
+)
+from server.domain.events import OrderUpdated
+from server.domain.instrument import AssetType, Instrument, LiquidityClass
+from server.domain.order import Order, OrderTicket, OrderType, Side, StatusReason, TimeInForce
+from server.domain.quote import Quote, QuoteRefusal, refusal
+from server.domain.trading import Decision, Market, cancel, expire, fill_resting, place
+from server.domain.values import CENT, DAY, SECOND, Micros, Units, parse_units
+
+STALENESS_LIMIT: Micros = 15 * SECOND
+BEGINNING: Micros = 20_000 * DAY
+"""Midnight of the first day of every book."""
+
+INSTRUMENTS: dict[str, Instrument] = {
+    instrument.symbol: instrument
+    for instrument in (
+        Instrument(symbol="AAPL", name="a liquid stock", asset_type=AssetType.STOCK, price_tick=CENT),
+        Instrument(
+            symbol="GME", name="a thin stock", asset_type=AssetType.STOCK, price_tick=CENT,
+            liquidity_class=LiquidityClass.THIN,
+        ),
+        Instrument(symbol="SPY", name="a liquid fund", asset_type=AssetType.ETF, price_tick=CENT),
+        Instrument(symbol="BTC-USD", name="a coin", asset_type=AssetType.CRYPTO, price_tick=CENT),
+        Instrument(symbol="DUST", name="a worthless coin", asset_type=AssetType.CRYPTO, price_tick=1),
+        Instrument(symbol="EUR-USD", name="a currency", asset_type=AssetType.FOREX, price_tick=1_000),
+        Instrument(
+            symbol="GOLD", name="a future of 10 ounces", asset_type=AssetType.COMMODITY,
+            price_tick=CENT, multiplier=10,
+        ),
+        Instrument(
+            symbol="CALL", name="an option on 100 shares", asset_type=AssetType.OPTION,
+            price_tick=CENT, multiplier=100,
+        ),
+    )
+}  # fmt: skip
+
+
+def make_costs(*, fees: bool = False, slippage: bool = False, displayed: bool = True) -> Costs:
+    """Return a market without fees and slippage that fills displayed sizes, unless told so."""
+    return Costs(
+        fees=ScheduledFees(FEE_SCHEDULE) if fees else NoFees(),
+        slippage=LinearSlippage() if slippage else NoSlippage(),
+        liquidity=DisplayedLiquidity() if displayed else UnlimitedLiquidity(),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What an order asks for, without what is the same for all orders of a book."""
+
+    symbol: str
+    side: Side
+    quantity: Units
+    limit_price: Units | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+
+
+class Book:
+    """One account, its positions and orders, and the newest quotes."""
+
+    def __init__(self, *, deposit: Units, costs: Costs, name: str = "account") -> None:
+        self.costs = costs
+        self.now = BEGINNING
+        self.account = Account(
+            id=name, user_id="user", created_at=BEGINNING, deposits=deposit, balance=deposit
+        )
+        self.positions: dict[str, Position] = {}
+        self.orders: dict[str, Order] = {}
+        self.quotes: dict[str, Quote] = {}
+        self._fill_numbers = count(1)
+
+    def position(self, symbol: str) -> Position:
+        """Return a position, an empty one when there is none."""
+        return self.positions.get(symbol) or Position(account_id=self.account.id, symbol=symbol)
+
+    @property
+    def live_orders(self) -> list[Order]:
+        """Return the orders that can still change, oldest first."""
+        return [order for order in self.orders.values() if order.status.is_live]
+
+    def place(self, order_id: str, wish: Wish) -> tuple[OrderUpdated, ...]:
+        """Place an order that gets the given id."""
+        assert order_id not in self.orders, f"{order_id} is placed twice"
+        ids = iter([order_id])
+        ticket = OrderTicket(
+            account_id=self.account.id, bot_key_id="key", symbol=wish.symbol, side=wish.side,
+            order_type=OrderType.MARKET if wish.limit_price is None else OrderType.LIMIT,
+            quantity=wish.quantity, limit_price=wish.limit_price, stop_price=None,
+            time_in_force=wish.time_in_force, client_order_id=None,
+        )  # fmt: skip
+        return self._keep(
+            place(
+                ticket, self.account, self.position(wish.symbol), self._market(wish.symbol),
+                lambda: next(ids, None) or self._new_fill_id(),
+            )
+        )  # fmt: skip
+
+    def cancel(self, order_id: str) -> tuple[OrderUpdated, ...]:
+        """Cancel a live order on request."""
+        order = self.orders[order_id]
+        return self._keep(
+            cancel(
+                order, self.account, self.position(order.symbol), self.now, StatusReason.REQUESTED
+            )
+        )
+
+    def expire(self) -> tuple[OrderUpdated, ...]:
+        """End the orders whose time is over."""
+        events: list[OrderUpdated] = []
+        for order in self.live_orders:
+            if order.expires_at is not None and order.expires_at <= self.now:
+                position = self.position(order.symbol)
+                events += self._keep(expire(order, self.account, position, self.now))
+        return tuple(events)
+
+    def show(self, quote: Quote) -> QuoteRefusal | tuple[OrderUpdated, ...]:
+        """Apply a quote and match the live orders of its symbol, best price first."""
+        refused = refusal(quote, self.quotes.get(quote.symbol), self.now)
+        if refused is not None:
+            return refused
+        self.quotes[quote.symbol] = quote
+        events: list[OrderUpdated] = []
+        waiting = [order for order in self.live_orders if order.symbol == quote.symbol]
+        for order in sorted(waiting, key=_priority):
+            position, market = self.position(order.symbol), self._market(order.symbol)
+            if market.quote is not None:
+                events += self._keep(
+                    fill_resting(order, self.account, position, market, self._new_fill_id)
+                )
+        return tuple(events)
+
+    def _market(self, symbol: str) -> Market:
+        quote = self.quotes.get(symbol)
+        fresh = quote is not None and quote.is_fresh(self.now, STALENESS_LIMIT)
+        return Market(
+            instrument=INSTRUMENTS[symbol],
+            quote=quote if fresh else None,
+            costs=self.costs,
+            now=self.now,
+            day_end=(self.now // DAY + 1) * DAY,
+        )
+
+    def _new_fill_id(self) -> str:
+        return f"fill-{next(self._fill_numbers)}"
+
+    def _keep(self, decision: Decision) -> tuple[OrderUpdated, ...]:
+        if decision.events:
+            self.account = decision.account
+            self.positions[decision.position.symbol] = decision.position
+            self.orders[decision.order.id] = decision.order
+        return decision.events
+
+
+def make_quote(
+    symbol: str, bid: str, bid_size: str, ask: str, ask_size: str, *, time: Micros,
+    last: str | None = None, sequence: int = 0,
+) -> Quote:  # fmt: skip
+    """Return a quote of decimals as they are written; `last` is the bid unless given."""
+    return Quote(
+        symbol=symbol, bid=parse_units(bid), bid_size=parse_units(bid_size),
+        ask=parse_units(ask), ask_size=parse_units(ask_size), last=parse_units(last or bid),
+        time=time, sequence=sequence,
+    )  # fmt: skip
+
+
+def _priority(order: Order) -> tuple[str, bool, int, int]:
+    price = order.limit_price or 0
+    if order.side is Side.BUY:
+        price = -price
+    return (order.side.value, order.limit_price is not None, price, order.sequence)

@@ -1,0 +1,154 @@
+"""The service as its operator runs it: `bottrading serve` as processes of their own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import grpc
+import httpx
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from server.config import ENVIRONMENT_PREFIX
+
+START_SECONDS_MAX = 30
+STOP_SECONDS_MAX = 20
+POLL_SECONDS = 0.02
+
+
+class Process:
+    """One `bottrading serve`; whatever happens, nothing of it is left running."""
+
+    def __init__(
+        self, data_dir: Path, *options: str, rest: bool = False, wait: bool = True, **settings: str
+    ) -> None:
+        self.data_dir = data_dir
+        self.grpc = f"127.0.0.1:{free_port()}"
+        self.rest = f"127.0.0.1:{free_port()}"
+        self.log = data_dir.with_suffix(".log")
+        self._command = [
+            sys.executable, "-m", "server", "serve", "--data-dir", str(data_dir), "--seed", "1",
+            "--grpc", self.grpc, *(["--rest", self.rest] if rest else ["--no-rest"]), *options,
+        ]  # fmt: skip
+        self._settings = settings
+        self._with_rest = rest
+        self._process: subprocess.Popen[bytes] | None = None
+        self._wait = wait
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(STOP_SECONDS_MAX)
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        """Return the front's process."""
+        assert self._process is not None
+        return self._process
+
+    def start(self) -> None:
+        """Start it, again after it ended, and wait until it is ready."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(ENVIRONMENT_PREFIX)}
+        environment |= {f"{ENVIRONMENT_PREFIX}{k.upper()}": v for k, v in self._settings.items()}
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, env=environment, stderr=log)
+        if self._wait:
+            self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Wait until gRPC health, and REST if there is one, say that calls can come."""
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log.read_text()
+            if self.is_serving() and (not self._with_rest or self.is_rest_ready()):
+                return
+            time.sleep(POLL_SECONDS)
+        raise TimeoutError(self.log.read_text())
+
+    def is_serving(self) -> bool:
+        """Tell what gRPC health says."""
+        with channel(self.grpc) as opened:
+            try:
+                answer = health_pb2_grpc.HealthStub(opened).Check(
+                    health_pb2.HealthCheckRequest(), timeout=1
+                )
+            except grpc.RpcError:
+                return False
+        return answer.status == health_pb2.HealthCheckResponse.SERVING
+
+    def is_rest_ready(self) -> bool:
+        """Tell what /readyz says."""
+        try:
+            return httpx.get(f"http://{self.rest}/readyz", timeout=1).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def children(self) -> list[int]:
+        """Return the process ids of engine and bridge."""
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(number) for number in path.read_text().split()]
+
+    def engine(self) -> int:
+        """Return the process id of the engine."""
+        (found,) = [pid for pid in self.children() if b"engine_process" in command_line(pid)]
+        return found
+
+    def token(self, subject: str, *options: str) -> str:
+        """Return what `bottrading token` prints."""
+        command = [
+            sys.executable, "-m", "server", "token", subject, "--data-dir", str(self.data_dir),
+        ]  # fmt: skip
+        done = subprocess.run([*command, *options], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def kill(self) -> None:
+        """Kill the front with SIGKILL."""
+        self.process.kill()
+        self.process.wait(STOP_SECONDS_MAX)
+
+    def stop(self) -> int:
+        """Stop it with SIGTERM; return its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_SECONDS_MAX)
+
+
+def command_line(pid: int) -> bytes:
+    """Return the command line of a process; empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    """Wait until processes have ended."""
+    deadline = time.monotonic() + STOP_SECONDS_MAX
+    while any(command_line(pid) for pid in pids):
+        assert time.monotonic() < deadline, f"{pids} still run"
+        time.sleep(POLL_SECONDS)
+
+
+def channel(address: str) -> grpc.Channel:
+    """Open a channel of its own, with a connection that nothing shares."""
+    return grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
