@@ -140,8 +140,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._clear_deadline()
-        # uvicorn tells the newest request only, and would go on answering those before it.
-        self.pipeline.clear()
+        # Of pipelined requests uvicorn tells the newest only, not the one that is being answered.
         if self._answering is not None:
             self._answering.disconnected = True
         super().connection_lost(exc)

@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +10,10 @@ from typing import Annotated
 import typer
 
 from server import config
+from server.adapters import system_clock
 from server.config import Settings, SettingsError
 from server.domain.user import Identity, Plan
+from server.domain.values import SECOND
 
 USAGE_ERROR = 2
 
@@ -110,7 +111,7 @@ def token(
         issuer=settings.jwt_issuer, subject=subject, name=shown, plan=plan, is_operator=operator
     )
     secret = config.jwt_secret(settings)
-    now = int(time.time())
+    now = system_clock() // SECOND
     print(issue(settings.token_terms, secret, identity, now_seconds=now, ttl_seconds=ttl))
 
 

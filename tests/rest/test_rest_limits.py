@@ -192,8 +192,8 @@ def test_a_head_that_does_not_arrive_ends_the_connection(
     assert time.monotonic() - started < 3
 
 
-@pytest.mark.parametrize("dripped", [b"GET /api", b"\r\n"])
-def test_a_second_head_that_does_not_arrive_ends_the_connection_too(
+@pytest.mark.parametrize("dripped", [b"GET /api", b"\r\n", POST + KEY + length(10) + b"{"])
+def test_a_second_request_that_does_not_arrive_ends_the_connection_too(
     strict_bridge: RunningBridge, server: ServerDouble, dripped: bytes
 ) -> None:
     """A byte that begins no request ends uvicorn's own timer of idle connections."""

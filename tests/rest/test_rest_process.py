@@ -112,6 +112,7 @@ def test_an_address_without_a_port_is_told() -> None:
 
     assert ended.returncode != 0
     assert "rest" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_setting_out_of_range_is_told_by_its_name() -> None:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from bottrading.v1 import bot_trading_pb2 as trading
+from bottrading.v1 import market_data_pb2 as market
 from rest_bridge.request_fields import Invalid, json_message
 from rest_bridge.strict_json import JsonNumber
 from tests.rest.support import TOKEN, Failure, ServerDouble
@@ -283,6 +284,17 @@ def test_names_that_nobody_knows_are_told_up_to_a_bound(client: httpx.Client) ->
     answer = client.post("/orders", json={f"x{number}": 1 for number in range(3000)})
 
     assert len(refusal(answer)[1]) == 20
+
+
+@pytest.mark.parametrize(
+    "body", [{"quotes": [JsonNumber("1")] * 5000}, {f"x{number}": 1 for number in range(5000)}]
+)
+def test_reading_stops_where_there_are_problems_enough(body: dict[str, object]) -> None:
+    """A body of 64 KiB can hold 30 000 of them, at the cost of everyone else's calls."""
+    with pytest.raises(Invalid) as caught:
+        json_message(market.PublishQuotesRequest.DESCRIPTOR)(body)
+
+    assert len(caught.value.problems) < 30
 
 
 def test_a_flag_in_a_body_is_true_or_false() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from bottrading.v1 import bot_trading_pb2, order_pb2
 from server.config import jwt_secret
+from server.domain.user import Plan
 from tests.support.venue import Bot, Person, Venue, VenueFactory, refusal
 
 PLACE_ORDER = "/bottrading.v1.BotTrading/PlaceOrder"
@@ -63,9 +64,8 @@ BAD_ORDERS: list[tuple[str, str, dict[str, Any]]] = [
 
 
 async def place(bot: Bot, fields: dict[str, Any]) -> Any:
-    request = bot_trading_pb2.PlaceOrderRequest(
-        **{"symbol": "AAPL", "side": order_pb2.SIDE_BUY, "quantity": "1"} | fields
-    )
+    good: dict[str, Any] = {"symbol": "AAPL", "side": order_pb2.SIDE_BUY, "quantity": "1"}
+    request = bot_trading_pb2.PlaceOrderRequest(**good | fields)
     return await bot.trading.PlaceOrder(request, metadata=bot.metadata)
 
 
@@ -124,7 +124,7 @@ async def test_bytes_that_are_no_message_are_refused(
     venue: Venue, method: str, bodies: list[bytes]
 ) -> None:
     bot = await venue.bot()
-    raw = venue.channel.unary_unary(f"/bottrading.v1.BotTrading/{method}")
+    raw: Any = venue.channel.unary_unary(f"/bottrading.v1.BotTrading/{method}")
 
     for body in bodies:
         told = await refusal(raw(body, metadata=bot.metadata))
@@ -144,11 +144,9 @@ async def test_a_message_over_64_kib_is_refused(venue: Venue) -> None:
 async def test_a_method_that_nobody_knows_is_unimplemented(venue: Venue) -> None:
     bot = await venue.bot()
 
-    told = await refusal(
-        venue.channel.unary_unary("/bottrading.v1.BotTrading/Withdraw")(
-            b"", metadata=bot.metadata
-        )
-    )
+    withdraw: Any = venue.channel.unary_unary("/bottrading.v1.BotTrading/Withdraw")
+
+    told = await refusal(withdraw(b"", metadata=bot.metadata))
 
     assert told.code is grpc.StatusCode.UNIMPLEMENTED
 
@@ -166,9 +164,7 @@ async def test_every_way_not_to_have_a_key_is_told_the_same(venue: Venue) -> Non
         (("x-bot-key", bot.key.upper()),),
     ]  # fmt: skip
     told = [
-        await refusal(
-            bot.trading.GetAccount(bot_trading_pb2.GetAccountRequest(), metadata=sent)
-        )
+        await refusal(bot.trading.GetAccount(bot_trading_pb2.GetAccountRequest(), metadata=sent))
         for sent in metadata
     ]
 
@@ -224,7 +220,7 @@ async def test_every_token_that_proves_nothing_is_refused(venue: Venue) -> None:
     tokens = [
         "", "nonsense", "a.b.c",
         jwt.encode(good, b"x" * 32, algorithm="HS256"),
-        jwt.encode(good, None, algorithm="none"),
+        jwt.encode(good, "", algorithm="none"),
         jwt.encode(good, secret * 2, algorithm="HS512"),
         *(forged(venue, **{claim: None}) for claim in ("iss", "aud", "sub", "iat", "exp")),
         forged(venue, iss="somebody"), forged(venue, aud="somebody"),
@@ -292,8 +288,6 @@ async def test_rate_figures_come_with_every_answer_and_refusal(venue: Venue) -> 
 async def test_a_quota_is_counted_always_and_refused_only_where_it_is_enforced(
     start_venue: VenueFactory,
 ) -> None:
-    from server.domain.user import Plan
-
     venue = await start_venue(quotas="enforced", requests_per_minute=5_000)
     bot = await venue.bot(plan=Plan.FREE)
     for _ in range(999):

@@ -1,5 +1,6 @@
 """A venue in this process: real gRPC server, engine and database, with a clock to turn."""
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +64,14 @@ class Venue:
     log: list[bytes]
 
     @classmethod
-    async def start(cls, data_dir: Path, *, now: Micros = NOON, **options: object) -> Self:
+    async def start(cls, data_dir: Path, *, now: Micros = NOON, **options: Any) -> Self:
         """Start a venue on a published market without fees and slippage, unless told otherwise."""
-        given = {"market": "published", "fees": "none", "slippage": "none", **options}
+        given: dict[str, Any] = {
+            "market": "published",
+            "fees": "none",
+            "slippage": "none",
+            **options,
+        }
         settings = Settings(data_dir=data_dir, **given)
         clock, log = ManualClock(now), list[bytes]()
         parts = engine_bootstrap.build(settings.for_engine(), clock=clock)
@@ -95,8 +101,6 @@ class Venue:
         name: str | None = None, ttl_seconds: int = 600,
     ) -> str:  # fmt: skip
         """Return a token; the clock of tokens is the real one."""
-        import time
-
         identity = Identity(
             issuer=self.settings.jwt_issuer, subject=subject, name=name or subject, plan=plan,
             is_operator=operator,
@@ -117,7 +121,7 @@ class Venue:
 
     async def publish(
         self, symbol: str, bid: str, ask: str, *, size: str = "1000", **fields: Any
-    ) -> market_data_pb2.PublishQuotesResponse:
+    ) -> Any:
         """Publish a quote as an operator, one microsecond after the last one."""
         self.clock.now += 1
         quote = quote_pb2.PublishedQuote(
@@ -199,7 +203,7 @@ class Bot:
         request = getattr(module, f"{method}Request")(**fields)
         return await getattr(stub, method)(request, metadata=self.metadata)
 
-    async def order(self, order_id: str) -> order_pb2.Order:
+    async def order(self, order_id: str) -> Any:
         """Read an order."""
         return (await self.call("GetOrder", order_id=order_id)).order
 

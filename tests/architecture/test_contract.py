@@ -1,0 +1,102 @@
+"""The contract and what is derived from it agree."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import google.api
+from google.api import annotations_pb2
+from grpc import StatusCode
+
+from bottrading.v1 import (
+    annotations_pb2 as contract,
+)
+from bottrading.v1 import (
+    bot_trading_pb2,
+    error_reason_pb2,
+    key_management_pb2,
+    market_data_pb2,
+)
+from server.domain.errors import Reason
+from server.rpc.chain import contract_methods
+from server.rpc.errors import OUTCOMES, STATUS_OF
+from server.rpc.interceptors.authentication import METHOD_POLICY
+from server.rpc.server import FORWARDED
+
+ROOT = Path(__file__).parents[2]
+PROTOS = sorted((ROOT / "proto/bottrading/v1").glob("*.proto"))
+FILES = (bot_trading_pb2, key_management_pb2, market_data_pb2)
+METHODS = {
+    f"/{service.full_name}/{method.name}": method
+    for file in FILES
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+}
+
+
+def test_every_method_has_a_row_in_the_policy_and_no_row_is_left_over() -> None:
+    assert METHOD_POLICY.keys() == METHODS.keys()
+    assert {method.path for method in contract_methods()} == METHODS.keys()
+    assert FORWARDED.keys() <= METHODS.keys()
+
+
+def test_the_policy_says_what_the_contract_says() -> None:
+    for path, method in METHODS.items():
+        number = method.GetOptions().Extensions[contract.credential]
+        said = contract.Credential.Name(number)
+        assert said == f"CREDENTIAL_{METHOD_POLICY[path].value}", path
+
+
+def test_every_method_has_an_http_rule() -> None:
+    for path, method in METHODS.items():
+        rule = method.GetOptions().Extensions[annotations_pb2.http]
+        assert rule.WhichOneof("pattern"), path
+
+
+def test_reasons_are_those_of_the_contract_in_its_order() -> None:
+    names = [name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.keys()]
+    assert names == ["UNSPECIFIED", *(reason.value for reason in Reason)]
+
+
+def test_every_reason_is_a_status_or_the_outcome_of_an_order() -> None:
+    assert STATUS_OF.keys() | OUTCOMES == set(Reason)
+    assert not STATUS_OF.keys() & OUTCOMES
+
+
+def test_every_reason_tells_an_example_and_its_status() -> None:
+    text = (ROOT / "proto/bottrading/v1/error_reason.proto").read_text()
+    comments = dict(re.findall(r"((?:  //.*\n)+)  ERROR_REASON_(\w+) =", text))
+    comment_of = {name: comment for comment, name in comments.items()}
+    for reason in Reason:
+        comment = comment_of[reason.value]
+        assert "Example: " in comment, reason
+        code = STATUS_OF.get(reason)
+        if code is not None and reason not in (Reason.ROUTE_NOT_FOUND, Reason.METHOD_NOT_ALLOWED):
+            assert code.name in comment, f"{reason}: the status is {code.name}"
+    assert StatusCode.UNKNOWN not in STATUS_OF.values()
+
+
+def test_generated_code_is_what_the_protos_give(tmp_path: Path) -> None:
+    includes = ["-Iproto", f"-I{Path(next(iter(google.api.__path__))).parents[1]}"]
+    services = [str(path.relative_to(ROOT)) for path in PROTOS if "\nservice " in path.read_text()]
+    protoc = [sys.executable, "-m", "grpc_tools.protoc", *includes]
+    plugins = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+    for outputs, files in (
+        (["python", "mypy"], [str(path.relative_to(ROOT)) for path in PROTOS]),
+        (["grpc_python", "mypy_grpc"], services),
+    ):
+        targets = [
+            f"--{output}_out={'quiet:' if 'mypy' in output else ''}{tmp_path}" for output in outputs
+        ]
+        subprocess.run([*protoc, *targets, *files], check=True, cwd=ROOT, env=plugins)
+
+    fresh = {path.name: path.read_text() for path in (tmp_path / "bottrading/v1").iterdir()}
+    kept = {
+        path.name: path.read_text()
+        for path in (ROOT / "generated/bottrading/v1").iterdir()
+        if path.is_file()
+    }
+    assert fresh.keys() == kept.keys(), "run `make proto`"
+    for name, text in fresh.items():
+        assert kept[name] == text, f"{name}: run `make proto`"

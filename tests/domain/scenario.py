@@ -1,0 +1,213 @@
+"""Scenarios: tables that say, one step a line, what is done and what comes of it.
+
+    10:00:00 | quote AAPL 99.90 x 300 / 100.00 x 200 | -
+    10:00:01 | a: buy 300 AAPL limit 100.50 DAY      | a ACCEPTED
+             |                                       | a PARTIALLY_FILLED 200 at 100.00 fee 0.00
+             | show account balance reserved         | balance 80000.00, reserved 10050.00
+
+A step without a time happens at the time of the one before; `90d 10:00:00` is 90 days after the
+first day. An order is named by its letter; without a limit it is MARKET, without more it is GTC.
+A line without a step goes on with the outcome; `-` is no outcome. Each step is audited.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from server.domain.account import Account, Position, TradeStatistics
+from server.domain.events import OrderUpdated
+from server.domain.order import Order, Side, TimeInForce
+from server.domain.quote import QuoteRefusal
+from server.domain.values import DAY, SECOND, Micros, Units, format_money, format_units, parse_units
+from tests.domain.auditor import Auditor
+from tests.domain.book import BEGINNING, INSTRUMENTS, Book, Wish, make_costs, make_quote
+
+Subject = TypeVar("Subject", Account, Order, Position, TradeStatistics)
+
+
+def play(
+    table: str, *, balance: str = "100000.00", fees: bool = False, slippage: bool = False,
+    displayed: bool = True,
+) -> Book:  # fmt: skip
+    """Play the steps of a table on a new book and check what comes of each."""
+    costs = make_costs(fees=fees, slippage=slippage, displayed=displayed)
+    stage = Stage(Book(deposit=parse_units(balance), costs=costs), fees, displayed)
+    for step in _steps(table):
+        stage.book.now = step.time
+        found = stage.do(step.command)
+        assert found == step.expected, _difference(step, found)
+    return stage.book
+
+
+@dataclass(slots=True)
+class Step:
+    """One line of a table, with the lines that go on with its outcome."""
+
+    time: Micros
+    command: str
+    expected: list[str] = field(default_factory=list)
+
+
+class Stage:
+    """Where a scenario is played: a book and its auditor."""
+
+    def __init__(self, book: Book, fees: bool, displayed: bool) -> None:
+        self.book = book
+        self.auditor = Auditor(book, fees=fees, displayed=displayed)
+
+    def do(self, command: str) -> list[str]:
+        """Do a step and return what comes of it, a line for each event."""
+        match command.split():
+            case ["quote", symbol, bid, "x", bid_size, "/", ask, "x", ask_size, *more]:
+                return self._quote(symbol, (bid, bid_size, ask, ask_size), more)
+            case [name, "buy" | "sell" as side, quantity, symbol, *more] if name.endswith(":"):
+                wish = _wish(symbol, side, quantity, more)
+                return self._hear(self.book.place(name.removesuffix(":"), wish))
+            case ["cancel", name]:
+                return self._hear(self.book.cancel(name))
+            case ["expire"]:
+                return self._hear(self.book.expire())
+            case ["show", subject, *names]:
+                return [self._show(subject, names)]
+        raise ValueError(f"no such step: {command}")
+
+    def _quote(self, symbol: str, sides: tuple[str, str, str, str], more: list[str]) -> list[str]:
+        """Show a quote; after its sides come `last` and `number`, its sequence."""
+        options = dict(zip(more[::2], more[1::2], strict=True))
+        quote = make_quote(
+            symbol, *sides, time=self.book.now, last=options.get("last"),
+            sequence=int(options.get("number", 0)),
+        )  # fmt: skip
+        outcome = self.book.show(quote)
+        if isinstance(outcome, QuoteRefusal):
+            return [f"refused {outcome.value}"]
+        self.auditor.hear_quote(quote)
+        return self._hear(outcome)
+
+    def _hear(self, events: Iterable[OrderUpdated]) -> list[str]:
+        lines = []
+        for event in events:
+            self.auditor.hear(event)
+            lines.append(_told(event))
+        self.auditor.compare()
+        return lines
+
+    def _show(self, subject: str, names: list[str]) -> str:
+        if subject == "account":
+            return _fields(ACCOUNT_FIELDS, self.book.account, names)
+        if subject == "trades":
+            return _fields(TRADE_FIELDS, self.book.account.statistics, names)
+        if subject in INSTRUMENTS:
+            return _fields(POSITION_FIELDS, self.book.position(subject), names)
+        return _fields(ORDER_FIELDS, self.book.orders[subject], names)
+
+
+def plain(value: Units | None) -> str:
+    """Show a price or quantity without the zeros at its end."""
+    return "-" if value is None else format_units(value).rstrip("0").rstrip(".")
+
+
+def clock(moment: Micros | None) -> str:
+    """Show a moment as it is written in a table."""
+    if moment is None:
+        return "-"
+    days, rest = divmod(moment - BEGINNING, DAY)
+    seconds = rest // SECOND
+    shown = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return f"{days}d {shown}" if days else shown
+
+
+ACCOUNT_FIELDS: dict[str, Callable[[Account], str]] = {
+    "balance": lambda account: format_money(account.balance),
+    "reserved": lambda account: format_money(account.reserved),
+    "free": lambda account: format_money(account.buying_power),
+    "fees": lambda account: format_money(account.fees_paid),
+    "pnl": lambda account: format_money(account.realized_pnl),
+    "live": lambda account: str(account.live_orders),
+    "fills": lambda account: str(account.fills),
+}
+TRADE_FIELDS: dict[str, Callable[[TradeStatistics], str]] = {
+    "closed": lambda trades: str(trades.trades),
+    "wins": lambda trades: str(trades.wins),
+    "profit": lambda trades: format_money(trades.gross_profit),
+    "loss": lambda trades: format_money(trades.gross_loss),
+    "streaks": lambda trades: f"{trades.win_streak} {trades.loss_streak}",
+    "longest": lambda trades: f"{trades.longest_win_streak} {trades.longest_loss_streak}",
+}
+POSITION_FIELDS: dict[str, Callable[[Position], str]] = {
+    "quantity": lambda position: plain(position.quantity),
+    "held": lambda position: plain(position.reserved_quantity),
+    "basis": lambda position: format_money(position.cost_basis),
+    "buy_fees": lambda position: format_money(position.buy_fees),
+    "average": lambda position: plain(
+        position.average_cost(INSTRUMENTS[position.symbol].multiplier)
+    ),
+}
+ORDER_FIELDS: dict[str, Callable[[Order], str]] = {
+    "status": lambda order: order.status.value,
+    "filled": lambda order: plain(order.filled_quantity),
+    "average": lambda order: plain(order.average_price),
+    "reserved": lambda order: format_money(order.reserved),
+    "fees": lambda order: format_money(order.fees),
+    "pnl": lambda order: format_money(order.realized_pnl),
+    "expires": lambda order: clock(order.expires_at),
+    "message": lambda order: order.rejection_message or "-",
+}
+
+
+def _steps(table: str) -> list[Step]:
+    steps: list[Step] = []
+    time = BEGINNING
+    for line in table.strip().splitlines():
+        when, command, expected = (cell.strip() for cell in line.split("|"))
+        if when:
+            time = _moment(when)
+        if command:
+            steps.append(Step(time, command))
+        if expected != "-":
+            steps[-1].expected.append(expected)
+    return steps
+
+
+def _moment(text: str) -> Micros:
+    *days, clock_time = text.split()
+    hours, minutes, seconds = map(int, clock_time.split(":"))
+    first = int(days[0].removesuffix("d")) if days else 0
+    return BEGINNING + first * DAY + ((hours * 60 + minutes) * 60 + seconds) * SECOND
+
+
+def _wish(symbol: str, side: str, quantity: str, more: list[str]) -> Wish:
+    limit_price = None
+    if more[:1] == ["limit"]:
+        limit_price, more = parse_units(more[1]), more[2:]
+    (time_in_force,) = more or ["GTC"]
+    return Wish(
+        symbol=symbol, side=Side[side.upper()], quantity=parse_units(quantity),
+        limit_price=limit_price, time_in_force=TimeInForce[time_in_force],
+    )  # fmt: skip
+
+
+def _told(event: OrderUpdated) -> str:
+    order, fill = event.order, event.fill
+    line = f"{order.id} {event.type.value}"
+    if order.rejection_reason is not None:
+        return f"{line} {order.rejection_reason.value}"
+    if order.status_reason is not None:
+        return f"{line} {order.status_reason.value}"
+    if fill is None:
+        return line
+    line += f" {plain(fill.quantity)} at {plain(fill.price)} fee {format_money(fill.fee)}"
+    return line if fill.realized_pnl is None else f"{line} pnl {format_money(fill.realized_pnl)}"
+
+
+def _fields(
+    fields: dict[str, Callable[[Subject], str]], subject: Subject, names: list[str]
+) -> str:
+    return ", ".join(f"{name} {fields[name](subject)}" for name in names)
+
+
+def _difference(step: Step, found: list[str]) -> str:
+    lines = [f"{clock(step.time)} {step.command}"]
+    lines += [f"  expected  {line}" for line in step.expected or ["-"]]
+    lines += [f"  found     {line}" for line in found or ["-"]]
+    return "\n".join(lines)
