@@ -13,7 +13,7 @@ from server.engine.service import EngineService
 from server.market.sessions import AlwaysOpen
 from server.storage.database import open_writer
 from server.storage.unit_of_work import Writer
-from server.wire.answers import encoded_event
+from server.wire.answers import Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ def build(
         staleness_limit=settings.quote_staleness,
         new_id=chance.new_id,
     )
-    writer = Writer(open_writer(settings.database_url), encoded_event)
+    events = Events()
+    writer = Writer(open_writer(settings.database_url), events.encode)
     trading = Trading(
         new_unit=writer.unit_of_work,
         feed=feed,
@@ -53,4 +54,4 @@ def build(
         snapshot_interval=settings.snapshot_interval,
     )
     trading.recover()
-    return EngineParts(EngineService(trading, feed, clock), feed, writer)
+    return EngineParts(EngineService(trading, feed, events, clock), feed, writer)

@@ -49,9 +49,12 @@ MALFORMED = Refusal(
 class EngineService:
     """Answers calls in batches."""
 
-    def __init__(self, trading: Trading, feed: MarketFeed, clock: Clock) -> None:
+    def __init__(
+        self, trading: Trading, feed: MarketFeed, events: answers.Events, clock: Clock
+    ) -> None:
         self._trading = trading
         self._feed = feed
+        self._events = events
         self._clock = clock
 
     def handle(self, calls: Sequence[Call], more: Sequence[Command] = ()) -> list[bytes]:
@@ -63,7 +66,8 @@ class EngineService:
         frames = [pack_doorbell(doorbell) for doorbell in (batch.doorbells if batch else ())]
         for call, command in zip(calls, read, strict=True):
             result = command if isinstance(command, Refusal) else next(results)
-            frames.append(_answer(call, result))
+            frames.append(self._answer(call, result))
+        self._events.forget()
         return frames
 
     def board(self) -> bytes:
@@ -75,6 +79,46 @@ class EngineService:
             return self._READERS[call.method](self, call)
         except DecodeError:
             return MALFORMED
+
+    def _answer(self, call: Call, result: Result) -> bytes:
+        if isinstance(result, Refusal):
+            return pack_answer(call.id, Kind.REFUSAL, encode_refusal(result))
+        if isinstance(result, UserKnown):
+            user = result.user
+            return pack_answer(call.id, Kind.RESPONSE, orjson.dumps([user.id, user.account_id]))
+        if isinstance(result, Done):
+            return pack_answer(call.id, Kind.RESPONSE, b"")
+        return pack_answer(call.id, Kind.RESPONSE, self._message(call, result).SerializeToString())
+
+    def _message(
+        self, call: Call, result: Placed | Cancelled | KeyCreated | KeyRevoked | QuotesPublished
+    ) -> Message:
+        match result:
+            case Placed(order, replayed):
+                return bot_trading.PlaceOrderResponse(
+                    order=self._events.order(order, replayed=replayed)
+                )
+            case Cancelled(orders):
+                if call.method is Method.CANCEL_ORDER:
+                    return bot_trading.CancelOrderResponse(order=answers.order(orders[0]))
+                return bot_trading.CancelAllOrdersResponse(orders=answers.orders(orders))
+            case KeyCreated(key, secret):
+                new_key = bot_key_pb2.NewBotKey(
+                    id=key.id, label=key.label, key=secret,
+                    created_at=answers.timestamp(key.created_at),
+                )  # fmt: skip
+                return key_management.CreateBotKeyResponse(bot_key=new_key)
+            case KeyRevoked(key):
+                return key_management.RevokeBotKeyResponse(bot_key=answers.bot_key(key))
+            case QuotesPublished(accepted, refused):
+                return market_data.PublishQuotesResponse(
+                    accepted=accepted,
+                    refused=[
+                        quote_pb2.RefusedQuote(symbol=symbol, reason=enums.QUOTE_REFUSALS[why])
+                        for symbol, why in refused
+                    ],
+                )
+        assert_never(result)
 
     def _place_order(self, call: Call) -> Command | Refusal:
         request = bot_trading.PlaceOrderRequest.FromString(call.body)
@@ -128,43 +172,3 @@ def encode_usage(
 ) -> bytes:
     """Return counts of calls and last uses of keys as the body of RECORD_USAGE."""
     return orjson.dumps([calls, keys])
-
-
-def _answer(call: Call, result: Result) -> bytes:
-    if isinstance(result, Refusal):
-        return pack_answer(call.id, Kind.REFUSAL, encode_refusal(result))
-    if isinstance(result, UserKnown):
-        user = result.user
-        return pack_answer(call.id, Kind.RESPONSE, orjson.dumps([user.id, user.account_id]))
-    if isinstance(result, Done):
-        return pack_answer(call.id, Kind.RESPONSE, b"")
-    return pack_answer(call.id, Kind.RESPONSE, _message(call, result).SerializeToString())
-
-
-def _message(
-    call: Call, result: Placed | Cancelled | KeyCreated | KeyRevoked | QuotesPublished
-) -> Message:
-    match result:
-        case Placed(order, replayed):
-            return bot_trading.PlaceOrderResponse(order=answers.order(order, replayed=replayed))
-        case Cancelled(orders):
-            if call.method is Method.CANCEL_ORDER:
-                return bot_trading.CancelOrderResponse(order=answers.order(orders[0]))
-            return bot_trading.CancelAllOrdersResponse(orders=answers.orders(orders))
-        case KeyCreated(key, secret):
-            new_key = bot_key_pb2.NewBotKey(
-                id=key.id, label=key.label, key=secret,
-                created_at=answers.timestamp(key.created_at),
-            )  # fmt: skip
-            return key_management.CreateBotKeyResponse(bot_key=new_key)
-        case KeyRevoked(key):
-            return key_management.RevokeBotKeyResponse(bot_key=answers.bot_key(key))
-        case QuotesPublished(accepted, refused):
-            return market_data.PublishQuotesResponse(
-                accepted=accepted,
-                refused=[
-                    quote_pb2.RefusedQuote(symbol=symbol, reason=enums.QUOTE_REFUSALS[why])
-                    for symbol, why in refused
-                ],
-            )
-    assert_never(result)

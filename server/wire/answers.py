@@ -13,7 +13,7 @@ from bottrading.v1 import (
     portfolio_pb2,
     quote_pb2,
 )
-from server.domain.events import AccountOpened, Event, Fill
+from server.domain.events import AccountOpened, Event, Fill, OrderUpdated
 from server.domain.instrument import Instrument
 from server.domain.order import Order
 from server.domain.quote import Quote
@@ -82,8 +82,36 @@ def fill(value: Fill) -> fill_pb2.Fill:
     )
 
 
-def event(value: Event) -> order_update_pb2.AccountEvent:
-    """Return an entry of an account's log."""
+class Events:
+    """Encodes entries of accounts' logs as they are stored.
+
+    The message of each order is kept until `forget`: a batch shows it in its event and in the
+    answer to the call, and building it is a fifth of the work of placing an order.
+    """
+
+    def __init__(self) -> None:
+        self._orders: dict[int, tuple[Order, order_pb2.Order]] = {}
+
+    def encode(self, value: Event) -> bytes:
+        """Return an event as bytes."""
+        shown = None
+        if isinstance(value, OrderUpdated):
+            shown = order(value.order)
+            self._orders[id(value.order)] = (value.order, shown)
+        return event(value, shown).SerializeToString()
+
+    def order(self, value: Order, *, replayed: bool) -> order_pb2.Order:
+        """Return the message of an order."""
+        kept = self._orders.get(id(value))
+        return order(value, replayed=replayed) if kept is None or replayed else kept[1]
+
+    def forget(self) -> None:
+        """Drop the messages of a batch."""
+        self._orders.clear()
+
+
+def event(value: Event, shown: order_pb2.Order | None = None) -> order_update_pb2.AccountEvent:
+    """Return an entry of an account's log; `shown` is its order's message, if there is one."""
     if isinstance(value, AccountOpened):
         return order_update_pb2.AccountEvent(
             sequence=value.sequence,
@@ -100,15 +128,10 @@ def event(value: Event) -> order_update_pb2.AccountEvent:
         time=timestamp(value.time),
         order_update=order_update_pb2.OrderUpdate(
             type=enums.UPDATE_TYPES[value.type],
-            order=order(value.order),
+            order=shown or order(value.order),
             fill=None if value.fill is None else fill(value.fill),
         ),
     )
-
-
-def encoded_event(value: Event) -> bytes:
-    """Return an entry of an account's log as it is stored."""
-    return event(value).SerializeToString()
 
 
 def bot_key(value: BotKey) -> bot_key_pb2.BotKey:

@@ -196,7 +196,9 @@ def _told(event: OrderUpdated) -> str:
         return f"{line} {order.status_reason.value}"
     if fill is None:
         return line
-    line += f" {plain(fill.quantity)} at {plain(fill.price)} fee {format_money(fill.fee)}"
+    line += f" {plain(fill.quantity)} at {plain(fill.price)}"
+    if fill.fee:
+        line += f" fee {format_money(fill.fee)}"
     return line if fill.realized_pnl is None else f"{line} pnl {format_money(fill.realized_pnl)}"
 
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -26,7 +27,11 @@ from bottrading.v1 import (
 from tests.support.audit import audit
 from tests.support.process import Process, channel, free_port, wait_until_gone
 
-UNFENCED = {"orders_per_minute": "1000000", "requests_per_minute": "1000000"}
+UNFENCED: dict[str, Any] = {
+    "orders_per_minute": "1000000",
+    "requests_per_minute": "1000000",
+    "initial_balance": "900000000.00",
+}
 
 
 def make_key(service: Process, subject: str = "ada") -> str:
@@ -76,7 +81,7 @@ class Burst:
 def test_after_kill_9_in_a_burst_every_answered_order_is_there_and_nothing_is_half_done(
     tmp_path: Path, victim: str
 ) -> None:
-    with Process(tmp_path / "data", **UNFENCED, initial_balance="900000000.00") as service:
+    with Process(tmp_path / "data", **UNFENCED) as service:
         key = make_key(service)
         burst = Burst(service.grpc, key, threads=8)
         assert burst.some.wait(30)
@@ -137,7 +142,7 @@ def test_when_serve_is_killed_nothing_is_left_running(tmp_path: Path) -> None:
 
 
 def test_orders_answered_before_sigterm_are_there_after_the_next_start(tmp_path: Path) -> None:
-    with Process(tmp_path / "data", **UNFENCED, initial_balance="900000000.00") as service:
+    with Process(tmp_path / "data", **UNFENCED) as service:
         key = make_key(service)
         burst = Burst(service.grpc, key, threads=4)
         assert burst.some.wait(30)

@@ -88,7 +88,7 @@ class Process:
                 )
             except grpc.RpcError:
                 return False
-        return answer.status == health_pb2.HealthCheckResponse.SERVING
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     def is_rest_ready(self) -> bool:
         """Tell what /readyz says."""
