@@ -1,0 +1,245 @@
+"""Group commit: many calls in one batch, each with its own outcome, all or nothing each."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from bottrading.v1 import bot_trading_pb2 as pb
+from bottrading.v1 import error_reason_pb2, market_data_pb2, order_pb2, quote_pb2
+from server.application.commands import PassTime
+from server.application.ports import StorageBroken, StorageUnavailable
+from server.bootstrap import engine as bootstrap
+from server.bootstrap.engine import EngineParts
+from server.config import DATABASE_FILE, Settings
+from server.domain.errors import Reason
+from server.domain.user import Identity, Plan
+from server.engine.frames import (
+    NOBODY,
+    Answer,
+    Call,
+    FrameBuffer,
+    Kind,
+    Method,
+    decode_refusal,
+    encode_identity,
+    pack_call,
+    unpack_answer,
+    unpack_call,
+)
+from tests.support.audit import audit
+from tests.support.venue import NOON, ManualClock
+
+KEY_ID = "0198c0de-0000-7000-8000-000000000000"
+
+
+class Bench:
+    """An engine without processes around it."""
+
+    def __init__(self, data_dir: Path, clock: ManualClock) -> None:
+        self.data_dir, self.clock = data_dir, clock
+        settings = Settings(data_dir=data_dir, market="published", fees="none", slippage="none")
+        self.parts: EngineParts = bootstrap.build(settings.for_engine(), clock=clock)
+
+    def handle(self, *calls: Call, passing: bool = False) -> list[Answer]:
+        frames = self.parts.service.handle(calls, [PassTime()] if passing else [])
+        return [unpack_answer(frame) for frame in FrameBuffer().feed(b"".join(frames))]
+
+    def account(self, subject: str) -> str:
+        identity = Identity(
+            issuer="i", subject=subject, name=subject, plan=Plan.FREE, is_operator=False
+        )
+        (answer,) = self.handle(call(1, Method.KNOW_USER, "", encode_identity(identity)))
+        return str(orjson.loads(answer.body)[1])
+
+    def publish(self, symbol: str, bid: str, ask: str, size: str = "1000") -> Call:
+        self.clock.now += 1
+        quote = quote_pb2.PublishedQuote(
+            symbol=symbol, bid=bid, ask=ask, bid_size=size, ask_size=size
+        )
+        request = market_data_pb2.PublishQuotesRequest(quotes=[quote])
+        return call(7, Method.PUBLISH_QUOTES, "", request.SerializeToString())
+
+
+@pytest.fixture
+def bench(data_dir: Path) -> Iterator[Bench]:
+    made = Bench(data_dir, ManualClock(NOON))
+    yield made
+    made.parts.close()
+
+
+def call(number: int, method: Method, caller: str, body: bytes) -> Call:
+    return Call(number, method, caller, KEY_ID, body)
+
+
+def place(number: int, account: str, **fields: Any) -> Call:
+    given: dict[str, Any] = {"symbol": "AAPL", "side": order_pb2.SIDE_BUY, "quantity": "1"}
+    request = pb.PlaceOrderRequest(**given | fields)
+    return call(number, Method.PLACE_ORDER, account, request.SerializeToString())
+
+
+def order_of(answer: Answer) -> order_pb2.Order:
+    assert answer.kind is Kind.RESPONSE, answer
+    return pb.PlaceOrderResponse.FromString(answer.body).order
+
+
+def reason_of(answer: Answer) -> Reason:
+    assert answer.kind is Kind.REFUSAL, answer
+    return decode_refusal(answer.body).reason
+
+
+def test_calls_of_one_batch_see_what_those_before_them_did(bench: Bench) -> None:
+    ada = bench.account("ada")
+    answers = bench.handle(
+        bench.publish("AAPL", "99.00", "100.00"),
+        place(1, ada, quantity="600"),
+        place(2, ada, quantity="500"),
+        place(3, ada, side=order_pb2.SIDE_SELL, quantity="600"),
+        place(4, ada, client_order_id="a"),
+        place(5, ada, client_order_id="a"),
+    )
+
+    by_call = {answer.call_id: answer for answer in answers}
+    assert order_of(by_call[1]).status == order_pb2.ORDER_STATUS_FILLED
+    rejected = order_of(by_call[2])
+    assert rejected.rejection_reason == error_reason_pb2.ERROR_REASON_INSUFFICIENT_BUYING_POWER
+    assert order_of(by_call[3]).status == order_pb2.ORDER_STATUS_FILLED
+    assert order_of(by_call[5]).replayed
+    assert order_of(by_call[5]).id == order_of(by_call[4]).id
+    bench.parts.close()
+    assert len(audit(bench.data_dir)) == 4
+
+
+def test_doorbells_come_before_the_answers_of_their_batch(bench: Bench) -> None:
+    answers = bench.handle(bench.publish("AAPL", "99.00", "100.00"))
+
+    assert [answer.call_id for answer in answers] == [NOBODY, 7]
+    assert answers[0].kind is Kind.QUOTES_CHANGED
+
+
+def test_a_refused_call_leaves_its_neighbours_alone(bench: Bench) -> None:
+    ada = bench.account("ada")
+    answers = bench.handle(
+        place(1, ada, limit_price="1.00", order_type=order_pb2.ORDER_TYPE_LIMIT),
+        call(2, Method.PLACE_ORDER, ada, b"\xff"),
+        place(3, ada, quantity="-1"),
+        place(4, ada, limit_price="1.00", order_type=order_pb2.ORDER_TYPE_LIMIT),
+    )
+
+    assert order_of(answers[0]).status == order_pb2.ORDER_STATUS_OPEN
+    assert reason_of(answers[1]) is Reason.MALFORMED_REQUEST
+    assert reason_of(answers[2]) is Reason.DECIMAL_INVALID
+    assert order_of(answers[3]).status == order_pb2.ORDER_STATUS_OPEN
+
+
+def test_a_call_that_fails_is_told_so_and_the_others_of_its_batch_are_stored(
+    bench: Bench,
+) -> None:
+    """An account that does not exist stands for any bug: the batch is retried one by one."""
+    ada = bench.account("ada")
+    limit = {"limit_price": "1.00", "order_type": order_pb2.ORDER_TYPE_LIMIT}
+    answers = bench.handle(
+        place(1, ada, **limit), place(2, "nobody", **limit), place(3, ada, **limit)
+    )
+
+    assert order_of(answers[0]).status == order_pb2.ORDER_STATUS_OPEN
+    assert reason_of(answers[1]) is Reason.INTERNAL
+    assert "nobody" not in decode_refusal(answers[1].body).message
+    assert order_of(answers[2]).status == order_pb2.ORDER_STATUS_OPEN
+    bench.parts.close()
+    assert len(audit(bench.data_dir)) == 2
+
+
+def test_a_batch_that_is_not_stored_leaves_no_trace_in_memory(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full for one commit: quotes, money and positions are as before."""
+    ada = bench.account("ada")
+    bench.handle(bench.publish("AAPL", "99.00", "100.00"))
+    bench.handle(place(1, ada, quantity="10"))
+    connection = bench.parts.writer.connection
+
+    with monkeypatch.context() as broken:
+        broken.setattr(connection, "commit", _full)
+        quote = bench.publish("AAPL", "49.00", "50.00")
+        failed = bench.handle(quote, place(2, ada, quantity="10"))
+    after = bench.handle(place(3, ada, quantity="10"))
+
+    assert [reason_of(answer) for answer in failed] == [Reason.UNAVAILABLE] * 2
+    assert order_of(after[0]).filled_price == "100.00000000"
+    bench.parts.close()
+    assert len(audit(bench.data_dir)) == 2
+
+
+def _full() -> None:
+    raise StorageUnavailable("SQLITE_FULL")
+
+
+def test_a_disk_error_stops_the_engine_rather_than_going_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise StorageBroken("SQLITE_IOERR_FSYNC")
+
+    ada = bench.account("ada")
+    monkeypatch.setattr(bench.parts.writer.connection, "commit", broken)
+
+    with pytest.raises(StorageBroken):
+        bench.handle(place(1, ada), place(2, ada))
+
+
+def test_a_locked_database_is_unavailable_and_nothing_is_lost(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = bench.account("ada")
+    bench.parts.writer.connection.exec_driver_sql("PRAGMA busy_timeout = 1")
+    bench.parts.writer.connection.rollback()
+    other = sqlite3.connect(bench.data_dir / DATABASE_FILE, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    limit = {"limit_price": "1.00", "order_type": order_pb2.ORDER_TYPE_LIMIT}
+
+    locked = bench.handle(place(1, ada, **limit), place(2, ada, **limit))
+    other.execute("ROLLBACK")
+    other.close()
+    free = bench.handle(place(3, ada, **limit))
+
+    assert [reason_of(answer) for answer in locked] == [Reason.UNAVAILABLE] * 2
+    assert order_of(free[0]).status == order_pb2.ORDER_STATUS_OPEN
+
+
+def test_quotes_of_an_earlier_run_value_positions_but_are_not_traded_on(
+    bench: Bench, data_dir: Path
+) -> None:
+    ada = bench.account("ada")
+    bench.handle(bench.publish("AAPL", "99.00", "100.00"))
+    bench.handle(passing=True)
+    bench.parts.close()
+
+    again = Bench(data_dir, bench.clock)
+    order = order_of(again.handle(place(1, ada))[0])
+    quote = again.parts.feed.board.get("AAPL")
+    again.parts.close()
+
+    assert order.rejection_reason == error_reason_pb2.ERROR_REASON_NO_QUOTE
+    assert quote is not None
+    assert quote.ask == 100 * 10**8
+
+
+def test_frames_survive_any_way_of_being_cut() -> None:
+    frames = [
+        pack_call(number, Method.PLACE_ORDER, KEY_ID, "", b"x" * number) for number in (1, 300, 0)
+    ]
+    stream = b"".join(frames)
+    for size in (1, 7, len(stream)):
+        buffer = FrameBuffer()
+        calls = [
+            unpack_call(frame)
+            for start in range(0, len(stream), size)
+            for frame in buffer.feed(stream[start : start + size])
+        ]
+        assert [(it.id, it.caller_id, it.bot_key_id, len(it.body)) for it in calls] == [
+            (1, KEY_ID, "", 1), (300, KEY_ID, "", 300), (0, KEY_ID, "", 0),
+        ]  # fmt: skip

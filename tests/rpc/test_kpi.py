@@ -1,0 +1,83 @@
+"""Key performance indicators over gRPC, worked by hand."""
+
+import pytest
+
+from tests.support.venue import Bot, Venue
+
+
+async def trade(venue: Venue, bot: Bot, buy: str, sell: str) -> None:
+    """Buy ten at one price and sell them at another."""
+    await venue.publish("AAPL", buy, buy)
+    await bot.place("AAPL", "BUY", "10")
+    await venue.publish("AAPL", sell, sell)
+    await bot.place("AAPL", "SELL", "10")
+
+
+async def test_an_account_that_never_traded_has_no_ratios_and_no_rank(venue: Venue) -> None:
+    bot = await venue.bot()
+
+    kpi = (await bot.call("GetTradingKpi")).kpi
+
+    assert (kpi.total_return_pct, kpi.max_drawdown, kpi.total_trades) == (0.0, 0.0, 0)
+    for name in ("sharpe_ratio", "sortino_ratio", "win_rate", "profit_factor", "expectancy",
+                 "rank", "rank_total"):  # fmt: skip
+        assert not kpi.HasField(name), name
+
+
+async def test_closed_trades_make_the_figures(venue: Venue) -> None:
+    bot = await venue.bot()
+    for buy, sell in (("100", "120"), ("100", "110"), ("100", "95"), ("100", "100")):
+        await trade(venue, bot, buy, sell)
+
+    kpi = (await bot.call("GetTradingKpi")).kpi
+
+    assert kpi.total_trades == 4
+    assert kpi.win_rate == 50.0
+    assert kpi.profit_factor == 300 / 50
+    assert kpi.expectancy == (200 + 100 - 50) / 4
+    assert (kpi.consecutive_wins, kpi.consecutive_losses) == (2, 1)
+    assert kpi.total_return_pct == pytest.approx(0.25)
+    assert (kpi.rank, kpi.rank_total) == (1, 1)
+
+
+async def test_ratios_are_of_the_last_snapshot_of_each_day_and_of_now(venue: Venue) -> None:
+    """Equity 100 000 → 101 000, 99 000, 102 000 at the ends of days, 102 000 now."""
+    bot = await venue.bot()
+    await venue.publish("AAPL", "100", "100")
+    await bot.place("AAPL", "BUY", "100")
+    for price in ("110", "90", "120"):
+        venue.clock.turn(seconds=1)
+        await venue.publish("AAPL", price, price)
+        to_midnight = 86_400_000_000 - venue.clock.now % 86_400_000_000
+        venue.pass_time(seconds=to_midnight / 1_000_000 - 1.5)
+        venue.clock.turn(seconds=10)
+    kpi = (await bot.call("GetTradingKpi")).kpi
+
+    returns = [99_000 / 101_000 - 1, 102_000 / 99_000 - 1, 0.0]
+    mean = sum(returns) / 3
+    deviation = (sum((r - mean) ** 2 for r in returns) / 2) ** 0.5
+    downside = (returns[0] ** 2 / 3) ** 0.5
+    assert kpi.sharpe_ratio == pytest.approx(mean / deviation * 252**0.5, rel=1e-9)
+    assert kpi.sortino_ratio == pytest.approx(mean / downside * 252**0.5, rel=1e-9)
+    assert kpi.max_drawdown == pytest.approx(100 * 2_000 / 101_000, rel=1e-9)
+    assert kpi.total_return_pct == pytest.approx(2.0)
+
+
+async def test_ranks_are_by_return_and_leave_operators_and_idle_accounts_out(
+    venue: Venue,
+) -> None:
+    ada, bob, idle = await venue.bot("ada"), await venue.bot("bob"), await venue.bot("idle")
+    operator = await venue.bot("operator", operator=True)
+    await trade(venue, ada, "100", "101")
+    await trade(venue, bob, "100", "102")
+    await trade(venue, operator, "100", "200")
+
+    ranks = [
+        (
+            (await bot.call("GetTradingKpi")).kpi.rank,
+            (await bot.call("GetTradingKpi")).kpi.rank_total,
+        )
+        for bot in (ada, bob, idle, operator)
+    ]
+
+    assert ranks == [(2, 2), (1, 2), (0, 0), (0, 0)]

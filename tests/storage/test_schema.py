@@ -1,0 +1,85 @@
+"""The schema: what the migrations make is what the tables say, and queries stay on indexes."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from server.storage import statements
+from server.storage.database import sqlite_url
+from server.storage.migrate import NEWEST_REVISION, bring_up_to_date
+from server.storage.tables import metadata
+
+
+@pytest.fixture
+def connection(empty_database: Path) -> Iterator[sqlite3.Connection]:
+    opened = sqlite3.connect(empty_database)
+    yield opened
+    opened.close()
+
+
+def test_the_migrations_make_what_the_tables_say(empty_database: Path) -> None:
+    engine = create_engine(sqlite_url(empty_database))
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_indexes_of_the_migrations_have_the_conditions_of_the_tables(
+    connection: sqlite3.Connection, tmp_path: Path
+) -> None:
+    engine = create_engine(sqlite_url(tmp_path / "made.sqlite"))
+    metadata.create_all(engine)
+    engine.dispose()
+    made = sqlite3.connect(tmp_path / "made.sqlite")
+    query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+    try:
+        assert dict(connection.execute(query)) == dict(made.execute(query))
+    finally:
+        made.close()
+
+
+def test_migrating_again_changes_nothing(empty_database: Path) -> None:
+    before = empty_database.read_bytes()
+
+    assert bring_up_to_date(sqlite_url(empty_database)) == NEWEST_REVISION
+    assert empty_database.read_bytes() == before
+
+
+PAGE = "SELECT * FROM orders WHERE account_id = ? AND sequence < ? ORDER BY sequence DESC LIMIT 20"
+MATCH = "orders USING INDEX ix_orders_match (symbol=? AND side=? AND match_price"
+SEARCHES: dict[str, tuple[str, ...]] = {
+    statements.SELECT_ACCOUNTS: ("accounts USING INDEX sqlite_autoindex_accounts_1 (id=?)",),
+    statements.SELECT_POSITIONS: ("positions USING PRIMARY KEY (account_id=? AND symbol=?)",),
+    statements.SELECT_BY_CLIENT_ID: (
+        "orders USING INDEX uq_orders_client_order_id (account_id=? AND client_order_id=?)",
+    ),
+    statements.SELECT_REACHED: (f"{MATCH}>?)", f"{MATCH}<?)"),
+    PAGE: ("orders USING PRIMARY KEY (account_id=? AND sequence<?)",),
+    "SELECT * FROM orders WHERE orders.live = 1 AND orders.expires_at <= ?": (
+        "orders USING INDEX ix_orders_expiry (expires_at<?)",
+    ),
+    "SELECT * FROM orders WHERE account_id = ? AND id = ?": (
+        "orders USING INDEX sqlite_autoindex_orders_2 (account_id=? AND id=?)",
+    ),
+    "SELECT * FROM bot_keys WHERE key_hash = ?": (
+        "bot_keys USING INDEX sqlite_autoindex_bot_keys_2 (key_hash=?)",
+    ),
+}
+
+
+@pytest.mark.parametrize("statement", SEARCHES)
+def test_a_query_of_the_hot_path_stays_on_its_index(
+    connection: sqlite3.Connection, statement: str
+) -> None:
+    parameters = {"json": "[]"} if ":json" in statement else ("x",) * statement.count("?")
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+    steps = [row[3] for row in rows if "VIRTUAL TABLE" not in row[3]]
+    searches = tuple(step.removeprefix("SEARCH ") for step in steps if step.startswith("SEARCH"))
+
+    assert searches == SEARCHES[statement]
+    assert not any(step.startswith(("SCAN", "USE TEMP B-TREE")) for step in steps)
