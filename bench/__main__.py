@@ -1,5 +1,6 @@
 """`make bench`: rates and latencies of the service beside those of a bare server."""
 
+import asyncio
 import os
 import platform
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.load import LoadFailed, Target, calls_per_second, latency_p50_us
+from bench.parts import deciding_us, observing_us
 from bench.service import Service, free_port
 from bottrading.v1 import bot_trading_pb2, order_pb2
 
@@ -65,6 +67,9 @@ def _measure(directory: Path, service: Service, noop: str) -> None:
     placed = Count(service)
     print(f"{platform.python_implementation()} {platform.python_version()}, {_build()}; "
           f"{os.cpu_count()} cores; medians of {ROUNDS}")  # fmt: skip
+
+    observing, deciding = asyncio.run(observing_us()), deciding_us(directory)
+    _row("log line and counters, µs", f"{observing:.1f}", f"of {deciding:.0f} µs for the order")
 
     calls_per_second(bare, calls=200, in_flight=IN_FLIGHT)
     placed.run(ours, 200)

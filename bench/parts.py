@@ -1,0 +1,69 @@
+"""What parts of a call cost, each alone in this process."""
+
+import asyncio
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import orjson
+from grpc import StatusCode
+from prometheus_client import CollectorRegistry
+
+from bottrading.v1 import bot_trading_pb2, order_pb2
+from server.application.commands import PassTime
+from server.bootstrap.engine import build
+from server.config import Settings
+from server.domain.user import Identity, Plan
+from server.engine.frames import Call, FrameBuffer, Method, encode_identity, unpack_answer
+from server.line_writer import LineWriter
+from server.rpc.chain import contract_methods
+from server.rpc.interceptors.observability import CallJournal, Finished
+from server.storage.migrate import bring_up_to_date
+
+BATCH = 32
+BATCHES = 100
+
+
+async def observing_us() -> float:
+    """Return what a log line and the counters of a call cost, in microseconds of processor."""
+    lines = LineWriter(os.open(os.devnull, os.O_WRONLY))
+    journal = CallJournal(lines.write, CollectorRegistry())
+    method = contract_methods()[0]
+    begun = time.process_time()
+    for _ in range(BATCHES):
+        for number in range(BATCH):
+            journal.add(
+                Finished(method, StatusCode.OK, "", 0.001, str(number), "account", "key", number)
+            )
+        journal.flush()
+        await asyncio.sleep(0)
+    taken = time.process_time() - begun
+    lines.close()
+    return taken / (BATCH * BATCHES) * 1e6
+
+
+def deciding_us(directory: Path) -> float:
+    """Return what deciding and storing an order in a batch costs, in microseconds of processor."""
+    with tempfile.TemporaryDirectory(dir=directory) as name:
+        settings = Settings(data_dir=Path(name), seed=1, initial_balance="9000000000.00")
+        bring_up_to_date(settings.database_url)
+        parts = build(settings.for_engine())
+        parts.service.handle([], [PassTime()])
+        identity = Identity(issuer="", subject="", name="bench", plan=Plan.FREE, is_operator=False)
+        known = parts.service.handle([Call(1, Method.KNOW_USER, "", "", encode_identity(identity))])
+        (frame,) = FrameBuffer().feed(b"".join(known))
+        _, account_id = orjson.loads(unpack_answer(frame).body)
+        body = bot_trading_pb2.PlaceOrderRequest(
+            symbol="AAPL", side=order_pb2.SIDE_BUY, quantity="0.01"
+        ).SerializeToString()
+        calls = [
+            Call(number, Method.PLACE_ORDER, account_id, account_id, body)
+            for number in range(1, BATCH + 1)
+        ]
+        begun = time.process_time()
+        for _ in range(BATCHES):
+            parts.service.handle(calls)
+        taken = time.process_time() - begun
+        parts.close()
+    return taken / (BATCH * BATCHES) * 1e6

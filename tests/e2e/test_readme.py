@@ -1,0 +1,61 @@
+"""The README's commands work as pasted."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from server.config import ENVIRONMENT_PREFIX, Settings
+from tests.support.process import Process
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def pointed_at(service: Process, text: str) -> str:
+    """Return a command for a service on other ports, with other data."""
+    command = f"{sys.executable} -m server token"
+    return (
+        text.replace("127.0.0.1:8080", service.rest)
+        .replace("127.0.0.1:50051", service.grpc)
+        .replace(".venv/bin/bottrading token me", f"{command} me --data-dir {service.data_dir}")
+        .replace(
+            '[".venv/bin/bottrading", "token", "me"]',
+            repr([*command.split(), "me", "--data-dir", str(service.data_dir)]),
+        )
+    )
+
+
+def test_the_first_trade_works_as_pasted_over_rest_and_over_grpc(tmp_path: Path) -> None:
+    with Process(tmp_path / "data", rest=True) as service:
+        shell = pointed_at(service, blocks("sh")[1]).replace('KEY"\n', 'KEY"; echo\n')
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", shell],
+            capture_output=True, text=True, check=True, cwd=ROOT, timeout=30,
+        )  # fmt: skip
+        python = pointed_at(service, blocks("python")[0])
+        grpc = subprocess.run(
+            [sys.executable, "-c", python],
+            capture_output=True, text=True, check=True, cwd=ROOT, timeout=30,
+        )  # fmt: skip
+
+    documents = re.findall(r"^\{.*", re.sub(r"\}\{", "}\n{", done.stdout), re.MULTILINE)
+    order, portfolio = (json.loads(document) for document in documents)
+    assert (order["status"], order["filled_quantity"]) == ("FILLED", "10.00000000")
+    assert portfolio["positions"][0]["symbol"] == "AAPL"
+    assert grpc.stdout.startswith("ORDER_STATUS_FILLED ")
+
+
+def test_every_setting_is_in_the_readme_with_its_default() -> None:
+    rows = dict(re.findall(rf"^\| `{ENVIRONMENT_PREFIX}(\w+)` \| (.*?) ?\|", README, re.MULTILINE))
+
+    assert [name.lower() for name in rows] == list(Settings.model_fields)
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (None, "") else str(field.default)
+        shown = default.lower() if default in ("True", "False") else default
+        assert rows[name.upper()].strip("`") == shown, name
