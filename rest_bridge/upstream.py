@@ -1,7 +1,9 @@
 """The gRPC client: calls in raw bytes over several channels, taken in turn."""
 
+import asyncio
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -9,12 +11,12 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from rest_bridge.errors import RawMetadata
+from rest_bridge.errors import RawMetadata, Refusal
 from rest_bridge.headers import Metadata
 from rest_bridge.settings import Settings
 
+UnaryCall: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
 StreamCall: TypeAlias = "grpc.aio.UnaryStreamMultiCallable[bytes, bytes]"
-UnaryCalls: TypeAlias = Iterator["grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"]
 
 
 class Upstream:
@@ -22,40 +24,47 @@ class Upstream:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._channels: list[grpc.aio.Channel] = []
-        self._unary: dict[str, UnaryCalls] = {}
+        self._lanes: list[_Lane] = []
+        self._turns: Iterator[_Lane] = iter(())
+        self._stream_channel: grpc.aio.Channel
 
     async def open(self) -> None:
-        self._channels = [self._channel() for _ in range(self._settings.upstream_channels + 1)]
+        calls_max = self._settings.upstream_calls_per_channel_max
+        self._lanes = [
+            _Lane(self._channel(), asyncio.Semaphore(calls_max))
+            for _ in range(self._settings.upstream_channels)
+        ]
+        self._turns = itertools.cycle(self._lanes)
+        self._stream_channel = self._channel()
 
     async def close(self) -> None:
-        for channel in self._channels:
-            await channel.close()
+        for lane in self._lanes:
+            await lane.channel.close()
+        await self._stream_channel.close()
 
     async def call(self, rpc: str, request: bytes, metadata: Metadata) -> tuple[bytes, RawMetadata]:
         """Make a unary call; return the answer and its trailing metadata.
 
-        Raises grpc.aio.AioRpcError.
+        Raises grpc.aio.AioRpcError, and Refusal when the call found no place to be made in time.
         """
-        calls = self._unary.get(rpc)
-        if calls is None:
-            calls = self._unary[rpc] = itertools.cycle(
-                [channel.unary_unary(rpc) for channel in self._channels[:-1]]
-            )
-        call = next(calls)(
-            request, metadata=metadata, timeout=self._settings.upstream_deadline_seconds
-        )
-        return await call, await call.trailing_metadata()
+        deadline_seconds = self._settings.upstream_deadline_seconds
+        lane = next(self._turns)
+        await lane.take_place(deadline_seconds)
+        try:
+            call = lane.unary(rpc)(request, metadata=metadata, timeout=deadline_seconds)
+            return await call, await call.trailing_metadata()
+        finally:
+            lane.places.release()
 
     async def first_of_stream(self, rpc: str, request: bytes, metadata: Metadata) -> None:
         """Open a stream, wait for its first message and end it. Raises grpc.aio.AioRpcError."""
-        calls: StreamCall = self._channels[-1].unary_stream(rpc)
+        calls: StreamCall = self._stream_channel.unary_stream(rpc)
         call = calls(request, metadata=metadata, timeout=self._settings.upstream_deadline_seconds)
         await call.read()
         call.cancel()
 
     async def is_serving(self) -> bool:
-        stub = health_pb2_grpc.HealthStub(self._channels[-1])
+        stub = health_pb2_grpc.HealthStub(self._stream_channel)
         try:
             answer = await stub.Check(
                 health_pb2.HealthCheckRequest(), timeout=self._settings.readiness_deadline_seconds
@@ -81,6 +90,34 @@ class Upstream:
             _bytes_of(self._settings.target_certificate),
         )
         return grpc.aio.secure_channel(self._settings.target, credentials, options=options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """A channel and the places for calls on it.
+
+    Beyond the server's limit of streams a connection, a call is not queued but refused.
+    """
+
+    channel: grpc.aio.Channel
+    places: asyncio.Semaphore
+    calls: dict[str, UnaryCall] = field(default_factory=dict)
+
+    async def take_place(self, deadline_seconds: float) -> None:
+        if not self.places.locked():
+            await self.places.acquire()
+            return
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                await self.places.acquire()
+        except TimeoutError:
+            raise Refusal(503, "UNAVAILABLE", "The server is busy; nothing was done.") from None
+
+    def unary(self, rpc: str) -> UnaryCall:
+        call = self.calls.get(rpc)
+        if call is None:
+            call = self.calls[rpc] = self.channel.unary_unary(rpc)
+        return call
 
 
 def _bytes_of(path: Path | None) -> bytes | None:

@@ -173,17 +173,65 @@ def test_a_call_past_its_deadline_says_that_the_outcome_is_unknown(
     assert "client_order_id" in answer.json()["message"]
 
 
+def statuses_at_once(bridge: RunningBridge, count: int) -> list[bytes]:
+    """Make calls at one moment, each on a connection of its own."""
+    call = b"GET /api/v1/bot/account HTTP/1.1\r\nHost: b\r\nX-Bot-Key: k\r\n\r\n"
+    connections = [bridge.connect() for _ in range(count)]
+    for connection in connections:
+        connection.sendall(call)
+    answers = [connection.recv(65536) for connection in connections]
+    for connection in connections:
+        connection.close()
+    return [answer[9:12] for answer in answers]
+
+
+def test_more_calls_than_a_connection_takes_wait_for_their_turn(
+    house: House, server: ServerDouble
+) -> None:
+    """Sent at once, they would be refused as streams too many: a 503 for no fault of anyone."""
+    running, port = house.run(
+        started_server("127.0.0.1:0", server, ("grpc.max_concurrent_streams", 2))
+    )
+    bridge = house.bridge(
+        target=f"127.0.0.1:{port}", upstream_channels=1, upstream_calls_per_channel_max=2
+    )
+    statuses = [status for _ in range(5) for status in statuses_at_once(bridge, 40)]
+    bridge.close()
+    house.run(running.stop(None))
+
+    assert set(statuses) == {b"200"}
+
+
+def test_a_call_that_finds_no_place_in_time_is_503(
+    house: House, target: str, server: ServerDouble
+) -> None:
+    server.held.add("GetAccount")
+    bridge = house.bridge(
+        target=target,
+        upstream_channels=1,
+        upstream_calls_per_channel_max=1,
+        upstream_deadline_seconds=0.2,
+    )
+    statuses = statuses_at_once(bridge, 6)
+    bridge.close()
+
+    assert set(statuses) == {b"503", b"504"}
+
+
+async def started_server(
+    address: str, handler: ServerDouble, *options: tuple[str, int]
+) -> tuple[grpc.aio.Server, int]:
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), *options])
+    server.add_generic_rpc_handlers((handler,))
+    port = server.add_insecure_port(address)
+    await server.start()
+    return server, port
+
+
 def test_a_server_that_is_away_is_503_and_is_found_again_when_it_is_back(
     house: House, server: ServerDouble
 ) -> None:
-    async def start(address: str) -> tuple[grpc.aio.Server, int]:
-        started = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-        started.add_generic_rpc_handlers((server,))
-        port = started.add_insecure_port(address)
-        await started.start()
-        return started, port
-
-    first, port = house.run(start("127.0.0.1:0"))
+    first, port = house.run(started_server("127.0.0.1:0", server))
     bridge = house.bridge(target=f"127.0.0.1:{port}")
     with httpx.Client(base_url=bridge.url, headers=TOKEN, verify=False) as client:
         path = "/api/v1/bot/account"
@@ -191,7 +239,7 @@ def test_a_server_that_is_away_is_503_and_is_found_again_when_it_is_back(
         house.run(first.stop(None))
         away = client.get(path)
         ready = client.get("/readyz")
-        second, _ = house.run(start(f"127.0.0.1:{port}"))
+        second, _ = house.run(started_server(f"127.0.0.1:{port}", server))
         deadline = time.monotonic() + 10
         while client.get(path).status_code != 200:
             assert time.monotonic() < deadline
