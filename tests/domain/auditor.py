@@ -120,7 +120,10 @@ class Auditor:
         assert fill.realized_pnl is not None
         self.balance += amount - fee
         share = quantity / self.quantities[symbol]
-        basis, buy_fees = in_cents(self.bases[symbol] * share), in_cents(self.buy_fees[symbol] * share)
+        basis, buy_fees = (
+            in_cents(self.bases[symbol] * share),
+            in_cents(self.buy_fees[symbol] * share),
+        )
         self.quantities[symbol] -= quantity
         self.bases[symbol] -= basis
         self.buy_fees[symbol] -= buy_fees

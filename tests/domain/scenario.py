@@ -1,13 +1,16 @@
 """Scenarios: tables that say, one step a line, what is done and what comes of it.
 
+    given    | balance 100000.00, fees               | -
     10:00:00 | quote AAPL 99.90 x 300 / 100.00 x 200 | -
     10:00:01 | a: buy 300 AAPL limit 100.50 DAY      | a ACCEPTED
-             |                                       | a PARTIALLY_FILLED 200 at 100.00 fee 0.00
-             | show account balance reserved         | balance 80000.00, reserved 10050.00
+             |                                       | a PARTIALLY_FILLED 200 at 100 fee 1.00
+             | show account balance reserved         | balance 79999.00, reserved 10050.50
 
-A step without a time happens at the time of the one before; `90d 10:00:00` is 90 days after the
-first day. An order is named by its letter; without a limit it is MARKET, without more it is GTC.
-A line without a step goes on with the outcome; `-` is no outcome. Each step is audited.
+What is given is `balance`, `fees`, `slippage` and `no sizes`: quotes that fill any quantity;
+without that line, 100 000.00 and none of the others. A step without a time happens at the time
+of the one before; `90d 10:00:00` is 90 days after the first day. An order is named by its
+letter; without a limit it is MARKET, without more it is GTC. A line without a step goes on with
+the outcome; `-` is no outcome. Each step is audited.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,14 +28,10 @@ from tests.domain.book import BEGINNING, INSTRUMENTS, Book, Wish, make_costs, ma
 Subject = TypeVar("Subject", Account, Order, Position, TradeStatistics)
 
 
-def play(
-    table: str, *, balance: str = "100000.00", fees: bool = False, slippage: bool = False,
-    displayed: bool = True,
-) -> Book:  # fmt: skip
+def play(table: str) -> Book:
     """Play the steps of a table on a new book and check what comes of each."""
-    costs = make_costs(fees=fees, slippage=slippage, displayed=displayed)
-    stage = Stage(Book(deposit=parse_units(balance), costs=costs), fees, displayed)
-    for step in _steps(table):
+    stage = Stage(*_rows(table))
+    for step in stage.steps:
         stage.book.now = step.time
         found = stage.do(step.command)
         assert found == step.expected, _difference(step, found)
@@ -51,9 +50,13 @@ class Step:
 class Stage:
     """Where a scenario is played: a book and its auditor."""
 
-    def __init__(self, book: Book, fees: bool, displayed: bool) -> None:
-        self.book = book
-        self.auditor = Auditor(book, fees=fees, displayed=displayed)
+    def __init__(self, given: dict[str, str], steps: list[Step]) -> None:
+        assert given.keys() <= {"balance", "fees", "slippage", "no"}, f"cannot give {given}"
+        fees, displayed = "fees" in given, "no" not in given
+        costs = make_costs(fees=fees, slippage="slippage" in given, displayed=displayed)
+        self.book = Book(deposit=parse_units(given.get("balance", "100000")), costs=costs)
+        self.auditor = Auditor(self.book, fees=fees, displayed=displayed)
+        self.steps = steps
 
     def do(self, command: str) -> list[str]:
         """Do a step and return what comes of it, a line for each event."""
@@ -88,7 +91,7 @@ class Stage:
         lines = []
         for event in events:
             self.auditor.hear(event)
-            lines.append(_told(event))
+            lines.append(told(event))
         self.auditor.compare()
         return lines
 
@@ -100,6 +103,22 @@ class Stage:
         if subject in INSTRUMENTS:
             return _fields(POSITION_FIELDS, self.book.position(subject), names)
         return _fields(ORDER_FIELDS, self.book.orders[subject], names)
+
+
+def told(event: OrderUpdated) -> str:
+    """Show an event as the outcome of a step."""
+    order, fill = event.order, event.fill
+    line = f"{order.id} {event.type.value}"
+    if order.rejection_reason is not None:
+        return f"{line} {order.rejection_reason.value}"
+    if order.status_reason is not None:
+        return f"{line} {order.status_reason.value}"
+    if fill is None:
+        return line
+    line += f" {plain(fill.quantity)} at {plain(fill.price)}"
+    if fill.fee:
+        line += f" fee {format_money(fill.fee)}"
+    return line if fill.realized_pnl is None else f"{line} pnl {format_money(fill.realized_pnl)}"
 
 
 def plain(value: Units | None) -> str:
@@ -155,18 +174,25 @@ ORDER_FIELDS: dict[str, Callable[[Order], str]] = {
 }
 
 
-def _steps(table: str) -> list[Step]:
+def _rows(table: str) -> tuple[dict[str, str], list[Step]]:
+    """Return what is given, by its first word, and the steps."""
+    given: dict[str, str] = {}
     steps: list[Step] = []
     time = BEGINNING
     for line in table.strip().splitlines():
         when, command, expected = (cell.strip() for cell in line.split("|"))
+        if when == "given":
+            for text in command.split(", "):
+                word, _, more = text.partition(" ")
+                given[word] = more
+            continue
         if when:
             time = _moment(when)
         if command:
             steps.append(Step(time, command))
         if expected != "-":
             steps[-1].expected.append(expected)
-    return steps
+    return given, steps
 
 
 def _moment(text: str) -> Micros:
@@ -187,24 +213,7 @@ def _wish(symbol: str, side: str, quantity: str, more: list[str]) -> Wish:
     )  # fmt: skip
 
 
-def _told(event: OrderUpdated) -> str:
-    order, fill = event.order, event.fill
-    line = f"{order.id} {event.type.value}"
-    if order.rejection_reason is not None:
-        return f"{line} {order.rejection_reason.value}"
-    if order.status_reason is not None:
-        return f"{line} {order.status_reason.value}"
-    if fill is None:
-        return line
-    line += f" {plain(fill.quantity)} at {plain(fill.price)}"
-    if fill.fee:
-        line += f" fee {format_money(fill.fee)}"
-    return line if fill.realized_pnl is None else f"{line} pnl {format_money(fill.realized_pnl)}"
-
-
-def _fields(
-    fields: dict[str, Callable[[Subject], str]], subject: Subject, names: list[str]
-) -> str:
+def _fields(fields: dict[str, Callable[[Subject], str]], subject: Subject, names: list[str]) -> str:
     return ", ".join(f"{name} {fields[name](subject)}" for name in names)
 
 

@@ -49,29 +49,32 @@ def test_a_waiting_sale_fills_at_later_bids_and_holds_back_the_rest_of_the_posit
 
 def test_a_waiting_order_reserves_all_that_is_left_when_that_is_less() -> None:
     play("""
+    given    | balance 1000                      | -
     10:00:00 | quote AAPL 9 x 1 / 10 x 40        | -
              | a: buy 100 AAPL                   | a ACCEPTED
              |                                   | a PARTIALLY_FILLED 40 at 10
              | show account reserved free        | reserved 600.00, free 0.00
              | b: buy 0.00000001 AAPL limit 0.01 | b REJECTED INSUFFICIENT_BUYING_POWER
-    """, balance="1000")
+    """)
 
 
 def test_a_later_fill_takes_what_can_be_paid_and_the_rest_is_cancelled() -> None:
     """600.00 pay for 46.153846153… shares at 13.00; stocks trade in steps of 0.00000001."""
     play("""
+    given    | balance 1000                | -
     10:00:00 | quote AAPL 9 x 1 / 10 x 40  | -
              | a: buy 100 AAPL             | a ACCEPTED
              |                             | a PARTIALLY_FILLED 40 at 10
     10:00:01 | quote AAPL 9 x 1 / 13 x 500 | a PARTIALLY_FILLED 46.15384615 at 13
              |                             | a CANCELLED INSUFFICIENT_BUYING_POWER
              | show account balance live   | balance 0.00, live 0
-    """, balance="1000")
+    """)
 
 
 def test_what_can_be_paid_is_floored_to_whole_contracts() -> None:
     """600.00 pay for two contracts of 100 at 2.50, not for a third."""
     play("""
+    given    | balance 1000                    | -
     10:00:00 | quote CALL 0.90 x 1 / 1.00 x 4  | -
              | a: buy 9 CALL                   | a ACCEPTED
              |                                 | a PARTIALLY_FILLED 4 at 1
@@ -80,22 +83,24 @@ def test_what_can_be_paid_is_floored_to_whole_contracts() -> None:
              |                                 | a CANCELLED INSUFFICIENT_BUYING_POWER
              | show account balance reserved   | balance 100.00, reserved 0.00
              | show CALL quantity basis        | quantity 6, basis 900.00
-    """, balance="1000")
+    """)
 
 
 def test_what_cannot_be_paid_at_all_is_cancelled_without_a_fill() -> None:
     play("""
+    given    | balance 1000                    | -
     10:00:00 | quote CALL 0.90 x 1 / 1.00 x 4  | -
              | a: buy 9 CALL                   | a ACCEPTED
              |                                 | a PARTIALLY_FILLED 4 at 1
     10:00:01 | quote CALL 6.00 x 1 / 6.01 x 10 | a CANCELLED INSUFFICIENT_BUYING_POWER
              | show account balance reserved   | balance 600.00, reserved 0.00
-    """, balance="1000")
+    """)
 
 
 def test_a_later_fill_pays_its_fee_out_of_the_same_money() -> None:
     """Two contracts would cost 599.30 and bring the order's fee from 2.60 to 3.90, 1.30 more."""
     play("""
+    given    | balance 1002.60, fees             | -
     10:00:00 | quote CALL 0.90 x 1 / 1.00 x 4    | -
              | a: buy 9 CALL                     | a ACCEPTED
              |                                   | a PARTIALLY_FILLED 4 at 1 fee 2.60
@@ -103,12 +108,13 @@ def test_a_later_fill_pays_its_fee_out_of_the_same_money() -> None:
     10:00:01 | quote CALL 2.40 x 1 / 2.9965 x 10 | a PARTIALLY_FILLED 1 at 2.9965 fee 0.65
              |                                   | a CANCELLED INSUFFICIENT_BUYING_POWER
              | show account balance              | balance 299.70
-    """, balance="1002.60", fees=True)
+    """)
 
 
 def test_a_later_fill_never_takes_what_other_orders_hold() -> None:
     """330.00 of 600.00 are not held by the LIMIT order: they pay for 16.5 shares."""
     play("""
+    given    | balance 1000                  | -
     10:00:00 | quote AAPL 9 x 1 / 10 x 40    | -
              | b: buy 30 AAPL limit 9        | b ACCEPTED
              | a: buy 60 AAPL                | a ACCEPTED
@@ -117,37 +123,42 @@ def test_a_later_fill_never_takes_what_other_orders_hold() -> None:
     10:00:01 | quote AAPL 9 x 1 / 20 x 100   | a PARTIALLY_FILLED 16.5 at 20
              |                               | a CANCELLED INSUFFICIENT_BUYING_POWER
              | show account balance reserved | balance 270.00, reserved 270.00
-    """, balance="1000")
+    """)
 
 
 def test_a_later_fill_takes_free_money_beyond_its_reservation() -> None:
     play("""
+    given    | balance 1000                  | -
     10:00:00 | quote AAPL 9 x 1 / 10 x 0     | -
              | a: buy 10 AAPL                | a ACCEPTED
              | show a status reserved        | status OPEN, reserved 105.00
     10:00:01 | quote AAPL 9 x 1 / 50 x 10    | a FILLED 10 at 50
              | show account balance reserved | balance 500.00, reserved 0.00
-    """, balance="1000")
+    """)
 
 
 def test_a_market_order_must_be_able_to_pay_the_worst_slippage_and_the_fee() -> None:
     """10 × 100.02 (2 basis points) and a fee of 1.00 may be needed, though less is paid."""
-    table = """
+    play("""
+    given    | balance 1001.19, fees, slippage | -
     10:00:00 | quote AAPL 99 x 300 / 100 x 100 | -
-             | a: buy 10 AAPL                  | {outcome}
-    """
-    rejected = "a REJECTED INSUFFICIENT_BUYING_POWER"
-    play(table.format(outcome=rejected), balance="1001.19", fees=True, slippage=True)
-    accepted = "a ACCEPTED\n | | a FILLED 10 at 100.001 fee 1.00"
-    book = play(table.format(outcome=accepted), balance="1001.20", fees=True, slippage=True)
-    assert book.account.balance == 19 * 10**6
+             | a: buy 10 AAPL                  | a REJECTED INSUFFICIENT_BUYING_POWER
+    """)
+    play("""
+    given    | balance 1001.20, fees, slippage | -
+    10:00:00 | quote AAPL 99 x 300 / 100 x 100 | -
+             | a: buy 10 AAPL                  | a ACCEPTED
+             |                                 | a FILLED 10 at 100.001 fee 1.00
+             | show account balance            | balance 0.19
+    """)
 
 
 def test_a_market_order_without_displayed_sizes_fills_whole() -> None:
     play("""
+    given    | no sizes                    | -
     10:00:00 | quote AAPL 99 x 0 / 100 x 0 | -
              | a: buy 500 AAPL FOK         | a ACCEPTED
              |                             | a FILLED 500 at 100
              | b: sell 500 AAPL IOC        | b ACCEPTED
              |                             | b FILLED 500 at 99 pnl -500.00
-    """, displayed=False)
+    """)

@@ -81,7 +81,7 @@ def test_an_order_ends_as_the_table_says(
         assert order.status is OrderStatus.REJECTED
     else:
         found = order.status.value
-        assert [event.type.value for event in events][0] == "ACCEPTED"
+        assert events[0].type.value == "ACCEPTED"
     if order.filled_quantity:
         found += f" {order.filled_quantity // parse_units('1')}"
     assert found == outcome

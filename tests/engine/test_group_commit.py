@@ -243,3 +243,60 @@ def test_frames_survive_any_way_of_being_cut() -> None:
         assert [(it.id, it.caller_id, it.bot_key_id, len(it.body)) for it in calls] == [
             (1, KEY_ID, "", 1), (300, KEY_ID, "", 300), (0, KEY_ID, "", 0),
         ]  # fmt: skip
+
+
+def test_cancelling_all_orders_takes_those_of_the_same_batch_and_nobody_elses(
+    bench: Bench,
+) -> None:
+    ada, bob = bench.account("ada"), bench.account("bob")
+    limit = {"limit_price": "1.00", "order_type": order_pb2.ORDER_TYPE_LIMIT}
+
+    answers = bench.handle(
+        place(1, ada, **limit),
+        place(2, bob, **limit),
+        place(3, ada, symbol="MSFT", **limit),
+        call(4, Method.CANCEL_ALL_ORDERS, ada, b""),
+    )
+
+    cancelled = pb.CancelAllOrdersResponse.FromString(answers[3].body).orders
+    assert [order.id for order in cancelled] == [order_of(answers[2]).id, order_of(answers[0]).id]
+    assert order_of(bench.handle(place(5, bob, **limit))[0]).status == order_pb2.ORDER_STATUS_OPEN
+    bench.parts.close()
+    audit(bench.data_dir)
+
+
+def test_an_order_in_the_memory_of_a_batch_is_still_its_accounts_alone(bench: Bench) -> None:
+    ada, bob = bench.account("ada"), bench.account("bob")
+    limit = {"limit_price": "1.00", "order_type": order_pb2.ORDER_TYPE_LIMIT}
+    order = order_of(bench.handle(place(1, ada, **limit))[0])
+    request = pb.CancelOrderRequest(order_id=order.id).SerializeToString()
+
+    answers = bench.handle(
+        call(2, Method.CANCEL_ORDER, ada, request), call(3, Method.CANCEL_ORDER, bob, request)
+    )
+
+    assert answers[0].kind is Kind.RESPONSE
+    assert reason_of(answers[1]) is Reason.ORDER_NOT_FOUND
+
+
+def test_a_commit_that_failed_after_it_was_stored_is_read_anew(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a failed commit was stored is not known: nothing remembered may be trusted."""
+    ada = bench.account("ada")
+    bench.handle(bench.publish("AAPL", "99.00", "100.00"))
+    bench.handle(place(1, ada, quantity="10"))
+    connection = bench.parts.writer.connection
+    commit = connection.commit
+
+    def stored_and_failed() -> None:
+        commit()
+        raise StorageUnavailable("SQLITE_BUSY")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(connection, "commit", stored_and_failed)
+        bench.handle(place(2, ada, quantity="10"))
+    bench.handle(place(3, ada, quantity="10"))
+
+    bench.parts.close()
+    assert len(audit(bench.data_dir)) == 3

@@ -341,3 +341,19 @@ async def test_streams_are_not_offered_yet_and_say_so(venue: Venue) -> None:
     told = await refusal(anext(aiter(stream)))
     assert (told.code, told.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_OFFERED")
     assert (await refusal(anext(aiter(wrong)))).code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_bug_is_told_by_an_opaque_id_and_nothing_else(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot = await venue.bot()
+
+    def broken(account_id: str) -> None:
+        raise RuntimeError(f"SELECT secret FROM {account_id}")
+
+    monkeypatch.setattr(venue.base.reads, "holdings", broken)
+    told = await refusal(bot.portfolio())
+
+    assert (told.code, told.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert "SELECT" not in told.message
+    assert told.message.split()[2].rstrip(";") in caplog.text

@@ -1,0 +1,144 @@
+"""Random trading: steps that strategies or dice may choose, done on audited books."""
+
+from dataclasses import dataclass
+
+from server.domain.events import OrderUpdated
+from server.domain.order import Side, TimeInForce
+from server.domain.quote import Quote, QuoteRefusal
+from server.domain.values import DAY, SCALE, SECOND, Micros, Units, parse_units
+from tests.domain.auditor import Auditor
+from tests.domain.book import INSTRUMENTS, Book, Wish, make_costs
+
+LEVELS = {"AAPL": parse_units("100"), "BTC-USD": parse_units("92000"), "CALL": parse_units("1.5")}
+SIZES = {
+    "AAPL": ["0.00000001", "0.3", "7", "33.33333333", "250", "9000"],
+    "BTC-USD": ["0.00000001", "0.00012", "0.003", "0.21", "0.5", "70"],
+    "CALL": ["1", "2", "3", "7", "40", "900"],
+}
+QUANTITIES = {symbol: [parse_units(text) for text in texts] for symbol, texts in SIZES.items()}
+SYMBOLS = list(LEVELS)
+DEPOSITS = [parse_units("1000"), parse_units("20000"), parse_units("5000000")]
+WAITS: list[Micros] = [0, 1, SECOND, 16 * SECOND, DAY, 91 * DAY]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewQuote:
+    """A quote at a percentage of the symbol's level; its sizes are numbers in QUANTITIES."""
+
+    symbol: str
+    percent: int
+    spread_bps: int
+    bid_size: int
+    ask_size: int
+    odd_lot: Units
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """An order of a quantity in QUANTITIES, or of eighths of what is held or can be bought."""
+
+    book: int
+    symbol: str
+    side: Side
+    size: int
+    eighths: int
+    limit_percent: int | None
+    time_in_force: TimeInForce
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The end of one of a book's live orders."""
+
+    book: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The passing of time, after which what is overdue expires."""
+
+    time: Micros
+
+
+Step = NewQuote | NewOrder | Cancel | Wait
+
+
+class Floor:
+    """Books that see the same quotes, each with an auditor who looks after every step."""
+
+    def __init__(self, *, fees: bool, slippage: bool, displayed: bool) -> None:
+        costs = make_costs(fees=fees, slippage=slippage, displayed=displayed)
+        self.books = [
+            Book(deposit=deposit, costs=costs, name=f"account {number}")
+            for number, deposit in enumerate(DEPOSITS)
+        ]
+        self.auditors = [Auditor(book, fees=fees, displayed=displayed) for book in self.books]
+        self.events: list[OrderUpdated] = []
+        self._numbers = 0
+
+    def do(self, step: Step) -> None:
+        """Do one step and audit all books."""
+        self._numbers += 1
+        match step:
+            case NewQuote():
+                self._show(_quote(step, self.books[0].now, self._numbers))
+            case NewOrder():
+                book = self.books[step.book]
+                wish = _wish(step, book)
+                if wish.quantity:
+                    self._hear(step.book, book.place(f"order {self._numbers}", wish))
+            case Cancel():
+                book = self.books[step.book]
+                live = book.live_orders
+                if live:
+                    order = live[step.number % len(live)]
+                    self._hear(step.book, book.cancel(order.id))
+            case Wait():
+                for number, book in enumerate(self.books):
+                    book.now += step.time
+                    self._hear(number, book.expire())
+        for auditor in self.auditors:
+            auditor.compare()
+
+    def _show(self, quote: Quote) -> None:
+        for number, (book, auditor) in enumerate(zip(self.books, self.auditors, strict=True)):
+            outcome = book.show(quote)
+            assert not isinstance(outcome, QuoteRefusal), "the quote is in order"
+            auditor.hear_quote(quote)
+            self._hear(number, outcome)
+
+    def _hear(self, number: int, events: tuple[OrderUpdated, ...]) -> None:
+        for event in events:
+            self.auditors[number].hear(event)
+        self.events += events
+
+
+def _quote(step: NewQuote, now: Micros, sequence: int) -> Quote:
+    sizes = [0, *QUANTITIES[step.symbol]]
+    bid = LEVELS[step.symbol] * step.percent // 100
+    ask = bid + bid * step.spread_bps // 10_000
+    return Quote(
+        symbol=step.symbol, bid=bid, bid_size=sizes[step.bid_size] + step.odd_lot,
+        ask=ask, ask_size=sizes[step.ask_size] + step.odd_lot, last=bid, time=now,
+        sequence=sequence,
+    )  # fmt: skip
+
+
+def _wish(step: NewOrder, book: Book) -> Wish:
+    instrument, level = INSTRUMENTS[step.symbol], LEVELS[step.symbol]
+    if not step.eighths:
+        quantity = QUANTITIES[step.symbol][step.size]
+    elif step.side is Side.SELL:
+        quantity = book.position(step.symbol).quantity * step.eighths // 8
+    else:
+        money = book.account.buying_power * step.eighths // 8
+        quantity = money * SCALE // (level * instrument.multiplier)
+    quantity -= quantity % instrument.quantity_step
+    limit_price = None
+    if step.limit_percent is not None:
+        limit_price = level * step.limit_percent // 100
+    return Wish(
+        symbol=step.symbol, side=step.side, quantity=quantity, limit_price=limit_price,
+        time_in_force=step.time_in_force,
+    )  # fmt: skip

@@ -1,0 +1,96 @@
+"""Random trading under an auditor: whatever is done, what must hold holds after every step."""
+
+from collections import Counter
+from collections.abc import Sequence
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.domain.errors import Reason
+from server.domain.order import OrderUpdateType, Side, StatusReason, TimeInForce
+from server.domain.risk import RULES
+from tests.domain.random_trading import (
+    DEPOSITS,
+    QUANTITIES,
+    SYMBOLS,
+    WAITS,
+    Cancel,
+    Floor,
+    NewOrder,
+    NewQuote,
+    Step,
+    Wait,
+)
+
+REPRODUCIBLE = settings(derandomize=True, database=None, deadline=None, max_examples=400)
+
+a_symbol = st.sampled_from(SYMBOLS)
+a_book = st.integers(0, len(DEPOSITS) - 1)
+a_size = st.integers(0, len(QUANTITIES["AAPL"]) - 1)
+new_quotes = st.builds(
+    NewQuote, symbol=a_symbol, percent=st.integers(40, 170), spread_bps=st.integers(0, 300),
+    bid_size=a_size, ask_size=a_size, odd_lot=st.sampled_from([0, 0, 1, 99_999_999]),
+)  # fmt: skip
+new_orders = st.builds(
+    NewOrder, book=a_book, symbol=a_symbol, side=st.sampled_from(Side), size=a_size,
+    eighths=st.integers(0, 8), limit_percent=st.none() | st.integers(40, 170),
+    time_in_force=st.sampled_from(TimeInForce),
+)  # fmt: skip
+cancels = st.builds(Cancel, a_book, st.integers(0, 9))
+waits = st.builds(Wait, st.sampled_from(WAITS))
+steps = st.lists(new_quotes | new_orders | new_orders | cancels | waits, min_size=25, max_size=60)
+
+
+def trade(steps: Sequence[Step], *, fees: bool, slippage: bool, displayed: bool) -> Floor:
+    floor = Floor(fees=fees, slippage=slippage, displayed=displayed)
+    for step in steps:
+        floor.do(step)
+    return floor
+
+
+@REPRODUCIBLE
+@given(steps, st.booleans(), st.booleans(), st.booleans())
+def test_whatever_is_done_books_and_events_agree_and_repeat(
+    steps: list[Step], fees: bool, slippage: bool, displayed: bool
+) -> None:
+    once = trade(steps, fees=fees, slippage=slippage, displayed=displayed)
+    again = trade(steps, fees=fees, slippage=slippage, displayed=displayed)
+    assert once.events == again.events
+
+
+def test_random_runs_see_every_outcome_there_is() -> None:
+    """An auditor who sees nothing happen would prove nothing: these runs show what he sees."""
+    dice = Random(2)
+    seen = Counter[object]()
+    for _ in range(16):
+        floor = trade([throw(dice) for _ in range(250)], fees=True, slippage=True, displayed=True)
+        for event in floor.events:
+            seen.update([event.type, event.order.status_reason, event.order.rejection_reason])
+        seen["a row of wins"] += any(
+            book.account.statistics.longest_win_streak > 1 for book in floor.books
+        )
+    out_of_reach = {Reason.TOO_MANY_OPEN_ORDERS, Reason.ORDER_TOO_LARGE}
+    reasons = {reason for reason, _ in RULES} - out_of_reach
+    expected = [*OrderUpdateType, *StatusReason, *reasons, "a row of wins"]
+    assert [outcome for outcome in expected if seen[outcome] < 5] == []
+
+
+def throw(dice: Random) -> Step:
+    kind = dice.random()
+    symbol, book = dice.choice(SYMBOLS), dice.randrange(len(DEPOSITS))
+    if kind < 0.35:
+        return NewQuote(
+            symbol=symbol, percent=dice.randint(40, 170), spread_bps=dice.randint(0, 300),
+            bid_size=dice.randint(0, 5), ask_size=dice.randint(0, 5),
+            odd_lot=dice.choice([0, 0, 1, 99_999_999]),
+        )  # fmt: skip
+    if kind < 0.85:
+        return NewOrder(
+            book=book, symbol=symbol, side=dice.choice(list(Side)), size=dice.randint(0, 5),
+            eighths=dice.randint(0, 8), limit_percent=dice.choice([None, dice.randint(60, 150)]),
+            time_in_force=dice.choice(list(TimeInForce)),
+        )  # fmt: skip
+    if kind < 0.88:
+        return Cancel(book, dice.randint(0, 9))
+    return Wait(dice.choices(WAITS, [9, 9, 9, 3, 2, 1])[0])
