@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ async def start_venue(data_dir: Path) -> AsyncIterator[VenueFactory]:
     """Return how to start a venue: a real gRPC server and engine on a real database."""
     started: list[Venue] = []
 
-    async def start(**settings: object) -> Venue:
+    async def start(**settings: Any) -> Venue:
         venue = await Venue.start(data_dir, **settings)
         started.append(venue)
         return venue

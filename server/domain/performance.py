@@ -1,6 +1,7 @@
 """Key performance indicators, one function each: ratios for people, so in floating point."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import fsum, sqrt
 
 from server.domain.account import TradeStatistics
@@ -44,7 +45,7 @@ def max_drawdown_pct(equities: Sequence[Units]) -> float:
 def period_returns(equities: Sequence[Units]) -> list[float]:
     """Return the relative change from each point to the next; points of zero equity end it."""
     returns: list[float] = []
-    for before, after in zip(equities, equities[1:], strict=False):
+    for before, after in pairwise(equities):
         if before <= 0:
             break
         returns.append((after - before) / before)

@@ -160,9 +160,7 @@ def _not_fillable(it: Situation) -> str | None:
     if it.order.time_in_force is not TimeInForce.FOK:
         return None
     assert it.quote is not None, "a FOK order without a quote is rejected before"
-    found = match(
-        it.order, it.account, it.position, it.instrument, it.quote, it.costs, takes=True
-    )
+    found = match(it.order, it.account, it.position, it.instrument, it.quote, it.costs, takes=True)
     if found is not None and found.quantity == it.order.quantity:
         return None
     return "The quote does not fill the whole quantity now; lower it or let the order wait."

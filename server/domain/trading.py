@@ -143,9 +143,7 @@ def _accept(decision: Decision, market: Market) -> Decision:
         )
         order = replace(order, reserved=held)
     else:
-        position = replace(
-            position, reserved_quantity=position.reserved_quantity + order.quantity
-        )
+        position = replace(position, reserved_quantity=position.reserved_quantity + order.quantity)
     return _record(
         Decision(account=account, position=position, order=order),
         OrderUpdateType.ACCEPTED, market.now,

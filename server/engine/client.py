@@ -22,6 +22,8 @@ from server.engine.frames import (
 from server.engine.service import EngineService
 
 RETRY_SECONDS = 1.0
+ANSWER_SECONDS_MAX = 10.0
+SWEEP_SECONDS = 1.0
 
 AWAY = Refusal(
     reason=Reason.UNAVAILABLE,
@@ -30,7 +32,7 @@ AWAY = Refusal(
 )
 OUTCOME_UNKNOWN = Refusal(
     reason=Reason.UNAVAILABLE,
-    message="The engine stopped before it answered: the outcome is unknown."
+    message="The engine did not answer: the outcome is unknown."
     " Look an order up by its client_order_id, or repeat the call with the same one.",
     retry_after_seconds=RETRY_SECONDS,
 )
@@ -88,7 +90,8 @@ class SocketEngine(asyncio.Protocol):
         self._on_lost = on_lost
         self._transport: asyncio.WriteTransport | None = None
         self._buffer = FrameBuffer()
-        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        # In the order of their calls: the first one waits longest.
+        self._waiting: dict[int, tuple[asyncio.Future[bytes], float]] = {}
         self._ids = itertools.count(NOBODY + 1)
         self._outgoing: list[bytes] = []
 
@@ -100,7 +103,7 @@ class SocketEngine(asyncio.Protocol):
             future.set_exception(EngineRefused(AWAY))
             return future
         call_id = next(self._ids)
-        self._waiting[call_id] = future
+        self._waiting[call_id] = (future, self._loop.time())
         if not self._outgoing:
             self._loop.call_soon(self._send)
         self._outgoing.append(pack_call(call_id, method, caller_id, bot_key_id, body))
@@ -108,12 +111,15 @@ class SocketEngine(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.WriteTransport", transport)
+        self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
     def data_received(self, data: bytes) -> None:
         for frame in self._buffer.feed(data):
             answer = unpack_answer(frame)
             if answer.call_id != NOBODY:
-                _settle(self._waiting.pop(answer.call_id), answer)
+                waiting = self._waiting.pop(answer.call_id, None)
+                if waiting is not None:
+                    _settle(waiting[0], answer)
             elif answer.kind is Kind.READY:
                 self._on_ready()
             else:
@@ -123,15 +129,27 @@ class SocketEngine(asyncio.Protocol):
         self._transport = None
         self._outgoing.clear()
         waiting, self._waiting = self._waiting, {}
-        for future in waiting.values():
-            if not future.done():
-                future.set_exception(EngineRefused(OUTCOME_UNKNOWN))
+        for future, _ in waiting.values():
+            _give_up(future)
         self._on_lost()
 
     def close(self) -> None:
         """Close this end: the engine finishes what it took and exits."""
         if self._transport is not None:
             self._transport.close()
+
+    def _sweep(self) -> None:
+        """Give up calls that an engine which hangs has not answered."""
+        if self._transport is None:
+            return
+        overdue = self._loop.time() - ANSWER_SECONDS_MAX
+        while self._waiting:
+            call_id, (future, begun) = next(iter(self._waiting.items()))
+            if begun > overdue:
+                break
+            del self._waiting[call_id]
+            _give_up(future)
+        self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
     def _send(self) -> None:
         if self._transport is not None and self._outgoing:
@@ -167,3 +185,8 @@ def _settle(future: "asyncio.Future[bytes]", answer: Answer) -> None:
         future.set_result(answer.body)
     else:
         future.set_exception(EngineRefused(decode_refusal(answer.body)))
+
+
+def _give_up(future: "asyncio.Future[bytes]") -> None:
+    if not future.done():
+        future.set_exception(EngineRefused(OUTCOME_UNKNOWN))

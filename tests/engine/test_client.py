@@ -1,0 +1,104 @@
+"""The front's side of the engine, over a real socket pair."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from server.application.market_feed import QuoteBoard
+from server.engine import client
+from server.engine.client import Doorbells, EngineRefused, SocketEngine
+from server.engine.frames import FrameBuffer, Kind, Method, pack_answer, unpack_call
+
+
+class Pair:
+    """A client and the other end of its socket."""
+
+    def __init__(self) -> None:
+        self.lost = asyncio.Event()
+        self.ended: list[str] = []
+
+    async def open(self) -> None:
+        ours, self.theirs = socket.socketpair()
+        self.theirs.setblocking(False)
+        doorbells = Doorbells(QuoteBoard(0), self.ended.append)
+        _, self.engine = await asyncio.get_running_loop().create_connection(
+            lambda: SocketEngine(doorbells, lambda: None, self.lost.set), sock=ours
+        )
+
+    async def received(self, calls: int) -> list[int]:
+        buffer, ids = FrameBuffer(), list[int]()
+        while len(ids) < calls:
+            data = await asyncio.get_running_loop().sock_recv(self.theirs, 65536)
+            ids += [unpack_call(frame).id for frame in buffer.feed(data)]
+        return ids
+
+    async def answer(self, *frames: bytes) -> None:
+        await asyncio.get_running_loop().sock_sendall(self.theirs, b"".join(frames))
+
+    def call(self) -> "asyncio.Future[bytes]":
+        return self.engine.call(Method.PLACE_ORDER, "account", "key", b"body")
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[Pair]:
+    opened = Pair()
+    await opened.open()
+    yield opened
+    opened.engine.close()
+    opened.theirs.close()
+
+
+async def test_answers_find_their_calls_in_any_order(pair: Pair) -> None:
+    first, second = pair.call(), pair.call()
+    one, two = await pair.received(2)
+    await pair.answer(
+        pack_answer(two, Kind.RESPONSE, b"two"), pack_answer(one, Kind.RESPONSE, b"one")
+    )
+
+    assert (await first, await second) == (b"one", b"two")
+
+
+async def test_calls_in_flight_are_told_that_their_outcome_is_unknown(pair: Pair) -> None:
+    call = pair.call()
+    await pair.received(1)
+    pair.theirs.close()
+
+    with pytest.raises(EngineRefused) as told:
+        await call
+    assert "unknown" in told.value.refusal.message
+    await pair.lost.wait()
+    with pytest.raises(EngineRefused) as later:
+        await pair.call()
+    assert "nothing was done" in later.value.refusal.message
+
+
+async def test_an_engine_that_hangs_is_not_waited_for_for_ever(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "ANSWER_SECONDS_MAX", 0.0)
+    call = pair.call()
+    (call_id,) = await pair.received(1)
+    pair.engine._sweep()
+
+    with pytest.raises(EngineRefused):
+        await call
+    late = pair.call()
+    await pair.answer(pack_answer(call_id, Kind.RESPONSE, b"late"))
+    await pair.answer(pack_answer((await pair.received(1))[0], Kind.RESPONSE, b"next"))
+    assert await late == b"next"
+
+
+async def test_an_answer_to_a_caller_who_went_away_harms_nobody(pair: Pair) -> None:
+    gone, stays = pair.call(), pair.call()
+    one, two = await pair.received(2)
+    gone.cancel()
+    await pair.answer(
+        pack_answer(0, Kind.KEY_ENDED, b"key-1"),
+        pack_answer(one, Kind.RESPONSE, b"one"),
+        pack_answer(two, Kind.RESPONSE, b"two"),
+    )
+
+    assert await stays == b"two"
+    assert pair.ended == ["key-1"]
