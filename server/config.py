@@ -191,10 +191,13 @@ def load(**options: object) -> Settings:
         raise SettingsError(f"{name}: {message}") from None
 
 
-def bridge_environment() -> dict[str, str]:
-    """Return the environment for the bridge process: everything but the token secret."""
-    hidden = f"{ENVIRONMENT_PREFIX}JWT_SECRET"
-    return {name: value for name, value in os.environ.items() if name.upper() != hidden}
+def child_environment() -> dict[str, str]:
+    """Return the environment for engine and bridge, which are told by other ways whom to call.
+
+    The token secret is the front's alone.
+    """
+    hidden = (f"{ENVIRONMENT_PREFIX}JWT_SECRET", f"{ENVIRONMENT_PREFIX}TARGET")
+    return {k: v for k, v in os.environ.items() if not k.upper().startswith(hidden)}
 
 
 def jwt_secret(settings: Settings) -> bytes:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
+from tempfile import TemporaryDirectory
 
 import grpc
 from prometheus_client import start_http_server
@@ -17,7 +18,7 @@ from server.config import (
     LOCK_FILE,
     Settings,
     SettingsError,
-    bridge_environment,
+    child_environment,
     split_address,
 )
 from server.engine.client import EngineRefused, SocketEngine
@@ -57,33 +58,40 @@ class Supervisor:
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then let calls in flight finish."""
+        # The bridge comes in through a socket that only this user can reach, so that it needs
+        # no certificates however the public port is guarded.
+        with TemporaryDirectory(prefix="bottrading-") as directory:
+            await self._run(f"unix:{directory}/front.sock")
+
+    async def _run(self, local: str) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        await self._bind()
+        await self._bind(local)
         if self._settings.metrics:
             host, port = split_address(self._settings.metrics)
             start_http_server(port, host, self._front.registry)
         await self._engine.start()
         await self._front.server.start()
         if not self._settings.no_rest:
-            self._start_bridge()
+            self._start_bridge(local)
         background = [
             asyncio.create_task(self._flush_usage()),
             asyncio.create_task(self._forget_idle()),
-            asyncio.create_task(self._watch_bridge()),
+            asyncio.create_task(self._watch_bridge(local)),
         ]
         await self._stopping.wait()
         for task in background:
             task.cancel()
         await self._drain()
 
-    async def _bind(self) -> None:
+    async def _bind(self, local: str) -> None:
         await _await_free("grpc", self._settings.grpc)
         if not self._settings.no_rest:
             await _await_free("rest", self._settings.rest)
         try:
             self._front.server.bind(self._settings.grpc, _credentials(self._settings))
+            self._front.server.bind(local)
         except RuntimeError:
             raise SettingsError(_busy("grpc", self._settings.grpc)) from None
 
@@ -106,29 +114,26 @@ class Supervisor:
         self._restarts.add(task)
         task.add_done_callback(self._restarts.discard)
 
-    def _start_bridge(self) -> None:
+    def _start_bridge(self, local: str) -> None:
         settings = self._settings
-        environment = bridge_environment()
-        if settings.tls_certificate is not None:
-            environment["BOTTRADING_TARGET_CA"] = str(settings.tls_certificate)
         command = [
-            sys.executable, "-m", "rest_bridge", "--target", settings.grpc,
+            sys.executable, "-m", "rest_bridge", "--target", local,
             "--rest", settings.rest, "--exit-with-stdin",
         ]  # fmt: skip
         if settings.insecure:
             command.append("--insecure")
         # Only this process holds the write end: the bridge sees its end even after SIGKILL.
         self._bridge = subprocess.Popen(
-            command, stdin=subprocess.PIPE, env=environment, start_new_session=True
+            command, stdin=subprocess.PIPE, env=child_environment(), start_new_session=True
         )
 
-    async def _watch_bridge(self) -> None:
+    async def _watch_bridge(self, local: str) -> None:
         while True:
             await asyncio.sleep(BUSY_RETRY_PAUSE_SECONDS)
             if self._bridge is not None and self._bridge.poll() is not None:
                 log.error("The bridge ended with %d; starting it again.", self._bridge.returncode)
                 await asyncio.sleep(1)
-                self._start_bridge()
+                self._start_bridge(local)
 
     async def _flush_usage(self) -> None:
         while True:
@@ -192,7 +197,7 @@ class EngineProcess:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "server.engine_process", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=bridge_environment(),
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=child_environment(),
                 start_new_session=True,
             )  # fmt: skip
         body = self._settings.for_engine().to_json()

@@ -79,6 +79,14 @@ class Process:
             time.sleep(POLL_SECONDS)
         raise TimeoutError(self.log.read_text())
 
+    def wait_until_rest_is_ready(self) -> None:
+        """Wait until /readyz says that calls can come."""
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not self.is_rest_ready():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(POLL_SECONDS)
+
     def is_serving(self) -> bool:
         """Tell what gRPC health says."""
         with channel(self.grpc) as opened:
