@@ -137,13 +137,14 @@ def migrate(
     database: Annotated[str | None, typer.Option(metavar="URL")] = None,
 ) -> None:
     """Bring the database's schema up to date."""
+    from server.application.ports import StorageBroken, StorageUnavailable
     from server.storage.migrate import SchemaTooNew, bring_up_to_date
 
     settings = config.load(data_dir=data_dir, database=database)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     try:
         revision = bring_up_to_date(settings.database_url)
-    except SchemaTooNew as error:
+    except (SchemaTooNew, StorageBroken, StorageUnavailable) as error:
         raise SettingsError(f"database: {error}") from None
     print(f"{settings.database_url}: schema {revision}")
 

@@ -13,7 +13,9 @@ from tempfile import TemporaryDirectory
 import grpc
 from prometheus_client import start_http_server
 
+from server.application.ports import StorageBroken, StorageUnavailable
 from server.bootstrap import front as bootstrap
+from server.bootstrap import venue
 from server.config import (
     LOCK_FILE,
     Settings,
@@ -27,6 +29,9 @@ from server.engine.frames import Method as EngineMethod
 from server.engine.service import encode_usage
 from server.line_writer import LineWriter
 from server.locking import LockHeld, take_lock
+from server.market.secret import SecretFileError
+from server.market.universe_file import UniverseError
+from server.rpc.tokens import JwksError
 from server.storage.migrate import SchemaTooNew, bring_up_to_date
 
 log = logging.getLogger(__name__)
@@ -230,17 +235,24 @@ class EngineProcess:
 
 def serve(settings: Settings) -> None:
     """Run the service; raise SettingsError when it cannot start."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
     try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
         with take_lock(settings.data_dir / LOCK_FILE, BUSY_RETRY_SECONDS):
             bring_up_to_date(settings.database_url)
+            # The engine would fail on these at every start; here they are one clear line.
+            engine = settings.for_engine()
+            venue.quote_source(engine, venue.universe(engine))
             import uvloop
 
             uvloop.run(_run(settings))
     except LockHeld:
         raise SettingsError(f"data_dir: {settings.data_dir} is in use by another server") from None
-    except SchemaTooNew as error:
+    except (SchemaTooNew, StorageBroken, StorageUnavailable) as error:
         raise SettingsError(f"database: {error}") from None
+    except (UniverseError, SecretFileError, JwksError) as error:
+        raise SettingsError(str(error)) from None
+    except OSError as error:
+        raise SettingsError(f"{error.filename}: {error.strerror}") from None
 
 
 async def _run(settings: Settings) -> None:

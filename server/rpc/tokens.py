@@ -23,6 +23,11 @@ SECRET_ALGORITHMS = ("HS256",)
 KEY_ALGORITHMS = ("RS256", "ES256", "EdDSA")
 REQUIRED_CLAIMS = ["exp", "iat", "iss", "aud", "sub"]
 
+
+class JwksError(ValueError):
+    """The published keys cannot be read."""
+
+
 KeyFinder = Callable[[str], Any]
 
 
@@ -71,13 +76,19 @@ def secret_verifier(terms: TokenTerms, secret: bytes) -> TokenVerifier:
 
 
 def jwks_verifier(terms: TokenTerms, location: str) -> TokenVerifier:
-    """Return a verifier for tokens signed with a key of a JWKS, by URL or file name."""
+    """Return a verifier for tokens signed with a key of a JWKS, by URL or file name.
+
+    Raises JwksError for a file that is none.
+    """
     if location.startswith(("http://", "https://")):
         client = PyJWKClient(location, cache_keys=True, timeout=JWKS_TIMEOUT_SECONDS)
         return TokenVerifier(
             terms, lambda token: client.get_signing_key_from_jwt(token).key, KEY_ALGORITHMS
         )
-    keys = [PyJWK(entry) for entry in json.loads(Path(location).read_text())["keys"]]
+    try:
+        keys = [PyJWK(entry) for entry in json.loads(Path(location).read_text())["keys"]]
+    except (OSError, ValueError, LookupError, TypeError, PyJWTError) as error:
+        raise JwksError(f"jwt_jwks: {location} is no JWKS file ({type(error).__name__})") from error
     return TokenVerifier(terms, lambda token: _key_of(token, keys), KEY_ALGORITHMS)
 
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 
-from server.storage.database import open_writer
+from server.storage.database import open_writer, translated
 
 NEWEST_REVISION = "0001"
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -15,12 +16,17 @@ class SchemaTooNew(Exception):
 
 
 def bring_up_to_date(url: str) -> str:
-    """Apply the migrations that are missing; return the revision. Raises SchemaTooNew."""
+    """Apply the migrations that are missing; return the revision.
+
+    Raises SchemaTooNew, and StorageUnavailable or StorageBroken for a file that is no database.
+    """
     engine = open_writer(url)
     try:
         revision = _revision(engine)
         if revision != NEWEST_REVISION:
             _upgrade(engine, revision)
+    except DBAPIError as error:
+        raise translated(error) from error
     finally:
         engine.dispose()
     return NEWEST_REVISION

@@ -191,6 +191,33 @@ def test_a_bad_setting_is_one_clear_line_and_exit_status_2(
     assert re.fullmatch(r"bottrading: .+\n", done.stderr)
 
 
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("market.secret", None),
+        ("bottrading.sqlite", None),
+        ("universe.toml", "UNIVERSE_FILE"),
+        ("missing.toml", "UNIVERSE_FILE"),
+        ("keys.json", "JWT_JWKS"),
+        ("missing.json", "JWT_JWKS"),
+    ],
+)
+def test_a_broken_file_is_one_clear_line_and_exit_status_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, setting: str | None
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    if "missing" not in name:
+        (data / name).write_text("This is not what it should be. " * 100)
+    if setting is not None:
+        monkeypatch.setenv(f"BOTTRADING_{setting}", str(data / name))
+
+    done = run("serve", "--data-dir", str(data), "--grpc", f"127.0.0.1:{free_port()}", "--no-rest")
+
+    assert done.returncode == 2, done.stderr
+    assert re.fullmatch(r"bottrading: .+\n", done.stderr)
+
+
 def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path: Path) -> None:
     tokens = [
         subprocess.Popen(
