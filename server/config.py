@@ -19,6 +19,7 @@ ENVIRONMENT_PREFIX = "BOTTRADING_"
 DATABASE_FILE = "bottrading.sqlite"
 LOCK_FILE = "serve.lock"
 ENGINE_LOCK_FILE = "engine.lock"
+SOCKET_FILE = "front.sock"
 MARKET_SECRET_FILE = "market.secret"
 JWT_SECRET_FILE = "jwt.secret"
 

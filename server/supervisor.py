@@ -3,11 +3,14 @@
 import asyncio
 import errno
 import logging
+import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import grpc
@@ -18,6 +21,7 @@ from server.bootstrap import front as bootstrap
 from server.bootstrap import venue
 from server.config import (
     LOCK_FILE,
+    SOCKET_FILE,
     Settings,
     SettingsError,
     child_environment,
@@ -42,6 +46,7 @@ ENGINE_RESTART_PAUSE_SECONDS = 0.05
 ENGINE_RESTART_PAUSE_SECONDS_MAX = 2.0
 CHILD_EXIT_SECONDS = 5.0
 FORGET_IDLE_SECONDS = 60.0
+SOCKET_PATH_BYTES_MAX = 100
 
 
 class Supervisor:
@@ -65,8 +70,8 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT, then let calls in flight finish."""
         # The bridge comes in through a socket that only this user can reach, so that it needs
         # no certificates however the public port is guarded.
-        with TemporaryDirectory(prefix="bottrading-") as directory:
-            await self._run(f"unix:{directory}/front.sock")
+        with _socket_path(self._settings.data_dir) as path:
+            await self._run(f"unix:{path}")
 
     async def _run(self, local: str) -> None:
         loop = asyncio.get_running_loop()
@@ -257,6 +262,18 @@ def serve(settings: Settings) -> None:
 
 async def _run(settings: Settings) -> None:
     await Supervisor(settings).run()
+
+
+@contextmanager
+def _socket_path(data_dir: Path) -> Iterator[Path]:
+    """Give a path for a socket: in the data directory, unless that is too deep for one."""
+    path = data_dir.resolve() / SOCKET_FILE
+    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
+        yield path
+        path.unlink(missing_ok=True)
+    else:
+        with TemporaryDirectory(prefix="bottrading-") as directory:
+            yield Path(directory) / SOCKET_FILE
 
 
 def _credentials(settings: Settings) -> grpc.ServerCredentials | None:

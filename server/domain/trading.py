@@ -237,10 +237,9 @@ def _bought(position: Position, quantity: Units, amount: Units, fee: Units) -> P
 
 def _sold(position: Position, quantity: Units, proceeds: Units) -> tuple[Position, Units]:
     """Return what a sale leaves of a position and the profit or loss it realises."""
-    basis, buy_fees = position.cost_basis, position.buy_fees
-    if quantity < position.quantity:
-        basis = cents_half_even(basis * quantity, position.quantity)
-        buy_fees = cents_half_even(buy_fees * quantity, position.quantity)
+    # Both are whole cents, so the last sale takes all that is left of them.
+    basis = cents_half_even(position.cost_basis * quantity, position.quantity)
+    buy_fees = cents_half_even(position.buy_fees * quantity, position.quantity)
     rest = replace(
         position, quantity=position.quantity - quantity,
         reserved_quantity=position.reserved_quantity - quantity,
