@@ -90,9 +90,7 @@ class Observability:
         async def handle(call: Call) -> bytes:
             begun = time.perf_counter()
             call.request_id = self._request_id(call)
-            call.code = StatusCode.CANCELLED
             try:
-                call.code = StatusCode.OK
                 answer = await proceed(call)
                 call.context.set_trailing_metadata(self._trailers(call))
                 return answer
