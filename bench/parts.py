@@ -47,7 +47,7 @@ def deciding_us(directory: Path) -> float:
     """Return what deciding and storing an order in a batch costs, in microseconds of processor."""
     with tempfile.TemporaryDirectory(dir=directory) as name:
         settings = Settings(data_dir=Path(name), seed=1, initial_balance="9000000000.00")
-        bring_up_to_date(settings.database_url)
+        bring_up_to_date(settings.database_path)
         parts = build(settings.for_engine())
         parts.service.handle([], [PassTime()])
         identity = Identity(issuer="", subject="", name="bench", plan=Plan.FREE, is_operator=False)

@@ -1,6 +1,5 @@
 """The command `bottrading`: serve, token, bridge, migrate."""
 
-import logging
 import os
 import sys
 from importlib.metadata import version
@@ -14,6 +13,7 @@ from server.adapters import system_clock
 from server.config import Settings, SettingsError
 from server.domain.user import Identity, Plan
 from server.domain.values import SECOND
+from server.line_writer import LineWriter, log_through
 
 USAGE_ERROR = 2
 
@@ -77,14 +77,17 @@ def serve(
         data_dir=data_dir, grpc=grpc, rest=rest, no_rest=no_rest, market=market, seed=seed,
         database=database, insecure=insecure,
     )  # fmt: skip
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s serve %(levelname)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    lines = LineWriter(sys.stderr.fileno())
+    log_through(lines, "serve")
     # gRPC reports a busy port on its own besides our line.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Imported here: the other commands start faster without the server.
     from server.supervisor import serve as run
 
-    run(settings)
+    try:
+        run(settings, lines)
+    finally:
+        lines.close()
 
 
 @app.command()
@@ -127,7 +130,7 @@ def bridge(
     insecure: Annotated[bool, typer.Option("--insecure")] = False,
 ) -> None:
     """Run the REST bridge alone, in front of a gRPC server."""
-    command = [sys.executable, "-m", "rest_bridge", "--target", target, "--rest", rest]
+    command = [sys.executable, "-P", "-m", "rest_bridge", "--target", target, "--rest", rest]
     os.execv(sys.executable, command + ["--insecure"] * insecure)
 
 
@@ -143,10 +146,10 @@ def migrate(
     settings = config.load(data_dir=data_dir, database=database)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     try:
-        revision = bring_up_to_date(settings.database_url)
+        revision = bring_up_to_date(settings.database_path)
     except (SchemaTooNew, StorageBroken, StorageUnavailable) as error:
         raise SettingsError(f"database: {error}") from None
-    print(f"{settings.database_url}: schema {revision}")
+    print(f"{settings.database_path}: schema {revision}")
 
 
 if __name__ == "__main__":

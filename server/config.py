@@ -16,10 +16,12 @@ from server.domain.values import CENT, SECOND, DecimalError, Micros, Units, pars
 from server.rpc.tokens import SECRET_BYTES_MIN, TokenTerms
 
 ENVIRONMENT_PREFIX = "BOTTRADING_"
+DATABASE_PREFIX = "sqlite:///"
 DATABASE_FILE = "bottrading.sqlite"
 LOCK_FILE = "serve.lock"
 ENGINE_LOCK_FILE = "engine.lock"
 SOCKET_FILE = "front.sock"
+YEAR_SECONDS = 366 * 86_400
 MARKET_SECRET_FILE = "market.secret"
 JWT_SECRET_FILE = "jwt.secret"
 
@@ -32,7 +34,7 @@ class SettingsError(ValueError):
 class EngineSettings:
     """What the engine process needs to know; sent to it as its first frame."""
 
-    database_url: str
+    database_path: str
     data_dir: str
     market: str
     seed: int | None
@@ -69,10 +71,12 @@ class Settings(BaseSettings):
     market: Literal["simulated", "published"] = Field(
         "simulated", description="simulated, or published by an operator"
     )
-    seed: int | None = Field(None, description="seed of a repeatable simulated market, for tests")
+    seed: int | None = Field(
+        None, ge=0, lt=2**63, description="seed of a repeatable simulated market, for tests"
+    )
     universe_file: Path | None = Field(None, description="TOML file of instruments of your own")
     quote_staleness_seconds: float = Field(
-        15, gt=0, description="age from which a quote is not traded on"
+        15, gt=0, le=YEAR_SECONDS, description="age from which a quote is not traded on"
     )
 
     initial_balance: str = Field("100000.00", description="starting balance in US dollars")
@@ -82,7 +86,7 @@ class Settings(BaseSettings):
         "displayed", description="displayed: fills take at most the quote's size; none: no limit"
     )
     snapshot_interval_seconds: int = Field(
-        900, ge=1, description="distance between equity snapshots"
+        900, ge=1, le=YEAR_SECONDS, description="distance between equity snapshots"
     )
 
     orders_per_minute: int = Field(20, ge=1, description="orders of an account within 60 s")
@@ -91,7 +95,10 @@ class Settings(BaseSettings):
         "counted", description="whether calls above the plan's daily quota are refused"
     )
     usage_flush_seconds: float = Field(
-        1.0, gt=0, description="distance between writes of call counts and last uses"
+        1.0,
+        gt=0,
+        le=YEAR_SECONDS,
+        description="distance between writes of call counts and last uses",
     )
 
     jwt_issuer: str = Field("bottrading", min_length=1, description="required claim iss")
@@ -104,10 +111,14 @@ class Settings(BaseSettings):
     tls_certificate: Path | None = Field(None, description="PEM certificate chain for gRPC")
     tls_key: Path | None = Field(None, description="PEM private key for gRPC")
     tls_client_ca: Path | None = Field(None, description="PEM authority that clients must have")
+    rest_certificate: Path | None = Field(None, description="PEM certificate chain for REST")
+    rest_key: Path | None = Field(None, description="PEM private key for REST")
     insecure: bool = Field(False, description="allow plaintext on addresses beyond this machine")
     reflection: bool = Field(False, description="offer gRPC server reflection")
     log_calls: bool = Field(True, description="write one JSON line for each call")
-    drain_seconds: float = Field(10, gt=0, description="time for calls in flight after SIGTERM")
+    drain_seconds: float = Field(
+        10, gt=0, le=YEAR_SECONDS, description="time for calls in flight after SIGTERM"
+    )
 
     @field_validator("grpc", "rest", "metrics")
     @classmethod
@@ -130,8 +141,9 @@ class Settings(BaseSettings):
     @field_validator("database")
     @classmethod
     def _check_database(cls, value: str) -> str:
-        if value and not value.startswith("sqlite:///"):
-            raise ValueError("must be sqlite:///FILE")
+        path = value.removeprefix(DATABASE_PREFIX)
+        if value and (path == value or path in ("", ":memory:")):
+            raise ValueError(f"must be {DATABASE_PREFIX}FILE")
         return value
 
     @field_validator("jwt_secret")
@@ -147,14 +159,24 @@ class Settings(BaseSettings):
             raise ValueError("tls_certificate and tls_key go together")
         if self.tls_client_ca is not None and self.tls_certificate is None:
             raise ValueError("tls_client_ca needs tls_certificate and tls_key")
-        if self.tls_certificate is None and not self.insecure and not is_loopback(self.grpc):
-            raise ValueError(f"grpc {self.grpc} is in plaintext beyond this machine: say insecure")
+        plaintext = {"grpc": self.grpc, "rest": self.rest, "metrics": self.metrics}
+        if self.tls_certificate is not None:
+            del plaintext["grpc"]
+        if self.rest_certificate is not None or self.no_rest:
+            del plaintext["rest"]
+        for name, address in plaintext.items():
+            if address and not self.insecure and not is_loopback(address):
+                raise ValueError(
+                    f"{name} {address} is in plaintext beyond this machine: say insecure"
+                )
         return self
 
     @property
-    def database_url(self) -> str:
-        """Return where the database is."""
-        return self.database or f"sqlite:///{self.data_dir / DATABASE_FILE}"
+    def database_path(self) -> Path:
+        """Return the file of the database."""
+        if not self.database:
+            return self.data_dir / DATABASE_FILE
+        return Path(self.database.removeprefix(DATABASE_PREFIX))
 
     @property
     def token_terms(self) -> TokenTerms:
@@ -164,8 +186,8 @@ class Settings(BaseSettings):
     def for_engine(self) -> EngineSettings:
         """Return what the engine process needs to know."""
         return EngineSettings(
-            database_url=self.database_url,
-            data_dir=str(self.data_dir),
+            database_path=str(self.database_path.resolve()),
+            data_dir=str(self.data_dir.resolve()),
             market=self.market,
             seed=self.seed,
             universe_file=str(self.universe_file) if self.universe_file else None,

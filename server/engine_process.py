@@ -13,6 +13,7 @@ from server.bootstrap.engine import build
 from server.config import ENGINE_LOCK_FILE, EngineSettings
 from server.engine.frames import LENGTH
 from server.engine.loop import run
+from server.line_writer import LineWriter, log_through
 from server.locking import take_lock
 
 LOCK_TIMEOUT_SECONDS = 5.0
@@ -20,7 +21,18 @@ LOCK_TIMEOUT_SECONDS = 5.0
 
 def main() -> None:
     """Read the settings from the socket whose number is given, then serve until it closes."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s engine %(levelname)s %(message)s")
+    lines = LineWriter(sys.stderr.fileno())
+    log_through(lines, "engine")
+    try:
+        _serve()
+    except Exception:
+        logging.getLogger(__name__).exception("The engine cannot go on.")
+        sys.exit(1)
+    finally:
+        lines.close()
+
+
+def _serve() -> None:
     # The terminal's Ctrl-C is for the front, which then closes the socket.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = socket.socket(fileno=int(sys.argv[1]))

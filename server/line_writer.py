@@ -1,11 +1,32 @@
 """Log output that never waits: whoever reads the log slowly loses lines, not the service."""
 
+import logging
 import os
 import queue
 import threading
 
 PARTS_WAITING_MAX = 500
 CLOSE_TIMEOUT_SECONDS = 1.0
+
+
+class LineHandler(logging.Handler):
+    """Sends the records of `logging` to a LineWriter."""
+
+    def __init__(self, lines: "LineWriter") -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand a record over."""
+        self._lines.write(f"{self.format(record)}\n".encode(errors="backslashreplace"))
+
+
+def log_through(lines: "LineWriter", name: str) -> None:
+    """Send everything that is logged in this process to `lines`."""
+    handler = LineHandler(lines)
+    handler.setFormatter(logging.Formatter(f"%(asctime)s {name} %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 class LineWriter:

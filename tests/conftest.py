@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from server.config import DATABASE_FILE
-from server.storage.database import sqlite_url
 from server.storage.migrate import bring_up_to_date
 from tests.support.venue import Venue, VenueFactory
 
@@ -17,7 +16,7 @@ from tests.support.venue import Venue, VenueFactory
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a migrated database file, to be copied."""
     path = tmp_path_factory.mktemp("template") / DATABASE_FILE
-    bring_up_to_date(sqlite_url(path))
+    bring_up_to_date(path)
     return path
 
 

@@ -1,5 +1,6 @@
 """The market feed: the newest quote of each symbol, and the orders that new quotes fill."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 from server.application.ports import Calendar, Instruments, QuoteSource, UnitOfWork
@@ -10,6 +11,8 @@ from server.domain.order import Order
 from server.domain.quote import Quote, QuoteRefusal, refusal
 from server.domain.trading import Market, expire, fill_resting
 from server.domain.values import Micros
+
+log = logging.getLogger(__name__)
 
 
 class QuoteBoard:
@@ -108,9 +111,21 @@ class MarketFeed:
             if why is None:
                 together[quote.symbol] = quote
                 unit.on_rollback(self.board.put(quote))
-                self._unstored[quote.symbol] = quote
+                unit.on_rollback(self._to_be_stored(quote))
         self._fill(list(together.values()), unit, now)
         return outcomes
+
+    def _to_be_stored(self, quote: Quote) -> Callable[[], None]:
+        before = self._unstored.get(quote.symbol)
+
+        def undo() -> None:
+            if before is None:
+                self._unstored.pop(quote.symbol, None)
+            else:
+                self._unstored[quote.symbol] = before
+
+        self._unstored[quote.symbol] = quote
+        return undo
 
     def store(self, unit: UnitOfWork) -> None:
         """Store the quotes that changed since the last time."""
@@ -135,7 +150,13 @@ class MarketFeed:
             assert instrument is not None, f"{order.symbol} has orders and is no instrument"
             market = self.market(instrument, now)
             account, position = _holding(order, unit)
-            unit.keep(fill_resting(order, account, position, market, self._new_id))
+            try:
+                decision = fill_resting(order, account, position, market, self._new_id)
+            except AssertionError:
+                # One account in a state that must not be stored is no reason to stop the market.
+                log.exception("Order %s is left out of a quote", order.id)
+            else:
+                unit.keep(decision)
 
 
 def _holding(order: Order, unit: UnitOfWork) -> tuple[Account, Position]:

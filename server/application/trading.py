@@ -85,6 +85,9 @@ class Trading:
         except StorageBroken:
             # What the disk holds is not known any more: going on could lose what was answered.
             raise
+        except StorageUnavailable as error:
+            # Trying one by one would make every call wait for the same database in turn.
+            return Batch([self._failed(error)] * len(commands), [])
         except Exception as error:
             if len(commands) == 1:
                 return Batch([self._failed(error)], [])

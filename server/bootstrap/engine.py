@@ -1,6 +1,7 @@
 """The engine process, put together."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from server.adapters import SystemChance, system_clock
 from server.application.keys import Keys
@@ -37,14 +38,14 @@ def build(
     listed = venue.universe(settings)
     feed = MarketFeed(
         source=venue.quote_source(settings, listed),
-        instruments=venue.CurrentInstruments(listed, clock),
+        instruments=venue.current_instruments(listed, clock),
         calendar=AlwaysOpen(),
         costs=venue.costs(settings),
         staleness_limit=settings.quote_staleness,
         new_id=chance.new_id,
     )
     events = Events()
-    writer = Writer(open_writer(settings.database_url), events.encode)
+    writer = Writer(open_writer(Path(settings.database_path)), events.encode)
     trading = Trading(
         new_unit=writer.unit_of_work,
         feed=feed,

@@ -1,6 +1,5 @@
 """The front process, put together around an engine."""
 
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from server.engine.client import Doorbells, Engine
 from server.rpc.bot_trading import BotTrading
 from server.rpc.interceptors.authentication import Authentication
 from server.rpc.interceptors.errors import ErrorTranslation
+from server.rpc.interceptors.in_flight import InFlight
 from server.rpc.interceptors.observability import CallJournal, Observability
 from server.rpc.interceptors.parsing import GuardedParsing
 from server.rpc.interceptors.rate_limit import RateLimiting
@@ -27,7 +27,7 @@ from server.rpc.market_data import MarketData
 from server.rpc.reading import Reading
 from server.rpc.server import Links, RpcServer, forward
 from server.rpc.tokens import TokenVerifier, jwks_verifier, secret_verifier
-from server.storage.database import READERS_MAX, open_readers
+from server.storage.database import GUARDS_MAX, READERS_MAX, open_readers
 from server.storage.queries import SqlReads
 
 
@@ -52,30 +52,43 @@ class FrontBase:
     meter: UsageMeter
     reads: SqlReads
     executor: ThreadPoolExecutor
+    guard: ThreadPoolExecutor
 
     def close(self) -> None:
         """End the threads and close the connections."""
         self.executor.shutdown()
+        self.guard.shutdown()
         self.reads.close()
+
+
+def symbols_in_use(settings: Settings) -> list[str]:
+    """Return the symbols that accounts hold or have live orders for."""
+    reads = SqlReads(open_readers(settings.database_path))
+    try:
+        return reads.symbols_in_use()
+    finally:
+        reads.close()
 
 
 def build_base(settings: Settings, *, clock: Clock = system_clock) -> FrontBase:
     """Put together what an engine's client needs."""
     executor = ThreadPoolExecutor(READERS_MAX, thread_name_prefix="read")
-    reads = SqlReads(open_readers(settings.database_url))
+    # Strangers with keys and tokens to be looked up queue here, not before customers' reads.
+    guard = ThreadPoolExecutor(GUARDS_MAX, thread_name_prefix="guard")
+    reads = SqlReads(open_readers(settings.database_path))
     meter = UsageMeter()
-    keyring = Keyring(reads, meter, clock, executor)
+    keyring = Keyring(reads, meter, clock, guard)
     board = QuoteBoard(settings.for_engine().quote_staleness)
-    return FrontBase(keyring, board, Doorbells(board, keyring.end), meter, reads, executor)
+    return FrontBase(keyring, board, Doorbells(board, keyring.end), meter, reads, executor, guard)
 
 
 def build(
     settings: Settings, base: FrontBase, engine: Engine, *, clock: Clock = system_clock,
-    monotonic: Clock = monotonic_clock, write_line: Callable[[bytes], object] | None = None,
+    monotonic: Clock = monotonic_clock, write_line: Callable[[bytes], object],
 ) -> Front:  # fmt: skip
     """Put the gRPC server together."""
     chance, registry = SystemChance(), CollectorRegistry()
-    instruments = venue.CurrentInstruments(venue.universe(settings.for_engine()), clock)
+    instruments = venue.current_instruments(venue.universe(settings.for_engine()), clock)
     limits = MemoryRateLimits(
         orders_per_minute=settings.orders_per_minute,
         requests_per_minute=settings.requests_per_minute,
@@ -93,14 +106,15 @@ def build(
         "KeyManagement": KeyManagement(base.reads, reading),
         "MarketData": MarketData(base.board, instruments, clock),
     }  # fmt: skip
-    journal = CallJournal(write_line or (_write_line if settings.log_calls else _drop), registry)
+    journal = CallJournal(write_line, registry)
     links = Links(
         observability=Observability(journal=journal, clock=clock, new_id=chance.new_id),
         errors=ErrorTranslation(chance),
         authentication=Authentication(
             keyring=base.keyring, verifier=_verifier(settings), engine=engine,
-            executor=base.executor,
+            executor=base.guard,
         ),
+        in_flight=InFlight(),
         rate_limits=RateLimiting(
             limits=limits, meter=base.meter, clock=clock, enforce_quotas=enforce
         ),
@@ -114,12 +128,3 @@ def _verifier(settings: Settings) -> TokenVerifier:
     if settings.jwt_jwks:
         return jwks_verifier(settings.token_terms, settings.jwt_jwks)
     return secret_verifier(settings.token_terms, jwt_secret(settings))
-
-
-def _write_line(line: bytes) -> None:
-    sys.stderr.buffer.write(line)
-    sys.stderr.buffer.flush()
-
-
-def _drop(_: bytes) -> None:
-    return None

@@ -42,6 +42,11 @@ class CurrentInstruments:
         return [listed[symbol] for symbol in sorted(listed)]
 
 
+def current_instruments(listed: Universe, clock: Clock = system_clock) -> CurrentInstruments:
+    """Return the instruments of a universe as of now."""
+    return CurrentInstruments(listed, clock)
+
+
 def universe(settings: EngineSettings) -> Universe:
     """Return the operator's universe or the default one."""
     if settings.universe_file is None:

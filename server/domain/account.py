@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from server.domain.values import SCALE, Micros, Units, divide_half_even
+from server.domain.values import SCALE, STORED_LIMIT, Micros, Units, divide_half_even
 
 
 class TradingState(Enum):
@@ -106,3 +106,10 @@ def check_invariants(account: Account, position: Position) -> None:
     assert 0 <= account.reserved <= account.balance, f"account {account.id}: money"
     assert 0 <= position.reserved_quantity <= position.quantity, f"account {account.id}: position"
     assert account.live_orders >= 0, f"account {account.id}: live orders"
+    statistics = account.statistics
+    largest = max(
+        account.balance, abs(account.realized_pnl), account.fees_paid, statistics.gross_profit,
+        statistics.gross_loss, position.quantity, position.cost_basis, position.buy_fees,
+        position.bid_taken, position.ask_taken,
+    )  # fmt: skip
+    assert largest < STORED_LIMIT, f"account {account.id}: figures outgrow 63 bits"

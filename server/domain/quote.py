@@ -42,7 +42,7 @@ class Quote:
 
     def is_fresh(self, now: Micros, staleness_limit: Micros) -> bool:
         """Tell whether the quote is young enough to trade on."""
-        return now - self.time <= staleness_limit
+        return -FUTURE_TOLERANCE <= now - self.time <= staleness_limit
 
 
 def refusal(quote: Quote, applied: Quote | None, now: Micros) -> QuoteRefusal | None:

@@ -3,7 +3,7 @@
 import hashlib
 import string
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from server.domain.values import Micros
@@ -44,13 +44,14 @@ _PLAN_LIMITS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who a valid token says its bearer is."""
+    """Who a valid token says its bearer is. `issued_at` is in Unix seconds."""
 
     issuer: str
     subject: str
     name: str
     plan: Plan
     is_operator: bool
+    issued_at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,15 @@ Micros: TypeAlias = int
 
 SCALE: Units = 10**8
 CENT: Units = SCALE // 100
-SECOND: Micros = 1_000_000
+MILLISECOND: Micros = 1_000
+SECOND: Micros = 1_000 * MILLISECOND
 DAY: Micros = 86_400 * SECOND
 
 AMOUNT_LIMIT: Units = 9 * 10**10 * SCALE
 """Every notional, sum of money and position stays below this: 90 000 000 000 fits 63 bits."""
+
+STORED_LIMIT = 2**63
+"""Every stored figure is below this."""
 
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,9})(?:\.([0-9]{1,8}))?")
 _SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-=/]{0,31}")

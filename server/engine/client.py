@@ -82,12 +82,14 @@ class SocketEngine(asyncio.Protocol):
     """
 
     def __init__(
-        self, doorbells: Doorbells, on_ready: Callable[[], None], on_lost: Callable[[], None]
-    ) -> None:
+        self, doorbells: Doorbells, on_ready: Callable[[], None], on_lost: Callable[[], None],
+        on_hang: Callable[[], None],
+    ) -> None:  # fmt: skip
         self._loop = asyncio.get_running_loop()
         self._doorbells = doorbells
         self._on_ready = on_ready
         self._on_lost = on_lost
+        self._on_hang = on_hang
         self._transport: asyncio.WriteTransport | None = None
         self._buffer = FrameBuffer()
         # In the order of their calls: the first one waits longest.
@@ -117,9 +119,7 @@ class SocketEngine(asyncio.Protocol):
         for frame in self._buffer.feed(data):
             answer = unpack_answer(frame)
             if answer.call_id != NOBODY:
-                waiting = self._waiting.pop(answer.call_id, None)
-                if waiting is not None:
-                    _settle(waiting[0], answer)
+                _settle(self._waiting.pop(answer.call_id)[0], answer)
             elif answer.kind is Kind.READY:
                 self._on_ready()
             else:
@@ -139,17 +139,14 @@ class SocketEngine(asyncio.Protocol):
             self._transport.close()
 
     def _sweep(self) -> None:
-        """Give up calls that an engine which hangs has not answered."""
+        """Report an engine that has left a call unanswered for too long; it is then ended."""
         if self._transport is None:
             return
-        overdue = self._loop.time() - ANSWER_SECONDS_MAX
-        while self._waiting:
-            call_id, (future, begun) = next(iter(self._waiting.items()))
-            if begun > overdue:
-                break
-            del self._waiting[call_id]
-            _give_up(future)
-        self._loop.call_later(SWEEP_SECONDS, self._sweep)
+        _, oldest = next(iter(self._waiting.values()), (None, self._loop.time()))
+        if self._loop.time() - oldest > ANSWER_SECONDS_MAX:
+            self._on_hang()
+        else:
+            self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
     def _send(self) -> None:
         if self._transport is not None and self._outgoing:

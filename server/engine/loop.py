@@ -5,7 +5,7 @@ import socket
 
 from server.application.commands import PassTime
 from server.application.ports import Clock, QuoteSource
-from server.domain.values import SECOND, Micros
+from server.domain.values import MILLISECOND, SECOND, Micros
 from server.engine.frames import NOBODY, FrameBuffer, Kind, pack_answer, unpack_call
 from server.engine.service import EngineService
 
@@ -26,11 +26,14 @@ def run(
     connection.sendall(b"".join(service.handle([], [PassTime()])))
     connection.sendall(pack_answer(NOBODY, Kind.READY, b""))
     due = _next_due(source, clock())
+    # Not select(): it refuses descriptors above 1023, and a busy front has many.
+    incoming = select.poll()
+    incoming.register(connection, select.POLLIN)
     while True:
-        timeout = max(due - clock(), 0) / SECOND
-        readable, _, _ = select.select([connection], [], [], timeout)
+        # A clock that was set back must not make the market wait.
+        due = min(due, clock() + TIME_PASSES_EVERY)
         calls = []
-        if readable:
+        if incoming.poll(max(due - clock(), 0) / MILLISECOND):
             received = connection.recv(RECEIVE_BYTES)
             if not received:
                 return

@@ -8,7 +8,7 @@ from grpc import StatusCode
 from grpc.aio import ServicerContext
 
 from server.application.rate_limits import Figures
-from server.domain.user import Identity, Plan
+from server.domain.user import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,6 @@ class Principal:
     user_id: str
     plan: Plan
     bot_key_id: str | None = None
-    identity: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)

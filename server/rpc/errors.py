@@ -87,6 +87,9 @@ STATUS_OF: dict[Reason, StatusCode] = {
     reason: code for code, reasons in _CODES.items() for reason in reasons
 }
 
+VIOLATIONS_TOLD_MAX = 10
+"""More would not fit the trailing metadata of a call."""
+
 LIMITS = frozenset(
     {
         Reason.ORDER_RATE_EXCEEDED,
@@ -136,7 +139,7 @@ def status_of(refused: Refused) -> Status:
                     error_details_pb2.BadRequest.FieldViolation(
                         field=item.field, description=item.message, reason=item.reason.value
                     )
-                    for item in refusal.violations
+                    for item in refusal.violations[:VIOLATIONS_TOLD_MAX]
                 ]
             )
         )

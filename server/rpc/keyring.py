@@ -44,6 +44,11 @@ class Keyring:
         self._ended += 1
         self._forget(lambda principal: principal.bot_key_id == bot_key_id)
 
+    def forget_all(self) -> None:
+        """Look every key up anew: what the engine said last may have been lost."""
+        self._ended += 1
+        self._principals.clear()
+
     def forget_account(self, account_id: str) -> None:
         """Look the keys of an account up anew at their next use: its plan may have changed."""
         self._ended += 1

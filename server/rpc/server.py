@@ -14,6 +14,7 @@ from server.rpc.call import Call, Handler, Interceptor
 from server.rpc.chain import Chain, contract_methods
 from server.rpc.interceptors.authentication import Authentication
 from server.rpc.interceptors.errors import ErrorTranslation
+from server.rpc.interceptors.in_flight import InFlight
 from server.rpc.interceptors.observability import Observability
 from server.rpc.interceptors.parsing import GuardedParsing
 from server.rpc.interceptors.rate_limit import RateLimiting
@@ -21,7 +22,8 @@ from server.rpc.interceptors.rate_limit import RateLimiting
 MESSAGE_BYTES_MAX = 64 * 1024
 METADATA_BYTES_MAX = 8 * 1024
 STREAMS_PER_CONNECTION_MAX = 64
-CALLS_IN_FLIGHT_MAX = 2_000
+OPEN_CALLS_MAX = 20_000
+"""Calls with headers, most of them not authenticated; those at work are bounded by a link."""
 HANDSHAKE_TIMEOUT_MS = 5_000
 CONNECTION_IDLE_MS_MAX = 5 * 60_000
 CONNECTION_AGE_MS_MAX = 60 * 60_000
@@ -62,13 +64,15 @@ class Links:
     observability: Observability  # Every call leaves a trace, refused ones too.
     errors: ErrorTranslation  # Nothing but our own statuses leaves the links below.
     authentication: Authentication  # Nothing is spent or read for nobody.
+    in_flight: InFlight  # A stranger must not take a customer's place.
     rate_limits: RateLimiting  # Limits belong to an account and stand before all work.
     parsing: GuardedParsing  # Bytes are read only of calls that may be made.
 
     def ordered(self) -> list[Interceptor]:
         """Return the links, outermost first."""
         return [
-            self.observability, self.errors, self.authentication, self.rate_limits, self.parsing,
+            self.observability, self.errors, self.authentication, self.in_flight,
+            self.rate_limits, self.parsing,
         ]  # fmt: skip
 
 
@@ -80,7 +84,7 @@ class RpcServer:
         self._server = grpc.aio.server(
             interceptors=[chain],
             options=OPTIONS,
-            maximum_concurrent_rpcs=CALLS_IN_FLIGHT_MAX,
+            maximum_concurrent_rpcs=OPEN_CALLS_MAX,
         )
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -1,13 +1,14 @@
 """JSON Web Tokens: who a bearer is, checked against a secret or published keys."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jwt
-from jwt import PyJWK, PyJWKClient, PyJWKClientError, PyJWTError
+from jwt import PyJWK, PyJWKClient, PyJWKClientConnectionError, PyJWTError
 
 from server.domain.user import Identity, Plan
 
@@ -18,10 +19,16 @@ SECRET_BYTES_MIN = 32
 SUBJECT_LENGTH_MAX = 255
 NAME_LENGTH_MAX = 128
 JWKS_TIMEOUT_SECONDS = 3
+JWKS_LIFESPAN_SECONDS = 300
+JWKS_RETRY_SECONDS = 5.0
 
 SECRET_ALGORITHMS = ("HS256",)
 KEY_ALGORITHMS = ("RS256", "ES256", "EdDSA")
 REQUIRED_CLAIMS = ["exp", "iat", "iss", "aud", "sub"]
+
+
+class KeysUnavailable(Exception):
+    """The published keys cannot be fetched now."""
 
 
 class JwksError(ValueError):
@@ -65,9 +72,30 @@ class TokenVerifier:
                 leeway=CLOCK_LEEWAY_SECONDS,
                 options={"require": REQUIRED_CLAIMS, "strict_aud": False},
             )
-        except (PyJWTError, PyJWKClientError, ValueError, TypeError) as error:
+            return _identity(claims)
+        except (PyJWTError, ValueError, TypeError) as error:
             raise TokenRefused(_explained(error)) from error
-        return _identity(claims)
+
+
+class PublishedKeys:
+    """The keys of a JWKS URL, fetched now and then; a withdrawn key is soon forgotten."""
+
+    def __init__(self, url: str) -> None:
+        self._client = PyJWKClient(
+            url, cache_keys=False, lifespan=JWKS_LIFESPAN_SECONDS, timeout=JWKS_TIMEOUT_SECONDS
+        )
+        self._failing_until = 0.0
+
+    def find(self, token: str) -> Any:
+        """Return the key that a token names; raise KeysUnavailable while they cannot be had."""
+        if time.monotonic() < self._failing_until:
+            raise KeysUnavailable
+        try:
+            return self._client.get_signing_key_from_jwt(token).key
+        except PyJWKClientConnectionError as error:
+            # Whoever sends tokens must not make every caller wait for the same fetch again.
+            self._failing_until = time.monotonic() + JWKS_RETRY_SECONDS
+            raise KeysUnavailable from error
 
 
 def secret_verifier(terms: TokenTerms, secret: bytes) -> TokenVerifier:
@@ -81,10 +109,7 @@ def jwks_verifier(terms: TokenTerms, location: str) -> TokenVerifier:
     Raises JwksError for a file that is none.
     """
     if location.startswith(("http://", "https://")):
-        client = PyJWKClient(location, cache_keys=True, timeout=JWKS_TIMEOUT_SECONDS)
-        return TokenVerifier(
-            terms, lambda token: client.get_signing_key_from_jwt(token).key, KEY_ALGORITHMS
-        )
+        return TokenVerifier(terms, PublishedKeys(location).find, KEY_ALGORITHMS)
     try:
         keys = [PyJWK(entry) for entry in json.loads(Path(location).read_text())["keys"]]
     except (OSError, ValueError, LookupError, TypeError, PyJWTError) as error:
@@ -119,12 +144,17 @@ def _key_of(token: str, keys: list[PyJWK]) -> PyJWK:
 
 
 def _identity(claims: dict[str, Any]) -> Identity:
-    subject, name = claims["sub"], claims.get("name", claims["sub"])
+    subject = claims["sub"]
     if not isinstance(subject, str) or not 1 <= len(subject) <= SUBJECT_LENGTH_MAX:
         raise TokenRefused(f"The claim sub must have 1 to {SUBJECT_LENGTH_MAX} characters.")
+    name = claims.get("name", subject[:NAME_LENGTH_MAX])
     if not isinstance(name, str) or not 1 <= len(name) <= NAME_LENGTH_MAX:
         raise TokenRefused(f"The claim name must have 1 to {NAME_LENGTH_MAX} characters.")
-    lifetime = claims["exp"] - claims["iat"]
+    subject.encode(), name.encode()  # Lone surrogates are a ValueError.
+    issued_at, expires_at = claims["iat"], claims["exp"]
+    if type(issued_at) not in (int, float) or type(expires_at) not in (int, float):
+        raise TokenRefused("The claims iat and exp must be numbers.")
+    lifetime = expires_at - issued_at
     if not 0 < lifetime <= LIFETIME_SECONDS_MAX:
         raise TokenRefused(f"The token lives longer than {LIFETIME_SECONDS_MAX} s.")
     try:
@@ -133,7 +163,7 @@ def _identity(claims: dict[str, Any]) -> Identity:
         raise TokenRefused("The claim plan must be Free, Standard or Professional.") from None
     return Identity(
         issuer=claims["iss"], subject=subject, name=name, plan=plan,
-        is_operator=claims.get("operator") is True,
+        is_operator=claims.get("operator") is True, issued_at=int(issued_at),
     )  # fmt: skip
 
 

@@ -6,51 +6,53 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from server.application.ports import StorageBroken, StorageUnavailable
 
-BUSY_TIMEOUT_MS = 5_000
+BUSY_TIMEOUT_MS = 1_000
 READERS_MAX = 4
+GUARDS_MAX = 2
+
+# The driver's own transaction handling is off: transactions begin as said here.
+_SQLITE_ARGUMENTS: dict[str, Any] = {"isolation_level": None, "check_same_thread": False}
 
 
-def sqlite_url(path: Path) -> str:
-    """Return the URL of a database file."""
-    return f"sqlite:///{path}"
-
-
-def open_writer(url: str) -> Engine:
+def open_writer(path: Path) -> Engine:
     """Open the one connection that writes; every commit is on disk when it returns."""
     engine = create_engine(
-        url, poolclass=StaticPool, connect_args=_sqlite_arguments(), insertmanyvalues_page_size=1
+        URL.create("sqlite", database=str(path)),
+        poolclass=StaticPool,
+        connect_args=_SQLITE_ARGUMENTS,
+        hide_parameters=True,
     )
     _begin_with(engine, "BEGIN IMMEDIATE")
     _on_connect(
         engine,
+        f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
         "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = FULL",
-        f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
         "PRAGMA cache_size = -65536",
         "PRAGMA foreign_keys = ON",
     )
     return engine
 
 
-def open_readers(url: str) -> Engine:
+def open_readers(path: Path) -> Engine:
     """Open a small pool of connections that cannot write; each transaction is one snapshot."""
-    path = make_url(url).database
+    location = f"{path.resolve().as_uri()}?mode=ro"
     engine = create_engine(
-        f"sqlite:///file:{path}?mode=ro&uri=true",
+        "sqlite://",
+        creator=lambda: sqlite3.connect(location, uri=True, **_SQLITE_ARGUMENTS),
         poolclass=QueuePool,
-        pool_size=READERS_MAX,
+        pool_size=READERS_MAX + GUARDS_MAX,
         max_overflow=0,
-        connect_args=_sqlite_arguments(),
+        hide_parameters=True,
     )
     _begin_with(engine, "BEGIN")
-    _on_connect(engine, "PRAGMA query_only = ON", f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    _on_connect(engine, f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}", "PRAGMA query_only = ON")
     return engine
 
 
@@ -73,11 +75,6 @@ def translated(error: DBAPIError) -> Exception:
     if isinstance(original, sqlite3.OperationalError):
         return StorageUnavailable(name)
     return error
-
-
-def _sqlite_arguments() -> dict[str, Any]:
-    # The driver's own transaction handling is off: transactions begin as said here.
-    return {"isolation_level": None, "check_same_thread": False}
 
 
 def _begin_with(engine: Engine, statement: str) -> None:

@@ -15,12 +15,12 @@ class SchemaTooNew(Exception):
     """The database was written by a newer version of the service."""
 
 
-def bring_up_to_date(url: str) -> str:
+def bring_up_to_date(path: Path) -> str:
     """Apply the migrations that are missing; return the revision.
 
     Raises SchemaTooNew, and StorageUnavailable or StorageBroken for a file that is no database.
     """
-    engine = open_writer(url)
+    engine = open_writer(path)
     try:
         revision = _revision(engine)
         if revision != NEWEST_REVISION:

@@ -34,6 +34,13 @@ class SqlReads:
         """Close all connections."""
         self._engine.dispose()
 
+    def symbols_in_use(self) -> list[str]:
+        """Return the symbols that accounts hold or have live orders for."""
+        held = select(positions.c.symbol).where(positions.c.quantity > 0)
+        ordered = select(orders.c.symbol).where(orders.c.live)
+        with snapshot(self._engine) as connection:
+            return sorted(connection.execute(held.union(ordered)).scalars())
+
     def account(self, account_id: str) -> tuple[Account, User, int]:
         with snapshot(self._engine) as connection:
             account = _account(connection, account_id)

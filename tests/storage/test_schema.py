@@ -10,7 +10,6 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from server.storage import statements
-from server.storage.database import sqlite_url
 from server.storage.migrate import NEWEST_REVISION, bring_up_to_date
 from server.storage.tables import metadata
 
@@ -23,7 +22,7 @@ def connection(empty_database: Path) -> Iterator[sqlite3.Connection]:
 
 
 def test_the_migrations_make_what_the_tables_say(empty_database: Path) -> None:
-    engine = create_engine(sqlite_url(empty_database))
+    engine = create_engine(f"sqlite:///{empty_database}")
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
@@ -32,7 +31,7 @@ def test_the_migrations_make_what_the_tables_say(empty_database: Path) -> None:
 def test_indexes_of_the_migrations_have_the_conditions_of_the_tables(
     connection: sqlite3.Connection, tmp_path: Path
 ) -> None:
-    engine = create_engine(sqlite_url(tmp_path / "made.sqlite"))
+    engine = create_engine(f"sqlite:///{tmp_path / 'made.sqlite'}")
     metadata.create_all(engine)
     engine.dispose()
     made = sqlite3.connect(tmp_path / "made.sqlite")
@@ -46,7 +45,7 @@ def test_indexes_of_the_migrations_have_the_conditions_of_the_tables(
 def test_migrating_again_changes_nothing(empty_database: Path) -> None:
     before = empty_database.read_bytes()
 
-    assert bring_up_to_date(sqlite_url(empty_database)) == NEWEST_REVISION
+    assert bring_up_to_date(empty_database) == NEWEST_REVISION
     assert empty_database.read_bytes() == before
 
 

@@ -2,19 +2,20 @@
 
 import asyncio
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from enum import Enum
 
 import orjson
 
-from server.domain.errors import Reason
+from server.domain.errors import Reason, Refusal
 from server.domain.user import Identity
-from server.engine.client import Engine
+from server.engine.client import RETRY_SECONDS, Engine
 from server.engine.frames import Method as EngineMethod
 from server.engine.frames import encode_identity
 from server.rpc.call import Call, Handler, Method, Principal
-from server.rpc.errors import refuse
+from server.rpc.errors import Refused, refuse
 from server.rpc.keyring import Keyring
-from server.rpc.tokens import TokenRefused, TokenVerifier
+from server.rpc.tokens import KeysUnavailable, TokenRefused, TokenVerifier
 
 BOT_KEY_HEADER = "x-bot-key"
 TOKEN_HEADER = "authorization"
@@ -68,6 +69,12 @@ METHOD_POLICY: dict[str, Credential] = {
 KEY_INVALID = "The bot key is missing, malformed, unknown or revoked."
 """Never told which, so that guessing teaches nothing."""
 
+KEYS_AWAY = Refusal(
+    reason=Reason.UNAVAILABLE,
+    message="The keys that sign tokens cannot be fetched; try again.",
+    retry_after_seconds=RETRY_SECONDS,
+)
+
 
 class Authentication:
     """Stands before everything that costs or tells something."""
@@ -79,7 +86,7 @@ class Authentication:
         self._verifier = verifier
         self._engine = engine
         self._executor = executor
-        self._users: dict[Identity, tuple[str, str]] = {}
+        self._users: dict[tuple[str, str], KnownUser] = {}
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
         """Return a handler that knows its caller."""
@@ -122,9 +129,9 @@ class Authentication:
         identity = await self._verified(token)
         if operator and not identity.is_operator:
             raise refuse(Reason.OPERATOR_REQUIRED, "This call takes an operator's token.")
-        user_id, account_id = await self._known(identity)
+        known = await self._known(identity)
         return Principal(
-            account_id=account_id, user_id=user_id, plan=identity.plan, identity=identity
+            account_id=known.account_id, user_id=known.user_id, plan=known.identity.plan
         )
 
     async def _verified(self, token: str) -> Identity:
@@ -138,21 +145,34 @@ class Authentication:
             )
         except TokenRefused as error:
             raise refuse(Reason.TOKEN_INVALID, str(error)) from error
+        except KeysUnavailable as error:
+            raise Refused(KEYS_AWAY) from error
 
-    async def _known(self, identity: Identity) -> tuple[str, str]:
-        """Return user and first account; the first valid token makes both."""
-        known = self._users.get(identity)
-        if known is None:
-            body = await self._engine.call(
-                EngineMethod.KNOW_USER, "", "", encode_identity(identity)
-            )
-            user_id, account_id = orjson.loads(body)
-            await self._keyring.load_calls(account_id)
-            self._keyring.forget_account(account_id)
-            if len(self._users) >= USERS_REMEMBERED_MAX:
-                self._users.clear()
-            known = self._users[identity] = (user_id, account_id)
+    async def _known(self, identity: Identity) -> "KnownUser":
+        """Return the user of a token; the first valid one makes them, the newest one stands."""
+        who = (identity.issuer, identity.subject)
+        known = self._users.get(who)
+        if known is not None:
+            older = identity.issued_at < known.identity.issued_at
+            if older or identity == known.identity:
+                return known
+        body = await self._engine.call(EngineMethod.KNOW_USER, "", "", encode_identity(identity))
+        user_id, account_id = orjson.loads(body)
+        await self._keyring.load_calls(account_id)
+        self._keyring.forget_account(account_id)
+        if len(self._users) >= USERS_REMEMBERED_MAX:
+            self._users.clear()
+        known = self._users[who] = KnownUser(identity, user_id, account_id)
         return known
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUser:
+    """A user as their newest token tells, with their first account."""
+
+    identity: Identity
+    user_id: str
+    account_id: str
 
 
 def _credentials(call: Call) -> tuple[str | None, str | None]:

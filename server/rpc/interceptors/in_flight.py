@@ -1,0 +1,36 @@
+"""Calls in flight: how many the server works on at once, strangers' not counted."""
+
+from server.domain.errors import Reason, Refusal
+from server.engine.client import RETRY_SECONDS
+from server.rpc.call import Call, Handler, Method
+from server.rpc.errors import Refused
+
+CALLS_IN_FLIGHT_MAX = 2_000
+
+BUSY = Refusal(
+    reason=Reason.UNAVAILABLE,
+    message="The server has too many calls in flight; nothing was done, try again.",
+    retry_after_seconds=RETRY_SECONDS,
+)
+
+
+class InFlight:
+    """Stands behind authentication: a stranger must not take the place of a customer."""
+
+    def __init__(self, limit: int = CALLS_IN_FLIGHT_MAX) -> None:
+        self._limit = limit
+        self._count = 0
+
+    def wrap(self, method: Method, proceed: Handler) -> Handler:
+        """Return a handler that refuses calls above the limit."""
+
+        async def handle(call: Call) -> bytes:
+            if self._count >= self._limit:
+                raise Refused(BUSY)
+            self._count += 1
+            try:
+                return await proceed(call)
+            finally:
+                self._count -= 1
+
+        return handle
