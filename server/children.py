@@ -65,7 +65,13 @@ class EngineProcess:
         ours.sendall(LENGTH.pack(len(body)) + body)
         ours.setblocking(False)
         _, self._client = await loop.create_connection(
-            lambda: SocketEngine(self._base.doorbells, self._on_ready, self._on_lost, self._hangs),
+            lambda: SocketEngine(
+                self._base.doorbells,
+                self._on_ready,
+                self._on_lost,
+                self._hangs,
+                answer_seconds_max=self._settings.engine_answer_seconds,
+            ),
             sock=ours,
         )
 

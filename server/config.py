@@ -116,6 +116,9 @@ class Settings(BaseSettings):
     insecure: bool = Field(False, description="allow plaintext on addresses beyond this machine")
     reflection: bool = Field(False, description="offer gRPC server reflection")
     log_calls: bool = Field(True, description="write one JSON line for each call")
+    engine_answer_seconds: float = Field(
+        10, gt=0, le=YEAR_SECONDS, description="time after which an engine is held to hang"
+    )
     drain_seconds: float = Field(
         10, gt=0, le=YEAR_SECONDS, description="time for calls in flight after SIGTERM"
     )

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import logging
-import os
+import re
 import signal
 import socket
 from collections.abc import Coroutine, Iterator
@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 BUSY_RETRY_SECONDS = 2.0
 BUSY_RETRY_PAUSE_SECONDS = 0.1
 FORGET_IDLE_SECONDS = 60.0
-SOCKET_PATH_BYTES_MAX = 100
+PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]{1,100}")
+"""What fits the kernel's limit for a socket and means itself in an address."""
 
 
 def serve(settings: Settings, lines: LineWriter) -> None:
@@ -190,9 +191,9 @@ def _check_market(settings: Settings) -> None:
 
 @contextmanager
 def _socket_path(data_dir: Path) -> Iterator[Path]:
-    """Give a path for a socket: in the data directory, unless that is too deep for one."""
+    """Give a path for a socket: in the data directory, if its name can be an address."""
     path = data_dir.resolve() / SOCKET_FILE
-    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
+    if PLAIN_PATH.fullmatch(str(path)):
         yield path
         path.unlink(missing_ok=True)
     else:

@@ -22,8 +22,7 @@ from server.engine.frames import (
 from server.engine.service import EngineService
 
 RETRY_SECONDS = 1.0
-ANSWER_SECONDS_MAX = 10.0
-SWEEP_SECONDS = 1.0
+SWEEP_SECONDS = 0.5
 
 AWAY = Refusal(
     reason=Reason.UNAVAILABLE,
@@ -83,13 +82,14 @@ class SocketEngine(asyncio.Protocol):
 
     def __init__(
         self, doorbells: Doorbells, on_ready: Callable[[], None], on_lost: Callable[[], None],
-        on_hang: Callable[[], None],
+        on_hang: Callable[[], None], *, answer_seconds_max: float,
     ) -> None:  # fmt: skip
         self._loop = asyncio.get_running_loop()
         self._doorbells = doorbells
         self._on_ready = on_ready
         self._on_lost = on_lost
         self._on_hang = on_hang
+        self._answer_seconds_max = answer_seconds_max
         self._transport: asyncio.WriteTransport | None = None
         self._buffer = FrameBuffer()
         # In the order of their calls: the first one waits longest.
@@ -143,7 +143,7 @@ class SocketEngine(asyncio.Protocol):
         if self._transport is None:
             return
         _, oldest = next(iter(self._waiting.values()), (None, self._loop.time()))
-        if self._loop.time() - oldest > ANSWER_SECONDS_MAX:
+        if self._loop.time() - oldest > self._answer_seconds_max:
             self._on_hang()
         else:
             self._loop.call_later(SWEEP_SECONDS, self._sweep)

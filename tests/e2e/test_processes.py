@@ -1,12 +1,7 @@
 """`bottrading serve` as processes: starting, dying, draining, and what is left of it."""
 
 import os
-import re
-import shutil
 import signal
-import socket
-import sqlite3
-import stat
 import subprocess
 import sys
 import threading
@@ -20,27 +15,16 @@ import pytest
 from bottrading.v1 import (
     bot_trading_pb2,
     bot_trading_pb2_grpc,
-    key_management_pb2,
-    key_management_pb2_grpc,
     order_pb2,
 )
 from tests.support.audit import audit
-from tests.support.process import Process, channel, free_port, wait_until_gone
+from tests.support.process import Process, channel, free_port, make_key, wait_until_gone
 
 UNFENCED: dict[str, Any] = {
     "orders_per_minute": "1000000",
     "requests_per_minute": "1000000",
     "initial_balance": "900000000.00",
 }
-
-
-def make_key(service: Process, subject: str = "ada") -> str:
-    with channel(service.grpc) as opened:
-        answer = key_management_pb2_grpc.KeyManagementStub(opened).CreateBotKey(
-            key_management_pb2.CreateBotKeyRequest(label="bot"),
-            metadata=(("authorization", f"Bearer {service.token(subject)}"),),
-        )
-    return answer.bot_key.key
 
 
 class Burst:
@@ -151,113 +135,6 @@ def test_orders_answered_before_sigterm_are_there_after_the_next_start(tmp_path:
     assert set(burst.answered.values()) <= audit(tmp_path / "data")
 
 
-@pytest.mark.parametrize("shared", ["data directory", "grpc port", "rest port"])
-def test_a_second_server_on_the_same_data_or_port_says_so_and_exits(
-    tmp_path: Path, shared: str
-) -> None:
-    with Process(tmp_path / "one", rest=True) as first:
-        data = "one" if shared == "data directory" else "two"
-        grpc_address = first.grpc if shared == "grpc port" else f"127.0.0.1:{free_port()}"
-        rest_address = first.rest if shared == "rest port" else f"127.0.0.1:{free_port()}"
-        second = run(
-            "serve", "--data-dir", str(tmp_path / data), "--grpc", grpc_address,
-            "--rest", rest_address,
-        )  # fmt: skip
-
-        assert second.returncode == 2
-        assert second.stdout == ""
-        assert re.fullmatch(r"bottrading: .+\n", second.stderr)
-        assert first.is_serving()
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["serve", "--market", "real"],
-        ["serve", "--grpc", "localhost"],
-        ["serve", "--grpc", "0.0.0.0:50051"],
-        ["serve", "--database", "mysql://x"],
-        ["token", "ada", "--ttl", "0"],
-        ["token", "ada", "--ttl", "90000"],
-        ["token", ""],
-    ],
-)
-def test_a_bad_setting_is_one_clear_line_and_exit_status_2(
-    tmp_path: Path, arguments: list[str]
-) -> None:
-    done = run(*arguments, "--data-dir", str(tmp_path / "data"))
-
-    assert done.returncode == 2
-    assert re.fullmatch(r"bottrading: .+\n", done.stderr)
-
-
-@pytest.mark.parametrize(
-    ("name", "setting"),
-    [
-        ("market.secret", None),
-        ("bottrading.sqlite", None),
-        ("universe.toml", "UNIVERSE_FILE"),
-        ("missing.toml", "UNIVERSE_FILE"),
-        ("keys.json", "JWT_JWKS"),
-        ("missing.json", "JWT_JWKS"),
-    ],
-)
-def test_a_broken_file_is_one_clear_line_and_exit_status_2(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, setting: str | None
-) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
-    if "missing" not in name:
-        (data / name).write_text("This is not what it should be. " * 100)
-    if setting is not None:
-        monkeypatch.setenv(f"BOTTRADING_{setting}", str(data / name))
-
-    done = run("serve", "--data-dir", str(data), "--grpc", f"127.0.0.1:{free_port()}", "--no-rest")
-
-    assert done.returncode == 2, done.stderr
-    assert re.fullmatch(r"bottrading: .+\n", done.stderr)
-
-
-def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path: Path) -> None:
-    tokens = [
-        subprocess.Popen(
-            [
-                sys.executable, "-m", "server", "token", "ada", "--data-dir",
-                str(tmp_path / "data"),
-            ],
-            stdout=subprocess.PIPE,
-        )
-        for _ in range(4)
-    ]  # fmt: skip
-    printed = [process.communicate(timeout=30)[0] for process in tokens]
-
-    with Process(tmp_path / "data") as service, channel(service.grpc) as opened:
-        for token in printed:
-            key_management_pb2_grpc.KeyManagementStub(opened).ListBotKeys(
-                key_management_pb2.ListBotKeysRequest(),
-                metadata=(("authorization", f"Bearer {token.decode().strip()}"),),
-            )
-    for name in ("jwt.secret", "bottrading.sqlite"):
-        path = tmp_path / "data" / name
-        mode = stat.S_IMODE(path.stat().st_mode)
-        assert mode & 0o077 == 0, f"{name}: {mode:o}"
-    assert not list((tmp_path / "data").glob("jwt.secret?*"))
-
-
-def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path, empty_database: Path) -> None:
-    (tmp_path / "data").mkdir()
-    path = tmp_path / "data" / "bottrading.sqlite"
-    shutil.copy(empty_database, path)
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
-
-    done = run("serve", "--data-dir", str(tmp_path / "data"), "--grpc", f"127.0.0.1:{free_port()}")
-
-    assert done.returncode == 2
-    assert "9999" in done.stderr
-
-
 def test_a_slow_reader_of_the_log_does_not_stop_the_service(tmp_path: Path) -> None:
     """Standard error is a pipe that nobody reads: it fills, the service goes on."""
     port, rest = free_port(), free_port()
@@ -284,24 +161,15 @@ def test_a_slow_reader_of_the_log_does_not_stop_the_service(tmp_path: Path) -> N
         process.communicate()
 
 
-def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "server", *arguments],
-        capture_output=True, text=True, timeout=40, check=False,
-    )  # fmt: skip
-
-
-def test_the_version_is_printed() -> None:
-    assert re.fullmatch(r"\d+\.\d+\.\d+\n", run("--version").stdout)
-
-
-def test_a_port_that_is_free_within_two_seconds_is_taken(tmp_path: Path) -> None:
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        holder.listen()
-        port = holder.getsockname()[1]
-        service = Process(tmp_path / "data", "--grpc", f"127.0.0.1:{port}", wait=False)
-        service.grpc = f"127.0.0.1:{port}"
-        with service:
-            holder.close()
-            service.wait_until_ready()
+def test_an_engine_that_hangs_is_ended_and_started_again(tmp_path: Path) -> None:
+    with Process(tmp_path / "data", engine_answer_seconds="0.5") as service:
+        metadata = (("x-bot-key", make_key(service)),)
+        engine = service.engine()
+        os.kill(engine, signal.SIGSTOP)
+        with channel(service.grpc) as opened, pytest.raises(grpc.RpcError) as told:
+            bot_trading_pb2_grpc.BotTradingStub(opened).CancelAllOrders(
+                bot_trading_pb2.CancelAllOrdersRequest(), metadata=metadata
+            )
+        assert told.value.code() is grpc.StatusCode.UNAVAILABLE
+        service.wait_until_ready()
+        assert service.engine() != engine

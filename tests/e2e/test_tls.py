@@ -3,6 +3,7 @@
 import ipaddress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -52,7 +53,7 @@ def test_tls_guards_the_port_and_rest_is_still_served(
     tmp_path: Path, certificate: tuple[Path, Path], with_client_certificate: bool
 ) -> None:
     path, key = certificate
-    settings = {"tls_certificate": str(path), "tls_key": str(key)}
+    settings: dict[str, Any] = {"tls_certificate": str(path), "tls_key": str(key)}
     if with_client_certificate:
         settings["tls_client_ca"] = str(path)
     service = Process(tmp_path / "data", rest=True, wait=False, **settings)

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from server.application.market_feed import QuoteBoard
-from server.engine import client
 from server.engine.client import Doorbells, EngineRefused, SocketEngine
 from server.engine.frames import FrameBuffer, Kind, Method, pack_answer, unpack_call
 
@@ -25,7 +24,10 @@ class Pair:
         self.theirs.setblocking(False)
         doorbells = Doorbells(QuoteBoard(0), self.ended.append)
         _, self.engine = await asyncio.get_running_loop().create_connection(
-            lambda: SocketEngine(doorbells, lambda: None, self.lost.set, self.hung.set), sock=ours
+            lambda: SocketEngine(
+                doorbells, lambda: None, self.lost.set, self.hung.set, answer_seconds_max=9
+            ),
+            sock=ours,
         )
 
     async def received(self, calls: int) -> list[int]:
@@ -82,7 +84,7 @@ async def test_an_engine_that_hangs_is_reported(
     (call_id,) = await pair.received(1)
     pair.engine._sweep()
     assert not pair.hung.is_set()
-    monkeypatch.setattr(client, "ANSWER_SECONDS_MAX", -1.0)
+    monkeypatch.setattr(pair.engine, "_answer_seconds_max", -1.0)
     pair.engine._sweep()
 
     assert pair.hung.is_set()

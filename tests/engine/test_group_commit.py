@@ -1,94 +1,26 @@
 """Group commit: many calls in one batch, each with its own outcome, all or nothing each."""
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
 
 from bottrading.v1 import bot_trading_pb2 as pb
-from bottrading.v1 import error_reason_pb2, market_data_pb2, order_pb2, quote_pb2
-from server.application.commands import PassTime
+from bottrading.v1 import error_reason_pb2, order_pb2
 from server.application.ports import StorageBroken, StorageUnavailable
-from server.bootstrap import engine as bootstrap
-from server.bootstrap.engine import EngineParts
-from server.config import DATABASE_FILE, Settings
+from server.config import DATABASE_FILE
 from server.domain.errors import Reason
-from server.domain.user import Identity, Plan
 from server.engine.frames import (
     NOBODY,
-    Answer,
-    Call,
     FrameBuffer,
     Kind,
     Method,
     decode_refusal,
-    encode_identity,
     pack_call,
-    unpack_answer,
     unpack_call,
 )
+from tests.engine.bench import KEY_ID, Bench, call, order_of, place, reason_of
 from tests.support.audit import audit
-from tests.support.venue import NOON, ManualClock
-
-KEY_ID = "0198c0de-0000-7000-8000-000000000000"
-
-
-class Bench:
-    """An engine without processes around it."""
-
-    def __init__(self, data_dir: Path, clock: ManualClock) -> None:
-        self.data_dir, self.clock = data_dir, clock
-        settings = Settings(data_dir=data_dir, market="published", fees="none", slippage="none")
-        self.parts: EngineParts = bootstrap.build(settings.for_engine(), clock=clock)
-
-    def handle(self, *calls: Call, passing: bool = False) -> list[Answer]:
-        frames = self.parts.service.handle(calls, [PassTime()] if passing else [])
-        return [unpack_answer(frame) for frame in FrameBuffer().feed(b"".join(frames))]
-
-    def account(self, subject: str) -> str:
-        identity = Identity(
-            issuer="i", subject=subject, name=subject, plan=Plan.FREE, is_operator=False
-        )
-        (answer,) = self.handle(call(1, Method.KNOW_USER, "", encode_identity(identity)))
-        return str(orjson.loads(answer.body)[1])
-
-    def publish(self, symbol: str, bid: str, ask: str, size: str = "1000") -> Call:
-        self.clock.now += 1
-        quote = quote_pb2.PublishedQuote(
-            symbol=symbol, bid=bid, ask=ask, bid_size=size, ask_size=size
-        )
-        request = market_data_pb2.PublishQuotesRequest(quotes=[quote])
-        return call(7, Method.PUBLISH_QUOTES, "", request.SerializeToString())
-
-
-@pytest.fixture
-def bench(data_dir: Path) -> Iterator[Bench]:
-    made = Bench(data_dir, ManualClock(NOON))
-    yield made
-    made.parts.close()
-
-
-def call(number: int, method: Method, caller: str, body: bytes) -> Call:
-    return Call(number, method, caller, KEY_ID, body)
-
-
-def place(number: int, account: str, **fields: Any) -> Call:
-    given: dict[str, Any] = {"symbol": "AAPL", "side": order_pb2.SIDE_BUY, "quantity": "1"}
-    request = pb.PlaceOrderRequest(**given | fields)
-    return call(number, Method.PLACE_ORDER, account, request.SerializeToString())
-
-
-def order_of(answer: Answer) -> order_pb2.Order:
-    assert answer.kind is Kind.RESPONSE, answer
-    return pb.PlaceOrderResponse.FromString(answer.body).order
-
-
-def reason_of(answer: Answer) -> Reason:
-    assert answer.kind is Kind.REFUSAL, answer
-    return decode_refusal(answer.body).reason
 
 
 def test_calls_of_one_batch_see_what_those_before_them_did(bench: Bench) -> None:

@@ -133,3 +133,31 @@ async def test_no_log_line_holds_a_key_or_a_token(venue: Venue) -> None:
     assert bot.key not in log
     assert token.split(".")[2] not in log
     assert '"reason":"BOT_KEY_INVALID"' in log
+
+
+async def test_the_newest_token_stands_also_when_an_earlier_one_comes_again(venue: Venue) -> None:
+    """Free, then Professional, then Free anew; then the Professional token once more."""
+    free = venue.person("ada", plan=Plan.FREE, issued_ago=3)
+    professional = venue.person("ada", plan=Plan.PROFESSIONAL, issued_ago=2)
+    bot = Bot(venue, (await free.create_key("bot")).key)
+    await professional.list_keys()
+    upgraded = (await bot.call("GetAccount")).account
+    await venue.person("ada", plan=Plan.FREE, issued_ago=1).list_keys()
+    downgraded = (await bot.call("GetAccount")).account
+    told = await refusal(professional.create_key("one more"))
+
+    assert (upgraded.plan, downgraded.plan) == ("Professional", "Free")
+    assert told.reason == "BOT_KEY_LIMIT_REACHED"
+
+
+async def test_a_key_is_looked_up_anew_once_the_engine_was_lost(venue: Venue) -> None:
+    """A revocation may be stored and its doorbell lost with the engine."""
+    bot = await venue.bot()
+    await bot.call("GetAccount")
+    connection = sqlite3.connect(venue.settings.data_dir / DATABASE_FILE)
+    connection.execute("UPDATE bot_keys SET revoked_at = 1")
+    connection.commit()
+    connection.close()
+    venue.base.keyring.forget_all()
+
+    assert (await refusal(bot.call("GetAccount"))).reason == "BOT_KEY_INVALID"

@@ -227,7 +227,9 @@ async def test_every_token_that_proves_nothing_is_refused(venue: Venue) -> None:
         forged(venue, exp=now - 60), forged(venue, iat=now + 3600, exp=now + 7200),
         forged(venue, exp=now + 25 * 3600), forged(venue, sub=""), forged(venue, sub="x" * 256),
         forged(venue, name=""), forged(venue, name=7), forged(venue, plan="Gold"),
-        forged(venue, plan=["Free"]), forged(venue, exp="soon"), forged(venue, pad="x" * 5000),
+        forged(venue, plan=["Free"]), forged(venue, exp="soon"), forged(venue, exp=str(now + 60)),
+        forged(venue, iat=str(now)), forged(venue, exp=float("nan")),
+        forged(venue, sub="\ud800"), forged(venue, name="\ud800"), forged(venue, pad="x" * 5000),
     ]  # fmt: skip
     for token in tokens:
         told = await refusal(Person(venue, token).create_key("x"))
@@ -236,6 +238,18 @@ async def test_every_token_that_proves_nothing_is_refused(venue: Venue) -> None:
         ), token  # fmt: skip
         assert token[:20] not in told.message or len(token) < 20
     assert (await Person(venue, forged(venue)).create_key("x")).key
+    assert (await Person(venue, forged(venue, sub="x" * 255)).create_key("x")).key
+
+
+async def test_a_request_wrong_in_a_hundred_places_is_still_told_what_is_wrong(
+    venue: Venue,
+) -> None:
+    bot = await venue.bot()
+
+    told = await refusal(bot.call("BatchGetQuotes", symbols=["\U0001f600" * 50] * 100))
+
+    assert (told.code, told.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "SYMBOL_UNKNOWN")
+    assert len(told.fields) == 10
 
 
 async def test_the_21st_order_and_the_121st_request_of_a_minute_are_refused(venue: Venue) -> None:

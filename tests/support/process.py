@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,7 @@ import grpc
 import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from bottrading.v1 import key_management_pb2, key_management_pb2_grpc
 from server.config import ENVIRONMENT_PREFIX
 
 START_SECONDS_MAX = 30
@@ -25,17 +27,20 @@ class Process:
     """One `bottrading serve`; whatever happens, nothing of it is left running."""
 
     def __init__(
-        self, data_dir: Path, *options: str, rest: bool = False, wait: bool = True, **settings: str
-    ) -> None:
+        self, data_dir: Path, *options: str, rest: bool = False, wait: bool = True,
+        command: Sequence[str] = (sys.executable, "-m", "server"), cwd: Path | None = None,
+        **settings: str,
+    ) -> None:  # fmt: skip
         self.data_dir = data_dir
         self.grpc = f"127.0.0.1:{free_port()}"
         self.rest = f"127.0.0.1:{free_port()}"
-        self.log = data_dir.with_suffix(".log")
+        self.log = data_dir.with_name(f"{data_dir.name}.log")
         self._command = [
-            sys.executable, "-m", "server", "serve", "--data-dir", str(data_dir), "--seed", "1",
+            *command, "serve", "--data-dir", str(data_dir), "--seed", "1",
             "--grpc", self.grpc, *(["--rest", self.rest] if rest else ["--no-rest"]), *options,
         ]  # fmt: skip
         self._settings = settings
+        self._cwd = cwd
         self._with_rest = rest
         self._process: subprocess.Popen[bytes] | None = None
         self._wait = wait
@@ -65,7 +70,9 @@ class Process:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(ENVIRONMENT_PREFIX)}
         environment |= {f"{ENVIRONMENT_PREFIX}{k.upper()}": v for k, v in self._settings.items()}
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, env=environment, stderr=log)
+            self._process = subprocess.Popen(
+                self._command, env=environment, stderr=log, cwd=self._cwd
+            )
         if self._wait:
             self.wait_until_ready()
 
@@ -132,6 +139,16 @@ class Process:
         """Stop it with SIGTERM; return its exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(STOP_SECONDS_MAX)
+
+
+def make_key(service: Process, subject: str = "ada") -> str:
+    """Return a new bot key of a person."""
+    with channel(service.grpc) as opened:
+        answer = key_management_pb2_grpc.KeyManagementStub(opened).CreateBotKey(
+            key_management_pb2.CreateBotKeyRequest(label="bot"),
+            metadata=(("authorization", f"Bearer {service.token(subject)}"),),
+        )
+    return str(answer.bot_key.key)
 
 
 def command_line(pid: int) -> bytes:
