@@ -1,8 +1,9 @@
 """Matching: how much of an order a quote fills, and at which price."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from server.domain.account import Account, Position
+from server.domain.changes import changed
 from server.domain.costs import Costs
 from server.domain.instrument import Instrument
 from server.domain.order import Order, Side
@@ -55,7 +56,7 @@ def seen(position: Position, quote: Quote) -> Position:
     """Return the position as of a quote: what was taken of an earlier one no longer counts."""
     if (position.quote_time, position.quote_sequence) == (quote.time, quote.sequence):
         return position
-    return replace(
+    return changed(
         position, quote_time=quote.time, quote_sequence=quote.sequence, bid_taken=0, ask_taken=0
     )
 

@@ -1,10 +1,11 @@
 """What happens to an order: placing, filling, cancelling and expiring it, as decisions."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from server.domain.account import Account, Position, check_invariants
+from server.domain.changes import changed
 from server.domain.costs import Costs
 from server.domain.events import Fill, OrderUpdated
 from server.domain.instrument import Instrument
@@ -64,7 +65,7 @@ def place(
     )  # fmt: skip
     rejected = rejection(situation)
     if rejected is not None:
-        order = replace(
+        order = changed(
             order, status=status_after(None, OrderUpdateType.REJECTED), expires_at=None,
             rejection_reason=rejected.reason, rejection_message=rejected.message,
         )  # fmt: skip
@@ -141,9 +142,9 @@ def _accept(decision: Decision, market: Market) -> Decision:
         held = reservation(
             order, account.buying_power, market.quote, market.instrument, market.costs
         )
-        order = replace(order, reserved=held)
+        order = changed(order, reserved=held)
     else:
-        position = replace(position, reserved_quantity=position.reserved_quantity + order.quantity)
+        position = changed(position, reserved_quantity=position.reserved_quantity + order.quantity)
     return _record(
         Decision(account=account, position=position, order=order),
         OrderUpdateType.ACCEPTED, market.now,
@@ -191,7 +192,7 @@ def _fill(decision: Decision, found: Match, market: Market, fill_id: str) -> Dec
     update = (
         OrderUpdateType.FILLED if quantity == before.quantity else OrderUpdateType.PARTIALLY_FILLED
     )
-    order = replace(
+    order = changed(
         before, status=status_after(before.status, update), updated_at=market.now,
         filled_quantity=quantity, filled_notional=notional, fees=before.fees + fee, reserved=0,
         realized_pnl=before.realized_pnl + (pnl or 0),
@@ -199,7 +200,7 @@ def _fill(decision: Decision, found: Match, market: Market, fill_id: str) -> Dec
     if order.side is Side.BUY and quantity < order.quantity:
         free = balance - (account.reserved - before.reserved)
         held = reservation(order, free, market.quote, market.instrument, market.costs)
-        order = replace(order, reserved=held)
+        order = changed(order, reserved=held)
     fill = Fill(
         id=fill_id, account_id=account.id, sequence=account.sequence + 1, order_id=order.id,
         bot_key_id=order.bot_key_id, symbol=order.symbol, asset_type=order.asset_type,
@@ -229,7 +230,7 @@ def _money(before: Order, quantity: Units, notional: int, market: Market) -> tup
 
 
 def _bought(position: Position, quantity: Units, amount: Units, fee: Units) -> Position:
-    return replace(
+    return changed(
         position, quantity=position.quantity + quantity, cost_basis=position.cost_basis + amount,
         buy_fees=position.buy_fees + fee, ask_taken=position.ask_taken + quantity,
     )  # fmt: skip
@@ -240,7 +241,7 @@ def _sold(position: Position, quantity: Units, proceeds: Units) -> tuple[Positio
     # Both are whole cents, so the last sale takes all that is left of them.
     basis = cents_half_even(position.cost_basis * quantity, position.quantity)
     buy_fees = cents_half_even(position.buy_fees * quantity, position.quantity)
-    rest = replace(
+    rest = changed(
         position, quantity=position.quantity - quantity,
         reserved_quantity=position.reserved_quantity - quantity,
         cost_basis=position.cost_basis - basis, buy_fees=position.buy_fees - buy_fees,
@@ -251,12 +252,12 @@ def _sold(position: Position, quantity: Units, proceeds: Units) -> tuple[Positio
 
 def _end(decision: Decision, reason: StatusReason, now: Micros) -> Decision:
     before, position = decision.order, decision.position
-    order = replace(
+    order = changed(
         before, status=status_after(before.status, OrderUpdateType.CANCELLED),
         status_reason=reason, updated_at=now, reserved=0,
     )  # fmt: skip
     if order.side is Side.SELL:
-        position = replace(
+        position = changed(
             position, reserved_quantity=position.reserved_quantity - order.leaves_quantity
         )
     return _record(
@@ -282,7 +283,7 @@ def _record(
         if order.side is Side.SELL and order.filled_quantity:
             statistics = statistics.book(order.realized_pnl)
     sequence = account.sequence + 1
-    account = replace(account, sequence=sequence, statistics=statistics, **changes)
+    account = changed(account, sequence=sequence, statistics=statistics, **changes)
     event = OrderUpdated(
         account_id=account.id, sequence=sequence, time=now, type=update, order=order, fill=fill
     )

@@ -1,6 +1,6 @@
 """Calls: what the interceptors learn about one, and what they are made of."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -42,6 +42,7 @@ class Call:
     method: Method
     context: ServicerContext[bytes, bytes]
     body: bytes
+    metadata: Sequence[tuple[str, str | bytes]] = ()
     request_id: str = ""
     principal: Principal | None = None
     figures: Figures | None = None

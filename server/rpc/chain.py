@@ -96,12 +96,17 @@ def _rpc_handler(
         handler = interceptor.wrap(method, handler)
 
     async def unary(body: bytes, context: ServicerContext[bytes, bytes]) -> bytes:
-        return await handler(Call(method, context, body))
+        return await handler(Call(method, context, body, _metadata(context)))
 
     async def stream(body: bytes, context: ServicerContext[bytes, bytes]) -> None:
-        await handler(Call(method, context, body))
+        await handler(Call(method, context, body, _metadata(context)))
 
     # Without serializers the bytes pass through: parsing is the innermost link's work.
     if method.streams:
         return grpc.unary_stream_rpc_method_handler(stream)
     return grpc.unary_unary_rpc_method_handler(unary)
+
+
+def _metadata(context: ServicerContext[bytes, bytes]) -> Any:
+    """Return the pairs of a call's metadata, read once for all links."""
+    return context.invocation_metadata() or ()

@@ -180,7 +180,7 @@ def _credentials(call: Call) -> tuple[str | None, str | None]:
     key: str | None = None
     token: str | None = None
     count = 0
-    for name, value in call.context.invocation_metadata() or ():
+    for name, value in call.metadata:
         if name == BOT_KEY_HEADER:
             key, count = str(value), count + 1
         elif name == TOKEN_HEADER:

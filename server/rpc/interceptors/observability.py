@@ -103,7 +103,7 @@ class Observability:
         return handle
 
     def _request_id(self, call: Call) -> str:
-        for name, value in call.context.invocation_metadata() or ():
+        for name, value in call.metadata:
             if name == REQUEST_ID_HEADER and _REQUEST_ID.fullmatch(str(value)):
                 return str(value)
         return self._new_id()
