@@ -19,8 +19,8 @@ class Settings(BaseSettings):
     target_certificate: Path | None = None
     target_key: Path | None = None
     upstream_channels: int = Field(default=4, ge=1)
-    # The server takes 64 streams a connection; a few may still be ending.
-    upstream_calls_per_channel_max: int = Field(default=60, ge=1)
+    # The server takes 64 streams a connection, those that are just ending counted.
+    upstream_calls_per_channel_max: int = Field(default=48, ge=1)
     upstream_deadline_seconds: float = Field(default=10.0, gt=0)
     readiness_deadline_seconds: float = Field(default=1.0, gt=0)
     answer_bytes_max: int = Field(default=16 * MEBIBYTE, gt=0)

@@ -1,4 +1,4 @@
-"""An auditor of books who trusts no arithmetic of the domain: reads events and adds up fractions."""
+"""An auditor who trusts no arithmetic of the domain: reads events and adds up fractions."""
 
 from collections import defaultdict
 from fractions import Fraction
@@ -64,16 +64,18 @@ class Auditor:
         before = self.orders.get(order.id)
         if before is None:
             assert update in {"ACCEPTED", "REJECTED"}, f"{update} begins an order"
-            assert order.sequence == event.sequence
+            assert (order.sequence, order.created_at) == (event.sequence, event.time)
         else:
             assert before.status.value not in ENDED, f"{update} after {before.status.value}"
             assert update not in {"ACCEPTED", "REJECTED"}, f"{update} twice"
             assert _asked_for(before) == _asked_for(order), "an order changed what it asks for"
         assert order.status.value == STATUS_AFTER[update]
+        assert event.time == self.book.now == order.updated_at
         assert (event.fill is not None) == update.endswith("FILLED")
         self.orders[order.id] = order
         if event.fill is not None:
-            assert (event.fill.sequence, event.fill.order_id) == (event.sequence, order.id)
+            named = (event.fill.sequence, event.fill.order_id, event.fill.created_at)
+            assert named == (event.sequence, order.id, event.time)
             self._hear_fill(event.fill, order)
         self._check_order(order)
         if order.status.value in ENDED and order.side.value == "SELL" and self.fills[order.id]:
@@ -104,8 +106,9 @@ class Auditor:
     def _hear_fill(self, fill: Fill, order: Order) -> None:
         symbol, quantity, price = fill.symbol, real(fill.quantity), real(fill.price)
         amount, fee = real(fill.amount), real(fill.fee)
-        assert symbol == order.symbol and fill.side == order.side
-        assert quantity > 0 and amount >= 0 and fee >= 0
+        assert (symbol, fill.side) == (order.symbol, order.side)
+        assert min(quantity, price) > 0
+        assert min(amount, fee) >= 0
         self._check_price(fill)
         self.taken[symbol, fill.side.value] += quantity
         self._check_money([*self.fills[order.id], fill])
@@ -131,7 +134,6 @@ class Auditor:
         self.realized += real(fill.realized_pnl)
         if not self.quantities[symbol]:
             assert self.bases[symbol] == self.buy_fees[symbol] == 0, "nothing held has a cost"
-        assert price > 0
 
     def _check_price(self, fill: Fill) -> None:
         quote, limit = self.quotes[fill.symbol], self.orders[fill.order_id].limit_price

@@ -19,34 +19,35 @@ from server.domain.instrument import AssetType, Instrument, LiquidityClass
 from server.domain.order import Order, OrderTicket, OrderType, Side, StatusReason, TimeInForce
 from server.domain.quote import Quote, QuoteRefusal, refusal
 from server.domain.trading import Decision, Market, cancel, expire, fill_resting, place
-from server.domain.values import CENT, DAY, SECOND, Micros, Units, parse_units
+from server.domain.values import DAY, SECOND, Micros, Units, parse_units
 
 STALENESS_LIMIT: Micros = 15 * SECOND
 BEGINNING: Micros = 20_000 * DAY
 """Midnight of the first day of every book."""
 
+
+def _instrument(
+    symbol: str, asset_type: AssetType, *, multiplier: int = 1, thin: bool = False
+) -> Instrument:
+    return Instrument(
+        symbol=symbol, name=symbol, asset_type=asset_type, price_tick=1, multiplier=multiplier,
+        liquidity_class=LiquidityClass.THIN if thin else LiquidityClass.LIQUID,
+    )  # fmt: skip
+
+
 INSTRUMENTS: dict[str, Instrument] = {
     instrument.symbol: instrument
     for instrument in (
-        Instrument(symbol="AAPL", name="a liquid stock", asset_type=AssetType.STOCK, price_tick=CENT),
-        Instrument(
-            symbol="GME", name="a thin stock", asset_type=AssetType.STOCK, price_tick=CENT,
-            liquidity_class=LiquidityClass.THIN,
-        ),
-        Instrument(symbol="SPY", name="a liquid fund", asset_type=AssetType.ETF, price_tick=CENT),
-        Instrument(symbol="BTC-USD", name="a coin", asset_type=AssetType.CRYPTO, price_tick=CENT),
-        Instrument(symbol="DUST", name="a worthless coin", asset_type=AssetType.CRYPTO, price_tick=1),
-        Instrument(symbol="EUR-USD", name="a currency", asset_type=AssetType.FOREX, price_tick=1_000),
-        Instrument(
-            symbol="GOLD", name="a future of 10 ounces", asset_type=AssetType.COMMODITY,
-            price_tick=CENT, multiplier=10,
-        ),
-        Instrument(
-            symbol="CALL", name="an option on 100 shares", asset_type=AssetType.OPTION,
-            price_tick=CENT, multiplier=100,
-        ),
+        _instrument("AAPL", AssetType.STOCK),
+        _instrument("GME", AssetType.STOCK, thin=True),
+        _instrument("SPY", AssetType.ETF),
+        _instrument("BTC-USD", AssetType.CRYPTO),
+        _instrument("DUST", AssetType.CRYPTO),
+        _instrument("EUR-USD", AssetType.FOREX),
+        _instrument("GOLD", AssetType.COMMODITY, multiplier=10),
+        _instrument("CALL", AssetType.OPTION, multiplier=100),
     )
-}  # fmt: skip
+}
 
 
 def make_costs(*, fees: bool = False, slippage: bool = False, displayed: bool = True) -> Costs:

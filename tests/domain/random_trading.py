@@ -18,6 +18,7 @@ SIZES = {
 QUANTITIES = {symbol: [parse_units(text) for text in texts] for symbol, texts in SIZES.items()}
 SYMBOLS = list(LEVELS)
 DEPOSITS = [parse_units("1000"), parse_units("20000"), parse_units("5000000")]
+EIGHTHS = [0, 0, 1, 4, 6, 6, 7, 8]
 WAITS: list[Micros] = [0, 1, SECOND, 16 * SECOND, DAY, 91 * DAY]
 
 

@@ -61,8 +61,10 @@ class Stage:
     def do(self, command: str) -> list[str]:
         """Do a step and return what comes of it, a line for each event."""
         match command.split():
-            case ["quote", symbol, bid, "x", bid_size, "/", ask, "x", ask_size, *more]:
-                return self._quote(symbol, (bid, bid_size, ask, ask_size), more)
+            case ["quote", symbol, bid, "x", bid_size, "/", ask, "x", ask_size]:
+                return self._quote(symbol, (bid, bid_size, ask, ask_size), 0)
+            case ["quote", symbol, bid, "x", bid_size, "/", ask, "x", ask_size, "number", number]:
+                return self._quote(symbol, (bid, bid_size, ask, ask_size), int(number))
             case [name, "buy" | "sell" as side, quantity, symbol, *more] if name.endswith(":"):
                 wish = _wish(symbol, side, quantity, more)
                 return self._hear(self.book.place(name.removesuffix(":"), wish))
@@ -74,13 +76,8 @@ class Stage:
                 return [self._show(subject, names)]
         raise ValueError(f"no such step: {command}")
 
-    def _quote(self, symbol: str, sides: tuple[str, str, str, str], more: list[str]) -> list[str]:
-        """Show a quote; after its sides come `last` and `number`, its sequence."""
-        options = dict(zip(more[::2], more[1::2], strict=True))
-        quote = make_quote(
-            symbol, *sides, time=self.book.now, last=options.get("last"),
-            sequence=int(options.get("number", 0)),
-        )  # fmt: skip
+    def _quote(self, symbol: str, sides: tuple[str, str, str, str], sequence: int) -> list[str]:
+        quote = make_quote(symbol, *sides, time=self.book.now, sequence=sequence)
         outcome = self.book.show(quote)
         if isinstance(outcome, QuoteRefusal):
             return [f"refused {outcome.value}"]
@@ -170,7 +167,6 @@ ORDER_FIELDS: dict[str, Callable[[Order], str]] = {
     "fees": lambda order: format_money(order.fees),
     "pnl": lambda order: format_money(order.realized_pnl),
     "expires": lambda order: clock(order.expires_at),
-    "message": lambda order: order.rejection_message or "-",
 }
 
 

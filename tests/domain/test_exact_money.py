@@ -1,5 +1,6 @@
 """Exactness: decimals mean what they say, and rounding is never in favour of the account."""
 
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -112,6 +113,40 @@ def test_an_absurd_bid_brings_no_more_money_than_can_be_stored(time_in_force: st
              |                                                | d CANCELLED IOC_REMAINDER
              | show account balance                           | balance 80000089992.00
     """)
+
+
+@pytest.mark.parametrize(("quantity", "filled"), [("1", False), ("0.99999999", True)])
+def test_a_position_stays_below_ninety_billion(quantity: str, filled: bool) -> None:
+    book = Book(deposit=parse_units("1000"), costs=make_costs())
+    held = AMOUNT_LIMIT - parse_units("1")
+    book.positions["DUST"] = Position(account_id="account", symbol="DUST", quantity=held)
+    book.show(make_quote("DUST", "1", "1", "1", "1", time=book.now))
+    book.place("order", Wish(symbol="DUST", side=Side.BUY, quantity=parse_units(quantity)))
+    assert book.orders["order"].filled_quantity == (parse_units(quantity) if filled else 0)
+
+
+@pytest.mark.parametrize(
+    ("deposit", "cost", "bid", "filled"),
+    [
+        ("1000", "100", "89999999.1", False),
+        ("1000", "100", "89999999.09999999", True),
+        ("9999999999", "4000000000", "84000000.001", False),
+        ("9999999999", "4000000000", "84000000.00099999", True),
+    ],
+)
+def test_deposits_and_gains_stay_below_ninety_billion(
+    deposit: str, cost: str, bid: str, filled: bool
+) -> None:
+    """Ten contracts of 100 are sold of twenty: half of the cost was paid for them."""
+    book = Book(deposit=parse_units(deposit), costs=make_costs())
+    basis = 2 * parse_units(cost)
+    book.account = replace(book.account, balance=book.account.balance - basis)
+    book.positions["CALL"] = Position(
+        account_id="account", symbol="CALL", quantity=parse_units("20"), cost_basis=basis
+    )
+    book.show(make_quote("CALL", bid, "10", bid, "10", time=book.now))
+    book.place("order", Wish(symbol="CALL", side=Side.SELL, quantity=parse_units("10")))
+    assert (book.orders["order"].filled_quantity > 0) == filled
 
 
 def test_an_absurd_quote_values_an_account_at_no_more_than_can_be_stored() -> None:

@@ -30,6 +30,20 @@ def test_a_limit_order_at_the_quote_fills_and_one_a_tick_away_rests() -> None:
     """)
 
 
+def test_not_even_the_smallest_step_beyond_the_limit_fills() -> None:
+    play("""
+    10:00:00 | quote DUST 0.00000003 x 9 / 0.00000004 x 9 | -
+             | a: buy 9 DUST limit 0.00000003             | a ACCEPTED
+             | b: buy 9 DUST limit 0.00000004             | b ACCEPTED
+             |                                            | b FILLED 9 at 0.00000004
+             | c: sell 4 DUST limit 0.00000004            | c ACCEPTED
+             | d: sell 5 DUST limit 0.00000003            | d ACCEPTED
+             |                                            | d FILLED 5 at 0.00000003 pnl -0.01
+    10:00:01 | quote DUST 0.00000003 x 9 / 0.00000004 x 9 | -
+    10:00:02 | quote DUST 0.00000002 x 9 / 0.00000003 x 9 | a FILLED 9 at 0.00000003
+    """)
+
+
 def test_a_resting_order_fills_at_the_quote_that_reaches_it() -> None:
     play("""
     10:00:00 | a: buy 10 AAPL limit 98              | a ACCEPTED
@@ -67,20 +81,6 @@ def test_the_reservation_is_all_that_other_orders_cannot_spend() -> None:
              | d: buy 10 AAPL limit 60       | d ACCEPTED
              | show account reserved live    | reserved 1000.00, live 2
     """)
-
-
-def test_a_rejection_says_what_is_missing() -> None:
-    book = play("""
-    given    | balance 1000                | -
-    10:00:00 | a: buy 1 AAPL limit 1000.01 | a REJECTED INSUFFICIENT_BUYING_POWER
-             | b: sell 1 AAPL limit 1      | b REJECTED INSUFFICIENT_POSITION
-    """)
-    assert book.orders["a"].rejection_message == (
-        "The order may cost 1000.01 USD and the buying power is 1000.00 USD; lower the quantity."
-    )
-    assert book.orders["b"].rejection_message == (
-        "0.00000000 AAPL can be sold, the order sells 1.00000000; lower the quantity."
-    )
 
 
 def test_open_sales_never_exceed_the_position() -> None:

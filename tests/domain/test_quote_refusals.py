@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from server.domain.quote import FUTURE_TOLERANCE, Quote, QuoteRefusal, refusal
+from server.domain.quote import Quote, QuoteRefusal, refusal
 from server.domain.values import SECOND, parse_units
 from tests.domain.book import make_quote
 
 NOW = 1_000 * SECOND
+FIVE_SECONDS = 5 * SECOND
 GOOD = make_quote("AAPL", "99", "1", "100", "1", last="99.50", time=NOW, sequence=7)
 APPLIED = replace(GOOD, time=NOW - SECOND, sequence=9)
 
@@ -18,7 +19,7 @@ WRONG_IN_ORDER: list[tuple[QuoteRefusal, dict[str, Any]]] = [
     (QuoteRefusal.SIZE_NEGATIVE, {"ask_size": -1}),
     (QuoteRefusal.CROSSED, {"bid": parse_units("100.00000001")}),
     (QuoteRefusal.SEQUENCE_NEGATIVE, {"sequence": -1}),
-    (QuoteRefusal.TIME_INVALID, {"time": NOW + FUTURE_TOLERANCE + 1}),
+    (QuoteRefusal.TIME_INVALID, {"time": NOW + FIVE_SECONDS + 1}),
 ]
 
 
@@ -30,7 +31,7 @@ WRONG_IN_ORDER: list[tuple[QuoteRefusal, dict[str, Any]]] = [
         {"bid": parse_units("100")},
         {"bid_size": 0, "ask_size": 0},
         {"last": 1},
-        {"time": NOW + FUTURE_TOLERANCE},
+        {"time": NOW + FIVE_SECONDS},
         {"time": APPLIED.time, "sequence": APPLIED.sequence + 1},
         {"sequence": 0},
     ],
@@ -83,4 +84,5 @@ def test_a_quote_is_fresh_up_to_the_limit_of_its_age() -> None:
     limit = 15 * SECOND
     assert GOOD.is_fresh(NOW + limit, limit)
     assert not GOOD.is_fresh(NOW + limit + 1, limit)
-    assert GOOD.is_fresh(NOW - FUTURE_TOLERANCE, limit)
+    assert GOOD.is_fresh(NOW - FIVE_SECONDS, limit)
+    assert not GOOD.is_fresh(NOW - FIVE_SECONDS - 1, limit)

@@ -24,6 +24,8 @@ def test_the_thousand_and_first_live_order_is_rejected() -> None:
         assert reason(book, f"order {number}", resting) is None
     assert book.account.live_orders == LIVE_ORDERS_LIMIT == 1_000
     assert reason(book, "one more", resting) == "TOO_MANY_OPEN_ORDERS"
+    message = book.orders["one more"].rejection_message
+    assert message == "The account has 1000 live orders; cancel some first."
     market = Wish(symbol="AAPL", side=Side.BUY, quantity=1)
     assert reason(book, "one that may wait", market) == "TOO_MANY_OPEN_ORDERS"
     for time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
@@ -95,24 +97,47 @@ def test_a_market_buy_is_measured_by_what_it_would_reserve(
 
 
 @pytest.mark.parametrize(
-    ("quantity", "limit", "outcome"),
+    ("symbol", "quantity", "limit", "outcome"),
     [
-        ("9000000000", "10", "ORDER_TOO_LARGE"),
-        ("8999999999.99999999", "10", "INSUFFICIENT_POSITION"),
-        ("9000000000", None, "ORDER_TOO_LARGE"),
-        ("8999999999.99999999", None, "INSUFFICIENT_POSITION"),
+        ("AAPL", "9000000000", "10", "ORDER_TOO_LARGE"),
+        ("AAPL", "8999999999.99999999", "10", "INSUFFICIENT_POSITION"),
+        ("AAPL", "9000000000", None, "ORDER_TOO_LARGE"),
+        ("AAPL", "8999999999.99999999", None, "INSUFFICIENT_POSITION"),
+        ("GOLD", "900000000", "10", "ORDER_TOO_LARGE"),
+        ("GOLD", "899999999", "10", "INSUFFICIENT_POSITION"),
+        ("CALL", "90000000", None, "ORDER_TOO_LARGE"),
+        ("CALL", "89999999", None, "INSUFFICIENT_POSITION"),
     ],
 )
 def test_a_sale_stays_below_ninety_billion_too(
-    quantity: str, limit: str | None, outcome: str
+    symbol: str, quantity: str, limit: str | None, outcome: str
 ) -> None:
     book = rich_book()
-    book.show(make_quote("AAPL", "10", "1", "11", "0", time=book.now))
+    book.show(make_quote(symbol, "10", "1", "11", "0", time=book.now))
     wish = Wish(
-        symbol="AAPL", side=Side.SELL, quantity=parse_units(quantity),
+        symbol=symbol, side=Side.SELL, quantity=parse_units(quantity),
         limit_price=None if limit is None else parse_units(limit),
     )  # fmt: skip
     assert reason(book, "order", wish) == outcome
+
+
+def test_each_rejection_says_what_to_change() -> None:
+    book = play("""
+    10:00:00 | quote AAPL 10 x 1 / 10 x 1     | -
+             | a: buy 9000000000 AAPL         | a REJECTED ORDER_TOO_LARGE
+             | b: buy 1000 AAPL limit 1000.01 | b REJECTED INSUFFICIENT_BUYING_POWER
+             | c: sell 1 AAPL limit 1         | c REJECTED INSUFFICIENT_POSITION
+             | d: buy 2 AAPL FOK              | d REJECTED FOK_NOT_FILLABLE
+             | e: buy 1 SPY                   | e REJECTED NO_QUOTE
+    """)
+    assert {name: order.rejection_message for name, order in book.orders.items()} == {
+        "a": "The order's value must stay below 90000000000 USD; lower the quantity.",
+        "b": "The order may cost 1000010.00 USD and the buying power is 100000.00 USD;"
+        " lower the quantity.",
+        "c": "0.00000000 AAPL can be sold, the order sells 1.00000000; lower the quantity.",
+        "d": "The quote does not fill the whole quantity now; lower it or let the order wait.",
+        "e": "SPY has no fresh quote; place a resting LIMIT order or try later.",
+    }
 
 
 def test_the_rules_stand_in_the_order_of_the_contract() -> None:
@@ -144,9 +169,6 @@ def test_a_rejected_order_moves_nothing_but_the_log() -> None:
         "order", Wish(symbol="AAPL", side=Side.BUY, quantity=1, time_in_force=TimeInForce.FOK)
     )
     assert event.sequence == event.order.sequence == 1
-    assert event.order.rejection_message == (
-        "AAPL has no fresh quote; place a resting LIMIT order or try later."
-    )
     assert (book.account.balance, book.account.reserved, book.account.live_orders) == (
         before.balance, before.reserved, before.live_orders
     )  # fmt: skip

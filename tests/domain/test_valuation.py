@@ -63,10 +63,10 @@ def test_a_market_value_has_eight_decimals_rounded_to_the_even_one() -> None:
 
 def test_equity_and_gain_are_rounded_once_over_all_positions() -> None:
     """Three times 0.004 are 0.012: each alone would be nothing."""
-    positions = [valued("1", "0", "0.004"), valued("1", "0", "0.004"), valued("1", "0", "0.004")]
+    positions = [valued("1", "7", "7.004")] * 3
     assert [position.unrealized_pnl for position in positions] == [0, 0, 0]
     assert format_money(total_unrealized_pnl(positions)) == "0.01"
-    assert format_money(total_equity(parse_units("100"), positions)) == "100.01"
+    assert format_money(total_equity(parse_units("100"), positions)) == "121.01"
     assert total_equity(parse_units("100"), []) == parse_units("100")
 
 

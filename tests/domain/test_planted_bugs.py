@@ -1,0 +1,180 @@
+"""Planted bugs: the domain's rules broken one at a time in a copy, where these tests must fail."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+RUN_SECONDS_MAX = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantedBug:
+    """A piece of a module of the domain and what it is replaced by."""
+
+    name: str
+    module: str
+    right: str
+    wrong: str
+
+
+BUGS = [
+    PlantedBug(
+        name="an order reserves nothing", module="trading",
+        right="order = changed(order, reserved=held)\n    else:",
+        wrong="order = changed(order, reserved=0)\n    else:",
+    ),
+    PlantedBug(
+        name="a sale reserves nothing", module="trading",
+        right="position.reserved_quantity + order.quantity", wrong="position.reserved_quantity",
+    ),
+    PlantedBug(
+        name="a later fill spends what other orders hold", module="trading",
+        right="money = order.reserved + decision.account.buying_power",
+        wrong="money = decision.account.balance",
+    ),
+    PlantedBug(
+        name="slippage goes past the limit", module="matching",
+        right="price = min(price, limit) if buys else max(price, limit)", wrong="pass",
+    ),
+    PlantedBug(
+        name="a limit is filled one step worse", module="matching",
+        right="price > limit if buys", wrong="price > limit + 1 if buys",
+    ),
+    PlantedBug(
+        name="the same ask refills", module="trading",
+        right="ask_taken=position.ask_taken + quantity", wrong="ask_taken=position.ask_taken",
+    ),
+    PlantedBug(
+        name="the next quote does not refill", module="matching",
+        right="bid_taken=0, ask_taken=0", wrong="bid_taken=0",
+    ),
+    PlantedBug(
+        name="what is paid is rounded down", module="risk",
+        right="return cents_up(notional", wrong="return -cents_up(-notional",
+    ),
+    PlantedBug(
+        name="what is received is rounded up", module="trading",
+        right="amount = cents_down(notional * multiplier, SCALE)",
+        wrong="amount = -cents_down(-notional * multiplier, SCALE)",
+    ),
+    PlantedBug(
+        name="slippage is that of the last unit, not the mean", module="costs",
+        right="2 * taken + quantity, 2 * size", wrong="taken + quantity, size",
+    ),
+    PlantedBug(
+        name="slippage forgets earlier takings", module="costs",
+        right="2 * taken + quantity, 2 * size", wrong="quantity, 2 * size",
+    ),
+    PlantedBug(
+        name="a resting order pays slippage", module="trading",
+        right="market, new_id, takes=False", wrong="market, new_id, takes=True",
+    ),
+    PlantedBug(
+        name="a FOK order is filled in part", module="risk",
+        right="found is not None and found.quantity == it.order.quantity",
+        wrong="found is not None",
+    ),
+    PlantedBug(
+        name="an IOC order rests", module="trading",
+        right="if decision.order.status.is_live and not", wrong="if False and not",
+    ),
+    PlantedBug(
+        name="the minimum fee is charged for each fill", module="trading",
+        right="fees.total(market.instrument, quantity, notional) - before.fees",
+        wrong="fees.total(market.instrument, quantity - before.filled_quantity,"
+        " notional - before.filled_notional)",
+    ),
+    PlantedBug(
+        name="a sale pays more than it brings", module="trading",
+        right="return amount, min(fee, amount)", wrong="return amount, fee",
+    ),
+    PlantedBug(
+        name="a cancelled order keeps its reservation", module="trading",
+        right="reserved=decision.account.reserved - before.reserved",
+        wrong="reserved=decision.account.reserved",
+    ),
+    PlantedBug(
+        name="a cancelled sale keeps its position", module="trading",
+        right="position.reserved_quantity - order.leaves_quantity",
+        wrong="position.reserved_quantity",
+    ),
+    PlantedBug(
+        name="the log has a gap", module="trading",
+        right="sequence = account.sequence + 1\n", wrong="sequence = account.sequence + 2\n",
+    ),
+    PlantedBug(
+        name="the last sale leaves cents of the cost", module="trading",
+        right="basis = cents_half_even(position.cost_basis * quantity, position.quantity)",
+        wrong="basis = cents_down(position.cost_basis // position.quantity * quantity)",
+    ),
+    PlantedBug(
+        name="a gain leaves out the fees of buying", module="trading",
+        right="return rest, proceeds - basis - buy_fees", wrong="return rest, proceeds - basis",
+    ),
+    PlantedBug(
+        name="an order pays for one unit of a contract", module="risk",
+        right="notional * instrument.multiplier, SCALE", wrong="notional, SCALE",
+    ),
+    PlantedBug(
+        name="an order that cannot wait is accepted without a quote", module="risk",
+        right="    (Reason.NO_QUOTE, _no_quote),\n", wrong="",
+    ),
+    PlantedBug(
+        name="zero is a loss", module="account",
+        right="if pnl < 0 else 0", wrong="if pnl <= 0 else 0",
+    ),
+    PlantedBug(
+        name="an overdue order fills", module="trading",
+        right="if order.expires_at is not None and", wrong="if False and",
+    ),
+    PlantedBug(
+        name="a late quote is applied again", module="quote",
+        right="(quote.time, quote.sequence) < (applied.time, applied.sequence)",
+        wrong="quote.time < applied.time",
+    ),
+]  # fmt: skip
+
+
+def run_tests(directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run the tests of a copy, the quick ones first, until one fails."""
+    tests = sorted((directory / "tests/domain").glob("test_*.py"), reverse=True)
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *map(str, tests)],
+        cwd=directory, timeout=RUN_SECONDS_MAX, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def project_copy(tmp_path: Path) -> Path:
+    """Return a directory with the domain and its tests, without this one."""
+    left_out = shutil.ignore_patterns("__pycache__", Path(__file__).name)
+    for package in ("server", "tests"):
+        shutil.copytree(ROOT / package / "domain", tmp_path / package / "domain", ignore=left_out)
+        shutil.copy(ROOT / package / "__init__.py", tmp_path / package)
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * RUN_SECONDS_MAX)
+def test_a_copy_without_a_bug_passes(project_copy: Path) -> None:
+    """Otherwise a failure would say nothing about the bug."""
+    run = run_tests(project_copy)
+    assert run.returncode == pytest.ExitCode.OK, run.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * RUN_SECONDS_MAX)
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_planted_bug_is_noticed(bug: PlantedBug, project_copy: Path) -> None:
+    module = project_copy / "server/domain" / f"{bug.module}.py"
+    code = module.read_text()
+    assert code.count(bug.right) == 1, "the code has changed: plant this bug anew"
+    module.write_text(code.replace(bug.right, bug.wrong))
+    run = run_tests(project_copy)
+    assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.stdout
