@@ -37,8 +37,8 @@ lock: setup-dev ## Pin the newest allowed versions of all dependencies, with has
 
 proto: setup-dev ## Generate the Python code of the contract into generated/.
 	mkdir -p $(GENERATED)
-	$(PROTOC) --python_out=$(GENERATED) --mypy_out=quiet:$(GENERATED) $(PROTOS)
-	$(PROTOC) --grpc_python_out=$(GENERATED) --mypy_grpc_out=quiet:$(GENERATED) $(SERVICES)
+	@$(PROTOC) --python_out=$(GENERATED) --mypy_out=quiet:$(GENERATED) $(PROTOS)
+	@$(PROTOC) --grpc_python_out=$(GENERATED) --mypy_grpc_out=quiet:$(GENERATED) $(SERVICES)
 
 run: setup ## Run the service: gRPC on 127.0.0.1:50051, REST on 127.0.0.1:8080, data in ./data.
 	$(BIN)/bottrading serve
@@ -63,7 +63,7 @@ check: setup-dev ## Check style, types, layers, the contract and what is generat
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/architecture
 	mkdir -p build
-	$(PROTOC) --include_imports --include_source_info -o build/contract.binpb $(PROTOS)
+	@$(PROTOC) --include_imports --include_source_info -o build/contract.binpb $(PROTOS)
 	$(BIN)/buf lint build/contract.binpb --path bottrading --config proto/buf.yaml
 	$(BIN)/buf breaking build/contract.binpb --against proto/released.binpb --config proto/buf.yaml
 	rm -rf build/generated && $(MAKE) --no-print-directory proto GENERATED=build/generated
@@ -73,7 +73,7 @@ bench: setup-dev ## Measure rates and latencies beside a bare server (needs h2lo
 	$(BIN)/python -m bench
 
 release: setup-dev ## Release the contract: from now on it can only grow.
-	$(PROTOC) --include_imports -o proto/released.binpb $(PROTOS)
+	@$(PROTOC) --include_imports -o proto/released.binpb $(PROTOS)
 
 clean: ## Remove what the other commands made, but no data.
 	rm -rf .venv build dist $(NODE_CLIENT)/node_modules
