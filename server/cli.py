@@ -18,7 +18,6 @@ from server.line_writer import LineWriter, log_through
 USAGE_ERROR = 2
 
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -29,11 +28,16 @@ def main() -> None:
     """Run the command line; a wrong setting is one line on standard error and exit status 2."""
     # Whatever is made in the data directory is its owner's alone.
     os.umask(0o077)
+    arguments = sys.argv[1:] or ["--help"]
     try:
-        app()
+        sys.exit(app(arguments, standalone_mode=False))
     except SettingsError as error:
-        print(f"bottrading: {error}", file=sys.stderr)
-        sys.exit(USAGE_ERROR)
+        message = str(error)
+    except typer.TyperException as error:
+        told = getattr(error, "format_message", error.__str__)()
+        message = " ".join(told.split())
+    print(f"bottrading: {message}", file=sys.stderr)
+    sys.exit(USAGE_ERROR)
 
 
 def _settings_help() -> str:
