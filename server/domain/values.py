@@ -66,12 +66,12 @@ def divide_half_even(numerator: int, denominator: int) -> int:
     return quotient
 
 
-def cents_up(numerator: int, denominator: int = 1) -> Units:
+def cents_up(numerator: int, denominator: int) -> Units:
     """Round a fraction of units up to whole cents: what an account pays."""
     return divide_up(numerator, denominator * CENT) * CENT
 
 
-def cents_down(numerator: int, denominator: int = 1) -> Units:
+def cents_down(numerator: int, denominator: int) -> Units:
     """Round a fraction of units down to whole cents: what an account receives."""
     return numerator // (denominator * CENT) * CENT
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from server.domain.values import (
     CENT,
+    DAY,
     SCALE,
+    SECOND,
     DecimalError,
     cents_down,
     cents_half_even,
@@ -116,6 +118,10 @@ def test_rounding_agrees_with_exact_fractions(numerator: int, denominator: int) 
 )
 def test_a_tie_is_rounded_to_the_even_neighbour(numerator: int, nearest: int) -> None:
     assert divide_half_even(numerator, 2) == nearest
+
+
+def test_time_is_counted_in_microseconds() -> None:
+    assert (SECOND, DAY) == (1_000_000, 24 * 60 * 60 * 1_000_000)
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,13 @@ def test_sharpe_and_sortino_as_worked_by_hand() -> None:
     assert sortino_ratio(returns) == pytest.approx(0.01 / sqrt(0.0003) * sqrt(252), abs=1e-12)
 
 
+def test_two_returns_are_enough() -> None:
+    """Mean 0.005; deviations of 0.015 twice, ÷ 1 for Sharpe; 0.0001 ÷ 2 for Sortino."""
+    returns = [0.02, -0.01]
+    assert sharpe_ratio(returns) == pytest.approx(0.005 / sqrt(0.00045) * sqrt(252), abs=1e-12)
+    assert sortino_ratio(returns) == pytest.approx(0.005 / sqrt(0.00005) * sqrt(252), abs=1e-12)
+
+
 @pytest.mark.parametrize("returns", [[], [0.01], [-0.01]])
 def test_fewer_than_two_returns_have_no_ratio(returns: list[float]) -> None:
     assert sharpe_ratio(returns) is None

@@ -111,7 +111,7 @@ BUGS = [
     PlantedBug(
         name="the last sale leaves cents of the cost", module="trading",
         right="basis = cents_half_even(position.cost_basis * quantity, position.quantity)",
-        wrong="basis = cents_down(position.cost_basis // position.quantity * quantity)",
+        wrong="basis = cents_half_even(position.cost_basis // position.quantity * quantity)",
     ),
     PlantedBug(
         name="a gain leaves out the fees of buying", module="trading",

@@ -173,3 +173,18 @@ def test_an_engine_that_hangs_is_ended_and_started_again(tmp_path: Path) -> None
         assert told.value.code() is grpc.StatusCode.UNAVAILABLE
         service.wait_until_ready()
         assert service.engine() != engine
+
+
+def test_calls_are_counted_over_a_restart_also_when_they_were_not_flushed(tmp_path: Path) -> None:
+    with Process(tmp_path / "data", usage_flush_seconds="3600") as service:
+        metadata = (("x-bot-key", make_key(service)),)
+        used = []
+        for _ in range(2):
+            with channel(service.grpc) as opened:
+                stub = bot_trading_pb2_grpc.BotTradingStub(opened)
+                for _ in range(5):
+                    answer = stub.GetAccount(bot_trading_pb2.GetAccountRequest(), metadata=metadata)
+            used.append(answer.account.api_calls_used)
+            assert service.stop() == 0
+            service.start()
+    assert used == [6, 11]

@@ -1,0 +1,27 @@
+"""Changed copies: the same as `dataclasses.replace` makes, and the original stays as it was."""
+
+from dataclasses import asdict, replace
+
+import pytest
+
+from server.domain.account import Account, Position
+from server.domain.changes import changed
+
+ACCOUNT = Account(id="a", user_id="u", created_at=1, deposits=10, balance=9, reserved=3)
+
+
+def test_a_changed_copy_is_what_replace_makes() -> None:
+    before = asdict(ACCOUNT)
+    copy = changed(ACCOUNT, balance=7, sequence=5)
+    assert copy == replace(ACCOUNT, balance=7, sequence=5)
+    assert hash(copy) == hash(replace(ACCOUNT, balance=7, sequence=5))
+    assert type(copy) is Account
+    assert asdict(ACCOUNT) == before
+    assert changed(Position(account_id="a", symbol="AAPL")) == Position(
+        account_id="a", symbol="AAPL"
+    )  # fmt: skip
+
+
+def test_a_field_that_does_not_exist_cannot_be_changed() -> None:
+    with pytest.raises(AssertionError, match="Account has no"):
+        changed(ACCOUNT, balence=7)
