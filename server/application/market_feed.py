@@ -1,7 +1,8 @@
 """The market feed: the newest quote of each symbol, and the orders that new quotes fill."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from server.application.ports import Calendar, Instruments, QuoteSource, UnitOfWork
 from server.domain.account import Account, Position
@@ -138,8 +139,9 @@ class MarketFeed:
         orders = unit.overdue_orders(now)
         unit.preload([(order.account_id, order.symbol) for order in orders], [])
         for order in orders:
-            account, position = _holding(order, unit)
-            unit.keep(expire(order, account, position, now))
+            with _left_out_if_impossible(order):
+                account, position = _holding(order, unit)
+                unit.keep(expire(order, account, position, now))
 
     def _fill(self, quotes: list[Quote], unit: UnitOfWork, now: Micros) -> None:
         fresh = [quote for quote in quotes if self.board.is_fresh(quote, now)]
@@ -149,15 +151,19 @@ class MarketFeed:
             instrument = self.instruments.find(order.symbol)
             assert instrument is not None, f"{order.symbol} has orders and is no instrument"
             market = self.market(instrument, now)
-            account, position = _holding(order, unit)
-            try:
-                decision = fill_resting(order, account, position, market, self._new_id)
-            except AssertionError:
-                # One account in a state that must not be stored is no reason to stop the market.
-                log.exception("Order %s is left out of a quote", order.id)
-            else:
-                unit.keep(decision)
+            with _left_out_if_impossible(order):
+                account, position = _holding(order, unit)
+                unit.keep(fill_resting(order, account, position, market, self._new_id))
 
 
 def _holding(order: Order, unit: UnitOfWork) -> tuple[Account, Position]:
     return unit.account(order.account_id), unit.position(order.account_id, order.symbol)
+
+
+@contextmanager
+def _left_out_if_impossible(order: Order) -> Iterator[None]:
+    """Go on with other orders when one account is in a state that must not be stored."""
+    try:
+        yield
+    except AssertionError:
+        log.exception("Order %s is left out", order.id)
