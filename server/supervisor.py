@@ -62,6 +62,8 @@ def serve(settings: Settings, lines: LineWriter) -> None:
     except (UniverseError, SecretFileError, JwksError) as error:
         raise SettingsError(str(error)) from None
     except OSError as error:
+        if error.filename is None:  # No file or directory of a setting: a fault of ours.
+            raise
         raise SettingsError(f"{error.filename}: {error.strerror}") from None
 
 

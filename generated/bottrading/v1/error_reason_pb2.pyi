@@ -226,7 +226,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: an IOC order at night.
     """
     ERROR_REASON_NO_QUOTE: _ErrorReason.ValueType  # 48
-    """There is no quote, or only a stale one, and the order cannot wait.
+    """There is no quote, or only a stale one, and the order cannot wait. From
+    GetQuote, for an instrument that never had a quote: NOT_FOUND, HTTP 404.
     Example: a MARKET order before the first quote.
     """
     ERROR_REASON_FOK_NOT_FILLABLE: _ErrorReason.ValueType  # 49
@@ -466,7 +467,8 @@ ERROR_REASON_MARKET_CLOSED: ErrorReason.ValueType  # 47
 Example: an IOC order at night.
 """
 ERROR_REASON_NO_QUOTE: ErrorReason.ValueType  # 48
-"""There is no quote, or only a stale one, and the order cannot wait.
+"""There is no quote, or only a stale one, and the order cannot wait. From
+GetQuote, for an instrument that never had a quote: NOT_FOUND, HTTP 404.
 Example: a MARKET order before the first quote.
 """
 ERROR_REASON_FOK_NOT_FILLABLE: ErrorReason.ValueType  # 49

@@ -79,7 +79,8 @@ class MarketDataServicer:
     """
 
     def GetQuote(self, request, context):
-        """Reads the newest quote of one instrument.
+        """Reads the newest quote of one instrument, fresh or stale. Without any quote
+        yet, or without such an instrument: NOT_FOUND (NO_QUOTE, SYMBOL_UNKNOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,9 @@ class MarketDataStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MarketDataAsyncStub: ...
     GetQuote: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetQuoteRequest, _market_data_pb2.GetQuoteResponse]
-    """Reads the newest quote of one instrument."""
+    """Reads the newest quote of one instrument, fresh or stale. Without any quote
+    yet, or without such an instrument: NOT_FOUND (NO_QUOTE, SYMBOL_UNKNOWN).
+    """
     BatchGetQuotes: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.BatchGetQuotesRequest, _market_data_pb2.BatchGetQuotesResponse]
     """Reads the newest quotes of up to 100 instruments, in the order asked for.
     Instruments that have no quote yet are left out.
@@ -63,7 +65,9 @@ class MarketDataAsyncStub(MarketDataStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetQuote: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetQuoteRequest, _market_data_pb2.GetQuoteResponse]  # type: ignore[assignment]
-    """Reads the newest quote of one instrument."""
+    """Reads the newest quote of one instrument, fresh or stale. Without any quote
+    yet, or without such an instrument: NOT_FOUND (NO_QUOTE, SYMBOL_UNKNOWN).
+    """
     BatchGetQuotes: _aio.UnaryUnaryMultiCallable[_market_data_pb2.BatchGetQuotesRequest, _market_data_pb2.BatchGetQuotesResponse]  # type: ignore[assignment]
     """Reads the newest quotes of up to 100 instruments, in the order asked for.
     Instruments that have no quote yet are left out.
@@ -93,7 +97,9 @@ class MarketDataServicer(metaclass=_abc_1.ABCMeta):
         request: _market_data_pb2.GetQuoteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_market_data_pb2.GetQuoteResponse, _abc.Awaitable[_market_data_pb2.GetQuoteResponse]]:
-        """Reads the newest quote of one instrument."""
+        """Reads the newest quote of one instrument, fresh or stale. Without any quote
+        yet, or without such an instrument: NOT_FOUND (NO_QUOTE, SYMBOL_UNKNOWN).
+        """
 
     @_abc_1.abstractmethod
     def BatchGetQuotes(
