@@ -10,7 +10,7 @@ PROTOC = PATH=$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -Iproto -I$(GOOGL
 NODE_CLIENT := tests/clients/node
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev lock proto run test test-clients check bench release clean
+.PHONY: help setup setup-dev setup-exchange lock proto run test test-clients check bench release clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -18,6 +18,8 @@ help: ## List the commands.
 setup: .venv/.installed ## Install the service into .venv.
 
 setup-dev: .venv/.installed-dev ## Install the tools of the tests and checks too.
+
+setup-exchange: .venv/.installed-exchange ## Install what real opening hours (--sessions exchange) need too.
 
 .venv/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -29,9 +31,15 @@ setup-dev: .venv/.installed-dev ## Install the tools of the tests and checks too
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
+.venv/.installed-exchange: .venv/.installed requirements-exchange.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-exchange.lock
+	touch $@
+
 lock: setup-dev ## Pin the newest allowed versions of all dependencies, with hashes.
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --upgrade --extra build -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --upgrade --extra exchange -c requirements.lock -o requirements-exchange.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --upgrade --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
 

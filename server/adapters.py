@@ -19,6 +19,21 @@ def monotonic_clock() -> Micros:
     return time.monotonic_ns() // 1_000
 
 
+class ToldClock:
+    """A clock that stands until it is told the time."""
+
+    def __init__(self) -> None:
+        self._now: Micros = 0
+
+    def __call__(self) -> Micros:
+        """Return the time that was told last."""
+        return self._now
+
+    def set(self, now: Micros) -> None:
+        """Take over a time."""
+        self._now = now
+
+
 class SystemChance:
     """UUIDs and secrets from the operating system."""
 

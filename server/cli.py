@@ -72,13 +72,17 @@ def serve(
     grpc: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
     rest: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
     no_rest: Annotated[bool | None, typer.Option("--no-rest")] = None,
-    market: Annotated[str | None, typer.Option(metavar="simulated|published")] = None,
+    market: Annotated[str | None, typer.Option(metavar="simulated|published|replay")] = None,
+    sessions: Annotated[str | None, typer.Option(metavar="always-open|exchange")] = None,
+    replay_file: Annotated[Path | None, typer.Option()] = None,
+    replay_speed: Annotated[float | None, typer.Option()] = None,
     seed: Annotated[int | None, typer.Option()] = None,
     database: Annotated[str | None, typer.Option(metavar="URL")] = None,
     insecure: Annotated[bool | None, typer.Option("--insecure")] = None,
 ) -> None:
     settings = config.load(
         data_dir=data_dir, grpc=grpc, rest=rest, no_rest=no_rest, market=market, seed=seed,
+        sessions=sessions, replay_file=replay_file, replay_speed=replay_speed,
         database=database, insecure=insecure,
     )  # fmt: skip
     lines = LineWriter(sys.stderr.fileno())

@@ -22,6 +22,7 @@ LOCK_FILE = "serve.lock"
 ENGINE_LOCK_FILE = "engine.lock"
 SOCKET_FILE = "front.sock"
 YEAR_SECONDS = 366 * 86_400
+REPLAY_SPEED_MAX = 10_000_000
 MARKET_SECRET_FILE = "market.secret"
 JWT_SECRET_FILE = "jwt.secret"
 
@@ -37,6 +38,9 @@ class EngineSettings:
     database_path: str
     data_dir: str
     market: str
+    sessions: str
+    replay_file: str | None
+    replay_speed: float
     seed: int | None
     universe_file: str | None
     fees: str
@@ -68,8 +72,15 @@ class Settings(BaseSettings):
     metrics: str = Field("", description="address of /metrics, HOST:PORT; empty: none")
     database: str = Field("", description="sqlite:///FILE; empty: a file in the data directory")
 
-    market: Literal["simulated", "published"] = Field(
-        "simulated", description="simulated, or published by an operator"
+    market: Literal["simulated", "published", "replay"] = Field(
+        "simulated", description="simulated, published by an operator, or a replay of a file"
+    )
+    sessions: Literal["", "always-open", "exchange"] = Field(
+        "", description="always-open, or exchange: real opening hours; empty: by the market"
+    )
+    replay_file: Path | None = Field(None, description="CSV file of quotes or bars to replay")
+    replay_speed: float = Field(
+        1.0, gt=0, le=REPLAY_SPEED_MAX, description="seconds of the replay in one real second"
     )
     seed: int | None = Field(
         None, ge=0, lt=2**63, description="seed of a repeatable simulated market, for tests"
@@ -158,6 +169,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
+        if (self.market == "replay") != (self.replay_file is not None):
+            raise ValueError("market replay and replay_file go together")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key go together")
         if self.tls_client_ca is not None and self.tls_certificate is None:
@@ -192,6 +205,9 @@ class Settings(BaseSettings):
             database_path=str(self.database_path.resolve()),
             data_dir=str(self.data_dir.resolve()),
             market=self.market,
+            sessions=self.sessions or ("exchange" if self.market == "replay" else "always-open"),
+            replay_file=str(self.replay_file.resolve()) if self.replay_file else None,
+            replay_speed=self.replay_speed,
             seed=self.seed,
             universe_file=str(self.universe_file) if self.universe_file else None,
             fees=self.fees,

@@ -26,6 +26,7 @@ from server.engine.frames import Method as EngineMethod
 from server.engine.service import encode_usage
 from server.line_writer import LineWriter
 from server.locking import LockHeld, take_lock
+from server.market.exchange_sessions import SessionsUnavailable
 from server.market.secret import SecretFileError
 from server.market.universe_file import UniverseError
 from server.rpc.tokens import JwksError
@@ -59,7 +60,7 @@ def serve(settings: Settings, lines: LineWriter) -> None:
         raise SettingsError(f"data_dir: {error} is in use by another server") from None
     except (SchemaTooNew, StorageBroken, StorageUnavailable) as error:
         raise SettingsError(f"database: {database}: {error}") from None
-    except (UniverseError, SecretFileError, JwksError) as error:
+    except (UniverseError, SecretFileError, SessionsUnavailable, JwksError) as error:
         raise SettingsError(str(error)) from None
     except OSError as error:
         if error.filename is None:  # No file or directory of a setting: a fault of ours.
@@ -186,6 +187,7 @@ def _check_market(settings: Settings) -> None:
     engine = settings.for_engine()
     listed = venue.universe(engine)
     venue.quote_source(engine, listed)
+    venue.calendar(engine)
     instruments = venue.current_instruments(listed)
     missing = [
         symbol for symbol in bootstrap.symbols_in_use(settings) if instruments.find(symbol) is None

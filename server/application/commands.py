@@ -2,16 +2,33 @@
 
 from dataclasses import dataclass
 
+from server.application.ports import MarketHours
+from server.domain.account import GuardRails, TradingState
 from server.domain.errors import Refusal
+from server.domain.instrument import AssetType
 from server.domain.order import Order, OrderTicket
 from server.domain.quote import Quote, QuoteRefusal
-from server.domain.user import BotKey, Identity, User
+from server.domain.trading import Preview, Replacement
+from server.domain.user import EVERYTHING, BotKey, Identity, Permissions, User
 from server.domain.values import Micros
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceOrder:
     ticket: OrderTicket
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewOrder:
+    ticket: OrderTicket
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceOrder:
+    account_id: str
+    bot_key_id: str
+    order_id: str
+    wanted: Replacement
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +50,32 @@ class CreateBotKey:
     user_id: str
     account_id: str | None
     label: str
+    permissions: Permissions = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)
 class RevokeBotKey:
     user_id: str
     key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetTradingState:
+    user_id: str
+    account_id: str
+    state: TradingState
+
+
+@dataclass(frozen=True, slots=True)
+class SetGuardRails:
+    user_id: str
+    account_id: str
+    guard_rails: GuardRails
+
+
+@dataclass(frozen=True, slots=True)
+class TellMarketHours:
+    """Tell which markets are open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +111,20 @@ class PassTime:
     """Apply the quotes that are due, end what has expired, take snapshots that are due."""
 
 
+Administration = (
+    CreateBotKey | RevokeBotKey | SetTradingState | SetGuardRails | KnowUser | RecordUsage
+)
+
 Command = (
     PlaceOrder
+    | PreviewOrder
+    | ReplaceOrder
     | CancelOrder
     | CancelAllOrders
-    | CreateBotKey
-    | RevokeBotKey
-    | KnowUser
+    | TellMarketHours
     | PublishQuotes
-    | RecordUsage
     | PassTime
+    | Administration
 )
 
 
@@ -93,6 +134,18 @@ class Placed:
 
     order: Order
     replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Previewed:
+    preview: Preview
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """The order after it was replaced and matched anew."""
+
+    order: Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +182,31 @@ class QuotesPublished:
 
 
 @dataclass(frozen=True, slots=True)
+class HoursTold:
+    """The hours of every market at a moment."""
+
+    now: Micros
+    hours: tuple[tuple[AssetType, MarketHours], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """Nothing to tell."""
 
 
-Result = Placed | Cancelled | KeyCreated | KeyRevoked | UserKnown | QuotesPublished | Done | Refusal
+Result = (
+    Placed
+    | Previewed
+    | Replaced
+    | Cancelled
+    | KeyCreated
+    | KeyRevoked
+    | UserKnown
+    | QuotesPublished
+    | HoursTold
+    | Done
+    | Refusal
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,4 +223,11 @@ class KeyEnded:
     key_id: str
 
 
-Doorbell = QuotesChanged | KeyEnded
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """Doorbell: on a market whose time is not the real one, it is this moment."""
+
+    now: Micros
+
+
+Doorbell = QuotesChanged | KeyEnded | TimePassed

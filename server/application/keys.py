@@ -13,7 +13,7 @@ from server.application.commands import (
 from server.application.ports import Chance, UnitOfWork
 from server.domain.account import Account
 from server.domain.errors import Reason, Refusal
-from server.domain.events import AccountOpened
+from server.domain.events import AccountUpdated, AccountUpdateType
 from server.domain.user import (
     KEY_RANDOM_LENGTH,
     KEY_SHOWN_LENGTH,
@@ -66,6 +66,7 @@ class Keys:
             prefix=secret[:KEY_SHOWN_LENGTH],
             key_hash=hash_key(secret),
             created_at=now,
+            permissions=command.permissions,
         )
         unit.add_key(key)
         return KeyCreated(key, secret)
@@ -94,10 +95,11 @@ class Keys:
             balance=self._initial_balance,
             sequence=1,
         )
-        opened = AccountOpened(
+        opened = AccountUpdated(
             account_id=account_id,
             sequence=1,
             time=now,
+            type=AccountUpdateType.OPENED,
             amount=account.deposits,
             balance=account.balance,
             trading_state=account.trading_state,

@@ -4,16 +4,20 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from server.application.commands import Doorbell, HoursTold, QuotesChanged
 from server.application.ports import Calendar, Instruments, QuoteSource, UnitOfWork
 from server.domain.account import Account, Position
 from server.domain.costs import Costs
-from server.domain.instrument import Instrument
+from server.domain.instrument import AssetType, Instrument
 from server.domain.order import Order
+from server.domain.posting import Market
 from server.domain.quote import Quote, QuoteRefusal, refusal
-from server.domain.trading import Market, expire, fill_resting
+from server.domain.trading import expire, fill_resting
 from server.domain.values import Micros
 
 log = logging.getLogger(__name__)
+
+ORDERS_A_TRANSACTION_MAX = 500
 
 
 class QuoteBoard:
@@ -74,20 +78,36 @@ class MarketFeed:
         self.source = source
         self.instruments = instruments
         self.board = QuoteBoard(staleness_limit)
-        self._calendar = calendar
+        self.calendar = calendar
         self._costs = costs
         self._new_id = new_id
         self._unstored: dict[str, Quote] = {}
 
     def market(self, instrument: Instrument, now: Micros) -> Market:
-        """Return the market of an instrument at a moment."""
+        """Return the market of an instrument at a moment.
+
+        After an opening it counts as closed until the first quote of the session is there.
+        """
+        asset_type = instrument.asset_type
+        quote = self.board.get(instrument.symbol)
+        is_open = self.calendar.is_open(asset_type, now)
+        if is_open and quote is not None:
+            if not self.board.is_fresh(quote, now):
+                quote = None
+            else:
+                is_open = self.calendar.is_open(asset_type, quote.time)
         return Market(
             instrument=instrument,
-            quote=self.board.fresh(instrument.symbol, now),
+            quote=quote,
             costs=self._costs,
             now=now,
-            day_end=self._calendar.day_end(instrument, now),
+            day_end=self.calendar.day_end(asset_type, now),
+            is_open=is_open,
         )
+
+    def hours(self, now: Micros) -> HoursTold:
+        """Return the hours of every market."""
+        return HoursTold(now, tuple((kind, self.calendar.hours(kind, now)) for kind in AssetType))
 
     def apply(self, quotes: Sequence[Quote], unit: UnitOfWork, now: Micros) -> list[
         QuoteRefusal | None
@@ -116,6 +136,16 @@ class MarketFeed:
         self._fill(list(together.values()), unit, now)
         return outcomes
 
+    def apply_and_ring(
+        self, quotes: Sequence[Quote], unit: UnitOfWork, now: Micros, doorbells: list[Doorbell]
+    ) -> list[QuoteRefusal | None]:
+        """Apply quotes like `apply`, and ring for those that are the newest now."""
+        outcomes = self.apply(quotes, unit, now)
+        applied = tuple(q for q, why in zip(quotes, outcomes, strict=True) if why is None)
+        if applied:
+            doorbells.append(QuotesChanged(applied))
+        return outcomes
+
     def _to_be_stored(self, quote: Quote) -> Callable[[], None]:
         before = self._unstored.get(quote.symbol)
 
@@ -137,21 +167,24 @@ class MarketFeed:
     def expire(self, unit: UnitOfWork, now: Micros) -> None:
         """End the orders whose time is over."""
         orders = unit.overdue_orders(now)
-        unit.preload([(order.account_id, order.symbol) for order in orders], [])
-        for order in orders:
-            with _left_out_if_impossible(order):
+        for order in _in_transactions(orders, unit):
+            with left_out_if_impossible(order.id):
                 account, position = _holding(order, unit)
                 unit.keep(expire(order, account, position, now))
 
     def _fill(self, quotes: list[Quote], unit: UnitOfWork, now: Micros) -> None:
-        fresh = [quote for quote in quotes if self.board.is_fresh(quote, now)]
-        orders = unit.reached_orders(fresh) if fresh else []
-        unit.preload([(order.account_id, order.symbol) for order in orders], [])
-        for order in orders:
-            instrument = self.instruments.find(order.symbol)
-            assert instrument is not None, f"{order.symbol} has orders and is no instrument"
+        markets: dict[str, Market] = {}
+        for quote in quotes:
+            instrument = self.instruments.find(quote.symbol)
+            assert instrument is not None, "the symbol was checked"
             market = self.market(instrument, now)
-            with _left_out_if_impossible(order):
+            if market.quote is not None and market.is_open:
+                markets[quote.symbol] = market
+        executed = [quote for quote in quotes if quote.symbol in markets]
+        orders = unit.reached_orders(executed) if executed else []
+        for order in _in_transactions(orders, unit):
+            market = markets[order.symbol]
+            with left_out_if_impossible(order.id):
                 account, position = _holding(order, unit)
                 unit.keep(fill_resting(order, account, position, market, self._new_id))
 
@@ -160,10 +193,23 @@ def _holding(order: Order, unit: UnitOfWork) -> tuple[Account, Position]:
     return unit.account(order.account_id), unit.position(order.account_id, order.symbol)
 
 
+def _in_transactions(orders: Sequence[Order], unit: UnitOfWork) -> Iterator[Order]:
+    """Yield orders with what is needed to decide them, and store a part at a time.
+
+    However many orders one quote reaches, what is decided is soon on disk and stays there.
+    """
+    for begin in range(0, len(orders), ORDERS_A_TRANSACTION_MAX):
+        if begin:
+            unit.checkpoint()
+        part = orders[begin : begin + ORDERS_A_TRANSACTION_MAX]
+        unit.preload([(order.account_id, order.symbol) for order in part], [])
+        yield from part
+
+
 @contextmanager
-def _left_out_if_impossible(order: Order) -> Iterator[None]:
-    """Go on with other orders when one account is in a state that must not be stored."""
+def left_out_if_impossible(what: str) -> Iterator[None]:
+    """Go on with others when one account is in a state that must not be stored."""
     try:
         yield
     except AssertionError:
-        log.exception("Order %s is left out", order.id)
+        log.exception("%s is left out", what)

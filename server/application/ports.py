@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from types import TracebackType
 from typing import Protocol, Self
 
 from server.domain.account import Account, Position
-from server.domain.events import AccountOpened, Fill
-from server.domain.instrument import Instrument
+from server.domain.account_changes import AccountDecision
+from server.domain.events import AccountUpdated, Fill
+from server.domain.instrument import AssetType, Instrument
 from server.domain.order import Order, OrderStatus
+from server.domain.posting import Decision
 from server.domain.quote import Quote
-from server.domain.trading import Decision
-from server.domain.user import BotKey, Identity, Plan, User
+from server.domain.user import BotKey, Identity, Permissions, Plan, User
 from server.domain.values import Micros, Units
 
 
@@ -40,6 +42,14 @@ class Chance(Protocol):
         """Return random base62 characters fit for a secret."""
 
 
+@dataclass(frozen=True, slots=True)
+class MarketStep:
+    """A moment, and the quotes that became due by then."""
+
+    time: Micros
+    quotes: Sequence[Quote]
+
+
 class QuoteSource(Protocol):
     """Where quotes come from."""
 
@@ -47,11 +57,21 @@ class QuoteSource(Protocol):
     def environment(self) -> str:
         """Return the name of the contract's environment."""
 
-    def poll(self, now: Micros) -> Sequence[Quote]:
-        """Return the newest quotes that became due since the last call."""
+    @property
+    def replay_digest(self) -> str | None:
+        """Return the name of the file that is replayed; None on a market of the real time."""
 
-    def next_due(self, now: Micros) -> Micros | None:
-        """Return when `poll` has something next; None when it never has."""
+    def poll(self, now: Micros) -> Sequence[MarketStep]:
+        """Return what became due since the last call, in order of time."""
+
+    def take_back(self) -> None:
+        """Forget the last `poll`: what it returned could not be stored and is due again."""
+
+    def is_due(self, now: Micros) -> bool:
+        """Tell whether time must pass before anything else is decided."""
+
+    def due_in(self, now: Micros) -> Micros | None:
+        """Return in how much real time `poll` has quotes next; None when it never has."""
 
 
 class Instruments(Protocol):
@@ -64,11 +84,32 @@ class Instruments(Protocol):
         """Return what is traded now, by symbol."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketHours:
+    """Whether a market is open, and when it opens and closes next; None for never."""
+
+    is_open: bool
+    next_open: Micros | None
+    next_close: Micros | None
+
+
 class Calendar(Protocol):
     """When markets trade."""
 
-    def day_end(self, instrument: Instrument, now: Micros) -> Micros:
-        """Return when a DAY order that is placed now expires."""
+    def is_open(self, asset_type: AssetType, now: Micros) -> bool:
+        """Tell whether orders execute at a moment."""
+
+    def day_end(self, asset_type: AssetType, now: Micros) -> Micros:
+        """Return when a DAY order that is placed now expires.
+
+        It is the end of the running session, of the next one while the market is closed.
+        """
+
+    def hours(self, asset_type: AssetType, now: Micros) -> MarketHours:
+        """Return whether a market is open at a moment, and what comes next."""
+
+    def session_on(self, asset_type: AssetType, day: date) -> tuple[Micros, Micros] | None:
+        """Return beginning and end of a trading day's session; None when there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +172,12 @@ class Reads(Protocol):
     def keys(self, user_id: str) -> list[BotKey]:
         """Return all bot keys of a user, newest first."""
 
+    def key(self, key_id: str) -> BotKey:
+        """Return a bot key that is known to exist."""
+
+    def owns(self, user_id: str, account_id: str) -> bool:
+        """Tell whether an account is a user's."""
+
     def live_key(self, key_hash: bytes) -> tuple[BotKey, Plan] | None:
         """Return the bot key with a hash, unless it is revoked, and its owner's plan."""
 
@@ -157,6 +204,9 @@ class UnitOfWork(Protocol):
     def commit(self) -> None:
         """Store everything durably; raise StorageUnavailable or StorageBroken."""
 
+    def checkpoint(self) -> None:
+        """Store everything so far durably and go on: it is not undone any more."""
+
     def preload(
         self, holdings: Sequence[tuple[str, str]], client_order_ids: Sequence[tuple[str, str]]
     ) -> None:
@@ -177,6 +227,21 @@ class UnitOfWork(Protocol):
     def live_orders(self, account_id: str, symbol: str | None) -> list[Order]:
         """Return the live orders of an account, newest first."""
 
+    def live_orders_of(self, symbols: Sequence[str]) -> list[Order]:
+        """Return the live orders of all accounts for some symbols, by account and time."""
+
+    def positions(self, account_id: str) -> list[Position]:
+        """Return the positions of an account, by symbol; some may be empty."""
+
+    def positions_of(self, symbols: Sequence[str]) -> list[Position]:
+        """Return the positions of all accounts in some symbols that are not empty."""
+
+    def symbols_in_use(self) -> list[str]:
+        """Return the symbols that accounts hold or have live orders for."""
+
+    def equity_before(self, account_id: str, moment: Micros) -> Units | None:
+        """Return the newest equity snapshot before a moment; None when there is none."""
+
     def reached_orders(self, quotes: Sequence[Quote]) -> list[Order]:
         """Return the live orders that quotes reach, by account, price priority and time."""
 
@@ -185,6 +250,15 @@ class UnitOfWork(Protocol):
 
     def keep(self, decision: Decision) -> None:
         """Store what was decided about one order."""
+
+    def keep_account(self, decision: AccountDecision) -> None:
+        """Store what was decided about an account."""
+
+    def store_account(self, account: Account) -> None:
+        """Store an account that changed without an event."""
+
+    def permissions(self, key_id: str) -> Permissions:
+        """Return what a bot key may do."""
 
     def user_by_identity(self, issuer: str, subject: str) -> User | None:
         """Return the user of a token."""
@@ -195,7 +269,7 @@ class UnitOfWork(Protocol):
     def owns(self, user_id: str, account_id: str) -> bool:
         """Tell whether an account is a user's."""
 
-    def open_account(self, user: User, account: Account, opened: AccountOpened) -> None:
+    def open_account(self, user: User, account: Account, opened: AccountUpdated) -> None:
         """Store a new user with their first account."""
 
     def update_identity(self, user_id: str, identity: Identity) -> None:
@@ -229,6 +303,12 @@ class UnitOfWork(Protocol):
 
     def add_snapshots(self, snapshots: Sequence[tuple[str, Micros, Units]]) -> None:
         """Store (account, time, equity) points."""
+
+    def replay_time(self, digest: str) -> Micros | None:
+        """Return how far the replay of a file has got; None when it was not begun."""
+
+    def store_replay(self, digest: str, time: Micros) -> None:
+        """Store how far the replay of a file has got."""
 
     def on_rollback(self, undo: Callable[[], None]) -> None:
         """Run `undo` if the unit is not committed."""

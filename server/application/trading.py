@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from server.application.accounts import change_guard_rails, change_trading_state
 from server.application.commands import (
+    Administration,
     CancelAllOrders,
-    Cancelled,
     CancelOrder,
     Command,
     CreateBotKey,
@@ -17,17 +18,21 @@ from server.application.commands import (
     KeyRevoked,
     KnowUser,
     PassTime,
-    Placed,
     PlaceOrder,
+    PreviewOrder,
     PublishQuotes,
-    QuotesChanged,
     QuotesPublished,
     RecordUsage,
+    ReplaceOrder,
     Result,
     RevokeBotKey,
+    SetGuardRails,
+    SetTradingState,
+    TellMarketHours,
 )
 from server.application.keys import Keys
 from server.application.market_feed import MarketFeed
+from server.application.orders import Orders
 from server.application.ports import (
     Chance,
     Clock,
@@ -35,12 +40,10 @@ from server.application.ports import (
     StorageUnavailable,
     UnitOfWork,
 )
+from server.application.timekeeping import Timekeeping
 from server.domain.errors import Reason, Refusal
-from server.domain.order import Order, OrderStatus, OrderType, StatusReason
 from server.domain.quote import Quote, QuoteRefusal
-from server.domain.trading import cancel, place
-from server.domain.valuation import total_equity, value
-from server.domain.values import DAY, Micros
+from server.domain.values import Micros
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +70,8 @@ class Trading:
         self._keys = keys
         self._clock = clock
         self._chance = chance
-        self._snapshot_interval = snapshot_interval
-        self._snapshot_due: Micros = 0
+        self._orders = Orders(feed, chance)
+        self._timekeeping = Timekeeping(feed, snapshot_interval)
 
     def recover(self) -> None:
         """Load what the last run left: its quotes, which are stale."""
@@ -80,6 +83,13 @@ class Trading:
 
         Nothing in the result may be told before it is returned: then all of it is on disk.
         """
+        parts = [self._handle(part) for part in _apart(commands)]
+        return Batch(
+            [result for part in parts for result in part.results],
+            [doorbell for part in parts for doorbell in part.doorbells],
+        )
+
+    def _handle(self, commands: Sequence[Command]) -> Batch:
         try:
             return self._commit(commands)
         except StorageBroken:
@@ -92,7 +102,7 @@ class Trading:
             if len(commands) == 1:
                 return Batch([self._failed(error)], [])
             log.warning("A batch of %d is retried one by one: %r", len(commands), error)
-        parts = [self.handle([command]) for command in commands]
+        parts = [self._handle([command]) for command in commands]
         return Batch(
             [result for part in parts for result in part.results],
             [doorbell for part in parts for doorbell in part.doorbells],
@@ -110,11 +120,29 @@ class Trading:
         now = self._clock()
         match command:
             case PlaceOrder():
-                return self._place(command, unit, now)
+                return self._orders.place(command, unit, now)
             case CancelOrder():
-                return self._cancel(command, unit, now)
+                return self._orders.cancel(command, unit, now)
+            case ReplaceOrder():
+                return self._orders.replace(command, unit, now)
             case CancelAllOrders():
-                return self._cancel_all(command, unit, now)
+                return self._orders.cancel_all(command, unit, now)
+            case PreviewOrder():
+                return self._orders.preview(command, unit, now)
+            case PublishQuotes():
+                return self._publish(command, unit, now, doorbells)
+            case PassTime():
+                self._timekeeping.pass_time(unit, now, doorbells)
+                return Done()
+            case TellMarketHours():
+                return self._feed.hours(now)
+            case _:
+                return self._administer(command, unit, now, doorbells)
+
+    def _administer(
+        self, command: Administration, unit: UnitOfWork, now: Micros, doorbells: list[Doorbell]
+    ) -> Result:
+        match command:
             case CreateBotKey():
                 return self._keys.create(command, unit, now)
             case RevokeBotKey():
@@ -122,65 +150,16 @@ class Trading:
                 if isinstance(result, KeyRevoked):
                     doorbells.append(KeyEnded(result.key.id))
                 return result
+            case SetTradingState():
+                return change_trading_state(command, unit, now)
+            case SetGuardRails():
+                return change_guard_rails(command, unit)
             case KnowUser():
                 return self._keys.know_user(command, unit, now)
-            case PublishQuotes():
-                return self._publish(command, unit, now, doorbells)
             case RecordUsage():
                 unit.add_usage(command.calls, command.keys)
                 return Done()
-            case PassTime():
-                return self._pass_time(unit, now, doorbells)
         assert_never(command)
-
-    def _place(self, command: PlaceOrder, unit: UnitOfWork, now: Micros) -> Result:
-        ticket = command.ticket
-        if ticket.client_order_id is not None:
-            earlier = unit.order_by_client_id(ticket.account_id, ticket.client_order_id)
-            if earlier is not None:
-                return _replay(earlier, ticket.fingerprint)
-        if ticket.order_type not in (OrderType.MARKET, OrderType.LIMIT):
-            return Refusal(
-                reason=Reason.NOT_OFFERED,
-                message=f"{ticket.order_type.value} orders are not executed by this server;"
-                " use MARKET or LIMIT.",
-            )
-        instrument = self._feed.instruments.find(ticket.symbol)
-        assert instrument is not None, "the ticket's symbol was checked"
-        decision = place(
-            ticket,
-            unit.account(ticket.account_id),
-            unit.position(ticket.account_id, ticket.symbol),
-            self._feed.market(instrument, now),
-            self._chance.new_id,
-        )
-        unit.keep(decision)
-        return Placed(decision.order, replayed=False)
-
-    def _cancel(self, command: CancelOrder, unit: UnitOfWork, now: Micros) -> Result:
-        order = unit.order(command.account_id, command.order_id)
-        if order is None:
-            return Refusal(reason=Reason.ORDER_NOT_FOUND, message="There is no such order.")
-        if order.status is OrderStatus.CANCELLED:
-            return Cancelled((order,))
-        if not order.status.is_live:
-            return Refusal(
-                reason=Reason.ORDER_NOT_LIVE,
-                message=f"The order is {order.status.value} and can no longer be cancelled.",
-            )
-        return Cancelled((self._end(order, unit, now),))
-
-    def _cancel_all(self, command: CancelAllOrders, unit: UnitOfWork, now: Micros) -> Result:
-        live = unit.live_orders(command.account_id, command.symbol)
-        unit.preload([(order.account_id, order.symbol) for order in live], [])
-        return Cancelled(tuple(self._end(order, unit, now) for order in live))
-
-    def _end(self, order: Order, unit: UnitOfWork, now: Micros) -> Order:
-        account = unit.account(order.account_id)
-        position = unit.position(order.account_id, order.symbol)
-        decision = cancel(order, account, position, now, StatusReason.REQUESTED)
-        unit.keep(decision)
-        return decision.order
 
     def _publish(
         self, command: PublishQuotes, unit: UnitOfWork, now: Micros, doorbells: list[Doorbell]
@@ -191,49 +170,13 @@ class Trading:
                 message="This server makes its own quotes; start it with --market published.",
             )
         sent = [item.quote for item in command.quotes if isinstance(item.quote, Quote)]
-        outcomes = iter(self._apply(sent, unit, now, doorbells))
+        outcomes = iter(self._feed.apply_and_ring(sent, unit, now, doorbells))
         refused: list[tuple[str, QuoteRefusal]] = []
         for item in command.quotes:
             why = next(outcomes) if isinstance(item.quote, Quote) else item.quote
             if why is not None:
                 refused.append((item.symbol, why))
         return QuotesPublished(len(command.quotes) - len(refused), tuple(refused))
-
-    def _pass_time(self, unit: UnitOfWork, now: Micros, doorbells: list[Doorbell]) -> Result:
-        self._feed.expire(unit, now)
-        self._apply(self._feed.source.poll(now), unit, now, doorbells)
-        self._feed.store(unit)
-        if now >= self._snapshot_due:
-            self._snapshot(unit, now)
-        return Done()
-
-    def _apply(
-        self, quotes: Sequence[Quote], unit: UnitOfWork, now: Micros, doorbells: list[Doorbell]
-    ) -> list[QuoteRefusal | None]:
-        outcomes = self._feed.apply(quotes, unit, now)
-        applied = tuple(q for q, why in zip(quotes, outcomes, strict=True) if why is None)
-        if applied:
-            doorbells.append(QuotesChanged(applied))
-        return outcomes
-
-    def _snapshot(self, unit: UnitOfWork, now: Micros) -> None:
-        """Record the equity of all accounts that have traded, also right before midnight UTC."""
-        points = []
-        for account_id, balance, positions in unit.traded_positions():
-            valued = []
-            for position in positions:
-                instrument = self._feed.instruments.find(position.symbol)
-                assert instrument is not None, f"{position.symbol} is held and is no instrument"
-                quote = self._feed.board.get(position.symbol)
-                valued.append(value(position, instrument, quote, fresh=False))
-            points.append((account_id, now, total_equity(balance, valued)))
-        unit.add_snapshots(points)
-        before, interval = self._snapshot_due, self._snapshot_interval
-        unit.on_rollback(lambda: setattr(self, "_snapshot_due", before))
-        day_end = (now // DAY + 1) * DAY - SNAPSHOT_BEFORE_MIDNIGHT
-        self._snapshot_due = (now // interval + 1) * interval
-        if now < day_end:
-            self._snapshot_due = min(self._snapshot_due, day_end)
 
     def _failed(self, error: Exception) -> Refusal:
         if isinstance(error, StorageUnavailable):
@@ -250,15 +193,28 @@ class Trading:
         )
 
 
-SNAPSHOT_BEFORE_MIDNIGHT: Micros = 2_000_000
-"""The last snapshot of a day is due this long before the day ends."""
+def _apart(commands: Sequence[Command]) -> list[list[Command]]:
+    """Divide commands, in their order, into those that are stored together.
+
+    What moves the market stores large parts of its work by itself, so it must not stand in one
+    transaction with commands that would be decided again if a later one failed.
+    """
+    parts: list[list[Command]] = []
+    for command in commands:
+        alone = isinstance(command, PassTime | PublishQuotes)
+        if alone or not parts or isinstance(parts[-1][-1], PassTime | PublishQuotes):
+            parts.append([])
+        parts[-1].append(command)
+    return parts
 
 
 def _wanted(
     commands: Sequence[Command],
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Return the (account, symbol) and (account, client_order_id) pairs that commands need."""
-    tickets = [command.ticket for command in commands if isinstance(command, PlaceOrder)]
+    tickets = [
+        command.ticket for command in commands if isinstance(command, PlaceOrder | PreviewOrder)
+    ]
     return (
         [(ticket.account_id, ticket.symbol) for ticket in tickets],
         [
@@ -266,13 +222,4 @@ def _wanted(
             for ticket in tickets
             if ticket.client_order_id is not None
         ],
-    )
-
-
-def _replay(earlier: Order, fingerprint: str) -> Result:
-    if earlier.fingerprint == fingerprint:
-        return Placed(earlier, replayed=True)
-    return Refusal(
-        reason=Reason.CLIENT_ORDER_ID_REUSED,
-        message="The client_order_id already names a different order; use a new one.",
     )

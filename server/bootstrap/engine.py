@@ -11,7 +11,6 @@ from server.application.trading import Trading
 from server.bootstrap import venue
 from server.config import EngineSettings
 from server.engine.service import EngineService
-from server.market.sessions import AlwaysOpen
 from server.storage.database import open_writer
 from server.storage.unit_of_work import Writer
 from server.wire.answers import Events
@@ -39,7 +38,7 @@ def build(
     feed = MarketFeed(
         source=venue.quote_source(settings, listed),
         instruments=venue.current_instruments(listed, clock),
-        calendar=AlwaysOpen(),
+        calendar=venue.calendar(settings),
         costs=venue.costs(settings),
         staleness_limit=settings.quote_staleness,
         new_id=chance.new_id,

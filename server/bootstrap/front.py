@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from server.adapters import SystemChance, monotonic_clock, system_clock
+from server.adapters import SystemChance, ToldClock, monotonic_clock, system_clock
 from server.application.market_feed import QuoteBoard
 from server.application.ports import Clock
 from server.application.queries import Queries
@@ -14,6 +14,7 @@ from server.application.rate_limits import MemoryRateLimits, UsageMeter
 from server.bootstrap import venue
 from server.config import Settings, jwt_secret
 from server.engine.client import Doorbells, Engine
+from server.rpc.account_view import AccountView
 from server.rpc.bot_trading import BotTrading
 from server.rpc.interceptors.authentication import Authentication
 from server.rpc.interceptors.errors import ErrorTranslation
@@ -53,6 +54,7 @@ class FrontBase:
     reads: SqlReads
     executor: ThreadPoolExecutor
     guard: ThreadPoolExecutor
+    clock: Clock
 
     def close(self) -> None:
         """End the threads and close the connections."""
@@ -70,23 +72,32 @@ def symbols_in_use(settings: Settings) -> list[str]:
         reads.close()
 
 
-def build_base(settings: Settings, *, clock: Clock = system_clock) -> FrontBase:
+def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> FrontBase:
     """Put together what an engine's client needs."""
+    replays = settings.market == "replay"
+    told_clock = ToldClock()
     executor = ThreadPoolExecutor(READERS_MAX, thread_name_prefix="read")
     # Strangers with keys and tokens to be looked up queue here, not before customers' reads.
     guard = ThreadPoolExecutor(GUARDS_MAX, thread_name_prefix="guard")
     reads = SqlReads(open_readers(settings.database_path))
     meter = UsageMeter()
-    keyring = Keyring(reads, meter, clock, guard)
+    keyring = Keyring(reads, meter, wall_clock, guard)
     board = QuoteBoard(settings.for_engine().quote_staleness)
-    return FrontBase(keyring, board, Doorbells(board, keyring.end), meter, reads, executor, guard)
+    doorbells = Doorbells(board, keyring.end, told_clock.set)
+    clock = told_clock if replays else wall_clock
+    return FrontBase(keyring, board, doorbells, meter, reads, executor, guard, clock)
 
 
 def build(
-    settings: Settings, base: FrontBase, engine: Engine, *, clock: Clock = system_clock,
+    settings: Settings, base: FrontBase, engine: Engine, *, wall_clock: Clock = system_clock,
     monotonic: Clock = monotonic_clock, write_line: Callable[[bytes], object],
 ) -> Front:  # fmt: skip
-    """Put the gRPC server together."""
+    """Put the gRPC server together.
+
+    What happens on the market is seen by `base.clock`, what callers may do by `wall_clock`: a
+    replay runs by a time of its own.
+    """
+    clock = base.clock
     chance, registry = SystemChance(), CollectorRegistry()
     instruments = venue.current_instruments(venue.universe(settings.for_engine()), clock)
     limits = MemoryRateLimits(
@@ -97,18 +108,18 @@ def build(
     enforce = settings.quotas == "enforced"
     reading = Reading(base.executor)
     queries = Queries(reads=base.reads, board=base.board, instruments=instruments, clock=clock)
+    show_account = AccountView(settings.market.upper(), base.meter, wall_clock)
     servicers: dict[str, object] = {
         "BotTrading": BotTrading(
             queries=queries, reading=reading, instruments=instruments, meter=base.meter,
-            limits=limits, clock=clock, environment=settings.market.upper(),
-            enforce_quotas=enforce,
+            limits=limits, clock=wall_clock, show_account=show_account, enforce_quotas=enforce,
         ),
-        "KeyManagement": KeyManagement(base.reads, reading),
+        "KeyManagement": KeyManagement(base.reads, reading, engine, show_account),
         "MarketData": MarketData(base.board, instruments, clock),
     }  # fmt: skip
     journal = CallJournal(write_line, registry)
     links = Links(
-        observability=Observability(journal=journal, clock=clock, new_id=chance.new_id),
+        observability=Observability(journal=journal, clock=wall_clock, new_id=chance.new_id),
         errors=ErrorTranslation(chance),
         authentication=Authentication(
             keyring=base.keyring, verifier=_verifier(settings), engine=engine,
@@ -116,7 +127,7 @@ def build(
         ),
         in_flight=InFlight(),
         rate_limits=RateLimiting(
-            limits=limits, meter=base.meter, clock=clock, enforce_quotas=enforce
+            limits=limits, meter=base.meter, clock=wall_clock, enforce_quotas=enforce
         ),
         parsing=GuardedParsing(servicers, forward(engine)),
     )  # fmt: skip

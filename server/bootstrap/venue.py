@@ -1,10 +1,11 @@
 """The market side of both processes: instruments, quote source, calendar and costs."""
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 from server.adapters import system_clock
-from server.application.ports import Clock, QuoteSource
+from server.application.ports import Calendar, Clock, QuoteSource
 from server.config import MARKET_SECRET_FILE, EngineSettings
 from server.domain.costs import (
     FEE_SCHEDULE,
@@ -18,11 +19,17 @@ from server.domain.costs import (
 )
 from server.domain.instrument import Instrument
 from server.domain.values import Micros
+from server.market.exchange_sessions import exchange_sessions
+from server.market.moments import utc_day
 from server.market.published import PublishedSource
 from server.market.secret import load_or_create_secret, secret_from_seed
+from server.market.sessions import AlwaysOpen
 from server.market.simulated import SimulatedSource
 from server.market.universe import Universe
 from server.market.universe_file import default_universe, load_universe
+
+SESSION_YEARS_AHEAD = 5
+REPLAYED_YEAR_MIN = 2000
 
 
 class CurrentInstruments:
@@ -64,6 +71,15 @@ def quote_source(settings: EngineSettings, listed: Universe) -> QuoteSource:
         path = Path(settings.data_dir) / MARKET_SECRET_FILE
         secret = load_or_create_secret(path, system_clock())
     return SimulatedSource(universe=listed, secret=secret)
+
+
+def calendar(settings: EngineSettings) -> Calendar:
+    """Return when markets trade; raises SessionsUnavailable where real hours are not installed."""
+    if settings.sessions == "always-open":
+        return AlwaysOpen()
+    year = utc_day(system_clock()).year
+    first = REPLAYED_YEAR_MIN if settings.market == "replay" else year - 1
+    return exchange_sessions(date(first, 1, 1), date(year + SESSION_YEARS_AHEAD, 12, 31))
 
 
 def costs(settings: EngineSettings) -> Costs:

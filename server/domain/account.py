@@ -15,8 +15,32 @@ class TradingState(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuardRails:
+    """Limits that an owner sets on what an account may do; None is no limit.
+
+    `position_share_max` is the share of the equity that one position may have, in percent with
+    8 decimals; `daily_loss_max` the loss since 00:00 UTC after which only sales pass.
+    """
+
+    order_notional_max: Units | None = None
+    position_share_max: Units | None = None
+    daily_loss_max: Units | None = None
+
+    @property
+    def need_exposure(self) -> bool:
+        """Tell whether the limits depend on what the account holds."""
+        return self.position_share_max is not None or self.daily_loss_max is not None
+
+
+NO_GUARD_RAILS = GuardRails()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TradeStatistics:
-    """Figures over closed trades: a closed trade is a SELL order that filled anything."""
+    """Figures over closed trades.
+
+    A closed trade is a SELL order that filled anything, or the settlement of an option.
+    """
 
     trades: int = 0
     wins: int = 0
@@ -64,6 +88,7 @@ class Account:
     fees_paid: Units = 0
     trading_state: TradingState = TradingState.ACTIVE
     statistics: TradeStatistics = TradeStatistics()
+    guard_rails: GuardRails = NO_GUARD_RAILS
 
     @property
     def buying_power(self) -> Units:

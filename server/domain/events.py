@@ -1,6 +1,7 @@
 """Events: what an account's log holds, each with its place in a sequence without gap."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 from server.domain.account import TradingState
 from server.domain.instrument import AssetType
@@ -44,16 +45,43 @@ class OrderUpdated:
     fill: Fill | None = None
 
 
+class AccountUpdateType(Enum):
+    """What happened to an account."""
+
+    OPENED = "OPENED"
+    TRADING_STATE = "TRADING_STATE"
+    SETTLED = "SETTLED"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountOpened:
-    """The first event of an account."""
+class Settlement:
+    """An expired option that became money: `amount` in whole cents for `quantity` at `price`.
+
+    `realized_pnl` is the amount less cost basis and buy fees of the position.
+    """
+
+    symbol: str
+    quantity: Units
+    price: Units
+    amount: Units
+    realized_pnl: Units
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountUpdated:
+    """A change of an account, with its money and trading state right after it.
+
+    `amount` is money that came in from outside; None when none did.
+    """
 
     account_id: str
     sequence: int
     time: Micros
-    amount: Units
+    type: AccountUpdateType
     balance: Units
     trading_state: TradingState
+    amount: Units | None = None
+    settlement: Settlement | None = None
 
 
-Event = OrderUpdated | AccountOpened
+Event = OrderUpdated | AccountUpdated

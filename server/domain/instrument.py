@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from server.domain.values import SCALE, Units
+from server.domain.values import SCALE, Micros, Units
 
 
 class AssetType(Enum):
@@ -27,11 +27,15 @@ class OptionRight(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionTerms:
-    """What an option is on. `expiry` is the last trading day, `YYYY-MM-DD`."""
+    """What an option is on.
+
+    `expiry` is the last trading day, `YYYY-MM-DD`, and `expires_at` its end in UTC.
+    """
 
     underlying: str
     strike: Units
     expiry: str
+    expires_at: Micros
     right: OptionRight
 
 

@@ -1,6 +1,7 @@
-"""Matching: how much of an order a quote fills, and at which price."""
+"""Matching: which quotes an order waits for, how much of it one fills, and at which price."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 from server.domain.account import Account, Position
 from server.domain.changes import changed
@@ -9,6 +10,19 @@ from server.domain.instrument import Instrument
 from server.domain.order import Order, Side
 from server.domain.quote import Quote
 from server.domain.values import AMOUNT_LIMIT, SCALE, Units
+
+ANY_ASK: Units = 2**62
+ANY_BID: Units = 0
+"""What a live order without a limit waits for: every quote reaches it."""
+
+
+class Watch(Enum):
+    """Which movement of a quote reaches a live order at its price."""
+
+    ASK_FALLS = "ASK_FALLS"
+    ASK_RISES = "ASK_RISES"
+    BID_FALLS = "BID_FALLS"
+    BID_RISES = "BID_RISES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +33,49 @@ class Match:
     price: Units
 
 
+def watch(order: Order) -> tuple[Watch, Units]:
+    """Return the movement and the price that a live order waits for.
+
+    An ask of at most the price reaches ASK_FALLS, one of at least it ASK_RISES, and so on.
+    """
+    buys = order.side is Side.BUY
+    if order.awaits_trigger:
+        assert order.stop_price is not None
+        return Watch.ASK_RISES if buys else Watch.BID_FALLS, order.stop_price
+    if buys:
+        return Watch.ASK_FALLS, ANY_ASK if order.limit_price is None else order.limit_price
+    return Watch.BID_RISES, ANY_BID if order.limit_price is None else order.limit_price
+
+
+def priority(order: Order) -> tuple[bool, str, Units, int]:
+    """Return what orders of one account and symbol are sorted by before a quote is shown to them.
+
+    Active orders come before those that the quote triggers, which were not there yet; then the
+    best price, of stops the one that was reached first; then the earliest.
+    """
+    movement, price = watch(order)
+    falls_first = movement in (Watch.ASK_FALLS, Watch.BID_FALLS)
+    return (
+        order.awaits_trigger, order.side.value, -price if falls_first else price, order.sequence,
+    )  # fmt: skip
+
+
+def reaches_stop(order: Order, quote: Quote) -> bool:
+    """Tell whether a quote triggers an order that awaits its trigger."""
+    assert order.stop_price is not None
+    if order.side is Side.BUY:
+        return quote.ask >= order.stop_price
+    return quote.bid <= order.stop_price
+
+
 def match(
     order: Order, account: Account, position: Position, instrument: Instrument, quote: Quote,
     costs: Costs, *, takes: bool,
 ) -> Match | None:  # fmt: skip
     """Return what a quote fills of an order; None when that is nothing.
 
-    `takes` is true for an order that just arrived: it pays slippage, capped by its limit.
-    A resting order fills at the quote. `position` must have seen the quote.
+    `takes` is true for an order that just arrived, was replaced or triggered: it pays slippage,
+    capped by its limit. A resting order fills at the quote. `position` must have seen the quote.
     """
     buys = order.side is Side.BUY
     price = quote.ask if buys else quote.bid

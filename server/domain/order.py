@@ -66,14 +66,18 @@ class StatusReason(Enum):
     EXPIRED_DAY = "EXPIRED_DAY"
     EXPIRED_GTC = "EXPIRED_GTC"
     INSUFFICIENT_BUYING_POWER = "INSUFFICIENT_BUYING_POWER"
+    TRADING_HALTED = "TRADING_HALTED"
+    INSTRUMENT_EXPIRED = "INSTRUMENT_EXPIRED"
 
 
 class OrderUpdateType(Enum):
     """What happened to an order."""
 
     ACCEPTED = "ACCEPTED"
+    TRIGGERED = "TRIGGERED"
     FILLED = "FILLED"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    REPLACED = "REPLACED"
     CANCELLED = "CANCELLED"
     REJECTED = "REJECTED"
 
@@ -81,9 +85,13 @@ class OrderUpdateType(Enum):
 TRANSITIONS: dict[tuple[OrderStatus | None, OrderUpdateType], OrderStatus] = {
     (None, OrderUpdateType.ACCEPTED): OrderStatus.OPEN,
     (None, OrderUpdateType.REJECTED): OrderStatus.REJECTED,
+    # Nothing fills before its trigger, so only an OPEN order can be triggered.
+    (OrderStatus.OPEN, OrderUpdateType.TRIGGERED): OrderStatus.OPEN,
+    (OrderStatus.OPEN, OrderUpdateType.REPLACED): OrderStatus.OPEN,
     (OrderStatus.OPEN, OrderUpdateType.PARTIALLY_FILLED): OrderStatus.PARTIALLY_FILLED,
     (OrderStatus.OPEN, OrderUpdateType.FILLED): OrderStatus.FILLED,
     (OrderStatus.OPEN, OrderUpdateType.CANCELLED): OrderStatus.CANCELLED,
+    (OrderStatus.PARTIALLY_FILLED, OrderUpdateType.REPLACED): OrderStatus.PARTIALLY_FILLED,
     (OrderStatus.PARTIALLY_FILLED, OrderUpdateType.PARTIALLY_FILLED): OrderStatus.PARTIALLY_FILLED,
     (OrderStatus.PARTIALLY_FILLED, OrderUpdateType.FILLED): OrderStatus.FILLED,
     (OrderStatus.PARTIALLY_FILLED, OrderUpdateType.CANCELLED): OrderStatus.CANCELLED,
@@ -116,12 +124,25 @@ class OrderTicket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeeStart:
+    """What an order had filled and paid when minimum and cap of its fee began to count."""
+
+    quantity: Units = 0
+    notional: int = 0
+    fees: Units = 0
+
+
+FROM_THE_FIRST_FILL = FeeStart()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """One order and what became of it.
 
     `sequence` is the number of its first event in the account's log. `filled_notional` is
     the exact sum of quantity × price of its fills, in units of 10⁻¹⁶. `reserved` is the money
     that a live BUY holds back; a live SELL holds back `leaves_quantity` of the position.
+    `triggered_at` is when the stop price was reached, for good.
     """
 
     id: str
@@ -150,6 +171,18 @@ class Order:
     fees: Units = 0
     reserved: Units = 0
     realized_pnl: Units = 0
+    triggered_at: Micros | None = None
+    fee_start: FeeStart = FROM_THE_FIRST_FILL
+
+    @property
+    def awaits_trigger(self) -> bool:
+        """Tell whether the order does nothing before its stop price is reached."""
+        return self.stop_price is not None and self.triggered_at is None
+
+    @property
+    def takes_any_price(self) -> bool:
+        """Tell whether the order fills as a MARKET order does: a triggered STOP is one too."""
+        return self.limit_price is None and not self.awaits_trigger
 
     @property
     def leaves_quantity(self) -> Units:

@@ -1,33 +1,55 @@
-"""Risk: what an order may cost, and the rules that reject one, in order of precedence."""
+"""Risk: the rules that reject an order, in order of precedence."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from server.domain.account import Account, Position
+from server.domain.account import Account, Position, TradingState
 from server.domain.costs import Costs
 from server.domain.errors import Reason
 from server.domain.instrument import Instrument
 from server.domain.matching import match
-from server.domain.order import Order, OrderType, Side, TimeInForce
+from server.domain.order import Order, Side, TimeInForce
 from server.domain.quote import Quote
-from server.domain.values import (
-    AMOUNT_LIMIT,
-    SCALE,
-    Units,
-    cents_up,
-    divide_up,
-    format_money,
-    format_units,
-)
+from server.domain.reservation import cost_to_fill, with_margin
+from server.domain.values import AMOUNT_LIMIT, SCALE, Units, format_money, format_units
 
 LIVE_ORDERS_LIMIT = 1_000
-MARKET_RESERVATION_PERCENT = 105
-"""A waiting MARKET order reserves this share of the ask, since the price may move."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """What an account is worth and what it has at stake in one symbol, in US dollars.
+
+    `at_stake` is the position at its mark and what the live BUY orders of the symbol hold back.
+    """
+
+    equity: Units
+    equity_at_day_start: Units
+    at_stake: Units
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """What guards an order besides the account's own rules.
+
+    `order_notional_max` is the limit of the bot key. `exposure` is given where the guard rails
+    of the account need it.
+    """
+
+    order_notional_max: Units | None = None
+    exposure: Exposure | None = None
+
+
+UNGUARDED = Guard()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """Everything that decides whether an order is accepted; `quote` is None unless fresh."""
+    """Everything that decides whether an order is accepted.
+
+    `account` and `position` hold nothing back for the order itself. `quote` is None unless it
+    is fresh; while the market is closed it is the newest there is.
+    """
 
     account: Account
     position: Position
@@ -35,6 +57,8 @@ class Situation:
     quote: Quote | None
     order: Order
     costs: Costs
+    is_open: bool
+    guard: Guard = UNGUARDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,54 +78,33 @@ def rejection(situation: Situation) -> Rejection | None:
     return None
 
 
-def cost_to_fill(
-    order: Order, quantity: Units, price: Units, instrument: Instrument, costs: Costs
-) -> Units:
-    """Return the money that filling `quantity` more of a BUY order at `price` takes, with fee.
-
-    Money is rounded up on the order's total, so that the sum over its fills never exceeds
-    what was reserved for the whole.
-    """
-    notional = order.filled_notional + price * quantity
-    fee = costs.fees.total(instrument, order.filled_quantity + quantity, notional) - order.fees
-    return paid(instrument, notional) - paid(instrument, order.filled_notional) + max(fee, 0)
+def rejections(situation: Situation) -> list[Rejection]:
+    """Return every rule that rejects the order, in order of precedence."""
+    told = [(reason, check(situation)) for reason, check in RULES]
+    return [Rejection(reason, message) for reason, message in told if message is not None]
 
 
-def reservation(
-    order: Order, free: Units, quote: Quote | None, instrument: Instrument, costs: Costs
-) -> Units:
-    """Return the money that a live BUY order holds back, out of `free` money and its own.
-
-    A LIMIT order reserves limit × rest with fee, a MARKET order ask × rest × 1.05 with fee;
-    all that is left when that is less.
-    """
-    price = order.limit_price
-    if price is None:
-        assert quote is not None, "a MARKET order is accepted against a quote only"
-        price = divide_up(quote.ask * MARKET_RESERVATION_PERCENT, 100)
-    return min(cost_to_fill(order, order.leaves_quantity, price, instrument, costs), free)
+def _halted(it: Situation) -> str | None:
+    state = it.account.trading_state
+    if state is TradingState.HALTED:
+        return "Trading on the account is halted; its owner can set it ACTIVE again."
+    if state is TradingState.REDUCING and it.order.side is Side.BUY:
+        return "The account takes orders only that reduce a position; its owner set it REDUCING."
+    return None
 
 
-def affordable_quantity(
-    order: Order, quantity: Units, price: Units, money: Units, instrument: Instrument, costs: Costs
-) -> Units:
-    """Return the most of `quantity` that `money` pays for at `price`, floored to the step."""
-    if cost_to_fill(order, quantity, price, instrument, costs) <= money:
-        return quantity
-    step = instrument.quantity_step
-    low, high = 0, quantity // step
-    while low < high:
-        middle = (low + high + 1) // 2
-        if cost_to_fill(order, middle * step, price, instrument, costs) <= money:
-            low = middle
-        else:
-            high = middle - 1
-    return low * step
-
-
-def paid(instrument: Instrument, notional: int) -> Units:
-    """Return the money for a sum of quantity × price in 10⁻¹⁶, rounded up to cents."""
-    return cents_up(notional * instrument.multiplier, SCALE)
+def _daily_loss_reached(it: Situation) -> str | None:
+    limit, exposure = it.account.guard_rails.daily_loss_max, it.guard.exposure
+    if limit is None or it.order.side is Side.SELL:
+        return None
+    assert exposure is not None, "the guard rails need it"
+    loss = exposure.equity_at_day_start - exposure.equity
+    if loss < limit:
+        return None
+    return (
+        f"The account lost {format_money(loss)} USD since 00:00 UTC and its limit is"
+        f" {format_money(limit)}; until tomorrow only sales pass."
+    )
 
 
 def _too_many_open_orders(it: Situation) -> str | None:
@@ -114,15 +117,40 @@ def _too_large(it: Situation) -> str | None:
     price = _worst_price(it)
     if price is None:
         return None
-    notional = price * it.order.quantity * it.instrument.multiplier // SCALE
     cost = 0
     if it.order.side is Side.BUY:
-        if it.order.order_type is OrderType.MARKET:
-            price = divide_up(price * MARKET_RESERVATION_PERCENT, 100)
-        cost = cost_to_fill(it.order, it.order.quantity, price, it.instrument, it.costs)
-    if max(notional, cost) < AMOUNT_LIMIT:
+        if it.order.takes_any_price:
+            price = with_margin(price)
+        cost = cost_to_fill(it.order, it.order.leaves_quantity, price, it.instrument, it.costs)
+    if max(_notional(it, price), cost) < AMOUNT_LIMIT:
         return None
     return f"The order's value must stay below {AMOUNT_LIMIT // SCALE} USD; lower the quantity."
+
+
+def _order_notional_exceeded(it: Situation) -> str | None:
+    limits = (it.account.guard_rails.order_notional_max, it.guard.order_notional_max)
+    limit = min((limit for limit in limits if limit is not None), default=None)
+    price = _worst_price(it)
+    if limit is None or price is None or _notional(it, price) <= limit:
+        return None
+    return (
+        f"The order's value is {format_money(_whole_cents(_notional(it, price)))} USD and the"
+        f" largest allowed is {format_money(limit)}; lower the quantity."
+    )
+
+
+def _position_share_exceeded(it: Situation) -> str | None:
+    limit, exposure = it.account.guard_rails.position_share_max, it.guard.exposure
+    price = _worst_price(it)
+    if limit is None or price is None or it.order.side is Side.SELL:
+        return None
+    assert exposure is not None, "the guard rails need it"
+    if (exposure.at_stake + _notional(it, price)) * 100 * SCALE <= exposure.equity * limit:
+        return None
+    return (
+        f"With this order {it.order.symbol} would be more than {format_units(limit)} % of the"
+        " account's equity; lower the quantity."
+    )
 
 
 def _insufficient_buying_power(it: Situation) -> str | None:
@@ -131,7 +159,7 @@ def _insufficient_buying_power(it: Situation) -> str | None:
     price = _worst_price(it)
     if price is None:
         return None
-    cost = cost_to_fill(it.order, it.order.quantity, price, it.instrument, it.costs)
+    cost = cost_to_fill(it.order, it.order.leaves_quantity, price, it.instrument, it.costs)
     if cost <= it.account.buying_power:
         return None
     return (
@@ -141,45 +169,82 @@ def _insufficient_buying_power(it: Situation) -> str | None:
 
 
 def _insufficient_position(it: Situation) -> str | None:
-    if it.order.side is Side.BUY or it.order.quantity <= it.position.free_quantity:
+    leaves, free = it.order.leaves_quantity, it.position.free_quantity
+    if it.order.side is Side.BUY or leaves <= free:
         return None
     return (
-        f"{format_units(it.position.free_quantity)} {it.order.symbol} can be sold, the order"
-        f" sells {format_units(it.order.quantity)}; lower the quantity."
+        f"{format_units(free)} {it.order.symbol} can be sold, the order sells"
+        f" {format_units(leaves)}; lower the quantity."
+    )
+
+
+def _market_closed(it: Situation) -> str | None:
+    if it.is_open or it.order.time_in_force.rests:
+        return None
+    return (
+        f"The market of {it.order.symbol} is closed; use GTC or DAY to wait for it,"
+        " GetMarketClock tells when it opens."
     )
 
 
 def _no_quote(it: Situation) -> str | None:
-    waits = it.order.order_type is not OrderType.MARKET and it.order.time_in_force.rests
+    waits = not it.order.takes_any_price and it.order.time_in_force.rests
     if waits or it.quote is not None:
         return None
     return f"{it.order.symbol} has no fresh quote; place a resting LIMIT order or try later."
 
 
 def _not_fillable(it: Situation) -> str | None:
-    if it.order.time_in_force is not TimeInForce.FOK:
+    if it.order.time_in_force is not TimeInForce.FOK or it.quote is None:
         return None
-    assert it.quote is not None, "a FOK order without a quote is rejected before"
-    found = match(it.order, it.account, it.position, it.instrument, it.quote, it.costs, takes=True)
-    if found is not None and found.quantity == it.order.quantity:
+    # What sales are held against is missing where a rule before this one speaks.
+    holds = it.order.side is Side.BUY or it.position.quantity > 0
+    found = holds and match(
+        it.order, it.account, it.position, it.instrument, it.quote, it.costs, takes=True
+    )
+    if found and found.quantity == it.order.quantity:
         return None
     return "The quote does not fill the whole quantity now; lower it or let the order wait."
 
 
+def _notional(it: Situation, price: Units) -> Units:
+    """Return the value of what is filled and of the rest at a price."""
+    notional = it.order.filled_notional + price * it.order.leaves_quantity
+    return notional * it.instrument.multiplier // SCALE
+
+
+def _whole_cents(amount: Units) -> Units:
+    return amount - amount % (SCALE // 100)
+
+
 def _worst_price(it: Situation) -> Units | None:
-    if it.order.limit_price is not None:
-        return it.order.limit_price
+    """Return the price to reckon with; None for an order that takes any without a quote."""
+    order = it.order
+    if order.limit_price is not None:
+        return order.limit_price
+    buys = order.side is Side.BUY
+    if order.awaits_trigger:
+        assert order.stop_price is not None
+        if not buys:
+            return order.stop_price
+        ask = 0 if it.quote is None else it.quote.ask
+        return with_margin(max(order.stop_price, ask))
     if it.quote is None:
         return None
-    price = it.quote.ask if it.order.side is Side.BUY else it.quote.bid
-    return it.costs.slippage.worst_price(it.instrument, it.order.side, price)
+    price = it.quote.ask if buys else it.quote.bid
+    return it.costs.slippage.worst_price(it.instrument, order.side, price)
 
 
 RULES: tuple[tuple[Reason, Callable[[Situation], str | None]], ...] = (
+    (Reason.TRADING_HALTED, _halted),
+    (Reason.DAILY_LOSS_REACHED, _daily_loss_reached),
     (Reason.TOO_MANY_OPEN_ORDERS, _too_many_open_orders),
     (Reason.ORDER_TOO_LARGE, _too_large),
+    (Reason.ORDER_NOTIONAL_EXCEEDED, _order_notional_exceeded),
+    (Reason.POSITION_SHARE_EXCEEDED, _position_share_exceeded),
     (Reason.INSUFFICIENT_BUYING_POWER, _insufficient_buying_power),
     (Reason.INSUFFICIENT_POSITION, _insufficient_position),
+    (Reason.MARKET_CLOSED, _market_closed),
     (Reason.NO_QUOTE, _no_quote),
     (Reason.FOK_NOT_FILLABLE, _not_fillable),
 )

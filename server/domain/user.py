@@ -6,7 +6,8 @@ import zlib
 from dataclasses import dataclass, field
 from enum import Enum
 
-from server.domain.values import Micros
+from server.domain.instrument import AssetType, Instrument
+from server.domain.values import Micros, Units
 
 KEY_PREFIX = "tvt_"
 KEY_RANDOM_LENGTH = 30
@@ -64,6 +65,32 @@ class User:
     account_id: str
 
 
+class Scope(Enum):
+    """What a bot key opens."""
+
+    TRADE = "TRADE"
+    READ = "READ"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permissions:
+    """What a bot key may do, given at its creation; empty lists and None limit nothing."""
+
+    scopes: tuple[Scope, ...] = tuple(Scope)
+    symbols: tuple[str, ...] = ()
+    asset_types: tuple[AssetType, ...] = ()
+    order_notional_max: Units | None = None
+
+    def allow(self, instrument: Instrument) -> bool:
+        """Tell whether an instrument may be traded."""
+        return (not self.symbols or instrument.symbol in self.symbols) and (
+            not self.asset_types or instrument.asset_type in self.asset_types
+        )
+
+
+EVERYTHING = Permissions()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotKey:
     """A bot key without its secret. `key_hash` is the SHA-256 of the secret."""
@@ -77,6 +104,7 @@ class BotKey:
     created_at: Micros
     last_used_at: Micros | None = None
     revoked_at: Micros | None = None
+    permissions: Permissions = EVERYTHING
 
 
 def form_key(random_part: str) -> str:

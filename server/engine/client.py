@@ -7,6 +7,7 @@ from typing import Protocol, cast
 
 from server.application.market_feed import QuoteBoard
 from server.domain.errors import Reason, Refusal
+from server.domain.values import Micros
 from server.engine.frames import (
     NOBODY,
     Answer,
@@ -55,11 +56,14 @@ class Engine(Protocol):
 
 
 class Doorbells:
-    """What the engine rings at the front: new quotes and keys that ended."""
+    """What the engine rings at the front: new quotes, keys that ended, and virtual time."""
 
-    def __init__(self, board: QuoteBoard, end_key: Callable[[str], None]) -> None:
+    def __init__(
+        self, board: QuoteBoard, end_key: Callable[[str], None], set_time: Callable[[Micros], None]
+    ) -> None:
         self._board = board
         self._end_key = end_key
+        self._set_time = set_time
 
     def ring(self, answer: Answer) -> None:
         """Take note of a doorbell."""
@@ -71,6 +75,8 @@ class Doorbells:
                 self._board.load(decode_quotes(answer.body))
             case Kind.KEY_ENDED:
                 self._end_key(answer.body.decode())
+            case Kind.TIME_PASSED:
+                self._set_time(int.from_bytes(answer.body))
 
 
 class SocketEngine(asyncio.Protocol):

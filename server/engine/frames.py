@@ -12,7 +12,7 @@ from enum import IntEnum
 
 import orjson
 
-from server.application.commands import Doorbell, KeyEnded, QuotesChanged
+from server.application.commands import Doorbell, KeyEnded, QuotesChanged, TimePassed
 from server.domain.errors import Reason, Refusal, Violation
 from server.domain.quote import Quote
 from server.domain.user import Identity, Plan
@@ -34,6 +34,11 @@ class Method(IntEnum):
     PUBLISH_QUOTES = 6
     KNOW_USER = 7
     RECORD_USAGE = 8
+    PREVIEW_ORDER = 9
+    REPLACE_ORDER = 10
+    SET_TRADING_STATE = 11
+    SET_GUARD_RAILS = 12
+    GET_MARKET_CLOCK = 13
 
 
 class Kind(IntEnum):
@@ -45,6 +50,7 @@ class Kind(IntEnum):
     KEY_ENDED = 3
     READY = 4
     QUOTES_LOADED = 5
+    TIME_PASSED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +149,8 @@ def pack_doorbell(doorbell: Doorbell) -> bytes:
             return pack_answer(NOBODY, Kind.QUOTES_CHANGED, encode_quotes(quotes))
         case KeyEnded(key_id):
             return pack_answer(NOBODY, Kind.KEY_ENDED, key_id.encode())
+        case TimePassed(now):
+            return pack_answer(NOBODY, Kind.TIME_PASSED, now.to_bytes(8))
 
 
 def encode_quotes(quotes: Sequence[Quote]) -> bytes:

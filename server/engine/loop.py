@@ -14,40 +14,34 @@ TIME_PASSES_EVERY: Micros = SECOND
 
 
 def run(
-    connection: socket.socket, service: EngineService, source: QuoteSource, clock: Clock
-) -> None:
+    connection: socket.socket, service: EngineService, source: QuoteSource, clock: Clock,
+    monotonic: Clock,
+) -> None:  # fmt: skip
     """Serve the front until it closes its end of the connection.
 
     Every call that waits is taken into one batch: what arrives while a batch is written makes
-    the next one.
+    the next one. Time passes when quotes are due, and at least every second.
     """
     buffer = FrameBuffer()
     connection.sendall(service.board())
     connection.sendall(b"".join(service.handle([], [PassTime()])))
     connection.sendall(pack_answer(NOBODY, Kind.READY, b""))
-    due = _next_due(source, clock())
+    passed = monotonic()
     # Not select(): it refuses descriptors above 1023, and a busy front has many.
     incoming = select.poll()
     incoming.register(connection, select.POLLIN)
     while True:
-        # A clock that was set back must not make the market wait.
-        due = min(due, clock() + TIME_PASSES_EVERY)
+        rest = max(passed + TIME_PASSES_EVERY - monotonic(), 0)
+        due_in = source.due_in(clock())
+        wait = rest if due_in is None else min(due_in, rest)
         calls = []
-        if incoming.poll(max(due - clock(), 0) / MILLISECOND):
+        if incoming.poll(wait / MILLISECOND):
             received = connection.recv(RECEIVE_BYTES)
             if not received:
                 return
             calls = [unpack_call(frame) for frame in buffer.feed(received)]
-        now = clock()
-        passing = [PassTime()] if now >= due else []
-        if passing:
-            due = _next_due(source, now)
+        passing = []
+        if source.is_due(clock()) or monotonic() >= passed + TIME_PASSES_EVERY:
+            passing, passed = [PassTime()], monotonic()
         if calls or passing:
             connection.sendall(b"".join(service.handle(calls, passing)))
-
-
-def _next_due(source: QuoteSource, now: Micros) -> Micros:
-    """Return when time must pass next: with the next quote, and at least every second."""
-    latest = now + TIME_PASSES_EVERY
-    due = source.next_due(now)
-    return latest if due is None else min(due, latest)

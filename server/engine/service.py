@@ -14,13 +14,19 @@ from server.application.commands import (
     Cancelled,
     Command,
     Done,
+    HoursTold,
     KeyCreated,
     KeyRevoked,
     KnowUser,
     Placed,
+    PlaceOrder,
+    Previewed,
+    PreviewOrder,
     QuotesPublished,
     RecordUsage,
+    Replaced,
     Result,
+    TellMarketHours,
     UserKnown,
 )
 from server.application.market_feed import MarketFeed
@@ -41,6 +47,18 @@ from server.engine.frames import (
 )
 from server.wire import answers, enums, requests
 
+Told = (
+    Placed
+    | Previewed
+    | Replaced
+    | Cancelled
+    | KeyCreated
+    | KeyRevoked
+    | QuotesPublished
+    | HoursTold
+)
+"""The results that are messages of the contract."""
+
 MALFORMED = Refusal(
     reason=Reason.MALFORMED_REQUEST, message="The request is no message of this call."
 )
@@ -57,12 +75,12 @@ class EngineService:
         self._events = events
         self._clock = clock
 
-    def handle(self, calls: Sequence[Call], more: Sequence[Command] = ()) -> list[bytes]:
-        """Decide and store calls and the engine's own commands; return the frames to send."""
+    def handle(self, calls: Sequence[Call], first: Sequence[Command] = ()) -> list[bytes]:
+        """Decide and store the engine's own commands and then calls; return the frames to send."""
         read = [self._read(call) for call in calls]
         commands = [command for command in read if not isinstance(command, Refusal)]
-        batch = self._trading.handle([*commands, *more]) if commands or more else None
-        results = iter(batch.results if batch else ())
+        batch = self._trading.handle([*first, *commands]) if commands or first else None
+        results = iter(batch.results[len(first) :] if batch else ())
         frames = [pack_doorbell(doorbell) for doorbell in (batch.doorbells if batch else ())]
         for call, command in zip(calls, read, strict=True):
             result = command if isinstance(command, Refusal) else next(results)
@@ -90,10 +108,16 @@ class EngineService:
             return pack_answer(call.id, Kind.RESPONSE, b"")
         return pack_answer(call.id, Kind.RESPONSE, self._message(call, result).SerializeToString())
 
-    def _message(
-        self, call: Call, result: Placed | Cancelled | KeyCreated | KeyRevoked | QuotesPublished
-    ) -> Message:
+    def _message(self, call: Call, result: Told) -> Message:
         match result:
+            case Previewed(preview):
+                return bot_trading.PreviewOrderResponse(preview=answers.preview(preview))
+            case Replaced(order):
+                return bot_trading.ReplaceOrderResponse(
+                    order=self._events.order(order, replayed=False)
+                )
+            case HoursTold(now, hours):
+                return market_data.GetMarketClockResponse(clock=answers.market_clock(now, hours))
             case Placed(order, replayed):
                 return bot_trading.PlaceOrderResponse(
                     order=self._events.order(order, replayed=replayed)
@@ -123,7 +147,18 @@ class EngineService:
     def _place_order(self, call: Call) -> Command | Refusal:
         request = bot_trading.PlaceOrderRequest.FromString(call.body)
         instruments, now = self._feed.instruments, self._clock()
-        return requests.place_order(request, call.caller_id, call.bot_key_id, instruments, now)
+        ticket = requests.order_ticket(request, call.caller_id, call.bot_key_id, instruments, now)
+        return ticket if isinstance(ticket, Refusal) else PlaceOrder(ticket)
+
+    def _preview_order(self, call: Call) -> Command | Refusal:
+        request = bot_trading.PreviewOrderRequest.FromString(call.body)
+        instruments, now = self._feed.instruments, self._clock()
+        ticket = requests.order_ticket(request, call.caller_id, call.bot_key_id, instruments, now)
+        return ticket if isinstance(ticket, Refusal) else PreviewOrder(ticket)
+
+    def _replace_order(self, call: Call) -> Command | Refusal:
+        request = bot_trading.ReplaceOrderRequest.FromString(call.body)
+        return requests.replace_order(request, call.caller_id, call.bot_key_id)
 
     def _cancel_order(self, call: Call) -> Command | Refusal:
         request = bot_trading.CancelOrderRequest.FromString(call.body)
@@ -135,11 +170,23 @@ class EngineService:
 
     def _create_bot_key(self, call: Call) -> Command | Refusal:
         request = key_management.CreateBotKeyRequest.FromString(call.body)
-        return requests.create_bot_key(request, call.caller_id)
+        return requests.create_bot_key(request, call.caller_id, self._feed.instruments)
 
     def _revoke_bot_key(self, call: Call) -> Command | Refusal:
         request = key_management.RevokeBotKeyRequest.FromString(call.body)
         return requests.revoke_bot_key(request, call.caller_id)
+
+    def _set_trading_state(self, call: Call) -> Command | Refusal:
+        request = key_management.SetTradingStateRequest.FromString(call.body)
+        return requests.set_trading_state(request, call.caller_id)
+
+    def _set_guard_rails(self, call: Call) -> Command | Refusal:
+        request = key_management.SetGuardRailsRequest.FromString(call.body)
+        return requests.set_guard_rails(request, call.caller_id)
+
+    def _get_market_clock(self, call: Call) -> Command:
+        market_data.GetMarketClockRequest.FromString(call.body)
+        return TellMarketHours()
 
     def _publish_quotes(self, call: Call) -> Command | Refusal:
         request = market_data.PublishQuotesRequest.FromString(call.body)
@@ -164,6 +211,11 @@ class EngineService:
         Method.PUBLISH_QUOTES: _publish_quotes,
         Method.KNOW_USER: _know_user,
         Method.RECORD_USAGE: _record_usage,
+        Method.PREVIEW_ORDER: _preview_order,
+        Method.REPLACE_ORDER: _replace_order,
+        Method.SET_TRADING_STATE: _set_trading_state,
+        Method.SET_GUARD_RAILS: _set_guard_rails,
+        Method.GET_MARKET_CLOCK: _get_market_clock,
     }
 
 

@@ -14,7 +14,7 @@ from server.domain.instrument import (
     OptionRight,
     OptionTerms,
 )
-from server.domain.values import CENT, SCALE, Micros, Units, format_units
+from server.domain.values import CENT, SCALE, Units, format_units
 from server.market.listing import Listing
 from server.market.moments import day_start
 
@@ -88,7 +88,11 @@ class OptionChain:
             liquidity_class=self.liquidity_class,
             multiplier=MULTIPLIER,
             option=OptionTerms(
-                underlying=underlying, strike=strike, expiry=expiry.isoformat(), right=right
+                underlying=underlying,
+                strike=strike,
+                expiry=expiry.isoformat(),
+                expires_at=day_start(expiry + timedelta(days=1)),
+                right=right,
             ),
         )
 
@@ -101,11 +105,6 @@ def symbol_root(underlying: str) -> str:
 def is_option_symbol(symbol: str) -> bool:
     """Tell whether a symbol is written as options are: root, yymmdd, C or P, the strike."""
     return _SYMBOL.fullmatch(symbol) is not None
-
-
-def expires_at(terms: OptionTerms) -> Micros:
-    """Return when an option stops trading: the end, in UTC, of its last trading day."""
-    return day_start(date.fromisoformat(terms.expiry) + timedelta(days=1))
 
 
 def listed_expiries(day: date) -> list[date]:

@@ -1,6 +1,6 @@
 """The published source: it has no quotes of its own, an operator publishes them."""
 
-from server.domain.quote import Quote
+from server.application.ports import MarketStep
 from server.domain.values import Micros
 
 
@@ -8,13 +8,21 @@ class PublishedSource:
     """A source that never has anything: quotes arrive by calls."""
 
     environment = "PUBLISHED"
+    replay_digest = None
 
-    def poll(self, now: Micros) -> list[Quote]:
+    def poll(self, now: Micros) -> list[MarketStep]:
         """Return no quotes."""
-        del now
-        return []
+        return [MarketStep(now, ())]
 
-    def next_due(self, now: Micros) -> Micros | None:
+    def take_back(self) -> None:
+        """Do nothing: there was nothing."""
+
+    def is_due(self, now: Micros) -> bool:
+        """Return False."""
+        del now
+        return False
+
+    def due_in(self, now: Micros) -> Micros | None:
         """Return None: there is nothing to wait for."""
         del now
         return None

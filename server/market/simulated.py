@@ -4,12 +4,13 @@ import math
 import struct
 from hashlib import blake2b
 
+from server.application.ports import MarketStep
 from server.domain.instrument import LiquidityClass
 from server.domain.quote import Quote
 from server.domain.values import SCALE, SECOND, Micros, Units
 from server.market.brownian_path import HORIZON, BrownianPath
 from server.market.listing import Listing
-from server.market.options import black_scholes, expires_at
+from server.market.options import black_scholes
 from server.market.secret import KEY_BYTES, MarketSecret
 from server.market.universe import Universe
 
@@ -41,28 +42,37 @@ class SimulatedSource:
     """
 
     environment = "SIMULATED"
+    replay_digest = None
 
     def __init__(self, *, universe: Universe, secret: MarketSecret) -> None:
         self._universe = universe
         self._secret = secret
         self._keys: dict[str, bytes] = {}
         self._paths: dict[str, BrownianPath] = {}
-        self._polled = -1
+        self._polled = self._polled_before = -1
 
-    def poll(self, now: Micros) -> list[Quote]:
+    def poll(self, now: Micros) -> list[MarketStep]:
         """Return the quotes of the newest due tick, once; ticks missed in between are skipped."""
-        tick = self._newest_due(now)
+        self._polled_before, tick = self._polled, self._newest_due(now)
         if tick <= self._polled:
-            return []
+            return [MarketStep(now, ())]
         self._polled = tick
         listings = self._universe.listings(self._moment(tick)).values()
-        return [self._quote(listing, tick) for listing in listings]
+        return [MarketStep(now, [self._quote(listing, tick) for listing in listings])]
 
-    def next_due(self, now: Micros) -> Micros | None:
-        """Return when `poll` will next have quotes, `now` when it has; None after the last tick."""
+    def take_back(self) -> None:
+        """Make the tick of the last `poll` due again."""
+        self._polled = self._polled_before
+
+    def is_due(self, now: Micros) -> bool:
+        """Tell whether `poll` would have quotes."""
+        return self._newest_due(now) > self._polled
+
+    def due_in(self, now: Micros) -> Micros | None:
+        """Return the time until `poll` has quotes, 0 when it has; None after the last tick."""
         if self._polled >= HORIZON:
             return None
-        return max(now, self._moment(self._polled + 1))
+        return max(self._moment(self._polled + 1) - now, 0)
 
     def quote_at(self, symbol: str, tick: int, now: Micros) -> Quote:
         """Return the quote that a symbol has at a tick.
@@ -110,7 +120,7 @@ class SimulatedSource:
         if option is None:
             return self._spot(listing, listing.instrument.symbol, tick)
         spot = self._spot(listing, option.underlying, tick)
-        years = (expires_at(option) - self._moment(tick)) / SECOND / ANNUAL_SECONDS
+        years = (option.expires_at - self._moment(tick)) / SECOND / ANNUAL_SECONDS
         return black_scholes(spot, option.strike, listing.annual_volatility, years, option.right)
 
     def _spot(self, listing: Listing, symbol: str, tick: int) -> float:

@@ -1,7 +1,7 @@
 """BotTrading: account, orders, portfolio and figures of the account that a key belongs to."""
 
-from bottrading.v1 import account_pb2, limits_pb2, portfolio_pb2, trading_kpi_pb2
 from bottrading.v1 import bot_trading_pb2 as pb
+from bottrading.v1 import limits_pb2, portfolio_pb2, trading_kpi_pb2
 from server.application.ports import Clock, Instruments
 from server.application.queries import Queries
 from server.application.rate_limits import Figures, RateLimits, UsageMeter
@@ -10,10 +10,11 @@ from server.domain.errors import Reason, Refusal
 from server.domain.risk import LIVE_ORDERS_LIMIT
 from server.domain.valuation import total_unrealized_pnl
 from server.domain.values import DAY, Micros, format_money
+from server.rpc.account_view import AccountView
 from server.rpc.call import Call
 from server.rpc.errors import Refused
 from server.rpc.reading import Reading, accepted, offered_later
-from server.wire import answers, enums, filters, later, requests
+from server.wire import answers, filters, later
 
 RATE_WINDOW_SECONDS = 60
 ORDER_NOT_FOUND = Refusal(reason=Reason.ORDER_NOT_FOUND, message="There is no such order.")
@@ -24,7 +25,7 @@ class BotTrading:
 
     def __init__(
         self, *, queries: Queries, reading: Reading, instruments: Instruments, meter: UsageMeter,
-        limits: RateLimits, clock: Clock, environment: str, enforce_quotas: bool,
+        limits: RateLimits, clock: Clock, show_account: AccountView, enforce_quotas: bool,
     ) -> None:  # fmt: skip
         self._queries = queries
         self._read = reading
@@ -32,30 +33,12 @@ class BotTrading:
         self._meter = meter
         self._limits = limits
         self._clock = clock
-        self._environment = account_pb2.Environment.Value(f"ENVIRONMENT_{environment}")
+        self._show_account = show_account
         self._enforce_quotas = enforce_quotas
 
     async def GetAccount(self, _: pb.GetAccountRequest, call: Call) -> pb.GetAccountResponse:
         account, user, keys = await self._read(self._queries.reads.account, call.caller.account_id)
-        plan = user.identity.plan
-        return pb.GetAccountResponse(
-            account=account_pb2.Account(
-                bot_user_id=account.id,
-                display_name=user.identity.name,
-                balance=format_money(account.balance),
-                user_type=account_pb2.USER_TYPE_HUMAN,
-                status=account_pb2.ACCOUNT_STATUS_ACTIVE,
-                created_at=answers.timestamp(account.created_at),
-                api_calls_used=self._meter.calls(account.id, self._clock()),
-                api_calls_limit=plan.api_calls_per_day,
-                plan=plan.value,
-                bot_keys_used=keys,
-                bot_keys_limit=plan.bot_keys,
-                buying_power=format_money(account.buying_power),
-                environment=self._environment,
-                trading_state=enums.TRADING_STATES[account.trading_state],
-            )
-        )
+        return pb.GetAccountResponse(account=self._show_account(account, user, keys))
 
     async def ListOrders(self, request: pb.ListOrdersRequest, call: Call) -> pb.ListOrdersResponse:
         wanted, limit = accepted(filters.orders(request, call.caller.account_id, self._instruments))
@@ -88,7 +71,7 @@ class BotTrading:
                 reserved=format_money(account.reserved),
                 realized_pnl=format_money(account.realized_pnl),
                 fees_paid=format_money(account.fees_paid),
-                environment=self._environment,
+                environment=self._show_account.environment,
             )
         )
 
@@ -123,7 +106,10 @@ class BotTrading:
 
     async def GetLimits(self, _: pb.GetLimitsRequest, call: Call) -> pb.GetLimitsResponse:
         now, plan = self._clock(), call.caller.plan
-        account, _user, keys = await self._read(self._queries.reads.account, call.caller.account_id)
+        reads = self._queries.reads
+        account, _user, keys = await self._read(reads.account, call.caller.account_id)
+        assert call.caller.bot_key_id is not None, "the call takes a bot key"
+        bot_key = await self._read(reads.key, call.caller.bot_key_id)
         orders, calls = self._limits.figures(account.id)
         api_calls = _quota(
             plan.api_calls_per_day, self._meter.calls(account.id, now),
@@ -137,21 +123,10 @@ class BotTrading:
                 api_calls=api_calls,
                 bot_keys=_quota(plan.bot_keys, keys, enforced=True),
                 open_orders=_quota(LIVE_ORDERS_LIMIT, account.live_orders, enforced=True),
+                guard_rails=answers.guard_rails(account.guard_rails),
+                bot_key=answers.bot_key(bot_key),
             )
         )
-
-    async def PreviewOrder(
-        self, request: pb.PreviewOrderRequest, call: Call
-    ) -> pb.PreviewOrderResponse:
-        found = requests.place_order(
-            request, call.caller.account_id, "", self._instruments, self._clock()
-        )
-        raise offered_later(found if isinstance(found, Refusal) else None, "PreviewOrder")
-
-    async def ReplaceOrder(
-        self, request: pb.ReplaceOrderRequest, _: Call
-    ) -> pb.ReplaceOrderResponse:
-        raise offered_later(later.replace_order(request), "ReplaceOrder")
 
     async def GetPortfolioHistory(
         self, request: pb.GetPortfolioHistoryRequest, _: Call

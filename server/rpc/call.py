@@ -8,7 +8,7 @@ from grpc import StatusCode
 from grpc.aio import ServicerContext
 
 from server.application.rate_limits import Figures
-from server.domain.user import Plan
+from server.domain.user import Plan, Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,7 @@ class Principal:
     user_id: str
     plan: Plan
     bot_key_id: str | None = None
+    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

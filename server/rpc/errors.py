@@ -20,7 +20,12 @@ _CODES: dict[StatusCode, tuple[Reason, ...]] = {
         Reason.BOT_KEY_REQUIRED,
         Reason.TOKEN_INVALID,
     ),
-    StatusCode.PERMISSION_DENIED: (Reason.TOKEN_REQUIRED, Reason.OPERATOR_REQUIRED),
+    StatusCode.PERMISSION_DENIED: (
+        Reason.TOKEN_REQUIRED,
+        Reason.OPERATOR_REQUIRED,
+        Reason.KEY_SCOPE_MISSING,
+        Reason.INSTRUMENT_NOT_ALLOWED,
+    ),
     StatusCode.RESOURCE_EXHAUSTED: (
         Reason.MESSAGE_TOO_LARGE,
         Reason.ORDER_RATE_EXCEEDED,
@@ -72,8 +77,11 @@ _CODES: dict[StatusCode, tuple[Reason, ...]] = {
 OUTCOMES = frozenset(
     {
         Reason.TRADING_HALTED,
+        Reason.DAILY_LOSS_REACHED,
         Reason.TOO_MANY_OPEN_ORDERS,
         Reason.ORDER_TOO_LARGE,
+        Reason.ORDER_NOTIONAL_EXCEEDED,
+        Reason.POSITION_SHARE_EXCEEDED,
         Reason.INSUFFICIENT_BUYING_POWER,
         Reason.INSUFFICIENT_POSITION,
         Reason.MARKET_CLOSED,
@@ -81,9 +89,9 @@ OUTCOMES = frozenset(
         Reason.FOK_NOT_FILLABLE,
     }
 )
-"""Reasons of rejected orders: they are answers, never a status."""
+"""Reasons of rejected orders; with a status only where an order stays as it was."""
 
-STATUS_OF: dict[Reason, StatusCode] = {
+STATUS_OF: dict[Reason, StatusCode] = dict.fromkeys(OUTCOMES, StatusCode.FAILED_PRECONDITION) | {
     reason: code for code, reasons in _CODES.items() for reason in reasons
 }
 

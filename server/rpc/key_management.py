@@ -3,6 +3,9 @@
 from bottrading.v1 import key_management_pb2 as pb
 from server.application.ports import Reads
 from server.domain.errors import Reason, Refusal
+from server.engine.client import Engine
+from server.engine.frames import Method
+from server.rpc.account_view import AccountView
 from server.rpc.call import Call
 from server.rpc.errors import Refused
 from server.rpc.reading import Reading, offered_later
@@ -13,11 +16,15 @@ ACCOUNT_NOT_FOUND = Refusal(reason=Reason.ACCOUNT_NOT_FOUND, message="There is n
 
 
 class KeyManagement:
-    """The reading half of the service."""
+    """The part of the service that reads; what it changes, the engine decides."""
 
-    def __init__(self, reads: Reads, reading: Reading) -> None:
+    def __init__(
+        self, reads: Reads, reading: Reading, engine: Engine, show_account: AccountView
+    ) -> None:
         self._reads = reads
         self._read = reading
+        self._engine = engine
+        self._show_account = show_account
 
     async def ListBotKeys(self, _: pb.ListBotKeysRequest, call: Call) -> pb.ListBotKeysResponse:
         keys = await self._read(self._reads.keys, call.caller.user_id)
@@ -38,12 +45,18 @@ class KeyManagement:
         raise offered_later(None, "ResetAccount")
 
     async def SetTradingState(
-        self, request: pb.SetTradingStateRequest, _: Call
+        self, request: pb.SetTradingStateRequest, call: Call
     ) -> pb.SetTradingStateResponse:
-        refusal = later.set_trading_state(request)
-        if refusal is None:
-            _check_account_id(request.account_id)
-        raise offered_later(refusal, "SetTradingState")
+        await self._engine.call(Method.SET_TRADING_STATE, call.caller.user_id, "", call.body)
+        found = await self._read(self._reads.account, request.account_id)
+        return pb.SetTradingStateResponse(account=self._show_account(*found))
+
+    async def SetGuardRails(
+        self, request: pb.SetGuardRailsRequest, call: Call
+    ) -> pb.SetGuardRailsResponse:
+        await self._engine.call(Method.SET_GUARD_RAILS, call.caller.user_id, "", call.body)
+        account, _, _ = await self._read(self._reads.account, request.account_id)
+        return pb.SetGuardRailsResponse(guard_rails=answers.guard_rails(account.guard_rails))
 
     async def Deposit(self, request: pb.DepositRequest, _: Call) -> pb.DepositResponse:
         refusal = later.deposit(request)

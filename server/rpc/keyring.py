@@ -73,7 +73,7 @@ class Keyring:
                 break
         principal = Principal(
             account_id=bot_key.account_id, user_id=bot_key.user_id, plan=plan,
-            bot_key_id=bot_key.id,
+            bot_key_id=bot_key.id, scopes=bot_key.permissions.scopes,
         )  # fmt: skip
         self._principals[key] = principal
         if len(self._principals) > KEYS_REMEMBERED_MAX:

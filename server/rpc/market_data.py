@@ -57,11 +57,6 @@ class MarketData:
             self._path_symbol(request.symbol)
         raise offered_later(refusal, "ListBars")
 
-    async def GetMarketClock(
-        self, _request: pb.GetMarketClockRequest, _: Call
-    ) -> pb.GetMarketClockResponse:
-        raise offered_later(None, "GetMarketClock")
-
     async def StreamQuotes(
         self, request: pb.StreamQuotesRequest, _: Call
     ) -> pb.StreamQuotesResponse:

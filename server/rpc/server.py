@@ -48,13 +48,16 @@ OPTIONS: Sequence[tuple[str, int]] = (
 
 FORWARDED = {
     "/bottrading.v1.BotTrading/PlaceOrder": EngineMethod.PLACE_ORDER,
+    "/bottrading.v1.BotTrading/PreviewOrder": EngineMethod.PREVIEW_ORDER,
+    "/bottrading.v1.BotTrading/ReplaceOrder": EngineMethod.REPLACE_ORDER,
     "/bottrading.v1.BotTrading/CancelOrder": EngineMethod.CANCEL_ORDER,
     "/bottrading.v1.BotTrading/CancelAllOrders": EngineMethod.CANCEL_ALL_ORDERS,
     "/bottrading.v1.KeyManagement/CreateBotKey": EngineMethod.CREATE_BOT_KEY,
     "/bottrading.v1.KeyManagement/RevokeBotKey": EngineMethod.REVOKE_BOT_KEY,
+    "/bottrading.v1.MarketData/GetMarketClock": EngineMethod.GET_MARKET_CLOCK,
     "/bottrading.v1.MarketData/PublishQuotes": EngineMethod.PUBLISH_QUOTES,
 }
-"""Calls that write: their bytes go to the engine, and its answer's bytes to the caller."""
+"""Calls that the engine decides: their bytes go there, and its answer's to the caller."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,18 @@
 """Rows: how domain values are laid out in the tables, both ways."""
 
+import json
 from typing import Any
 
 from sqlalchemy import Row
 
-from server.domain.account import Account, Position, TradeStatistics, TradingState
+from server.domain.account import Account, GuardRails, Position, TradeStatistics, TradingState
 from server.domain.errors import Reason
 from server.domain.events import Fill
 from server.domain.instrument import AssetType
+from server.domain.matching import watch
 from server.domain.order import (
+    FROM_THE_FIRST_FILL,
+    FeeStart,
     Order,
     OrderStatus,
     OrderType,
@@ -17,12 +21,17 @@ from server.domain.order import (
     TimeInForce,
 )
 from server.domain.quote import Quote
-from server.domain.user import BotKey, Identity, Plan, User
+from server.domain.user import (
+    EVERYTHING,
+    BotKey,
+    Identity,
+    Permissions,
+    Plan,
+    Scope,
+    User,
+)
 
 Values = dict[str, Any]
-
-MATCHES_ANY_ASK = 2**62
-"""The match price of a waiting MARKET BUY; a SELL's is zero."""
 
 
 def account_values(account: Account) -> Values:
@@ -49,6 +58,9 @@ def account_values(account: Account) -> Values:
         "loss_streak": statistics.loss_streak,
         "longest_win_streak": statistics.longest_win_streak,
         "longest_loss_streak": statistics.longest_loss_streak,
+        "order_notional_max": account.guard_rails.order_notional_max,
+        "position_share_max": account.guard_rails.position_share_max,
+        "daily_loss_max": account.guard_rails.daily_loss_max,
     }
 
 
@@ -76,6 +88,11 @@ def account_from(row: Row[Any]) -> Account:
             loss_streak=row.loss_streak,
             longest_win_streak=row.longest_win_streak,
             longest_loss_streak=row.longest_loss_streak,
+        ),
+        guard_rails=GuardRails(
+            order_notional_max=row.order_notional_max,
+            position_share_max=row.position_share_max,
+            daily_loss_max=row.daily_loss_max,
         ),
     )
 
@@ -115,6 +132,9 @@ def position_from(row: Row[Any]) -> Position:
 def order_values(order: Order) -> Values:
     """Return the row of an order."""
     live = order.status.is_live
+    movement, price = watch(order) if live else (None, None)
+    # Most orders never had their quantity raised: nothing is stored for them.
+    start = None if order.fee_start == FROM_THE_FIRST_FILL else order.fee_start
     return {
         "account_id": order.account_id,
         "sequence": order.sequence,
@@ -132,7 +152,8 @@ def order_values(order: Order) -> Values:
         "time_in_force": order.time_in_force.value,
         "status": order.status.value,
         "live": live,
-        "match_price": _match_price(order) if live else None,
+        "watch": movement and movement.value,
+        "match_price": price,
         "created_at": order.created_at,
         "updated_at": order.updated_at,
         "expires_at": order.expires_at,
@@ -144,6 +165,10 @@ def order_values(order: Order) -> Values:
         "fees": order.fees,
         "reserved": order.reserved,
         "realized_pnl": order.realized_pnl,
+        "triggered_at": order.triggered_at,
+        "fee_start_quantity": start and start.quantity,
+        "fee_start_notional": start and str(start.notional),
+        "fee_start_fees": start and start.fees,
     }
 
 
@@ -176,6 +201,14 @@ def order_from(row: Row[Any]) -> Order:
         fees=row.fees,
         reserved=row.reserved,
         realized_pnl=row.realized_pnl,
+        triggered_at=row.triggered_at,
+        fee_start=FROM_THE_FIRST_FILL
+        if row.fee_start_notional is None
+        else FeeStart(
+            quantity=row.fee_start_quantity,
+            notional=int(row.fee_start_notional),
+            fees=row.fee_start_fees,
+        ),
     )
 
 
@@ -250,12 +283,28 @@ def key_values(key: BotKey) -> Values:
         "created_at": key.created_at,
         "last_used_at": key.last_used_at,
         "revoked_at": key.revoked_at,
+        "permissions": _permissions_text(key.permissions),
     }
 
 
 def key_from(row: Row[Any]) -> BotKey:
     """Return the bot key of a row."""
-    return BotKey(**row._mapping)
+    values = dict(row._mapping)
+    values["permissions"] = permissions_from(values["permissions"])
+    return BotKey(**values)
+
+
+def permissions_from(text: str | None) -> Permissions:
+    """Return what a bot key may do."""
+    if text is None:
+        return EVERYTHING
+    scopes, symbols, asset_types, order_notional_max = json.loads(text)
+    return Permissions(
+        scopes=tuple(map(Scope, scopes)),
+        symbols=tuple(symbols),
+        asset_types=tuple(map(AssetType, asset_types)),
+        order_notional_max=order_notional_max,
+    )
 
 
 def user_from(row: Row[Any], account_id: str) -> User:
@@ -287,7 +336,14 @@ def user_values(user: User) -> Values:
     }
 
 
-def _match_price(order: Order) -> int:
-    if order.limit_price is not None:
-        return order.limit_price
-    return MATCHES_ANY_ASK if order.side is Side.BUY else 0
+def _permissions_text(permissions: Permissions) -> str | None:
+    if permissions == EVERYTHING:
+        return None
+    return json.dumps(
+        [
+            [scope.value for scope in permissions.scopes],
+            permissions.symbols,
+            [asset_type.value for asset_type in permissions.asset_types],
+            permissions.order_notional_max,
+        ]
+    )

@@ -126,7 +126,20 @@ class SqlReads:
             return None
         values = dict(row._mapping)
         plan = Plan(values.pop("plan"))
+        values["permissions"] = mapping.permissions_from(values["permissions"])
         return BotKey(**values), plan
+
+    def key(self, key_id: str) -> BotKey:
+        query = select(bot_keys).where(bot_keys.c.id == key_id)
+        with snapshot(self._engine) as connection:
+            return mapping.key_from(connection.execute(query).one())
+
+    def owns(self, user_id: str, account_id: str) -> bool:
+        query = select(accounts.c.id).where(
+            accounts.c.id == account_id, accounts.c.user_id == user_id
+        )
+        with snapshot(self._engine) as connection:
+            return connection.execute(query).one_or_none() is not None
 
     def calls(self, account_id: str, day: int) -> int:
         query = select(api_usage.c.calls).where(

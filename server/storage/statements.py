@@ -6,6 +6,7 @@ from sqlalchemy import ClauseElement, bindparam, insert, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from server.domain.matching import Watch
 from server.storage.tables import (
     accounts,
     api_usage,
@@ -16,6 +17,7 @@ from server.storage.tables import (
     orders,
     positions,
     quotes,
+    replays,
 )
 
 
@@ -59,14 +61,24 @@ SELECT_BY_CLIENT_ID = (
     " WHERE orders.account_id = wanted.value ->> 0"
     " AND orders.client_order_id = wanted.value ->> 1 AND orders.client_order_id IS NOT NULL"
 )
-SELECT_REACHED = (
-    "SELECT orders.* FROM json_each(:json) AS quote CROSS JOIN orders"
-    " WHERE orders.live = 1 AND orders.symbol = quote.value ->> 0"
-    " AND orders.side = 'BUY' AND orders.match_price >= quote.value ->> 2"
-    " UNION ALL "
-    "SELECT orders.* FROM json_each(:json) AS quote CROSS JOIN orders"
-    " WHERE orders.live = 1 AND orders.symbol = quote.value ->> 0"
-    " AND orders.side = 'SELL' AND orders.match_price <= quote.value ->> 1"
+
+
+def _reached(movement: Watch, comparison: str) -> str:
+    return (  # Made of our own constants only.
+        "SELECT orders.* FROM json_each(:json) AS quote CROSS JOIN orders"  # noqa: S608
+        " WHERE orders.live = 1 AND orders.symbol = quote.value ->> 0"
+        f" AND orders.watch = '{movement.value}' AND orders.match_price {comparison}"
+    )
+
+
+# The quotes are (symbol, bid, ask).
+SELECT_REACHED = " UNION ALL ".join(
+    (
+        _reached(Watch.ASK_FALLS, ">= quote.value ->> 2"),
+        _reached(Watch.ASK_RISES, "<= quote.value ->> 2"),
+        _reached(Watch.BID_FALLS, ">= quote.value ->> 1"),
+        _reached(Watch.BID_RISES, "<= quote.value ->> 1"),
+    )
 )
 UPDATE_ACCOUNT = _update(accounts, ["id"], _others(accounts, "id", "user_id", "created_at"))
 # Only what changes: naming an indexed column would write its index anew.
@@ -79,6 +91,7 @@ UPDATE_ORDER = _update(
         "stop_price",
         "status",
         "live",
+        "watch",
         "match_price",
         "updated_at",
         "expires_at",
@@ -88,6 +101,10 @@ UPDATE_ORDER = _update(
         "fees",
         "reserved",
         "realized_pnl",
+        "triggered_at",
+        "fee_start_quantity",
+        "fee_start_notional",
+        "fee_start_fees",
     ],
 )
 INSERT_ORDER = _compiled(insert(orders))
@@ -95,6 +112,7 @@ INSERT_FILL = _compiled(insert(fills))
 INSERT_EVENT = _compiled(insert(events))
 STORE_POSITION = _upsert(positions, *_others(positions, "account_id", "symbol"))
 STORE_QUOTE = _upsert(quotes, *_others(quotes, "symbol"))
+STORE_REPLAY = _upsert(replays, "time")
 ADD_SNAPSHOT = _upsert(equity_snapshots, "equity")
 _USAGE = upsert(api_usage)
 ADD_USAGE = _compiled(

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Numeric,
     String,
     Table,
+    Text,
     UniqueConstraint,
     text,
 )
@@ -88,6 +89,9 @@ accounts = Table(
     Column("loss_streak", BigInteger, nullable=False),
     Column("longest_win_streak", BigInteger, nullable=False),
     Column("longest_loss_streak", BigInteger, nullable=False),
+    Column("order_notional_max", UNITS),
+    Column("position_share_max", UNITS),
+    Column("daily_loss_max", UNITS),
     CheckConstraint("balance >= reserved AND reserved >= 0", name="money"),
 )
 
@@ -103,6 +107,8 @@ bot_keys = Table(
     Column("created_at", TIME, nullable=False),
     Column("last_used_at", TIME),
     Column("revoked_at", TIME),
+    # As JSON; NULL permits everything.
+    Column("permissions", Text),
 )
 
 positions = Table(
@@ -143,9 +149,10 @@ orders = Table(
     Column("stop_price", UNITS),
     Column("time_in_force", NAME, nullable=False),
     Column("status", NAME, nullable=False),
-    # Whether the status is a live one, and the price that a quote must reach to fill a live
-    # order: both derived, for the partial indexes.
+    # Whether the status is a live one, and which movement to which price reaches a live order:
+    # derived, for the partial indexes.
     Column("live", Boolean, nullable=False),
+    Column("watch", NAME),
     Column("match_price", UNITS),
     Column("created_at", TIME, nullable=False),
     Column("updated_at", TIME, nullable=False),
@@ -159,6 +166,10 @@ orders = Table(
     Column("fees", UNITS, nullable=False),
     Column("reserved", UNITS, nullable=False),
     Column("realized_pnl", UNITS, nullable=False),
+    Column("triggered_at", TIME),
+    Column("fee_start_quantity", UNITS),
+    Column("fee_start_notional", String(40)),
+    Column("fee_start_fees", UNITS),
     CheckConstraint("filled_quantity <= quantity", name="filled"),
     UniqueConstraint("account_id", "id"),
     Index(
@@ -172,7 +183,7 @@ orders = Table(
     Index(
         "ix_orders_match",
         "symbol",
-        "side",
+        "watch",
         "match_price",
         **LIVE,
     ),
@@ -240,4 +251,12 @@ api_usage = Table(
     Column("day", Integer, primary_key=True, autoincrement=False),
     Column("calls", BigInteger, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# How far the replay of a file, named by its SHA-256, has got.
+replays = Table(
+    "replays",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("time", TIME, nullable=False),
 )

@@ -7,29 +7,31 @@ from typing import Any, Self
 
 from sqlalchemy import (
     Engine,
-    func,
     insert,
     select,
-    update,
 )
 from sqlalchemy.exc import DBAPIError
 
 from server.domain.account import Account, Position
-from server.domain.events import AccountOpened, Event
-from server.domain.order import Order, Side
+from server.domain.account_changes import AccountDecision
+from server.domain.events import AccountUpdated, Event
+from server.domain.matching import priority
+from server.domain.order import Order
+from server.domain.posting import Decision
 from server.domain.quote import Quote
-from server.domain.trading import Decision
-from server.domain.user import BotKey, Identity, User
+from server.domain.user import Permissions, User
 from server.domain.values import Micros, Units
 from server.storage import mapping, statements
 from server.storage.database import translated
 from server.storage.mapping import Values
+from server.storage.people import People
 from server.storage.tables import (
     accounts,
-    bot_keys,
+    equity_snapshots,
     orders,
     positions,
     quotes,
+    replays,
     users,
 )
 
@@ -49,6 +51,7 @@ class Writer:
         self.encode_event = encode_event
         self.accounts: dict[str, Account] = {}
         self.positions: dict[tuple[str, str], Position] = {}
+        self.permissions: dict[str, Permissions] = {}
 
     def unit_of_work(self) -> "SqlUnitOfWork":
         """Return a unit of work on this connection; one at a time."""
@@ -72,14 +75,15 @@ class Writer:
         """Read everything anew."""
         self.accounts.clear()
         self.positions.clear()
+        self.permissions.clear()
 
 
-class SqlUnitOfWork:
+class SqlUnitOfWork(People):
     """One transaction on the writing connection."""
 
     def __init__(self, writer: Writer) -> None:
+        super().__init__(writer.connection, writer.permissions)
         self._writer = writer
-        self._connection = writer.connection
         self._committed = False
         self._undo: list[Callable[[], None]] = []
         self._accounts: dict[str, Account] = {}
@@ -125,6 +129,18 @@ class SqlUnitOfWork:
             raise translated(error) from error
         self._committed = True
         self._writer.remember(self._accounts, self._positions)
+
+    def checkpoint(self) -> None:
+        self.commit()
+        self._committed = False
+        for pending in (
+            self._undo, self._fills, self._events, self._changed_accounts,
+            self._changed_positions, self._new_orders, self._changed_orders,
+        ):  # fmt: skip
+            pending.clear()
+        self._orders.clear()
+        self._client_ids.clear()
+        self.__enter__()
 
     def on_rollback(self, undo: Callable[[], None]) -> None:
         self._undo.append(undo)
@@ -182,23 +198,55 @@ class SqlUnitOfWork:
         found = self._current(self._connection.execute(query))
         found.update(
             (order.id, order)
-            for order in (self._orders[order_id] for order_id in self._new_orders)
+            for order in self._touched()
             if order.account_id == account_id and symbol in (None, order.symbol)
         )
         live = [order for order in found.values() if order.status.is_live]
         return sorted(live, key=lambda order: order.sequence, reverse=True)
 
+    def live_orders_of(self, symbols: Sequence[str]) -> list[Order]:
+        query = select(orders).where(orders.c.live, orders.c.symbol.in_(symbols))
+        found = self._current(self._connection.execute(query))
+        live = [order for order in found.values() if order.status.is_live]
+        return sorted(live, key=lambda order: (order.account_id, order.sequence))
+
+    def positions_of(self, symbols: Sequence[str]) -> list[Position]:
+        query = select(positions).where(positions.c.quantity > 0, positions.c.symbol.in_(symbols))
+        stored = self._connection.execute(query.order_by(positions.c.account_id))
+        keys = [(row.account_id, row.symbol) for row in stored]
+        self.preload(keys, [])
+        return [self._positions[key] for key in keys]
+
+    def positions(self, account_id: str) -> list[Position]:
+        query = select(positions.c.symbol).where(
+            positions.c.account_id == account_id, positions.c.quantity > 0
+        )
+        symbols = set(self._connection.execute(query).scalars())
+        symbols.update(symbol for owner, symbol in self._changed_positions if owner == account_id)
+        self.preload([(account_id, symbol) for symbol in symbols], [])
+        return [self._positions[account_id, symbol] for symbol in sorted(symbols)]
+
+    def symbols_in_use(self) -> list[str]:
+        held = select(positions.c.symbol).where(positions.c.quantity > 0)
+        ordered = select(orders.c.symbol).where(orders.c.live)
+        return sorted(self._connection.execute(held.union(ordered)).scalars())
+
+    def equity_before(self, account_id: str, moment: Micros) -> Units | None:
+        query = (
+            select(equity_snapshots.c.equity)
+            .where(equity_snapshots.c.account_id == account_id, equity_snapshots.c.time < moment)
+            .order_by(equity_snapshots.c.time.desc())
+            .limit(1)
+        )
+        return self._connection.execute(query).scalar_one_or_none()
+
     def reached_orders(self, quotes: Sequence[Quote]) -> list[Order]:
         bids_and_asks = json.dumps([[quote.symbol, quote.bid, quote.ask] for quote in quotes])
         found = self._current(self._rows(statements.SELECT_REACHED, bids_and_asks))
         symbols = {quote.symbol for quote in quotes}
-        found.update(
-            (order.id, order)
-            for order in (self._orders[order_id] for order_id in self._new_orders)
-            if order.symbol in symbols
-        )
+        found.update((order.id, order) for order in self._touched() if order.symbol in symbols)
         live = [order for order in found.values() if order.status.is_live]
-        return sorted(live, key=_priority)
+        return sorted(live, key=lambda order: (order.account_id, order.symbol, priority(order)))
 
     def overdue_orders(self, now: Micros) -> list[Order]:
         query = select(orders).where(orders.c.live, orders.c.expires_at <= now)
@@ -222,54 +270,23 @@ class SqlUnitOfWork:
             if event.fill is not None:
                 self._fills.append(mapping.fill_values(event.fill))
 
-    def user_by_identity(self, issuer: str, subject: str) -> User | None:
-        row = self._connection.execute(
-            select(users).where(users.c.issuer == issuer, users.c.subject == subject)
-        ).one_or_none()
-        return None if row is None else self._with_account(row)
+    def keep_account(self, decision: AccountDecision) -> None:
+        account, position = decision.account, decision.position
+        self.store_account(account)
+        if position is not None:
+            self._positions[position.account_id, position.symbol] = position
+            self._changed_positions.add((position.account_id, position.symbol))
+        self._add_event(decision.event)
 
-    def user(self, user_id: str) -> User:
-        row = self._connection.execute(select(users).where(users.c.id == user_id)).one()
-        return self._with_account(row)
+    def store_account(self, account: Account) -> None:
+        self._accounts[account.id] = account
+        self._changed_accounts.add(account.id)
 
-    def owns(self, user_id: str, account_id: str) -> bool:
-        query = select(accounts.c.id).where(
-            accounts.c.id == account_id, accounts.c.user_id == user_id
-        )
-        return self._connection.execute(query).one_or_none() is not None
-
-    def open_account(self, user: User, account: Account, opened: AccountOpened) -> None:
+    def open_account(self, user: User, account: Account, opened: AccountUpdated) -> None:
         self._connection.execute(insert(users), mapping.user_values(user))
         self._connection.execute(insert(accounts), mapping.account_values(account))
         self._accounts[account.id] = account
         self._add_event(opened)
-
-    def update_identity(self, user_id: str, identity: Identity) -> None:
-        self._connection.execute(
-            update(users)
-            .where(users.c.id == user_id)
-            .values(name=identity.name, plan=identity.plan.value, is_operator=identity.is_operator)
-        )
-
-    def live_key_count(self, user_id: str) -> int:
-        query = select(func.count()).where(
-            bot_keys.c.user_id == user_id, bot_keys.c.revoked_at.is_(None)
-        )
-        return self._connection.execute(query).scalar_one()
-
-    def key(self, user_id: str, key_id: str) -> BotKey | None:
-        row = self._connection.execute(
-            select(bot_keys).where(bot_keys.c.id == key_id, bot_keys.c.user_id == user_id)
-        ).one_or_none()
-        return None if row is None else mapping.key_from(row)
-
-    def add_key(self, key: BotKey) -> None:
-        self._connection.execute(insert(bot_keys), mapping.key_values(key))
-
-    def revoke_key(self, key_id: str, now: Micros) -> None:
-        self._connection.execute(
-            update(bot_keys).where(bot_keys.c.id == key_id).values(revoked_at=now)
-        )
 
     def add_usage(
         self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]
@@ -306,6 +323,17 @@ class SqlUnitOfWork:
             ],
         )
 
+    def replay_time(self, digest: str) -> Micros | None:
+        query = select(replays.c.time).where(replays.c.digest == digest)
+        return self._connection.execute(query).scalar_one_or_none()
+
+    def store_replay(self, digest: str, time: Micros) -> None:
+        self._bulk(statements.STORE_REPLAY, [{"digest": digest, "time": time}])
+
+    def _touched(self) -> Iterable[Order]:
+        """Return the orders that this unit knows better than the database."""
+        return [self._orders[name] for name in self._new_orders | self._changed_orders]
+
     def _load(self, names: set[str], pairs: set[tuple[str, str]]) -> None:
         wanted = json.dumps(list(names))
         for row in self._rows(statements.SELECT_ACCOUNTS, wanted) if names else ():
@@ -317,15 +345,6 @@ class SqlUnitOfWork:
             self._positions.setdefault(
                 (account_id, symbol), Position(account_id=account_id, symbol=symbol)
             )
-
-    def _with_account(self, row: Any) -> User:
-        first = (
-            select(accounts.c.id)
-            .where(accounts.c.user_id == row.id)
-            .order_by(accounts.c.created_at, accounts.c.id)
-            .limit(1)
-        )
-        return mapping.user_from(row, self._connection.execute(first).scalar_one())
 
     def _rows(self, query: str, parameter: str) -> Iterable[Any]:
         return self._connection.exec_driver_sql(query, {"json": parameter})
@@ -375,14 +394,6 @@ class SqlUnitOfWork:
     def _bulk(self, statement: str, rows: list[Values]) -> None:
         if rows:
             self._connection.exec_driver_sql(statement, rows)
-
-
-def _priority(order: Order) -> tuple[str, str, str, int, int]:
-    """Order by account and, within it, by price priority and then by acceptance."""
-    price = order.limit_price or 0
-    if order.side is Side.BUY:
-        price = -price if order.limit_price is not None else -mapping.MATCHES_ANY_ASK
-    return (order.account_id, order.symbol, order.side.value, price, order.sequence)
 
 
 def _prefixed(values: Values) -> Values:

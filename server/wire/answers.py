@@ -5,21 +5,27 @@ from collections.abc import Sequence
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from bottrading.v1 import (
+    account_pb2,
     bot_key_pb2,
+    bot_trading_pb2,
     fill_pb2,
     instrument_pb2,
+    market_clock_pb2,
     order_pb2,
     order_update_pb2,
     portfolio_pb2,
     quote_pb2,
 )
-from server.domain.events import AccountOpened, Event, Fill, OrderUpdated
-from server.domain.instrument import Instrument
+from server.application.ports import MarketHours
+from server.domain.account import GuardRails
+from server.domain.events import AccountUpdated, Event, Fill, OrderUpdated, Settlement
+from server.domain.instrument import AssetType, Instrument
 from server.domain.order import Order
 from server.domain.quote import Quote
+from server.domain.trading import Preview
 from server.domain.user import BotKey
 from server.domain.valuation import ValuedPosition
-from server.domain.values import SCALE, Micros, format_money, format_units
+from server.domain.values import SCALE, Micros, Units, format_money, format_units
 from server.wire import enums
 
 
@@ -61,6 +67,7 @@ def order(value: Order, *, replayed: bool = False) -> order_pb2.Order:
         reserved=format_money(value.reserved),
         expires_at=optional_timestamp(value.expires_at),
         replayed=replayed,
+        triggered_at=optional_timestamp(value.triggered_at),
     )
 
 
@@ -112,15 +119,16 @@ class Events:
 
 def event(value: Event, shown: order_pb2.Order | None = None) -> order_update_pb2.AccountEvent:
     """Return an entry of an account's log; `shown` is its order's message, if there is one."""
-    if isinstance(value, AccountOpened):
+    if isinstance(value, AccountUpdated):
         return order_update_pb2.AccountEvent(
             sequence=value.sequence,
             time=timestamp(value.time),
             account_update=order_update_pb2.AccountUpdate(
-                type=order_update_pb2.ACCOUNT_UPDATE_TYPE_OPENED,
-                amount=format_money(value.amount),
+                type=enums.ACCOUNT_UPDATE_TYPES[value.type],
+                amount=None if value.amount is None else format_money(value.amount),
                 balance=format_money(value.balance),
                 trading_state=enums.TRADING_STATES[value.trading_state],
+                settlement=None if value.settlement is None else _settlement(value.settlement),
             ),
         )
     return order_update_pb2.AccountEvent(
@@ -136,6 +144,7 @@ def event(value: Event, shown: order_pb2.Order | None = None) -> order_update_pb
 
 def bot_key(value: BotKey) -> bot_key_pb2.BotKey:
     """Return a bot key without its secret."""
+    may = value.permissions
     return bot_key_pb2.BotKey(
         id=value.id,
         label=value.label,
@@ -144,6 +153,48 @@ def bot_key(value: BotKey) -> bot_key_pb2.BotKey:
         created_at=timestamp(value.created_at),
         last_used_at=optional_timestamp(value.last_used_at),
         revoked_at=optional_timestamp(value.revoked_at),
+        scopes=[enums.SCOPES[scope] for scope in may.scopes],
+        allowed_symbols=may.symbols,
+        allowed_asset_types=[enums.ASSET_TYPES[kind] for kind in may.asset_types],
+        order_notional_max=_optional_money(may.order_notional_max),
+    )
+
+
+def guard_rails(value: GuardRails) -> account_pb2.GuardRails:
+    """Return the limits that an owner set on an account."""
+    return account_pb2.GuardRails(
+        order_notional_max=_optional_money(value.order_notional_max),
+        position_share_max=_optional_money(value.position_share_max),
+        daily_loss_max=_optional_money(value.daily_loss_max),
+    )
+
+
+def preview(value: Preview) -> bot_trading_pb2.OrderPreview:
+    """Return what an order would do."""
+    return bot_trading_pb2.OrderPreview(
+        order=order(value.order),
+        estimated_fees=format_money(value.order.fees),
+        buying_power_after=format_money(value.account.buying_power),
+        rejections=[rejection.message for rejection in value.rejections],
+        rejection_reasons=[enums.REASONS[rejection.reason] for rejection in value.rejections],
+    )
+
+
+def market_clock(
+    now: Micros, hours: Sequence[tuple[AssetType, MarketHours]]
+) -> market_clock_pb2.MarketClock:
+    """Return the hours of all markets at a moment."""
+    return market_clock_pb2.MarketClock(
+        time=timestamp(now),
+        sessions=[
+            market_clock_pb2.MarketSession(
+                asset_type=enums.ASSET_TYPES[kind],
+                open=market.is_open,
+                next_open=optional_timestamp(market.next_open),
+                next_close=optional_timestamp(market.next_close),
+            )
+            for kind, market in hours
+        ],
     )
 
 
@@ -201,3 +252,17 @@ def instrument(value: Instrument) -> instrument_pb2.Instrument:
 def orders(values: Sequence[Order]) -> list[order_pb2.Order]:
     """Return orders as the contract shows them."""
     return [order(value) for value in values]
+
+
+def _settlement(value: Settlement) -> order_update_pb2.Settlement:
+    return order_update_pb2.Settlement(
+        symbol=value.symbol,
+        quantity=format_units(value.quantity),
+        price=format_units(value.price),
+        amount=format_money(value.amount),
+        realized_pnl=format_money(value.realized_pnl),
+    )
+
+
+def _optional_money(value: Units | None) -> str | None:
+    return None if value is None else format_money(value)

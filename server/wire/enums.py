@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bottrading.v1 import (
     account_pb2,
+    bot_key_pb2,
     error_reason_pb2,
     instrument_pb2,
     order_pb2,
@@ -14,6 +15,7 @@ from bottrading.v1 import (
 )
 from server.domain.account import TradingState
 from server.domain.errors import Reason
+from server.domain.events import AccountUpdateType
 from server.domain.instrument import AssetType, LiquidityClass, OptionRight
 from server.domain.order import (
     OrderStatus,
@@ -24,6 +26,7 @@ from server.domain.order import (
     TimeInForce,
 )
 from server.domain.quote import QuoteRefusal
+from server.domain.user import Scope
 
 if TYPE_CHECKING:
     from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
@@ -43,12 +46,16 @@ ORDER_TYPES = _numbers(OrderType, order_pb2.OrderType, "ORDER_TYPE")
 TIMES_IN_FORCE = _numbers(TimeInForce, order_pb2.TimeInForce, "TIME_IN_FORCE")
 ORDER_STATUSES = _numbers(OrderStatus, order_pb2.OrderStatus, "ORDER_STATUS")
 STATUS_REASONS = _numbers(StatusReason, order_pb2.StatusReason, "STATUS_REASON")
+ACCOUNT_UPDATE_TYPES = _numbers(
+    AccountUpdateType, order_update_pb2.AccountUpdateType, "ACCOUNT_UPDATE_TYPE"
+)
 UPDATE_TYPES = _numbers(OrderUpdateType, order_update_pb2.OrderUpdateType, "ORDER_UPDATE_TYPE")
 ASSET_TYPES = _numbers(AssetType, instrument_pb2.AssetType, "ASSET_TYPE")
 LIQUIDITY_CLASSES = _numbers(LiquidityClass, instrument_pb2.LiquidityClass, "LIQUIDITY_CLASS")
 OPTION_RIGHTS = _numbers(OptionRight, instrument_pb2.OptionRight, "OPTION_RIGHT")
 REASONS = _numbers(Reason, error_reason_pb2.ErrorReason, "ERROR_REASON")
 TRADING_STATES = _numbers(TradingState, account_pb2.TradingState, "TRADING_STATE")
+SCOPES = _numbers(Scope, bot_key_pb2.KeyScope, "KEY_SCOPE")
 QUOTE_REFUSALS = _numbers(QuoteRefusal, quote_pb2.QuoteRefusalReason, "QUOTE_REFUSAL_REASON")
 
 

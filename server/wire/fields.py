@@ -1,7 +1,6 @@
 """Field checks: each reads one field and notes what is wrong with it."""
 
 import re
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -9,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from server.application.ports import Instruments
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
 from server.domain.instrument import Instrument
-from server.domain.values import DecimalError, Micros, Units, normalize_symbol, parse_units
+from server.domain.values import CENT, DecimalError, Micros, Units, normalize_symbol, parse_units
 
 LIMIT_DEFAULT = 20
 LIMIT_MAX = 100
@@ -51,7 +50,7 @@ class Fields:
                 field, Reason.SYMBOL_UNKNOWN,
                 f"{shown(text)} is no known symbol; ListInstruments lists them.",
             )  # fmt: skip
-        elif found.option is not None and found.option.expiry < _utc_date(now):
+        elif found.option is not None and found.option.expires_at <= now:
             self.refuse(
                 field, Reason.INSTRUMENT_EXPIRED,
                 f"{found.symbol} expired on {found.option.expiry}; choose a later one.",
@@ -87,6 +86,13 @@ class Fields:
         if value == 0:
             self.refuse(field, Reason.NOT_POSITIVE, f"{field} must be above zero.")
             return None
+        return value
+
+    def money(self, field: str, text: str) -> Units | None:
+        """Read an amount above zero with at most 2 decimals."""
+        value = self.positive(field, text)
+        if value is not None and value % CENT:
+            self.refuse(field, Reason.FIELD_INVALID, f"{field} has at most 2 decimals.")
         return value
 
     def member(
@@ -143,7 +149,3 @@ def shown(text: str) -> str:
     """Return a caller's text fit for a message: quoted, short and printable."""
     cut = text if len(text) <= SHOWN_LENGTH_MAX else text[:SHOWN_LENGTH_MAX] + "…"
     return '"' + "".join(c if c.isprintable() else "?" for c in cut) + '"'
-
-
-def _utc_date(now: Micros) -> str:
-    return datetime.fromtimestamp(now // 1_000_000, UTC).date().isoformat()

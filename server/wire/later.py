@@ -2,26 +2,16 @@
 
 from collections.abc import Sequence
 
-from bottrading.v1 import account_pb2, bar_pb2, leaderboard_pb2, portfolio_pb2
+from bottrading.v1 import bar_pb2, leaderboard_pb2, portfolio_pb2
 from bottrading.v1 import bot_trading_pb2 as bot_trading
 from bottrading.v1 import key_management_pb2 as key_management
 from bottrading.v1 import market_data_pb2 as market_data
 from server.application.ports import Instruments
 from server.domain.errors import Reason, Refusal
-from server.domain.values import CENT
 from server.wire.fields import Fields
 
 SYMBOLS_MAX = 100
 HEARTBEAT_SECONDS_MIN, HEARTBEAT_SECONDS_MAX = 1, 120
-
-
-def replace_order(request: bot_trading.ReplaceOrderRequest) -> Refusal | None:
-    """Check the new values of an order."""
-    fields = Fields()
-    for name in ("quantity", "limit_price", "stop_price"):
-        if request.HasField(name):
-            fields.positive(name, getattr(request, name))
-    return fields.refusal()
 
 
 def get_portfolio_history(request: bot_trading.GetPortfolioHistoryRequest) -> Refusal | None:
@@ -76,21 +66,10 @@ def list_bars(request: market_data.ListBarsRequest) -> Refusal | None:
     return fields.refusal()
 
 
-def set_trading_state(request: key_management.SetTradingStateRequest) -> Refusal | None:
-    """Check the new state."""
-    fields = Fields()
-    if request.trading_state == account_pb2.TRADING_STATE_UNSPECIFIED:
-        fields.refuse("trading_state", Reason.FIELD_REQUIRED, "trading_state is required.")
-    _check_enum(fields, "trading_state", request.trading_state, account_pb2.TradingState.values())
-    return fields.refusal()
-
-
 def deposit(request: key_management.DepositRequest) -> Refusal | None:
     """Check the amount."""
     fields = Fields()
-    amount = fields.positive("amount", request.amount)
-    if amount is not None and amount % CENT:
-        fields.refuse("amount", Reason.FIELD_INVALID, "amount has at most 2 decimals.")
+    fields.money("amount", request.amount)
     return fields.refusal()
 
 

@@ -8,18 +8,23 @@ from server.application.commands import (
     CancelAllOrders,
     CancelOrder,
     CreateBotKey,
-    PlaceOrder,
     PublishQuotes,
+    ReplaceOrder,
     RevokeBotKey,
     SentQuote,
+    SetGuardRails,
+    SetTradingState,
 )
 from server.application.ports import Instruments
+from server.domain.account import GuardRails
 from server.domain.errors import Reason, Refusal
-from server.domain.instrument import Instrument
+from server.domain.instrument import AssetType, Instrument
 from server.domain.order import OrderTicket, OrderType, TimeInForce
 from server.domain.quote import Quote, QuoteRefusal
-from server.domain.user import LABEL_LENGTH_MAX, is_valid_label
+from server.domain.trading import Replacement
+from server.domain.user import LABEL_LENGTH_MAX, Permissions, Scope, is_valid_label
 from server.domain.values import (
+    SCALE,
     DecimalError,
     Micros,
     Units,
@@ -31,19 +36,22 @@ from server.wire import enums
 from server.wire.fields import Fields, is_id
 
 QUOTES_MAX = 500
+SYMBOLS_MAX = 100
 
 _SIDES = enums.members(enums.SIDES)
 _ORDER_TYPES = enums.members(enums.ORDER_TYPES)
 _TIMES_IN_FORCE = enums.members(enums.TIMES_IN_FORCE)
 _ASSET_TYPES = enums.members(enums.ASSET_TYPES)
+_SCOPES = enums.members(enums.SCOPES)
+_TRADING_STATES = enums.members(enums.TRADING_STATES)
 
 OrderRequest = bot_trading.PlaceOrderRequest | bot_trading.PreviewOrderRequest
 
 
-def place_order(
+def order_ticket(
     request: OrderRequest, account_id: str, bot_key_id: str, instruments: Instruments, now: Micros
-) -> PlaceOrder | Refusal:
-    """Read an order to place."""
+) -> OrderTicket | Refusal:
+    """Read an order to place or to preview."""
     fields = Fields()
     instrument = fields.instrument("symbol", request.symbol, instruments, now)
     if instrument is not None:
@@ -83,19 +91,34 @@ def place_order(
     assert order_type is not None
     assert time_in_force is not None
     assert quantity is not None
-    return PlaceOrder(
-        OrderTicket(
-            account_id=account_id,
-            bot_key_id=bot_key_id,
-            symbol=instrument.symbol,
-            side=side,
-            order_type=order_type,
-            quantity=quantity,
-            limit_price=limit_price,
-            stop_price=stop_price,
-            time_in_force=time_in_force,
-            client_order_id=client_order_id,
-        )
+    return OrderTicket(
+        account_id=account_id,
+        bot_key_id=bot_key_id,
+        symbol=instrument.symbol,
+        side=side,
+        order_type=order_type,
+        quantity=quantity,
+        limit_price=limit_price,
+        stop_price=stop_price,
+        time_in_force=time_in_force,
+        client_order_id=client_order_id,
+    )
+
+
+def replace_order(
+    request: bot_trading.ReplaceOrderRequest, account_id: str, bot_key_id: str
+) -> ReplaceOrder | Refusal:
+    """Read the new values of an order; what its instrument allows is checked with the order."""
+    fields = Fields()
+    values = {
+        name: fields.positive(name, getattr(request, name))
+        for name in ("quantity", "limit_price", "stop_price")
+        if request.HasField(name)
+    }
+    return (
+        fields.refusal()
+        or order_not_found(request.order_id)
+        or ReplaceOrder(account_id, bot_key_id, request.order_id, Replacement(**values))
     )
 
 
@@ -116,10 +139,11 @@ def cancel_all_orders(
 
 
 def create_bot_key(
-    request: key_management.CreateBotKeyRequest, user_id: str
+    request: key_management.CreateBotKeyRequest, user_id: str, instruments: Instruments
 ) -> CreateBotKey | Refusal:
     """Read which key to make."""
     fields = Fields()
+    permissions = _permissions(fields, request, instruments)
     if not request.label:
         fields.refuse("label", Reason.FIELD_REQUIRED, "label is required.")
     elif not is_valid_label(request.label):
@@ -131,9 +155,8 @@ def create_bot_key(
     if refusal is not None:
         return refusal
     account_id = request.account_id if request.HasField("account_id") else None
-    if account_id is not None and not is_id(account_id):
-        return Refusal(reason=Reason.ACCOUNT_NOT_FOUND, message="There is no such account.")
-    return CreateBotKey(user_id, account_id, request.label)
+    not_found = account_not_found(account_id) if account_id is not None else None
+    return not_found or CreateBotKey(user_id, account_id, request.label, permissions)
 
 
 def revoke_bot_key(
@@ -143,6 +166,40 @@ def revoke_bot_key(
     if not is_id(request.key_id):
         return Refusal(reason=Reason.BOT_KEY_NOT_FOUND, message="There is no such bot key.")
     return RevokeBotKey(user_id, request.key_id)
+
+
+def set_trading_state(
+    request: key_management.SetTradingStateRequest, user_id: str
+) -> SetTradingState | Refusal:
+    """Read the new trading state of an account."""
+    fields = Fields()
+    state = fields.member("trading_state", request.trading_state, _TRADING_STATES)
+    refusal = fields.refusal() or account_not_found(request.account_id)
+    if refusal is not None:
+        return refusal
+    assert state is not None
+    return SetTradingState(user_id, request.account_id, state)
+
+
+def set_guard_rails(
+    request: key_management.SetGuardRailsRequest, user_id: str
+) -> SetGuardRails | Refusal:
+    """Read the guard rails of an account."""
+    fields = Fields()
+    values = {
+        name: fields.money(name, getattr(request, name))
+        for name in ("order_notional_max", "position_share_max", "daily_loss_max")
+        if request.HasField(name)
+    }
+    if (values.get("position_share_max") or 0) > 100 * SCALE:
+        fields.refuse(
+            "position_share_max", Reason.FIELD_INVALID, "position_share_max is at most 100 %."
+        )
+    return (
+        fields.refusal()
+        or account_not_found(request.account_id)
+        or SetGuardRails(user_id, request.account_id, GuardRails(**values))
+    )
 
 
 def publish_quotes(
@@ -165,6 +222,42 @@ def order_not_found(order_id: str) -> Refusal | None:
     if is_id(order_id):
         return None
     return Refusal(reason=Reason.ORDER_NOT_FOUND, message="There is no such order.")
+
+
+def account_not_found(account_id: str) -> Refusal | None:
+    """Refuse an id that cannot be an account's, in the words used for one that is not there."""
+    if is_id(account_id):
+        return None
+    return Refusal(reason=Reason.ACCOUNT_NOT_FOUND, message="There is no such account.")
+
+
+def _permissions(
+    fields: Fields, request: key_management.CreateBotKeyRequest, instruments: Instruments
+) -> Permissions:
+    scopes = [fields.member("scopes", number, _SCOPES) for number in request.scopes]
+    if len(request.allowed_symbols) > SYMBOLS_MAX:
+        fields.refuse(
+            "allowed_symbols", Reason.FIELD_INVALID,
+            f"allowed_symbols has at most {SYMBOLS_MAX} items.",
+        )  # fmt: skip
+    symbols = [
+        fields.known_symbol("allowed_symbols", symbol, instruments)
+        for symbol in request.allowed_symbols[:SYMBOLS_MAX]
+    ]
+    kinds = [
+        fields.member("allowed_asset_types", number, _ASSET_TYPES)
+        for number in request.allowed_asset_types
+    ]
+    limit = None
+    if request.HasField("order_notional_max"):
+        limit = fields.money("order_notional_max", request.order_notional_max)
+    # In one order and once each, so that equal permissions are equal values.
+    return Permissions(
+        scopes=tuple(scope for scope in Scope if scope in scopes or not scopes),
+        symbols=tuple(sorted({symbol for symbol in symbols if symbol is not None})),
+        asset_types=tuple(kind for kind in AssetType if kind in kinds),
+        order_notional_max=limit,
+    )
 
 
 def _check_asset_type(fields: Fields, number: int, instrument: Instrument) -> None:

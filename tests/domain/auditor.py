@@ -1,10 +1,11 @@
 """An auditor who trusts no arithmetic of the domain: reads events and adds up fractions."""
 
 from collections import defaultdict
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor
 
-from server.domain.events import Fill, OrderUpdated
+from server.domain.events import AccountUpdated, Fill, OrderUpdated
 from server.domain.order import Order
 from server.domain.quote import Quote
 from tests.domain.book import Book
@@ -12,6 +13,7 @@ from tests.domain.book import Book
 MULTIPLIERS = {"GOLD": 10, "CALL": 100}
 STATUS_AFTER = {
     "ACCEPTED": "OPEN",
+    "TRIGGERED": "OPEN",
     "REJECTED": "REJECTED",
     "PARTIALLY_FILLED": "PARTIALLY_FILLED",
     "FILLED": "FILLED",
@@ -47,6 +49,7 @@ class Auditor:
         self.buy_fees: dict[str, Fraction] = defaultdict(Fraction)
         self.realized = NOTHING
         self.closed_trades: list[Fraction] = []
+        self.fee_starts: dict[str, int] = {}
         self.quotes: dict[str, Quote] = {}
         self.taken: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
 
@@ -68,8 +71,9 @@ class Auditor:
         else:
             assert before.status.value not in ENDED, f"{update} after {before.status.value}"
             assert update not in {"ACCEPTED", "REJECTED"}, f"{update} twice"
-            assert _asked_for(before) == _asked_for(order), "an order changed what it asks for"
-        assert order.status.value == STATUS_AFTER[update]
+            self._hear_change(before, order, update, event.time)
+        kept = before.status.value if before is not None else ""
+        assert order.status.value == STATUS_AFTER.get(update, kept)
         assert event.time == self.book.now == order.updated_at
         assert (event.fill is not None) == update.endswith("FILLED")
         self.orders[order.id] = order
@@ -80,6 +84,24 @@ class Auditor:
         self._check_order(order)
         if order.status.value in ENDED and order.side.value == "SELL" and self.fills[order.id]:
             self.closed_trades.append(self._profit(order))
+
+    def hear_account(self, event: AccountUpdated) -> None:
+        """Check a change of the account and add it up."""
+        self.sequence += 1
+        assert event.sequence == self.sequence, "a gap in the log"
+        settled = event.settlement
+        if settled is not None:
+            symbol, amount = settled.symbol, real(settled.amount)
+            assert real(settled.quantity) == self.quantities.pop(symbol) > 0
+            multiplier = MULTIPLIERS.get(symbol, 100)
+            exact = real(settled.quantity) * real(settled.price) * multiplier
+            assert amount == Fraction(floor(exact * 100), 100)
+            pnl = amount - self.bases.pop(symbol) - self.buy_fees.pop(symbol)
+            assert real(settled.realized_pnl) == pnl
+            self.balance += amount
+            self.realized += pnl
+            self.closed_trades.append(pnl)
+        assert real(event.balance) == self.balance
 
     def compare(self) -> None:
         """Check that the book holds what its events say, and never holds back too much."""
@@ -102,6 +124,58 @@ class Auditor:
             assert order.time_in_force.value in {"GTC", "DAY"}, "an IOC or FOK order rests"
         self._compare_positions(live)
         self._compare_closed_trades()
+
+    def check_nothing_waits_in_vain(self, symbol: str, step: int) -> None:
+        """Check that the newest quote of an open market was shown to every order it reaches."""
+        quote = self.quotes[symbol]
+        for order in self.orders.values():
+            if order.symbol != symbol or order.status.value in ENDED:
+                continue
+            buys = order.side.value == "BUY"
+            price, size = (quote.ask, quote.ask_size) if buys else (quote.bid, quote.bid_size)
+            if order.stop_price is not None and order.triggered_at is None:
+                away = price < order.stop_price if buys else price > order.stop_price
+                assert away, "a stop was reached and is not triggered"
+                continue
+            limit = order.limit_price
+            if limit is not None and (price > limit if buys else price < limit):
+                continue
+            left = size - int(self.taken[symbol, order.side.value] * 10**8)
+            assert self.displayed, "an order waits though every quote fills any quantity"
+            assert left - left % step <= 0, "an order waits though there is something to take"
+
+    def _hear_change(self, before: Order, order: Order, update: str, time: int) -> None:
+        """Check what an event may change of what an order asks for."""
+        if update == "REPLACED":
+            raised = order.quantity > before.quantity
+            if raised:
+                self.fee_starts[order.id] = len(self.fills[order.id])
+            asked = replace(
+                before, quantity=order.quantity, limit_price=order.limit_price,
+                stop_price=order.stop_price,
+            )  # fmt: skip
+            assert asked != before, "nothing was replaced"
+            assert order.quantity > order.filled_quantity == before.filled_quantity
+            assert (order.limit_price is None) == (before.limit_price is None)
+            assert (order.stop_price is None) == (before.stop_price is None)
+            before = asked
+        if update == "TRIGGERED":
+            quote = self.quotes[order.symbol]
+            assert before.triggered_at is None, "triggered twice"
+            assert order.stop_price is not None
+            buys = order.side.value == "BUY"
+            reached = quote.ask >= order.stop_price if buys else quote.bid <= order.stop_price
+            assert reached, "triggered before its stop"
+            assert order.triggered_at == time
+        else:
+            assert order.triggered_at == before.triggered_at
+        if update in {"TRIGGERED", "FILLED", "PARTIALLY_FILLED"}:
+            assert self.book.is_open, "something happened while the market was closed"
+            assert order.expires_at is None or time < order.expires_at, "an overdue order acts"
+        if update.endswith("FILLED"):
+            waits = order.stop_price is not None and order.triggered_at is None
+            assert not waits, "filled before its trigger"
+        assert _asked_for(before) == _asked_for(order), "an order changed what it asks for"
 
     def _hear_fill(self, fill: Fill, order: Order) -> None:
         symbol, quantity, price = fill.symbol, real(fill.quantity), real(fill.price)
@@ -160,11 +234,15 @@ class Auditor:
         rounded = ceil if newest.side.value == "BUY" else floor
         moved = sum((real(fill.amount) for fill in fills), NOTHING)
         assert moved == Fraction(rounded(notional * 100), 100), "rounded for the account"
+        fills = fills[self.fee_starts.get(newest.order_id, 0) :]
         before = sum((real(fill.fee) for fill in fills[:-1]), NOTHING)
+        quantity = sum((real(fill.quantity) for fill in fills), NOTHING)
+        notional = sum((real(fill.quantity) * real(fill.price) for fill in fills), NOTHING)
+        notional *= multiplier
         due = (self._fee(newest, quantity, notional) if self.fees else NOTHING) - before
         if newest.side.value == "SELL":
             due = min(due, real(newest.amount))
-        assert real(newest.fee) == due
+        assert real(newest.fee) == max(due, NOTHING)
 
     def _fee(self, fill: Fill, quantity: Fraction, notional: Fraction) -> Fraction:
         match fill.asset_type.value:
@@ -230,7 +308,7 @@ class Auditor:
 def _asked_for(order: Order) -> tuple[object, ...]:
     return (
         order.symbol, order.side, order.order_type, order.quantity, order.limit_price,
-        order.time_in_force, order.sequence, order.created_at, order.expires_at,
+        order.stop_price, order.time_in_force, order.sequence, order.created_at, order.expires_at,
     )  # fmt: skip
 
 

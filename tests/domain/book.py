@@ -17,8 +17,19 @@ from server.domain.costs import (
 from server.domain.events import OrderUpdated
 from server.domain.instrument import AssetType, Instrument, LiquidityClass
 from server.domain.order import Order, OrderTicket, OrderType, Side, StatusReason, TimeInForce
+from server.domain.posting import Decision, Market
 from server.domain.quote import Quote, QuoteRefusal, refusal
-from server.domain.trading import Decision, Market, cancel, expire, fill_resting, place
+from server.domain.risk import Guard, Rejection
+from server.domain.trading import (
+    Preview,
+    Replacement,
+    cancel,
+    expire,
+    fill_resting,
+    place,
+    preview,
+    replace,
+)
 from server.domain.values import DAY, SECOND, Micros, Units, parse_units
 
 STALENESS_LIMIT: Micros = 15 * SECOND
@@ -67,7 +78,15 @@ class Wish:
     side: Side
     quantity: Units
     limit_price: Units | None = None
+    stop_price: Units | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
+
+    @property
+    def order_type(self) -> OrderType:
+        """Return the type that takes the prices that are given."""
+        if self.stop_price is None:
+            return OrderType.MARKET if self.limit_price is None else OrderType.LIMIT
+        return OrderType.STOP if self.limit_price is None else OrderType.STOP_LIMIT
 
 
 class Book:
@@ -82,6 +101,8 @@ class Book:
         self.positions: dict[str, Position] = {}
         self.orders: dict[str, Order] = {}
         self.quotes: dict[str, Quote] = {}
+        self.is_open = True
+        self.guard = Guard()
         self._fill_numbers = count(1)
 
     def position(self, symbol: str) -> Position:
@@ -97,18 +118,29 @@ class Book:
         """Place an order that gets the given id."""
         assert order_id not in self.orders, f"{order_id} is placed twice"
         ids = iter([order_id])
-        ticket = OrderTicket(
-            account_id=self.account.id, bot_key_id="key", symbol=wish.symbol, side=wish.side,
-            order_type=OrderType.MARKET if wish.limit_price is None else OrderType.LIMIT,
-            quantity=wish.quantity, limit_price=wish.limit_price, stop_price=None,
-            time_in_force=wish.time_in_force, client_order_id=None,
-        )  # fmt: skip
         return self._keep(
             place(
-                ticket, self.account, self.position(wish.symbol), self._market(wish.symbol),
-                lambda: next(ids, None) or self._new_fill_id(),
+                self._ticket(wish), self.account, self.position(wish.symbol),
+                self._market(wish.symbol), lambda: next(ids, None) or self._new_fill_id(),
+                self.guard,
             )
         )  # fmt: skip
+
+    def preview(self, wish: Wish) -> Preview:
+        """Tell what placing an order would do."""
+        return preview(
+            self._ticket(wish), self.account, self.position(wish.symbol),
+            self._market(wish.symbol), self.guard,
+        )  # fmt: skip
+
+    def replace(self, order_id: str, wanted: Replacement) -> tuple[OrderUpdated, ...] | Rejection:
+        """Give a live order new values."""
+        order = self.orders[order_id]
+        decision = replace(
+            order, wanted, self.account, self.position(order.symbol), self._market(order.symbol),
+            self._new_fill_id, self.guard,
+        )  # fmt: skip
+        return decision if isinstance(decision, Rejection) else self._keep(decision)
 
     def cancel(self, order_id: str) -> tuple[OrderUpdated, ...]:
         """Cancel a live order on request."""
@@ -138,7 +170,7 @@ class Book:
         waiting = [order for order in self.live_orders if order.symbol == quote.symbol]
         for order in sorted(waiting, key=_priority):
             position, market = self.position(order.symbol), self._market(order.symbol)
-            if market.quote is not None:
+            if market.quote is not None and self.is_open:
                 events += self._keep(
                     fill_resting(order, self.account, position, market, self._new_fill_id)
                 )
@@ -149,11 +181,19 @@ class Book:
         fresh = quote is not None and quote.is_fresh(self.now, STALENESS_LIMIT)
         return Market(
             instrument=INSTRUMENTS[symbol],
-            quote=quote if fresh else None,
+            quote=quote if fresh or not self.is_open else None,
             costs=self.costs,
             now=self.now,
             day_end=(self.now // DAY + 1) * DAY,
+            is_open=self.is_open,
         )
+
+    def _ticket(self, wish: Wish) -> OrderTicket:
+        return OrderTicket(
+            account_id=self.account.id, bot_key_id="key", symbol=wish.symbol, side=wish.side,
+            order_type=wish.order_type, quantity=wish.quantity, limit_price=wish.limit_price,
+            stop_price=wish.stop_price, time_in_force=wish.time_in_force, client_order_id=None,
+        )  # fmt: skip
 
     def _new_fill_id(self) -> str:
         return f"fill-{next(self._fill_numbers)}"
@@ -178,8 +218,11 @@ def make_quote(
     )  # fmt: skip
 
 
-def _priority(order: Order) -> tuple[str, bool, int, int]:
+def _priority(order: Order) -> tuple[bool, str, bool, int, int]:
+    buys = order.side is Side.BUY
+    if order.stop_price is not None and order.triggered_at is None:
+        stop = order.stop_price if buys else -order.stop_price
+        return (True, order.side.value, False, stop, order.sequence)
     price = order.limit_price or 0
-    if order.side is Side.BUY:
-        price = -price
-    return (order.side.value, order.limit_price is not None, price, order.sequence)
+    limited = order.limit_price is not None
+    return (False, order.side.value, limited, -price if buys else price, order.sequence)

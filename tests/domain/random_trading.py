@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+from server.domain.errors import Reason
 from server.domain.events import OrderUpdated
-from server.domain.order import Side, TimeInForce
+from server.domain.order import Order, Side, TimeInForce
 from server.domain.quote import Quote, QuoteRefusal
+from server.domain.risk import Rejection
+from server.domain.trading import Replacement
 from server.domain.values import DAY, SCALE, SECOND, Micros, Units, parse_units
 from tests.domain.auditor import Auditor
 from tests.domain.book import INSTRUMENTS, Book, Wish, make_costs
@@ -45,6 +48,7 @@ class NewOrder:
     eighths: int
     limit_percent: int | None
     time_in_force: TimeInForce
+    stop_percent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,24 @@ class Cancel:
     number: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewValues:
+    """New values of one of a book's live orders: its quantity in percent of what it was."""
+
+    book: int
+    number: int
+    quantity_percent: int | None
+    limit_percent: int | None
+    stop_percent: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bell:
+    """The opening or the close of the market, for all books."""
+
+    is_open: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """The passing of time, after which what is overdue expires."""
@@ -62,7 +84,7 @@ class Wait:
     time: Micros
 
 
-Step = NewQuote | NewOrder | Cancel | Wait
+Step = NewQuote | NewOrder | Cancel | NewValues | Bell | Wait
 
 
 class Floor:
@@ -76,6 +98,7 @@ class Floor:
         ]
         self.auditors = [Auditor(book, fees=fees, displayed=displayed) for book in self.books]
         self.events: list[OrderUpdated] = []
+        self.refused: list[Reason] = []
         self._numbers = 0
 
     def do(self, step: Step) -> None:
@@ -95,6 +118,11 @@ class Floor:
                 if live:
                     order = live[step.number % len(live)]
                     self._hear(step.book, book.cancel(order.id))
+            case NewValues():
+                self._replace(step)
+            case Bell():
+                for book in self.books:
+                    book.is_open = step.is_open
             case Wait():
                 for number, book in enumerate(self.books):
                     book.now += step.time
@@ -108,6 +136,24 @@ class Floor:
             assert not isinstance(outcome, QuoteRefusal), "the quote is in order"
             auditor.hear_quote(quote)
             self._hear(number, outcome)
+            if book.is_open:
+                step = INSTRUMENTS[quote.symbol].quantity_step
+                auditor.check_nothing_waits_in_vain(quote.symbol, step)
+
+    def _replace(self, step: NewValues) -> None:
+        book = self.books[step.book]
+        live = book.live_orders
+        if not live:
+            return
+        order = live[step.number % len(live)]
+        wanted = _new_values(step, order)
+        if wanted.quantity is not None and wanted.quantity <= order.filled_quantity:
+            return
+        outcome = book.replace(order.id, wanted)
+        if isinstance(outcome, Rejection):
+            self.refused.append(outcome.reason)
+        else:
+            self._hear(step.book, outcome)
 
     def _hear(self, number: int, events: tuple[OrderUpdated, ...]) -> None:
         for event in events:
@@ -139,7 +185,24 @@ def _wish(step: NewOrder, book: Book) -> Wish:
     limit_price = None
     if step.limit_percent is not None:
         limit_price = level * step.limit_percent // 100
+    stop_price = None
+    if step.stop_percent is not None and step.time_in_force.rests:
+        stop_price = level * step.stop_percent // 100
     return Wish(
+        stop_price=stop_price,
         symbol=step.symbol, side=step.side, quantity=quantity, limit_price=limit_price,
         time_in_force=step.time_in_force,
     )  # fmt: skip
+
+
+def _new_values(step: NewValues, order: Order) -> Replacement:
+    instrument, level = INSTRUMENTS[order.symbol], LEVELS[order.symbol]
+    quantity = limit_price = stop_price = None
+    if step.quantity_percent is not None:
+        quantity = order.quantity * step.quantity_percent // 100
+        quantity -= quantity % instrument.quantity_step
+    if step.limit_percent is not None and order.limit_price is not None:
+        limit_price = level * step.limit_percent // 100
+    if step.stop_percent is not None and order.awaits_trigger:
+        stop_price = level * step.stop_percent // 100
+    return Replacement(quantity=quantity, limit_price=limit_price, stop_price=stop_price)

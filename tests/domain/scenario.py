@@ -9,18 +9,22 @@
 What is given is `balance`, `fees`, `slippage` and `no sizes`: quotes that fill any quantity;
 without that line, 100 000.00 and none of the others. A step without a time happens at the time
 of the one before; `90d 10:00:00` is 90 days after the first day. An order is named by its
-letter; without a limit it is MARKET, without more it is GTC. A line without a step goes on with
-the outcome; `-` is no outcome. Each step is audited.
+letter; without a limit it is MARKET, without more it is GTC; `stop 105 limit 106 DAY` is a
+STOP_LIMIT. `replace a quantity 20 limit 99` gives it new values. `close` and `open` are those of
+the market, `state REDUCING` sets the trading state, `preview buy 1 AAPL` tells what placing would
+do. A line without a step goes on with the outcome; `-` is no outcome. Each step is audited.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from server.domain.account import Account, Position, TradeStatistics
+from server.domain.account import Account, Position, TradeStatistics, TradingState
 from server.domain.events import OrderUpdated
 from server.domain.order import Order, Side, TimeInForce
 from server.domain.quote import QuoteRefusal
+from server.domain.risk import Rejection
+from server.domain.trading import Preview, Replacement
 from server.domain.values import DAY, SECOND, Micros, Units, format_money, format_units, parse_units
 from tests.domain.auditor import Auditor
 from tests.domain.book import BEGINNING, INSTRUMENTS, Book, Wish, make_costs, make_quote
@@ -68,6 +72,17 @@ class Stage:
             case [name, "buy" | "sell" as side, quantity, symbol, *more] if name.endswith(":"):
                 wish = _wish(symbol, side, quantity, more)
                 return self._hear(self.book.place(name.removesuffix(":"), wish))
+            case ["preview", "buy" | "sell" as side, quantity, symbol, *more]:
+                return _previewed(self.book.preview(_wish(symbol, side, quantity, more)))
+            case ["replace", name, *values]:
+                return self._replace(name, values)
+            case ["close" | "open" as word]:
+                self.book.is_open = word == "open"
+                return []
+            case ["state", state]:
+                state_before = self.book.account
+                self.book.account = replace(state_before, trading_state=TradingState[state])
+                return []
             case ["cancel", name]:
                 return self._hear(self.book.cancel(name))
             case ["expire"]:
@@ -82,6 +97,17 @@ class Stage:
         if isinstance(outcome, QuoteRefusal):
             return [f"refused {outcome.value}"]
         self.auditor.hear_quote(quote)
+        return self._hear(outcome)
+
+    def _replace(self, name: str, values: list[str]) -> list[str]:
+        wanted = {
+            {"limit": "limit_price", "stop": "stop_price"}.get(word, word): parse_units(value)
+            for word, value in zip(values[::2], values[1::2], strict=True)
+        }
+        outcome = self.book.replace(name, Replacement(**wanted))
+        if isinstance(outcome, Rejection):
+            self.auditor.compare()
+            return [f"refused {outcome.reason.value}"]
         return self._hear(outcome)
 
     def _hear(self, events: Iterable[OrderUpdated]) -> list[str]:
@@ -116,6 +142,15 @@ def told(event: OrderUpdated) -> str:
     if fill.fee:
         line += f" fee {format_money(fill.fee)}"
     return line if fill.realized_pnl is None else f"{line} pnl {format_money(fill.realized_pnl)}"
+
+
+def _previewed(found: Preview) -> list[str]:
+    order = found.order
+    lines = [
+        f"{order.status.value} {plain(order.filled_quantity)} at {plain(order.average_price)}"
+        f" fees {format_money(order.fees)} left {format_money(found.account.buying_power)}"
+    ]
+    return lines + [f"rejected {rejection.reason.value}" for rejection in found.rejections]
 
 
 def plain(value: Units | None) -> str:
@@ -167,6 +202,8 @@ ORDER_FIELDS: dict[str, Callable[[Order], str]] = {
     "fees": lambda order: format_money(order.fees),
     "pnl": lambda order: format_money(order.realized_pnl),
     "expires": lambda order: clock(order.expires_at),
+    "quantity": lambda order: plain(order.quantity),
+    "triggered": lambda order: clock(order.triggered_at),
 }
 
 
@@ -199,13 +236,15 @@ def _moment(text: str) -> Micros:
 
 
 def _wish(symbol: str, side: str, quantity: str, more: list[str]) -> Wish:
-    limit_price = None
+    limit_price = stop_price = None
+    if more[:1] == ["stop"]:
+        stop_price, more = parse_units(more[1]), more[2:]
     if more[:1] == ["limit"]:
         limit_price, more = parse_units(more[1]), more[2:]
     (time_in_force,) = more or ["GTC"]
     return Wish(
         symbol=symbol, side=Side[side.upper()], quantity=parse_units(quantity),
-        limit_price=limit_price, time_in_force=TimeInForce[time_in_force],
+        limit_price=limit_price, stop_price=stop_price, time_in_force=TimeInForce[time_in_force],
     )  # fmt: skip
 
 

@@ -16,10 +16,12 @@ from tests.domain.random_trading import (
     QUANTITIES,
     SYMBOLS,
     WAITS,
+    Bell,
     Cancel,
     Floor,
     NewOrder,
     NewQuote,
+    NewValues,
     Step,
     Wait,
 )
@@ -36,11 +38,18 @@ new_quotes = st.builds(
 new_orders = st.builds(
     NewOrder, book=a_book, symbol=a_symbol, side=st.sampled_from(Side), size=a_size,
     eighths=st.sampled_from(EIGHTHS), limit_percent=st.none() | st.integers(40, 170),
-    time_in_force=st.sampled_from(TimeInForce),
+    time_in_force=st.sampled_from(TimeInForce), stop_percent=st.none() | st.integers(40, 170),
 )  # fmt: skip
+new_values = st.builds(
+    NewValues, book=a_book, number=st.integers(0, 9),
+    quantity_percent=st.none() | st.integers(1, 300),
+    limit_percent=st.none() | st.integers(40, 170), stop_percent=st.none() | st.integers(40, 170),
+)  # fmt: skip
+bells = st.builds(Bell, st.sampled_from([True, True, False]))
 cancels = st.builds(Cancel, a_book, st.integers(0, 9))
 waits = st.builds(Wait, st.sampled_from(WAITS))
-steps = st.lists(new_quotes | new_orders | new_orders | cancels | waits, min_size=25, max_size=60)
+a_step = new_quotes | new_quotes | new_orders | new_orders | new_values | cancels | waits | bells
+steps = st.lists(a_step, min_size=25, max_size=60)
 
 
 def trade(steps: Sequence[Step], *, fees: bool, slippage: bool, displayed: bool) -> Floor:
@@ -68,12 +77,18 @@ def test_random_runs_see_every_outcome_there_is() -> None:
         floor = trade([throw(dice) for _ in range(250)], fees=True, slippage=True, displayed=True)
         for event in floor.events:
             seen.update([event.type, event.order.status_reason, event.order.rejection_reason])
+        seen["a refused replacement"] += len(floor.refused)
         seen["a row of wins"] += any(
             book.account.statistics.longest_win_streak > 1 for book in floor.books
         )
+    guarded = {
+        Reason.TRADING_HALTED, Reason.DAILY_LOSS_REACHED, Reason.ORDER_NOTIONAL_EXCEEDED,
+        Reason.POSITION_SHARE_EXCEEDED,
+    }  # fmt: skip
     out_of_reach = {Reason.TOO_MANY_OPEN_ORDERS, Reason.ORDER_TOO_LARGE}
-    reasons = {reason for reason, _ in RULES} - out_of_reach
-    expected = [*OrderUpdateType, *StatusReason, *reasons, "a row of wins"]
+    reasons = {reason for reason, _ in RULES} - out_of_reach - guarded
+    endings = set(StatusReason) - {StatusReason.TRADING_HALTED, StatusReason.INSTRUMENT_EXPIRED}
+    expected = [*OrderUpdateType, *endings, *reasons, "a row of wins", "a refused replacement"]
     assert [outcome for outcome in expected if not seen[outcome]] == []
 
 
@@ -86,11 +101,21 @@ def throw(dice: Random) -> Step:
             bid_size=dice.randint(0, 5), ask_size=dice.randint(0, 5),
             odd_lot=dice.choice([0, 0, 1, 99_999_999]),
         )  # fmt: skip
+    if kind < 0.40:
+        return NewValues(
+            book=book, number=dice.randint(0, 9),
+            quantity_percent=dice.choice([None, dice.randint(1, 300)]),
+            limit_percent=dice.choice([None, dice.randint(60, 150)]),
+            stop_percent=dice.choice([None, dice.randint(60, 150)]),
+        )  # fmt: skip
+    if kind < 0.42:
+        return Bell(dice.random() < 0.7)
     if kind < 0.85:
         return NewOrder(
             book=book, symbol=symbol, side=dice.choice(list(Side)), size=dice.randint(0, 5),
             eighths=dice.choice(EIGHTHS), limit_percent=dice.choice([None, dice.randint(60, 150)]),
             time_in_force=dice.choice(list(TimeInForce)),
+            stop_percent=dice.choice([None, None, dice.randint(60, 150)]),
         )  # fmt: skip
     if kind < 0.88:
         return Cancel(book, dice.randint(0, 9))

@@ -16,18 +16,18 @@ from server.domain.order import (
     TimeInForce,
     status_after,
 )
-from server.domain.trading import ENDS
+from server.domain.posting import ENDS
 from server.domain.values import parse_units
 
 TABLE = """
-    before           | ACCEPTED | REJECTED | PARTIALLY_FILLED | FILLED | CANCELLED
-    -                | OPEN     | REJECTED | -                | -      | -
-    OPEN             | -        | -        | PARTIALLY_FILLED | FILLED | CANCELLED
-    PARTIALLY_FILLED | -        | -        | PARTIALLY_FILLED | FILLED | CANCELLED
-    FILLED           | -        | -        | -                | -      | -
-    CANCELLED        | -        | -        | -                | -      | -
-    REJECTED         | -        | -        | -                | -      | -
-"""
+    before           | ACCEPTED | REJECTED | TRIGGERED | REPLACED         | PARTIALLY_FILLED | FILLED | CANCELLED
+    -                | OPEN     | REJECTED | -         | -                | -                | -      | -
+    OPEN             | -        | -        | OPEN      | OPEN             | PARTIALLY_FILLED | FILLED | CANCELLED
+    PARTIALLY_FILLED | -        | -        | -         | PARTIALLY_FILLED | PARTIALLY_FILLED | FILLED | CANCELLED
+    FILLED           | -        | -        | -         | -                | -                | -      | -
+    CANCELLED        | -        | -        | -         | -                | -                | -      | -
+    REJECTED         | -        | -        | -         | -                | -                | -      | -
+"""  # noqa: E501
 
 
 def rows() -> dict[tuple[OrderStatus | None, OrderUpdateType], OrderStatus | None]:

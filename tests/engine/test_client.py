@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from server.adapters import ToldClock
 from server.application.market_feed import QuoteBoard
 from server.engine.client import Doorbells, EngineRefused, SocketEngine
 from server.engine.frames import FrameBuffer, Kind, Method, pack_answer, unpack_call
@@ -22,7 +23,7 @@ class Pair:
     async def open(self) -> None:
         ours, self.theirs = socket.socketpair()
         self.theirs.setblocking(False)
-        doorbells = Doorbells(QuoteBoard(0), self.ended.append)
+        doorbells = Doorbells(QuoteBoard(0), self.ended.append, ToldClock().set)
         _, self.engine = await asyncio.get_running_loop().create_connection(
             lambda: SocketEngine(
                 doorbells, lambda: None, self.lost.set, self.hung.set, answer_seconds_max=9

@@ -92,7 +92,7 @@ def test_the_loop_serves_a_descriptor_above_1023(bench: Bench) -> None:
     with socket.socket(fileno=high) as connection, ours:
         ours.sendall(pack_call(1, Method.PLACE_ORDER, KEY_ID, "", b"\xff"))
         ours.shutdown(socket.SHUT_WR)
-        run(connection, bench.parts.service, bench.parts.feed.source, bench.clock)
+        run(connection, bench.parts.service, bench.parts.feed.source, bench.clock, bench.clock)
         answers = [unpack_answer(frame) for frame in FrameBuffer().feed(ours.recv(65536))]
 
     assert Kind.READY in [answer.kind for answer in answers]

@@ -4,18 +4,14 @@ from datetime import datetime
 
 import pytest
 
-from server.domain.instrument import AssetType, Instrument
+from server.domain.instrument import AssetType
 from server.market.moments import from_datetime, to_datetime
 from server.market.sessions import AlwaysOpen
 
 
-def instrument(asset_type: AssetType) -> Instrument:
-    return Instrument(symbol="X", name="X", asset_type=asset_type, price_tick=1)
-
-
 def day_end(asset_type: AssetType, now: str) -> str:
     moment = from_datetime(datetime.fromisoformat(now))
-    return to_datetime(AlwaysOpen().day_end(instrument(asset_type), moment)).isoformat()
+    return to_datetime(AlwaysOpen().day_end(asset_type, moment)).isoformat()
 
 
 @pytest.mark.parametrize(
@@ -63,4 +59,4 @@ def test_a_forex_day_ends_at_five_in_new_york(now: str, end: str) -> None:
 @pytest.mark.parametrize("asset_type", AssetType)
 def test_every_market_is_open(asset_type: AssetType) -> None:
     saturday = from_datetime(datetime.fromisoformat("2026-11-21T03:00:00Z"))
-    assert AlwaysOpen().is_open(instrument(asset_type), saturday)
+    assert AlwaysOpen().is_open(asset_type, saturday)

@@ -11,7 +11,6 @@ from server.market.moments import day_start, from_datetime, to_datetime
 from server.market.options import (
     OptionChain,
     black_scholes,
-    expires_at,
     listed_expiries,
     monthly_expiry,
 )
@@ -99,7 +98,7 @@ def test_an_option_carries_its_terms() -> None:
 def test_an_option_trades_until_the_end_of_its_last_day() -> None:
     call = next(chain().listings(date(2026, 12, 18))).instrument
     assert call.option is not None
-    assert to_datetime(expires_at(call.option)) == datetime(2026, 12, 19, tzinfo=UTC)
+    assert to_datetime(call.option.expires_at) == datetime(2026, 12, 19, tzinfo=UTC)
 
 
 def test_option_symbols_are_symbols_of_the_venue() -> None:

@@ -1,10 +1,14 @@
-"""The published source waits for an operator."""
+"""The published source waits for calls."""
 
 from server.market.published import PublishedSource
 
+NOW = 1_800_000_000_000_000
 
-def test_a_published_market_has_no_quotes_of_its_own() -> None:
+
+def test_a_published_market_never_has_quotes_of_its_own() -> None:
     source = PublishedSource()
-    assert source.environment == "PUBLISHED"
-    assert source.poll(1_800_000_000_000_000) == []
-    assert source.next_due(1_800_000_000_000_000) is None
+    (step,) = source.poll(NOW)
+    assert (step.time, list(step.quotes)) == (NOW, [])
+    source.take_back()
+    assert not source.is_due(NOW)
+    assert source.due_in(NOW) is None

@@ -46,6 +46,12 @@ def listing(
     )
 
 
+def quotes_of(market: SimulatedSource, now: Micros) -> list[Quote]:
+    (step,) = market.poll(now)
+    assert step.time == now
+    return list(step.quotes)
+
+
 def middle(quote: Quote) -> float:
     return (quote.bid + quote.ask) / 2 / SCALE
 
@@ -54,7 +60,7 @@ def test_the_same_secret_shows_the_same_quotes_in_another_process_and_order() ->
     polled = source()
     other = source(MarketSecret(SECRET.key, SECRET.origin), default_universe())
     ticks = [0, 1, 2, 3, 60, 61, 5_000]
-    quotes = [quote for tick in ticks for quote in polled.poll(at(tick))]
+    quotes = [quote for tick in ticks for quote in quotes_of(polled, at(tick))]
     assert len(quotes) == len(ticks) * len(UNIVERSE.listings(ORIGIN))
     for quote in reversed(quotes):
         assert other.quote_at(quote.symbol, quote.sequence, at(9_999)) == quote
@@ -62,7 +68,7 @@ def test_the_same_secret_shows_the_same_quotes_in_another_process_and_order() ->
 
 def test_another_secret_shows_other_prices() -> None:
     prices = [
-        [middle(quote) for quote in source(secret_from_seed(seed)).poll(at(3_600))]
+        [middle(quote) for quote in quotes_of(source(secret_from_seed(seed)), at(3_600))]
         for seed in (7, 8)
     ]
     same = sum(first == second for first, second in zip(*prices, strict=True))
@@ -90,7 +96,7 @@ def test_a_release_does_not_move_a_running_market() -> None:
 
 
 def test_prices_begin_at_their_level() -> None:
-    for quote in source().poll(ORIGIN):
+    for quote in quotes_of(source(), ORIGIN):
         level = UNIVERSE.listings(ORIGIN)[quote.symbol].level
         if UNIVERSE.instruments(ORIGIN)[quote.symbol].option is None:
             assert quote.bid <= level <= quote.ask
@@ -127,32 +133,35 @@ def test_a_tick_is_polled_once_and_missed_ticks_are_skipped() -> None:
         (at(8), 8),
     ]
     for now, tick in steps:
-        quotes = market.poll(now)
+        quotes = quotes_of(market, now)
         assert {quote.sequence for quote in quotes} == (set() if tick is None else {tick})
         assert {quote.time for quote in quotes} == (set() if tick is None else {at(tick)})
 
 
 def test_the_source_says_when_to_poll_next() -> None:
     market = source()
-    assert market.next_due(ORIGIN - 5) == ORIGIN
-    assert market.next_due(at(3) + 1) == at(3) + 1
-    market.poll(at(3) + 1)
-    assert market.next_due(at(3) + 2) == at(4)
-    assert market.next_due(at(9) + 2) == at(9) + 2
+    assert market.due_in(ORIGIN - 5) == 5
+    assert market.due_in(at(3) + 1) == 0
+    assert not market.is_due(ORIGIN - 5)
+    assert market.is_due(at(3) + 1)
+    quotes_of(market, at(3) + 1)
+    assert not market.is_due(at(3) + 2)
+    assert market.due_in(at(3) + 2) == SECOND - 2
+    assert market.due_in(at(9) + 2) == 0
 
 
 def test_a_market_ends_at_its_horizon() -> None:
     market = source()
-    assert {quote.sequence for quote in market.poll(at(HORIZON + 60))} == {HORIZON}
-    assert market.poll(at(HORIZON + 61)) == []
-    assert market.next_due(at(HORIZON + 61)) is None
+    assert {quote.sequence for quote in quotes_of(market, at(HORIZON + 60))} == {HORIZON}
+    assert quotes_of(market, at(HORIZON + 61)) == []
+    assert market.due_in(at(HORIZON + 61)) is None
 
 
 @pytest.mark.parametrize("tick", [*FAR_TICKS, *range(100_000, 100_060)])
 def test_every_quote_is_one_that_the_venue_accepts(tick: int) -> None:
     now = at(tick)
     listings = UNIVERSE.listings(now)
-    quotes = source().poll(now)
+    quotes = quotes_of(source(), now)
     assert [quote.symbol for quote in quotes] == list(listings)
     for quote in quotes:
         instrument = listings[quote.symbol].instrument
@@ -170,7 +179,7 @@ def test_sizes_spread_over_the_range_of_their_liquidity_class() -> None:
     market = source()
     lots: dict[LiquidityClass, list[int]] = {liquidity: [] for liquidity in LiquidityClass}
     for tick in range(200):
-        for quote in market.poll(at(tick)):
+        for quote in quotes_of(market, at(tick)):
             shown = UNIVERSE.listings(ORIGIN)[quote.symbol]
             sizes = lots[shown.instrument.liquidity_class]
             sizes += [quote.bid_size // shown.lot, quote.ask_size // shown.lot]
@@ -207,7 +216,7 @@ def test_realised_volatility_is_the_listed_one(symbol: str, seconds: int) -> Non
 def test_holding_earns_nothing_on_average() -> None:
     """Without the correction of −σ²/2 the mean would be a fifth above the level after a year."""
     universe = Universe(listings=[listing(f"S{number}", volatility=0.6) for number in range(3_000)])
-    prices = [middle(quote) for quote in source(universe=universe).poll(at(ANNUAL_SECONDS))]
+    prices = [middle(quote) for quote in quotes_of(source(universe=universe), at(ANNUAL_SECONDS))]
     # A log-normal price with σ = 0.6 has a relative deviation of √(e^0.36 − 1) = 0.66.
     assert fmean(prices) / 100 == pytest.approx(1, abs=4 * 0.66 / 3_000**0.5)
 
@@ -236,7 +245,7 @@ def test_prices_stay_positive_and_short_whatever_the_market_does() -> None:
     for seed in range(100):
         market = source(secret_from_seed(seed), wild)
         for tick in [0, ANNUAL_SECONDS // 10, ANNUAL_SECONDS // 5, ANNUAL_SECONDS, HORIZON]:
-            for quote in market.poll(at(tick)):
+            for quote in quotes_of(market, at(tick)):
                 assert 0 < quote.bid < quote.ask < 10**10 * SCALE
                 asks.append(quote.ask)
     assert max(asks) == 10**10 * SCALE - CENT
@@ -246,7 +255,7 @@ def test_prices_stay_positive_and_short_whatever_the_market_does() -> None:
 def test_calls_and_puts_keep_parity_with_their_underlying() -> None:
     """At a rate of zero a call less a put is worth the underlying less the strike."""
     now = at(20 * 86_400)
-    quotes = {quote.symbol: quote for quote in source().poll(now)}
+    quotes = {quote.symbol: quote for quote in quotes_of(source(), now)}
     pairs = 0
     for symbol, instrument in UNIVERSE.instruments(now).items():
         terms = instrument.option
@@ -271,7 +280,7 @@ def test_an_option_is_worth_what_exercise_pays_just_before_it_expires() -> None:
     )
     universe = Universe(listings=[chain.underlying], chains=[chain])
     end = from_datetime(datetime(2026, 1, 17, tzinfo=UTC))
-    quotes = {quote.symbol: quote for quote in source(universe=universe).poll(end - SECOND)}
+    quotes = {quote.symbol: quote for quote in quotes_of(source(universe=universe), end - SECOND)}
     spot = quotes["AAA"].last
     for right, sign in (("C", 1), ("P", -1)):
         for strike in (90, 110):
@@ -285,8 +294,8 @@ def test_options_roll_with_the_day_of_the_tick() -> None:
     market = source()
     expiry_day = (from_datetime(datetime(2026, 1, 16, tzinfo=UTC)) - ORIGIN) // SECOND
     midnight = expiry_day + DAY // SECOND
-    before = {quote.symbol for quote in market.poll(at(midnight - 1))}
-    after = {quote.symbol for quote in market.poll(at(midnight))}
+    before = {quote.symbol for quote in quotes_of(market, at(midnight - 1))}
+    after = {quote.symbol for quote in quotes_of(market, at(midnight))}
     assert to_datetime(at(midnight)) == datetime(2026, 1, 17, tzinfo=UTC)
     assert "AAPL260116C00270000" in before - after
     assert "AAPL260320C00270000" in after - before

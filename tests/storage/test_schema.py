@@ -50,14 +50,19 @@ def test_migrating_again_changes_nothing(empty_database: Path) -> None:
 
 
 PAGE = "SELECT * FROM orders WHERE account_id = ? AND sequence < ? ORDER BY sequence DESC LIMIT 20"
-MATCH = "orders USING INDEX ix_orders_match (symbol=? AND side=? AND match_price"
+MATCH = "orders USING INDEX ix_orders_match (symbol=? AND watch=? AND match_price"
 SEARCHES: dict[str, tuple[str, ...]] = {
     statements.SELECT_ACCOUNTS: ("accounts USING INDEX sqlite_autoindex_accounts_1 (id=?)",),
     statements.SELECT_POSITIONS: ("positions USING PRIMARY KEY (account_id=? AND symbol=?)",),
     statements.SELECT_BY_CLIENT_ID: (
         "orders USING INDEX uq_orders_client_order_id (account_id=? AND client_order_id=?)",
     ),
-    statements.SELECT_REACHED: (f"{MATCH}>?)", f"{MATCH}<?)"),
+    statements.SELECT_REACHED: (
+        f"{MATCH}>?)",
+        f"{MATCH}<?)",
+        f"{MATCH}>?)",
+        f"{MATCH}<?)",
+    ),
     PAGE: ("orders USING PRIMARY KEY (account_id=? AND sequence<?)",),
     "SELECT * FROM orders WHERE orders.live = 1 AND orders.expires_at <= ?": (
         "orders USING INDEX ix_orders_expiry (expires_at<?)",

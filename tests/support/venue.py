@@ -75,10 +75,10 @@ class Venue:
         settings = Settings(data_dir=data_dir, **given)
         clock, log = ManualClock(now), list[bytes]()
         parts = engine_bootstrap.build(settings.for_engine(), clock=clock)
-        base = front_bootstrap.build_base(settings, clock=clock)
+        base = front_bootstrap.build_base(settings, wall_clock=clock)
         engine = LocalEngine(parts.service, base.doorbells)
         front = front_bootstrap.build(
-            settings, base, engine, clock=clock, monotonic=clock, write_line=log.append
+            settings, base, engine, wall_clock=clock, monotonic=clock, write_line=log.append
         )
         port = front.server.bind("127.0.0.1:0")
         await front.server.start()

@@ -115,6 +115,49 @@ ENVIRONMENT_REPLAY: Environment.ValueType  # 3
 Global___Environment: _TypeAlias = Environment  # noqa: Y015
 
 @_typing.final
+class GuardRails(_message.Message):
+    """Limits that the owner sets on what an account may do; null is no limit. They
+    stand before every order of every bot key of the account.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_NOTIONAL_MAX_FIELD_NUMBER: _builtins.int
+    POSITION_SHARE_MAX_FIELD_NUMBER: _builtins.int
+    DAILY_LOSS_MAX_FIELD_NUMBER: _builtins.int
+    order_notional_max: _builtins.str
+    """Largest value of one order, in US dollars, 2 decimals."""
+    position_share_max: _builtins.str
+    """Largest share of the equity that one position may become, in percent, 2 decimals."""
+    daily_loss_max: _builtins.str
+    """Loss since 00:00 UTC after which only sales pass, in US dollars, 2 decimals."""
+    def __init__(
+        self,
+        *,
+        order_notional_max: _builtins.str | None = ...,
+        position_share_max: _builtins.str | None = ...,
+        daily_loss_max: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_daily_loss_max", b"_daily_loss_max", "_order_notional_max", b"_order_notional_max", "_position_share_max", b"_position_share_max", "daily_loss_max", b"daily_loss_max", "order_notional_max", b"order_notional_max", "position_share_max", b"position_share_max"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_loss_max", b"_daily_loss_max", "_order_notional_max", b"_order_notional_max", "_position_share_max", b"_position_share_max", "daily_loss_max", b"daily_loss_max", "order_notional_max", b"order_notional_max", "position_share_max", b"position_share_max"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__daily_loss_max: _TypeAlias = _typing.Literal["daily_loss_max"]  # noqa: Y015
+    _WhichOneofArgType__daily_loss_max: _TypeAlias = _typing.Literal["_daily_loss_max", b"_daily_loss_max"]  # noqa: Y015
+    _WhichOneofReturnType__order_notional_max: _TypeAlias = _typing.Literal["order_notional_max"]  # noqa: Y015
+    _WhichOneofArgType__order_notional_max: _TypeAlias = _typing.Literal["_order_notional_max", b"_order_notional_max"]  # noqa: Y015
+    _WhichOneofReturnType__position_share_max: _TypeAlias = _typing.Literal["position_share_max"]  # noqa: Y015
+    _WhichOneofArgType__position_share_max: _TypeAlias = _typing.Literal["_position_share_max", b"_position_share_max"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__daily_loss_max) -> _WhichOneofReturnType__daily_loss_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__order_notional_max) -> _WhichOneofReturnType__order_notional_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__position_share_max) -> _WhichOneofReturnType__position_share_max | None: ...
+
+Global___GuardRails: _TypeAlias = GuardRails  # noqa: Y015
+
+@_typing.final
 class Account(_message.Message):
     """The account that a bot trades on."""
 

@@ -22,18 +22,21 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from bottrading.v1 import instrument_pb2 as bottrading_dot_v1_dot_instrument__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62ottrading/v1/bot_key.proto\x12\rbottrading.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd9\x01\n\x06\x42otKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0e\n\x06prefix\x18\x03 \x01(\t\x12\x12\n\naccount_id\x18\x04 \x01(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"c\n\tNewBotKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62ottrading/v1/bot_key.proto\x12\rbottrading.v1\x1a\x1e\x62ottrading/v1/instrument.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\x03\n\x06\x42otKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0e\n\x06prefix\x18\x03 \x01(\t\x12\x12\n\naccount_id\x18\x04 \x01(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06scopes\x18\x08 \x03(\x0e\x32\x17.bottrading.v1.KeyScope\x12\x17\n\x0f\x61llowed_symbols\x18\t \x03(\t\x12\x35\n\x13\x61llowed_asset_types\x18\n \x03(\x0e\x32\x18.bottrading.v1.AssetType\x12\x1f\n\x12order_notional_max\x18\x0b \x01(\tH\x00\x88\x01\x01\x42\x15\n\x13_order_notional_max\"c\n\tNewBotKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*N\n\x08KeyScope\x12\x19\n\x15KEY_SCOPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fKEY_SCOPE_TRADE\x10\x01\x12\x12\n\x0eKEY_SCOPE_READ\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bottrading.v1.bot_key_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BOTKEY']._serialized_start=80
-  _globals['_BOTKEY']._serialized_end=297
-  _globals['_NEWBOTKEY']._serialized_start=299
-  _globals['_NEWBOTKEY']._serialized_end=398
+  _globals['_KEYSCOPE']._serialized_start=609
+  _globals['_KEYSCOPE']._serialized_end=687
+  _globals['_BOTKEY']._serialized_start=112
+  _globals['_BOTKEY']._serialized_end=506
+  _globals['_NEWBOTKEY']._serialized_start=508
+  _globals['_NEWBOTKEY']._serialized_end=607
 # @@protoc_insertion_point(module_scope)

@@ -3,9 +3,13 @@
 isort:skip_file
 Keys with which bots trade."""
 
+from bottrading.v1 import instrument_pb2 as _instrument_pb2
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -16,6 +20,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _KeyScope:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _KeyScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyScope.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    KEY_SCOPE_UNSPECIFIED: _KeyScope.ValueType  # 0
+    """Never sent."""
+    KEY_SCOPE_TRADE: _KeyScope.ValueType  # 1
+    """Placing, replacing and cancelling orders."""
+    KEY_SCOPE_READ: _KeyScope.ValueType  # 2
+    """Reading the account, its orders and figures. Market data is open to every key."""
+
+class KeyScope(_KeyScope, metaclass=_KeyScopeEnumTypeWrapper):
+    """What a bot key opens."""
+
+KEY_SCOPE_UNSPECIFIED: KeyScope.ValueType  # 0
+"""Never sent."""
+KEY_SCOPE_TRADE: KeyScope.ValueType  # 1
+"""Placing, replacing and cancelling orders."""
+KEY_SCOPE_READ: KeyScope.ValueType  # 2
+"""Reading the account, its orders and figures. Market data is open to every key."""
+Global___KeyScope: _TypeAlias = KeyScope  # noqa: Y015
 
 @_typing.final
 class BotKey(_message.Message):
@@ -30,6 +58,10 @@ class BotKey(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     LAST_USED_AT_FIELD_NUMBER: _builtins.int
     REVOKED_AT_FIELD_NUMBER: _builtins.int
+    SCOPES_FIELD_NUMBER: _builtins.int
+    ALLOWED_SYMBOLS_FIELD_NUMBER: _builtins.int
+    ALLOWED_ASSET_TYPES_FIELD_NUMBER: _builtins.int
+    ORDER_NOTIONAL_MAX_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the key, a UUID. Orders and fills carry it."""
     label: _builtins.str
@@ -38,6 +70,8 @@ class BotKey(_message.Message):
     """First characters of the key, to tell keys apart: "tvt_" and four more."""
     account_id: _builtins.str
     """Id of the account that the key trades on."""
+    order_notional_max: _builtins.str
+    """Largest value of one order of the key, in US dollars, 2 decimals; null is no limit."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the key was made."""
@@ -50,6 +84,18 @@ class BotKey(_message.Message):
     def revoked_at(self) -> _timestamp_pb2.Timestamp:
         """When the key was revoked; null while it is live."""
 
+    @_builtins.property
+    def scopes(self) -> _containers.RepeatedScalarFieldContainer[Global___KeyScope.ValueType]:
+        """What the key opens."""
+
+    @_builtins.property
+    def allowed_symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The only instruments that the key may trade; empty: all."""
+
+    @_builtins.property
+    def allowed_asset_types(self) -> _containers.RepeatedScalarFieldContainer[_instrument_pb2.AssetType.ValueType]:
+        """The only kinds of instruments that the key may trade; empty: all."""
+
     def __init__(
         self,
         *,
@@ -60,12 +106,18 @@ class BotKey(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         last_used_at: _timestamp_pb2.Timestamp | None = ...,
         revoked_at: _timestamp_pb2.Timestamp | None = ...,
+        scopes: _abc.Iterable[Global___KeyScope.ValueType] | None = ...,
+        allowed_symbols: _abc.Iterable[_builtins.str] | None = ...,
+        allowed_asset_types: _abc.Iterable[_instrument_pb2.AssetType.ValueType] | None = ...,
+        order_notional_max: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "last_used_at", b"last_used_at", "revoked_at", b"revoked_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_order_notional_max", b"_order_notional_max", "created_at", b"created_at", "last_used_at", b"last_used_at", "order_notional_max", b"order_notional_max", "revoked_at", b"revoked_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "created_at", b"created_at", "id", b"id", "label", b"label", "last_used_at", b"last_used_at", "prefix", b"prefix", "revoked_at", b"revoked_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_order_notional_max", b"_order_notional_max", "account_id", b"account_id", "allowed_asset_types", b"allowed_asset_types", "allowed_symbols", b"allowed_symbols", "created_at", b"created_at", "id", b"id", "label", b"label", "last_used_at", b"last_used_at", "order_notional_max", b"order_notional_max", "prefix", b"prefix", "revoked_at", b"revoked_at", "scopes", b"scopes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__order_notional_max: _TypeAlias = _typing.Literal["order_notional_max"]  # noqa: Y015
+    _WhichOneofArgType__order_notional_max: _TypeAlias = _typing.Literal["_order_notional_max", b"_order_notional_max"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__order_notional_max) -> _WhichOneofReturnType__order_notional_max | None: ...
 
 Global___BotKey: _TypeAlias = BotKey  # noqa: Y015
 

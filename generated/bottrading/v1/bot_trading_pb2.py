@@ -24,6 +24,7 @@ _sym_db = _symbol_database.Default()
 
 from bottrading.v1 import account_pb2 as bottrading_dot_v1_dot_account__pb2
 from bottrading.v1 import annotations_pb2 as bottrading_dot_v1_dot_annotations__pb2
+from bottrading.v1 import error_reason_pb2 as bottrading_dot_v1_dot_error__reason__pb2
 from bottrading.v1 import fill_pb2 as bottrading_dot_v1_dot_fill__pb2
 from bottrading.v1 import instrument_pb2 as bottrading_dot_v1_dot_instrument__pb2
 from bottrading.v1 import leaderboard_pb2 as bottrading_dot_v1_dot_leaderboard__pb2
@@ -38,7 +39,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62ottrading/v1/bot_trading.proto\x12\rbottrading.v1\x1a\x1b\x62ottrading/v1/account.proto\x1a\x1f\x62ottrading/v1/annotations.proto\x1a\x18\x62ottrading/v1/fill.proto\x1a\x1e\x62ottrading/v1/instrument.proto\x1a\x1f\x62ottrading/v1/leaderboard.proto\x1a\x1a\x62ottrading/v1/limits.proto\x1a\x19\x62ottrading/v1/order.proto\x1a bottrading/v1/order_update.proto\x1a\x1d\x62ottrading/v1/portfolio.proto\x1a\x1f\x62ottrading/v1/trading_kpi.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11GetAccountRequest\"=\n\x12GetAccountResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account\"\x8d\x03\n\x11PlaceOrderRequest\x12\x14\n\x06symbol\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12,\n\nasset_type\x18\x02 \x01(\x0e\x32\x18.bottrading.v1.AssetType\x12\'\n\x04side\x18\x03 \x01(\x0e\x32\x13.bottrading.v1.SideB\x04\xe2\x41\x01\x02\x12,\n\norder_type\x18\x04 \x01(\x0e\x32\x18.bottrading.v1.OrderType\x12\x1a\n\x08quantity\x18\x05 \x01(\tB\x08\xe2\x41\x01\x02\x98\xb5\x18\x01\x12\x1e\n\x0blimit_price\x18\x06 \x01(\tB\x04\x98\xb5\x18\x01H\x00\x88\x01\x01\x12\x1d\n\nstop_price\x18\x07 \x01(\tB\x04\x98\xb5\x18\x01H\x01\x88\x01\x01\x12\x31\n\rtime_in_force\x18\x08 \x01(\x0e\x32\x1a.bottrading.v1.TimeInForce\x12\x1c\n\x0f\x63lient_order_id\x18\t \x01(\tH\x02\x88\x01\x01\x42\x0e\n\x0c_limit_priceB\r\n\x0b_stop_priceB\x12\n\x10_client_order_id\"9\n\x12PlaceOrderResponse\x12#\n\x05order\x18\x01 \x01(\x0b\x32\x14.bottrading.v1.Order\"\x8f\x03\n\x13PreviewOrderRequest\x12\x14\n\x06symbol\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12,\n\nasset_type\x18\x02 \x01(\x0e\x32\x18.bottrading.v1.AssetType\x12\'\n\x04side\x18\x03 \x01(\x0e\x32\x13.bottrading.v1.SideB\x04\xe2\x41\x01\x02\x12,\n\norder_type\x18\x04 \x01(\x0e\x32\x18.bottrading.v1.OrderType\x12\x1a\n\x08quantity\x18\x05 \x01(\tB\x08\xe2\x41\x01\x02\x98\xb5\x18\x01\x12\x1e\n\x0blimit_price\x18\x06 \x01(\tB\x04\x98\xb5\x18\x01H\x00\x88\x01\x01\x12\x1d\n\nstop_price\x18\x07 \x01(\tB\x04\x98\xb5\x18\x01H\x01\x88\x01\x01\x12\x31\n\rtime_in_force\x18\x08 \x01(\x0e\x32\x1a.bottrading.v1.TimeInForce\x12\x1c\n\x0f\x63lient_order_id\x18\t \x01(\tH\x02\x88\x01\x01\x42\x0e\n\x0c_limit_priceB\r\n\x0b_stop_priceB\x12\n\x10_client_order_id\"{\n\x0cOrderPreview\x12#\n\x05order\x18\x01 \x01(\x0b\x32\x14.bottrading.v1.Order\x12\x16\n\x0e\x65stimated_fees\x18\x02 \x01(\t\x12\x1a\n\x12\x62uying_power_after\x18\x03 \x01(\t\x12\x12\n\nrejections\x18\x04 \x03(\t\"D\n\x14PreviewOrderResponse\x12,\n\x07preview\x18\x01 \x01(\x0b\x32\x1b.bottrading.v1.OrderPreview\"\xb5\x01\n\x13ReplaceOrderRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\x08quantity\x18\x02 \x01(\tB\x04\x98\xb5\x18\x01H\x00\x88\x01\x01\x12\x1e\n\x0blimit_price\x18\x03 \x01(\tB\x04\x98\xb5\x18\x01H\x01\x88\x01\x01\x12\x1d\n\nstop_price\x18\x04 \x01(\tB\x04\x98\xb5\x18\x01H\x02\x88\x01\x01\x42\x0b\n\t_quantityB\x0e\n\x0c_limit_priceB\r\n\x0b_stop_price\";\n\x14ReplaceOrderResponse\x12#\n\x05order\x18\x01 \x01(\x0b\x32\x14.bottrading.v1.Order\",\n\x12\x43\x61ncelOrderRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\":\n\x13\x43\x61ncelOrderResponse\x12#\n\x05order\x18\x01 \x01(\x0b\x32\x14.bottrading.v1.Order\"8\n\x16\x43\x61ncelAllOrdersRequest\x12\x13\n\x06symbol\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_symbol\"?\n\x17\x43\x61ncelAllOrdersResponse\x12$\n\x06orders\x18\x01 \x03(\x0b\x32\x14.bottrading.v1.Order\"\xe7\x01\n\x11ListOrdersRequest\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.bottrading.v1.OrderStatus\x12\x13\n\x06symbol\x18\x02 \x01(\tH\x00\x88\x01\x01\x12)\n\x05\x61\x66ter\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x05limit\x18\x05 \x01(\x05H\x01\x88\x01\x01\x12\x12\n\npage_token\x18\x06 \x01(\tB\t\n\x07_symbolB\x08\n\x06_limit\"S\n\x12ListOrdersResponse\x12$\n\x06orders\x18\x01 \x03(\x0b\x32\x14.bottrading.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"U\n\x0fGetOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x1c\n\x0f\x63lient_order_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x12\n\x10_client_order_id\"7\n\x10GetOrderResponse\x12#\n\x05order\x18\x01 \x01(\x0b\x32\x14.bottrading.v1.Order\"\x15\n\x13GetPortfolioRequest\"C\n\x14GetPortfolioResponse\x12+\n\tportfolio\x18\x01 \x01(\x0b\x32\x18.bottrading.v1.Portfolio\"|\n\x1aGetPortfolioHistoryRequest\x12,\n\x06period\x18\x01 \x01(\x0e\x32\x1c.bottrading.v1.HistoryPeriod\x12\x30\n\x08interval\x18\x02 \x01(\x0e\x32\x1e.bottrading.v1.HistoryInterval\"I\n\x1bGetPortfolioHistoryResponse\x12*\n\x06points\x18\x01 \x03(\x0b\x32\x1a.bottrading.v1.EquityPoint\"\xde\x01\n\x10ListFillsRequest\x12\x13\n\x06symbol\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08order_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12)\n\x05\x61\x66ter\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x05limit\x18\x05 \x01(\x05H\x02\x88\x01\x01\x12\x12\n\npage_token\x18\x06 \x01(\tB\t\n\x07_symbolB\x0b\n\t_order_idB\x08\n\x06_limit\"P\n\x11ListFillsResponse\x12\"\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x13.bottrading.v1.Fill\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x16\n\x14GetTradingKpiRequest\"?\n\x15GetTradingKpiResponse\x12&\n\x03kpi\x18\x01 \x01(\x0b\x32\x19.bottrading.v1.TradingKpi\"{\n\x15GetLeaderboardRequest\x12\x30\n\x06period\x18\x01 \x01(\x0e\x32 .bottrading.v1.LeaderboardPeriod\x12\x12\n\x05limit\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x03 \x01(\tB\x08\n\x06_limit\"\xab\x01\n\x16GetLeaderboardResponse\x12\x30\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1f.bottrading.v1.LeaderboardEntry\x12\x32\n\town_entry\x18\x02 \x01(\x0b\x32\x1f.bottrading.v1.LeaderboardEntry\x12\x12\n\nrank_total\x18\x03 \x01(\x05\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\"\x12\n\x10GetLimitsRequest\":\n\x11GetLimitsResponse\x12%\n\x06limits\x18\x01 \x01(\x0b\x32\x15.bottrading.v1.Limits\"\xad\x01\n\x19StreamOrderUpdatesRequest\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x0f\n\x07symbols\x18\x02 \x03(\t\x12\x18\n\x10include_snapshot\x18\x03 \x01(\x08\x12\x35\n\x12heartbeat_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\n\x0f_after_sequence\"\xc1\x02\n\x1aStreamOrderUpdatesResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x35\n\nsubscribed\x18\x02 \x01(\x0b\x32\x1f.bottrading.v1.StreamSubscribedH\x00\x12.\n\x0esnapshot_order\x18\x03 \x01(\x0b\x32\x14.bottrading.v1.OrderH\x00\x12\x32\n\x0corder_update\x18\x04 \x01(\x0b\x32\x1a.bottrading.v1.OrderUpdateH\x00\x12\x36\n\x0e\x61\x63\x63ount_update\x18\x05 \x01(\x0b\x32\x1c.bottrading.v1.AccountUpdateH\x00\x12\x33\n\theartbeat\x18\x06 \x01(\x0b\x32\x1e.bottrading.v1.StreamHeartbeatH\x00\x42\t\n\x07message\"<\n\x10StreamSubscribed\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x0fStreamHeartbeat\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1b\n\x19\x43reateStreamTicketRequest\"\\\n\x1a\x43reateStreamTicketResponse\x12\x0e\n\x06ticket\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xe6\x0f\n\nBotTrading\x12p\n\nGetAccount\x12 .bottrading.v1.GetAccountRequest\x1a!.bottrading.v1.GetAccountResponse\"\x1d\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x13\x12\x08/accountb\x07\x61\x63\x63ount\x12u\n\nPlaceOrder\x12 .bottrading.v1.PlaceOrderRequest\x1a!.bottrading.v1.PlaceOrderResponse\"\"\x88\xb5\x18\x01\x90\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x13\"\x07/orders:\x01*b\x05order\x12\x80\x01\n\x0cPreviewOrder\x12\".bottrading.v1.PreviewOrderRequest\x1a#.bottrading.v1.PreviewOrderResponse\"\'\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x1d\"\x0f/orders/preview:\x01*b\x07preview\x12\x81\x01\n\x0cReplaceOrder\x12\".bottrading.v1.ReplaceOrderRequest\x1a#.bottrading.v1.ReplaceOrderResponse\"(\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x1e\x32\x12/orders/{order_id}:\x01*b\x05order\x12{\n\x0b\x43\x61ncelOrder\x12!.bottrading.v1.CancelOrderRequest\x1a\".bottrading.v1.CancelOrderResponse\"%\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x1b*\x12/orders/{order_id}b\x05order\x12}\n\x0f\x43\x61ncelAllOrders\x12%.bottrading.v1.CancelAllOrdersRequest\x1a&.bottrading.v1.CancelAllOrdersResponse\"\x1b\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x11*\x07/ordersb\x06orders\x12n\n\nListOrders\x12 .bottrading.v1.ListOrdersRequest\x1a!.bottrading.v1.ListOrdersResponse\"\x1b\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x11\x12\x07/ordersb\x06orders\x12\x91\x01\n\x08GetOrder\x12\x1e.bottrading.v1.GetOrderRequest\x1a\x1f.bottrading.v1.GetOrderResponse\"D\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02:\x12\x12/orders/{order_id}Z\x1d\x12\x14/orders/by-client-idb\x05orderb\x05order\x12z\n\x0cGetPortfolio\x12\".bottrading.v1.GetPortfolioRequest\x1a#.bottrading.v1.GetPortfolioResponse\"!\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x17\x12\n/portfoliob\tportfolio\x12\x8c\x01\n\x13GetPortfolioHistory\x12).bottrading.v1.GetPortfolioHistoryRequest\x1a*.bottrading.v1.GetPortfolioHistoryResponse\"\x1e\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x14\x12\x12/portfolio/history\x12i\n\tListFills\x12\x1f.bottrading.v1.ListFillsRequest\x1a .bottrading.v1.ListFillsResponse\"\x19\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x0f\x12\x06/fillsb\x05\x66ills\x12q\n\rGetTradingKpi\x12#.bottrading.v1.GetTradingKpiRequest\x1a$.bottrading.v1.GetTradingKpiResponse\"\x15\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x0b\x12\x04/kpib\x03kpi\x12w\n\x0eGetLeaderboard\x12$.bottrading.v1.GetLeaderboardRequest\x1a%.bottrading.v1.GetLeaderboardResponse\"\x18\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/leaderboard\x12k\n\tGetLimits\x12\x1f.bottrading.v1.GetLimitsRequest\x1a .bottrading.v1.GetLimitsResponse\"\x1b\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x11\x12\x07/limitsb\x06limits\x12\x87\x01\n\x12StreamOrderUpdates\x12(.bottrading.v1.StreamOrderUpdatesRequest\x1a).bottrading.v1.StreamOrderUpdatesResponse\"\x1a\x88\xb5\x18\x04\x82\xd3\xe4\x93\x02\x10\x12\x0e/order-updates0\x01\x12\x8e\x01\n\x12\x43reateStreamTicket\x12(.bottrading.v1.CreateStreamTicketRequest\x1a).bottrading.v1.CreateStreamTicketResponse\"#\x88\xb5\x18\x01\x90\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x14\"\x0f/stream-tickets:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62ottrading/v1/bot_trading.proto\x12\rbottrading.v1\x1a\x1b\x62ottrading/v1/account.proto\x1a\x1f\x62ottrading/v1/annotations.proto\x1a bottrading/v1/error_reason.proto\x1a\x18\x62ottrading/v1/fill.proto\x1a\x1e\x62ottrading/v1/instrument.proto\x1a\x1f\x62ottrading/v1/leaderboard.proto\x1a\x1a\x62ottrading/v1/limits.proto\x1a\x19\x62ottrading/v1/order.proto\x1a bottrading/v1/order_update.proto\x1a\x1d\x62ottrading/v1/portfolio.proto\x1a\x1f\x62ottrading/v1/trading_kpi.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11GetAccountRequest\"=\n\x12GetAccountResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account\"\x8d\x03\n\x11PlaceOrderRequest\x12\x14\n\x06symbol\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12,\n\nasset_type\x18\x02 \x01(\x0e\x32\x18.bottrading.v1.AssetType\x12\'\n\x04side\x18\x03 \x01(\x0e\x32\x13.bottrading.v1.SideB\x04\xe2\x41\x01\x02\x12,\n\norder_type\x18\x04 \x01(\x0e\x32\x18.bottrading.v1.OrderType\x12\x1a\n\x08quantity\x18\x05 \x01(\tB\x08\xe2\x41\x01\x02\x98\xb5\x18\x01\x12\x1e\n\x0blimit_price\x18\x06 \x01(\tB\x04\x98\xb5\x18\x01H\x00\x88\x01\x01\x12\x1d\n\nstop_price\x18\x07 \x01(\tB\x04\x98\xb5\x18\x01H\x01\x88\x01\x01\x12\x31\n\rtime_in_force\x18\x08 \x01(\x0e\x32\x1a.bottrading.v1.TimeInForce\x12\x1c\n\x0f\x63lient_order_id\x18\t \x01(\tH\x02\x88\x01\x01\x42\x0e\n\x0c_limit_priceB\r\n\x0b_stop_priceB\x12\n\x10_client_order_id\"9\n\x12PlaceOrderResponse\x12#\n\x05order\x18\x01 \x01(\x0b\x32\x14.bottrading.v1.Order\"\x8f\x03\n\x13PreviewOrderRequest\x12\x14\n\x06symbol\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12,\n\nasset_type\x18\x02 \x01(\x0e\x32\x18.bottrading.v1.AssetType\x12\'\n\x04side\x18\x03 \x01(\x0e\x32\x13.bottrading.v1.SideB\x04\xe2\x41\x01\x02\x12,\n\norder_type\x18\x04 \x01(\x0e\x32\x18.bottrading.v1.OrderType\x12\x1a\n\x08quantity\x18\x05 \x01(\tB\x08\xe2\x41\x01\x02\x98\xb5\x18\x01\x12\x1e\n\x0blimit_price\x18\x06 \x01(\tB\x04\x98\xb5\x18\x01H\x00\x88\x01\x01\x12\x1d\n\nstop_price\x18\x07 \x01(\tB\x04\x98\xb5\x18\x01H\x01\x88\x01\x01\x12\x31\n\rtime_in_force\x18\x08 \x01(\x0e\x32\x1a.bottrading.v1.TimeInForce\x12\x1c\n\x0f\x63lient_order_id\x18\t \x01(\tH\x02\x88\x01\x01\x42\x0e\n\x0c_limit_priceB\r\n\x0b_stop_priceB\x12\n\x10_client_order_id\"\xb2\x01\n\x0cOrderPreview\x12#\n\x05order\x18\x01 \x01(\x0b\x32\x14.bottrading.v1.Order\x12\x16\n\x0e\x65stimated_fees\x18\x02 \x01(\t\x12\x1a\n\x12\x62uying_power_after\x18\x03 \x01(\t\x12\x12\n\nrejections\x18\x04 \x03(\t\x12\x35\n\x11rejection_reasons\x18\x05 \x03(\x0e\x32\x1a.bottrading.v1.ErrorReason\"D\n\x14PreviewOrderResponse\x12,\n\x07preview\x18\x01 \x01(\x0b\x32\x1b.bottrading.v1.OrderPreview\"\xb5\x01\n\x13ReplaceOrderRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\x08quantity\x18\x02 \x01(\tB\x04\x98\xb5\x18\x01H\x00\x88\x01\x01\x12\x1e\n\x0blimit_price\x18\x03 \x01(\tB\x04\x98\xb5\x18\x01H\x01\x88\x01\x01\x12\x1d\n\nstop_price\x18\x04 \x01(\tB\x04\x98\xb5\x18\x01H\x02\x88\x01\x01\x42\x0b\n\t_quantityB\x0e\n\x0c_limit_priceB\r\n\x0b_stop_price\";\n\x14ReplaceOrderResponse\x12#\n\x05order\x18\x01 \x01(\x0b\x32\x14.bottrading.v1.Order\",\n\x12\x43\x61ncelOrderRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\":\n\x13\x43\x61ncelOrderResponse\x12#\n\x05order\x18\x01 \x01(\x0b\x32\x14.bottrading.v1.Order\"8\n\x16\x43\x61ncelAllOrdersRequest\x12\x13\n\x06symbol\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_symbol\"?\n\x17\x43\x61ncelAllOrdersResponse\x12$\n\x06orders\x18\x01 \x03(\x0b\x32\x14.bottrading.v1.Order\"\xe7\x01\n\x11ListOrdersRequest\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.bottrading.v1.OrderStatus\x12\x13\n\x06symbol\x18\x02 \x01(\tH\x00\x88\x01\x01\x12)\n\x05\x61\x66ter\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x05limit\x18\x05 \x01(\x05H\x01\x88\x01\x01\x12\x12\n\npage_token\x18\x06 \x01(\tB\t\n\x07_symbolB\x08\n\x06_limit\"S\n\x12ListOrdersResponse\x12$\n\x06orders\x18\x01 \x03(\x0b\x32\x14.bottrading.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"U\n\x0fGetOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x1c\n\x0f\x63lient_order_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x12\n\x10_client_order_id\"7\n\x10GetOrderResponse\x12#\n\x05order\x18\x01 \x01(\x0b\x32\x14.bottrading.v1.Order\"\x15\n\x13GetPortfolioRequest\"C\n\x14GetPortfolioResponse\x12+\n\tportfolio\x18\x01 \x01(\x0b\x32\x18.bottrading.v1.Portfolio\"|\n\x1aGetPortfolioHistoryRequest\x12,\n\x06period\x18\x01 \x01(\x0e\x32\x1c.bottrading.v1.HistoryPeriod\x12\x30\n\x08interval\x18\x02 \x01(\x0e\x32\x1e.bottrading.v1.HistoryInterval\"I\n\x1bGetPortfolioHistoryResponse\x12*\n\x06points\x18\x01 \x03(\x0b\x32\x1a.bottrading.v1.EquityPoint\"\xde\x01\n\x10ListFillsRequest\x12\x13\n\x06symbol\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08order_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12)\n\x05\x61\x66ter\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x05limit\x18\x05 \x01(\x05H\x02\x88\x01\x01\x12\x12\n\npage_token\x18\x06 \x01(\tB\t\n\x07_symbolB\x0b\n\t_order_idB\x08\n\x06_limit\"P\n\x11ListFillsResponse\x12\"\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x13.bottrading.v1.Fill\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x16\n\x14GetTradingKpiRequest\"?\n\x15GetTradingKpiResponse\x12&\n\x03kpi\x18\x01 \x01(\x0b\x32\x19.bottrading.v1.TradingKpi\"{\n\x15GetLeaderboardRequest\x12\x30\n\x06period\x18\x01 \x01(\x0e\x32 .bottrading.v1.LeaderboardPeriod\x12\x12\n\x05limit\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x03 \x01(\tB\x08\n\x06_limit\"\xab\x01\n\x16GetLeaderboardResponse\x12\x30\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1f.bottrading.v1.LeaderboardEntry\x12\x32\n\town_entry\x18\x02 \x01(\x0b\x32\x1f.bottrading.v1.LeaderboardEntry\x12\x12\n\nrank_total\x18\x03 \x01(\x05\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\"\x12\n\x10GetLimitsRequest\":\n\x11GetLimitsResponse\x12%\n\x06limits\x18\x01 \x01(\x0b\x32\x15.bottrading.v1.Limits\"\xad\x01\n\x19StreamOrderUpdatesRequest\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x0f\n\x07symbols\x18\x02 \x03(\t\x12\x18\n\x10include_snapshot\x18\x03 \x01(\x08\x12\x35\n\x12heartbeat_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\n\x0f_after_sequence\"\xc1\x02\n\x1aStreamOrderUpdatesResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x35\n\nsubscribed\x18\x02 \x01(\x0b\x32\x1f.bottrading.v1.StreamSubscribedH\x00\x12.\n\x0esnapshot_order\x18\x03 \x01(\x0b\x32\x14.bottrading.v1.OrderH\x00\x12\x32\n\x0corder_update\x18\x04 \x01(\x0b\x32\x1a.bottrading.v1.OrderUpdateH\x00\x12\x36\n\x0e\x61\x63\x63ount_update\x18\x05 \x01(\x0b\x32\x1c.bottrading.v1.AccountUpdateH\x00\x12\x33\n\theartbeat\x18\x06 \x01(\x0b\x32\x1e.bottrading.v1.StreamHeartbeatH\x00\x42\t\n\x07message\"<\n\x10StreamSubscribed\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x0fStreamHeartbeat\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1b\n\x19\x43reateStreamTicketRequest\"\\\n\x1a\x43reateStreamTicketResponse\x12\x0e\n\x06ticket\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xe6\x0f\n\nBotTrading\x12p\n\nGetAccount\x12 .bottrading.v1.GetAccountRequest\x1a!.bottrading.v1.GetAccountResponse\"\x1d\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x13\x12\x08/accountb\x07\x61\x63\x63ount\x12u\n\nPlaceOrder\x12 .bottrading.v1.PlaceOrderRequest\x1a!.bottrading.v1.PlaceOrderResponse\"\"\x88\xb5\x18\x01\x90\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x13\"\x07/orders:\x01*b\x05order\x12\x80\x01\n\x0cPreviewOrder\x12\".bottrading.v1.PreviewOrderRequest\x1a#.bottrading.v1.PreviewOrderResponse\"\'\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x1d\"\x0f/orders/preview:\x01*b\x07preview\x12\x81\x01\n\x0cReplaceOrder\x12\".bottrading.v1.ReplaceOrderRequest\x1a#.bottrading.v1.ReplaceOrderResponse\"(\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x1e\x32\x12/orders/{order_id}:\x01*b\x05order\x12{\n\x0b\x43\x61ncelOrder\x12!.bottrading.v1.CancelOrderRequest\x1a\".bottrading.v1.CancelOrderResponse\"%\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x1b*\x12/orders/{order_id}b\x05order\x12}\n\x0f\x43\x61ncelAllOrders\x12%.bottrading.v1.CancelAllOrdersRequest\x1a&.bottrading.v1.CancelAllOrdersResponse\"\x1b\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x11*\x07/ordersb\x06orders\x12n\n\nListOrders\x12 .bottrading.v1.ListOrdersRequest\x1a!.bottrading.v1.ListOrdersResponse\"\x1b\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x11\x12\x07/ordersb\x06orders\x12\x91\x01\n\x08GetOrder\x12\x1e.bottrading.v1.GetOrderRequest\x1a\x1f.bottrading.v1.GetOrderResponse\"D\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02:\x12\x12/orders/{order_id}Z\x1d\x12\x14/orders/by-client-idb\x05orderb\x05order\x12z\n\x0cGetPortfolio\x12\".bottrading.v1.GetPortfolioRequest\x1a#.bottrading.v1.GetPortfolioResponse\"!\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x17\x12\n/portfoliob\tportfolio\x12\x8c\x01\n\x13GetPortfolioHistory\x12).bottrading.v1.GetPortfolioHistoryRequest\x1a*.bottrading.v1.GetPortfolioHistoryResponse\"\x1e\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x14\x12\x12/portfolio/history\x12i\n\tListFills\x12\x1f.bottrading.v1.ListFillsRequest\x1a .bottrading.v1.ListFillsResponse\"\x19\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x0f\x12\x06/fillsb\x05\x66ills\x12q\n\rGetTradingKpi\x12#.bottrading.v1.GetTradingKpiRequest\x1a$.bottrading.v1.GetTradingKpiResponse\"\x15\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x0b\x12\x04/kpib\x03kpi\x12w\n\x0eGetLeaderboard\x12$.bottrading.v1.GetLeaderboardRequest\x1a%.bottrading.v1.GetLeaderboardResponse\"\x18\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/leaderboard\x12k\n\tGetLimits\x12\x1f.bottrading.v1.GetLimitsRequest\x1a .bottrading.v1.GetLimitsResponse\"\x1b\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x11\x12\x07/limitsb\x06limits\x12\x87\x01\n\x12StreamOrderUpdates\x12(.bottrading.v1.StreamOrderUpdatesRequest\x1a).bottrading.v1.StreamOrderUpdatesResponse\"\x1a\x88\xb5\x18\x04\x82\xd3\xe4\x93\x02\x10\x12\x0e/order-updates0\x01\x12\x8e\x01\n\x12\x43reateStreamTicket\x12(.bottrading.v1.CreateStreamTicketRequest\x1a).bottrading.v1.CreateStreamTicketResponse\"#\x88\xb5\x18\x01\x90\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x14\"\x0f/stream-tickets:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -107,76 +108,76 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BOTTRADING'].methods_by_name['StreamOrderUpdates']._serialized_options = b'\210\265\030\004\202\323\344\223\002\020\022\016/order-updates'
   _globals['_BOTTRADING'].methods_by_name['CreateStreamTicket']._loaded_options = None
   _globals['_BOTTRADING'].methods_by_name['CreateStreamTicket']._serialized_options = b'\210\265\030\001\220\265\030\311\001\202\323\344\223\002\024\"\017/stream-tickets:\001*'
-  _globals['_GETACCOUNTREQUEST']._serialized_start=484
-  _globals['_GETACCOUNTREQUEST']._serialized_end=503
-  _globals['_GETACCOUNTRESPONSE']._serialized_start=505
-  _globals['_GETACCOUNTRESPONSE']._serialized_end=566
-  _globals['_PLACEORDERREQUEST']._serialized_start=569
-  _globals['_PLACEORDERREQUEST']._serialized_end=966
-  _globals['_PLACEORDERRESPONSE']._serialized_start=968
-  _globals['_PLACEORDERRESPONSE']._serialized_end=1025
-  _globals['_PREVIEWORDERREQUEST']._serialized_start=1028
-  _globals['_PREVIEWORDERREQUEST']._serialized_end=1427
-  _globals['_ORDERPREVIEW']._serialized_start=1429
-  _globals['_ORDERPREVIEW']._serialized_end=1552
-  _globals['_PREVIEWORDERRESPONSE']._serialized_start=1554
-  _globals['_PREVIEWORDERRESPONSE']._serialized_end=1622
-  _globals['_REPLACEORDERREQUEST']._serialized_start=1625
-  _globals['_REPLACEORDERREQUEST']._serialized_end=1806
-  _globals['_REPLACEORDERRESPONSE']._serialized_start=1808
-  _globals['_REPLACEORDERRESPONSE']._serialized_end=1867
-  _globals['_CANCELORDERREQUEST']._serialized_start=1869
-  _globals['_CANCELORDERREQUEST']._serialized_end=1913
-  _globals['_CANCELORDERRESPONSE']._serialized_start=1915
-  _globals['_CANCELORDERRESPONSE']._serialized_end=1973
-  _globals['_CANCELALLORDERSREQUEST']._serialized_start=1975
-  _globals['_CANCELALLORDERSREQUEST']._serialized_end=2031
-  _globals['_CANCELALLORDERSRESPONSE']._serialized_start=2033
-  _globals['_CANCELALLORDERSRESPONSE']._serialized_end=2096
-  _globals['_LISTORDERSREQUEST']._serialized_start=2099
-  _globals['_LISTORDERSREQUEST']._serialized_end=2330
-  _globals['_LISTORDERSRESPONSE']._serialized_start=2332
-  _globals['_LISTORDERSRESPONSE']._serialized_end=2415
-  _globals['_GETORDERREQUEST']._serialized_start=2417
-  _globals['_GETORDERREQUEST']._serialized_end=2502
-  _globals['_GETORDERRESPONSE']._serialized_start=2504
-  _globals['_GETORDERRESPONSE']._serialized_end=2559
-  _globals['_GETPORTFOLIOREQUEST']._serialized_start=2561
-  _globals['_GETPORTFOLIOREQUEST']._serialized_end=2582
-  _globals['_GETPORTFOLIORESPONSE']._serialized_start=2584
-  _globals['_GETPORTFOLIORESPONSE']._serialized_end=2651
-  _globals['_GETPORTFOLIOHISTORYREQUEST']._serialized_start=2653
-  _globals['_GETPORTFOLIOHISTORYREQUEST']._serialized_end=2777
-  _globals['_GETPORTFOLIOHISTORYRESPONSE']._serialized_start=2779
-  _globals['_GETPORTFOLIOHISTORYRESPONSE']._serialized_end=2852
-  _globals['_LISTFILLSREQUEST']._serialized_start=2855
-  _globals['_LISTFILLSREQUEST']._serialized_end=3077
-  _globals['_LISTFILLSRESPONSE']._serialized_start=3079
-  _globals['_LISTFILLSRESPONSE']._serialized_end=3159
-  _globals['_GETTRADINGKPIREQUEST']._serialized_start=3161
-  _globals['_GETTRADINGKPIREQUEST']._serialized_end=3183
-  _globals['_GETTRADINGKPIRESPONSE']._serialized_start=3185
-  _globals['_GETTRADINGKPIRESPONSE']._serialized_end=3248
-  _globals['_GETLEADERBOARDREQUEST']._serialized_start=3250
-  _globals['_GETLEADERBOARDREQUEST']._serialized_end=3373
-  _globals['_GETLEADERBOARDRESPONSE']._serialized_start=3376
-  _globals['_GETLEADERBOARDRESPONSE']._serialized_end=3547
-  _globals['_GETLIMITSREQUEST']._serialized_start=3549
-  _globals['_GETLIMITSREQUEST']._serialized_end=3567
-  _globals['_GETLIMITSRESPONSE']._serialized_start=3569
-  _globals['_GETLIMITSRESPONSE']._serialized_end=3627
-  _globals['_STREAMORDERUPDATESREQUEST']._serialized_start=3630
-  _globals['_STREAMORDERUPDATESREQUEST']._serialized_end=3803
-  _globals['_STREAMORDERUPDATESRESPONSE']._serialized_start=3806
-  _globals['_STREAMORDERUPDATESRESPONSE']._serialized_end=4127
-  _globals['_STREAMSUBSCRIBED']._serialized_start=4129
-  _globals['_STREAMSUBSCRIBED']._serialized_end=4189
-  _globals['_STREAMHEARTBEAT']._serialized_start=4191
-  _globals['_STREAMHEARTBEAT']._serialized_end=4250
-  _globals['_CREATESTREAMTICKETREQUEST']._serialized_start=4252
-  _globals['_CREATESTREAMTICKETREQUEST']._serialized_end=4279
-  _globals['_CREATESTREAMTICKETRESPONSE']._serialized_start=4281
-  _globals['_CREATESTREAMTICKETRESPONSE']._serialized_end=4373
-  _globals['_BOTTRADING']._serialized_start=4376
-  _globals['_BOTTRADING']._serialized_end=6398
+  _globals['_GETACCOUNTREQUEST']._serialized_start=518
+  _globals['_GETACCOUNTREQUEST']._serialized_end=537
+  _globals['_GETACCOUNTRESPONSE']._serialized_start=539
+  _globals['_GETACCOUNTRESPONSE']._serialized_end=600
+  _globals['_PLACEORDERREQUEST']._serialized_start=603
+  _globals['_PLACEORDERREQUEST']._serialized_end=1000
+  _globals['_PLACEORDERRESPONSE']._serialized_start=1002
+  _globals['_PLACEORDERRESPONSE']._serialized_end=1059
+  _globals['_PREVIEWORDERREQUEST']._serialized_start=1062
+  _globals['_PREVIEWORDERREQUEST']._serialized_end=1461
+  _globals['_ORDERPREVIEW']._serialized_start=1464
+  _globals['_ORDERPREVIEW']._serialized_end=1642
+  _globals['_PREVIEWORDERRESPONSE']._serialized_start=1644
+  _globals['_PREVIEWORDERRESPONSE']._serialized_end=1712
+  _globals['_REPLACEORDERREQUEST']._serialized_start=1715
+  _globals['_REPLACEORDERREQUEST']._serialized_end=1896
+  _globals['_REPLACEORDERRESPONSE']._serialized_start=1898
+  _globals['_REPLACEORDERRESPONSE']._serialized_end=1957
+  _globals['_CANCELORDERREQUEST']._serialized_start=1959
+  _globals['_CANCELORDERREQUEST']._serialized_end=2003
+  _globals['_CANCELORDERRESPONSE']._serialized_start=2005
+  _globals['_CANCELORDERRESPONSE']._serialized_end=2063
+  _globals['_CANCELALLORDERSREQUEST']._serialized_start=2065
+  _globals['_CANCELALLORDERSREQUEST']._serialized_end=2121
+  _globals['_CANCELALLORDERSRESPONSE']._serialized_start=2123
+  _globals['_CANCELALLORDERSRESPONSE']._serialized_end=2186
+  _globals['_LISTORDERSREQUEST']._serialized_start=2189
+  _globals['_LISTORDERSREQUEST']._serialized_end=2420
+  _globals['_LISTORDERSRESPONSE']._serialized_start=2422
+  _globals['_LISTORDERSRESPONSE']._serialized_end=2505
+  _globals['_GETORDERREQUEST']._serialized_start=2507
+  _globals['_GETORDERREQUEST']._serialized_end=2592
+  _globals['_GETORDERRESPONSE']._serialized_start=2594
+  _globals['_GETORDERRESPONSE']._serialized_end=2649
+  _globals['_GETPORTFOLIOREQUEST']._serialized_start=2651
+  _globals['_GETPORTFOLIOREQUEST']._serialized_end=2672
+  _globals['_GETPORTFOLIORESPONSE']._serialized_start=2674
+  _globals['_GETPORTFOLIORESPONSE']._serialized_end=2741
+  _globals['_GETPORTFOLIOHISTORYREQUEST']._serialized_start=2743
+  _globals['_GETPORTFOLIOHISTORYREQUEST']._serialized_end=2867
+  _globals['_GETPORTFOLIOHISTORYRESPONSE']._serialized_start=2869
+  _globals['_GETPORTFOLIOHISTORYRESPONSE']._serialized_end=2942
+  _globals['_LISTFILLSREQUEST']._serialized_start=2945
+  _globals['_LISTFILLSREQUEST']._serialized_end=3167
+  _globals['_LISTFILLSRESPONSE']._serialized_start=3169
+  _globals['_LISTFILLSRESPONSE']._serialized_end=3249
+  _globals['_GETTRADINGKPIREQUEST']._serialized_start=3251
+  _globals['_GETTRADINGKPIREQUEST']._serialized_end=3273
+  _globals['_GETTRADINGKPIRESPONSE']._serialized_start=3275
+  _globals['_GETTRADINGKPIRESPONSE']._serialized_end=3338
+  _globals['_GETLEADERBOARDREQUEST']._serialized_start=3340
+  _globals['_GETLEADERBOARDREQUEST']._serialized_end=3463
+  _globals['_GETLEADERBOARDRESPONSE']._serialized_start=3466
+  _globals['_GETLEADERBOARDRESPONSE']._serialized_end=3637
+  _globals['_GETLIMITSREQUEST']._serialized_start=3639
+  _globals['_GETLIMITSREQUEST']._serialized_end=3657
+  _globals['_GETLIMITSRESPONSE']._serialized_start=3659
+  _globals['_GETLIMITSRESPONSE']._serialized_end=3717
+  _globals['_STREAMORDERUPDATESREQUEST']._serialized_start=3720
+  _globals['_STREAMORDERUPDATESREQUEST']._serialized_end=3893
+  _globals['_STREAMORDERUPDATESRESPONSE']._serialized_start=3896
+  _globals['_STREAMORDERUPDATESRESPONSE']._serialized_end=4217
+  _globals['_STREAMSUBSCRIBED']._serialized_start=4219
+  _globals['_STREAMSUBSCRIBED']._serialized_end=4279
+  _globals['_STREAMHEARTBEAT']._serialized_start=4281
+  _globals['_STREAMHEARTBEAT']._serialized_end=4340
+  _globals['_CREATESTREAMTICKETREQUEST']._serialized_start=4342
+  _globals['_CREATESTREAMTICKETREQUEST']._serialized_end=4369
+  _globals['_CREATESTREAMTICKETRESPONSE']._serialized_start=4371
+  _globals['_CREATESTREAMTICKETRESPONSE']._serialized_end=4463
+  _globals['_BOTTRADING']._serialized_start=4466
+  _globals['_BOTTRADING']._serialized_end=6488
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 What a bot can do with its key."""
 
 from bottrading.v1 import account_pb2 as _account_pb2
+from bottrading.v1 import error_reason_pb2 as _error_reason_pb2
 from bottrading.v1 import fill_pb2 as _fill_pb2
 from bottrading.v1 import instrument_pb2 as _instrument_pb2
 from bottrading.v1 import leaderboard_pb2 as _leaderboard_pb2
@@ -244,6 +245,7 @@ class OrderPreview(_message.Message):
     ESTIMATED_FEES_FIELD_NUMBER: _builtins.int
     BUYING_POWER_AFTER_FIELD_NUMBER: _builtins.int
     REJECTIONS_FIELD_NUMBER: _builtins.int
+    REJECTION_REASONS_FIELD_NUMBER: _builtins.int
     estimated_fees: _builtins.str
     """Fees that would be charged at once, in US dollars, 2 decimals."""
     buying_power_after: _builtins.str
@@ -254,7 +256,13 @@ class OrderPreview(_message.Message):
 
     @_builtins.property
     def rejections(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Every rule that would reject the order."""
+        """Every rule that would reject the order, as sentences, first the one that
+        PlaceOrder would tell.
+        """
+
+    @_builtins.property
+    def rejection_reasons(self) -> _containers.RepeatedScalarFieldContainer[_error_reason_pb2.ErrorReason.ValueType]:
+        """The reasons of `rejections`, in the same order."""
 
     def __init__(
         self,
@@ -263,10 +271,11 @@ class OrderPreview(_message.Message):
         estimated_fees: _builtins.str = ...,
         buying_power_after: _builtins.str = ...,
         rejections: _abc.Iterable[_builtins.str] | None = ...,
+        rejection_reasons: _abc.Iterable[_error_reason_pb2.ErrorReason.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buying_power_after", b"buying_power_after", "estimated_fees", b"estimated_fees", "order", b"order", "rejections", b"rejections"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buying_power_after", b"buying_power_after", "estimated_fees", b"estimated_fees", "order", b"order", "rejection_reasons", b"rejection_reasons", "rejections", b"rejections"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

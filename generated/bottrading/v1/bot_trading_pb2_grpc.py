@@ -161,15 +161,27 @@ class BotTradingServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PreviewOrder(self, request, context):
-        """Tells what PlaceOrder would do now, and records nothing. Spends one request.
+        """Tells what PlaceOrder would do now, to the cent, and records nothing: the
+        fill, the fees, the money left, and every rule that would reject the order.
+        Spends one request, no order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReplaceOrder(self, request, context):
-        """Changes quantity or prices of a live order; a field left out stays. What is
-        filled stays filled. Spends one order and one request of the rate limits.
+        """Changes quantity or prices of a live order in one step; a field left out
+        stays, and so do its id, its fills and its expiry. The order is then matched
+        anew against the current quote, like one that arrives. The same values change
+        nothing and make no event.
+
+        Refused, with the order left as it was: a filled, cancelled or rejected order
+        (ORDER_NOT_LIVE), a quantity that does not exceed what is filled
+        (QUANTITY_ALREADY_FILLED), a price that the type does not use
+        (LIMIT_PRICE_NOT_ALLOWED, STOP_PRICE_NOT_ALLOWED; so is the stop price of an
+        order that is triggered), and what the rules of trading do not allow
+        (INSUFFICIENT_BUYING_POWER …). Raising the quantity begins minimum and cap of
+        the fee anew. Spends one order and one request of the rate limits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

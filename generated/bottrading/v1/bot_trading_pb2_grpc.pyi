@@ -56,10 +56,23 @@ class BotTradingStub:
     Spends one order and one request of the rate limits.
     """
     PreviewOrder: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.PreviewOrderRequest, _bot_trading_pb2.PreviewOrderResponse]
-    """Tells what PlaceOrder would do now, and records nothing. Spends one request."""
+    """Tells what PlaceOrder would do now, to the cent, and records nothing: the
+    fill, the fees, the money left, and every rule that would reject the order.
+    Spends one request, no order.
+    """
     ReplaceOrder: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.ReplaceOrderRequest, _bot_trading_pb2.ReplaceOrderResponse]
-    """Changes quantity or prices of a live order; a field left out stays. What is
-    filled stays filled. Spends one order and one request of the rate limits.
+    """Changes quantity or prices of a live order in one step; a field left out
+    stays, and so do its id, its fills and its expiry. The order is then matched
+    anew against the current quote, like one that arrives. The same values change
+    nothing and make no event.
+
+    Refused, with the order left as it was: a filled, cancelled or rejected order
+    (ORDER_NOT_LIVE), a quantity that does not exceed what is filled
+    (QUANTITY_ALREADY_FILLED), a price that the type does not use
+    (LIMIT_PRICE_NOT_ALLOWED, STOP_PRICE_NOT_ALLOWED; so is the stop price of an
+    order that is triggered), and what the rules of trading do not allow
+    (INSUFFICIENT_BUYING_POWER …). Raising the quantity begins minimum and cap of
+    the fee anew. Spends one order and one request of the rate limits.
     """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.CancelOrderRequest, _bot_trading_pb2.CancelOrderResponse]
     """Cancels a live order and answers it. Cancelling a cancelled order answers it
@@ -125,10 +138,23 @@ class BotTradingAsyncStub(BotTradingStub):
     Spends one order and one request of the rate limits.
     """
     PreviewOrder: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.PreviewOrderRequest, _bot_trading_pb2.PreviewOrderResponse]  # type: ignore[assignment]
-    """Tells what PlaceOrder would do now, and records nothing. Spends one request."""
+    """Tells what PlaceOrder would do now, to the cent, and records nothing: the
+    fill, the fees, the money left, and every rule that would reject the order.
+    Spends one request, no order.
+    """
     ReplaceOrder: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.ReplaceOrderRequest, _bot_trading_pb2.ReplaceOrderResponse]  # type: ignore[assignment]
-    """Changes quantity or prices of a live order; a field left out stays. What is
-    filled stays filled. Spends one order and one request of the rate limits.
+    """Changes quantity or prices of a live order in one step; a field left out
+    stays, and so do its id, its fills and its expiry. The order is then matched
+    anew against the current quote, like one that arrives. The same values change
+    nothing and make no event.
+
+    Refused, with the order left as it was: a filled, cancelled or rejected order
+    (ORDER_NOT_LIVE), a quantity that does not exceed what is filled
+    (QUANTITY_ALREADY_FILLED), a price that the type does not use
+    (LIMIT_PRICE_NOT_ALLOWED, STOP_PRICE_NOT_ALLOWED; so is the stop price of an
+    order that is triggered), and what the rules of trading do not allow
+    (INSUFFICIENT_BUYING_POWER …). Raising the quantity begins minimum and cap of
+    the fee anew. Spends one order and one request of the rate limits.
     """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.CancelOrderRequest, _bot_trading_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """Cancels a live order and answers it. Cancelling a cancelled order answers it
@@ -209,7 +235,10 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         request: _bot_trading_pb2.PreviewOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.PreviewOrderResponse, _abc.Awaitable[_bot_trading_pb2.PreviewOrderResponse]]:
-        """Tells what PlaceOrder would do now, and records nothing. Spends one request."""
+        """Tells what PlaceOrder would do now, to the cent, and records nothing: the
+        fill, the fees, the money left, and every rule that would reject the order.
+        Spends one request, no order.
+        """
 
     @_abc_1.abstractmethod
     def ReplaceOrder(
@@ -217,8 +246,18 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         request: _bot_trading_pb2.ReplaceOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.ReplaceOrderResponse, _abc.Awaitable[_bot_trading_pb2.ReplaceOrderResponse]]:
-        """Changes quantity or prices of a live order; a field left out stays. What is
-        filled stays filled. Spends one order and one request of the rate limits.
+        """Changes quantity or prices of a live order in one step; a field left out
+        stays, and so do its id, its fills and its expiry. The order is then matched
+        anew against the current quote, like one that arrives. The same values change
+        nothing and make no event.
+
+        Refused, with the order left as it was: a filled, cancelled or rejected order
+        (ORDER_NOT_LIVE), a quantity that does not exceed what is filled
+        (QUANTITY_ALREADY_FILLED), a price that the type does not use
+        (LIMIT_PRICE_NOT_ALLOWED, STOP_PRICE_NOT_ALLOWED; so is the stop price of an
+        order that is triggered), and what the rules of trading do not allow
+        (INSUFFICIENT_BUYING_POWER …). Raising the quantity begins minimum and cap of
+        the fee anew. Spends one order and one request of the rate limits.
         """
 
     @_abc_1.abstractmethod

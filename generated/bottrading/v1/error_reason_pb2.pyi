@@ -56,6 +56,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The call takes an operator's token.
     Example: PublishQuotes with a user's token. PERMISSION_DENIED, HTTP 403.
     """
+    ERROR_REASON_KEY_SCOPE_MISSING: _ErrorReason.ValueType  # 54
+    """The bot key was made without the scope that the call needs.
+    Example: PlaceOrder with a key for READ. PERMISSION_DENIED, HTTP 403.
+    """
     ERROR_REASON_ORDER_RATE_EXCEEDED: _ErrorReason.ValueType  # 8
     """Rate.
 
@@ -153,7 +157,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Object and state.
 
     The contract has the method or option, this server does not offer it.
-    Example: a STOP order where stops are not executed. UNIMPLEMENTED, HTTP 501.
+    Example: GetLeaderboard where accounts are not ranked. UNIMPLEMENTED, HTTP 501.
+    """
+    ERROR_REASON_INSTRUMENT_NOT_ALLOWED: _ErrorReason.ValueType  # 55
+    """The bot key was made for other instruments or asset types.
+    Example: BTC-USD with a key for AAPL. PERMISSION_DENIED, HTTP 403.
     """
     ERROR_REASON_ORDER_NOT_FOUND: _ErrorReason.ValueType  # 31
     """No such order, or another account's.
@@ -200,10 +208,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: `after_sequence` above the newest. OUT_OF_RANGE, HTTP 410.
     """
     ERROR_REASON_TRADING_HALTED: _ErrorReason.ValueType  # 42
-    """Outcomes of an order: never a refusal, always a rejection_reason.
+    """Outcomes: a rejection_reason of a recorded order. ReplaceOrder, which leaves
+    the order as it was, is refused with them: FAILED_PRECONDITION, HTTP 422.
 
     The account is halted, or only reducing orders pass.
     Example: a BUY while the trading state is REDUCING.
+    """
+    ERROR_REASON_DAILY_LOSS_REACHED: _ErrorReason.ValueType  # 56
+    """The account lost as much since 00:00 UTC as its guard rails allow; only sales pass.
+    Example: a BUY after a loss of 1 000 with `daily_loss_max` 1000.
     """
     ERROR_REASON_TOO_MANY_OPEN_ORDERS: _ErrorReason.ValueType  # 43
     """The account has 1 000 live orders.
@@ -212,6 +225,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ORDER_TOO_LARGE: _ErrorReason.ValueType  # 44
     """The notional or reservation would reach 90 000 000 000.
     Example: a BUY of 9 999 999 999 at 100.
+    """
+    ERROR_REASON_ORDER_NOTIONAL_EXCEEDED: _ErrorReason.ValueType  # 57
+    """The order's value is above the limit of the account's guard rails or of the bot key.
+    Example: 100 AAPL at 185 with `order_notional_max` 10000.
+    """
+    ERROR_REASON_POSITION_SHARE_EXCEEDED: _ErrorReason.ValueType  # 58
+    """The position would become a larger share of the equity than the guard rails allow.
+    Example: a BUY for half of the equity with `position_share_max` 25.
     """
     ERROR_REASON_INSUFFICIENT_BUYING_POWER: _ErrorReason.ValueType  # 45
     """The buying power does not cover the order.
@@ -296,6 +317,10 @@ Example: CreateBotKey with a bot key. PERMISSION_DENIED, HTTP 403.
 ERROR_REASON_OPERATOR_REQUIRED: ErrorReason.ValueType  # 7
 """The call takes an operator's token.
 Example: PublishQuotes with a user's token. PERMISSION_DENIED, HTTP 403.
+"""
+ERROR_REASON_KEY_SCOPE_MISSING: ErrorReason.ValueType  # 54
+"""The bot key was made without the scope that the call needs.
+Example: PlaceOrder with a key for READ. PERMISSION_DENIED, HTTP 403.
 """
 ERROR_REASON_ORDER_RATE_EXCEEDED: ErrorReason.ValueType  # 8
 """Rate.
@@ -394,7 +419,11 @@ ERROR_REASON_NOT_OFFERED: ErrorReason.ValueType  # 30
 """Object and state.
 
 The contract has the method or option, this server does not offer it.
-Example: a STOP order where stops are not executed. UNIMPLEMENTED, HTTP 501.
+Example: GetLeaderboard where accounts are not ranked. UNIMPLEMENTED, HTTP 501.
+"""
+ERROR_REASON_INSTRUMENT_NOT_ALLOWED: ErrorReason.ValueType  # 55
+"""The bot key was made for other instruments or asset types.
+Example: BTC-USD with a key for AAPL. PERMISSION_DENIED, HTTP 403.
 """
 ERROR_REASON_ORDER_NOT_FOUND: ErrorReason.ValueType  # 31
 """No such order, or another account's.
@@ -441,10 +470,15 @@ ERROR_REASON_SEQUENCE_IN_FUTURE: ErrorReason.ValueType  # 41
 Example: `after_sequence` above the newest. OUT_OF_RANGE, HTTP 410.
 """
 ERROR_REASON_TRADING_HALTED: ErrorReason.ValueType  # 42
-"""Outcomes of an order: never a refusal, always a rejection_reason.
+"""Outcomes: a rejection_reason of a recorded order. ReplaceOrder, which leaves
+the order as it was, is refused with them: FAILED_PRECONDITION, HTTP 422.
 
 The account is halted, or only reducing orders pass.
 Example: a BUY while the trading state is REDUCING.
+"""
+ERROR_REASON_DAILY_LOSS_REACHED: ErrorReason.ValueType  # 56
+"""The account lost as much since 00:00 UTC as its guard rails allow; only sales pass.
+Example: a BUY after a loss of 1 000 with `daily_loss_max` 1000.
 """
 ERROR_REASON_TOO_MANY_OPEN_ORDERS: ErrorReason.ValueType  # 43
 """The account has 1 000 live orders.
@@ -453,6 +487,14 @@ Example: the 1 001st resting LIMIT order.
 ERROR_REASON_ORDER_TOO_LARGE: ErrorReason.ValueType  # 44
 """The notional or reservation would reach 90 000 000 000.
 Example: a BUY of 9 999 999 999 at 100.
+"""
+ERROR_REASON_ORDER_NOTIONAL_EXCEEDED: ErrorReason.ValueType  # 57
+"""The order's value is above the limit of the account's guard rails or of the bot key.
+Example: 100 AAPL at 185 with `order_notional_max` 10000.
+"""
+ERROR_REASON_POSITION_SHARE_EXCEEDED: ErrorReason.ValueType  # 58
+"""The position would become a larger share of the equity than the guard rails allow.
+Example: a BUY for half of the equity with `position_share_max` 25.
 """
 ERROR_REASON_INSUFFICIENT_BUYING_POWER: ErrorReason.ValueType  # 45
 """The buying power does not cover the order.

@@ -25,11 +25,12 @@ _sym_db = _symbol_database.Default()
 from bottrading.v1 import account_pb2 as bottrading_dot_v1_dot_account__pb2
 from bottrading.v1 import annotations_pb2 as bottrading_dot_v1_dot_annotations__pb2
 from bottrading.v1 import bot_key_pb2 as bottrading_dot_v1_dot_bot__key__pb2
+from bottrading.v1 import instrument_pb2 as bottrading_dot_v1_dot_instrument__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"bottrading/v1/key_management.proto\x12\rbottrading.v1\x1a\x1b\x62ottrading/v1/account.proto\x1a\x1f\x62ottrading/v1/annotations.proto\x1a\x1b\x62ottrading/v1/bot_key.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"R\n\x13\x43reateBotKeyRequest\x12\x13\n\x05label\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\naccount_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\r\n\x0b_account_id\"A\n\x14\x43reateBotKeyResponse\x12)\n\x07\x62ot_key\x18\x01 \x01(\x0b\x32\x18.bottrading.v1.NewBotKey\"\x14\n\x12ListBotKeysRequest\">\n\x13ListBotKeysResponse\x12\'\n\x08\x62ot_keys\x18\x01 \x03(\x0b\x32\x15.bottrading.v1.BotKey\"+\n\x13RevokeBotKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\">\n\x14RevokeBotKeyResponse\x12&\n\x07\x62ot_key\x18\x01 \x01(\x0b\x32\x15.bottrading.v1.BotKey\"\x14\n\x12OpenAccountRequest\">\n\x13OpenAccountResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account\"\x15\n\x13ListAccountsRequest\"@\n\x14ListAccountsResponse\x12(\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x16.bottrading.v1.Account\"/\n\x13ResetAccountRequest\x12\x18\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"?\n\x14ResetAccountResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account\"l\n\x16SetTradingStateRequest\x12\x18\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x38\n\rtrading_state\x18\x02 \x01(\x0e\x32\x1b.bottrading.v1.TradingStateB\x04\xe2\x41\x01\x02\"B\n\x17SetTradingStateResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account\"D\n\x0e\x44\x65positRequest\x12\x18\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\x06\x61mount\x18\x02 \x01(\tB\x08\xe2\x41\x01\x02\x98\xb5\x18\x01\":\n\x0f\x44\x65positResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account2\xaa\x08\n\rKeyManagement\x12{\n\x0c\x43reateBotKey\x12\".bottrading.v1.CreateBotKeyRequest\x1a#.bottrading.v1.CreateBotKeyResponse\"\"\x88\xb5\x18\x02\x90\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x13\"\x05/keys:\x01*b\x07\x62ot_key\x12q\n\x0bListBotKeys\x12!.bottrading.v1.ListBotKeysRequest\x1a\".bottrading.v1.ListBotKeysResponse\"\x1b\x88\xb5\x18\x02\x82\xd3\xe4\x93\x02\x11\x12\x05/keysb\x08\x62ot_keys\x12|\n\x0cRevokeBotKey\x12\".bottrading.v1.RevokeBotKeyRequest\x1a#.bottrading.v1.RevokeBotKeyResponse\"#\x88\xb5\x18\x02\x82\xd3\xe4\x93\x02\x19*\x0e/keys/{key_id}b\x07\x62ot_key\x12|\n\x0bOpenAccount\x12!.bottrading.v1.OpenAccountRequest\x1a\".bottrading.v1.OpenAccountResponse\"&\x88\xb5\x18\x02\x90\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x17\"\t/accounts:\x01*b\x07\x61\x63\x63ount\x12x\n\x0cListAccounts\x12\".bottrading.v1.ListAccountsRequest\x1a#.bottrading.v1.ListAccountsResponse\"\x1f\x88\xb5\x18\x02\x82\xd3\xe4\x93\x02\x15\x12\t/accountsb\x08\x61\x63\x63ounts\x12\x8d\x01\n\x0cResetAccount\x12\".bottrading.v1.ResetAccountRequest\x1a#.bottrading.v1.ResetAccountResponse\"4\x88\xb5\x18\x02\x82\xd3\xe4\x93\x02*\"\x1c/accounts/{account_id}/reset:\x01*b\x07\x61\x63\x63ount\x12\x9e\x01\n\x0fSetTradingState\x12%.bottrading.v1.SetTradingStateRequest\x1a&.bottrading.v1.SetTradingStateResponse\"<\x88\xb5\x18\x02\x82\xd3\xe4\x93\x02\x32\"$/accounts/{account_id}/trading-state:\x01*b\x07\x61\x63\x63ount\x12\x81\x01\n\x07\x44\x65posit\x12\x1d.bottrading.v1.DepositRequest\x1a\x1e.bottrading.v1.DepositResponse\"7\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02-\"\x1f/accounts/{account_id}/deposits:\x01*b\x07\x61\x63\x63ountb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"bottrading/v1/key_management.proto\x12\rbottrading.v1\x1a\x1b\x62ottrading/v1/account.proto\x1a\x1f\x62ottrading/v1/annotations.proto\x1a\x1b\x62ottrading/v1/bot_key.proto\x1a\x1e\x62ottrading/v1/instrument.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x89\x02\n\x13\x43reateBotKeyRequest\x12\x13\n\x05label\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\naccount_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\'\n\x06scopes\x18\x03 \x03(\x0e\x32\x17.bottrading.v1.KeyScope\x12\x17\n\x0f\x61llowed_symbols\x18\x04 \x03(\t\x12\x35\n\x13\x61llowed_asset_types\x18\x05 \x03(\x0e\x32\x18.bottrading.v1.AssetType\x12%\n\x12order_notional_max\x18\x06 \x01(\tB\x04\x98\xb5\x18\x01H\x01\x88\x01\x01\x42\r\n\x0b_account_idB\x15\n\x13_order_notional_max\"A\n\x14\x43reateBotKeyResponse\x12)\n\x07\x62ot_key\x18\x01 \x01(\x0b\x32\x18.bottrading.v1.NewBotKey\"\x14\n\x12ListBotKeysRequest\">\n\x13ListBotKeysResponse\x12\'\n\x08\x62ot_keys\x18\x01 \x03(\x0b\x32\x15.bottrading.v1.BotKey\"+\n\x13RevokeBotKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\">\n\x14RevokeBotKeyResponse\x12&\n\x07\x62ot_key\x18\x01 \x01(\x0b\x32\x15.bottrading.v1.BotKey\"\x14\n\x12OpenAccountRequest\">\n\x13OpenAccountResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account\"\x15\n\x13ListAccountsRequest\"@\n\x14ListAccountsResponse\x12(\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x16.bottrading.v1.Account\"/\n\x13ResetAccountRequest\x12\x18\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"?\n\x14ResetAccountResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account\"l\n\x16SetTradingStateRequest\x12\x18\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x38\n\rtrading_state\x18\x02 \x01(\x0e\x32\x1b.bottrading.v1.TradingStateB\x04\xe2\x41\x01\x02\"B\n\x17SetTradingStateResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account\"\xe2\x01\n\x14SetGuardRailsRequest\x12\x18\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12%\n\x12order_notional_max\x18\x02 \x01(\tB\x04\x98\xb5\x18\x01H\x00\x88\x01\x01\x12%\n\x12position_share_max\x18\x03 \x01(\tB\x04\x98\xb5\x18\x01H\x01\x88\x01\x01\x12!\n\x0e\x64\x61ily_loss_max\x18\x04 \x01(\tB\x04\x98\xb5\x18\x01H\x02\x88\x01\x01\x42\x15\n\x13_order_notional_maxB\x15\n\x13_position_share_maxB\x11\n\x0f_daily_loss_max\"G\n\x15SetGuardRailsResponse\x12.\n\x0bguard_rails\x18\x01 \x01(\x0b\x32\x19.bottrading.v1.GuardRails\"D\n\x0e\x44\x65positRequest\x12\x18\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\x06\x61mount\x18\x02 \x01(\tB\x08\xe2\x41\x01\x02\x98\xb5\x18\x01\":\n\x0f\x44\x65positResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account2\xc7\t\n\rKeyManagement\x12{\n\x0c\x43reateBotKey\x12\".bottrading.v1.CreateBotKeyRequest\x1a#.bottrading.v1.CreateBotKeyResponse\"\"\x88\xb5\x18\x02\x90\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x13\"\x05/keys:\x01*b\x07\x62ot_key\x12q\n\x0bListBotKeys\x12!.bottrading.v1.ListBotKeysRequest\x1a\".bottrading.v1.ListBotKeysResponse\"\x1b\x88\xb5\x18\x02\x82\xd3\xe4\x93\x02\x11\x12\x05/keysb\x08\x62ot_keys\x12|\n\x0cRevokeBotKey\x12\".bottrading.v1.RevokeBotKeyRequest\x1a#.bottrading.v1.RevokeBotKeyResponse\"#\x88\xb5\x18\x02\x82\xd3\xe4\x93\x02\x19*\x0e/keys/{key_id}b\x07\x62ot_key\x12|\n\x0bOpenAccount\x12!.bottrading.v1.OpenAccountRequest\x1a\".bottrading.v1.OpenAccountResponse\"&\x88\xb5\x18\x02\x90\xb5\x18\xc9\x01\x82\xd3\xe4\x93\x02\x17\"\t/accounts:\x01*b\x07\x61\x63\x63ount\x12x\n\x0cListAccounts\x12\".bottrading.v1.ListAccountsRequest\x1a#.bottrading.v1.ListAccountsResponse\"\x1f\x88\xb5\x18\x02\x82\xd3\xe4\x93\x02\x15\x12\t/accountsb\x08\x61\x63\x63ounts\x12\x8d\x01\n\x0cResetAccount\x12\".bottrading.v1.ResetAccountRequest\x1a#.bottrading.v1.ResetAccountResponse\"4\x88\xb5\x18\x02\x82\xd3\xe4\x93\x02*\"\x1c/accounts/{account_id}/reset:\x01*b\x07\x61\x63\x63ount\x12\x9e\x01\n\x0fSetTradingState\x12%.bottrading.v1.SetTradingStateRequest\x1a&.bottrading.v1.SetTradingStateResponse\"<\x88\xb5\x18\x02\x82\xd3\xe4\x93\x02\x32\"$/accounts/{account_id}/trading-state:\x01*b\x07\x61\x63\x63ount\x12\x9a\x01\n\rSetGuardRails\x12#.bottrading.v1.SetGuardRailsRequest\x1a$.bottrading.v1.SetGuardRailsResponse\">\x88\xb5\x18\x02\x82\xd3\xe4\x93\x02\x34\"\"/accounts/{account_id}/guard-rails:\x01*b\x0bguard_rails\x12\x81\x01\n\x07\x44\x65posit\x12\x1d.bottrading.v1.DepositRequest\x1a\x1e.bottrading.v1.DepositResponse\"7\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02-\"\x1f/accounts/{account_id}/deposits:\x01*b\x07\x61\x63\x63ountb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +39,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CREATEBOTKEYREQUEST'].fields_by_name['label']._loaded_options = None
   _globals['_CREATEBOTKEYREQUEST'].fields_by_name['label']._serialized_options = b'\342A\001\002'
+  _globals['_CREATEBOTKEYREQUEST'].fields_by_name['order_notional_max']._loaded_options = None
+  _globals['_CREATEBOTKEYREQUEST'].fields_by_name['order_notional_max']._serialized_options = b'\230\265\030\001'
   _globals['_REVOKEBOTKEYREQUEST'].fields_by_name['key_id']._loaded_options = None
   _globals['_REVOKEBOTKEYREQUEST'].fields_by_name['key_id']._serialized_options = b'\342A\001\002'
   _globals['_RESETACCOUNTREQUEST'].fields_by_name['account_id']._loaded_options = None
@@ -46,6 +49,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETTRADINGSTATEREQUEST'].fields_by_name['account_id']._serialized_options = b'\342A\001\002'
   _globals['_SETTRADINGSTATEREQUEST'].fields_by_name['trading_state']._loaded_options = None
   _globals['_SETTRADINGSTATEREQUEST'].fields_by_name['trading_state']._serialized_options = b'\342A\001\002'
+  _globals['_SETGUARDRAILSREQUEST'].fields_by_name['account_id']._loaded_options = None
+  _globals['_SETGUARDRAILSREQUEST'].fields_by_name['account_id']._serialized_options = b'\342A\001\002'
+  _globals['_SETGUARDRAILSREQUEST'].fields_by_name['order_notional_max']._loaded_options = None
+  _globals['_SETGUARDRAILSREQUEST'].fields_by_name['order_notional_max']._serialized_options = b'\230\265\030\001'
+  _globals['_SETGUARDRAILSREQUEST'].fields_by_name['position_share_max']._loaded_options = None
+  _globals['_SETGUARDRAILSREQUEST'].fields_by_name['position_share_max']._serialized_options = b'\230\265\030\001'
+  _globals['_SETGUARDRAILSREQUEST'].fields_by_name['daily_loss_max']._loaded_options = None
+  _globals['_SETGUARDRAILSREQUEST'].fields_by_name['daily_loss_max']._serialized_options = b'\230\265\030\001'
   _globals['_DEPOSITREQUEST'].fields_by_name['account_id']._loaded_options = None
   _globals['_DEPOSITREQUEST'].fields_by_name['account_id']._serialized_options = b'\342A\001\002'
   _globals['_DEPOSITREQUEST'].fields_by_name['amount']._loaded_options = None
@@ -64,40 +75,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KEYMANAGEMENT'].methods_by_name['ResetAccount']._serialized_options = b'\210\265\030\002\202\323\344\223\002*\"\034/accounts/{account_id}/reset:\001*b\007account'
   _globals['_KEYMANAGEMENT'].methods_by_name['SetTradingState']._loaded_options = None
   _globals['_KEYMANAGEMENT'].methods_by_name['SetTradingState']._serialized_options = b'\210\265\030\002\202\323\344\223\0022\"$/accounts/{account_id}/trading-state:\001*b\007account'
+  _globals['_KEYMANAGEMENT'].methods_by_name['SetGuardRails']._loaded_options = None
+  _globals['_KEYMANAGEMENT'].methods_by_name['SetGuardRails']._serialized_options = b'\210\265\030\002\202\323\344\223\0024\"\"/accounts/{account_id}/guard-rails:\001*b\013guard_rails'
   _globals['_KEYMANAGEMENT'].methods_by_name['Deposit']._loaded_options = None
   _globals['_KEYMANAGEMENT'].methods_by_name['Deposit']._serialized_options = b'\210\265\030\003\202\323\344\223\002-\"\037/accounts/{account_id}/deposits:\001*b\007account'
-  _globals['_CREATEBOTKEYREQUEST']._serialized_start=207
-  _globals['_CREATEBOTKEYREQUEST']._serialized_end=289
-  _globals['_CREATEBOTKEYRESPONSE']._serialized_start=291
-  _globals['_CREATEBOTKEYRESPONSE']._serialized_end=356
-  _globals['_LISTBOTKEYSREQUEST']._serialized_start=358
-  _globals['_LISTBOTKEYSREQUEST']._serialized_end=378
-  _globals['_LISTBOTKEYSRESPONSE']._serialized_start=380
-  _globals['_LISTBOTKEYSRESPONSE']._serialized_end=442
-  _globals['_REVOKEBOTKEYREQUEST']._serialized_start=444
-  _globals['_REVOKEBOTKEYREQUEST']._serialized_end=487
-  _globals['_REVOKEBOTKEYRESPONSE']._serialized_start=489
-  _globals['_REVOKEBOTKEYRESPONSE']._serialized_end=551
-  _globals['_OPENACCOUNTREQUEST']._serialized_start=553
-  _globals['_OPENACCOUNTREQUEST']._serialized_end=573
-  _globals['_OPENACCOUNTRESPONSE']._serialized_start=575
-  _globals['_OPENACCOUNTRESPONSE']._serialized_end=637
-  _globals['_LISTACCOUNTSREQUEST']._serialized_start=639
-  _globals['_LISTACCOUNTSREQUEST']._serialized_end=660
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=662
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=726
-  _globals['_RESETACCOUNTREQUEST']._serialized_start=728
-  _globals['_RESETACCOUNTREQUEST']._serialized_end=775
-  _globals['_RESETACCOUNTRESPONSE']._serialized_start=777
-  _globals['_RESETACCOUNTRESPONSE']._serialized_end=840
-  _globals['_SETTRADINGSTATEREQUEST']._serialized_start=842
-  _globals['_SETTRADINGSTATEREQUEST']._serialized_end=950
-  _globals['_SETTRADINGSTATERESPONSE']._serialized_start=952
-  _globals['_SETTRADINGSTATERESPONSE']._serialized_end=1018
-  _globals['_DEPOSITREQUEST']._serialized_start=1020
-  _globals['_DEPOSITREQUEST']._serialized_end=1088
-  _globals['_DEPOSITRESPONSE']._serialized_start=1090
-  _globals['_DEPOSITRESPONSE']._serialized_end=1148
-  _globals['_KEYMANAGEMENT']._serialized_start=1151
-  _globals['_KEYMANAGEMENT']._serialized_end=2217
+  _globals['_CREATEBOTKEYREQUEST']._serialized_start=240
+  _globals['_CREATEBOTKEYREQUEST']._serialized_end=505
+  _globals['_CREATEBOTKEYRESPONSE']._serialized_start=507
+  _globals['_CREATEBOTKEYRESPONSE']._serialized_end=572
+  _globals['_LISTBOTKEYSREQUEST']._serialized_start=574
+  _globals['_LISTBOTKEYSREQUEST']._serialized_end=594
+  _globals['_LISTBOTKEYSRESPONSE']._serialized_start=596
+  _globals['_LISTBOTKEYSRESPONSE']._serialized_end=658
+  _globals['_REVOKEBOTKEYREQUEST']._serialized_start=660
+  _globals['_REVOKEBOTKEYREQUEST']._serialized_end=703
+  _globals['_REVOKEBOTKEYRESPONSE']._serialized_start=705
+  _globals['_REVOKEBOTKEYRESPONSE']._serialized_end=767
+  _globals['_OPENACCOUNTREQUEST']._serialized_start=769
+  _globals['_OPENACCOUNTREQUEST']._serialized_end=789
+  _globals['_OPENACCOUNTRESPONSE']._serialized_start=791
+  _globals['_OPENACCOUNTRESPONSE']._serialized_end=853
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=855
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=876
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=878
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=942
+  _globals['_RESETACCOUNTREQUEST']._serialized_start=944
+  _globals['_RESETACCOUNTREQUEST']._serialized_end=991
+  _globals['_RESETACCOUNTRESPONSE']._serialized_start=993
+  _globals['_RESETACCOUNTRESPONSE']._serialized_end=1056
+  _globals['_SETTRADINGSTATEREQUEST']._serialized_start=1058
+  _globals['_SETTRADINGSTATEREQUEST']._serialized_end=1166
+  _globals['_SETTRADINGSTATERESPONSE']._serialized_start=1168
+  _globals['_SETTRADINGSTATERESPONSE']._serialized_end=1234
+  _globals['_SETGUARDRAILSREQUEST']._serialized_start=1237
+  _globals['_SETGUARDRAILSREQUEST']._serialized_end=1463
+  _globals['_SETGUARDRAILSRESPONSE']._serialized_start=1465
+  _globals['_SETGUARDRAILSRESPONSE']._serialized_end=1536
+  _globals['_DEPOSITREQUEST']._serialized_start=1538
+  _globals['_DEPOSITREQUEST']._serialized_end=1606
+  _globals['_DEPOSITRESPONSE']._serialized_start=1608
+  _globals['_DEPOSITRESPONSE']._serialized_end=1666
+  _globals['_KEYMANAGEMENT']._serialized_start=1669
+  _globals['_KEYMANAGEMENT']._serialized_end=2892
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ What a person does for their bots."""
 
 from bottrading.v1 import account_pb2 as _account_pb2
 from bottrading.v1 import bot_key_pb2 as _bot_key_pb2
+from bottrading.v1 import instrument_pb2 as _instrument_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -28,23 +29,52 @@ class CreateBotKeyRequest(_message.Message):
 
     LABEL_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    SCOPES_FIELD_NUMBER: _builtins.int
+    ALLOWED_SYMBOLS_FIELD_NUMBER: _builtins.int
+    ALLOWED_ASSET_TYPES_FIELD_NUMBER: _builtins.int
+    ORDER_NOTIONAL_MAX_FIELD_NUMBER: _builtins.int
     label: _builtins.str
     """The owner's name for the key, 1 to 64 printable characters."""
     account_id: _builtins.str
     """The account that the key trades on; left out: the person's first."""
+    order_notional_max: _builtins.str
+    """Largest value of one order of the key, in US dollars, positive, at most 2
+    decimals; left out: no limit.
+    """
+    @_builtins.property
+    def scopes(self) -> _containers.RepeatedScalarFieldContainer[_bot_key_pb2.KeyScope.ValueType]:
+        """What the key opens; left out: everything."""
+
+    @_builtins.property
+    def allowed_symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The only instruments that the key may trade, at most 100; left out: all."""
+
+    @_builtins.property
+    def allowed_asset_types(self) -> _containers.RepeatedScalarFieldContainer[_instrument_pb2.AssetType.ValueType]:
+        """The only kinds of instruments that the key may trade; left out: all."""
+
     def __init__(
         self,
         *,
         label: _builtins.str = ...,
         account_id: _builtins.str | None = ...,
+        scopes: _abc.Iterable[_bot_key_pb2.KeyScope.ValueType] | None = ...,
+        allowed_symbols: _abc.Iterable[_builtins.str] | None = ...,
+        allowed_asset_types: _abc.Iterable[_instrument_pb2.AssetType.ValueType] | None = ...,
+        order_notional_max: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "account_id", b"account_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_order_notional_max", b"_order_notional_max", "account_id", b"account_id", "order_notional_max", b"order_notional_max"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "account_id", b"account_id", "label", b"label"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_order_notional_max", b"_order_notional_max", "account_id", b"account_id", "allowed_asset_types", b"allowed_asset_types", "allowed_symbols", b"allowed_symbols", "label", b"label", "order_notional_max", b"order_notional_max", "scopes", b"scopes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__account_id: _TypeAlias = _typing.Literal["account_id"]  # noqa: Y015
     _WhichOneofArgType__account_id: _TypeAlias = _typing.Literal["_account_id", b"_account_id"]  # noqa: Y015
+    _WhichOneofReturnType__order_notional_max: _TypeAlias = _typing.Literal["order_notional_max"]  # noqa: Y015
+    _WhichOneofArgType__order_notional_max: _TypeAlias = _typing.Literal["_order_notional_max", b"_order_notional_max"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__account_id) -> _WhichOneofReturnType__account_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__order_notional_max) -> _WhichOneofReturnType__order_notional_max | None: ...
 
 Global___CreateBotKeyRequest: _TypeAlias = CreateBotKeyRequest  # noqa: Y015
 
@@ -336,6 +366,79 @@ class SetTradingStateResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetTradingStateResponse: _TypeAlias = SetTradingStateResponse  # noqa: Y015
+
+@_typing.final
+class SetGuardRailsRequest(_message.Message):
+    """Guard rails to set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    ORDER_NOTIONAL_MAX_FIELD_NUMBER: _builtins.int
+    POSITION_SHARE_MAX_FIELD_NUMBER: _builtins.int
+    DAILY_LOSS_MAX_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """The account."""
+    order_notional_max: _builtins.str
+    """Largest value of one order, in US dollars, positive, at most 2 decimals."""
+    position_share_max: _builtins.str
+    """Largest share of the equity that one position may become, in percent, above 0,
+    at most 100 and 2 decimals.
+    """
+    daily_loss_max: _builtins.str
+    """Loss since 00:00 UTC after which only sales pass, in US dollars, positive, at
+    most 2 decimals.
+    """
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        order_notional_max: _builtins.str | None = ...,
+        position_share_max: _builtins.str | None = ...,
+        daily_loss_max: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_daily_loss_max", b"_daily_loss_max", "_order_notional_max", b"_order_notional_max", "_position_share_max", b"_position_share_max", "daily_loss_max", b"daily_loss_max", "order_notional_max", b"order_notional_max", "position_share_max", b"position_share_max"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_loss_max", b"_daily_loss_max", "_order_notional_max", b"_order_notional_max", "_position_share_max", b"_position_share_max", "account_id", b"account_id", "daily_loss_max", b"daily_loss_max", "order_notional_max", b"order_notional_max", "position_share_max", b"position_share_max"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__daily_loss_max: _TypeAlias = _typing.Literal["daily_loss_max"]  # noqa: Y015
+    _WhichOneofArgType__daily_loss_max: _TypeAlias = _typing.Literal["_daily_loss_max", b"_daily_loss_max"]  # noqa: Y015
+    _WhichOneofReturnType__order_notional_max: _TypeAlias = _typing.Literal["order_notional_max"]  # noqa: Y015
+    _WhichOneofArgType__order_notional_max: _TypeAlias = _typing.Literal["_order_notional_max", b"_order_notional_max"]  # noqa: Y015
+    _WhichOneofReturnType__position_share_max: _TypeAlias = _typing.Literal["position_share_max"]  # noqa: Y015
+    _WhichOneofArgType__position_share_max: _TypeAlias = _typing.Literal["_position_share_max", b"_position_share_max"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__daily_loss_max) -> _WhichOneofReturnType__daily_loss_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__order_notional_max) -> _WhichOneofReturnType__order_notional_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__position_share_max) -> _WhichOneofReturnType__position_share_max | None: ...
+
+Global___SetGuardRailsRequest: _TypeAlias = SetGuardRailsRequest  # noqa: Y015
+
+@_typing.final
+class SetGuardRailsResponse(_message.Message):
+    """The guard rails after the change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GUARD_RAILS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def guard_rails(self) -> _account_pb2.GuardRails:
+        """The guard rails."""
+
+    def __init__(
+        self,
+        *,
+        guard_rails: _account_pb2.GuardRails | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["guard_rails", b"guard_rails"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guard_rails", b"guard_rails"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetGuardRailsResponse: _TypeAlias = SetGuardRailsResponse  # noqa: Y015
 
 @_typing.final
 class DepositRequest(_message.Message):

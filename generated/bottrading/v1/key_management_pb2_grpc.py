@@ -74,6 +74,11 @@ class KeyManagementStub:
                 request_serializer=bottrading_dot_v1_dot_key__management__pb2.SetTradingStateRequest.SerializeToString,
                 response_deserializer=bottrading_dot_v1_dot_key__management__pb2.SetTradingStateResponse.FromString,
                 _registered_method=True)
+        self.SetGuardRails = channel.unary_unary(
+                '/bottrading.v1.KeyManagement/SetGuardRails',
+                request_serializer=bottrading_dot_v1_dot_key__management__pb2.SetGuardRailsRequest.SerializeToString,
+                response_deserializer=bottrading_dot_v1_dot_key__management__pb2.SetGuardRailsResponse.FromString,
+                _registered_method=True)
         self.Deposit = channel.unary_unary(
                 '/bottrading.v1.KeyManagement/Deposit',
                 request_serializer=bottrading_dot_v1_dot_key__management__pb2.DepositRequest.SerializeToString,
@@ -144,6 +149,13 @@ class KeyManagementServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetGuardRails(self, request, context):
+        """Sets the guard rails of an account; a limit that is left out is lifted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Deposit(self, request, context):
         """Adds virtual money to an account.
         """
@@ -188,6 +200,11 @@ def add_KeyManagementServicer_to_server(servicer, server):
                     servicer.SetTradingState,
                     request_deserializer=bottrading_dot_v1_dot_key__management__pb2.SetTradingStateRequest.FromString,
                     response_serializer=bottrading_dot_v1_dot_key__management__pb2.SetTradingStateResponse.SerializeToString,
+            ),
+            'SetGuardRails': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetGuardRails,
+                    request_deserializer=bottrading_dot_v1_dot_key__management__pb2.SetGuardRailsRequest.FromString,
+                    response_serializer=bottrading_dot_v1_dot_key__management__pb2.SetGuardRailsResponse.SerializeToString,
             ),
             'Deposit': grpc.unary_unary_rpc_method_handler(
                     servicer.Deposit,
@@ -389,6 +406,33 @@ class KeyManagement:
             '/bottrading.v1.KeyManagement/SetTradingState',
             bottrading_dot_v1_dot_key__management__pb2.SetTradingStateRequest.SerializeToString,
             bottrading_dot_v1_dot_key__management__pb2.SetTradingStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetGuardRails(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bottrading.v1.KeyManagement/SetGuardRails',
+            bottrading_dot_v1_dot_key__management__pb2.SetGuardRailsRequest.SerializeToString,
+            bottrading_dot_v1_dot_key__management__pb2.SetGuardRailsResponse.FromString,
             options,
             channel_credentials,
             insecure,

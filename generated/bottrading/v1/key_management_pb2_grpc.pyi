@@ -63,6 +63,8 @@ class KeyManagementStub:
     """Sets which orders an account accepts. HALTED also cancels all live orders in
     the same transaction.
     """
+    SetGuardRails: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.SetGuardRailsRequest, _key_management_pb2.SetGuardRailsResponse]
+    """Sets the guard rails of an account; a limit that is left out is lifted."""
     Deposit: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.DepositRequest, _key_management_pb2.DepositResponse]
     """Adds virtual money to an account."""
 
@@ -101,6 +103,8 @@ class KeyManagementAsyncStub(KeyManagementStub):
     """Sets which orders an account accepts. HALTED also cancels all live orders in
     the same transaction.
     """
+    SetGuardRails: _aio.UnaryUnaryMultiCallable[_key_management_pb2.SetGuardRailsRequest, _key_management_pb2.SetGuardRailsResponse]  # type: ignore[assignment]
+    """Sets the guard rails of an account; a limit that is left out is lifted."""
     Deposit: _aio.UnaryUnaryMultiCallable[_key_management_pb2.DepositRequest, _key_management_pb2.DepositResponse]  # type: ignore[assignment]
     """Adds virtual money to an account."""
 
@@ -178,6 +182,14 @@ class KeyManagementServicer(metaclass=_abc_1.ABCMeta):
         """Sets which orders an account accepts. HALTED also cancels all live orders in
         the same transaction.
         """
+
+    @_abc_1.abstractmethod
+    def SetGuardRails(
+        self,
+        request: _key_management_pb2.SetGuardRailsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_key_management_pb2.SetGuardRailsResponse, _abc.Awaitable[_key_management_pb2.SetGuardRailsResponse]]:
+        """Sets the guard rails of an account; a limit that is left out is lifted."""
 
     @_abc_1.abstractmethod
     def Deposit(

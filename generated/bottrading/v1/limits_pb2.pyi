@@ -3,6 +3,8 @@
 isort:skip_file
 Everything that limits an account, as data."""
 
+from bottrading.v1 import account_pb2 as _account_pb2
+from bottrading.v1 import bot_key_pb2 as _bot_key_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -28,6 +30,8 @@ class Limits(_message.Message):
     API_CALLS_FIELD_NUMBER: _builtins.int
     BOT_KEYS_FIELD_NUMBER: _builtins.int
     OPEN_ORDERS_FIELD_NUMBER: _builtins.int
+    GUARD_RAILS_FIELD_NUMBER: _builtins.int
+    BOT_KEY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def orders(self) -> Global___RateLimit:
         """Orders placed or replaced within 60 seconds."""
@@ -48,6 +52,14 @@ class Limits(_message.Message):
     def open_orders(self) -> Global___Quota:
         """Live orders of the account."""
 
+    @_builtins.property
+    def guard_rails(self) -> _account_pb2.GuardRails:
+        """Limits that the owner set on the account."""
+
+    @_builtins.property
+    def bot_key(self) -> _bot_key_pb2.BotKey:
+        """The key that asks, with what it may do."""
+
     def __init__(
         self,
         *,
@@ -56,10 +68,12 @@ class Limits(_message.Message):
         api_calls: Global___Quota | None = ...,
         bot_keys: Global___Quota | None = ...,
         open_orders: Global___Quota | None = ...,
+        guard_rails: _account_pb2.GuardRails | None = ...,
+        bot_key: _bot_key_pb2.BotKey | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["api_calls", b"api_calls", "bot_keys", b"bot_keys", "open_orders", b"open_orders", "orders", b"orders", "requests", b"requests"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["api_calls", b"api_calls", "bot_key", b"bot_key", "bot_keys", b"bot_keys", "guard_rails", b"guard_rails", "open_orders", b"open_orders", "orders", b"orders", "requests", b"requests"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_calls", b"api_calls", "bot_keys", b"bot_keys", "open_orders", b"open_orders", "orders", b"orders", "requests", b"requests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_calls", b"api_calls", "bot_key", b"bot_key", "bot_keys", b"bot_keys", "guard_rails", b"guard_rails", "open_orders", b"open_orders", "orders", b"orders", "requests", b"requests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

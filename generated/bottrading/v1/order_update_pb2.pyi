@@ -81,6 +81,8 @@ class _AccountUpdateTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Acc
     """The account starts anew with `amount`."""
     ACCOUNT_UPDATE_TYPE_TRADING_STATE: _AccountUpdateType.ValueType  # 4
     """The trading state changed."""
+    ACCOUNT_UPDATE_TYPE_SETTLED: _AccountUpdateType.ValueType  # 5
+    """An option that the account held expired and became money; `settlement` is set."""
 
 class AccountUpdateType(_AccountUpdateType, metaclass=_AccountUpdateTypeEnumTypeWrapper):
     """What happened to an account."""
@@ -95,6 +97,8 @@ ACCOUNT_UPDATE_TYPE_RESET: AccountUpdateType.ValueType  # 3
 """The account starts anew with `amount`."""
 ACCOUNT_UPDATE_TYPE_TRADING_STATE: AccountUpdateType.ValueType  # 4
 """The trading state changed."""
+ACCOUNT_UPDATE_TYPE_SETTLED: AccountUpdateType.ValueType  # 5
+"""An option that the account held expired and became money; `settlement` is set."""
 Global___AccountUpdateType: _TypeAlias = AccountUpdateType  # noqa: Y015
 
 @_typing.final
@@ -132,6 +136,46 @@ class OrderUpdate(_message.Message):
 Global___OrderUpdate: _TypeAlias = OrderUpdate  # noqa: Y015
 
 @_typing.final
+class Settlement(_message.Message):
+    """An expired option that became money."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    REALIZED_PNL_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    """The option."""
+    quantity: _builtins.str
+    """Quantity that was held, 8 decimals."""
+    price: _builtins.str
+    """What one unit pays, in US dollars, 8 decimals: the difference between the
+    price of the underlying and the strike, zero when exercise pays nothing.
+    """
+    amount: _builtins.str
+    """Money that came in, in US dollars, 2 decimals."""
+    realized_pnl: _builtins.str
+    """`amount` less cost and buy fees of the position, in US dollars, 2 decimals."""
+    def __init__(
+        self,
+        *,
+        symbol: _builtins.str = ...,
+        quantity: _builtins.str = ...,
+        price: _builtins.str = ...,
+        amount: _builtins.str = ...,
+        realized_pnl: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "price", b"price", "quantity", b"quantity", "realized_pnl", b"realized_pnl", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Settlement: _TypeAlias = Settlement  # noqa: Y015
+
+@_typing.final
 class AccountUpdate(_message.Message):
     """One change of an account."""
 
@@ -141,6 +185,7 @@ class AccountUpdate(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     BALANCE_FIELD_NUMBER: _builtins.int
     TRADING_STATE_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_FIELD_NUMBER: _builtins.int
     type: Global___AccountUpdateType.ValueType
     """What happened."""
     amount: _builtins.str
@@ -149,6 +194,10 @@ class AccountUpdate(_message.Message):
     """Money after the change, in US dollars, 2 decimals."""
     trading_state: _account_pb2.TradingState.ValueType
     """Trading state after the change."""
+    @_builtins.property
+    def settlement(self) -> Global___Settlement:
+        """What was settled, when something was."""
+
     def __init__(
         self,
         *,
@@ -156,10 +205,11 @@ class AccountUpdate(_message.Message):
         amount: _builtins.str | None = ...,
         balance: _builtins.str = ...,
         trading_state: _account_pb2.TradingState.ValueType = ...,
+        settlement: Global___Settlement | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount", "settlement", b"settlement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount", "balance", b"balance", "trading_state", b"trading_state", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount", "balance", b"balance", "settlement", b"settlement", "trading_state", b"trading_state", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__amount: _TypeAlias = _typing.Literal["amount"]  # noqa: Y015
     _WhichOneofArgType__amount: _TypeAlias = _typing.Literal["_amount", b"_amount"]  # noqa: Y015

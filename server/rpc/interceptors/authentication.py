@@ -8,7 +8,7 @@ from enum import Enum
 import orjson
 
 from server.domain.errors import Reason, Refusal
-from server.domain.user import Identity
+from server.domain.user import Identity, Scope
 from server.engine.client import RETRY_SECONDS, Engine
 from server.engine.frames import Method as EngineMethod
 from server.engine.frames import encode_identity
@@ -55,6 +55,7 @@ METHOD_POLICY: dict[str, Credential] = {
     "/bottrading.v1.KeyManagement/ListAccounts": Credential.USER_TOKEN,
     "/bottrading.v1.KeyManagement/ResetAccount": Credential.USER_TOKEN,
     "/bottrading.v1.KeyManagement/SetTradingState": Credential.USER_TOKEN,
+    "/bottrading.v1.KeyManagement/SetGuardRails": Credential.USER_TOKEN,
     "/bottrading.v1.KeyManagement/Deposit": Credential.OPERATOR_TOKEN,
     "/bottrading.v1.MarketData/GetQuote": Credential.BOT_KEY,
     "/bottrading.v1.MarketData/BatchGetQuotes": Credential.BOT_KEY,
@@ -65,6 +66,12 @@ METHOD_POLICY: dict[str, Credential] = {
     "/bottrading.v1.MarketData/PublishQuotes": Credential.OPERATOR_TOKEN,
 }
 """Who may call what. A method that is missing here can be called by nobody."""
+
+TRADE_METHODS = frozenset(
+    f"/bottrading.v1.BotTrading/{name}"
+    for name in ("PlaceOrder", "ReplaceOrder", "CancelOrder", "CancelAllOrders")
+)
+"""Calls of BotTrading for a key with the scope TRADE; the others are for READ."""
 
 KEY_INVALID = "The bot key is missing, malformed, unknown or revoked."
 """Never told which, so that guessing teaches nothing."""
@@ -91,6 +98,7 @@ class Authentication:
     def wrap(self, method: Method, proceed: Handler) -> Handler:
         """Return a handler that knows its caller."""
         credential = METHOD_POLICY.get(method.path)
+        scope = _scope(method)
         takes_key = credential in (Credential.BOT_KEY, Credential.BOT_KEY_OR_TICKET)
 
         async def handle(call: Call) -> bytes:
@@ -99,6 +107,11 @@ class Authentication:
             key, token = _credentials(call)
             if takes_key:
                 call.principal = await self._bot(key, token)
+                if scope is not None and scope not in call.principal.scopes:
+                    raise refuse(
+                        Reason.KEY_SCOPE_MISSING,
+                        f"This call takes a bot key with the scope {scope.value}.",
+                    )
             else:
                 call.principal = await self._person(
                     key, token, operator=credential is Credential.OPERATOR_TOKEN
@@ -164,6 +177,13 @@ class Authentication:
             self._users.clear()
         known = self._users[who] = KnownUser(identity, user_id, account_id)
         return known
+
+
+def _scope(method: Method) -> Scope | None:
+    """Return the scope that a key needs for a call; market data is open to every key."""
+    if method.service != "BotTrading":
+        return None
+    return Scope.TRADE if method.path in TRADE_METHODS else Scope.READ
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,262 @@
+"""Orders: placing, previewing, replacing and cancelling them within a unit of work."""
+
+from server.application.commands import (
+    CancelAllOrders,
+    Cancelled,
+    CancelOrder,
+    Placed,
+    PlaceOrder,
+    Previewed,
+    PreviewOrder,
+    Replaced,
+    ReplaceOrder,
+)
+from server.application.market_feed import MarketFeed
+from server.application.ports import Chance, UnitOfWork
+from server.domain.errors import Reason, Refusal, Violation, refuse_fields
+from server.domain.instrument import Instrument
+from server.domain.order import Order, OrderStatus, OrderTicket, Side, StatusReason
+from server.domain.risk import UNGUARDED, Exposure, Guard, Rejection
+from server.domain.trading import (
+    Replacement,
+    cancel,
+    expire,
+    is_overdue,
+    place,
+    preview,
+    replace,
+)
+from server.domain.valuation import total_equity, value
+from server.domain.values import DAY, Micros, format_units
+
+ORDER_NOT_FOUND = Refusal(reason=Reason.ORDER_NOT_FOUND, message="There is no such order.")
+
+
+class Orders:
+    """What bots do with orders; each method decides one command."""
+
+    def __init__(self, feed: MarketFeed, chance: Chance) -> None:
+        self._feed = feed
+        self._chance = chance
+
+    def place(self, command: PlaceOrder, unit: UnitOfWork, now: Micros) -> Placed | Refusal:
+        """Place an order, or answer again the one that an earlier call placed."""
+        ticket = command.ticket
+        instrument = self._instrument(ticket.symbol)
+        refusal = _not_allowed(ticket.bot_key_id, instrument, unit)
+        if refusal is not None:
+            return refusal
+        if ticket.client_order_id is not None:
+            earlier = unit.order_by_client_id(ticket.account_id, ticket.client_order_id)
+            if earlier is not None:
+                return _replay(earlier, ticket.fingerprint)
+        decision = place(
+            ticket,
+            unit.account(ticket.account_id),
+            unit.position(ticket.account_id, ticket.symbol),
+            self._feed.market(instrument, now),
+            self._chance.new_id,
+            self._guard(ticket, unit, now),
+        )
+        unit.keep(decision)
+        return Placed(decision.order, replayed=False)
+
+    def preview(self, command: PreviewOrder, unit: UnitOfWork, now: Micros) -> Previewed | Refusal:
+        """Tell what placing an order would do; nothing is kept."""
+        ticket = command.ticket
+        instrument = self._instrument(ticket.symbol)
+        refusal = _not_allowed(ticket.bot_key_id, instrument, unit)
+        if refusal is not None:
+            return refusal
+        found = preview(
+            ticket,
+            unit.account(ticket.account_id),
+            unit.position(ticket.account_id, ticket.symbol),
+            self._feed.market(instrument, now),
+            self._guard(ticket, unit, now),
+        )
+        return Previewed(found)
+
+    def replace(self, command: ReplaceOrder, unit: UnitOfWork, now: Micros) -> Replaced | Refusal:
+        """Give a live order new values."""
+        order = unit.order(command.account_id, command.order_id)
+        if order is None:
+            return ORDER_NOT_FOUND
+        instrument = self._instrument(order.symbol)
+        refusal = (
+            _not_allowed(command.bot_key_id, instrument, unit)
+            or _wrong_values(order, command.wanted, instrument)
+            or _not_live(order, "replaced", now)
+        )
+        if refusal is not None:
+            return refusal
+        quantity = command.wanted.quantity
+        if quantity is not None and quantity <= order.filled_quantity:
+            return Refusal(
+                reason=Reason.QUANTITY_ALREADY_FILLED,
+                message=f"{format_units(order.filled_quantity)} are filled already; quantity is"
+                " the total and must be more.",
+            )
+        decision = replace(
+            order,
+            command.wanted,
+            unit.account(order.account_id),
+            unit.position(order.account_id, order.symbol),
+            self._feed.market(instrument, now),
+            self._chance.new_id,
+            self._guard(command, unit, now, order),
+        )
+        if isinstance(decision, Rejection):
+            return Refusal(reason=decision.reason, message=decision.message)
+        unit.keep(decision)
+        return Replaced(decision.order)
+
+    def cancel(self, command: CancelOrder, unit: UnitOfWork, now: Micros) -> Cancelled | Refusal:
+        """Cancel a live order; one that is cancelled is answered again."""
+        order = unit.order(command.account_id, command.order_id)
+        if order is None:
+            return ORDER_NOT_FOUND
+        if order.status is OrderStatus.CANCELLED:
+            return Cancelled((order,))
+        if not order.status.is_live:
+            return _refuse_ended(order, "cancelled")
+        return Cancelled((end(order, unit, now, StatusReason.REQUESTED),))
+
+    def cancel_all(self, command: CancelAllOrders, unit: UnitOfWork, now: Micros) -> Cancelled:
+        """Cancel the live orders of an account, or those of one symbol."""
+        return Cancelled(
+            end_all(command.account_id, command.symbol, unit, now, StatusReason.REQUESTED)
+        )
+
+    def _instrument(self, symbol: str) -> Instrument:
+        found = self._feed.instruments.find(symbol)
+        assert found is not None, f"{symbol} was checked or has orders, and is no instrument"
+        return found
+
+    def _guard(
+        self, asks: OrderTicket | ReplaceOrder, unit: UnitOfWork, now: Micros,
+        replaced: Order | None = None,
+    ) -> Guard:  # fmt: skip
+        """Return what guards an order; `replaced` is the order as it was, to be left out."""
+        limit = unit.permissions(asks.bot_key_id).order_notional_max
+        rails = unit.account(asks.account_id).guard_rails
+        if not rails.need_exposure:
+            return UNGUARDED if limit is None else Guard(order_notional_max=limit)
+        symbol = asks.symbol if isinstance(asks, OrderTicket) else None
+        if replaced is not None:
+            symbol = replaced.symbol
+        assert symbol is not None
+        return Guard(
+            order_notional_max=limit,
+            exposure=self._exposure(asks.account_id, symbol, unit, now, replaced),
+        )
+
+    def _exposure(
+        self, account_id: str, symbol: str, unit: UnitOfWork, now: Micros, replaced: Order | None
+    ) -> Exposure:
+        account = unit.account(account_id)
+        valued = []
+        for position in unit.positions(account_id):
+            quote = self._feed.board.get(position.symbol)
+            instrument = self._instrument(position.symbol)
+            valued.append(value(position, instrument, quote, fresh=False))
+        held = sum(item.market_value for item in valued if item.position.symbol == symbol)
+        ordered = sum(
+            order.reserved
+            for order in unit.live_orders(account_id, symbol)
+            if order.side is Side.BUY and (replaced is None or order.id != replaced.id)
+        )
+        before = unit.equity_before(account_id, now // DAY * DAY)
+        return Exposure(
+            equity=total_equity(account.balance, valued),
+            equity_at_day_start=account.deposits if before is None else before,
+            at_stake=held + ordered,
+        )
+
+
+def end(order: Order, unit: UnitOfWork, now: Micros, reason: StatusReason) -> Order:
+    """End a live order and keep that; one whose time is over expires instead."""
+    account = unit.account(order.account_id)
+    position = unit.position(order.account_id, order.symbol)
+    if is_overdue(order, now):
+        decision = expire(order, account, position, now)
+    else:
+        decision = cancel(order, account, position, now, reason)
+    unit.keep(decision)
+    return decision.order
+
+
+def end_all(
+    account_id: str, symbol: str | None, unit: UnitOfWork, now: Micros, reason: StatusReason
+) -> tuple[Order, ...]:
+    """End the live orders of an account, newest first, and return them."""
+    live = unit.live_orders(account_id, symbol)
+    unit.preload([(order.account_id, order.symbol) for order in live], [])
+    return tuple(end(order, unit, now, reason) for order in live)
+
+
+def _not_allowed(key_id: str, instrument: Instrument, unit: UnitOfWork) -> Refusal | None:
+    if unit.permissions(key_id).allow(instrument):
+        return None
+    return Refusal(
+        reason=Reason.INSTRUMENT_NOT_ALLOWED,
+        message=f"This bot key may not trade {instrument.symbol}; its owner made it for other"
+        " instruments.",
+    )
+
+
+def _wrong_values(order: Order, wanted: Replacement, instrument: Instrument) -> Refusal | None:
+    found: list[Violation] = []
+    if wanted.quantity is not None and wanted.quantity % instrument.quantity_step:
+        found.append(
+            Violation(
+                "quantity", Reason.QUANTITY_OFF_STEP,
+                f"quantity must be a multiple of {format_units(instrument.quantity_step)}"
+                f" for {instrument.symbol}.",
+            )
+        )  # fmt: skip
+    prices = (
+        ("limit_price", wanted.limit_price, order.limit_price, Reason.LIMIT_PRICE_NOT_ALLOWED),
+        ("stop_price", wanted.stop_price, order.stop_price, Reason.STOP_PRICE_NOT_ALLOWED),
+    )
+    for name, price, current, not_allowed in prices:
+        if price is None:
+            continue
+        if current is None:
+            kind = order.order_type.value
+            found.append(Violation(name, not_allowed, f"{kind} orders take no {name}."))
+        elif price % instrument.price_tick:
+            tick = format_units(instrument.price_tick)
+            message = f"{name} must be a multiple of {tick} for {instrument.symbol}."
+            found.append(Violation(name, Reason.PRICE_OFF_TICK, message))
+    if wanted.stop_price not in (None, order.stop_price) and order.triggered_at is not None:
+        message = "The order is triggered for good; its stop_price cannot change any more."
+        found.append(Violation("stop_price", Reason.STOP_PRICE_NOT_ALLOWED, message))
+    return refuse_fields(found) if found else None
+
+
+def _not_live(order: Order, verb: str, now: Micros) -> Refusal | None:
+    if not order.status.is_live:
+        return _refuse_ended(order, verb)
+    if is_overdue(order, now):
+        return Refusal(
+            reason=Reason.ORDER_NOT_LIVE,
+            message=f"The order's time is over and it can no longer be {verb}.",
+        )
+    return None
+
+
+def _refuse_ended(order: Order, verb: str) -> Refusal:
+    return Refusal(
+        reason=Reason.ORDER_NOT_LIVE,
+        message=f"The order is {order.status.value} and can no longer be {verb}.",
+    )
+
+
+def _replay(earlier: Order, fingerprint: str) -> Placed | Refusal:
+    if earlier.fingerprint == fingerprint:
+        return Placed(earlier, replayed=True)
+    return Refusal(
+        reason=Reason.CLIENT_ORDER_ID_REUSED,
+        message="The client_order_id already names a different order; use a new one.",
+    )

@@ -1,0 +1,91 @@
+"""Timekeeping: what happens because time passes: expiry, settlement, due quotes, snapshots."""
+
+from server.application.commands import Doorbell, TimePassed
+from server.application.market_feed import MarketFeed, left_out_if_impossible
+from server.application.orders import end
+from server.application.ports import UnitOfWork
+from server.domain.account_changes import settle
+from server.domain.instrument import Instrument
+from server.domain.order import StatusReason
+from server.domain.valuation import total_equity, value
+from server.domain.values import DAY, Micros
+
+SNAPSHOT_BEFORE_MIDNIGHT: Micros = 2_000_000
+"""The last snapshot of a day is due this long before the day ends."""
+
+
+class Timekeeping:
+    """Lets time pass on the market; nothing here is asked for by a caller."""
+
+    def __init__(self, feed: MarketFeed, snapshot_interval: Micros) -> None:
+        self._feed = feed
+        self._snapshot_interval = snapshot_interval
+        self._snapshot_due: Micros = 0
+        self._settled_day = 0
+
+    def pass_time(self, unit: UnitOfWork, now: Micros, doorbells: list[Doorbell]) -> None:
+        """Do what became due, moment by moment."""
+        source = self._feed.source
+        steps = source.poll(now)
+        unit.on_rollback(source.take_back)
+        for step in steps:
+            self._feed.expire(unit, step.time)
+            self._settle(unit, step.time)
+            self._feed.apply_and_ring(step.quotes, unit, step.time, doorbells)
+            if step.time >= self._snapshot_due:
+                self._snapshot(unit, step.time)
+        self._feed.store(unit)
+        digest = source.replay_digest
+        if digest is not None:
+            unit.store_replay(digest, steps[-1].time)
+            doorbells.append(TimePassed(steps[-1].time))
+
+    def _settle(self, unit: UnitOfWork, now: Micros) -> None:
+        """Turn options that expired into money, at the last price of what they are on."""
+        day = now // DAY
+        if day == self._settled_day:
+            return
+        before, self._settled_day = self._settled_day, day
+        unit.on_rollback(lambda: setattr(self, "_settled_day", before))
+        expired = self._expired(unit, now)
+        for order in unit.live_orders_of(list(expired)):
+            with left_out_if_impossible(order.id):
+                end(order, unit, now, StatusReason.INSTRUMENT_EXPIRED)
+        for position in unit.positions_of(list(expired)):
+            instrument = expired[position.symbol]
+            assert instrument.option is not None
+            quote = self._feed.board.get(instrument.option.underlying)
+            if quote is None:
+                continue  # Nobody knows yet what it is worth.
+            with left_out_if_impossible(f"{position.symbol} of {position.account_id}"):
+                account = unit.account(position.account_id)
+                unit.keep_account(settle(account, position, instrument, quote.mark, now))
+
+    def _expired(self, unit: UnitOfWork, now: Micros) -> dict[str, Instrument]:
+        """Return the options in use that have expired, by symbol."""
+        expired = {}
+        for symbol in unit.symbols_in_use():
+            instrument = self._feed.instruments.find(symbol)
+            assert instrument is not None, f"{symbol} is in use and is no instrument"
+            if instrument.option is not None and instrument.option.expires_at <= now:
+                expired[symbol] = instrument
+        return expired
+
+    def _snapshot(self, unit: UnitOfWork, now: Micros) -> None:
+        """Record the equity of all accounts that have traded, also right before midnight UTC."""
+        points = []
+        for account_id, balance, positions in unit.traded_positions():
+            valued = []
+            for position in positions:
+                instrument = self._feed.instruments.find(position.symbol)
+                assert instrument is not None, f"{position.symbol} is held and is no instrument"
+                quote = self._feed.board.get(position.symbol)
+                valued.append(value(position, instrument, quote, fresh=False))
+            points.append((account_id, now, total_equity(balance, valued)))
+        unit.add_snapshots(points)
+        before, interval = self._snapshot_due, self._snapshot_interval
+        unit.on_rollback(lambda: setattr(self, "_snapshot_due", before))
+        day_end = (now // DAY + 1) * DAY - SNAPSHOT_BEFORE_MIDNIGHT
+        self._snapshot_due = (now // interval + 1) * interval
+        if now < day_end:
+            self._snapshot_due = min(self._snapshot_due, day_end)

@@ -1,0 +1,215 @@
+"""Posting: what fills, ends and other changes of an order do to its account, each an event."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from server.domain.account import Account, Position
+from server.domain.changes import changed
+from server.domain.costs import Costs
+from server.domain.events import Fill, OrderUpdated
+from server.domain.instrument import Instrument
+from server.domain.matching import Match
+from server.domain.order import Order, OrderUpdateType, Side, StatusReason, status_after
+from server.domain.quote import Quote
+from server.domain.reservation import fee_due, paid, reservation
+from server.domain.values import SCALE, Micros, Units, cents_down, cents_half_even
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """What an instrument's market is at the moment of a decision.
+
+    Orders execute while `is_open`. `quote` is None unless it is fresh; while the market is
+    closed it is the newest there is, to reckon with. `day_end` is when a DAY order of now
+    expires.
+    """
+
+    instrument: Instrument
+    quote: Quote | None
+    costs: Costs
+    now: Micros
+    day_end: Micros
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The state after something happened to one order, and the events that tell it."""
+
+    account: Account
+    position: Position
+    order: Order
+    events: tuple[OrderUpdated, ...] = ()
+
+
+def release(decision: Decision) -> Decision:
+    """Return the state as it is without what a live order holds back, with no event."""
+    account, position, order = decision.account, decision.position, decision.order
+    if order.side is Side.SELL:
+        position = changed(
+            position, reserved_quantity=position.reserved_quantity - order.leaves_quantity
+        )
+    return Decision(
+        account=changed(
+            account, reserved=account.reserved - order.reserved,
+            live_orders=account.live_orders - 1,
+        ),
+        position=position, order=changed(order, reserved=0), events=decision.events,
+    )  # fmt: skip
+
+
+def hold(decision: Decision, update: OrderUpdateType, market: Market) -> Decision:
+    """Hold back what an order may need, and tell that it was accepted or replaced."""
+    account, position, order = decision.account, decision.position, decision.order
+    if order.side is Side.BUY:
+        held = reservation(
+            order, account.buying_power, market.quote, market.instrument, market.costs
+        )
+        order = changed(order, reserved=held)
+    else:
+        position = changed(
+            position, reserved_quantity=position.reserved_quantity + order.leaves_quantity
+        )
+    return record(
+        Decision(account=account, position=position, order=order, events=decision.events),
+        update, market.now,
+        reserved=account.reserved + order.reserved, live_orders=account.live_orders + 1,
+    )  # fmt: skip
+
+
+def trigger(decision: Decision, market: Market) -> Decision:
+    """Make a stop active for good; what a BUY holds back follows the price it now fills at."""
+    account, before = decision.account, decision.order
+    order = changed(before, triggered_at=market.now, updated_at=market.now)
+    if order.side is Side.BUY:
+        free = before.reserved + account.buying_power
+        held = reservation(order, free, market.quote, market.instrument, market.costs)
+        order = changed(order, reserved=held)
+    return record(
+        Decision(
+            account=account, position=decision.position, order=order, events=decision.events
+        ),
+        OrderUpdateType.TRIGGERED, market.now,
+        reserved=account.reserved + order.reserved - before.reserved,
+    )  # fmt: skip
+
+
+def fill(decision: Decision, found: Match, market: Market, fill_id: str) -> Decision:
+    """Execute a match: move money and position, and hold back what the rest may need."""
+    account, position, before = decision.account, decision.position, decision.order
+    quantity = before.filled_quantity + found.quantity
+    notional = before.filled_notional + found.quantity * found.price
+    amount, fee = _money(before, quantity, notional, market)
+    if before.side is Side.BUY:
+        balance, pnl = account.balance - amount - fee, None
+        position = _bought(position, found.quantity, amount, fee)
+    else:
+        balance = account.balance + amount - fee
+        position, pnl = _sold(position, found.quantity, amount - fee)
+    update = (
+        OrderUpdateType.FILLED if quantity == before.quantity else OrderUpdateType.PARTIALLY_FILLED
+    )
+    order = changed(
+        before, status=status_after(before.status, update), updated_at=market.now,
+        filled_quantity=quantity, filled_notional=notional, fees=before.fees + fee, reserved=0,
+        realized_pnl=before.realized_pnl + (pnl or 0),
+    )  # fmt: skip
+    if order.side is Side.BUY and quantity < order.quantity:
+        free = balance - (account.reserved - before.reserved)
+        held = reservation(order, free, market.quote, market.instrument, market.costs)
+        order = changed(order, reserved=held)
+    execution = Fill(
+        id=fill_id, account_id=account.id, sequence=account.sequence + 1, order_id=order.id,
+        bot_key_id=order.bot_key_id, symbol=order.symbol, asset_type=order.asset_type,
+        side=order.side, quantity=found.quantity, price=found.price, amount=amount, fee=fee,
+        realized_pnl=pnl, created_at=market.now,
+    )  # fmt: skip
+    return record(
+        Decision(account=account, position=position, order=order, events=decision.events),
+        update, market.now, execution,
+        balance=balance, reserved=account.reserved + order.reserved - before.reserved,
+        fills=account.fills + 1, fees_paid=account.fees_paid + fee,
+        realized_pnl=account.realized_pnl + (pnl or 0),
+    )  # fmt: skip
+
+
+def end(decision: Decision, reason: StatusReason, now: Micros) -> Decision:
+    """Cancel a live order and release what it holds back."""
+    before, position = decision.order, decision.position
+    order = changed(
+        before, status=status_after(before.status, OrderUpdateType.CANCELLED),
+        status_reason=reason, updated_at=now, reserved=0,
+    )  # fmt: skip
+    if order.side is Side.SELL:
+        position = changed(
+            position, reserved_quantity=position.reserved_quantity - order.leaves_quantity
+        )
+    return record(
+        Decision(
+            account=decision.account, position=position, order=order, events=decision.events
+        ),
+        OrderUpdateType.CANCELLED, now, reserved=decision.account.reserved - before.reserved,
+    )  # fmt: skip
+
+
+def record(
+    decision: Decision, update: OrderUpdateType, now: Micros, execution: Fill | None = None,
+    **changes: Any,
+) -> Decision:  # fmt: skip
+    """Change the account's figures and append the event that tells what happened.
+
+    An order that ends is live no more, and a SELL that filled anything is a closed trade.
+    """
+    account, order = decision.account, decision.order
+    statistics = account.statistics
+    if update in ENDS:
+        changes["live_orders"] = account.live_orders - 1
+        if order.side is Side.SELL and order.filled_quantity:
+            statistics = statistics.book(order.realized_pnl)
+    sequence = account.sequence + 1
+    account = changed(account, sequence=sequence, statistics=statistics, **changes)
+    event = OrderUpdated(
+        account_id=account.id, sequence=sequence, time=now, type=update, order=order,
+        fill=execution,
+    )  # fmt: skip
+    return Decision(
+        account=account, position=decision.position, order=order, events=(*decision.events, event)
+    )
+
+
+ENDS = (OrderUpdateType.FILLED, OrderUpdateType.CANCELLED)
+"""The updates after which an order that was live is live no more."""
+
+
+def _money(before: Order, quantity: Units, notional: int, market: Market) -> tuple[Units, Units]:
+    """Return amount and fee of the fill that brings an order to `quantity` and `notional`."""
+    fee = fee_due(before, quantity, notional, market.instrument, market.costs)
+    if before.side is Side.BUY:
+        return paid(market.instrument, notional) - paid(
+            market.instrument, before.filled_notional
+        ), fee
+    multiplier = market.instrument.multiplier
+    amount = cents_down(notional * multiplier, SCALE)
+    amount -= cents_down(before.filled_notional * multiplier, SCALE)
+    return amount, min(fee, amount)
+
+
+def _bought(position: Position, quantity: Units, amount: Units, fee: Units) -> Position:
+    return changed(
+        position, quantity=position.quantity + quantity, cost_basis=position.cost_basis + amount,
+        buy_fees=position.buy_fees + fee, ask_taken=position.ask_taken + quantity,
+    )  # fmt: skip
+
+
+def _sold(position: Position, quantity: Units, proceeds: Units) -> tuple[Position, Units]:
+    """Return what a sale leaves of a position and the profit or loss it realises."""
+    # Both are whole cents, so the last sale takes all that is left of them.
+    basis = cents_half_even(position.cost_basis * quantity, position.quantity)
+    buy_fees = cents_half_even(position.buy_fees * quantity, position.quantity)
+    rest = changed(
+        position, quantity=position.quantity - quantity,
+        reserved_quantity=position.reserved_quantity - quantity,
+        cost_basis=position.cost_basis - basis, buy_fees=position.buy_fees - buy_fees,
+        bid_taken=position.bid_taken + quantity,
+    )  # fmt: skip
+    return rest, proceeds - basis - buy_fees

@@ -1,0 +1,205 @@
+"""Bars of a replay: when they begin and end, and the four quotes that each becomes."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from server.application.ports import Calendar
+from server.domain.instrument import AssetType
+from server.domain.quote import Quote
+from server.domain.values import (
+    DAY,
+    MILLISECOND,
+    SCALE,
+    SECOND,
+    Micros,
+    Units,
+    divide_half_even,
+    format_units,
+)
+from server.market.listing import Listing
+from server.market.moments import utc_day
+from server.market.replay_table import Listings, ReplayTable, Shape, read_day, read_time
+from server.market.universe_file import LEVEL_MAX
+
+BARS = Shape("bars", ("time", "symbol", "open", "high", "low", "close"), "volume")
+
+BAR_LENGTH_MIN: Micros = SECOND
+BAR_LENGTH_MAX: Micros = DAY
+CLOSE_BEFORE_END: Micros = MILLISECOND
+"""The quote of the close comes this long before the bar ends, while the market is open."""
+
+LOTS_WITHOUT_VOLUME = 1_000
+QUOTES_OF_A_BAR = 4
+
+DAY_REACHES: Micros = DAY
+"""A trading day's session begins at most this long before 00:00 UTC of the day."""
+
+_PRICES = BARS.required[2:]
+_FOREVER: Micros = 2**63
+
+
+class Bar(NamedTuple):
+    """A row of a file of bars; `time` is its beginning, of a daily bar 00:00 UTC of the day."""
+
+    time: Micros
+    listing: Listing
+    open: Units
+    high: Units
+    low: Units
+    close: Units
+    volume: Units | None
+    line: int
+
+
+class BarReader:
+    """Reads the rows of a file as bars; `daily` is known from the first row on."""
+
+    def __init__(self, table: ReplayTable, listings: Listings) -> None:
+        self._table = table
+        self._listings = listings
+        self.daily: bool | None = None
+
+    def bars(self, begin: Micros | None) -> Iterator[Bar]:
+        """Read the bars in order of time; what is wrong before `begin` is not looked for."""
+        table, before = self._table, 0
+        columns = (*_PRICES, BARS.optional)
+        last_times: dict[str, Micros] = {}
+        for time_text, symbol_text, *texts in table.rows():
+            time = self._time(time_text)
+            if time < before:
+                raise table.error("time: must not be before that of the row above")
+            before = time
+            if begin is not None and time < begin:
+                continue
+            listing = self._listings.find(symbol_text, time, table)
+            symbol = listing.instrument.symbol
+            distance = time - last_times.get(symbol, -DAY)
+            if distance < BAR_LENGTH_MIN:
+                raise table.error(f"time: less than a second after the last bar of {symbol}")
+            last_times[symbol] = time
+            numbers = table.numbers(columns[: len(texts)], texts)
+            volume = numbers[4] if len(numbers) > len(_PRICES) else None
+            bar = Bar(time, listing, *numbers[:4], volume, table.line)
+            problem = _problem(bar)
+            if problem is not None:
+                raise table.error(problem)
+            yield bar
+
+    def _time(self, text: str) -> Micros:
+        if self.daily is None:
+            self.daily = read_day(text) is not None
+        time = read_day(text) if self.daily else read_time(text)
+        if time is None:
+            raise self._table.error(
+                "time: must be a date such as 2025-01-02, as in the rows above"
+                if self.daily
+                else "time: must be such as 2025-01-02T14:30:00Z, from 1970 to 2199"
+            )
+        return time
+
+
+class BarSpans:
+    """When bars begin and end; `length` is that of the bars of a file, but for daily ones."""
+
+    def __init__(self, calendar: Calendar, length: Micros | None) -> None:
+        self._calendar = calendar
+        self._length = length
+        self._session_on = lru_cache(maxsize=16)(self._find_session)
+        # For each asset type a span of time, and when bars in it end at the latest.
+        self._hours: dict[AssetType, tuple[Micros, Micros, Micros]] = {}
+
+    def of(self, bar: Bar, table: ReplayTable) -> tuple[Micros, Micros]:
+        """Return beginning and end; raise ReplayFileError for a day without a session."""
+        asset_type = bar.listing.instrument.asset_type
+        if self._length is not None:
+            return bar.time, self._end(asset_type, bar.time, bar.time + self._length)
+        session = self._session_on(asset_type, bar.time)
+        if session is None:
+            raise table.error(
+                f"time: {asset_type.value} has no session on {utc_day(bar.time).isoformat()}"
+            )
+        return session
+
+    def _find_session(
+        self, asset_type: AssetType, midnight: Micros
+    ) -> tuple[Micros, Micros] | None:
+        session = self._calendar.session_on(asset_type, utc_day(midnight))
+        if session is not None:
+            # The order in which quotes are played rests on it.
+            assert session[0] >= midnight - DAY_REACHES, "a session begins days before its own"
+        return session
+
+    def _end(self, asset_type: AssetType, begin: Micros, end: Micros) -> Micros:
+        since, until, latest = self._hours.get(asset_type, (0, 0, 0))
+        if not since <= begin < until:
+            hours = self._calendar.hours(asset_type, begin)
+            change = hours.next_close if hours.is_open else hours.next_open
+            until = _FOREVER if change is None else change
+            latest = until if hours.is_open else _FOREVER
+            self._hours[asset_type] = (begin, until, latest)
+        return min(end, latest)
+
+
+def close_time(span: tuple[Micros, Micros]) -> Micros:
+    """Return when a bar shows its close."""
+    begin, end = span
+    return max(end - CLOSE_BEFORE_END, _third(span, 2))
+
+
+def quotes_of(bar: Bar, span: tuple[Micros, Micros]) -> list[Quote]:
+    """Return what a bar shows: its open, the two extremes and its close."""
+    low_first = bar.close >= bar.open
+    extremes = (bar.low, bar.high) if low_first else (bar.high, bar.low)
+    times = (span[0], _third(span, 1), _third(span, 2), close_time(span))
+    prices = (bar.open, *extremes, bar.close)
+    size = _size(bar)
+    return [
+        _quote(bar.listing, price, size, time, QUOTES_OF_A_BAR * bar.line + number)
+        for number, (time, price) in enumerate(zip(times, prices, strict=True))
+    ]
+
+
+def _quote(listing: Listing, price: Units, size: Units, time: Micros, sequence: int) -> Quote:
+    tick = listing.instrument.price_tick
+    bps = round(listing.spread_bps * SCALE)
+    spread = max(1, divide_half_even(price * bps, 10_000 * SCALE * tick))
+    # The nearest bid to half a spread below the price: so the ask is not below the price either.
+    bid = max(1, divide_half_even(2 * price - spread * tick, 2 * tick))
+    return Quote(
+        symbol=listing.instrument.symbol,
+        bid=bid * tick,
+        bid_size=size,
+        ask=(bid + spread) * tick,
+        ask_size=size,
+        last=price,
+        time=time,
+        sequence=sequence,
+    )
+
+
+def _size(bar: Bar) -> Units:
+    if bar.volume is None:
+        return LOTS_WITHOUT_VOLUME * bar.listing.lot
+    step = bar.listing.instrument.quantity_step
+    return bar.volume // (QUOTES_OF_A_BAR * step) * step
+
+
+def _third(span: tuple[Micros, Micros], number: int) -> Micros:
+    begin, end = span
+    return begin + number * (end - begin) // 3
+
+
+def _problem(bar: Bar) -> str | None:
+    if bar.low > bar.high:
+        return "low: must not be above high"
+    if bar.low > bar.open or bar.low > bar.close:
+        return "low: must not be above open or close"
+    if bar.high < bar.open or bar.high < bar.close:
+        return "high: must not be below open or close"
+    tick = bar.listing.instrument.price_tick
+    if bar.low < tick:
+        return f"low: must be at least {format_units(tick)}, the price tick"
+    if bar.high > LEVEL_MAX:
+        return f"high: must be at most {format_units(LEVEL_MAX)}"
+    return None

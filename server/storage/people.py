@@ -1,0 +1,79 @@
+"""People and their bot keys, within the transaction of a unit of work."""
+
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from server.domain.user import BotKey, Identity, Permissions, User
+from server.domain.values import Micros
+from server.storage import mapping
+from server.storage.tables import accounts, bot_keys, users
+
+
+class People:
+    """The part of a unit of work that knows users and keys."""
+
+    def __init__(self, connection: Connection, permissions: dict[str, Permissions]) -> None:
+        self._connection = connection
+        # What a key may do never changes, so it is read once.
+        self._permissions = permissions
+
+    def permissions(self, key_id: str) -> Permissions:
+        known = self._permissions.get(key_id)
+        if known is None:
+            query = select(bot_keys.c.permissions).where(bot_keys.c.id == key_id)
+            text = self._connection.execute(query).scalar_one_or_none()
+            known = self._permissions[key_id] = mapping.permissions_from(text)
+        return known
+
+    def user_by_identity(self, issuer: str, subject: str) -> User | None:
+        row = self._connection.execute(
+            select(users).where(users.c.issuer == issuer, users.c.subject == subject)
+        ).one_or_none()
+        return None if row is None else self._with_account(row)
+
+    def user(self, user_id: str) -> User:
+        row = self._connection.execute(select(users).where(users.c.id == user_id)).one()
+        return self._with_account(row)
+
+    def owns(self, user_id: str, account_id: str) -> bool:
+        query = select(accounts.c.id).where(
+            accounts.c.id == account_id, accounts.c.user_id == user_id
+        )
+        return self._connection.execute(query).one_or_none() is not None
+
+    def update_identity(self, user_id: str, identity: Identity) -> None:
+        self._connection.execute(
+            update(users)
+            .where(users.c.id == user_id)
+            .values(name=identity.name, plan=identity.plan.value, is_operator=identity.is_operator)
+        )
+
+    def live_key_count(self, user_id: str) -> int:
+        query = select(func.count()).where(
+            bot_keys.c.user_id == user_id, bot_keys.c.revoked_at.is_(None)
+        )
+        return self._connection.execute(query).scalar_one()
+
+    def key(self, user_id: str, key_id: str) -> BotKey | None:
+        row = self._connection.execute(
+            select(bot_keys).where(bot_keys.c.id == key_id, bot_keys.c.user_id == user_id)
+        ).one_or_none()
+        return None if row is None else mapping.key_from(row)
+
+    def add_key(self, key: BotKey) -> None:
+        self._connection.execute(insert(bot_keys), mapping.key_values(key))
+
+    def revoke_key(self, key_id: str, now: Micros) -> None:
+        self._connection.execute(
+            update(bot_keys).where(bot_keys.c.id == key_id).values(revoked_at=now)
+        )
+
+    def _with_account(self, row: Any) -> User:
+        first = (
+            select(accounts.c.id)
+            .where(accounts.c.user_id == row.id)
+            .order_by(accounts.c.created_at, accounts.c.id)
+            .limit(1)
+        )
+        return mapping.user_from(row, self._connection.execute(first).scalar_one())

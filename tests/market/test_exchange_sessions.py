@@ -1,0 +1,124 @@
+"""Real opening hours: tables of moments around weekends, holidays, half days and summer time."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import exchange_calendars
+import pytest
+from pandas import Timestamp
+
+from server.domain.instrument import AssetType
+from server.domain.values import Micros
+from server.market.exchange_sessions import CALENDARS, ExchangeSessions, exchange_sessions
+from server.market.moments import from_datetime, to_datetime
+
+FIRST, LAST = date(2025, 1, 1), date(2028, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def calendar() -> ExchangeSessions:
+    return exchange_sessions(FIRST, LAST)
+
+
+def at(text: str) -> Micros:
+    return from_datetime(datetime.fromisoformat(f"{text}+00:00"))
+
+
+def shown(moment: Micros | None) -> str:
+    return "never" if moment is None else f"{to_datetime(moment):%Y-%m-%d %H:%M}"
+
+
+MOMENTS = """
+    asset type | moment (UTC)               | state  | next open        | next close       | day end
+    STOCK      | 2026-11-24 14:29:59.999999 | closed | 2026-11-24 14:30 | 2026-11-24 21:00 | 2026-11-24 21:00
+    STOCK      | 2026-11-24 14:30:00        | open   | 2026-11-25 14:30 | 2026-11-24 21:00 | 2026-11-24 21:00
+    STOCK      | 2026-11-24 20:59:59.999999 | open   | 2026-11-25 14:30 | 2026-11-24 21:00 | 2026-11-24 21:00
+    STOCK      | 2026-11-24 21:00:00        | closed | 2026-11-25 14:30 | 2026-11-25 21:00 | 2026-11-25 21:00
+    ETF        | 2026-11-25 22:00:00        | closed | 2026-11-27 14:30 | 2026-11-27 18:00 | 2026-11-27 18:00
+    OPTION     | 2026-11-26 15:00:00        | closed | 2026-11-27 14:30 | 2026-11-27 18:00 | 2026-11-27 18:00
+    STOCK      | 2026-11-27 17:59:59        | open   | 2026-11-30 14:30 | 2026-11-27 18:00 | 2026-11-27 18:00
+    STOCK      | 2026-11-27 18:00:00        | closed | 2026-11-30 14:30 | 2026-11-30 21:00 | 2026-11-30 21:00
+    STOCK      | 2026-12-24 17:00:00        | open   | 2026-12-28 14:30 | 2026-12-24 18:00 | 2026-12-24 18:00
+    STOCK      | 2026-04-03 15:00:00        | closed | 2026-04-06 13:30 | 2026-04-06 20:00 | 2026-04-06 20:00
+    STOCK      | 2026-06-19 15:00:00        | closed | 2026-06-22 13:30 | 2026-06-22 20:00 | 2026-06-22 20:00
+    STOCK      | 2026-03-06 21:00:00        | closed | 2026-03-09 13:30 | 2026-03-09 20:00 | 2026-03-09 20:00
+    STOCK      | 2026-10-30 20:00:00        | closed | 2026-11-02 14:30 | 2026-11-02 21:00 | 2026-11-02 21:00
+    FOREX      | 2026-11-20 21:59:59.999999 | open   | 2026-11-22 22:00 | 2026-11-20 22:00 | 2026-11-20 22:00
+    FOREX      | 2026-11-20 22:00:00        | closed | 2026-11-22 22:00 | 2026-11-27 22:00 | 2026-11-23 22:00
+    FOREX      | 2026-11-22 22:00:00        | open   | 2026-11-29 22:00 | 2026-11-27 22:00 | 2026-11-23 22:00
+    FOREX      | 2026-11-26 12:00:00        | open   | 2026-11-29 22:00 | 2026-11-27 22:00 | 2026-11-26 22:00
+    FOREX      | 2026-03-07 12:00:00        | closed | 2026-03-08 21:00 | 2026-03-13 21:00 | 2026-03-09 21:00
+    FOREX      | 2026-10-31 12:00:00        | closed | 2026-11-01 22:00 | 2026-11-06 22:00 | 2026-11-02 22:00
+    CRYPTO     | 2026-11-26 15:00:00        | open   | never            | never            | 2026-11-27 00:00
+    COMMODITY  | 2026-11-24 12:00:00        | open   | 2026-11-26 23:00 | 2026-11-26 18:00 | 2026-11-24 23:00
+    COMMODITY  | 2026-11-28 12:00:00        | closed | 2026-11-29 23:00 | 2026-12-04 23:00 | 2026-11-30 23:00
+"""  # noqa: E501
+ROWS = [tuple(cell.strip() for cell in line.split("|")) for line in MOMENTS.strip().splitlines()]
+
+
+@pytest.mark.parametrize(("kind", "moment", "state", "opens", "closes", "day_end"), ROWS[1:])
+def test_a_market_is_open_or_closed_as_the_table_says(
+    calendar: ExchangeSessions, kind: str, moment: str, state: str, opens: str, closes: str,
+    day_end: str,
+) -> None:  # fmt: skip
+    """Holidays and half days are those that NYSE published for 2026."""
+    asset_type, now = AssetType[kind], at(moment)
+    hours = calendar.hours(asset_type, now)
+    assert calendar.is_open(asset_type, now) is hours.is_open is (state == "open")
+    assert [shown(hours.next_open), shown(hours.next_close)] == [opens, closes]
+    assert shown(calendar.day_end(asset_type, now)) == day_end
+
+
+@pytest.mark.parametrize("asset_type", CALENDARS)
+def test_the_arrays_say_what_the_library_says(
+    calendar: ExchangeSessions, asset_type: AssetType
+) -> None:
+    library = exchange_calendars.get_calendar(CALENDARS[asset_type], start="2025-12-01")
+    moment = datetime(2026, 1, 2, 0, 7, tzinfo=UTC)
+    while moment < datetime(2026, 12, 30, tzinfo=UTC):
+        expected = library.is_open_at_time(Timestamp(moment), side="left")
+        assert calendar.is_open(asset_type, from_datetime(moment)) == expected, moment
+        moment += timedelta(hours=5, minutes=13)
+
+
+@pytest.mark.parametrize("asset_type", [kind for kind in AssetType if kind is not AssetType.CRYPTO])
+def test_a_market_switches_where_its_hours_say_and_nowhere_else(
+    calendar: ExchangeSessions, asset_type: AssetType
+) -> None:
+    now = at("2026-02-20 03:04:05")
+    for _ in range(120):
+        hours = calendar.hours(asset_type, now)
+        assert hours.next_open is not None
+        assert hours.next_close is not None
+        change = hours.next_close if hours.is_open else hours.next_open
+        assert calendar.is_open(asset_type, change - 1) is hours.is_open
+        assert calendar.is_open(asset_type, change) is not hours.is_open
+        assert calendar.day_end(asset_type, now) > now
+        now = change
+
+
+SESSIONS = """
+    STOCK     | 2026-11-27 | 2026-11-27 14:30 | 2026-11-27 18:00
+    STOCK     | 2026-11-26 | -                | -
+    ETF       | 2026-11-28 | -                | -
+    FOREX     | 2026-11-23 | 2026-11-22 22:00 | 2026-11-23 22:00
+    FOREX     | 2026-11-22 | -                | -
+    CRYPTO    | 2026-11-22 | 2026-11-22 00:00 | 2026-11-23 00:00
+    COMMODITY | 2026-11-24 | 2026-11-23 23:00 | 2026-11-24 23:00
+    STOCK     | 2031-01-02 | -                | -
+"""
+
+
+@pytest.mark.parametrize("line", SESSIONS.strip().splitlines())
+def test_a_trading_day_has_the_session_that_the_table_says(
+    calendar: ExchangeSessions, line: str
+) -> None:
+    kind, day, *expected = (cell.strip() for cell in line.split("|"))
+    found = calendar.session_on(AssetType[kind], date.fromisoformat(day))
+    assert (["-", "-"] if found is None else [shown(moment) for moment in found]) == expected
+
+
+def test_a_moment_outside_of_what_was_loaded_has_no_answer(calendar: ExchangeSessions) -> None:
+    """A market that seems closed for ever would hold back orders for ever."""
+    for moment in ("2024-12-31 12:00:00", "2028-06-01 12:00:00"):
+        with pytest.raises(AssertionError, match="outside of the calendars"):
+            calendar.is_open(AssetType.STOCK, at(moment))
