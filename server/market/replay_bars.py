@@ -35,7 +35,6 @@ QUOTES_OF_A_BAR = 4
 DAY_REACHES: Micros = DAY
 """A trading day's session begins at most this long before 00:00 UTC of the day."""
 
-_PRICES = BARS.required[2:]
 _FOREVER: Micros = 2**63
 
 
@@ -63,7 +62,7 @@ class BarReader:
     def bars(self, begin: Micros | None) -> Iterator[Bar]:
         """Read the bars in order of time; what is wrong before `begin` is not looked for."""
         table, before = self._table, 0
-        columns = (*_PRICES, BARS.optional)
+        columns = (*BARS.required[2:], BARS.optional)
         last_times: dict[str, Micros] = {}
         for time_text, symbol_text, *texts in table.rows():
             time = self._time(time_text)
@@ -78,9 +77,10 @@ class BarReader:
             if distance < BAR_LENGTH_MIN:
                 raise table.error(f"time: less than a second after the last bar of {symbol}")
             last_times[symbol] = time
-            numbers = table.numbers(columns[: len(texts)], texts)
-            volume = numbers[4] if len(numbers) > len(_PRICES) else None
-            bar = Bar(time, listing, *numbers[:4], volume, table.line)
+            numbers = table.numbers(columns, texts)
+            opened, high, low, close = numbers[:4]
+            volume = numbers[4] if len(numbers) == len(columns) else None
+            bar = Bar(time, listing, opened, high, low, close, volume, table.line)
             problem = _problem(bar)
             if problem is not None:
                 raise table.error(problem)
@@ -143,8 +143,7 @@ class BarSpans:
 
 def close_time(span: tuple[Micros, Micros]) -> Micros:
     """Return when a bar shows its close."""
-    begin, end = span
-    return max(end - CLOSE_BEFORE_END, _third(span, 2))
+    return max(span[1] - CLOSE_BEFORE_END, _third(span, 2))
 
 
 def quotes_of(bar: Bar, span: tuple[Micros, Micros]) -> list[Quote]:
@@ -191,15 +190,14 @@ def _third(span: tuple[Micros, Micros], number: int) -> Micros:
 
 
 def _problem(bar: Bar) -> str | None:
-    if bar.low > bar.high:
-        return "low: must not be above high"
-    if bar.low > bar.open or bar.low > bar.close:
-        return "low: must not be above open or close"
-    if bar.high < bar.open or bar.high < bar.close:
-        return "high: must not be below open or close"
-    tick = bar.listing.instrument.price_tick
-    if bar.low < tick:
+    _, listing, opened, high, low, close, _, _ = bar
+    tick = listing.instrument.price_tick
+    if low < tick:
         return f"low: must be at least {format_units(tick)}, the price tick"
-    if bar.high > LEVEL_MAX:
+    if high > LEVEL_MAX:
         return f"high: must be at most {format_units(LEVEL_MAX)}"
+    if not low <= opened <= high:
+        return "open: must be from low to high"
+    if not low <= close <= high:
+        return "close: must be from low to high"
     return None

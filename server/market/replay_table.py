@@ -15,7 +15,14 @@ from typing import BinaryIO, Self
 
 from server.application.ports import Calendar
 from server.domain.instrument import AssetType
-from server.domain.values import DecimalError, Micros, Units, normalize_symbol, parse_units
+from server.domain.values import (
+    DAY,
+    DecimalError,
+    Micros,
+    Units,
+    normalize_symbol,
+    parse_units,
+)
 from server.market.listing import Listing
 from server.market.moments import day_start, from_datetime, utc_day
 from server.market.universe import Universe
@@ -92,11 +99,11 @@ class ReplayTable:
         return ReplayFileError(f"{self.path}: line {self.line}: {problem}")
 
     def numbers(self, columns: Sequence[str], fields: Sequence[str]) -> list[Units]:
-        """Read decimals."""
+        """Read the decimals of columns, of which the last may be missing."""
         try:
             return [_read_units(field) for field in fields]
         except DecimalError:
-            for column, field in zip(columns, fields, strict=True):
+            for column, field in zip(columns, fields, strict=False):
                 if not _is_decimal(field):
                     raise self.error(
                         f"{column}: must be a decimal of at most 10 digits before the point and "
@@ -131,19 +138,15 @@ class ReplayTable:
                 self._digest.update(line)
                 if len(line) > LINE_BYTES_MAX:
                     raise self.error(f"is longer than {LINE_BYTES_MAX} bytes")
-                text = self._decode(line).strip()
+                if self.line == 1:
+                    line = line.removeprefix(codecs.BOM_UTF8)
+                text = line.decode().strip()
                 if text:
                     yield text
-        except OSError as error:
-            raise ReplayFileError(f"{self.path}: {error.strerror}") from error
-
-    def _decode(self, line: bytes) -> str:
-        if self.line == 1:
-            line = line.removeprefix(codecs.BOM_UTF8)
-        try:
-            return line.decode()
         except UnicodeDecodeError:
             raise self.error("is not UTF-8") from None
+        except OSError as error:
+            raise ReplayFileError(f"{self.path}: {error.strerror}") from error
 
 
 class Listings:
@@ -152,15 +155,16 @@ class Listings:
     def __init__(self, universe: Universe, calendar: Calendar) -> None:
         self._universe = universe
         self._calendar = calendar
-        self._day = date.min
+        self._day_start = self._day_end = 0
         self._found: dict[str, Listing] = {}
         self._is_known = lru_cache(maxsize=len(AssetType))(self._look_for_sessions)
 
     def find(self, text: str, time: Micros, table: ReplayTable) -> Listing:
         """Return what is listed as a symbol; raise ReplayFileError when nothing is."""
-        day = utc_day(time)
-        if day != self._day:
-            self._day, self._found = day, {}
+        if not self._day_start <= time < self._day_end:
+            self._day_start = time - time % DAY
+            self._day_end = self._day_start + DAY
+            self._found = {}
         listing = self._found.get(text)
         if listing is None:
             listing = self._found[text] = self._find(text, time, table)
@@ -170,11 +174,11 @@ class Listings:
         symbol = normalize_symbol(text)
         if symbol is None:
             raise table.error("symbol: must be 1 to 32 letters, digits, '.', '-', '=' or '/'")
-        listing = self._universe.listings(time).get(symbol)
+        listing, day = self._universe.listings(time).get(symbol), utc_day(time)
         if listing is None:
-            raise table.error(f"symbol: {symbol} is not listed on {self._day}")
+            raise table.error(f"symbol: {symbol} is not listed on {day.isoformat()}")
         asset_type = listing.instrument.asset_type
-        if not self._is_known(asset_type, self._day):
+        if not self._is_known(asset_type, day):
             raise table.error(f"time: the sessions of {asset_type.value} are not known then")
         return listing
 
@@ -195,9 +199,10 @@ def read_time(text: str) -> Micros | None:
     if _TIME.fullmatch(text) is None:
         return None
     try:
-        return from_datetime(datetime.fromisoformat(text))
+        moment = from_datetime(datetime.fromisoformat(text))
     except ValueError:
         return None
+    return moment if moment >= 0 else None
 
 
 @lru_cache(maxsize=16)

@@ -69,7 +69,7 @@ def test_a_database_is_brought_up_to_date_by_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "server", "migrate", "--data-dir", str(tmp_path / "data")]
     for _ in range(2):
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
-        assert done.stdout.endswith(": schema 0001\n")
+        assert done.stdout.endswith(": schema 0002\n")
 
 
 def _answers(url: str) -> bool:

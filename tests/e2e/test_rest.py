@@ -23,6 +23,7 @@ ORDER_MORE = {
     "asset_type": "STOCK", "time_in_force": "GTC", "client_order_id": "my-unique-id-123",
     "bot_key_id": UUID, "updated_at": TIME, "status_reason": None, "rejection_message": None,
     "fees": MONEY, "reserved": MONEY, "expires_at": TIME, "replayed": False,
+    "triggered_at": None,
 }  # fmt: skip
 POSITION = {
     "symbol": "AAPL", "asset_type": "STOCK", "quantity": UNITS, "avg_cost": UNITS,
@@ -172,10 +173,9 @@ REFUSALS: list[tuple[str, str, str, Any, int, str, str]] = [
     ("GET", "/quotes?symbols=NOPE", "key", None, 422, "validation_error", "SYMBOL_UNKNOWN"),
     ("POST", "/keys", "token", {"label": ""}, 422, "validation_error", "FIELD_REQUIRED"),
     ("PUT", "/orders", "key", None, 405, "validation_error", "METHOD_NOT_ALLOWED"),
-    ("POST", "/orders", "key", STOP | {"stop_price": 1}, 501, "server_error", "NOT_OFFERED"),
     ("GET", "/order-updates", "key", None, 501, "server_error", "NOT_OFFERED"),
     ("GET", "/leaderboard", "key", None, 501, "server_error", "NOT_OFFERED"),
-    ("PATCH", f"/orders/{UNKNOWN}", "key", {"quantity": 2}, 501, "server_error", "NOT_OFFERED"),
+    ("PATCH", f"/orders/{UNKNOWN}", "key", {"quantity": 2}, 404, "not_found", "ORDER_NOT_FOUND"),
     ("POST", "/orders", "key", MARKET | {"client_order_id": "x" * 300_000}, 413,
      "validation_error", "MESSAGE_TOO_LARGE"),
 ]  # fmt: skip

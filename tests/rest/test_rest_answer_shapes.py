@@ -61,6 +61,7 @@ FILLED_ORDER_JSON = {
     "reserved": "0.00",
     "expires_at": None,
     "replayed": False,
+    "triggered_at": None,
 }
 
 

@@ -16,6 +16,7 @@ POST   /accounts                      OpenAccount
 GET    /accounts                      ListAccounts
 POST   /accounts/id/reset             ResetAccount
 POST   /accounts/id/trading-state     SetTradingState
+POST   /accounts/id/guard-rails       SetGuardRails
 POST   /accounts/id/deposits          Deposit
 GET    /account                       GetAccount
 POST   /orders                        PlaceOrder

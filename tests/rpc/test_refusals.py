@@ -320,13 +320,10 @@ async def test_a_quota_is_counted_always_and_refused_only_where_it_is_enforced(
 
 
 LATER: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-    ("PreviewOrder", {"symbol": "AAPL", "side": 1, "quantity": "1"}, {"symbol": "AAPL"}),
-    ("ReplaceOrder", {"order_id": "x", "quantity": "1"}, {"order_id": "x", "quantity": "-1"}),
     ("GetPortfolioHistory", {}, {"period": 99}),
     ("GetLeaderboard", {}, {"limit": 0}),
     ("CreateStreamTicket", {}, {}),
     ("ListBars", {"symbol": "AAPL"}, {"symbol": "AAPL", "interval": 77}),
-    ("GetMarketClock", {}, {}),
 ]
 
 

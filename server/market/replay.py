@@ -1,0 +1,136 @@
+"""The replay source: the quotes of a file, on a clock that runs through their time."""
+
+import math
+from collections import deque
+
+from server.application.ports import Calendar, Clock, MarketStep
+from server.domain.quote import Quote
+from server.domain.values import Micros
+from server.market.replay_file import ReplayFacts, replay_quotes
+from server.market.replay_table import ReplayFileError
+from server.market.universe import Universe
+
+STEPS_PER_POLL_MAX = 200
+"""More steps than these are left to the next `poll`, so that no transaction grows long."""
+
+
+class ReplayClock:
+    """Virtual time: it stands until it is advanced, and tells how far it should be.
+
+    `monotonic` tells real time in microseconds, `speed` is how much virtual time passes in it.
+    Real time counts from the first `target` on. Nothing goes beyond `end`. Not safe to share
+    between threads.
+    """
+
+    def __init__(self, *, start: Micros, end: Micros, speed: float, monotonic: Clock) -> None:
+        assert 0 < speed < math.inf, "time must pass"
+        self.end = end
+        self.speed = speed
+        self._monotonic = monotonic
+        self._now = self._start = min(start, end)
+        self._started: Micros | None = None
+
+    def __call__(self) -> Micros:
+        """Return the moment at which the clock stands."""
+        return self._now
+
+    def target(self) -> Micros:
+        """Return the moment that real time has got to."""
+        real = self._monotonic()
+        if self._started is None:
+            self._started = real
+        passed = min((real - self._started) * self.speed, self.end - self._start)
+        return max(self._start + int(passed), self._now)
+
+    def advance(self, to: Micros) -> None:
+        """Stand at a moment, not before the one so far nor beyond the end."""
+        assert self._now <= to <= self.end, f"{to} is not between {self._now} and {self.end}"
+        self._now = to
+
+    def set_back(self, to: Micros) -> None:
+        """Stand at an earlier moment again; where real time has got to does not change."""
+        assert to <= self._now, f"{to} is not before {self._now}"
+        self._now = to
+
+
+class ReplaySource:
+    """Every quote of a file that is later than where the clock stands, at the clock's speed.
+
+    No quote is skipped: when they cannot be stored as fast as they are due, time runs slower.
+    The clock stands at the last step that was returned, so what is decided next is decided then.
+    Making one reads up to where the clock stands. A file that has changed so that it cannot be
+    played raises ReplayFileError. Not safe to share between threads.
+    """
+
+    environment = "REPLAY"
+
+    def __init__(
+        self, *, facts: ReplayFacts, universe: Universe, calendar: Calendar, clock: ReplayClock
+    ) -> None:
+        self.replay_digest = facts.digest
+        self._clock = clock
+        self._quotes = replay_quotes(facts, universe, calendar, clock())
+        self._fault: ReplayFileError | None = None
+        self._ahead = self._read()
+        self._taken: list[MarketStep] = []
+        self._returned: deque[MarketStep] = deque()
+        self._stood = clock()
+
+    def poll(self, now: Micros) -> list[MarketStep]:
+        """Return a step for each moment with quotes, and one at the moment real time has got to.
+
+        The latter is left out when there are quotes at that moment, and when there are more steps
+        than STEPS_PER_POLL_MAX: the next `poll` goes on behind them.
+        """
+        self._stood, self._taken = self._clock(), []
+        steps, target = self._taken, self._clock.target()
+        while len(steps) < STEPS_PER_POLL_MAX:
+            time = self._next_time()
+            if time is None or time > target:
+                if not steps or steps[-1].time < target:
+                    steps.append(MarketStep(target, ()))
+                break
+            steps.append(self._next_step(time))
+        self._clock.advance(steps[-1].time)
+        return steps
+
+    def take_back(self) -> None:
+        """Make the steps of the last `poll` due again, and set the clock back."""
+        self._returned.extendleft(step for step in reversed(self._taken) if step.quotes)
+        self._taken = []
+        self._clock.set_back(self._stood)
+
+    def is_due(self, now: Micros) -> bool:
+        """Tell whether there are quotes left: then time must pass before anything is decided."""
+        return self._next_time() is not None
+
+    def due_in(self, now: Micros) -> Micros | None:
+        """Return the real time until the next quote, 0 when it is due; None at the end."""
+        time = self._next_time()
+        if time is None:
+            return None
+        return math.ceil(max(time - self._clock.target(), 0) / self._clock.speed)
+
+    def _next_time(self) -> Micros | None:
+        if self._returned:
+            return self._returned[0].time
+        return None if self._ahead is None else self._ahead.time
+
+    def _next_step(self, time: Micros) -> MarketStep:
+        if self._returned:
+            return self._returned.popleft()
+        quotes = []
+        while self._ahead is not None and self._ahead.time == time:
+            quotes.append(self._ahead)
+            self._ahead = self._read()
+        return MarketStep(time, quotes)
+
+    def _read(self) -> Quote | None:
+        # What has failed to read must not look like a file that has come to its end.
+        if self._fault is not None:
+            raise self._fault
+        try:
+            return next(self._quotes, None)
+        except ReplayFileError as fault:
+            self._fault = fault
+            raise
