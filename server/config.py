@@ -22,6 +22,7 @@ LOCK_FILE = "serve.lock"
 ENGINE_LOCK_FILE = "engine.lock"
 SOCKET_FILE = "front.sock"
 YEAR_SECONDS = 366 * 86_400
+NEVER: Micros = 2**62
 REPLAY_SPEED_MAX = 10_000_000
 MARKET_SECRET_FILE = "market.secret"
 JWT_SECRET_FILE = "jwt.secret"
@@ -214,7 +215,10 @@ class Settings(BaseSettings):
             slippage=self.slippage,
             liquidity=self.liquidity,
             initial_balance=parse_units(self.initial_balance),
-            quote_staleness=round(self.quote_staleness_seconds * SECOND),
+            # What was recorded has a pace of its own: there a quote stands until the next one.
+            quote_staleness=NEVER
+            if self.market == "replay"
+            else round(self.quote_staleness_seconds * SECOND),
             snapshot_interval=self.snapshot_interval_seconds * SECOND,
         )
 

@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from server.adapters import monotonic_clock, system_clock
+from server.adapters import monotonic_clock
 from server.bootstrap.engine import build
 from server.config import ENGINE_LOCK_FILE, EngineSettings
 from server.engine.frames import LENGTH
@@ -44,7 +44,7 @@ def _serve() -> None:
         gc.set_threshold(50_000, 20, 20)
         # When the front is gone, nobody is left to answer.
         with suppress(BrokenPipeError, ConnectionResetError):
-            run(connection, parts.service, parts.feed.source, system_clock, monotonic_clock)
+            run(connection, parts.service, parts.feed.source, parts.clock, monotonic_clock)
 
 
 def _first_frame(connection: socket.socket) -> bytes:

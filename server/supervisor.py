@@ -27,6 +27,7 @@ from server.engine.service import encode_usage
 from server.line_writer import LineWriter
 from server.locking import LockHeld, take_lock
 from server.market.exchange_sessions import SessionsUnavailable
+from server.market.replay_table import ReplayFileError
 from server.market.secret import SecretFileError
 from server.market.universe_file import UniverseError
 from server.rpc.tokens import JwksError
@@ -60,7 +61,13 @@ def serve(settings: Settings, lines: LineWriter) -> None:
         raise SettingsError(f"data_dir: {error} is in use by another server") from None
     except (SchemaTooNew, StorageBroken, StorageUnavailable) as error:
         raise SettingsError(f"database: {database}: {error}") from None
-    except (UniverseError, SecretFileError, SessionsUnavailable, JwksError) as error:
+    except (
+        UniverseError,
+        SecretFileError,
+        SessionsUnavailable,
+        ReplayFileError,
+        JwksError,
+    ) as error:
         raise SettingsError(str(error)) from None
     except OSError as error:
         if error.filename is None:  # No file or directory of a setting: a fault of ours.
@@ -186,8 +193,16 @@ def _check_market(settings: Settings) -> None:
     """Tell in one line what the engine would fail on at every start."""
     engine = settings.for_engine()
     listed = venue.universe(engine)
-    venue.quote_source(engine, listed)
-    venue.calendar(engine)
+    calendar, digest = venue.calendar(engine), None
+    if engine.market == "replay":
+        digest = venue.replay_facts(engine, listed, calendar).digest
+    else:
+        venue.quote_source(engine, listed)
+    if not bootstrap.is_of_this_market(settings, digest):
+        raise SettingsError(
+            "data_dir: its accounts live in another time: a replay and any other market, or"
+            " another file, need a data directory each"
+        )
     instruments = venue.current_instruments(listed)
     missing = [
         symbol for symbol in bootstrap.symbols_in_use(settings) if instruments.find(symbol) is None

@@ -310,5 +310,8 @@ class UnitOfWork(Protocol):
     def store_replay(self, digest: str, time: Micros) -> None:
         """Store how far the replay of a file has got."""
 
+    def forget_unused_replay(self) -> None:
+        """Forget how far a replay has got in which nobody has an account."""
+
     def on_rollback(self, undo: Callable[[], None]) -> None:
         """Run `undo` if the unit is not committed."""

@@ -77,6 +77,8 @@ class Trading:
         """Load what the last run left: its quotes, which are stale."""
         with self._new_unit() as unit:
             self._feed.board.load(unit.stored_quotes())
+            unit.forget_unused_replay()
+            unit.commit()
 
     def handle(self, commands: Sequence[Command]) -> Batch:
         """Decide and store commands; one that fails is told so and touches no other.

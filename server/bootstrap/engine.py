@@ -1,15 +1,17 @@
 """The engine process, put together."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from server.adapters import SystemChance, system_clock
+from server.adapters import SystemChance, monotonic_clock, system_clock
 from server.application.keys import Keys
 from server.application.market_feed import MarketFeed
-from server.application.ports import Chance, Clock
+from server.application.ports import Chance, Clock, QuoteSource
 from server.application.trading import Trading
 from server.bootstrap import venue
 from server.config import EngineSettings
+from server.domain.values import Micros
 from server.engine.service import EngineService
 from server.storage.database import open_writer
 from server.storage.unit_of_work import Writer
@@ -23,6 +25,7 @@ class EngineParts:
     service: EngineService
     feed: MarketFeed
     writer: Writer
+    clock: Clock
 
     def close(self) -> None:
         """Close the database."""
@@ -30,21 +33,29 @@ class EngineParts:
 
 
 def build(
-    settings: EngineSettings, *, clock: Clock = system_clock, chance: Chance | None = None
-) -> EngineParts:
+    settings: EngineSettings, *, clock: Clock = system_clock, monotonic: Clock = monotonic_clock,
+    chance: Chance | None = None,
+) -> EngineParts:  # fmt: skip
     """Put the engine together and load what the last run left."""
     chance = chance or SystemChance()
-    listed = venue.universe(settings)
+    listed, calendar = venue.universe(settings), venue.calendar(settings)
+    events = Events()
+    writer = Writer(open_writer(Path(settings.database_path)), events.encode)
+    source: QuoteSource
+    if settings.market == "replay":
+        source, clock = venue.replay_source(
+            settings, listed, calendar, monotonic=monotonic, progress=partial(_progress, writer)
+        )
+    else:
+        source = venue.quote_source(settings, listed)
     feed = MarketFeed(
-        source=venue.quote_source(settings, listed),
+        source=source,
         instruments=venue.current_instruments(listed, clock),
-        calendar=venue.calendar(settings),
+        calendar=calendar,
         costs=venue.costs(settings),
         staleness_limit=settings.quote_staleness,
         new_id=chance.new_id,
     )
-    events = Events()
-    writer = Writer(open_writer(Path(settings.database_path)), events.encode)
     trading = Trading(
         new_unit=writer.unit_of_work,
         feed=feed,
@@ -54,4 +65,9 @@ def build(
         snapshot_interval=settings.snapshot_interval,
     )
     trading.recover()
-    return EngineParts(EngineService(trading, feed, events, clock), feed, writer)
+    return EngineParts(EngineService(trading, feed, events, clock), feed, writer, clock)
+
+
+def _progress(writer: Writer, digest: str) -> Micros | None:
+    with writer.unit_of_work() as unit:
+        return unit.replay_time(digest)

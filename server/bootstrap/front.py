@@ -72,6 +72,16 @@ def symbols_in_use(settings: Settings) -> list[str]:
         reads.close()
 
 
+def is_of_this_market(settings: Settings, replay_digest: str | None) -> bool:
+    """Tell whether the accounts of a database, if any, live in the time of a market."""
+    reads = SqlReads(open_readers(settings.database_path))
+    try:
+        replayed, has_accounts = reads.history()
+    finally:
+        reads.close()
+    return not has_accounts or replayed == replay_digest
+
+
 def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> FrontBase:
     """Put together what an engine's client needs."""
     replays = settings.market == "replay"

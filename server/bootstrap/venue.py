@@ -1,6 +1,6 @@
 """The market side of both processes: instruments, quote source, calendar and costs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from server.domain.values import Micros
 from server.market.exchange_sessions import exchange_sessions
 from server.market.moments import utc_day
 from server.market.published import PublishedSource
+from server.market.replay import ReplayClock, ReplaySource
+from server.market.replay_file import ReplayFacts, check_replay_file
 from server.market.secret import load_or_create_secret, secret_from_seed
 from server.market.sessions import AlwaysOpen
 from server.market.simulated import SimulatedSource
@@ -61,8 +63,29 @@ def universe(settings: EngineSettings) -> Universe:
     return load_universe(Path(settings.universe_file))
 
 
+def replay_facts(settings: EngineSettings, listed: Universe, hours: Calendar) -> ReplayFacts:
+    """Return what is known of the file to replay; raises ReplayFileError for a wrong one."""
+    assert settings.replay_file is not None, "the settings were checked"
+    return check_replay_file(Path(settings.replay_file), listed, hours)
+
+
+def replay_source(
+    settings: EngineSettings, listed: Universe, hours: Calendar, *, monotonic: Clock,
+    progress: Callable[[str], Micros | None],
+) -> tuple[ReplaySource, ReplayClock]:  # fmt: skip
+    """Return the source and the clock of a replay; `progress` tells how far a file has got."""
+    facts = replay_facts(settings, listed, hours)
+    reached = progress(facts.digest)
+    clock = ReplayClock(
+        start=facts.first - 1 if reached is None else reached, end=facts.last,
+        speed=settings.replay_speed, monotonic=monotonic,
+    )  # fmt: skip
+    source = ReplaySource(facts=facts, universe=listed, calendar=hours, clock=clock)
+    return source, clock
+
+
 def quote_source(settings: EngineSettings, listed: Universe) -> QuoteSource:
-    """Return where quotes come from; the simulated market's secret is made here once."""
+    """Return where quotes of now come from; the simulated market's secret is made here once."""
     if settings.market == "published":
         return PublishedSource()
     if settings.seed is not None:

@@ -20,6 +20,7 @@ from server.storage.tables import (
     fills,
     orders,
     positions,
+    replays,
     users,
 )
 
@@ -40,6 +41,14 @@ class SqlReads:
         ordered = select(orders.c.symbol).where(orders.c.live)
         with snapshot(self._engine) as connection:
             return sorted(connection.execute(held.union(ordered)).scalars())
+
+    def history(self) -> tuple[str | None, bool]:
+        """Return the digest of the file that was replayed, and whether there are accounts."""
+        with snapshot(self._engine) as connection:
+            newest = select(replays.c.digest).order_by(replays.c.time.desc()).limit(1)
+            digest = connection.execute(newest).scalar_one_or_none()
+            anybody = connection.execute(select(accounts.c.id).limit(1)).scalar_one_or_none()
+        return digest, anybody is not None
 
     def account(self, account_id: str) -> tuple[Account, User, int]:
         with snapshot(self._engine) as connection:

@@ -24,14 +24,13 @@ from server.domain.values import Micros, Units
 from server.storage import mapping, statements
 from server.storage.database import translated
 from server.storage.mapping import Values
+from server.storage.market_rows import MarketRows, bulk
 from server.storage.people import People
 from server.storage.tables import (
     accounts,
     equity_snapshots,
     orders,
     positions,
-    quotes,
-    replays,
     users,
 )
 
@@ -78,7 +77,7 @@ class Writer:
         self.permissions.clear()
 
 
-class SqlUnitOfWork(People):
+class SqlUnitOfWork(People, MarketRows):
     """One transaction on the writing connection."""
 
     def __init__(self, writer: Writer) -> None:
@@ -291,18 +290,13 @@ class SqlUnitOfWork(People):
     def add_usage(
         self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]
     ) -> None:
-        self._bulk(
+        bulk(
+            self._connection,
             statements.ADD_USAGE,
             [{"account_id": who, "day": day, "calls": count} for who, day, count in calls],
         )
         uses = [{"key_id": key_id, "used_at": moment} for key_id, moment in keys]
-        self._bulk(statements.USE_KEY, uses)
-
-    def store_quotes(self, quotes: Sequence[Quote]) -> None:
-        self._bulk(statements.STORE_QUOTE, [mapping.quote_values(quote) for quote in quotes])
-
-    def stored_quotes(self) -> list[Quote]:
-        return [mapping.quote_from(row) for row in self._connection.execute(select(quotes))]
+        bulk(self._connection, statements.USE_KEY, uses)
 
     def traded_positions(self) -> list[tuple[str, Units, list[Position]]]:
         held: dict[str, list[Position]] = {}
@@ -313,22 +307,6 @@ class SqlUnitOfWork(People):
             (account_id, balance, held.get(account_id, []))
             for account_id, balance in self._connection.execute(balances)
         ]
-
-    def add_snapshots(self, snapshots: Sequence[tuple[str, Micros, Units]]) -> None:
-        self._bulk(
-            statements.ADD_SNAPSHOT,
-            [
-                {"account_id": account_id, "time": time, "equity": equity}
-                for account_id, time, equity in snapshots
-            ],
-        )
-
-    def replay_time(self, digest: str) -> Micros | None:
-        query = select(replays.c.time).where(replays.c.digest == digest)
-        return self._connection.execute(query).scalar_one_or_none()
-
-    def store_replay(self, digest: str, time: Micros) -> None:
-        self._bulk(statements.STORE_REPLAY, [{"digest": digest, "time": time}])
 
     def _touched(self) -> Iterable[Order]:
         """Return the orders that this unit knows better than the database."""
@@ -372,28 +350,29 @@ class SqlUnitOfWork(People):
 
     def _flush(self) -> None:
         known = self._accounts
-        self._bulk(
+        bulk(
+            self._connection,
             statements.UPDATE_ACCOUNT,
             [_prefixed(mapping.account_values(known[name])) for name in self._changed_accounts],
         )
-        self._bulk(
+        bulk(
+            self._connection,
             statements.STORE_POSITION,
             [mapping.position_values(self._positions[key]) for key in self._changed_positions],
         )
         new, changed = self._new_orders, self._changed_orders - self._new_orders
-        self._bulk(
-            statements.INSERT_ORDER, [mapping.order_values(self._orders[name]) for name in new]
+        bulk(
+            self._connection,
+            statements.INSERT_ORDER,
+            [mapping.order_values(self._orders[name]) for name in new],
         )
-        self._bulk(
+        bulk(
+            self._connection,
             statements.UPDATE_ORDER,
             [_prefixed(mapping.order_values(self._orders[name])) for name in changed],
         )
-        self._bulk(statements.INSERT_FILL, self._fills)
-        self._bulk(statements.INSERT_EVENT, self._events)
-
-    def _bulk(self, statement: str, rows: list[Values]) -> None:
-        if rows:
-            self._connection.exec_driver_sql(statement, rows)
+        bulk(self._connection, statements.INSERT_FILL, self._fills)
+        bulk(self._connection, statements.INSERT_EVENT, self._events)
 
 
 def _prefixed(values: Values) -> Values:
