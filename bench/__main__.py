@@ -16,6 +16,7 @@ from statistics import median
 from bench.load import LoadFailed, Target, calls_per_second, latency_p50_us
 from bench.parts import deciding_us, observing_us
 from bench.service import Service, free_port
+from bench.triggers import FEW, MANY, TRIGGERED, triggers
 from bottrading.v1 import bot_trading_pb2, order_pb2
 
 ACCOUNTS = 8
@@ -73,6 +74,8 @@ def _measure(directory: Path, service: Service, noop: str) -> None:
     observing, deciding = asyncio.run(observing_us()), deciding_us(directory)
     _row("log line and counters, µs", f"{observing:.1f}", f"of {deciding:.0f} µs for the order")
 
+    _measure_triggers(directory)
+
     calls_per_second(bare, calls=200, in_flight=IN_FLIGHT)
     placed.run(ours, 200)
     base, orders = _pairs(
@@ -112,6 +115,17 @@ def _measure(directory: Path, service: Service, noop: str) -> None:
     )  # fmt: skip
     placed.check()
     print(f"{placed.expected} orders, all FILLED and stored")
+
+
+def _measure_triggers(directory: Path) -> None:
+    costs = triggers(directory)
+    _row(f"quote over {FEW} resting, µs", f"{costs.over_few_us:.0f}", "it triggers none")
+    share = costs.over_many_us / costs.over_few_us
+    _row(f"quote over {MANY}, µs", f"{costs.over_many_us:.0f}", f"{share:.2f} of that (≤ 1.20)")
+    _row(
+        f"{TRIGGERED} triggered by a quote, ms", f"{costs.triggered_seconds * 1e3:.0f}",
+        f"in {costs.triggered_transactions} transactions",
+    )  # fmt: skip
 
 
 class Count:

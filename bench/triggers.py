@@ -1,0 +1,127 @@
+"""What a quote costs while many orders rest: those that it does not reach, and those it does."""
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import orjson
+from sqlalchemy import event
+
+from bottrading.v1 import bot_trading_pb2, market_data_pb2, order_pb2, quote_pb2
+from server.adapters import system_clock
+from server.bootstrap.engine import EngineParts, build
+from server.config import Settings
+from server.domain.user import Identity, Plan
+from server.engine.frames import Call, FrameBuffer, Method, encode_identity, unpack_answer
+from server.storage.migrate import bring_up_to_date
+
+SYMBOLS = 100
+ACCOUNTS = 100
+FEW, MANY, TRIGGERED = 1_000, 100_000, 1_000
+QUOTES = 2_000
+ROUNDS = 5
+OPERATOR = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Microseconds of processor for a quote that reaches nothing; the rest for one that does."""
+
+    over_few_us: float
+    over_many_us: float
+    triggered_seconds: float
+    triggered_transactions: int
+
+
+def triggers(directory: Path) -> Costs:
+    """Measure on two engines whose rounds alternate, since a machine's speed drifts."""
+    with tempfile.TemporaryDirectory(dir=directory) as name:
+        few, many = _Floor(Path(name) / "few", FEW), _Floor(Path(name) / "many", MANY)
+        rounds = [(few.quote_us(), many.quote_us()) for _ in range(ROUNDS)]
+        seconds, transactions = many.trigger()
+        few.parts.close()
+        many.parts.close()
+    return Costs(
+        median(pair[0] for pair in rounds), median(pair[1] for pair in rounds), seconds,
+        transactions,
+    )  # fmt: skip
+
+
+class _Floor:
+    """An engine on a published market of 100 symbols with resting stops over all of them."""
+
+    def __init__(self, directory: Path, resting: int) -> None:
+        directory.mkdir()
+        universe = directory / "universe.toml"
+        self.symbols = [f"S{number:03}" for number in range(SYMBOLS)]
+        line = '= { name = "x", level = 100, annual_volatility = 0.2, spread_bps = 1 }\n'
+        universe.write_text("[STOCK]\n" + "".join(f"{symbol} {line}" for symbol in self.symbols))
+        settings = Settings(
+            data_dir=directory, market="published", universe_file=universe, fees="none",
+            initial_balance="900000000.00", liquidity="none",
+        )  # fmt: skip
+        bring_up_to_date(settings.database_path)
+        self.parts: EngineParts = build(settings.for_engine())
+        self._sequence = 0
+        accounts = [self._account(number) for number in range(ACCOUNTS)]
+        for begin in range(0, resting, 500):
+            numbers = range(begin, min(begin + 500, resting))
+            self.parts.service.handle([self._stop(n, accounts[n % ACCOUNTS]) for n in numbers])
+
+    def quote_us(self) -> float:
+        """Return what a quote costs that reaches nothing."""
+        calls = [[self._quote(symbol, "100.00")] for symbol in self.symbols]
+        begun = time.process_time()
+        for number in range(QUOTES):
+            if number % SYMBOLS == 0:
+                calls = [[self._quote(symbol, "100.00")] for symbol in self.symbols]
+            self.parts.service.handle(calls[number % SYMBOLS])
+        return (time.process_time() - begun) / QUOTES * 1e6
+
+    def trigger(self) -> tuple[float, int]:
+        """Return the time and the transactions in which one quote fills a symbol's stops."""
+        commits: list[object] = []
+        connection = self.parts.writer.connection
+        event.listen(connection.engine, "commit", commits.append)
+        begun = time.perf_counter()
+        self.parts.service.handle([self._quote(self.symbols[0], "150.00")])
+        taken = time.perf_counter() - begun
+        query = "SELECT count(*) FROM orders WHERE status = 'FILLED'"
+        filled = connection.exec_driver_sql(query).scalar_one()
+        connection.rollback()
+        if filled != TRIGGERED:
+            raise AssertionError(f"{filled} orders are filled, not {TRIGGERED}")
+        return taken, len(commits)
+
+    def _account(self, number: int) -> str:
+        identity = Identity(
+            issuer="", subject=str(number), name="bench", plan=Plan.FREE, is_operator=False
+        )
+        known = self.parts.service.handle(
+            [Call(1, Method.KNOW_USER, OPERATOR, OPERATOR, encode_identity(identity))]
+        )
+        (frame,) = FrameBuffer().feed(b"".join(known))
+        return str(orjson.loads(unpack_answer(frame).body)[1])
+
+    def _stop(self, number: int, account_id: str) -> Call:
+        # Each account has as many orders of each symbol; prices lie apart.
+        symbol = self.symbols[number // ACCOUNTS % SYMBOLS]
+        request = bot_trading_pb2.PlaceOrderRequest(
+            symbol=symbol, side=order_pb2.SIDE_BUY, quantity="1",
+            order_type=order_pb2.ORDER_TYPE_STOP, stop_price=f"{110 + number % 3_000 / 100:.2f}",
+        )  # fmt: skip
+        return Call(
+            number + 1, Method.PLACE_ORDER, account_id, account_id, request.SerializeToString()
+        )
+
+    def _quote(self, symbol: str, price: str) -> Call:
+        self._sequence += 1
+        quote = quote_pb2.PublishedQuote(
+            symbol=symbol, bid=price, bid_size="100", ask=price, ask_size="100",
+            sequence=self._sequence,
+        )  # fmt: skip
+        quote.time.FromMicroseconds(system_clock())
+        body = market_data_pb2.PublishQuotesRequest(quotes=[quote]).SerializeToString()
+        return Call(1, Method.PUBLISH_QUOTES, OPERATOR, OPERATOR, body)

@@ -1,0 +1,176 @@
+"""A ledger of one account: what its database file says, held against an auditor's own book."""
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from server.config import DATABASE_FILE
+from server.domain.account import Account, Position
+from server.domain.events import AccountUpdated, Event, OrderUpdated
+from server.domain.order import Order
+from server.domain.quote import Quote
+from server.domain.values import SECOND, Micros
+from server.storage import mapping
+from server.wire import answers
+from tests.domain.auditor import ENDED, Auditor, real
+
+STALE_AFTER: Micros = 15 * SECOND
+AHEAD_MAX: Micros = 5 * SECOND
+
+
+def connect(data_dir: Path) -> sqlite3.Connection:
+    """Open a second connection to an engine's database, one that cannot write."""
+    path = data_dir / DATABASE_FILE
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+    connection.row_factory = _named
+    return connection
+
+
+def _named(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Any:
+    names = (column[0] for column in cursor.description)
+    return SimpleNamespace(zip(names, row, strict=True))
+
+
+class StoredBook:
+    """The account, positions and orders of one account as the database file has them."""
+
+    def __init__(self, connection: sqlite3.Connection, account_id: str) -> None:
+        self.connection, self.account_id = connection, account_id
+        self.now: Micros = 0
+        self.is_open = True
+        self.account: Account
+        self.positions: dict[str, Position] = {}
+        self.orders: dict[str, Order] = {}
+        self.read_account()
+
+    def position(self, symbol: str) -> Position:
+        """Return a position, an empty one when there is none."""
+        return self.positions.get(symbol) or Position(account_id=self.account_id, symbol=symbol)
+
+    def read_account(self) -> None:
+        """Read the account and its positions anew."""
+        (row,) = self._rows("SELECT * FROM accounts WHERE id = ?", self.account_id)
+        self.account = mapping.account_from(row)
+        rows = self._rows("SELECT * FROM positions WHERE account_id = ?", self.account_id)
+        self.positions = {row.symbol: mapping.position_from(row) for row in rows}
+
+    def read_orders(self) -> None:
+        """Read all orders anew."""
+        rows = self._rows("SELECT * FROM orders WHERE account_id = ?", self.account_id)
+        self.orders = {row.id: mapping.order_from(row) for row in rows}
+
+    def read_order(self, order_id: str) -> Order:
+        """Read one order anew."""
+        (row,) = self._rows("SELECT * FROM orders WHERE id = ?", order_id)
+        return mapping.order_from(row)
+
+    def fills(self) -> list[Any]:
+        """Return the values of all fills, in the order of their events."""
+        rows = self._rows(
+            "SELECT * FROM fills WHERE account_id = ? ORDER BY sequence", self.account_id
+        )
+        return [mapping.fill_from(row) for row in rows]
+
+    def log(self) -> list[tuple[int, bytes]]:
+        """Return the numbers and payloads of all events."""
+        rows = self._rows(
+            "SELECT sequence, payload FROM events WHERE account_id = ? ORDER BY sequence",
+            self.account_id,
+        )
+        return [(row.sequence, row.payload) for row in rows]
+
+    def _rows(self, query: str, parameter: str) -> list[Any]:
+        return self.connection.execute(query, (parameter,)).fetchall()
+
+
+class Ledger:
+    """An auditor who hears of quotes and events, and looks up what of it is stored."""
+
+    def __init__(self, connection: sqlite3.Connection, account_id: str, *, fees: bool) -> None:
+        self.book = StoredBook(connection, account_id)
+        book: Any = self.book
+        self.auditor = Auditor(book, fees=fees)
+        self.events: list[Event] = []
+        self.live: dict[str, Order] = {}
+        self.fresh: set[str] = set()
+        self._touched: set[str] = set()
+        self._is_touched = False
+
+    def hear_quote(self, quote: Quote, now: Micros) -> None:
+        """Note that a quote counts, and whether it may be traded on now."""
+        self.fresh.add(quote.symbol)
+        self.auditor.hear_quote(quote)
+        self.book.now = now
+
+    def hear(self, event: Event, now: Micros) -> None:
+        """Add up an event; nothing is executed on a quote that is stale."""
+        self.book.now = now
+        self.events.append(event)
+        self._is_touched = True
+        if isinstance(event, AccountUpdated):
+            self.auditor.hear_account(event)
+            return
+        if event.fill is not None or event.type.value == "TRIGGERED":
+            assert self.is_fresh(event.order.symbol, now), "executed on a stale quote"
+        self.auditor.hear(event)
+        self._touched.add(event.order.id)
+        self._follow(event)
+
+    def is_fresh(self, symbol: str, now: Micros) -> bool:
+        """Tell whether the newest quote of a symbol is of this run and young enough."""
+        if symbol not in self.fresh:
+            return False
+        return -AHEAD_MAX <= now - self.auditor.quotes[symbol].time <= STALE_AFTER
+
+    def check_nothing_waits(self, symbol: str, now: Micros) -> None:
+        """Check that every order which the newest quote reaches was shown it."""
+        if self.is_fresh(symbol, now) and any(it.symbol == symbol for it in self.live.values()):
+            self.auditor.check_nothing_waits_in_vain(symbol, 1)
+
+    def compare_touched(self) -> None:
+        """Compare what the newest events changed with what is stored of it."""
+        if not self._is_touched:
+            return
+        book, heard = self.book, self.auditor
+        book.read_account()
+        account, live = book.account, list(self.live.values())
+        assert account.sequence == heard.sequence
+        assert real(account.balance) == heard.balance, "events do not make the stored balance"
+        assert account.reserved == sum(order.reserved for order in live), "wrongly reserved"
+        assert account.reserved <= account.balance
+        assert account.live_orders == len(live)
+        assert real(account.realized_pnl) == heard.realized
+        for order_id in self._touched:
+            assert book.read_order(order_id) == heard.orders[order_id], "another order is stored"
+        heard._compare_positions(live)
+        self._touched.clear()
+        self._is_touched = False
+
+    def compare_everything(self) -> None:
+        """Compare all that is stored with the events, and the log with them byte by byte."""
+        self.book.read_account()
+        self.book.read_orders()
+        self.auditor.compare()
+        assert self.book.fills() == list(_fills(self.events)), "other fills are stored"
+        encoded = [
+            (event.sequence, answers.event(event).SerializeToString()) for event in self.events
+        ]
+        assert self.book.log() == encoded, "the log is not what was decided"
+
+    def forget_quotes(self) -> None:
+        """Note that no quote may be traded on until a newer one comes."""
+        self.fresh.clear()
+
+    def _follow(self, event: OrderUpdated) -> None:
+        if event.order.status.value in ENDED:
+            self.live.pop(event.order.id, None)
+        else:
+            self.live[event.order.id] = event.order
+
+
+def _fills(events: Iterable[Event]) -> Iterable[Any]:
+    for event in events:
+        if isinstance(event, OrderUpdated) and event.fill is not None:
+            yield event.fill
