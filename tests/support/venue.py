@@ -29,6 +29,7 @@ from server.config import Settings, jwt_secret
 from server.domain.user import Identity, Plan
 from server.domain.values import SECOND, Micros
 from server.engine.client import LocalEngine
+from server.engine.frames import FrameBuffer, unpack_answer
 from server.rpc.tokens import issue
 
 NOON: Micros = 1_795_089_600 * SECOND
@@ -132,7 +133,9 @@ class Venue:
     def pass_time(self, *, seconds: float = 1) -> None:
         """Turn the clock and let the engine do what is due."""
         self.clock.turn(seconds=seconds)
-        self.parts.service.handle([], [PassTime()])
+        frames = self.parts.service.handle([], [PassTime()])
+        for frame in FrameBuffer().feed(b"".join(frames)):
+            self.base.doorbells.ring(unpack_answer(frame))
 
 
 VenueFactory = Callable[..., Awaitable[Venue]]

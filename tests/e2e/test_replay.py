@@ -1,0 +1,152 @@
+"""A replay as an operator runs it: a file, a clock of its own, and going on after a restart."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bottrading.v1 import bot_trading_pb2 as pb
+from bottrading.v1 import market_data_pb2, order_pb2
+from server.domain.values import DAY, SECOND
+from tests.support.venue import Venue, VenueFactory
+
+SAMPLE = Path(__file__).parents[2] / "examples/replay/a-year-of-days.csv"
+BARS = """time,symbol,open,high,low,close,volume
+2025-01-02,AAPL,250,252,249,251,400000
+2025-01-03,AAPL,251,255,250,254,400000
+2025-01-06,AAPL,254,256,240,241,400000
+"""
+YEAR_2025 = 1_735_689_600
+
+
+def pass_real_seconds(venue: Venue, seconds: float) -> None:
+    """Let real time pass, and the replay with it until nothing more is due."""
+    venue.pass_time(seconds=seconds)
+    before = -1
+    while venue.parts.clock() != before:
+        before = venue.parts.clock()
+        venue.pass_time(seconds=0)
+
+
+@pytest.fixture
+def bars(tmp_path: Path) -> Path:
+    path = tmp_path / "bars.csv"
+    path.write_text(BARS)
+    return path
+
+
+async def test_a_bot_trades_in_the_time_of_the_file(start_venue: VenueFactory, bars: Path) -> None:
+    venue = await start_venue(market="replay", replay_file=bars, replay_speed=float(3_600))
+    pass_real_seconds(venue, 0)
+    pass_real_seconds(venue, 1)
+    bot = await venue.bot()
+
+    order = await bot.place("AAPL", quantity="10")
+    day = await bot.place("AAPL", quantity="1", limit_price="200.00", time_in_force="DAY")
+    stop = await bot.place(
+        "AAPL", "SELL", "10", order_type=order_pb2.ORDER_TYPE_STOP, stop_price="245.00"
+    )
+    clock = (await bot.call("GetMarketClock")).clock
+    pass_real_seconds(venue, 24)
+    next_day = (await bot.order(day.id), await bot.order(stop.id))
+    pass_real_seconds(venue, 24 * 4)
+    sold = await bot.order(stop.id)
+
+    assert order.filled_price == "250.01000000"
+    assert order.created_at.seconds == YEAR_2025 + 86_400 + 15 * 3_600 + 1_800 - 1
+    assert clock.time == order.created_at
+    assert next_day[0].status_reason == order_pb2.STATUS_REASON_EXPIRED_DAY
+    assert next_day[1].status == order_pb2.ORDER_STATUS_OPEN
+    assert sold.filled_price == "240.00000000"
+    account = (await bot.call("GetAccount")).account
+    assert account.environment == 3
+
+
+async def test_a_restarted_replay_goes_on_where_it_was(
+    start_venue: VenueFactory, bars: Path
+) -> None:
+    options: dict[str, Any] = {"market": "replay", "replay_file": bars, "replay_speed": 86_400.0}
+    venue = await start_venue(**options)
+    await venue.bot()
+    pass_real_seconds(venue, 0)
+    pass_real_seconds(venue, 1.5)
+    reached = venue.parts.clock()
+    await venue.stop()
+
+    again = await start_venue(**options, now=venue.clock.now + 1_000 * DAY)
+    assert again.parts.clock() == reached
+    again.pass_time(seconds=0)
+    assert again.parts.clock() == reached, "no time passed while nobody played"
+
+
+def serve(data_dir: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "server", "serve", "--data-dir", str(data_dir), "--no-rest"]
+    return subprocess.run(
+        [*command, "--grpc", "127.0.0.1:0", *options],
+        capture_output=True, text=True, timeout=50, check=False,
+    )  # fmt: skip
+
+
+async def test_a_data_directory_belongs_to_one_time(
+    start_venue: VenueFactory, bars: Path, tmp_path: Path
+) -> None:
+    """An account's log cannot go back to an earlier year, nor forward out of a replay."""
+    venue = await start_venue(market="replay", replay_file=bars)
+    await venue.bot()
+    pass_real_seconds(venue, 0)
+    await venue.stop()
+    other = tmp_path / "other.csv"
+    other.write_text(BARS + "2025-01-07,AAPL,241,243,240,242,400000\n")
+
+    for options in (
+        ["--market", "published"],
+        ["--market", "replay", "--replay-file", str(other)],
+    ):
+        done = serve(venue.settings.data_dir, *options)
+        assert done.returncode == 2
+        assert "live in another time" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "is empty"),
+        ("time,symbol,open,high,low,close\n2025-01-02,NOPE,1,2,1,2\n", "line 2: .*NOPE"),
+        ("time,symbol,open,high,low,close\n2025-01-02,AAPL,9,2,1,2\n", "line 2: "),
+        ("time,symbol,open,high,low,close\n2025-01-04,AAPL,1,2,1,2\n", "line 2: "),
+    ],
+)
+def test_a_wrong_file_is_one_line_and_no_server(tmp_path: Path, content: str, problem: str) -> None:
+    path = tmp_path / "wrong.csv"
+    path.write_text(content)
+    done = serve(tmp_path / "data", "--market", "replay", "--replay-file", str(path))
+    assert done.returncode == 2
+    assert re.fullmatch(rf"bottrading: .*wrong\.csv: {problem}.*\n", done.stderr), done.stderr
+
+
+async def test_the_sample_is_a_year(start_venue: VenueFactory) -> None:
+    """A year in four seconds of real time, with its days' ends and snapshots as they came."""
+    venue = await start_venue(
+        market="replay", replay_file=SAMPLE, replay_speed=10_000_000.0,
+        snapshot_interval_seconds=86_400,
+    )  # fmt: skip
+    pass_real_seconds(venue, 0)
+    bot = await venue.bot()
+    request = pb.PlaceOrderRequest(symbol="BTC-USD", side=order_pb2.SIDE_BUY, quantity="0.1")
+    pass_real_seconds(venue, 0.01)
+    await bot.trading.PlaceOrder(request, metadata=bot.metadata)
+    for _ in range(40):
+        pass_real_seconds(venue, 0.1)
+
+    end = venue.parts.clock()
+    kpi = (await bot.call("GetTradingKpi")).kpi
+    assert end > (YEAR_2025 + 363 * 86_400) * SECOND
+    assert not venue.parts.feed.source.is_due(end)
+    assert kpi.HasField("sharpe_ratio")
+    quote = await bot.market.GetQuote(
+        market_data_pb2.GetQuoteRequest(symbol="BTC-USD"), metadata=bot.metadata
+    )
+    assert not quote.quote.stale, "at the end of the file its last quotes stand"
