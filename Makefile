@@ -10,7 +10,7 @@ PROTOC = PATH=$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -Iproto -I$(GOOGL
 NODE_CLIENT := tests/clients/node
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-exchange lock proto run test test-clients check bench release clean
+.PHONY: help setup setup-dev setup-exchange lock proto run test test-clients soak check bench release clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -53,6 +53,11 @@ run: setup ## Run the service: gRPC on 127.0.0.1:50051, REST on 127.0.0.1:8080, 
 
 test: setup-dev ## Run the tests.
 	$(BIN)/python -m pytest -n 2
+
+SOAK_STEPS ?= 1000000
+
+soak: setup-dev ## Run a million audited steps of the engine's state machine.
+	SOAK_STEPS=$(SOAK_STEPS) $(BIN)/python -m pytest -n 2 tests/engine/test_state_machine.py
 
 test-clients: setup $(NODE_CLIENT)/node_modules/.package-lock.json ## Run the tests that need Node.
 	BOTTRADING_COMMAND=$(CURDIR)/$(BIN)/bottrading GOOGLE_PROTOS=$(GOOGLE_PROTOS) \

@@ -29,7 +29,7 @@ from server.storage.migrate import bring_up_to_date
 from tests.engine.bench import call
 from tests.support.venue import NOON, ManualClock
 
-ROUNDS = 300
+ROUNDS = 150
 SYMBOLS = {"AAPL": (150, 350), "MSFT": (300, 600), "BTC-USD": (60_000, 140_000), "EUR-USD": (1, 2)}
 TYPES = (
     order_pb2.ORDER_TYPE_MARKET, order_pb2.ORDER_TYPE_LIMIT, order_pb2.ORDER_TYPE_STOP,

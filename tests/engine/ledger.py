@@ -11,7 +11,7 @@ from server.domain.account import Account, Position
 from server.domain.events import AccountUpdated, Event, OrderUpdated
 from server.domain.order import Order
 from server.domain.quote import Quote
-from server.domain.values import SECOND, Micros
+from server.domain.values import SECOND, Micros, Units
 from server.storage import mapping
 from server.wire import answers
 from tests.domain.auditor import ENDED, Auditor, real
@@ -30,7 +30,7 @@ def connect(data_dir: Path) -> sqlite3.Connection:
 
 def _named(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Any:
     names = (column[0] for column in cursor.description)
-    return SimpleNamespace(zip(names, row, strict=True))
+    return SimpleNamespace(**dict(zip(names, row, strict=True)))
 
 
 class StoredBook:
@@ -124,10 +124,10 @@ class Ledger:
             return False
         return -AHEAD_MAX <= now - self.auditor.quotes[symbol].time <= STALE_AFTER
 
-    def check_nothing_waits(self, symbol: str, now: Micros) -> None:
+    def check_nothing_waits(self, symbol: str, now: Micros, step: Units) -> None:
         """Check that every order which the newest quote reaches was shown it."""
         if self.is_fresh(symbol, now) and any(it.symbol == symbol for it in self.live.values()):
-            self.auditor.check_nothing_waits_in_vain(symbol, 1)
+            self.auditor.check_nothing_waits_in_vain(symbol, step)
 
     def compare_touched(self) -> None:
         """Compare what the newest events changed with what is stored of it."""

@@ -1,0 +1,288 @@
+"""A state machine: drawn operations on a real engine and database, audited after each step."""
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from bottrading.v1 import account_pb2, key_management_pb2, market_data_pb2, order_pb2, quote_pb2
+from bottrading.v1 import bot_trading_pb2 as pb
+from server.config import DATABASE_FILE
+from server.domain.order import Order
+from server.domain.values import DAY, SCALE, SECOND, Micros, Units, format_units, parse_units
+from server.engine.frames import Call, Method
+from server.wire.answers import timestamp
+from tests.engine.audited import AuditedEngine
+from tests.engine.bench import call
+
+T = TypeVar("T")
+
+LEVELS = {
+    "AAPL": parse_units("250"), "BTC-USD": parse_units("92000"), "EUR-USD": parse_units("1.16"),
+    "SPY": parse_units("670"),
+}  # fmt: skip
+TICKS = {
+    "AAPL": SCALE // 100, "BTC-USD": SCALE // 100, "EUR-USD": SCALE // 100_000,
+    "SPY": SCALE // 100,
+}  # fmt: skip
+SYMBOLS = list(LEVELS)
+STEPS = {"AAPL": 1, "BTC-USD": 1, "EUR-USD": SCALE, "SPY": 1}
+SIZES = {
+    "AAPL": ["0.00000001", "0.3", "7", "33.33333333", "250", "9000"],
+    "BTC-USD": ["0.00000001", "0.00012", "0.003", "0.21", "0.5", "70"],
+    "EUR-USD": ["1", "100", "5000", "20001.5", "60000", "900000"],
+    "SPY": ["0.00000001", "0.5", "3", "12.5", "100", "4000"],
+}
+EIGHTHS = [0, 0, 0, 0, 1, 4, 6, 8]
+SPREADS_BPS = [0, 1, 2, 5, 20]
+WAITS: list[Micros] = [
+    1, 1, SECOND // 2, SECOND, SECOND, SECOND, 2 * SECOND, 4 * SECOND, 16 * SECOND, 3_600 * SECOND,
+    DAY, DAY, 30 * DAY, 91 * DAY,
+]  # fmt: skip
+TYPES = (
+    order_pb2.ORDER_TYPE_MARKET, order_pb2.ORDER_TYPE_LIMIT, order_pb2.ORDER_TYPE_LIMIT,
+    order_pb2.ORDER_TYPE_STOP, order_pb2.ORDER_TYPE_STOP_LIMIT,
+)  # fmt: skip
+LIMITED = (order_pb2.ORDER_TYPE_LIMIT, order_pb2.ORDER_TYPE_STOP_LIMIT)
+STOPPED = (order_pb2.ORDER_TYPE_STOP, order_pb2.ORDER_TYPE_STOP_LIMIT)
+RESTING = (order_pb2.TIME_IN_FORCE_GTC, order_pb2.TIME_IN_FORCE_DAY)
+ANY_TIME = (
+    order_pb2.TIME_IN_FORCE_GTC, order_pb2.TIME_IN_FORCE_GTC, order_pb2.TIME_IN_FORCE_DAY,
+    order_pb2.TIME_IN_FORCE_IOC, order_pb2.TIME_IN_FORCE_FOK,
+)  # fmt: skip
+SIDES = (order_pb2.SIDE_BUY, order_pb2.SIDE_BUY, order_pb2.SIDE_SELL)
+STATES = (
+    account_pb2.TRADING_STATE_ACTIVE, account_pb2.TRADING_STATE_ACTIVE,
+    account_pb2.TRADING_STATE_REDUCING, account_pb2.TRADING_STATE_HALTED,
+)  # fmt: skip
+QUOTE_KINDS = ["now"] * 10 + ["late", "duplicate", "crossed", "stale", "ahead", "too far ahead"]
+CLIENT_IDS = 12
+STEPS_BETWEEN_RESTARTS = 120
+
+
+class Dice:
+    """Choices cut off some drawn bytes; zeros choose the first of everything."""
+
+    def __init__(self, drawn: bytes) -> None:
+        self._rest = int.from_bytes(drawn, "little")
+
+    def number(self, count: int) -> int:
+        """Return a number from 0 to below `count`."""
+        self._rest, found = divmod(self._rest, count)
+        return found
+
+    def pick(self, options: Sequence[T]) -> T:
+        """Return one of some options."""
+        return options[self.number(len(options))]
+
+
+DRAWN = st.binary(min_size=14, max_size=14)
+BUNDLE = st.lists(DRAWN, min_size=4, max_size=10)
+
+
+class Trading(RuleBasedStateMachine):
+    """Two accounts, four symbols, and everything that callers and time can do to them."""
+
+    empty_database: ClassVar[Path]
+    done: ClassVar[Counter[str]] = Counter()
+    events: ClassVar[Counter[str]] = Counter()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp(prefix="machine-"))
+        shutil.copy(self.empty_database, self.directory / DATABASE_FILE)
+        self.engine: AuditedEngine | None = None
+        self.sequence = self.steps_since_restart = 0
+
+    @initialize(with_costs=st.booleans())
+    def begin(self, with_costs: bool) -> None:
+        """Start an engine with one fresh quote of every symbol."""
+        self.engine = AuditedEngine(self.directory, with_costs=with_costs)
+        self.accounts = list(self.engine.ledgers)
+        quotes = [self._quote(Dice(b"\x93"), symbol) for symbol in SYMBOLS]
+        self._handle([_publish(1, quotes)])
+
+    @rule(drawn=BUNDLE)
+    def place_some(self, drawn: list[bytes]) -> None:
+        """Place orders one after another, each in a batch of its own."""
+        for dice in map(Dice, drawn):
+            self._step("place", [self._place(1, dice)])
+
+    @rule(drawn=BUNDLE)
+    def publish_some(self, drawn: list[bytes]) -> None:
+        """Publish one to three quotes at a time, a moment after the last ones."""
+        for dice in map(Dice, drawn):
+            self._running.clock.now += dice.pick(WAITS[:4])
+            self._step("publish", [self._publish(1, dice)])
+
+    @rule(drawn=BUNDLE)
+    def change_some(self, drawn: list[bytes]) -> None:
+        """Replace, cancel, halt and reactivate, each in a batch of its own."""
+        for dice in map(Dice, drawn):
+            self._step("change", [self._change(1, dice)])
+
+    @rule(drawn=BUNDLE)
+    def trade_in_one_batch(self, drawn: list[bytes]) -> None:
+        """Let the engine decide several calls of every kind at once."""
+        calls = []
+        for number, dice in enumerate(map(Dice, drawn), start=1):
+            make = dice.pick([self._place, self._place, self._publish, self._change])
+            calls.append(make(number, dice))
+        self._step("batch", calls, count=len(calls))
+
+    @rule(drawn=DRAWN)
+    def pass_time(self, drawn: bytes) -> None:
+        """Turn the clock; most often the engine is told right away."""
+        dice = Dice(drawn)
+        self._running.clock.now += dice.pick(WAITS)
+        if dice.number(4):
+            self._step("pass time", [], passing=True)
+
+    @precondition(lambda self: self.steps_since_restart >= STEPS_BETWEEN_RESTARTS)
+    @rule()
+    def restart(self) -> None:
+        """Close the engine and start another one on what it left."""
+        self._running.restart()
+        self.steps_since_restart = 0
+        type(self).done["restart"] += 1
+
+    def teardown(self) -> None:
+        """Compare everything once more and remove what was stored."""
+        try:
+            if self.engine is not None:
+                self.engine.close()
+                for ledger in self.engine.ledgers.values():
+                    type(self).events.update(event.type.value for event in ledger.events)
+        finally:
+            if self.engine is not None:
+                self.engine.silence()
+            shutil.rmtree(self.directory)
+
+    @property
+    def _running(self) -> AuditedEngine:
+        assert self.engine is not None
+        return self.engine
+
+    def _step(
+        self, what: str, calls: Sequence[Call], *, passing: bool = False, count: int = 1
+    ) -> None:
+        self._handle(calls, passing=passing)
+        self.steps_since_restart += count
+        type(self).done[what] += count
+
+    def _handle(self, calls: Sequence[Call], *, passing: bool = False) -> None:
+        self._running.handle(calls, passing=passing)
+
+    def _place(self, number: int, dice: Dice) -> Call:
+        account, symbol, side = dice.pick(self.accounts), dice.pick(SYMBOLS), dice.pick(SIDES)
+        order_type = dice.pick(TYPES)
+        request = pb.PlaceOrderRequest(
+            symbol=symbol, side=side, order_type=order_type,
+            quantity=self._quantity(dice, account, symbol, side),
+            time_in_force=dice.pick(RESTING if order_type in STOPPED else ANY_TIME),
+        )  # fmt: skip
+        if order_type in LIMITED:
+            request.limit_price = _price(dice, symbol)
+        if order_type in STOPPED:
+            request.stop_price = _price(dice, symbol)
+        if not dice.number(6):
+            request.client_order_id = f"order-{dice.number(CLIENT_IDS)}"
+        return call(number, Method.PLACE_ORDER, account, request.SerializeToString())
+
+    def _quantity(self, dice: Dice, account: str, symbol: str, side: int) -> str:
+        size, eighths = dice.pick(SIZES[symbol]), dice.pick(EIGHTHS)
+        if not eighths:
+            return size
+        heard = self._running.ledgers[account].auditor
+        if side == order_pb2.SIDE_SELL:
+            units = int(heard.quantities[symbol] * SCALE) * eighths // 8
+        else:
+            units = int(heard.balance * SCALE) * eighths // 8 * SCALE // LEVELS[symbol]
+        step = STEPS[symbol]
+        return format_units(max(units - units % step, step))
+
+    def _change(self, number: int, dice: Dice) -> Call:
+        account = dice.pick(self.accounts)
+        live = list(self._running.ledgers[account].live.values())
+        kind = dice.number(16)
+        if kind == 15:
+            owner = self._running.owners[account]
+            state = key_management_pb2.SetTradingStateRequest(
+                account_id=account, trading_state=dice.pick(STATES)
+            )
+            return call(number, Method.SET_TRADING_STATE, owner, state.SerializeToString())
+        if kind == 14 or not live:
+            request = pb.CancelAllOrdersRequest()
+            if dice.number(3):
+                request.symbol = dice.pick(SYMBOLS)
+            return call(number, Method.CANCEL_ALL_ORDERS, account, request.SerializeToString())
+        order = dice.pick(live)
+        if kind > 9:
+            cancel = pb.CancelOrderRequest(order_id=order.id)
+            return call(number, Method.CANCEL_ORDER, account, cancel.SerializeToString())
+        replace = _replacement(order, dice).SerializeToString()
+        return call(number, Method.REPLACE_ORDER, account, replace)
+
+    def _publish(self, number: int, dice: Dice) -> Call:
+        quotes = [self._quote(dice, dice.pick(SYMBOLS)) for _ in range(dice.pick([1, 1, 2, 3]))]
+        return _publish(number, quotes)
+
+    def _quote(self, dice: Dice, symbol: str) -> quote_pb2.PublishedQuote:
+        kind, sizes = dice.pick(QUOTE_KINDS), ["0", *SIZES[symbol]]
+        bid = _aligned(LEVELS[symbol] * (94 + dice.number(13)) // 100, symbol)
+        ask = _aligned(bid + bid * dice.pick(SPREADS_BPS) // 10_000, symbol)
+        if kind == "crossed":
+            bid = ask + TICKS[symbol]
+        self.sequence += 1
+        sent = quote_pb2.PublishedQuote(
+            symbol=symbol, bid=format_units(bid), bid_size=dice.pick(sizes),
+            ask=format_units(ask), ask_size=dice.pick(sizes), sequence=self.sequence,
+        )  # fmt: skip
+        engine = self._running
+        now, before = engine.clock.now, engine.quotes.get(symbol)
+        match kind:
+            case "late" if before is not None:
+                sent.time.CopyFrom(timestamp(before.time - 1))
+            case "duplicate" if before is not None:
+                sent.time.CopyFrom(timestamp(before.time))
+                sent.sequence = before.sequence
+            case "stale":
+                sent.time.CopyFrom(timestamp(now - 20 * SECOND))
+            case "ahead":
+                sent.time.CopyFrom(timestamp(now + SECOND))
+            case "too far ahead":
+                sent.time.CopyFrom(timestamp(now + 5 * SECOND + 1))
+            case _:
+                pass
+        return sent
+
+
+def _publish(number: int, quotes: Sequence[quote_pb2.PublishedQuote]) -> Call:
+    request = market_data_pb2.PublishQuotesRequest(quotes=quotes)
+    return call(number, Method.PUBLISH_QUOTES, "", request.SerializeToString())
+
+
+def _replacement(order: Order, dice: Dice) -> pb.ReplaceOrderRequest:
+    request = pb.ReplaceOrderRequest(order_id=order.id)
+    if dice.number(2):
+        quantity = order.quantity * dice.pick([100, 50, 90, 130, 400]) // 100
+        request.quantity = format_units(max(quantity, 1))
+    if dice.number(3) and order.limit_price is not None:
+        request.limit_price = _price(dice, order.symbol)
+    if dice.number(3) and order.stop_price is not None:
+        request.stop_price = _price(dice, order.symbol)
+    return request
+
+
+def _price(dice: Dice, symbol: str) -> str:
+    price = LEVELS[symbol] * (93 + dice.number(15)) // 100
+    return format_units(_aligned(price, symbol) + (0 if dice.number(40) else 1))
+
+
+def _aligned(price: Units, symbol: str) -> Units:
+    return price - price % TICKS[symbol]

@@ -1,0 +1,131 @@
+"""Faults of storage and market, planted one at a time: the audit of the state machine sees each."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bottrading.v1 import market_data_pb2, order_pb2, quote_pb2
+from server.application.market_feed import MarketFeed, QuoteBoard
+from server.config import DATABASE_FILE
+from server.domain.values import CENT
+from server.engine.frames import Call, Method
+from server.storage import mapping
+from server.storage.unit_of_work import SqlUnitOfWork
+from tests.engine.audited import AuditedEngine
+from tests.engine.bench import call, place
+
+Patch = pytest.MonkeyPatch
+
+
+@pytest.fixture
+def engine(data_dir: Path) -> Iterator[AuditedEngine]:
+    made = AuditedEngine(data_dir, with_costs=True)
+    yield made
+    made.abandon()
+    made.silence()
+
+
+def _publish(engine: AuditedEngine, bid: str, ask: str) -> Call:
+    engine.clock.now += 1
+    quote = quote_pb2.PublishedQuote(
+        symbol="AAPL", bid=bid, ask=ask, bid_size="1000", ask_size="1000"
+    )
+    request = market_data_pb2.PublishQuotesRequest(quotes=[quote])
+    return call(7, Method.PUBLISH_QUOTES, "", request.SerializeToString())
+
+
+def _trade(engine: AuditedEngine) -> None:
+    """Buy, rest an order, and let a quote reach it."""
+    account = next(iter(engine.ledgers))
+    limit = {"limit_price": "99.00", "order_type": order_pb2.ORDER_TYPE_LIMIT}
+    engine.handle([_publish(engine, "100.00", "100.01")])
+    engine.handle([place(1, account, quantity="10"), place(2, account, quantity="3", **limit)])
+    engine.handle([_publish(engine, "98.00", "98.01")])
+    engine.handle([place(3, account, quantity="5", side=order_pb2.SIDE_SELL)])
+
+
+def _check(engine: AuditedEngine) -> None:
+    for ledger in engine.ledgers.values():
+        ledger.compare_everything()
+
+
+def test_trading_without_a_fault_passes_the_audit(engine: AuditedEngine) -> None:
+    _trade(engine)
+    _check(engine)
+
+
+def test_an_event_that_is_decided_and_not_encoded_is_noticed(
+    engine: AuditedEngine, monkeypatch: Patch
+) -> None:
+    add = SqlUnitOfWork._add_event
+
+    def forgetful(unit: SqlUnitOfWork, event: Any) -> None:
+        if event.sequence != 3:
+            add(unit, event)
+
+    monkeypatch.setattr(SqlUnitOfWork, "_add_event", forgetful)
+
+    with pytest.raises(AssertionError, match="a gap in the log"):
+        _trade(engine)
+
+
+def test_a_reservation_of_the_account_that_is_a_cent_too_high_is_noticed(
+    engine: AuditedEngine, monkeypatch: Patch
+) -> None:
+    right = mapping.account_values
+
+    def wrong(account: Any) -> mapping.Values:
+        values = right(account)
+        return values | {"reserved": values["reserved"] + CENT}
+
+    monkeypatch.setattr(mapping, "account_values", wrong)
+
+    with pytest.raises(AssertionError, match="wrongly reserved"):
+        _trade(engine)
+
+
+def test_a_quote_that_is_not_shown_to_resting_orders_is_noticed(
+    engine: AuditedEngine, monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr(MarketFeed, "_fill", lambda *_: None)
+
+    with pytest.raises(AssertionError, match="an order waits"):
+        _trade(engine)
+
+
+def test_trading_on_quotes_of_an_earlier_run_is_noticed(
+    engine: AuditedEngine, monkeypatch: Patch
+) -> None:
+    engine.handle([_publish(engine, "100.00", "100.01")])
+    engine.handle([], passing=True)
+    monkeypatch.setattr(QuoteBoard, "is_fresh", lambda *_: True)
+    engine.restart()
+
+    with pytest.raises(AssertionError, match="executed on a stale quote"):
+        engine.handle([place(1, next(iter(engine.ledgers)), quantity="1")])
+
+
+CHANGES: dict[str, tuple[str, str | None]] = {
+    "a fill by a cent": (f"UPDATE fills SET amount = amount + {CENT}", "other fills"),
+    "a fill is gone": ("DELETE FROM fills", "other fills"),
+    "an order's fee by a cent": (f"UPDATE orders SET fees = fees + {CENT}", None),
+    "a balance by a cent": (f"UPDATE accounts SET balance = balance - {CENT}", "balance"),
+    "a position by the least": ("UPDATE positions SET quantity = quantity + 1", None),
+    "an event is gone": ("DELETE FROM events WHERE sequence = 4", "the log"),
+    "an event is another": ("UPDATE events SET payload = x'00' WHERE sequence = 4", "the log"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_changed_in_the_database_is_noticed(engine: AuditedEngine, change: str) -> None:
+    _trade(engine)
+    statement, told = CHANGES[change]
+    other = sqlite3.connect(engine.data_dir / DATABASE_FILE, isolation_level=None)
+    assert other.execute(statement).rowcount > 0
+    other.close()
+
+    with pytest.raises(AssertionError, match=told):
+        _check(engine)

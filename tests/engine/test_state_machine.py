@@ -1,0 +1,40 @@
+"""Fifty thousand drawn steps on real engines, each audited."""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from server.domain.order import OrderUpdateType
+from tests.engine.state_machine import Trading
+
+STEPS = int(os.environ.get("SOAK_STEPS", "50000"))
+PARTS = 10
+RULES_A_MACHINE = 100
+MACHINES_A_RUN = 7
+SECONDS_A_STEP_MAX = 0.02
+
+
+@pytest.mark.timeout(60 + STEPS // PARTS * SECONDS_A_STEP_MAX)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_events_and_database_agree_after_every_step(part: int, empty_database: Path) -> None:
+    done, events = Counter[str](), Counter[str]()
+    members = {"empty_database": empty_database, "done": done, "events": events}
+    machine = type("Trading", (Trading,), members)
+    run = 0
+    while done.total() < STEPS / PARTS:
+        run += 1
+        run_state_machine_as_test(
+            seed(1_000_000 * part + run)(machine),
+            settings=settings(
+                max_examples=MACHINES_A_RUN, stateful_step_count=RULES_A_MACHINE, database=None,
+                deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck),
+            ),
+        )  # fmt: skip
+
+    assert done.total() * PARTS >= STEPS
+    assert {"place", "publish", "change", "batch", "pass time", "restart"} <= done.keys()
+    assert {kind.value for kind in OrderUpdateType} <= events.keys()

@@ -1,0 +1,332 @@
+"""The replay source: time runs through a file at its speed, skips nothing and ends with it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from server.application.ports import MarketStep
+from server.domain.quote import Quote
+from server.domain.values import SECOND, Micros
+from server.market.moments import from_datetime, to_datetime
+from server.market.replay import STEPS_PER_POLL_MAX, ReplayClock, ReplaySource
+from server.market.replay_file import ReplayFacts, check_replay_file, replay_quotes
+from server.market.replay_table import ReplayFileError
+from server.market.sessions import AlwaysOpen
+from server.market.universe_file import default_universe
+
+UNIVERSE = default_universe()
+CALENDAR = AlwaysOpen()
+BEGIN: Micros = from_datetime(datetime(2025, 1, 2, 15, tzinfo=UTC))
+HEADER = "time,symbol,bid,bid_size,ask,ask_size"
+FOREVER: Micros = 10**17
+
+
+class Real:
+    """A monotonic clock that is turned by hand."""
+
+    def __init__(self) -> None:
+        self.now: Micros = 5_000
+
+    def __call__(self) -> Micros:
+        return self.now
+
+
+class Replay:
+    """A replay of a file, from its beginning or from where an earlier one got to."""
+
+    def __init__(
+        self, facts: ReplayFacts, *, speed: float = 1, reached: Micros | None = None
+    ) -> None:
+        self.real = Real()
+        start = facts.start if reached is None else reached
+        self.clock = ReplayClock(start=start, end=facts.last, speed=speed, monotonic=self.real)
+        self.source = ReplaySource(
+            facts=facts, universe=UNIVERSE, calendar=CALENDAR, clock=self.clock
+        )
+        self.clock.target()
+
+    def poll(self, passed: Micros = 0) -> list[MarketStep]:
+        self.real.now += passed
+        steps = self.source.poll(self.clock())
+        assert self.clock() == steps[-1].time
+        assert 1 <= len(steps) <= STEPS_PER_POLL_MAX
+        return steps
+
+    def rest(self) -> Iterator[MarketStep]:
+        while self.source.is_due(self.clock()):
+            yield from self.poll(FOREVER)
+
+    @property
+    def due_in(self) -> Micros | None:
+        return self.source.due_in(self.clock())
+
+
+def row(second: float, symbol: str = "AAPL", bid: int = 100) -> str:
+    time = to_datetime(BEGIN + round(second * SECOND)).isoformat()
+    return f"{time},{symbol},{bid},1,200,1"
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Callable[..., ReplayFacts]:
+    def record(*rows: str, header: str = HEADER) -> ReplayFacts:
+        path = tmp_path / "own.csv"
+        path.write_text("\n".join([header, *rows, ""]))
+        return check_replay_file(path, UNIVERSE, CALENDAR)
+
+    return record
+
+
+def shown(steps: Sequence[MarketStep]) -> list[tuple[float, str]]:
+    """Return for each step the seconds since the beginning, and its symbols."""
+    return [
+        ((step.time - BEGIN) / SECOND, " ".join(quote.symbol for quote in step.quotes))
+        for step in steps
+    ]
+
+
+def quotes_of(steps: Sequence[MarketStep]) -> list[Quote]:
+    return [quote for step in steps for quote in step.quotes]
+
+
+def test_a_step_holds_the_quotes_of_one_moment(recorded: Callable[..., ReplayFacts]) -> None:
+    replay = Replay(recorded(row(0), row(0, "SPY"), row(2), row(2.5, "SPY"), row(9)))
+    assert replay.source.environment == "REPLAY"
+    assert shown(replay.poll()) == [(-0.000001, "")]
+    assert shown(replay.poll(1)) == [(0, "AAPL SPY")]
+    assert shown(replay.poll(SECOND)) == [(1, "")]
+    assert shown(replay.poll(2 * SECOND)) == [(2, "AAPL"), (2.5, "SPY"), (3, "")]
+    assert shown(replay.poll()) == [(3, "")]
+
+
+def test_the_digest_names_the_file(recorded: Callable[..., ReplayFacts]) -> None:
+    facts = recorded(row(0))
+    assert Replay(facts).source.replay_digest == facts.digest
+
+
+def test_time_stands_where_the_last_poll_got_to(recorded: Callable[..., ReplayFacts]) -> None:
+    replay = Replay(recorded(row(0), row(9)))
+    replay.poll(SECOND + 1)
+    replay.real.now += SECOND
+    assert replay.clock() == BEGIN + SECOND
+    assert replay.clock.target() == BEGIN + 2 * SECOND
+
+
+def test_time_stands_still_at_the_end_of_the_file(recorded: Callable[..., ReplayFacts]) -> None:
+    facts = recorded(row(0), row(1))
+    replay = Replay(facts)
+    assert replay.source.is_due(replay.clock())
+    assert shown(replay.poll(FOREVER)) == [(0, "AAPL"), (1, "AAPL")]
+    for _ in range(2):
+        assert not replay.source.is_due(replay.clock())
+        assert replay.due_in is None
+        assert shown(replay.poll(FOREVER)) == [(1, "")]
+    over = Replay(facts, reached=facts.last)
+    assert (over.due_in, over.source.is_due(over.clock())) == (None, False)
+    assert shown(over.poll(FOREVER)) == [(1, "")]
+
+
+@pytest.mark.parametrize(
+    ("speed", "passed", "target", "due_in"),
+    [
+        (1, 0, 0, 10 * SECOND),
+        (1, 3 * SECOND, 3 * SECOND, 7 * SECOND),
+        (2.5, 2 * SECOND, 5 * SECOND, 2 * SECOND),
+        (0.25, 4 * SECOND, SECOND, 36 * SECOND),
+        (1_000, 9_999, 9_999_000, 1),
+        (3, 1, 3, 3_333_333),  # 3 333 332⅓: a little late is due, a little early is not.
+        (10_000_000, 1, 10 * SECOND, 0),
+        (10_000_000, FOREVER, 20 * SECOND, 0),
+        (1e300, FOREVER, 20 * SECOND, 0),
+    ],
+)
+def test_real_time_runs_through_the_file_at_its_speed(
+    recorded: Callable[..., ReplayFacts], speed: float, passed: Micros, target: Micros,
+    due_in: Micros,
+) -> None:  # fmt: skip
+    facts = recorded(row(0), row(10), row(20))
+    replay = Replay(facts, speed=speed, reached=BEGIN)
+    replay.real.now += passed
+    assert replay.clock() == BEGIN
+    assert replay.clock.target() == BEGIN + target
+    assert replay.due_in == due_in
+    replay.real.now += due_in
+    assert replay.due_in == 0
+    assert shown(replay.source.poll(replay.clock()))[0] == (10, "AAPL")
+
+
+def test_real_time_counts_from_the_first_look_at_it(recorded: Callable[..., ReplayFacts]) -> None:
+    """What the server needs to start must not be played at once."""
+    facts, real = recorded(row(0), row(9)), Real()
+    clock = ReplayClock(start=BEGIN, end=facts.last, speed=1, monotonic=real)
+    real.now += 5 * SECOND
+    assert clock.target() == BEGIN
+    real.now += SECOND
+    assert clock.target() == BEGIN + SECOND
+
+
+def test_the_clock_keeps_between_where_it_stands_and_the_end() -> None:
+    clock = ReplayClock(start=10, end=20, speed=1, monotonic=Real())
+    clock.advance(15)
+    assert (clock(), clock.target()) == (15, 15)
+    for wrong in (14, 21):
+        with pytest.raises(AssertionError):
+            clock.advance(wrong)
+    with pytest.raises(AssertionError):
+        clock.set_back(16)
+    for speed in (0, -1, float("inf"), float("nan")):
+        with pytest.raises(AssertionError):
+            ReplayClock(start=10, end=20, speed=speed, monotonic=Real())
+
+
+def test_a_long_way_is_gone_in_several_polls(recorded: Callable[..., ReplayFacts]) -> None:
+    """Each stands at its last step: nothing is skipped, however far real time is ahead."""
+    count = 2 * STEPS_PER_POLL_MAX + 50
+    replay = Replay(recorded(*[row(second) for second in range(count + 1)]), reached=BEGIN)
+    replay.real.now += (count - 1) * SECOND + SECOND // 2
+    for number in (1, 2):
+        steps = replay.poll()
+        assert [len(step.quotes) for step in steps] == [1] * STEPS_PER_POLL_MAX
+        assert replay.clock() == BEGIN + number * STEPS_PER_POLL_MAX * SECOND
+        assert replay.due_in == 0
+    steps = replay.poll()
+    assert [len(step.quotes) for step in steps] == [1] * 49 + [0]
+    assert replay.clock() == replay.clock.target() == BEGIN + count * SECOND - SECOND // 2
+    assert replay.due_in == SECOND // 2
+
+
+def test_exactly_as_many_steps_as_there_may_be_leave_the_rest_of_time_to_the_next_poll(
+    recorded: Callable[..., ReplayFacts],
+) -> None:
+    rows = [row(second) for second in range(1, STEPS_PER_POLL_MAX + 1)]
+    replay = Replay(recorded(*rows, row(1_000)), reached=BEGIN)
+    assert shown(replay.poll(500 * SECOND))[-1] == (STEPS_PER_POLL_MAX, "AAPL")
+    assert shown(replay.poll()) == [(500, "")]
+
+
+def test_what_is_taken_back_is_due_again(recorded: Callable[..., ReplayFacts]) -> None:
+    replay = Replay(recorded(row(0), row(1), row(1, "SPY"), row(2), row(5)))
+    first = replay.poll(SECOND // 2)
+    stood = replay.clock()
+    taken = replay.poll(2 * SECOND)
+    assert shown(taken) == [(1, "AAPL SPY"), (2, "AAPL"), (2.499999, "")]
+    for _ in range(2):  # Doing it twice changes nothing.
+        replay.source.take_back()
+        assert replay.clock() == stood == first[-1].time
+        assert replay.source.is_due(stood)
+        assert replay.due_in == 0
+    assert replay.poll() == taken
+    replay.source.take_back()
+    again = replay.poll(SECOND)
+    assert again == [*taken[:2], MarketStep(taken[-1].time + SECOND, ())]
+    assert shown(replay.poll(FOREVER)) == [(5, "AAPL")]
+    replay.source.take_back()
+    assert replay.source.is_due(replay.clock())
+    assert shown(list(replay.rest())) == [(5, "AAPL")]
+
+
+def test_steps_that_were_taken_back_count_for_the_bound(
+    recorded: Callable[..., ReplayFacts],
+) -> None:
+    rows = [row(second) for second in range(3 * STEPS_PER_POLL_MAX)]
+    facts = recorded(*rows)
+    replay = Replay(facts)
+    got = []
+    for number in range(40):
+        steps = replay.poll(FOREVER if number % 3 else 10 * SECOND)
+        if number % 2:
+            replay.source.take_back()
+        else:
+            got += quotes_of(steps)
+    assert got == list(replay_quotes(facts, UNIVERSE, CALENDAR, facts.start))
+
+
+BARS = [
+    f"2025-01-{day:02},{symbol},100.00,110.25,90.75,{close},5000"
+    for day, close in [(1, 95), (2, 105), (3, 100), (6, 91)]
+    for symbol in ("EUR-USD", "AAPL", "BTC-USD")
+]
+
+
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [
+        (HEADER, [row(second) for second in (0, 0, 1, 1.5, 1.5, 1.5, 4)]),
+        ("time,symbol,open,high,low,close,volume", BARS),
+        (
+            "time,symbol,open,high,low,close",
+            [
+                f"2025-01-02T{time}Z,{symbol},100,110,90,105"
+                for time, symbol in [
+                    ("15:00:00", "SPY"), ("15:00:00", "AAPL"), ("15:00:20", "GME"),
+                    ("15:01:00", "AAPL"), ("15:03:30", "AAPL"), ("15:03:30", "SPY"),
+                ]
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_a_replay_goes_on_wherever_an_earlier_one_got_to(
+    recorded: Callable[..., ReplayFacts], header: str, rows: list[str]
+) -> None:
+    facts = recorded(*rows, header=header)
+    whole = quotes_of(list(Replay(facts).rest()))
+    moments = {quote.time + shift for quote in whole for shift in (-1, 0, 1)}
+    for reached in sorted({facts.start, *(min(moment, facts.last) for moment in moments)}):
+        rest = quotes_of(list(Replay(facts, reached=reached).rest()))
+        assert rest == [quote for quote in whole if quote.time > reached]
+
+
+def test_many_bars_that_overlap_are_merged_in_order(recorded: Callable[..., ReplayFacts]) -> None:
+    facts = recorded(*BARS, header="time,symbol,open,high,low,close,volume")
+    quotes = quotes_of(list(Replay(facts).rest()))
+    assert len(quotes) == 4 * len(BARS)
+    assert quotes == sorted(quotes, key=lambda quote: (quote.time, quote.sequence))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda text: text.replace("101,", "x,"), "line 302: bid: must be a decimal of at most"),
+        (lambda text: text.replace("101,", "102,"), "has changed since it was checked"),
+        (lambda text: text + row(999) + "\n", "has changed since it was checked"),
+        (lambda text: text[: len(text) // 2], "line 152: "),
+        (lambda text: "\n".join(text.split("\n")[:150]), "has changed since it was checked"),
+    ],
+)
+def test_a_file_that_changes_while_it_is_played_is_told_again_and_again(
+    recorded: Callable[..., ReplayFacts], change: Callable[[str], str], problem: str
+) -> None:
+    """A source that stopped without a word would look like a file that has ended."""
+    facts = recorded(*[row(second, bid=101 if second == 300 else 100) for second in range(301)])
+    facts.path.write_text(change(facts.path.read_text()))
+    replay = Replay(facts)
+    with pytest.raises(ReplayFileError) as caught:
+        list(replay.rest())
+    assert str(caught.value).startswith(f"{facts.path}: {problem}")
+    assert replay.source.is_due(replay.clock())
+    replay.source.take_back()
+    with pytest.raises(ReplayFileError, match=r"own\.csv: "):
+        list(replay.rest())
+
+
+def test_a_file_is_read_while_it_is_played(
+    recorded: Callable[..., ReplayFacts],
+) -> None:
+    facts = recorded(*[row(second) for second in range(20_000)])
+    replay = Replay(facts)
+    replay.poll(SECOND)
+    text = facts.path.read_text()
+    facts.path.write_text(text[: len(text) // 2])
+    assert shown(replay.poll(5 * SECOND))[-1] == (5.999999, "")
+    with pytest.raises(ReplayFileError):
+        list(replay.rest())
+
+
+def test_a_missing_file_is_told_when_the_source_is_made(
+    recorded: Callable[..., ReplayFacts],
+) -> None:
+    facts = recorded(row(0))
+    facts.path.unlink()
+    with pytest.raises(ReplayFileError, match="No such file or directory"):
+        Replay(facts)
