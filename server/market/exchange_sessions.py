@@ -1,6 +1,7 @@
 """Exchange sessions: real opening hours, flattened into sorted arrays of moments."""
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
@@ -30,39 +31,41 @@ class Sessions:
 
     def __init__(self, days: list[date], opens: list[Micros], closes: list[Micros]) -> None:
         self._days, self._opens, self._closes = days, opens, closes
-        gaps = [index for index in range(1, len(opens)) if opens[index] > closes[index - 1]]
-        self._openings = [opens[0], *(opens[index] for index in gaps)]
-        self._closings = [*(closes[index - 1] for index in gaps), closes[-1]]
+        moments = [moment for session in zip(opens, closes, strict=True) for moment in session]
+        assert moments == sorted(moments), "sessions overlap"
+        # Openings and closings in turn; where two sessions abut the market does neither.
+        self._switches = [moment for moment, count in Counter(moments).items() if count == 1]
 
     def is_open(self, now: Micros) -> bool:
         """Tell whether a moment lies in a session: at its opening, not at its close."""
-        self._check(now)
-        return bisect_right(self._openings, now) > bisect_right(self._closings, now)
+        return self._passed(now) % 2 == 1
 
     def day_end(self, now: Micros) -> Micros:
         """Return the close of the running session, of the next one while there is none."""
-        self._check(now)
+        self._passed(now)
         return self._closes[bisect_right(self._closes, now)]
 
     def hours(self, now: Micros) -> MarketHours:
         """Return whether the market is open, and what comes next."""
-        return MarketHours(
-            is_open=self.is_open(now),
-            next_open=self._openings[bisect_right(self._openings, now)],
-            next_close=self._closings[bisect_right(self._closings, now)],
-        )
+        passed = self._passed(now)
+        first, second = self._switches[passed : passed + 2]
+        if passed % 2 == 1:
+            return MarketHours(is_open=True, next_open=second, next_close=first)
+        return MarketHours(is_open=False, next_open=first, next_close=second)
 
     def on(self, day: date) -> tuple[Micros, Micros] | None:
-        """Return opening and close of a trading day's session."""
+        """Return opening and close of a trading day's session; None for a day not loaded."""
         index = bisect_left(self._days, day)
         if index == len(self._days) or self._days[index] != day:
             return None
         return self._opens[index], self._closes[index]
 
-    def _check(self, now: Micros) -> None:
+    def _passed(self, now: Micros) -> int:
+        passed = bisect_right(self._switches, now)
         # Better no answer than that a market closed for ever.
-        inside = self._openings[0] <= now < self._openings[-1]
+        inside = 0 < passed < len(self._switches) - 1
         assert inside, "the moment lies outside of the calendars that were loaded"
+        return passed
 
 
 class ExchangeSessions:
@@ -95,7 +98,10 @@ class ExchangeSessions:
         return sessions.hours(now)
 
     def session_on(self, asset_type: AssetType, day: date) -> tuple[Micros, Micros] | None:
-        """Return beginning and end of a trading day's session; None when there is none."""
+        """Return beginning and end of a trading day's session.
+
+        None when there is none, and for days that were not loaded.
+        """
         sessions = self._sessions.get(asset_type)
         if sessions is None:
             return self._never_closing.session_on(asset_type, day)
@@ -105,15 +111,17 @@ class ExchangeSessions:
 def exchange_sessions(first: date, last: date) -> ExchangeSessions:
     """Load the sessions of the days from `first` to `last`; takes about a second.
 
-    Raises SessionsUnavailable when the library is not installed. Moments outside of the days
-    are refused by an assertion.
+    Raises SessionsUnavailable when the library is not installed. Of a market that closes, a
+    moment before its first opening or from its last opening on is refused by an assertion: load
+    more days on both sides than will be asked about.
     """
     try:
         # Imported here: it is an extra, and it takes a second.
         import exchange_calendars
     except ImportError:
         raise SessionsUnavailable(
-            "exchange needs the package exchange-calendars: run make setup-exchange"
+            "sessions: exchange needs the package exchange-calendars: run `make setup-exchange`"
+            " or install bottrading[exchange]"
         ) from None
     loaded: dict[str, Sessions] = {}
     for name in set(CALENDARS.values()):

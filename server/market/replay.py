@@ -24,10 +24,11 @@ class ReplayClock:
 
     def __init__(self, *, start: Micros, end: Micros, speed: float, monotonic: Clock) -> None:
         assert 0 < speed < math.inf, "time must pass"
-        self.end = end
+        # Where an earlier run got to may be later, if it had other opening hours.
+        self.end = max(start, end)
         self.speed = speed
         self._monotonic = monotonic
-        self._now = self._start = min(start, end)
+        self._now = self._start = start
         self._started: Micros | None = None
 
     def __call__(self) -> Micros:

@@ -25,13 +25,14 @@ class PlantedBug:
 
 BUGS = [
     PlantedBug(
-        name="an order reserves nothing", module="trading",
+        name="an order reserves nothing", module="posting",
         right="order = changed(order, reserved=held)\n    else:",
         wrong="order = changed(order, reserved=0)\n    else:",
     ),
     PlantedBug(
-        name="a sale reserves nothing", module="trading",
-        right="position.reserved_quantity + order.quantity", wrong="position.reserved_quantity",
+        name="a sale reserves nothing", module="posting",
+        right='position.reserved_quantity + order.leaves_quantity',
+        wrong='position.reserved_quantity',
     ),
     PlantedBug(
         name="a later fill spends what other orders hold", module="trading",
@@ -47,7 +48,7 @@ BUGS = [
         right="price > limit if buys", wrong="price > limit + 1 if buys",
     ),
     PlantedBug(
-        name="the same ask refills", module="trading",
+        name="the same ask refills", module="posting",
         right="ask_taken=position.ask_taken + quantity", wrong="ask_taken=position.ask_taken",
     ),
     PlantedBug(
@@ -55,11 +56,11 @@ BUGS = [
         right="bid_taken=0, ask_taken=0", wrong="bid_taken=0",
     ),
     PlantedBug(
-        name="what is paid is rounded down", module="risk",
+        name="what is paid is rounded down", module="reservation",
         right="return cents_up(notional", wrong="return -cents_up(-notional",
     ),
     PlantedBug(
-        name="what is received is rounded up", module="trading",
+        name="what is received is rounded up", module="posting",
         right="amount = cents_down(notional * multiplier, SCALE)",
         wrong="amount = -cents_down(-notional * multiplier, SCALE)",
     ),
@@ -77,48 +78,47 @@ BUGS = [
     ),
     PlantedBug(
         name="a FOK order is filled in part", module="risk",
-        right="found is not None and found.quantity == it.order.quantity",
-        wrong="found is not None",
+        right='if found and found.quantity == it.order.quantity:', wrong='if found:',
     ),
     PlantedBug(
         name="an IOC order rests", module="trading",
         right="if decision.order.status.is_live and not", wrong="if False and not",
     ),
     PlantedBug(
-        name="the minimum fee is charged for each fill", module="trading",
-        right="fees.total(market.instrument, quantity, notional) - before.fees",
-        wrong="fees.total(market.instrument, quantity - before.filled_quantity,"
-        " notional - before.filled_notional)",
+        name="the minimum fee is charged for each fill", module="reservation",
+        right="return max(total - (order.fees - start.fees), 0)",
+        wrong="return costs.fees.total(instrument, quantity - order.filled_quantity,"
+        " notional - order.filled_notional)",
     ),
     PlantedBug(
-        name="a sale pays more than it brings", module="trading",
+        name="a sale pays more than it brings", module="posting",
         right="return amount, min(fee, amount)", wrong="return amount, fee",
     ),
     PlantedBug(
-        name="a cancelled order keeps its reservation", module="trading",
-        right="reserved=decision.account.reserved - before.reserved",
-        wrong="reserved=decision.account.reserved",
+        name="a cancelled order keeps its reservation", module="posting",
+        right="now, reserved=decision.account.reserved - before.reserved,",
+        wrong="now, reserved=decision.account.reserved,",
     ),
     PlantedBug(
-        name="a cancelled sale keeps its position", module="trading",
-        right="position.reserved_quantity - order.leaves_quantity",
-        wrong="position.reserved_quantity",
+        name="a cancelled sale keeps its position", module="posting",
+        right="now, reserved=0,\n    )  # fmt: skip\n    if order.side is Side.SELL:",
+        wrong="now, reserved=0,\n    )  # fmt: skip\n    if False:",
     ),
     PlantedBug(
-        name="the log has a gap", module="trading",
+        name="the log has a gap", module="posting",
         right="sequence = account.sequence + 1\n", wrong="sequence = account.sequence + 2\n",
     ),
     PlantedBug(
-        name="the last sale leaves cents of the cost", module="trading",
+        name="the last sale leaves cents of the cost", module="posting",
         right="basis = cents_half_even(position.cost_basis * quantity, position.quantity)",
         wrong="basis = cents_half_even(position.cost_basis // position.quantity * quantity)",
     ),
     PlantedBug(
-        name="a gain leaves out the fees of buying", module="trading",
+        name="a gain leaves out the fees of buying", module="posting",
         right="return rest, proceeds - basis - buy_fees", wrong="return rest, proceeds - basis",
     ),
     PlantedBug(
-        name="an order pays for one unit of a contract", module="risk",
+        name="an order pays for one unit of a contract", module="reservation",
         right="notional * instrument.multiplier, SCALE", wrong="notional, SCALE",
     ),
     PlantedBug(
@@ -131,12 +131,82 @@ BUGS = [
     ),
     PlantedBug(
         name="an overdue order fills", module="trading",
-        right="if order.expires_at is not None and", wrong="if False and",
+        right='if is_overdue(order, market.now):', wrong='if False:',
     ),
     PlantedBug(
         name="a late quote is applied again", module="quote",
         right="(quote.time, quote.sequence) < (applied.time, applied.sequence)",
         wrong="quote.time < applied.time",
+    ),
+    PlantedBug(
+        name="a stop triggers one unit early", module="matching",
+        right="return quote.ask >= order.stop_price",
+        wrong="return quote.ask >= order.stop_price - 1",
+    ),
+    PlantedBug(
+        name="a stop forgets that it was triggered", module="posting",
+        right="changed(before, triggered_at=market.now, updated_at=market.now)",
+        wrong="changed(before, updated_at=market.now)",
+    ),
+    PlantedBug(
+        name="a stop reserves without margin", module="reservation",
+        right="price = with_margin(max(stop or 0, ask))", wrong="price = max(stop or 0, ask)",
+    ),
+    PlantedBug(
+        name="a triggered stop waits for the next quote", module="trading",
+        right="        decision = trigger(decision, market)\n",
+        wrong="        return trigger(decision, market)\n",
+    ),
+    PlantedBug(
+        name="a trigger pays no slippage", module="trading",
+        right="return _match(decision, market, new_id, takes=True)",
+        wrong="return _match(decision, market, new_id, takes=decision.order.stop_price is None)",
+    ),
+    PlantedBug(
+        name="stops that a quote triggers go before what was there", module="matching",
+        right="order.awaits_trigger, order.side.value, -price",
+        wrong="False, order.side.value, -price",
+    ),
+    PlantedBug(
+        name="a replacement keeps the old reservation too", module="posting",
+        right="account, reserved=account.reserved - order.reserved,",
+        wrong="account, reserved=account.reserved,",
+    ),
+    PlantedBug(
+        name="a replacement begins the fee anew whenever it comes", module="trading",
+        right="if quantity > order.quantity:", wrong="if quantity != order.quantity:",
+    ),
+    PlantedBug(
+        name="a replacement moves the expiry", module="trading",
+        right="order=changed(draft, reserved=0, updated_at=market.now),",
+        wrong="order=changed(draft, reserved=0, updated_at=market.now,"
+        " expires_at=market.now + GTC_LIFETIME),",
+    ),
+    PlantedBug(
+        name="a closed market fills", module="trading",
+        right="if market.quote is None or not market.is_open:", wrong="if market.quote is None:",
+    ),
+    PlantedBug(
+        name="what cannot wait is accepted while the market is closed", module="risk",
+        right="    (Reason.MARKET_CLOSED, _market_closed),\n", wrong="",
+    ),
+    PlantedBug(
+        name="a halted account sells", module="risk",
+        right="if state is TradingState.HALTED:",
+        wrong="if state is TradingState.HALTED and it.order.side is Side.BUY:",
+    ),
+    PlantedBug(
+        name="the larger of two limits on an order's value holds", module="risk",
+        right="limit = min((limit for limit", wrong="limit = max((limit for limit",
+    ),
+    PlantedBug(
+        name="a settlement forgets the multiplier", module="account_changes",
+        right="position.quantity * price * instrument.multiplier",
+        wrong="position.quantity * price",
+    ),
+    PlantedBug(
+        name="a put pays like a call", module="account_changes",
+        right="strike - underlying_price, 0)", wrong="underlying_price - strike, 0)",
     ),
 ]  # fmt: skip
 

@@ -134,10 +134,10 @@ def test_a_bar_ends_with_the_session_it_begins_in(
 ) -> None:
     """The last hourly bar of a day that opens at half past is half an hour long."""
     rows = [
-        "2025-01-02T13:30:00Z,AAPL,250,250,250,250",
+        "2025-01-02T14:00:00Z,AAPL,250,250,250,250",
         "2025-01-02T19:30:00Z,AAPL,250,250,250,250",
-        "2025-01-02T20:30:00Z,AAPL,250,250,250,250",
         "2025-01-02T20:30:00Z,BTC-USD,250,250,250,250",
+        "2025-01-02T20:30:00Z,AAPL,250,250,250,250",
     ]
     facts, quotes = play(tmp_path / "a", rows, calendar=exchange)
     assert facts.bar_length == 3_600 * SECOND
@@ -145,13 +145,13 @@ def test_a_bar_ends_with_the_session_it_begins_in(
     for quote in quotes:
         times[quote.symbol].append(to_datetime(quote.time).strftime("%H:%M:%S.%f")[:12])
     assert " ".join(times["AAPL"]) == (
-        " 13:30:00.000 13:50:00.000 14:10:00.000 14:29:59.999"
+        " 14:00:00.000 14:20:00.000 14:40:00.000 14:59:59.999"
         " 19:30:00.000 19:50:00.000 20:10:00.000 20:29:59.999"
         " 20:30:00.000 20:40:00.000 20:50:00.000 20:59:59.999"
     )
     assert " ".join(times["BTC-USD"]) == " 20:30:00.000 20:50:00.000 21:10:00.000 21:29:59.999"
     assert facts.last == at("2025-01-02 21:29:59.999")
-    facts, _ = play(tmp_path / "a", rows[:3], calendar=exchange)
+    facts, _ = play(tmp_path / "a", [*rows[:2], rows[3]], calendar=exchange)
     assert facts.last == at("2025-01-02 20:59:59.999")
 
 

@@ -122,9 +122,17 @@ def test_time_stands_still_at_the_end_of_the_file(recorded: Callable[..., Replay
         assert not replay.source.is_due(replay.clock())
         assert replay.due_in is None
         assert shown(replay.poll(FOREVER)) == [(1, "")]
-    over = Replay(facts, reached=facts.last)
-    assert (over.due_in, over.source.is_due(over.clock())) == (None, False)
-    assert shown(over.poll(FOREVER)) == [(1, "")]
+
+
+@pytest.mark.parametrize("later", [0, SECOND])
+def test_a_replay_that_has_ended_does_not_begin_again(
+    recorded: Callable[..., ReplayFacts], later: Micros
+) -> None:
+    """With other opening hours the end of the same file may even be before that of the last run."""
+    facts = recorded(row(0), row(1))
+    replay = Replay(facts, reached=facts.last + later)
+    assert (replay.due_in, replay.source.is_due(replay.clock())) == (None, False)
+    assert shown(replay.poll(FOREVER)) == [(1 + later // SECOND, "")]
 
 
 @pytest.mark.parametrize(

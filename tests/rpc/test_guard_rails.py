@@ -19,7 +19,9 @@ async def bot_with(venue: Venue, **permissions: Any) -> Bot:
     return Bot(venue, made.key, made.id)
 
 
-async def set_state(person: Person, account_id: str, state: int) -> account_pb2.Account:
+async def set_state(
+    person: Person, account_id: str, state: account_pb2.TradingState.ValueType
+) -> account_pb2.Account:
     request = pb.SetTradingStateRequest(account_id=account_id, trading_state=state)
     return (await person.keys.SetTradingState(request, metadata=person.metadata)).account
 
@@ -82,7 +84,9 @@ async def test_an_account_is_set_by_its_owner_only(venue: Venue) -> None:
     state = await refusal(set_state(stranger, account_id, account_pb2.TRADING_STATE_HALTED))
     rails = await refusal(set_rails(stranger, account_id, order_notional_max="1"))
     malformed = await refusal(set_state(stranger, "x", account_pb2.TRADING_STATE_HALTED))
-    nothing = await refusal(set_state(venue.person("ada"), account_id, 0))
+    nothing = await refusal(
+        set_state(venue.person("ada"), account_id, account_pb2.TRADING_STATE_UNSPECIFIED)
+    )
 
     assert [state.reason, rails.reason, malformed.reason] == ["ACCOUNT_NOT_FOUND"] * 3
     assert nothing.reason == "FIELD_REQUIRED"
