@@ -1,134 +1,351 @@
-"""Guard rails and previews: what stands before an order besides its account's money."""
+"""Guard rails: limits of an account and of a key, and what a preview says about them."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
 from server.domain.account import GuardRails, TradingState
-from server.domain.order import Side
+from server.domain.order import Side, TimeInForce
 from server.domain.risk import Exposure, Guard
-from server.domain.values import parse_units
+from server.domain.trading import Replacement
+from server.domain.values import SECOND, parse_units
 from tests.domain.book import Book, Wish, make_costs, make_quote
 from tests.domain.scenario import play
 
-TEN = Wish(symbol="AAPL", side=Side.BUY, quantity=parse_units("10"))
 
-
-def book_with(rails: GuardRails, guard: Guard | None = None) -> Book:
-    book = Book(deposit=parse_units("10000"), costs=make_costs())
-    book.account = replace(book.account, guard_rails=rails)
-    book.show(make_quote("AAPL", "100", "90", "100", "90", time=book.now))
-    book.guard = guard or Guard()
+def book_holding(quantity: str, *, slippage: bool = False, fees: bool = False) -> Book:
+    """Return a book that holds shares and contracts bought at 100.00 and sees 99.00 / 100.00."""
+    costs = make_costs(slippage=slippage, fees=fees)
+    book = Book(deposit=parse_units("1000000"), costs=costs)
+    book.show(make_quote("AAPL", "99", "5000", "100", "5000", time=book.now))
+    book.show(make_quote("CALL", "99", "5000", "100", "5000", time=book.now))
+    for symbol in ("AAPL", "CALL"):
+        wish = Wish(
+            symbol=symbol, side=Side.BUY, quantity=parse_units(quantity),
+            limit_price=parse_units("100"),
+        )  # fmt: skip
+        book.place(f"before {symbol}", wish)
     return book
 
 
-def reason(book: Book, wish: Wish = TEN) -> str:
+def wanted(text: str) -> Wish:
+    """Return an order as `buy 10 AAPL limit 99` names it."""
+    side, quantity, symbol, *more = text.split()
+    prices = dict(zip(more[::2], more[1::2], strict=True))
+    return Wish(
+        symbol=symbol, side=Side[side.upper()], quantity=parse_units(quantity),
+        limit_price=limit(prices.get("limit", "-")), stop_price=limit(prices.get("stop", "-")),
+    )  # fmt: skip
+
+
+def outcome(book: Book, wish: Wish) -> str:
+    """Return why an order is rejected, or that it passes."""
     book.place("order", wish)
-    found = book.orders["order"].rejection_reason
-    return found.value if found is not None else "accepted"
+    reason = book.orders["order"].rejection_reason
+    return "passes" if reason is None else reason.value
 
 
-def test_trading_states_let_through_what_they_say() -> None:
+def rows(table: str) -> list[list[str]]:
+    lines = table.strip().splitlines()
+    return [[cell.strip() for cell in line.split("|")] for line in lines]
+
+
+def limit(text: str) -> int | None:
+    return None if text == "-" else parse_units(text)
+
+
+def test_a_reducing_account_takes_sales_only_and_a_halted_one_nothing() -> None:
     play("""
-    10:00:00 | quote AAPL 99 x 300 / 100 x 200 | -
-             | a: buy 10 AAPL                  | a ACCEPTED
-             |                                 | a FILLED 10 at 100
-             | state REDUCING                  | -
-             | b: buy 1 AAPL                   | b REJECTED TRADING_HALTED
-             | c: sell 5 AAPL                  | c ACCEPTED
-             |                                 | c FILLED 5 at 99 pnl -5.00
-             | state HALTED                    | -
-             | d: sell 5 AAPL                  | d REJECTED TRADING_HALTED
-             | state ACTIVE                    | -
-             | e: sell 5 AAPL                  | e ACCEPTED
-             |                                 | e FILLED 5 at 99 pnl -5.00
+    10:00:00 | quote AAPL 99 x 10 / 100 x 10 | -
+             | h: buy 5 AAPL                 | h ACCEPTED
+             |                               | h FILLED 5 at 100
+             | a: buy 1 AAPL limit 90        | a ACCEPTED
+             | b: sell 1 AAPL limit 120      | b ACCEPTED
+             | state REDUCING                | -
+             | c: buy 1 AAPL                 | c REJECTED TRADING_HALTED
+             | replace a limit 91            | refused TRADING_HALTED
+             | replace b limit 119           | b REPLACED
+             | d: sell 1 AAPL                | d ACCEPTED
+             |                               | d FILLED 1 at 99 pnl -1.00
+             | state HALTED                  | -
+             | e: buy 1 AAPL                 | e REJECTED TRADING_HALTED
+             | f: sell 1 AAPL                | f REJECTED TRADING_HALTED
+             | replace b limit 118           | refused TRADING_HALTED
+             | cancel a                      | a CANCELLED REQUESTED
+             | state ACTIVE                  | -
+             | g: sell 1 AAPL                | g ACCEPTED
+             |                               | g FILLED 1 at 99 pnl -1.00
     """)
 
 
-@pytest.mark.parametrize(
-    ("account", "key", "expected"),
-    [
-        ("1000", None, "accepted"),
-        ("999.99", None, "ORDER_NOTIONAL_EXCEEDED"),
-        (None, "1000", "accepted"),
-        ("5000", "999.99", "ORDER_NOTIONAL_EXCEEDED"),
-        ("999.99", "5000", "ORDER_NOTIONAL_EXCEEDED"),
-    ],
-)
-def test_the_smaller_of_both_limits_on_an_orders_value_holds(
-    account: str | None, key: str | None, expected: str
+def test_each_trading_state_says_what_to_do() -> None:
+    book = play("""
+    10:00:00 | state REDUCING         | -
+             | a: buy 1 AAPL limit 1  | a REJECTED TRADING_HALTED
+             | state HALTED           | -
+             | b: sell 1 AAPL limit 1 | b REJECTED TRADING_HALTED
+    """)
+    assert [order.rejection_message for order in book.orders.values()] == [
+        "The account takes orders only that reduce a position; its owner set it REDUCING.",
+        "Trading on the account is halted; its owner can set it ACTIVE again.",
+    ]
+
+
+NOTIONALS = """
+    -       | -       | buy 900 AAPL                        | passes
+    1000    | -       | buy 10 AAPL                         | passes
+    1000    | -       | buy 10.00000001 AAPL                | ORDER_NOTIONAL_EXCEEDED
+    -       | 1000    | buy 10 AAPL                         | passes
+    -       | 1000    | buy 10.00000001 AAPL                | ORDER_NOTIONAL_EXCEEDED
+    1000    | 999.99  | buy 10 AAPL                         | ORDER_NOTIONAL_EXCEEDED
+    999.99  | 1000    | buy 10 AAPL                         | ORDER_NOTIONAL_EXCEEDED
+    999.99  | 1000    | buy 9.9999 AAPL                     | passes
+    1000    | 5000    | buy 10 AAPL limit 100               | passes
+    5000    | 1000    | buy 10 AAPL limit 100.01            | ORDER_NOTIONAL_EXCEEDED
+    1155    | -       | buy 10 AAPL stop 110                | passes
+    1154.99 | -       | buy 10 AAPL stop 110                | ORDER_NOTIONAL_EXCEEDED
+    1050    | -       | buy 10 AAPL stop 90                 | passes
+    1049.99 | -       | buy 10 AAPL stop 90                 | ORDER_NOTIONAL_EXCEEDED
+    1120    | -       | buy 10 AAPL stop 110 limit 112      | passes
+    1119.99 | -       | buy 10 AAPL stop 110 limit 112      | ORDER_NOTIONAL_EXCEEDED
+    990     | -       | sell 10 AAPL                        | passes
+    989.99  | -       | sell 10 AAPL                        | ORDER_NOTIONAL_EXCEEDED
+    900     | -       | sell 10 AAPL stop 90                | passes
+    899.99  | -       | sell 10 AAPL stop 90                | ORDER_NOTIONAL_EXCEEDED
+    -       | 1200    | sell 10 AAPL limit 120              | passes
+    -       | 1199.99 | sell 10 AAPL limit 120              | ORDER_NOTIONAL_EXCEEDED
+    10000   | -       | buy 1 CALL                          | passes
+    9999.99 | -       | buy 1 CALL                          | ORDER_NOTIONAL_EXCEEDED
+"""
+
+
+@pytest.mark.parametrize(("account", "key", "order", "expected"), rows(NOTIONALS))
+def test_the_smaller_of_the_largest_notionals_counts(
+    account: str, key: str, order: str, expected: str
 ) -> None:
-    rails = GuardRails(order_notional_max=parse_units(account) if account else None)
-    guard = Guard(order_notional_max=parse_units(key) if key else None)
-    assert reason(book_with(rails, guard)) == expected
+    book = book_holding("20")
+    rails = GuardRails(order_notional_max=limit(account))
+    book.account = replace(book.account, guard_rails=rails)
+    book.guard = Guard(order_notional_max=limit(key))
+    assert outcome(book, wanted(order)) == expected
 
 
-@pytest.mark.parametrize(
-    ("at_stake", "side", "expected"),
-    [
-        ("1500", Side.BUY, "accepted"),
-        ("1500.01", Side.BUY, "POSITION_SHARE_EXCEEDED"),
-        ("9000", Side.SELL, "INSUFFICIENT_POSITION"),
-    ],
-)
-def test_a_position_may_become_its_share_and_no_more(
-    at_stake: str, side: Side, expected: str
-) -> None:
-    exposure = Exposure(
-        equity=parse_units("10000"), equity_at_day_start=parse_units("10000"),
-        at_stake=parse_units(at_stake),
-    )  # fmt: skip
-    rails = GuardRails(position_share_max=parse_units("25"))
-    assert reason(book_with(rails, Guard(exposure=exposure)), replace(TEN, side=side)) == expected
-
-
-@pytest.mark.parametrize(
-    ("equity", "side", "expected"),
-    [
-        ("9500.01", Side.BUY, "accepted"),
-        ("9500", Side.BUY, "DAILY_LOSS_REACHED"),
-        ("9000", Side.SELL, "INSUFFICIENT_POSITION"),
-    ],
-)
-def test_at_the_days_loss_only_sales_pass(equity: str, side: Side, expected: str) -> None:
-    exposure = Exposure(
-        equity=parse_units(equity), equity_at_day_start=parse_units("10000"), at_stake=0
+def test_a_market_order_is_measured_with_the_worst_slippage() -> None:
+    for largest, expected in [("1000.20", "passes"), ("1000.19", "ORDER_NOTIONAL_EXCEEDED")]:
+        book = book_holding("20", slippage=True)
+        book.guard = Guard(order_notional_max=parse_units(largest))
+        assert outcome(book, wanted("buy 10 AAPL")) == expected
+    message = book.orders["order"].rejection_message
+    assert message == (
+        "The order's value is 1000.20 USD and the largest allowed is 1000.19; lower the quantity."
     )
-    rails = GuardRails(daily_loss_max=parse_units("500"))
-    assert reason(book_with(rails, Guard(exposure=exposure)), replace(TEN, side=side)) == expected
 
 
-def test_without_a_price_no_limit_on_values_can_speak() -> None:
-    rails = GuardRails(order_notional_max=1, position_share_max=1)
-    book = book_with(rails)
-    book.quotes.clear()
-    assert reason(book) == "NO_QUOTE"
+def test_a_notional_without_a_price_is_not_what_is_missing() -> None:
+    book = book_holding("20")
+    book.guard = Guard(order_notional_max=1, exposure=EXPOSED)
+    book.account = replace(book.account, guard_rails=GuardRails(position_share_max=1))
+    assert outcome(book, wanted("buy 10 SPY")) == "NO_QUOTE"
 
 
-def test_a_preview_tells_every_rule_that_would_reject_and_changes_nothing() -> None:
-    book = book_with(GuardRails(order_notional_max=parse_units("1")))
-    book.account = replace(book.account, trading_state=TradingState.HALTED)
-    before = book.account
-    found = book.preview(replace(TEN, side=Side.SELL))
+EXPOSED = Exposure(
+    equity=parse_units("1000"), equity_at_day_start=parse_units("1100"),
+    at_stake=parse_units("200"),
+)  # fmt: skip
+SHARES = """
+    50          | buy 3 AAPL limit 100                | passes
+    50          | buy 3.00000001 AAPL limit 100       | POSITION_SHARE_EXCEEDED
+    50          | buy 3 AAPL                          | passes
+    50          | buy 3.00000001 AAPL                 | POSITION_SHARE_EXCEEDED
+    50          | buy 3 AAPL stop 105                 | POSITION_SHARE_EXCEEDED
+    50          | buy 3 AAPL stop 105 limit 100       | passes
+    49.99999999 | buy 3 AAPL limit 100                | POSITION_SHARE_EXCEEDED
+    20          | buy 0.00000001 AAPL limit 1         | POSITION_SHARE_EXCEEDED
+    100         | buy 8 AAPL limit 100                | passes
+    50          | buy 1 CALL limit 3                  | passes
+    50          | buy 1 CALL limit 3.01               | POSITION_SHARE_EXCEEDED
+    0.00000001  | sell 20 AAPL                        | passes
+"""
 
+
+@pytest.mark.parametrize(("share", "order", "expected"), rows(SHARES))
+def test_one_position_stays_within_its_share_of_the_equity(
+    share: str, order: str, expected: str
+) -> None:
+    """Of 1 000.00 of equity 200.00 are at stake already; a sale always passes."""
+    book = book_holding("20")
+    book.guard = Guard(exposure=EXPOSED)
+    rails = GuardRails(position_share_max=parse_units(share))
+    book.account = replace(book.account, guard_rails=rails)
+    assert outcome(book, wanted(order)) == expected
+
+
+LOSSES = """
+    100.01 | buy 1 AAPL           | passes
+    100    | buy 1 AAPL           | DAILY_LOSS_REACHED
+    99.99  | buy 1 AAPL           | DAILY_LOSS_REACHED
+    100    | buy 1 AAPL limit 1   | DAILY_LOSS_REACHED
+    100    | buy 1 AAPL stop 200  | DAILY_LOSS_REACHED
+    100    | sell 20 AAPL         | passes
+    100    | sell 20 AAPL stop 90 | passes
+"""
+
+
+@pytest.mark.parametrize(("largest", "order", "expected"), rows(LOSSES))
+def test_the_largest_daily_loss_lets_only_sales_pass_once_it_is_reached(
+    largest: str, order: str, expected: str
+) -> None:
+    """The account lost 100.00 since its day began."""
+    book = book_holding("20")
+    book.guard = Guard(exposure=EXPOSED)
+    book.account = replace(
+        book.account, guard_rails=GuardRails(daily_loss_max=parse_units(largest))
+    )
+    assert outcome(book, wanted(order)) == expected
+
+
+def test_a_limit_of_share_or_loss_says_what_it_is() -> None:
+    told = []
+    for rails in (
+        GuardRails(position_share_max=parse_units("50")),
+        GuardRails(daily_loss_max=parse_units("100")),
+    ):
+        book = book_holding("20")
+        book.guard = Guard(exposure=EXPOSED)
+        book.account = replace(book.account, guard_rails=rails)
+        book.place("order", wanted("buy 4 AAPL"))
+        told.append(book.orders["order"].rejection_message)
+    assert told == [
+        "With this order AAPL would be more than 50.00000000 % of the account's equity;"
+        " lower the quantity.",
+        "The account lost 100.00 USD since 00:00 UTC and its limit is 100.00;"
+        " until tomorrow only sales pass.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rails", "needed"),
+    [
+        (GuardRails(), False),
+        (GuardRails(order_notional_max=1), False),
+        (GuardRails(position_share_max=1), True),
+        (GuardRails(daily_loss_max=1), True),
+    ],
+)
+def test_only_limits_of_share_and_loss_need_what_the_account_holds(
+    rails: GuardRails, needed: bool
+) -> None:
+    assert rails.need_exposure is needed
+
+
+def test_a_replacement_is_measured_like_a_new_order() -> None:
+    book = book_holding("20")
+    book.place("order", wanted("buy 10 AAPL limit 90"))
+    book.guard = Guard(order_notional_max=parse_units("900"))
+    before = (book.account, dict(book.orders))
+    refused = book.replace("order", Replacement(limit_price=parse_units("90.01")))
+    assert not isinstance(refused, tuple)
+    assert refused.reason.value == "ORDER_NOTIONAL_EXCEEDED"
+    assert (book.account, book.orders) == before
+    assert isinstance(book.replace("order", Replacement(limit_price=parse_units("89"))), tuple)
+
+
+def test_a_preview_lists_every_rule_that_rejects_and_changes_nothing() -> None:
+    book = play("""
+    given    | balance 10                    | -
+    10:00:00 | quote AAPL 99 x 10 / 100 x 10 | -
+             | state REDUCING                | -
+             | close                         | -
+             | preview buy 20 AAPL FOK       | REJECTED 0 at - fees 0.00 left 10.00
+             |                               | rejected TRADING_HALTED
+             |                               | rejected INSUFFICIENT_BUYING_POWER
+             |                               | rejected MARKET_CLOSED
+             |                               | rejected FOK_NOT_FILLABLE
+             | preview sell 20 AAPL FOK      | REJECTED 0 at - fees 0.00 left 10.00
+             |                               | rejected INSUFFICIENT_POSITION
+             |                               | rejected MARKET_CLOSED
+             |                               | rejected FOK_NOT_FILLABLE
+             | open                          | -
+             | state ACTIVE                  | -
+             | preview buy 1 SPY IOC         | REJECTED 0 at - fees 0.00 left 10.00
+             |                               | rejected NO_QUOTE
+             | preview buy 0.1 AAPL          | FILLED 0.1 at 100 fees 0.00 left 0.00
+             | show account balance live     | balance 10.00, live 0
+    """)
+    assert (book.orders, book.account.sequence) == ({}, 0)
+
+
+def test_a_preview_lists_the_guard_rails_in_their_order() -> None:
+    book = book_holding("20")
+    book.guard = Guard(order_notional_max=parse_units("1"), exposure=EXPOSED)
+    book.account = replace(
+        book.account, trading_state=TradingState.HALTED,
+        guard_rails=GuardRails(position_share_max=1, daily_loss_max=parse_units("1")),
+    )  # fmt: skip
+    found = book.preview(wanted("buy 800000000 AAPL limit 200"))
     assert [rejection.reason.value for rejection in found.rejections] == [
-        "TRADING_HALTED", "ORDER_NOTIONAL_EXCEEDED", "INSUFFICIENT_POSITION",
+        "TRADING_HALTED", "DAILY_LOSS_REACHED", "ORDER_TOO_LARGE", "ORDER_NOTIONAL_EXCEEDED",
+        "POSITION_SHARE_EXCEEDED", "INSUFFICIENT_BUYING_POWER",
     ]  # fmt: skip
     assert found.order.rejection_reason is found.rejections[0].reason
-    assert (book.account, book.orders) == (before, {})
 
 
-def test_a_preview_is_what_placing_does_to_the_cent() -> None:
+def nothing(_: Book) -> None:
+    """Leave the market as it is."""
+
+
+def close_market(book: Book) -> None:
+    book.is_open = False
+
+
+def let_the_quote_get_stale(book: Book) -> None:
+    book.is_open = True
+    book.now += 60 * SECOND
+
+
+CHANGES: tuple[Callable[[Book], None], ...] = (
+    nothing, nothing, close_market, let_the_quote_get_stale,
+)  # fmt: skip
+
+PREVIEWED = [
+    "buy 10 AAPL", "buy 7000 AAPL", "buy 9000 AAPL", "buy 4990 AAPL limit 100.001",
+    "buy 3 AAPL limit 90", "buy 3 AAPL stop 110", "buy 3 AAPL stop 100 limit 100.001",
+    "buy 6000 AAPL stop 95", "sell 10 AAPL", "sell 30 AAPL", "sell 20 AAPL stop 99",
+    "sell 20 AAPL limit 98.99", "buy 7 CALL", "sell 20 CALL limit 99",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "time_in_force"), list(product(PREVIEWED, TimeInForce)))
+def test_a_preview_is_what_placing_does_to_the_cent(text: str, time_in_force: TimeInForce) -> None:
+    book = book_holding("20", slippage=True, fees=True)
+    wish = wanted(text)
+    if wish.stop_price is None:
+        wish = replace(wish, time_in_force=time_in_force)
+    for change in CHANGES:
+        change(book)
+        before = (book.account, dict(book.positions), dict(book.orders))
+        found = book.preview(wish)
+        assert (book.account, book.positions, book.orders) == before
+        number = f"order {len(book.orders)}"
+        book.place(number, wish)
+        assert replace(found.order, id=number) == book.orders[number]
+        assert found.account == book.account
+        first = found.rejections[0].reason if found.rejections else None
+        assert first is book.orders[number].rejection_reason
+
+
+def test_a_preview_takes_what_a_new_quote_shows_though_the_last_was_taken() -> None:
     play("""
-    given    | fees, slippage                        | -
-    10:00:00 | preview buy 10 AAPL                    | REJECTED 0 at - fees 0.00 left 100000.00
-             |                                       | rejected NO_QUOTE
-             | quote AAPL 99 x 300 / 100 x 20         | -
-             | preview buy 10 AAPL                    | FILLED 10 at 100.005 fees 1.00 left 98998.95
-             | a: buy 10 AAPL                         | a ACCEPTED
-             |                                       | a FILLED 10 at 100.005 fee 1.00
-             | show account balance                    | balance 98998.95
-             | preview sell 11 AAPL FOK                | REJECTED 0 at - fees 0.00 left 98998.95
-             |                                       | rejected INSUFFICIENT_POSITION
-             | preview sell 10 AAPL stop 90            | OPEN 0 at - fees 0.00 left 98998.95
+    10:00:00 | quote AAPL 99 x 10 / 100 x 10 | -
+             | a: buy 10 AAPL                | a ACCEPTED
+             |                               | a FILLED 10 at 100
+             | preview buy 10 AAPL IOC       | CANCELLED 0 at - fees 0.00 left 99000.00
+             | preview buy 10 AAPL FOK       | REJECTED 0 at - fees 0.00 left 99000.00
+             |                               | rejected FOK_NOT_FILLABLE
+    10:00:01 | quote AAPL 99 x 10 / 101 x 10 | -
+             | preview buy 10 AAPL FOK       | FILLED 10 at 101 fees 0.00 left 97990.00
+             | b: buy 10 AAPL FOK            | b ACCEPTED
+             |                               | b FILLED 10 at 101
     """)

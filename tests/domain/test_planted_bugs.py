@@ -208,6 +208,77 @@ BUGS = [
         name="a put pays like a call", module="account_changes",
         right="strike - underlying_price, 0)", wrong="underlying_price - strike, 0)",
     ),
+    PlantedBug(
+        name="a sell stop triggers one unit early", module="matching",
+        right="return quote.bid <= order.stop_price",
+        wrong="return quote.bid <= order.stop_price + 1",
+    ),
+    PlantedBug(
+        name="a trigger takes no free money", module="posting",
+        right="free = before.reserved + account.buying_power", wrong="free = before.reserved",
+    ),
+    PlantedBug(
+        name="a stop behind the ask reserves its stop price", module="reservation",
+        right="max(stop or 0, ask)", wrong="stop or ask",
+    ),
+    PlantedBug(
+        name="a replacement is matched by the next quote only", module="trading",
+        right="_arrive(hold(decision, OrderUpdateType.REPLACED, market), market, new_id)",
+        wrong="hold(decision, OrderUpdateType.REPLACED, market)",
+    ),
+    PlantedBug(
+        name="a replacement loses what is filled", module="trading",
+        right="order=changed(draft, reserved=0,", wrong="order=changed(draft, filled_quantity=0, reserved=0,",
+    ),
+    PlantedBug(
+        name="a replacement goes on with the fee of before", module="trading",
+        right="if quantity > order.quantity:", wrong="if False:",
+    ),
+    PlantedBug(
+        name="a raised quantity is charged for fees that were paid", module="trading",
+        right="notional=order.filled_notional, fees=order.fees",
+        wrong="notional=order.filled_notional",
+    ),
+    PlantedBug(
+        name="a reducing account buys", module="risk",
+        right="if state is TradingState.REDUCING and", wrong="if False and",
+    ),
+    PlantedBug(
+        name="the largest value of an order is ignored", module="risk",
+        right="    (Reason.ORDER_NOTIONAL_EXCEEDED, _order_notional_exceeded),\n", wrong="",
+    ),
+    PlantedBug(
+        name="the largest loss counts one cent late", module="risk",
+        right="if loss < limit:", wrong="if loss <= limit:",
+    ),
+    PlantedBug(
+        name="a share forgets what is at stake already", module="risk",
+        right="exposure.at_stake + _notional", wrong="_notional",
+    ),
+    PlantedBug(
+        name="a notional guard rail reckons without the margin of a stop", module="risk",
+        right="return with_margin(max(order.stop_price, ask))",
+        wrong="return max(order.stop_price, ask)",
+    ),
+    PlantedBug(
+        name="money is looked at after the hour", module="risk",
+        right="    (Reason.INSUFFICIENT_BUYING_POWER, _insufficient_buying_power),\n"
+        "    (Reason.INSUFFICIENT_POSITION, _insufficient_position),\n"
+        "    (Reason.MARKET_CLOSED, _market_closed),\n",
+        wrong="    (Reason.MARKET_CLOSED, _market_closed),\n"
+        "    (Reason.INSUFFICIENT_BUYING_POWER, _insufficient_buying_power),\n"
+        "    (Reason.INSUFFICIENT_POSITION, _insufficient_position),\n",
+    ),
+    PlantedBug(
+        name="a settlement is rounded up", module="account_changes",
+        right="amount = cents_down(position.quantity * price",
+        wrong="amount = -cents_down(-position.quantity * price",
+    ),
+    PlantedBug(
+        name="a settlement leaves out the fees of buying", module="account_changes",
+        right="amount - position.cost_basis - position.buy_fees",
+        wrong="amount - position.cost_basis",
+    ),
 ]  # fmt: skip
 
 

@@ -1,82 +1,141 @@
-"""Expired options become money, and that closes a trade."""
+"""Account changes: expired options that become money, and the trading state."""
 
 from dataclasses import replace
 
 import pytest
 
-from server.domain.account import Account, Position, TradingState
-from server.domain.account_changes import set_trading_state, settle
-from server.domain.events import AccountUpdateType
-from server.domain.instrument import AssetType, Instrument, OptionRight, OptionTerms
-from server.domain.values import CENT, DAY, parse_units
+from server.domain.account import Position, TradingState
+from server.domain.account_changes import AccountDecision, set_trading_state, settle
+from server.domain.instrument import OptionRight, OptionTerms
+from server.domain.order import Side
+from server.domain.values import SCALE, Units, format_money, parse_units
+from tests.domain.auditor import Auditor
+from tests.domain.book import BEGINNING, INSTRUMENTS, Book, Wish, make_costs, make_quote
+from tests.domain.scenario import plain
 
-ACCOUNT = Account(
-    id="account", user_id="user", created_at=0, deposits=parse_units("10000"),
-    balance=parse_units("8000"), sequence=7,
-)  # fmt: skip
-POSITION = Position(
-    account_id="account", symbol="CALL", quantity=parse_units("3"),
-    cost_basis=parse_units("1998.05"), buy_fees=parse_units("1.95"),
-)  # fmt: skip
+OUTCOMES = """
+    right | quantity | underlying   | price      | amount  | pnl
+    CALL  | 3        | 105          | 5          | 1500.00 | 898.05
+    CALL  | 3        | 102          | 2          | 600.00  | -1.95
+    CALL  | 3        | 100.00000001 | 0.00000001 | 0.00    | -601.95
+    CALL  | 3        | 100          | 0          | 0.00    | -601.95
+    CALL  | 3        | 60           | 0          | 0.00    | -601.95
+    CALL  | 1        | 100.00009999 | 0.00009999 | 0.00    | -200.65
+    CALL  | 1        | 100.0001     | 0.0001     | 0.01    | -200.64
+    CALL  | 7        | 100.00059999 | 0.00059999 | 0.41    | -1404.14
+    PUT   | 3        | 95           | 5          | 1500.00 | 898.05
+    PUT   | 3        | 99.99999999  | 0.00000001 | 0.00    | -601.95
+    PUT   | 3        | 100          | 0          | 0.00    | -601.95
+    PUT   | 3        | 140          | 0          | 0.00    | -601.95
+    PUT   | 1        | 0.00000001   | 99.99999999 | 9999.99 | 9799.34
+"""
 
 
-def option(right: OptionRight) -> Instrument:
+def cases() -> list[list[str]]:
+    lines = OUTCOMES.strip().splitlines()[1:]
+    return [[cell.strip() for cell in line.split("|")] for line in lines]
+
+
+def book_holding(quantity: str) -> tuple[Book, Auditor]:
+    """Return a book that bought contracts at 2.00 with a fee of 0.65 each, and its auditor."""
+    book = Book(deposit=parse_units("10000"), costs=make_costs(fees=True))
+    auditor = Auditor(book, fees=True)
+    quote = make_quote("CALL", "1.90", "10", "2", "10", time=book.now)
+    book.show(quote)
+    auditor.hear_quote(quote)
+    wish = Wish(symbol="CALL", side=Side.BUY, quantity=parse_units(quantity))
+    for event in book.place("order", wish):
+        auditor.hear(event)
+    return book, auditor
+
+
+def settled(book: Book, right: OptionRight, underlying: Units) -> AccountDecision:
+    """Settle the contracts of a book, with a strike of 100.00."""
     terms = OptionTerms(
-        underlying="AAPL", strike=parse_units("100"), expiry="2026-12-18", expires_at=DAY,
+        underlying="AAPL", strike=parse_units("100"), expiry="2024-10-04", expires_at=BEGINNING,
         right=right,
     )  # fmt: skip
-    return Instrument(
-        symbol="CALL", name="CALL", asset_type=AssetType.OPTION, price_tick=CENT, multiplier=100,
-        option=terms,
-    )  # fmt: skip
+    instrument = replace(INSTRUMENTS["CALL"], option=terms)
+    return settle(book.account, book.position("CALL"), instrument, underlying, book.now)
 
 
 @pytest.mark.parametrize(
-    ("right", "price", "amount"),
-    [
-        (OptionRight.CALL, "107.50", "2250.00"),
-        (OptionRight.CALL, "100.00", "0"),
-        (OptionRight.CALL, "93.00", "0"),
-        (OptionRight.PUT, "93.00", "2100.00"),
-        (OptionRight.PUT, "100.01", "0"),
-        (OptionRight.CALL, "100.00009999", "0.02"),
-    ],
+    ("right", "quantity", "underlying", "price", "amount", "pnl"), cases(), ids="-".join
 )
-def test_an_expired_option_pays_what_exercise_pays(
-    right: OptionRight, price: str, amount: str
+def test_an_expired_option_becomes_what_its_exercise_pays(
+    right: str, quantity: str, underlying: str, price: str, amount: str, pnl: str
 ) -> None:
-    """Three contracts of 100, rounded down to the cent, against 2 000.00 paid with fees."""
-    decision = settle(ACCOUNT, POSITION, option(right), parse_units(price), DAY)
-    paid, pnl = parse_units(amount), parse_units(amount) - parse_units("2000")
-    account, event = decision.account, decision.event
-
-    assert account.balance == ACCOUNT.balance + paid
-    assert account.realized_pnl == pnl
-    assert (account.sequence, event.sequence, event.time) == (8, 8, DAY)
-    assert (account.statistics.trades, account.statistics.wins) == (1, int(pnl > 0))
+    """Rounded down on the whole position; the profit is that less its cost and its fees."""
+    book, auditor = book_holding(quantity)
+    decision = settled(book, OptionRight[right], parse_units(underlying))
+    told = decision.event.settlement
+    assert told is not None
+    assert (told.symbol, told.quantity) == ("CALL", parse_units(quantity))
+    assert plain(told.price) == price
+    assert format_money(told.amount) == amount
+    assert format_money(told.realized_pnl) == pnl
     assert decision.position is not None
-    assert (decision.position.quantity, decision.position.cost_basis) == (0, 0)
-    assert decision.position.buy_fees == 0
-    assert event.type is AccountUpdateType.SETTLED
-    assert event.settlement is not None
-    assert (event.settlement.amount, event.settlement.realized_pnl) == (paid, pnl)
-    assert event.settlement.quantity == POSITION.quantity
+    book.account, book.positions["CALL"] = decision.account, decision.position
+    auditor.hear_account(decision.event)
+    auditor.compare()
+
+
+def test_a_settlement_is_one_event_that_closes_a_trade_and_empties_the_position() -> None:
+    book, _ = book_holding("3")
+    before = book.account
+    decision = settled(book, OptionRight.CALL, parse_units("105"))
+    account, event = decision.account, decision.event
+    assert account.balance == event.balance == before.balance + parse_units("1500")
+    assert account.sequence == event.sequence == before.sequence + 1
+    assert (event.type.value, event.time) == ("SETTLED", book.now)
     assert event.amount is None, "no money came in from outside"
-    assert event.balance == account.balance
+    assert account.realized_pnl == before.realized_pnl + parse_units("898.05")
+    assert (account.statistics.trades, account.statistics.wins) == (1, 1)
+    assert account.statistics.gross_profit == parse_units("898.05")
+    assert (account.fills, account.fees_paid) == (before.fills, before.fees_paid)
+    bought = book.position("CALL")
+    assert decision.position == Position(
+        account_id=bought.account_id, symbol="CALL", quote_time=bought.quote_time,
+        ask_taken=bought.ask_taken,
+    )  # fmt: skip
+
+
+def test_a_worthless_option_is_a_loss_of_all_that_it_cost() -> None:
+    book, _ = book_holding("3")
+    decision = settled(book, OptionRight.CALL, parse_units("99"))
+    statistics = decision.account.statistics
+    assert decision.account.balance == book.account.balance
+    assert (statistics.trades, statistics.wins, statistics.longest_loss_streak) == (1, 0, 1)
+    assert statistics.gross_loss == parse_units("601.95")
+
+
+@pytest.mark.parametrize("state", TradingState)
+def test_a_new_trading_state_is_told_and_moves_no_money(state: TradingState) -> None:
+    book, _ = book_holding("3")
+    before = book.account
+    decision = set_trading_state(before, state, book.now + 1)
+    assert decision.account == replace(before, trading_state=state, sequence=before.sequence + 1)
+    assert decision.position is None
+    event = decision.event
+    assert (event.type.value, event.trading_state) == ("TRADING_STATE", state)
+    assert (event.account_id, event.time) == (before.id, book.now + 1)
+    assert (event.sequence, event.balance) == (before.sequence + 1, before.balance)
+    assert event.settlement is None
+    assert event.amount is None
 
 
 def test_only_an_option_that_no_order_holds_can_be_settled() -> None:
-    stock = replace(option(OptionRight.CALL), option=None)
-    with pytest.raises(AssertionError, match="no option"):
-        settle(ACCOUNT, POSITION, stock, CENT, DAY)
-    held = replace(POSITION, reserved_quantity=1)
-    with pytest.raises(AssertionError, match="in use"):
-        settle(ACCOUNT, held, option(OptionRight.CALL), CENT, DAY)
-
-
-def test_a_trading_state_is_one_event() -> None:
-    decision = set_trading_state(ACCOUNT, TradingState.HALTED, DAY)
-    assert decision.account == replace(ACCOUNT, trading_state=TradingState.HALTED, sequence=8)
-    assert decision.event.type is AccountUpdateType.TRADING_STATE
-    assert decision.event.trading_state is TradingState.HALTED
-    assert decision.position is None
+    book, _ = book_holding("3")
+    with pytest.raises(AssertionError, match="is no option"):
+        settle(book.account, book.position("CALL"), INSTRUMENTS["CALL"], 1, book.now)
+    book.place(
+        "sale", Wish(symbol="CALL", side=Side.SELL, quantity=SCALE, limit_price=parse_units("9"))
+    )
+    with pytest.raises(AssertionError, match="is in use"):
+        settled(book, OptionRight.CALL, parse_units("105"))
+    book.cancel("sale")
+    emptied = settled(book, OptionRight.CALL, parse_units("105")).position
+    assert emptied is not None
+    book.positions["CALL"] = emptied
+    with pytest.raises(AssertionError, match="is in use"):
+        settled(book, OptionRight.CALL, parse_units("105"))

@@ -138,7 +138,7 @@ def test_a_gap_through_the_limit_leaves_the_order_resting_until_the_price_is_bac
     10:00:02 | quote AAPL 103 x 10 / 104 x 10     | b FILLED 4 at 104
     10:00:03 | quote AAPL 100 x 10 / 102 x 10     | a FILLED 4 at 102
     10:00:04 | quote AAPL 96.99 x 10 / 100 x 10   | c TRIGGERED
-    10:00:05 | quote AAPL 97.50 x 10 / 100 x 10   | c FILLED 4 at 97.5 pnl -10.00
+    10:00:05 | quote AAPL 97.50 x 10 / 100 x 10   | c FILLED 4 at 97.5 pnl -18.00
     """)
 
 
@@ -177,7 +177,7 @@ def test_what_a_stop_takes_when_it_triggers_pays_slippage() -> None:
     10:00:01 | quote AAPL 99 x 200 / 100 x 200  | a TRIGGERED
              |                                  | a FILLED 200 at 100.01
     10:00:02 | quote AAPL 98 x 200 / 100 x 200  | b TRIGGERED
-             |                                  | b FILLED 200 at 97.9902 pnl -201.96
+             |                                  | b FILLED 200 at 97.9902 pnl -302.96
     """)
 
 
@@ -192,7 +192,7 @@ def test_the_slippage_of_a_triggered_stop_limit_ends_at_its_limit() -> None:
     10:00:01 | quote GME 99 x 200 / 100 x 200             | a TRIGGERED
              |                                            | a FILLED 200 at 100.1
     10:00:02 | quote GME 98 x 200 / 100 x 200             | b TRIGGERED
-             |                                            | b FILLED 200 at 97.9 pnl -220.00
+             |                                            | b FILLED 200 at 97.9 pnl -330.00
     """)
 
 
@@ -365,7 +365,7 @@ def test_a_stale_quote_triggers_nothing() -> None:
              |                                   | b TRIGGERED
              |                                   | b FILLED 10 at 121
              |                                   | c TRIGGERED
-             |                                   | c FILLED 4 at 120 pnl 0.00
+             |                                   | c FILLED 4 at 120 pnl -3.33
     """)
 
 

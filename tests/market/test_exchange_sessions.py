@@ -21,7 +21,7 @@ from server.market.exchange_sessions import (
 )
 from server.market.moments import from_datetime, to_datetime
 
-FIRST, LAST = date(2025, 1, 1), date(2028, 1, 1)
+FIRST, LAST = date(2025, 1, 1), date(2027, 12, 31)
 NEW_YORK = ZoneInfo("America/New_York")
 CLOSING = [asset_type for asset_type in AssetType if asset_type is not AssetType.CRYPTO]
 
@@ -192,6 +192,7 @@ SESSIONS = """
     FOREX     | 2026-03-09 | 2026-03-08 21:00 | 2026-03-09 21:00
     FOREX     | 2026-11-02 | 2026-11-01 22:00 | 2026-11-02 22:00
     FOREX     | 2026-12-25 | 2026-12-24 22:00 | 2026-12-25 22:00
+    FOREX     | 2027-12-31 | 2027-12-30 22:00 | 2027-12-31 22:00
     CRYPTO    | 2026-11-22 | 2026-11-22 00:00 | 2026-11-23 00:00
     COMMODITY | 2026-11-24 | 2026-11-23 23:00 | 2026-11-24 23:00
     COMMODITY | 2026-11-26 | 2026-11-25 23:00 | 2026-11-26 18:00

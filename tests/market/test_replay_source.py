@@ -3,8 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from server.application.ports import MarketStep
 from server.domain.quote import Quote
@@ -283,6 +286,38 @@ def test_a_replay_goes_on_wherever_an_earlier_one_got_to(
     for reached in sorted({facts.start, *(min(moment, facts.last) for moment in moments)}):
         rest = quotes_of(list(Replay(facts, reached=reached).rest()))
         assert rest == [quote for quote in whole if quote.time > reached]
+
+
+ACTS = st.lists(
+    st.tuples(st.integers(0, 3 * 86_400), st.sampled_from(["keep", "take back", "restart"])),
+    max_size=30,
+)
+
+
+@settings(derandomize=True, database=None, max_examples=100, deadline=None)
+@given(ACTS, st.sampled_from([0.5, 1, 97.3, 10_000_000]))
+def test_whatever_is_taken_back_or_restarted_every_quote_is_played_once(
+    acts: list[tuple[int, str]], speed: float
+) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "own.csv"
+        path.write_text("\n".join(["time,symbol,open,high,low,close,volume", *BARS]))
+        facts = check_replay_file(path, UNIVERSE, CALENDAR)
+        replay, played = Replay(facts, speed=speed), list[Quote]()
+        for seconds, act in acts:
+            stood = replay.clock()
+            steps = replay.poll(seconds * SECOND)
+            times = [step.time for step in steps]
+            assert times == sorted(set(times))
+            if act == "take back":
+                replay.source.take_back()
+                assert replay.clock() == stood
+                continue
+            played += quotes_of(steps)
+            if act == "restart":
+                replay = Replay(facts, speed=speed, reached=replay.clock())
+        played += quotes_of(list(replay.rest()))
+        assert played == list(replay_quotes(facts, UNIVERSE, CALENDAR, facts.start))
 
 
 def test_many_bars_that_overlap_are_merged_in_order(recorded: Callable[..., ReplayFacts]) -> None:
