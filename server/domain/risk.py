@@ -145,7 +145,9 @@ def _position_share_exceeded(it: Situation) -> str | None:
     if limit is None or price is None or it.order.side is Side.SELL:
         return None
     assert exposure is not None, "the guard rails need it"
-    if (exposure.at_stake + _notional(it, price)) * 100 * SCALE <= exposure.equity * limit:
+    # What is filled of a replaced order is at stake as part of the position already.
+    rest = price * it.order.leaves_quantity * it.instrument.multiplier // SCALE
+    if (exposure.at_stake + rest) * 100 * SCALE <= exposure.equity * limit:
         return None
     return (
         f"With this order {it.order.symbol} would be more than {format_units(limit)} % of the"

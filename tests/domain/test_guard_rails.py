@@ -7,11 +7,13 @@ from itertools import product
 import pytest
 
 from server.domain.account import GuardRails, TradingState
+from server.domain.instrument import AssetType
 from server.domain.order import Side, TimeInForce
 from server.domain.risk import Exposure, Guard
 from server.domain.trading import Replacement
+from server.domain.user import Permissions
 from server.domain.values import SECOND, parse_units
-from tests.domain.book import Book, Wish, make_costs, make_quote
+from tests.domain.book import INSTRUMENTS, Book, Wish, make_costs, make_quote
 from tests.domain.scenario import play
 
 
@@ -250,6 +252,24 @@ def test_a_replacement_is_measured_like_a_new_order() -> None:
     assert refused.reason.value == "ORDER_NOTIONAL_EXCEEDED"
     assert (book.account, book.orders) == before
     assert isinstance(book.replace("order", Replacement(limit_price=parse_units("89"))), tuple)
+
+
+@pytest.mark.parametrize(
+    ("symbols", "asset_types", "allowed"),
+    [
+        ((), (), "AAPL SPY BTC-USD"),
+        (("AAPL", "SPY"), (), "AAPL SPY"),
+        ((), (AssetType.STOCK, AssetType.CRYPTO), "AAPL BTC-USD"),
+        (("AAPL", "SPY"), (AssetType.ETF,), "SPY"),
+        (("AAPL",), (AssetType.ETF,), ""),
+    ],
+)
+def test_a_key_allows_what_is_among_its_symbols_and_its_asset_types(
+    symbols: tuple[str, ...], asset_types: tuple[AssetType, ...], allowed: str
+) -> None:
+    permissions = Permissions(symbols=symbols, asset_types=asset_types)
+    names = ("AAPL", "SPY", "BTC-USD")
+    assert [name for name in names if permissions.allow(INSTRUMENTS[name])] == allowed.split()
 
 
 def test_a_preview_lists_every_rule_that_rejects_and_changes_nothing() -> None:

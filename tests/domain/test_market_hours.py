@@ -1,5 +1,9 @@
 """Market hours: what orders and quotes do while a market is closed, and when it opens again."""
 
+from server.domain.posting import Market
+from server.domain.trading import fill_resting
+from server.domain.values import DAY
+from tests.domain.book import INSTRUMENTS, make_costs, make_quote
 from tests.domain.scenario import play
 
 
@@ -204,3 +208,20 @@ def test_an_order_is_replaced_while_closed_and_waits_for_the_opening() -> None:
              |                                   | b TRIGGERED
              |                                   | b FILLED 10 at 100
     """)
+
+
+def test_a_quote_shown_to_an_order_of_a_closed_market_does_nothing() -> None:
+    book = play("""
+    10:00:00 | close                       | -
+             | a: buy 10 AAPL limit 100    | a ACCEPTED
+             | b: buy 10 AAPL stop 90      | b ACCEPTED
+    """)
+    quote = make_quote("AAPL", "94", "50", "95", "50", time=book.now)
+    market = Market(
+        instrument=INSTRUMENTS["AAPL"], quote=quote, costs=make_costs(), now=book.now,
+        day_end=DAY, is_open=False,
+    )  # fmt: skip
+    for order in book.live_orders:
+        decision = fill_resting(order, book.account, book.position("AAPL"), market, str)
+        assert (decision.events, decision.order) == ((), order)
+        assert decision.account == book.account

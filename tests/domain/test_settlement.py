@@ -59,9 +59,7 @@ def settled(book: Book, right: OptionRight, underlying: Units) -> AccountDecisio
     return settle(book.account, book.position("CALL"), instrument, underlying, book.now)
 
 
-@pytest.mark.parametrize(
-    ("right", "quantity", "underlying", "price", "amount", "pnl"), cases(), ids="-".join
-)
+@pytest.mark.parametrize(("right", "quantity", "underlying", "price", "amount", "pnl"), cases())
 def test_an_expired_option_becomes_what_its_exercise_pays(
     right: str, quantity: str, underlying: str, price: str, amount: str, pnl: str
 ) -> None:

@@ -118,6 +118,17 @@ async def test_guard_rails_stand_before_orders_and_are_told_as_data(venue: Venue
     assert (await bot.place("AAPL", quantity="30")).status == order_pb2.ORDER_STATUS_FILLED
 
 
+async def test_what_is_filled_of_a_replaced_order_counts_once(venue: Venue) -> None:
+    bot, person = await venue.bot(), venue.person()
+    await set_rails(person, await account_of(bot), position_share_max="50")
+    await venue.publish("AAPL", "100.00", "100.00", size="400")
+    order = await bot.place("AAPL", quantity="500", limit_price="100.00")
+    replaced = await bot.call("ReplaceOrder", order_id=order.id, limit_price="99.00")
+
+    assert order.filled_quantity == "400.00000000"
+    assert replaced.order.limit_price == "99.00000000"
+
+
 async def test_after_the_days_loss_only_sales_pass_until_tomorrow(venue: Venue) -> None:
     bot, person = await venue.bot(), venue.person()
     await venue.publish("AAPL", "100.00", "100.00")
