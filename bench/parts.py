@@ -52,7 +52,7 @@ def deciding_us(directory: Path) -> float:
         parts.service.handle([], [PassTime()])
         identity = Identity(issuer="", subject="", name="bench", plan=Plan.FREE, is_operator=False)
         known = parts.service.handle([Call(1, Method.KNOW_USER, "", "", encode_identity(identity))])
-        (frame,) = FrameBuffer().feed(b"".join(known))
+        *_, frame = FrameBuffer().feed(b"".join(known))
         _, account_id = orjson.loads(unpack_answer(frame).body)
         body = bot_trading_pb2.PlaceOrderRequest(
             symbol="AAPL", side=order_pb2.SIDE_BUY, quantity="0.01"

@@ -102,7 +102,7 @@ class _Floor:
         known = self.parts.service.handle(
             [Call(1, Method.KNOW_USER, OPERATOR, OPERATOR, encode_identity(identity))]
         )
-        (frame,) = FrameBuffer().feed(b"".join(known))
+        *_, frame = FrameBuffer().feed(b"".join(known))
         return str(orjson.loads(unpack_answer(frame).body)[1])
 
     def _stop(self, number: int, account_id: str) -> Call:

@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import signal
+import socket
 import threading
 from typing import Any
 
@@ -15,6 +16,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from rest_bridge.app import create_app
+from rest_bridge.event_stream import EventStreams
 from rest_bridge.limits import bounded_protocol
 from rest_bridge.settings import Settings
 
@@ -36,7 +38,20 @@ def main() -> None:
     uvicorn_server.run()
 
 
-def server(settings: Settings) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """A server that ends its streams of events when it stops: by themselves they never end."""
+
+    def __init__(self, config: uvicorn.Config, streams: EventStreams) -> None:
+        super().__init__(config)
+        self._streams = streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nothing new, end streams and finish the rest of what is in flight."""
+        self._streams.end_all()
+        await super().shutdown(sockets)
+
+
+def server(settings: Settings) -> Server:
     """Build the server that listens at `settings.rest`."""
     host, port = _host_and_port(settings.rest)
     config: dict[str, Any] = {
@@ -55,7 +70,8 @@ def server(settings: Settings) -> uvicorn.Server:
         "ssl_certfile": settings.rest_certificate,
         "ssl_keyfile": settings.rest_key,
     }
-    return uvicorn.Server(uvicorn.Config(create_app(settings), **config))
+    app = create_app(settings)
+    return Server(uvicorn.Config(app, **config), app.state.streams)
 
 
 def _settings_and_tie() -> tuple[Settings, bool]:

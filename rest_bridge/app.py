@@ -11,6 +11,7 @@ from bottrading.v1 import bot_trading_pb2, error_reason_pb2, key_management_pb2,
 from rest_bridge import replies
 from rest_bridge.bridge import Bridge
 from rest_bridge.errors import method_not_allowed, route_not_found
+from rest_bridge.event_stream import EventStreams
 from rest_bridge.headers import read_head
 from rest_bridge.limits import LingeringClose
 from rest_bridge.openapi import openapi_document
@@ -31,6 +32,7 @@ def create_app(settings: Settings) -> FastAPI:
     """Compose the application; channels open when it starts and close when it ends."""
     routes = routes_of(_SERVICES)
     upstream = Upstream(settings)
+    streams = EventStreams(upstream, settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -53,8 +55,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.openapi = lambda: document  # type: ignore[method-assign]
     app.add_exception_handler(HTTPException, _refuse)
     app.add_middleware(
-        Bridge, routes=routes, prefixes=PREFIXES, upstream=upstream, settings=settings
+        Bridge,
+        routes=routes,
+        prefixes=PREFIXES,
+        upstream=upstream,
+        streams=streams,
+        settings=settings,
     )
+    app.state.streams = streams
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

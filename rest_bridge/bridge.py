@@ -18,7 +18,8 @@ from rest_bridge.errors import (
     refusal_from_status,
     route_not_found,
 )
-from rest_bridge.headers import RequestHead, read_head, take_ticket
+from rest_bridge.event_stream import RESUMED_AFTER, EventStream, EventStreams, StreamRequest
+from rest_bridge.headers import RequestHead, read_head, resume_after, take_ticket
 from rest_bridge.limits import ClientDisconnected, read_body
 from rest_bridge.replies import Reply
 from rest_bridge.routes import Match, Route, Router
@@ -42,6 +43,10 @@ class Endpoint:
     reader: RequestReader
     writer: AnswerWriter
 
+    @property
+    def is_resumable(self) -> bool:
+        return RESUMED_AFTER in self.route.method.input_type.fields_by_name
+
 
 class Bridge:
     """Middleware that serves the routes of the contract, below each of the path prefixes.
@@ -56,11 +61,13 @@ class Bridge:
         routes: Iterable[Route],
         prefixes: Iterable[str],
         upstream: Upstream,
+        streams: EventStreams,
         settings: Settings,
     ) -> None:
         self._app = app
         self._prefixes = [prefix.encode("ascii") for prefix in prefixes]
         self._upstream = upstream
+        self._streams = streams
         self._settings = settings
         self._router: Router[Endpoint] = Router()
         for route in routes:
@@ -80,6 +87,9 @@ class Bridge:
         head = read_head(scope["headers"])
         try:
             reply = await self._reply(scope, path, receive, head)
+            if isinstance(reply, EventStream):
+                await self._stream(reply, scope, head, receive, send)
+                return
         except ClientDisconnected:
             return
         except Refusal as refused:
@@ -90,7 +100,20 @@ class Bridge:
             reply = replies.refusal(internal_error(), request_id)
         await reply.send(send)
 
-    async def _reply(self, scope: Scope, path: bytes, receive: Receive, head: RequestHead) -> Reply:
+    async def _stream(
+        self, stream: EventStream, scope: Scope, head: RequestHead, receive: Receive, send: Send
+    ) -> None:
+        reply = replies.stream_head(stream.metadata, head.request_id)
+        if scope["method"] == "HEAD":
+            stream.close()
+            await reply.send(send)
+            return
+        await reply.begin(send)
+        await stream.write(receive, send)
+
+    async def _reply(
+        self, scope: Scope, path: bytes, receive: Receive, head: RequestHead
+    ) -> Reply | EventStream:
         match = self._router.find(path)
         if match is None:
             raise route_not_found()
@@ -109,11 +132,13 @@ class Bridge:
         query: bytes,
         receive: Receive,
         head: RequestHead,
-    ) -> Reply:
+    ) -> Reply | EventStream:
         if head.content_length > self._settings.body_bytes_max:
             raise body_too_large(self._settings.body_bytes_max)
         if endpoint.route.credential == contract.CREDENTIAL_BOT_KEY_OR_TICKET:
             query = take_ticket(query, head)
+        if head.last_event_id is not None and endpoint.is_resumable:
+            query = resume_after(query, RESUMED_AFTER.encode("ascii"), head.last_event_id)
         if not head.has_legal_credential(self._settings.credential_bytes_max):
             raise _unauthenticated(endpoint.route)
         body = await read_body(receive, self._settings.body_bytes_max) if head.has_body else b""
@@ -122,25 +147,28 @@ class Bridge:
         except Refusal as refused:
             refused.metadata = await self._metadata_of_refusal(endpoint, head)
             raise
+        if endpoint.route.method.server_streaming:
+            return await self._open(endpoint, request, head)
         answer, metadata = await self._call(endpoint, request, head)
         return replies.success(endpoint.writer.write(answer), metadata, head.request_id)
 
     async def _call(
         self, endpoint: Endpoint, request: bytes, head: RequestHead
     ) -> tuple[bytes, RawMetadata]:
-        route = endpoint.route
         try:
-            if not route.method.server_streaming:
-                return await self._upstream.call(route.rpc, request, head.metadata())
-            await self._upstream.first_of_stream(route.rpc, request, head.metadata())
+            return await self._upstream.call(endpoint.route.rpc, request, head.metadata())
         except grpc.aio.AioRpcError as error:
-            refused = refusal_from_status(
-                error.code(), error.details(), error.trailing_metadata() or ()
-            )
-            if refused.status == 401:
-                refused.headers += (_challenge(route),)
-            raise refused from None
-        raise Refusal(501, "NOT_OFFERED", "This bridge does not offer streams.")
+            raise _refused(endpoint.route, error) from None
+
+    async def _open(self, endpoint: Endpoint, request: bytes, head: RequestHead) -> EventStream:
+        wanted = StreamRequest(
+            route=endpoint.route, body=request, metadata=head.metadata(),
+            reconnects=head.last_event_id is not None,
+        )  # fmt: skip
+        try:
+            return await self._streams.open(wanted)
+        except grpc.aio.AioRpcError as error:
+            raise _refused(endpoint.route, error) from None
 
     async def _metadata_of_refusal(self, endpoint: Endpoint, head: RequestHead) -> RawMetadata:
         """Let the server refuse too, and return what it says about the caller's rates.
@@ -149,7 +177,10 @@ class Bridge:
         a refused call counts. Raises the server's refusal when it is one of those.
         """
         try:
-            await self._call(endpoint, _NO_MESSAGE, head)
+            if endpoint.route.method.server_streaming:
+                (await self._open(endpoint, _NO_MESSAGE, head)).close()
+            else:
+                await self._call(endpoint, _NO_MESSAGE, head)
         except Refusal as theirs:
             if theirs.status != 422:
                 raise
@@ -162,6 +193,13 @@ def _allow(match: Match[Endpoint]) -> tuple[bytes, bytes]:
     if "GET" in verbs:
         verbs.add("HEAD")
     return b"allow", ", ".join(sorted(verbs)).encode("ascii")
+
+
+def _refused(route: Route, error: grpc.aio.AioRpcError) -> Refusal:
+    refused = refusal_from_status(error.code(), error.details(), error.trailing_metadata() or ())
+    if refused.status == 401:
+        refused.headers += (_challenge(route),)
+    return refused
 
 
 def _unauthenticated(route: Route) -> Refusal:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -21,6 +21,7 @@ class RequestHead:
     credentials: list[tuple[str, str]] = field(default_factory=list)
     credentials_legal: bool = True
     request_id: str | None = None
+    last_event_id: str | None = None
     content_length: int = 0
     has_body: bool = False
 
@@ -58,6 +59,8 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
             head.has_body = head.has_body or head.content_length > 0
         elif name == b"transfer-encoding":
             head.has_body = True
+        elif name == b"last-event-id":
+            head.last_event_id = value.decode("latin-1")
         elif (
             name == b"x-request-id"
             and head.request_id is None
@@ -65,6 +68,12 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
         ):
             head.request_id = value.decode("ascii")
     return head
+
+
+def resume_after(query: bytes, name: bytes, event_id: str) -> bytes:
+    """Return a query with a parameter for where to resume; an event's id wins over what it has."""
+    rest = [pair for pair in query.split(b"&") if pair.partition(b"=")[0] != name]
+    return b"&".join([*rest, name + b"=" + quote(event_id, safe="").encode("ascii")])
 
 
 def take_ticket(query: bytes, head: RequestHead) -> bytes:

@@ -34,9 +34,13 @@ class Reply:
     body: bytes
 
     async def send(self, send: Send) -> None:
+        await self.begin(send)
+        await send({"type": "http.response.body", "body": self.body})
+
+    async def begin(self, send: Send) -> None:
+        """Send status and headers alone."""
         start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
         await send(start)
-        await send({"type": "http.response.body", "body": self.body})
 
 
 def success(answer: Answer, metadata: RawMetadata, request_id: str | None) -> Reply:
@@ -64,6 +68,18 @@ def refusal(refused: Refusal, request_id: str | None) -> Reply:
         "request_id": told_id,
     }
     return _json_reply(refused.status, headers, orjson.dumps(body))
+
+
+def stream_head(metadata: RawMetadata, request_id: str | None) -> Reply:
+    """Reply with the head of a stream of events; `request_id` is the caller's own, if any."""
+    _, headers = _common_headers(metadata, request_id)
+    headers += [
+        (b"content-type", b"text/event-stream; charset=utf-8"),
+        (b"cache-control", b"no-store, no-transform"),
+        # Proxies that buffer answers are told not to.
+        (b"x-accel-buffering", b"no"),
+    ]
+    return Reply(200, headers, b"")
 
 
 def no_content(headers: HttpHeaders, request_id: str | None) -> Reply:

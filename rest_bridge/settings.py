@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     # The server takes 64 streams a connection, those that are just ending counted.
     upstream_calls_per_channel_max: int = Field(default=48, ge=1)
     upstream_deadline_seconds: float = Field(default=10.0, gt=0)
+    stream_resume_seconds: float = Field(default=10.0, ge=0)
     readiness_deadline_seconds: float = Field(default=1.0, gt=0)
     answer_bytes_max: int = Field(default=16 * MEBIBYTE, gt=0)
 

@@ -24,6 +24,7 @@ from rest_bridge.routes import Route
 from rest_bridge.strict_json import NotStrictJson, parse_object
 
 _NEXT_PAGE_TOKEN = "next_page_token"
+_SEQUENCE = "sequence"
 
 
 class RequestReader:
@@ -149,6 +150,48 @@ class AnswerWriter:
             body=orjson.dumps(self._to_json(message)),
             next_page_token=getattr(message, _NEXT_PAGE_TOKEN) if self._has_page_token else "",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One Server-Sent Event, with its frame as bytes; `sequence` where its stream has them."""
+
+    name: str
+    sequence: int | None
+    frame: bytes
+
+
+class EventWriter:
+    """Writes the messages of one route that streams.
+
+    The field of a message that is set names the event and is its data; the message's
+    sequence, where it has one, is the event's id.
+    """
+
+    def __init__(self, route: Route) -> None:
+        descriptor = route.method.output_type
+        self._message_class = GetMessageClass(descriptor)
+        self._has_sequence = _SEQUENCE in descriptor.fields_by_name
+        self._to_json = {
+            field.name: message_json(field.message_type)
+            for field in descriptor.fields
+            if field.message_type is not None
+        }
+
+    def write(self, data: bytes) -> Event | None:
+        """Write a message as an event; None when only a newer bridge would know what it is."""
+        message = self._message_class.FromString(data)
+        name = next((it.name for it, _ in message.ListFields() if it.name in self._to_json), None)
+        if name is None:
+            return None
+        value = getattr(message, name)
+        sequence = getattr(message, _SEQUENCE) if self._has_sequence else None
+        lines = [
+            b"event: " + name.encode("ascii"), b"data: " + orjson.dumps(self._to_json[name](value))
+        ]  # fmt: skip
+        if sequence is not None:
+            lines.insert(0, b"id: %d" % sequence)
+        return Event(name, sequence, b"\n".join(lines) + b"\n\n")
 
 
 def _replayable_resource(descriptor: Descriptor, response_body: str) -> str | None:

@@ -26,7 +26,8 @@ class Upstream:
         self._settings = settings
         self._lanes: list[_Lane] = []
         self._turns: Iterator[_Lane] = iter(())
-        self._stream_channel: grpc.aio.Channel
+        self._stream_lanes: list[_StreamLane] = []
+        self._health_channel: grpc.aio.Channel
 
     async def open(self) -> None:
         calls_max = self._settings.upstream_calls_per_channel_max
@@ -35,12 +36,14 @@ class Upstream:
             for _ in range(self._settings.upstream_channels)
         ]
         self._turns = itertools.cycle(self._lanes)
-        self._stream_channel = self._channel()
+        self._health_channel = self._channel()
 
     async def close(self) -> None:
         for lane in self._lanes:
             await lane.channel.close()
-        await self._stream_channel.close()
+        for stream_lane in self._stream_lanes:
+            await stream_lane.channel.close()
+        await self._health_channel.close()
 
     async def call(self, rpc: str, request: bytes, metadata: Metadata) -> tuple[bytes, RawMetadata]:
         """Make a unary call; return the answer and its trailing metadata.
@@ -56,15 +59,35 @@ class Upstream:
         finally:
             lane.places.release()
 
-    async def first_of_stream(self, rpc: str, request: bytes, metadata: Metadata) -> None:
-        """Open a stream, wait for its first message and end it. Raises grpc.aio.AioRpcError."""
-        calls: StreamCall = self._stream_channel.unary_stream(rpc)
-        call = calls(request, metadata=metadata, timeout=self._settings.upstream_deadline_seconds)
-        await call.read()
-        call.cancel()
+    async def stream(self, rpc: str, request: bytes, metadata: Metadata) -> "UpstreamStream":
+        """Open a stream and return it once the server says that it is open.
+
+        Raises grpc.aio.AioRpcError when it is refused, and Refusal when nothing is said in time.
+        """
+        lane = self._stream_lane()
+        stream = UpstreamStream(lane, rpc, request, metadata)
+        try:
+            async with asyncio.timeout(self._settings.upstream_deadline_seconds):
+                await stream.opened()
+        except TimeoutError:
+            stream.close()
+            raise Refusal(504, "DEADLINE_EXCEEDED", "The server did not open the stream.") from None
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def _stream_lane(self) -> "_StreamLane":
+        """Return a channel with a place for a stream; a new one when all are full."""
+        for lane in self._stream_lanes:
+            if lane.open < self._settings.upstream_calls_per_channel_max:
+                return lane
+        lane = _StreamLane(self._channel())
+        self._stream_lanes.append(lane)
+        return lane
 
     async def is_serving(self) -> bool:
-        stub = health_pb2_grpc.HealthStub(self._stream_channel)
+        stub = health_pb2_grpc.HealthStub(self._health_channel)
         try:
             answer = await stub.Check(
                 health_pb2.HealthCheckRequest(), timeout=self._settings.readiness_deadline_seconds
@@ -118,6 +141,48 @@ class _Lane:
         if call is None:
             call = self.calls[rpc] = self.channel.unary_unary(rpc)
         return call
+
+
+@dataclass(slots=True)
+class _StreamLane:
+    """A channel for streams, and how many it carries."""
+
+    channel: grpc.aio.Channel
+    open: int = 0
+
+
+class UpstreamStream:
+    """One stream of the server. Closed, it gives its place on the channel back."""
+
+    def __init__(self, lane: _StreamLane, rpc: str, request: bytes, metadata: Metadata) -> None:
+        self.metadata: RawMetadata = ()
+        self._lane: _StreamLane | None = lane
+        self._first: bytes | None = None
+        calls: StreamCall = lane.channel.unary_stream(rpc)
+        self._call = calls(request, metadata=metadata)
+        lane.open += 1
+
+    async def opened(self) -> None:
+        """Wait until the stream is open. Raises grpc.aio.AioRpcError when it is refused."""
+        self.metadata = tuple(await self._call.initial_metadata())
+        if not self.metadata:
+            # Either a refusal, which the next line raises, or a server that says no more of it.
+            self._first = await self.read()
+
+    async def read(self) -> bytes | None:
+        """Return the next message; None at the end. Raises grpc.aio.AioRpcError."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        message = await self._call.read()
+        return message if isinstance(message, bytes) else None
+
+    def close(self) -> None:
+        """End the stream."""
+        if self._lane is not None:
+            self._lane.open -= 1
+            self._lane = None
+            self._call.cancel()
 
 
 def _bytes_of(path: Path | None) -> bytes | None:

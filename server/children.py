@@ -134,10 +134,14 @@ class BridgeProcess:
             pause = min(2 * pause, RESTART_PAUSE_SECONDS_MAX)
             self.start()
 
-    async def stop(self, timeout_seconds: float) -> None:
-        """Let the process finish what is in flight and exit."""
+    def terminate(self) -> None:
+        """Tell the process to take nothing new and to finish what is in flight."""
         if self._process is not None:
             self._process.terminate()
+
+    async def stop(self, timeout_seconds: float) -> None:
+        """Wait until the process that was told to finish has ended."""
+        if self._process is not None:
             await exited(self._process, timeout_seconds)
 
 

@@ -26,6 +26,7 @@ NEVER: Micros = 2**62
 REPLAY_SPEED_MAX = 10_000_000
 MARKET_SECRET_FILE = "market.secret"
 JWT_SECRET_FILE = "jwt.secret"
+TICKET_SECRET_FILE = "ticket.secret"
 
 
 class SettingsError(ValueError):
@@ -103,6 +104,14 @@ class Settings(BaseSettings):
 
     orders_per_minute: int = Field(20, ge=1, description="orders of an account within 60 s")
     requests_per_minute: int = Field(120, ge=1, description="calls of an account within 60 s")
+    streams_per_account: int = Field(20, ge=1, description="open streams of an account")
+    streams_max: int = Field(5_000, ge=1, description="open streams in all")
+    stream_blocked_seconds: float = Field(
+        10,
+        gt=0,
+        le=YEAR_SECONDS,
+        description="time after which a reader that takes nothing is ended",
+    )
     quotas: Literal["counted", "enforced"] = Field(
         "counted", description="whether calls above the plan's daily quota are refused"
     )
@@ -247,16 +256,23 @@ def child_environment() -> dict[str, str]:
 
 
 def jwt_secret(settings: Settings) -> bytes:
-    """Return the HS256 secret; the first call in a data directory makes it, with mode 0600.
+    """Return the HS256 secret of tokens."""
+    return settings.jwt_secret.encode() or _secret_of(settings.data_dir / JWT_SECRET_FILE)
+
+
+def ticket_secret(settings: Settings) -> bytes:
+    """Return the secret of stream tickets."""
+    return _secret_of(settings.data_dir / TICKET_SECRET_FILE)
+
+
+def _secret_of(path: Path) -> bytes:
+    """Return the secret of a file; the first call makes it, with mode 0600.
 
     Safe before, beside and after a running server: the file appears whole or not at all.
     """
-    if settings.jwt_secret:
-        return settings.jwt_secret.encode()
-    path = settings.data_dir / JWT_SECRET_FILE
     if not path.exists():
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(dir=settings.data_dir, prefix=JWT_SECRET_FILE)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=path.name)
         try:
             with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_hex(SECRET_BYTES_MIN))

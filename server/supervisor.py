@@ -98,6 +98,7 @@ class Supervisor:
             write_line=lines.write if settings.log_calls else _drop,
         )  # fmt: skip
         self._bridge = BridgeProcess(settings, local)
+        self._watch = bootstrap.stream_watch(self._base)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -114,7 +115,9 @@ class Supervisor:
         # pace, what was built at the start would be walked over and over for nothing.
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
-        for work in (self._flush_usage(), self._forget_idle(), self._bridge.watch()):
+        for work in (
+            self._flush_usage(), self._forget_idle(), self._watch.run(), self._bridge.watch(),
+        ):  # fmt: skip
             self._begin(work)
         await self._stopping.wait()
         for task in self._tasks:
@@ -145,12 +148,14 @@ class Supervisor:
 
     def _on_ready(self) -> None:
         self._base.keyring.forget_all()
+        self._watch.doubt()
         log.info("Ready: gRPC on %s", self._address)
         self._begin(self._front.server.set_ready(ready=True))
 
     def _on_lost(self) -> None:
         # A doorbell of its last batch may be lost: a key may be revoked that seems to live.
         self._base.keyring.forget_all()
+        self._watch.doubt()
         if not self._stopping.is_set():
             log.error("The engine ended; starting it again.")
             self._begin(self._restart_engine())
@@ -181,11 +186,13 @@ class Supervisor:
 
     async def _drain(self) -> None:
         await self._front.server.set_ready(ready=False)
+        self._bridge.terminate()
+        self._base.streams.drain()
         await self._bridge.stop(self._settings.drain_seconds)
         await self._front.server.stop(self._settings.drain_seconds)
         await self._store_usage()
         await self._engine.stop()
-        self._base.close()
+        await self._base.close()
         self._front.journal.flush()
 
 

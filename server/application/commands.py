@@ -230,4 +230,11 @@ class TimePassed:
     now: Micros
 
 
-Doorbell = QuotesChanged | KeyEnded | TimePassed
+@dataclass(frozen=True, slots=True)
+class LogsGrown:
+    """Doorbell: there is something new in these accounts' logs. What, their readers look up."""
+
+    account_ids: tuple[str, ...]
+
+
+Doorbell = QuotesChanged | KeyEnded | TimePassed | LogsGrown

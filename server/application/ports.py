@@ -135,6 +135,16 @@ class FillFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One entry of an account's log; `transaction_end` is the last one stored together with it."""
+
+    account_id: str
+    sequence: int
+    transaction_end: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Holdings:
     """An account with its positions, from one snapshot."""
 
@@ -181,8 +191,29 @@ class Reads(Protocol):
     def live_key(self, key_hash: bytes) -> tuple[BotKey, Plan] | None:
         """Return the bot key with a hash, unless it is revoked, and its owner's plan."""
 
+    def live_key_by_id(self, key_id: str) -> tuple[BotKey, Plan] | None:
+        """Return a bot key, unless it is unknown or revoked, and its owner's plan."""
+
+    def revoked_keys(self, key_ids: Sequence[str]) -> list[str]:
+        """Return which of some bot keys are revoked."""
+
     def calls(self, account_id: str, day: int) -> int:
         """Return the calls of an account that are stored for a UTC day."""
+
+    def newest_sequence(self, account_id: str) -> int:
+        """Return the sequence of the newest entry of an account's log."""
+
+    def live_orders(self, account_id: str) -> tuple[int, list[Order]]:
+        """Return the sequence of an account's log and the live orders as of it, oldest first."""
+
+    def log_page(self, account_id: str, after: int, limit: int) -> list[StoredEvent]:
+        """Return entries of an account's log after a sequence, in order.
+
+        They end with the end of a transaction: some more than `limit` when one is larger.
+        """
+
+    def logs_after(self, wanted: Sequence[tuple[str, int]]) -> list[StoredEvent]:
+        """Return the entries after a sequence of each of some accounts' logs, in order."""
 
 
 class UnitOfWork(Protocol):
@@ -200,6 +231,9 @@ class UnitOfWork(Protocol):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None: ...
+
+    grown_logs: set[str]
+    """The accounts to whose logs something was added that is durable."""
 
     def commit(self) -> None:
         """Store everything durably; raise StorageUnavailable or StorageBroken."""

@@ -17,6 +17,7 @@ from server.application.commands import (
     KeyEnded,
     KeyRevoked,
     KnowUser,
+    LogsGrown,
     PassTime,
     PlaceOrder,
     PreviewOrder,
@@ -72,6 +73,7 @@ class Trading:
         self._chance = chance
         self._orders = Orders(feed, chance)
         self._timekeeping = Timekeeping(feed, snapshot_interval)
+        self._grown_logs: set[str] = set()
 
     def recover(self) -> None:
         """Load what the last run left: its quotes, which are stale."""
@@ -86,10 +88,11 @@ class Trading:
         Nothing in the result may be told before it is returned: then all of it is on disk.
         """
         parts = [self._handle(part) for part in _apart(commands)]
-        return Batch(
-            [result for part in parts for result in part.results],
-            [doorbell for part in parts for doorbell in part.doorbells],
-        )
+        batch = _joined(parts)
+        if self._grown_logs:
+            batch.doorbells.append(LogsGrown(tuple(self._grown_logs)))
+            self._grown_logs.clear()
+        return batch
 
     def _handle(self, commands: Sequence[Command]) -> Batch:
         try:
@@ -104,18 +107,19 @@ class Trading:
             if len(commands) == 1:
                 return Batch([self._failed(error)], [])
             log.warning("A batch of %d is retried one by one: %r", len(commands), error)
-        parts = [self._handle([command]) for command in commands]
-        return Batch(
-            [result for part in parts for result in part.results],
-            [doorbell for part in parts for doorbell in part.doorbells],
-        )
+        return _joined([self._handle([command]) for command in commands])
 
     def _commit(self, commands: Sequence[Command]) -> Batch:
         doorbells: list[Doorbell] = []
-        with self._new_unit() as unit:
-            unit.preload(*_wanted(commands))
-            results = [self._decide(command, unit, doorbells) for command in commands]
-            unit.commit()
+        unit = self._new_unit()
+        try:
+            with unit:
+                unit.preload(*_wanted(commands))
+                results = [self._decide(command, unit, doorbells) for command in commands]
+                unit.commit()
+        finally:
+            # Of a unit that fails late, some may be on disk by a checkpoint.
+            self._grown_logs |= unit.grown_logs
         return Batch(results, doorbells)
 
     def _decide(self, command: Command, unit: UnitOfWork, doorbells: list[Doorbell]) -> Result:
@@ -193,6 +197,13 @@ class Trading:
         return Refusal(
             reason=Reason.INTERNAL, message=f"Internal error {error_id}; quote it to the operator."
         )
+
+
+def _joined(parts: Sequence[Batch]) -> Batch:
+    return Batch(
+        [result for part in parts for result in part.results],
+        [doorbell for part in parts for doorbell in part.doorbells],
+    )
 
 
 def _apart(commands: Sequence[Command]) -> list[list[Command]]:

@@ -3,33 +3,42 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 
 from server.adapters import SystemChance, ToldClock, monotonic_clock, system_clock
 from server.application.market_feed import QuoteBoard
+from server.application.order_updates import OrderUpdates
 from server.application.ports import Clock
 from server.application.queries import Queries
+from server.application.quote_updates import QuoteUpdates
 from server.application.rate_limits import MemoryRateLimits, UsageMeter
 from server.bootstrap import venue
-from server.config import Settings, jwt_secret
+from server.config import Settings, jwt_secret, ticket_secret
+from server.domain.values import SECOND
 from server.engine.client import Doorbells, Engine
 from server.rpc.account_view import AccountView
 from server.rpc.bot_trading import BotTrading
 from server.rpc.interceptors.authentication import Authentication
 from server.rpc.interceptors.errors import ErrorTranslation
 from server.rpc.interceptors.in_flight import InFlight
-from server.rpc.interceptors.observability import CallJournal, Observability
+from server.rpc.interceptors.observability import CallJournal, Observability, answer_headers
 from server.rpc.interceptors.parsing import GuardedParsing
 from server.rpc.interceptors.rate_limit import RateLimiting
+from server.rpc.interceptors.streams import OpenStreams
 from server.rpc.key_management import KeyManagement
 from server.rpc.keyring import Keyring
 from server.rpc.market_data import MarketData
-from server.rpc.reading import Reading
+from server.rpc.reading import LogReads, Reading
 from server.rpc.server import Links, RpcServer, forward
+from server.rpc.stream_watch import StreamWatch
+from server.rpc.streams import OrderUpdateStream, QuoteStream
+from server.rpc.tickets import Tickets
 from server.rpc.tokens import TokenVerifier, jwks_verifier, secret_verifier
-from server.storage.database import GUARDS_MAX, READERS_MAX, open_readers
+from server.storage.database import FOLLOWERS_MAX, GUARDS_MAX, READERS_MAX, open_readers
 from server.storage.queries import SqlReads
+from server.wire import stream_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +58,22 @@ class FrontBase:
 
     keyring: Keyring
     board: QuoteBoard
+    streams: OpenStreams
+    order_updates: OrderUpdates
+    quote_updates: QuoteUpdates
     doorbells: Doorbells
     meter: UsageMeter
     reads: SqlReads
     executor: ThreadPoolExecutor
     guard: ThreadPoolExecutor
+    follower: ThreadPoolExecutor
     clock: Clock
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the threads and close the connections."""
-        self.executor.shutdown()
-        self.guard.shutdown()
+        await self.order_updates.close()
+        for threads in (self.executor, self.guard, self.follower):
+            threads.shutdown()
         self.reads.close()
 
 
@@ -82,20 +96,56 @@ def is_of_this_market(settings: Settings, replay_digest: str | None) -> bool:
     return not has_accounts or replayed == replay_digest
 
 
-def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> FrontBase:
+def build_base(
+    settings: Settings, *, wall_clock: Clock = system_clock, monotonic: Clock = monotonic_clock
+) -> FrontBase:
     """Put together what an engine's client needs."""
-    replays = settings.market == "replay"
     told_clock = ToldClock()
+    clock = told_clock if settings.market == "replay" else wall_clock
     executor = ThreadPoolExecutor(READERS_MAX, thread_name_prefix="read")
     # Strangers with keys and tokens to be looked up queue here, not before customers' reads.
     guard = ThreadPoolExecutor(GUARDS_MAX, thread_name_prefix="guard")
+    # What is new in logs waits for no other query.
+    follower = ThreadPoolExecutor(FOLLOWERS_MAX, thread_name_prefix="follow")
     reads = SqlReads(open_readers(settings.database_path))
     meter = UsageMeter()
     keyring = Keyring(reads, meter, wall_clock, guard)
     board = QuoteBoard(settings.for_engine().quote_staleness)
-    doorbells = Doorbells(board, keyring.end, told_clock.set)
-    clock = told_clock if replays else wall_clock
-    return FrontBase(keyring, board, doorbells, meter, reads, executor, guard, clock)
+    logs = LogReads(reads, following=Reading(follower), paging=Reading(executor))
+    order_updates = OrderUpdates(logs, stream_messages.log_entry)
+    quote_updates = QuoteUpdates(board, clock, stream_messages.quote)
+    streams = OpenStreams(
+        per_account=settings.streams_per_account,
+        in_all=settings.streams_max,
+        blocked_max=round(settings.stream_blocked_seconds * SECOND),
+        monotonic=monotonic,
+        headers=partial(answer_headers, clock=wall_clock),
+    )
+
+    def end_key(bot_key_id: str) -> None:
+        keyring.end(bot_key_id)
+        streams.end_key(bot_key_id)
+
+    return FrontBase(
+        keyring=keyring,
+        board=board,
+        streams=streams,
+        order_updates=order_updates,
+        quote_updates=quote_updates,
+        doorbells=Doorbells(
+            board,
+            ring_quotes=quote_updates.ring,
+            ring_logs=order_updates.ring,
+            end_key=end_key,
+            set_time=told_clock.set,
+        ),
+        meter=meter,
+        reads=reads,
+        executor=executor,
+        guard=guard,
+        follower=follower,
+        clock=clock,
+    )
 
 
 def build(
@@ -116,6 +166,7 @@ def build(
         monotonic=monotonic,
     )
     enforce = settings.quotas == "enforced"
+    tickets = Tickets(ticket_secret(settings), wall_clock)
     reading = Reading(base.executor)
     queries = Queries(reads=base.reads, board=base.board, instruments=instruments, clock=clock)
     show_account = AccountView(settings.market.upper(), base.meter, wall_clock)
@@ -123,26 +174,41 @@ def build(
         "BotTrading": BotTrading(
             queries=queries, reading=reading, instruments=instruments, meter=base.meter,
             limits=limits, clock=wall_clock, show_account=show_account, enforce_quotas=enforce,
+            streams=base.streams, tickets=tickets, stream_order_updates=OrderUpdateStream(
+                updates=base.order_updates, reads=base.reads, reading=reading,
+                instruments=instruments, clock=clock,
+            ),
         ),
         "KeyManagement": KeyManagement(base.reads, reading, engine, show_account),
-        "MarketData": MarketData(base.board, instruments, clock),
+        "MarketData": MarketData(
+            base.board, instruments, clock, QuoteStream(base.quote_updates, instruments, clock)
+        ),
     }  # fmt: skip
     journal = CallJournal(write_line, registry)
+    Gauge("bottrading_open_streams", "Open streams.", registry=registry).set_function(
+        base.streams.__len__
+    )
     links = Links(
         observability=Observability(journal=journal, clock=wall_clock, new_id=chance.new_id),
         errors=ErrorTranslation(chance),
         authentication=Authentication(
-            keyring=base.keyring, verifier=_verifier(settings), engine=engine,
+            keyring=base.keyring, tickets=tickets, verifier=_verifier(settings), engine=engine,
             executor=base.guard,
         ),
         in_flight=InFlight(),
         rate_limits=RateLimiting(
             limits=limits, meter=base.meter, clock=wall_clock, enforce_quotas=enforce
         ),
+        streams=base.streams,
         parsing=GuardedParsing(servicers, forward(engine)),
     )  # fmt: skip
     server = RpcServer(links, with_reflection=settings.reflection)
     return Front(server, base.meter, limits, journal, registry)
+
+
+def stream_watch(base: FrontBase) -> StreamWatch:
+    """Return the watch over the streams of a front."""
+    return StreamWatch(base.streams, base.order_updates, base.reads, Reading(base.executor))
 
 
 def _verifier(settings: Settings) -> TokenVerifier:

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol, cast
 
 from server.application.market_feed import QuoteBoard
@@ -56,12 +56,16 @@ class Engine(Protocol):
 
 
 class Doorbells:
-    """What the engine rings at the front: new quotes, keys that ended, and virtual time."""
+    """What the engine rings at the front: new quotes, ended keys, virtual time, grown logs."""
 
     def __init__(
-        self, board: QuoteBoard, end_key: Callable[[str], None], set_time: Callable[[Micros], None]
-    ) -> None:
+        self, board: QuoteBoard, *, ring_quotes: Callable[[Iterable[str]], None],
+        ring_logs: Callable[[Iterable[str]], None], end_key: Callable[[str], None],
+        set_time: Callable[[Micros], None],
+    ) -> None:  # fmt: skip
         self._board = board
+        self._ring_quotes = ring_quotes
+        self._ring_logs = ring_logs
         self._end_key = end_key
         self._set_time = set_time
 
@@ -69,12 +73,16 @@ class Doorbells:
         """Take note of a doorbell."""
         match answer.kind:
             case Kind.QUOTES_CHANGED:
-                for quote in decode_quotes(answer.body):
+                quotes = decode_quotes(answer.body)
+                for quote in quotes:
                     self._board.put(quote)
+                self._ring_quotes(quote.symbol for quote in quotes)
             case Kind.QUOTES_LOADED:
                 self._board.load(decode_quotes(answer.body))
             case Kind.KEY_ENDED:
                 self._end_key(answer.body.decode())
+            case Kind.LOGS_GROWN:
+                self._ring_logs(answer.body.decode().split())
             case Kind.TIME_PASSED:
                 self._set_time(int.from_bytes(answer.body))
 

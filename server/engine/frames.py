@@ -12,7 +12,13 @@ from enum import IntEnum
 
 import orjson
 
-from server.application.commands import Doorbell, KeyEnded, QuotesChanged, TimePassed
+from server.application.commands import (
+    Doorbell,
+    KeyEnded,
+    LogsGrown,
+    QuotesChanged,
+    TimePassed,
+)
 from server.domain.errors import Reason, Refusal, Violation
 from server.domain.quote import Quote
 from server.domain.user import Identity, Plan
@@ -51,6 +57,7 @@ class Kind(IntEnum):
     READY = 4
     QUOTES_LOADED = 5
     TIME_PASSED = 6
+    LOGS_GROWN = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +158,8 @@ def pack_doorbell(doorbell: Doorbell) -> bytes:
             return pack_answer(NOBODY, Kind.KEY_ENDED, key_id.encode())
         case TimePassed(now):
             return pack_answer(NOBODY, Kind.TIME_PASSED, now.to_bytes(8))
+        case LogsGrown(account_ids):
+            return pack_answer(NOBODY, Kind.LOGS_GROWN, " ".join(account_ids).encode())
 
 
 def encode_quotes(quotes: Sequence[Quote]) -> bytes:

@@ -13,7 +13,10 @@ from server.domain.values import DAY, Micros, format_money
 from server.rpc.account_view import AccountView
 from server.rpc.call import Call
 from server.rpc.errors import Refused
+from server.rpc.interceptors.streams import OpenStreams
 from server.rpc.reading import Reading, accepted, offered_later
+from server.rpc.streams import OrderUpdateStream
+from server.rpc.tickets import Tickets
 from server.wire import answers, filters, later
 
 RATE_WINDOW_SECONDS = 60
@@ -26,7 +29,11 @@ class BotTrading:
     def __init__(
         self, *, queries: Queries, reading: Reading, instruments: Instruments, meter: UsageMeter,
         limits: RateLimits, clock: Clock, show_account: AccountView, enforce_quotas: bool,
+        streams: OpenStreams, stream_order_updates: OrderUpdateStream, tickets: Tickets,
     ) -> None:  # fmt: skip
+        self._streams = streams
+        self._stream_order_updates = stream_order_updates
+        self._tickets = tickets
         self._queries = queries
         self._read = reading
         self._instruments = instruments
@@ -125,6 +132,9 @@ class BotTrading:
                 open_orders=_quota(LIVE_ORDERS_LIMIT, account.live_orders, enforced=True),
                 guard_rails=answers.guard_rails(account.guard_rails),
                 bot_key=answers.bot_key(bot_key),
+                streams=_quota(
+                    self._streams.per_account, self._streams.count(account.id), enforced=True
+                ),
             )
         )
 
@@ -138,16 +148,17 @@ class BotTrading:
     ) -> pb.GetLeaderboardResponse:
         raise offered_later(later.get_leaderboard(request), "GetLeaderboard")
 
-    async def StreamOrderUpdates(
-        self, request: pb.StreamOrderUpdatesRequest, _: Call
-    ) -> pb.StreamOrderUpdatesResponse:
-        refusal = later.stream_order_updates(request, self._instruments)
-        raise offered_later(refusal, "StreamOrderUpdates")
+    async def StreamOrderUpdates(self, request: pb.StreamOrderUpdatesRequest, call: Call) -> None:
+        await self._stream_order_updates(request, call)
 
     async def CreateStreamTicket(
-        self, _request: pb.CreateStreamTicketRequest, _: Call
+        self, _: pb.CreateStreamTicketRequest, call: Call
     ) -> pb.CreateStreamTicketResponse:
-        raise offered_later(None, "CreateStreamTicket")
+        assert call.caller.bot_key_id is not None, "the call takes a bot key"
+        ticket, expires_at = self._tickets.issue(call.caller.bot_key_id)
+        return pb.CreateStreamTicketResponse(
+            ticket=ticket, expires_at=answers.timestamp(expires_at)
+        )
 
 
 def _rate(figures: Figures, now: Micros) -> limits_pb2.RateLimit:

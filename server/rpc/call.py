@@ -9,6 +9,7 @@ from grpc.aio import ServicerContext
 
 from server.application.rate_limits import Figures
 from server.domain.user import Plan, Scope
+from server.rpc.open_stream import OpenStream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +51,19 @@ class Call:
     code: StatusCode = StatusCode.OK
     reason: str = ""
     trailers: list[tuple[str, str | bytes]] = field(default_factory=list)
+    stream: OpenStream | None = None
 
     @property
     def caller(self) -> Principal:
         """Return who makes the call; known once it is authenticated."""
         assert self.principal is not None, "the call is not authenticated"
         return self.principal
+
+    @property
+    def open_stream(self) -> OpenStream:
+        """Return what a call that streams sends on."""
+        assert self.stream is not None, "the call has a place for its stream"
+        return self.stream
 
 
 Handler = Callable[[Call], Awaitable[bytes]]

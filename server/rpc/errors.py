@@ -32,6 +32,7 @@ _CODES: dict[StatusCode, tuple[Reason, ...]] = {
         Reason.REQUEST_RATE_EXCEEDED,
         Reason.DAILY_QUOTA_EXCEEDED,
         Reason.STREAM_LIMIT_EXCEEDED,
+        Reason.READER_TOO_SLOW,
     ),
     StatusCode.INVALID_ARGUMENT: (
         Reason.MALFORMED_REQUEST,
@@ -111,12 +112,16 @@ LIMITS = frozenset(
 class Refused(Exception):
     """A call is refused; carries the refusal through the interceptors.
 
-    `code` is given where the status depends on more than the reason.
+    `code` is given where the status depends on more than the reason, `last_sequence` where a
+    stream ends that can be resumed.
     """
 
-    def __init__(self, refusal: Refusal, code: StatusCode | None = None) -> None:
+    def __init__(
+        self, refusal: Refusal, code: StatusCode | None = None, last_sequence: int | None = None
+    ) -> None:
         super().__init__(refusal.reason.value)
         self.refusal = refusal
+        self.last_sequence = last_sequence
         self.code = code or STATUS_OF[refusal.reason]
 
 
@@ -137,9 +142,10 @@ class Status:
 def status_of(refused: Refused) -> Status:
     """Return the status of a refused call with its ErrorInfo and what else belongs to it."""
     refusal = refused.refusal
-    details: list[Message] = [
-        error_details_pb2.ErrorInfo(reason=refusal.reason.value, domain=DOMAIN)
-    ]
+    info = error_details_pb2.ErrorInfo(reason=refusal.reason.value, domain=DOMAIN)
+    if refused.last_sequence is not None:
+        info.metadata["last_sequence"] = str(refused.last_sequence)
+    details: list[Message] = [info]
     if refusal.violations:
         details.append(
             error_details_pb2.BadRequest(

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from server.application.ports import Clock, Reads
 from server.application.rate_limits import UsageMeter
-from server.domain.user import hash_key, is_well_formed_key
+from server.domain.user import BotKey, Plan, hash_key, is_well_formed_key
 from server.domain.values import DAY
 from server.rpc.call import Principal
 
@@ -36,7 +36,16 @@ class Keyring:
             return known
         if not is_well_formed_key(key):
             return None
-        return await self._look_up(key)
+        principal = await self._look_up(self._reads.live_key, hash_key(key))
+        if principal is not None:
+            self._principals[key] = principal
+            if len(self._principals) > KEYS_REMEMBERED_MAX:
+                self._principals.popitem(last=False)
+        return principal
+
+    async def find_by_id(self, bot_key_id: str) -> Principal | None:
+        """Return whom the key with an id belongs to; None when it is unknown or revoked."""
+        return await self._look_up(self._reads.live_key_by_id, bot_key_id)
 
     def end(self, bot_key_id: str) -> None:
         """Forget a key that is revoked."""
@@ -61,24 +70,22 @@ class Keyring:
             stored = await self._run(self._reads.calls, account_id, day)
             self._meter.load(account_id, day, stored)
 
-    async def _look_up(self, key: str) -> Principal | None:
+    async def _look_up(
+        self, find: Callable[[Any], tuple[BotKey, Plan] | None], name: str | bytes
+    ) -> Principal | None:
         while True:
             before = self._ended
-            found = await self._run(self._reads.live_key, hash_key(key))
+            found = await self._run(find, name)
             if found is None:
                 return None
             bot_key, plan = found
             await self.load_calls(bot_key.account_id)
             if before == self._ended:
                 break
-        principal = Principal(
+        return Principal(
             account_id=bot_key.account_id, user_id=bot_key.user_id, plan=plan,
             bot_key_id=bot_key.id, scopes=bot_key.permissions.scopes,
         )  # fmt: skip
-        self._principals[key] = principal
-        if len(self._principals) > KEYS_REMEMBERED_MAX:
-            self._principals.popitem(last=False)
-        return principal
 
     def _forget(self, condition: Callable[[Principal], bool]) -> None:
         for key in [key for key, value in self._principals.items() if condition(value)]:

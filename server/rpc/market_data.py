@@ -10,14 +10,18 @@ from server.domain.errors import Reason, Refusal
 from server.rpc.call import Call
 from server.rpc.errors import Refused
 from server.rpc.reading import accepted, offered_later
+from server.rpc.streams import QuoteStream
 from server.wire import answers, filters, later
 
 
 class MarketData:
     """The reading half of the service."""
 
-    def __init__(self, board: QuoteBoard, instruments: Instruments, clock: Clock) -> None:
+    def __init__(
+        self, board: QuoteBoard, instruments: Instruments, clock: Clock, stream_quotes: QuoteStream
+    ) -> None:
         self._board = board
+        self._stream_quotes = stream_quotes
         self._instruments = instruments
         self._clock = clock
 
@@ -57,11 +61,8 @@ class MarketData:
             self._path_symbol(request.symbol)
         raise offered_later(refusal, "ListBars")
 
-    async def StreamQuotes(
-        self, request: pb.StreamQuotesRequest, _: Call
-    ) -> pb.StreamQuotesResponse:
-        found = filters.symbols(request, self._instruments)
-        raise offered_later(found if isinstance(found, Refusal) else None, "StreamQuotes")
+    async def StreamQuotes(self, request: pb.StreamQuotesRequest, call: Call) -> None:
+        await self._stream_quotes(request, call)
 
     def _path_symbol(self, text: str) -> str:
         found = filters.path_symbol(text, self._instruments)

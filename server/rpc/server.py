@@ -18,6 +18,7 @@ from server.rpc.interceptors.in_flight import InFlight
 from server.rpc.interceptors.observability import Observability
 from server.rpc.interceptors.parsing import GuardedParsing
 from server.rpc.interceptors.rate_limit import RateLimiting
+from server.rpc.interceptors.streams import OpenStreams
 
 MESSAGE_BYTES_MAX = 64 * 1024
 METADATA_BYTES_MAX = 8 * 1024
@@ -69,13 +70,14 @@ class Links:
     authentication: Authentication  # Nothing is spent or read for nobody.
     in_flight: InFlight  # A stranger must not take a customer's place.
     rate_limits: RateLimiting  # Limits belong to an account and stand before all work.
+    streams: OpenStreams  # A place is taken by a call that was paid for.
     parsing: GuardedParsing  # Bytes are read only of calls that may be made.
 
     def ordered(self) -> list[Interceptor]:
         """Return the links, outermost first."""
         return [
             self.observability, self.errors, self.authentication, self.in_flight,
-            self.rate_limits, self.parsing,
+            self.rate_limits, self.streams, self.parsing,
         ]  # fmt: skip
 
 

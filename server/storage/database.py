@@ -15,6 +15,7 @@ from server.application.ports import StorageBroken, StorageUnavailable
 BUSY_TIMEOUT_MS = 1_000
 READERS_MAX = 4
 GUARDS_MAX = 2
+FOLLOWERS_MAX = 1
 
 # The driver's own transaction handling is off: transactions begin as said here.
 _SQLITE_ARGUMENTS: dict[str, Any] = {"isolation_level": None, "check_same_thread": False}
@@ -47,7 +48,7 @@ def open_readers(path: Path) -> Engine:
         "sqlite://",
         creator=lambda: sqlite3.connect(location, uri=True, **_SQLITE_ARGUMENTS),
         poolclass=QueuePool,
-        pool_size=READERS_MAX + GUARDS_MAX,
+        pool_size=READERS_MAX + GUARDS_MAX + FOLLOWERS_MAX,
         max_overflow=0,
         hide_parameters=True,
     )

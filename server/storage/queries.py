@@ -12,6 +12,7 @@ from server.domain.user import BotKey, Plan, User
 from server.domain.values import Micros, Units
 from server.storage import mapping
 from server.storage.database import snapshot
+from server.storage.log_rows import LogRows
 from server.storage.tables import (
     accounts,
     api_usage,
@@ -25,7 +26,7 @@ from server.storage.tables import (
 )
 
 
-class SqlReads:
+class SqlReads(LogRows):
     """Reads on connections that cannot write."""
 
     def __init__(self, engine: Engine) -> None:
@@ -124,10 +125,16 @@ class SqlReads:
             return [mapping.key_from(row) for row in connection.execute(query)]
 
     def live_key(self, key_hash: bytes) -> tuple[BotKey, Plan] | None:
+        return self._live_key(bot_keys.c.key_hash == key_hash)
+
+    def live_key_by_id(self, key_id: str) -> tuple[BotKey, Plan] | None:
+        return self._live_key(bot_keys.c.id == key_id)
+
+    def _live_key(self, condition: Any) -> tuple[BotKey, Plan] | None:
         query = (
             select(bot_keys, users.c.plan.label("plan"))
             .join(users, users.c.id == bot_keys.c.user_id)
-            .where(bot_keys.c.key_hash == key_hash, bot_keys.c.revoked_at.is_(None))
+            .where(condition, bot_keys.c.revoked_at.is_(None))
         )
         with snapshot(self._engine) as connection:
             row = connection.execute(query).one_or_none()

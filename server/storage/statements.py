@@ -62,6 +62,15 @@ SELECT_BY_CLIENT_ID = (
     " AND orders.client_order_id = wanted.value ->> 1 AND orders.client_order_id IS NOT NULL"
 )
 
+SELECT_LOGS = (
+    "SELECT events.* FROM json_each(:json) AS wanted CROSS JOIN events"
+    " WHERE events.account_id = wanted.value ->> 0 AND events.sequence > wanted.value ->> 1"
+)
+SELECT_REVOKED = (
+    "SELECT bot_keys.id FROM json_each(:json) AS wanted CROSS JOIN bot_keys"
+    " WHERE bot_keys.id = wanted.value AND bot_keys.revoked_at IS NOT NULL"
+)
+
 
 def _reached(movement: Watch, comparison: str) -> str:
     return (  # Made of our own constants only.

@@ -219,6 +219,8 @@ events = Table(
     Column("account_id", ID, primary_key=True),
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
     Column("payload", LargeBinary, nullable=False),
+    # Sequence of the last event of the same transaction; NULL: this one's own.
+    Column("transaction_end", BigInteger),
     sqlite_with_rowid=False,
 )
 

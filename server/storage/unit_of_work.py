@@ -95,6 +95,7 @@ class SqlUnitOfWork(People, MarketRows):
         self._changed_orders: set[str] = set()
         self._fills: list[Values] = []
         self._events: list[Values] = []
+        self.grown_logs: set[str] = set()
 
     def __enter__(self) -> Self:
         try:
@@ -128,6 +129,7 @@ class SqlUnitOfWork(People, MarketRows):
             raise translated(error) from error
         self._committed = True
         self._writer.remember(self._accounts, self._positions)
+        self.grown_logs.update(event["account_id"] for event in self._events)
 
     def checkpoint(self) -> None:
         self.commit()
@@ -372,6 +374,8 @@ class SqlUnitOfWork(People, MarketRows):
             [_prefixed(mapping.order_values(self._orders[name])) for name in changed],
         )
         bulk(self._connection, statements.INSERT_FILL, self._fills)
+        for event in self._events:
+            event["transaction_end"] = known[event["account_id"]].sequence
         bulk(self._connection, statements.INSERT_EVENT, self._events)
 
 

@@ -1,5 +1,7 @@
 """Filters: the contract's listing requests to what the queries take."""
 
+from dataclasses import dataclass
+
 from bottrading.v1 import bot_trading_pb2 as bot_trading
 from bottrading.v1 import market_data_pb2 as market_data
 from server.application.ports import FillFilter, Instruments, OrderFilter
@@ -13,8 +15,25 @@ PAGE_TOKEN_LENGTH_MAX = 200
 SYMBOLS_MAX = 100
 QUERY_LENGTH_MAX = 64
 
+HEARTBEAT_SECONDS_DEFAULT = 15.0
+HEARTBEAT_SECONDS_MIN, HEARTBEAT_SECONDS_MAX = 1, 120
+
 _STATUSES = enums.members(enums.ORDER_STATUSES)
 _ASSET_TYPES = enums.members(enums.ASSET_TYPES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderUpdatesWanted:
+    """Which order updates a stream sends; no symbols: all of them."""
+
+    after_sequence: int | None
+    symbols: frozenset[str]
+    include_snapshot: bool
+    heartbeat_seconds: float
+
+    def includes(self, symbol: str | None) -> bool:
+        """Tell whether what is about a symbol is sent; None is about the account."""
+        return symbol is None or not self.symbols or symbol in self.symbols
 
 
 def orders(
@@ -86,6 +105,30 @@ def symbols(
     return fields.refusal() or [symbol for symbol in found if symbol is not None]
 
 
+def order_updates(
+    request: bot_trading.StreamOrderUpdatesRequest, instruments: Instruments
+) -> OrderUpdatesWanted | Refusal:
+    """Read where a stream begins and what it leaves out."""
+    fields = Fields()
+    after = request.after_sequence if request.HasField("after_sequence") else None
+    if after is not None and after < 0:
+        fields.refuse("after_sequence", Reason.FIELD_INVALID, "after_sequence must be 0 or more.")
+    if len(request.symbols) > SYMBOLS_MAX:
+        fields.refuse(
+            "symbols", Reason.FIELD_INVALID, f"symbols must have at most {SYMBOLS_MAX} items."
+        )
+    symbols = [
+        fields.known_symbol("symbols", text, instruments) for text in request.symbols[:SYMBOLS_MAX]
+    ]
+    wanted = OrderUpdatesWanted(
+        after_sequence=after,
+        symbols=frozenset(symbol for symbol in symbols if symbol is not None),
+        include_snapshot=request.include_snapshot,
+        heartbeat_seconds=_heartbeat_seconds(fields, request),
+    )
+    return fields.refusal() or wanted
+
+
 def path_symbol(text: str, instruments: Instruments) -> str | Refusal:
     """Read the symbol that names a resource: an unknown one is not found."""
     symbol = normalize_symbol(text)
@@ -118,6 +161,20 @@ def _symbol(
     if not request.HasField("symbol"):
         return None
     return fields.known_symbol("symbol", request.symbol, instruments)
+
+
+def _heartbeat_seconds(fields: Fields, request: bot_trading.StreamOrderUpdatesRequest) -> float:
+    if not request.HasField("heartbeat_interval"):
+        return HEARTBEAT_SECONDS_DEFAULT
+    interval = request.heartbeat_interval
+    seconds = interval.seconds + interval.nanos / 1e9
+    if not HEARTBEAT_SECONDS_MIN <= seconds <= HEARTBEAT_SECONDS_MAX:
+        fields.refuse(
+            "heartbeat_interval", Reason.FIELD_INVALID,
+            f"heartbeat_interval must be from {HEARTBEAT_SECONDS_MIN} to"
+            f" {HEARTBEAT_SECONDS_MAX} s.",
+        )  # fmt: skip
+    return seconds
 
 
 def _check_page_token(fields: Fields, token: str) -> None:

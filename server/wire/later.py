@@ -6,12 +6,8 @@ from bottrading.v1 import bar_pb2, leaderboard_pb2, portfolio_pb2
 from bottrading.v1 import bot_trading_pb2 as bot_trading
 from bottrading.v1 import key_management_pb2 as key_management
 from bottrading.v1 import market_data_pb2 as market_data
-from server.application.ports import Instruments
 from server.domain.errors import Reason, Refusal
 from server.wire.fields import Fields
-
-SYMBOLS_MAX = 100
-HEARTBEAT_SECONDS_MIN, HEARTBEAT_SECONDS_MAX = 1, 120
 
 
 def get_portfolio_history(request: bot_trading.GetPortfolioHistoryRequest) -> Refusal | None:
@@ -27,32 +23,6 @@ def get_leaderboard(request: bot_trading.GetLeaderboardRequest) -> Refusal | Non
     fields = Fields()
     _check_enum(fields, "period", request.period, leaderboard_pb2.LeaderboardPeriod.values())
     fields.limit("limit", request.limit if request.HasField("limit") else None)
-    return fields.refusal()
-
-
-def stream_order_updates(
-    request: bot_trading.StreamOrderUpdatesRequest, instruments: Instruments
-) -> Refusal | None:
-    """Check where to begin and what to leave out."""
-    fields = Fields()
-    if request.after_sequence < 0:
-        fields.refuse(
-            "after_sequence", Reason.FIELD_INVALID, "after_sequence must not be negative."
-        )
-    if len(request.symbols) > SYMBOLS_MAX:
-        fields.refuse(
-            "symbols", Reason.FIELD_INVALID, f"symbols must have at most {SYMBOLS_MAX} items."
-        )
-    for symbol in request.symbols[:SYMBOLS_MAX]:
-        fields.known_symbol("symbols", symbol, instruments)
-    if request.HasField("heartbeat_interval"):
-        interval = request.heartbeat_interval.seconds
-        if not HEARTBEAT_SECONDS_MIN <= interval <= HEARTBEAT_SECONDS_MAX:
-            fields.refuse(
-                "heartbeat_interval", Reason.FIELD_INVALID,
-                f"heartbeat_interval must be from {HEARTBEAT_SECONDS_MIN} to"
-                f" {HEARTBEAT_SECONDS_MAX} s.",
-            )  # fmt: skip
     return fields.refusal()
 
 

@@ -153,7 +153,7 @@ class AuditedEngine:
         )
         opening = call(1, Method.KNOW_USER, "", encode_identity(identity))
         frames = self.parts.service.handle([opening])
-        answer = unpack_answer(next(FrameBuffer().feed(b"".join(frames))))
+        *_, answer = map(unpack_answer, FrameBuffer().feed(b"".join(frames)))
         user_id, account_id = orjson.loads(answer.body)
         self.owners[account_id] = user_id
         self.ledgers[account_id] = Ledger(self.connection, account_id, fees=self.with_costs)

@@ -32,13 +32,17 @@ class Bench:
     """An engine without processes around it."""
 
     def __init__(self, data_dir: Path, clock: ManualClock) -> None:
-        self.data_dir, self.clock = data_dir, clock
+        self.data_dir, self.clock, self.grown = data_dir, clock, set[str]()
         settings = Settings(data_dir=data_dir, market="published", fees="none", slippage="none")
         self.parts: EngineParts = bootstrap.build(settings.for_engine(), clock=clock)
 
     def handle(self, *calls: Call, passing: bool = False) -> list[Answer]:
+        """Return answers and doorbells; which logs have grown is in `grown` instead."""
         frames = self.parts.service.handle(calls, [PassTime()] if passing else [])
-        return [unpack_answer(frame) for frame in FrameBuffer().feed(b"".join(frames))]
+        told = [unpack_answer(frame) for frame in FrameBuffer().feed(b"".join(frames))]
+        rung = [answer.body.decode() for answer in told if answer.kind is Kind.LOGS_GROWN]
+        self.grown = set(" ".join(rung).split())
+        return [answer for answer in told if answer.kind is not Kind.LOGS_GROWN]
 
     def account(self, subject: str) -> str:
         identity = Identity(

@@ -23,7 +23,13 @@ class Pair:
     async def open(self) -> None:
         ours, self.theirs = socket.socketpair()
         self.theirs.setblocking(False)
-        doorbells = Doorbells(QuoteBoard(0), self.ended.append, ToldClock().set)
+        doorbells = Doorbells(
+            QuoteBoard(0),
+            ring_quotes=lambda _: None,
+            ring_logs=lambda _: None,
+            end_key=self.ended.append,
+            set_time=ToldClock().set,
+        )
         _, self.engine = await asyncio.get_running_loop().create_connection(
             lambda: SocketEngine(
                 doorbells, lambda: None, self.lost.set, self.hung.set, answer_seconds_max=9

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-import grpc
 import httpx
 import pytest
 
-from tests.rest.support import BOT_KEY, PREFIX, TOKEN, Failure, RunningBridge, ServerDouble
+from tests.rest.support import BOT_KEY, PREFIX, TOKEN, RunningBridge, ServerDouble
 
 ROUTES = """
 POST   /keys                          CreateBotKey
@@ -164,18 +163,6 @@ def test_options_tells_the_verbs_without_a_credential(
     assert answer.status_code == 204
     assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH"
     assert server.calls == []
-
-
-@pytest.mark.parametrize("path", ["/order-updates", "/quote-updates?symbols=A"])
-def test_a_stream_that_the_server_does_not_offer_is_501_in_json(
-    client: httpx.Client, server: ServerDouble, path: str
-) -> None:
-    for method in ("StreamOrderUpdates", "StreamQuotes"):
-        server.outcomes[method] = Failure(grpc.StatusCode.UNIMPLEMENTED, "NOT_OFFERED", "Later.")
-
-    answer = client.get(path)
-
-    assert (answer.status_code, answer.json()["message"]) == (501, "Later.")
 
 
 def test_the_process_is_alive_without_asking_the_server(bridge: RunningBridge) -> None:

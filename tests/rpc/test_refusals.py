@@ -322,7 +322,6 @@ async def test_a_quota_is_counted_always_and_refused_only_where_it_is_enforced(
 LATER: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("GetPortfolioHistory", {}, {"period": 99}),
     ("GetLeaderboard", {}, {"limit": 0}),
-    ("CreateStreamTicket", {}, {}),
     ("ListBars", {"symbol": "AAPL"}, {"symbol": "AAPL", "interval": 77}),
 ]
 
@@ -338,20 +337,6 @@ async def test_what_is_not_offered_says_so_after_its_field_checks(
     if bad:
         told = await refusal(bot.call(method, **bad))
         assert told.code is grpc.StatusCode.INVALID_ARGUMENT
-
-
-async def test_streams_are_not_offered_yet_and_say_so(venue: Venue) -> None:
-    bot = await venue.bot()
-    stream = bot.trading.StreamOrderUpdates(
-        bot_trading_pb2.StreamOrderUpdatesRequest(), metadata=bot.metadata
-    )
-    wrong = bot.trading.StreamOrderUpdates(
-        bot_trading_pb2.StreamOrderUpdatesRequest(after_sequence=-1), metadata=bot.metadata
-    )
-
-    told = await refusal(anext(aiter(stream)))
-    assert (told.code, told.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_OFFERED")
-    assert (await refusal(anext(aiter(wrong)))).code is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_a_bug_is_told_by_an_opaque_id_and_nothing_else(

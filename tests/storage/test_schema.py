@@ -63,6 +63,8 @@ SEARCHES: dict[str, tuple[str, ...]] = {
         f"{MATCH}>?)",
         f"{MATCH}<?)",
     ),
+    statements.SELECT_LOGS: ("events USING PRIMARY KEY (account_id=? AND sequence>?)",),
+    statements.SELECT_REVOKED: ("bot_keys USING INDEX sqlite_autoindex_bot_keys_1 (id=?)",),
     PAGE: ("orders USING PRIMARY KEY (account_id=? AND sequence<?)",),
     "SELECT * FROM orders WHERE orders.live = 1 AND orders.expires_at <= ?": (
         "orders USING INDEX ix_orders_expiry (expires_at<?)",

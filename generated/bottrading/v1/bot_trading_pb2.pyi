@@ -944,10 +944,15 @@ class StreamOrderUpdatesRequest(_message.Message):
     what happens from now on. Above the newest: SEQUENCE_IN_FUTURE.
     """
     include_snapshot: _builtins.bool
-    """Sends the live orders first, as of the `subscribed` sequence."""
+    """Sends the live orders too, oldest first: right after `subscribed` and as of
+    its sequence, or with `after_sequence` once the stream has caught up, as of the
+    sequence that they carry. What comes later comes after them.
+    """
     @_builtins.property
     def symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only orders of these instruments; empty: all. Account updates always come."""
+        """Only orders of these instruments, at most 100; empty: all. Account updates
+        always come.
+        """
 
     @_builtins.property
     def heartbeat_interval(self) -> _duration_pb2.Duration:
@@ -985,11 +990,12 @@ class StreamOrderUpdatesResponse(_message.Message):
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Sequence of the event. For `subscribed` and `heartbeat`: everything up to
-    this sequence was sent.
+    this sequence was sent. For `snapshot_order`: the sequence of which the order
+    is.
     """
     @_builtins.property
     def subscribed(self) -> Global___StreamSubscribed:
-        """The first message: the stream is open."""
+        """The first message: the stream is open, and goes on after this sequence."""
 
     @_builtins.property
     def snapshot_order(self) -> _order_pb2.Order:
@@ -1005,7 +1011,7 @@ class StreamOrderUpdatesResponse(_message.Message):
 
     @_builtins.property
     def heartbeat(self) -> Global___StreamHeartbeat:
-        """Nothing happened; the stream lives."""
+        """The stream lives; comes at every interval."""
 
     def __init__(
         self,
@@ -1101,8 +1107,9 @@ class CreateStreamTicketResponse(_message.Message):
     TICKET_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     ticket: _builtins.str
-    """The ticket, for the query parameter `ticket`. It opens nothing but streams
-    and ends with its key.
+    """The ticket, for the query parameter `ticket`, or for the metadata
+    `x-stream-ticket` in place of a key. It opens nothing but streams and ends
+    with its key.
     """
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:

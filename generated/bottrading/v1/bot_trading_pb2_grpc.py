@@ -263,15 +263,37 @@ class BotTradingServicer:
     def StreamOrderUpdates(self, request, context):
         """Streams the log of the account: every change of an order or of the account,
         exactly once, in order. A stream that ends is resumed with the last sequence
-        received.
+        received; nothing is lost and nothing repeated, however long that takes.
+
+        What a reader can rely on, with `after_sequence` and without, over any number
+        of resumed streams:
+        - Ordered: sequences grow.
+        - Unique: no event comes twice.
+        - Atomic: changes that were made together come together, with no heartbeat
+        between them, once they are on disk.
+        - Reliable: no event is left out but those of symbols not asked for.
+        - Resumable: every sequence ever received can be resumed from.
+        - Bookmarkable: everything up to the sequence of `subscribed` or of a heartbeat
+        was sent, also when nothing of it matched `symbols`.
+
+        A slow reader lags and loses nothing; one that takes nothing for 10 s is ended
+        (READER_TOO_SLOW). A revoked key's streams end within 2 s (BOT_KEY_INVALID).
+        A server that drains ends all of them (UNAVAILABLE). The answer's initial
+        metadata, sent when the stream is open, is what other calls trail.
+
+        Over REST these are Server-Sent Events: the field that is set in `message`
+        names the event and is its data, the sequence is its `id`, and a browser
+        resumes by itself with `Last-Event-ID`, which wins over `after_sequence`.
+        Spends one request to open; places are limited (STREAM_LIMIT_EXCEEDED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateStreamTicket(self, request, context):
-        """Makes a ticket with which a browser opens streams for 10 minutes: the key
-        itself never stands in a URL.
+        """Makes a ticket with which a browser opens streams for 10 minutes, any number
+        of them: the key itself never stands in a URL. Streams that are open stay open
+        when the ticket ends; all of them end with its key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -103,11 +103,33 @@ class BotTradingStub:
     StreamOrderUpdates: _grpc.UnaryStreamMultiCallable[_bot_trading_pb2.StreamOrderUpdatesRequest, _bot_trading_pb2.StreamOrderUpdatesResponse]
     """Streams the log of the account: every change of an order or of the account,
     exactly once, in order. A stream that ends is resumed with the last sequence
-    received.
+    received; nothing is lost and nothing repeated, however long that takes.
+
+    What a reader can rely on, with `after_sequence` and without, over any number
+    of resumed streams:
+    - Ordered: sequences grow.
+    - Unique: no event comes twice.
+    - Atomic: changes that were made together come together, with no heartbeat
+      between them, once they are on disk.
+    - Reliable: no event is left out but those of symbols not asked for.
+    - Resumable: every sequence ever received can be resumed from.
+    - Bookmarkable: everything up to the sequence of `subscribed` or of a heartbeat
+      was sent, also when nothing of it matched `symbols`.
+
+    A slow reader lags and loses nothing; one that takes nothing for 10 s is ended
+    (READER_TOO_SLOW). A revoked key's streams end within 2 s (BOT_KEY_INVALID).
+    A server that drains ends all of them (UNAVAILABLE). The answer's initial
+    metadata, sent when the stream is open, is what other calls trail.
+
+    Over REST these are Server-Sent Events: the field that is set in `message`
+    names the event and is its data, the sequence is its `id`, and a browser
+    resumes by itself with `Last-Event-ID`, which wins over `after_sequence`.
+    Spends one request to open; places are limited (STREAM_LIMIT_EXCEEDED).
     """
     CreateStreamTicket: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.CreateStreamTicketRequest, _bot_trading_pb2.CreateStreamTicketResponse]
-    """Makes a ticket with which a browser opens streams for 10 minutes: the key
-    itself never stands in a URL.
+    """Makes a ticket with which a browser opens streams for 10 minutes, any number
+    of them: the key itself never stands in a URL. Streams that are open stay open
+    when the ticket ends; all of them end with its key.
     """
 
 @_typing.type_check_only
@@ -185,11 +207,33 @@ class BotTradingAsyncStub(BotTradingStub):
     StreamOrderUpdates: _aio.UnaryStreamMultiCallable[_bot_trading_pb2.StreamOrderUpdatesRequest, _bot_trading_pb2.StreamOrderUpdatesResponse]  # type: ignore[assignment]
     """Streams the log of the account: every change of an order or of the account,
     exactly once, in order. A stream that ends is resumed with the last sequence
-    received.
+    received; nothing is lost and nothing repeated, however long that takes.
+
+    What a reader can rely on, with `after_sequence` and without, over any number
+    of resumed streams:
+    - Ordered: sequences grow.
+    - Unique: no event comes twice.
+    - Atomic: changes that were made together come together, with no heartbeat
+      between them, once they are on disk.
+    - Reliable: no event is left out but those of symbols not asked for.
+    - Resumable: every sequence ever received can be resumed from.
+    - Bookmarkable: everything up to the sequence of `subscribed` or of a heartbeat
+      was sent, also when nothing of it matched `symbols`.
+
+    A slow reader lags and loses nothing; one that takes nothing for 10 s is ended
+    (READER_TOO_SLOW). A revoked key's streams end within 2 s (BOT_KEY_INVALID).
+    A server that drains ends all of them (UNAVAILABLE). The answer's initial
+    metadata, sent when the stream is open, is what other calls trail.
+
+    Over REST these are Server-Sent Events: the field that is set in `message`
+    names the event and is its data, the sequence is its `id`, and a browser
+    resumes by itself with `Last-Event-ID`, which wins over `after_sequence`.
+    Spends one request to open; places are limited (STREAM_LIMIT_EXCEEDED).
     """
     CreateStreamTicket: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.CreateStreamTicketRequest, _bot_trading_pb2.CreateStreamTicketResponse]  # type: ignore[assignment]
-    """Makes a ticket with which a browser opens streams for 10 minutes: the key
-    itself never stands in a URL.
+    """Makes a ticket with which a browser opens streams for 10 minutes, any number
+    of them: the key itself never stands in a URL. Streams that are open stay open
+    when the ticket ends; all of them end with its key.
     """
 
 class BotTradingServicer(metaclass=_abc_1.ABCMeta):
@@ -354,7 +398,28 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_bot_trading_pb2.StreamOrderUpdatesResponse], _abc.AsyncIterator[_bot_trading_pb2.StreamOrderUpdatesResponse]]:
         """Streams the log of the account: every change of an order or of the account,
         exactly once, in order. A stream that ends is resumed with the last sequence
-        received.
+        received; nothing is lost and nothing repeated, however long that takes.
+
+        What a reader can rely on, with `after_sequence` and without, over any number
+        of resumed streams:
+        - Ordered: sequences grow.
+        - Unique: no event comes twice.
+        - Atomic: changes that were made together come together, with no heartbeat
+          between them, once they are on disk.
+        - Reliable: no event is left out but those of symbols not asked for.
+        - Resumable: every sequence ever received can be resumed from.
+        - Bookmarkable: everything up to the sequence of `subscribed` or of a heartbeat
+          was sent, also when nothing of it matched `symbols`.
+
+        A slow reader lags and loses nothing; one that takes nothing for 10 s is ended
+        (READER_TOO_SLOW). A revoked key's streams end within 2 s (BOT_KEY_INVALID).
+        A server that drains ends all of them (UNAVAILABLE). The answer's initial
+        metadata, sent when the stream is open, is what other calls trail.
+
+        Over REST these are Server-Sent Events: the field that is set in `message`
+        names the event and is its data, the sequence is its `id`, and a browser
+        resumes by itself with `Last-Event-ID`, which wins over `after_sequence`.
+        Spends one request to open; places are limited (STREAM_LIMIT_EXCEEDED).
         """
 
     @_abc_1.abstractmethod
@@ -363,8 +428,9 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         request: _bot_trading_pb2.CreateStreamTicketRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.CreateStreamTicketResponse, _abc.Awaitable[_bot_trading_pb2.CreateStreamTicketResponse]]:
-        """Makes a ticket with which a browser opens streams for 10 minutes: the key
-        itself never stands in a URL.
+        """Makes a ticket with which a browser opens streams for 10 minutes, any number
+        of them: the key itself never stands in a URL. Streams that are open stay open
+        when the ticket ends; all of them end with its key.
         """
 
 def add_BotTradingServicer_to_server(servicer: BotTradingServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

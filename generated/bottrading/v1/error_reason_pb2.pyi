@@ -78,6 +78,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The account, or the server, has as many open streams as it may.
     Example: one StreamOrderUpdates too many. RESOURCE_EXHAUSTED, HTTP 429.
     """
+    ERROR_REASON_READER_TOO_SLOW: _ErrorReason.ValueType  # 59
+    """The stream's reader took nothing for 10 s while messages waited for it. The
+    metadata of ErrorInfo holds `last_sequence`: resume after it.
+    Example: a client that opens a stream and reads no more. RESOURCE_EXHAUSTED,
+    HTTP 429.
+    """
     ERROR_REASON_MALFORMED_REQUEST: _ErrorReason.ValueType  # 12
     """Fields.
 
@@ -263,7 +269,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_UNAVAILABLE: _ErrorReason.ValueType  # 51
     """The server drains or its database is away. For a write whose outcome is
-    unknown: look it up by client_order_id.
+    unknown: look it up by client_order_id. A stream that ends so tells
+    `last_sequence` in the metadata of ErrorInfo: resume after it.
     Example: the engine restarts. UNAVAILABLE, HTTP 503.
     """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 52
@@ -339,6 +346,12 @@ Example: the 1 001st call of a day on Free. RESOURCE_EXHAUSTED, HTTP 429.
 ERROR_REASON_STREAM_LIMIT_EXCEEDED: ErrorReason.ValueType  # 11
 """The account, or the server, has as many open streams as it may.
 Example: one StreamOrderUpdates too many. RESOURCE_EXHAUSTED, HTTP 429.
+"""
+ERROR_REASON_READER_TOO_SLOW: ErrorReason.ValueType  # 59
+"""The stream's reader took nothing for 10 s while messages waited for it. The
+metadata of ErrorInfo holds `last_sequence`: resume after it.
+Example: a client that opens a stream and reads no more. RESOURCE_EXHAUSTED,
+HTTP 429.
 """
 ERROR_REASON_MALFORMED_REQUEST: ErrorReason.ValueType  # 12
 """Fields.
@@ -525,7 +538,8 @@ Example: many writers on one account. ABORTED, HTTP 409.
 """
 ERROR_REASON_UNAVAILABLE: ErrorReason.ValueType  # 51
 """The server drains or its database is away. For a write whose outcome is
-unknown: look it up by client_order_id.
+unknown: look it up by client_order_id. A stream that ends so tells
+`last_sequence` in the metadata of ErrorInfo: resume after it.
 Example: the engine restarts. UNAVAILABLE, HTTP 503.
 """
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 52

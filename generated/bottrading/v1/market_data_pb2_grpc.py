@@ -116,7 +116,10 @@ class MarketDataServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamQuotes(self, request, context):
-        """Streams quotes. The newest wins: a slow reader skips, it never lags.
+        """Streams quotes: the newest of each symbol at once, then each as it changes.
+        The newest wins: a slow reader skips, it never lags. Ends as
+        StreamOrderUpdates does; to go on, open it again. Over REST these are
+        Server-Sent Events named `quote` and `heartbeat`, without ids.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -50,7 +50,11 @@ class MarketDataStub:
     GetMarketClock: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetMarketClockRequest, _market_data_pb2.GetMarketClockResponse]
     """Reads which markets are open."""
     StreamQuotes: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamQuotesRequest, _market_data_pb2.StreamQuotesResponse]
-    """Streams quotes. The newest wins: a slow reader skips, it never lags."""
+    """Streams quotes: the newest of each symbol at once, then each as it changes.
+    The newest wins: a slow reader skips, it never lags. Ends as
+    StreamOrderUpdates does; to go on, open it again. Over REST these are
+    Server-Sent Events named `quote` and `heartbeat`, without ids.
+    """
     PublishQuotes: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.PublishQuotesRequest, _market_data_pb2.PublishQuotesResponse]
     """Publishes quotes on a server that runs with a published market. When it is
     answered the quotes are applied and orders that they reach are filled. A bad
@@ -79,7 +83,11 @@ class MarketDataAsyncStub(MarketDataStub):
     GetMarketClock: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetMarketClockRequest, _market_data_pb2.GetMarketClockResponse]  # type: ignore[assignment]
     """Reads which markets are open."""
     StreamQuotes: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamQuotesRequest, _market_data_pb2.StreamQuotesResponse]  # type: ignore[assignment]
-    """Streams quotes. The newest wins: a slow reader skips, it never lags."""
+    """Streams quotes: the newest of each symbol at once, then each as it changes.
+    The newest wins: a slow reader skips, it never lags. Ends as
+    StreamOrderUpdates does; to go on, open it again. Over REST these are
+    Server-Sent Events named `quote` and `heartbeat`, without ids.
+    """
     PublishQuotes: _aio.UnaryUnaryMultiCallable[_market_data_pb2.PublishQuotesRequest, _market_data_pb2.PublishQuotesResponse]  # type: ignore[assignment]
     """Publishes quotes on a server that runs with a published market. When it is
     answered the quotes are applied and orders that they reach are filled. A bad
@@ -141,7 +149,11 @@ class MarketDataServicer(metaclass=_abc_1.ABCMeta):
         request: _market_data_pb2.StreamQuotesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamQuotesResponse], _abc.AsyncIterator[_market_data_pb2.StreamQuotesResponse]]:
-        """Streams quotes. The newest wins: a slow reader skips, it never lags."""
+        """Streams quotes: the newest of each symbol at once, then each as it changes.
+        The newest wins: a slow reader skips, it never lags. Ends as
+        StreamOrderUpdates does; to go on, open it again. Over REST these are
+        Server-Sent Events named `quote` and `heartbeat`, without ids.
+        """
 
     @_abc_1.abstractmethod
     def PublishQuotes(

@@ -110,8 +110,14 @@ class OrderUpdate(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
     FILL_FIELD_NUMBER: _builtins.int
+    TRANSACTION_END_FIELD_NUMBER: _builtins.int
     type: Global___OrderUpdateType.ValueType
     """What happened."""
+    transaction_end: _builtins.int
+    """Sequence of the last change that was made together with this one: a MARKET
+    order's ACCEPTED and FILLED, or all that a halt cancels. A stream sends the
+    changes up to it in one go. Zero in what is not sent by a stream.
+    """
     @_builtins.property
     def order(self) -> _order_pb2.Order:
         """The order as it was right after the change."""
@@ -126,10 +132,11 @@ class OrderUpdate(_message.Message):
         type: Global___OrderUpdateType.ValueType = ...,
         order: _order_pb2.Order | None = ...,
         fill: _fill_pb2.Fill | None = ...,
+        transaction_end: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["fill", b"fill", "order", b"order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fill", b"fill", "order", b"order", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fill", b"fill", "order", b"order", "transaction_end", b"transaction_end", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -186,6 +193,8 @@ class AccountUpdate(_message.Message):
     BALANCE_FIELD_NUMBER: _builtins.int
     TRADING_STATE_FIELD_NUMBER: _builtins.int
     SETTLEMENT_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    TRANSACTION_END_FIELD_NUMBER: _builtins.int
     type: Global___AccountUpdateType.ValueType
     """What happened."""
     amount: _builtins.str
@@ -194,9 +203,17 @@ class AccountUpdate(_message.Message):
     """Money after the change, in US dollars, 2 decimals."""
     trading_state: _account_pb2.TradingState.ValueType
     """Trading state after the change."""
+    transaction_end: _builtins.int
+    """Sequence of the last change that was made together with this one, as in
+    OrderUpdate.
+    """
     @_builtins.property
     def settlement(self) -> Global___Settlement:
         """What was settled, when something was."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it happened."""
 
     def __init__(
         self,
@@ -206,10 +223,12 @@ class AccountUpdate(_message.Message):
         balance: _builtins.str = ...,
         trading_state: _account_pb2.TradingState.ValueType = ...,
         settlement: Global___Settlement | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        transaction_end: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount", "settlement", b"settlement"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount", "settlement", b"settlement", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount", "balance", b"balance", "settlement", b"settlement", "trading_state", b"trading_state", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount", "balance", b"balance", "settlement", b"settlement", "time", b"time", "trading_state", b"trading_state", "transaction_end", b"transaction_end", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__amount: _TypeAlias = _typing.Literal["amount"]  # noqa: Y015
     _WhichOneofArgType__amount: _TypeAlias = _typing.Literal["_amount", b"_amount"]  # noqa: Y015

@@ -15,10 +15,13 @@ from server.engine.frames import encode_identity
 from server.rpc.call import Call, Handler, Method, Principal
 from server.rpc.errors import Refused, refuse
 from server.rpc.keyring import Keyring
+from server.rpc.tickets import Tickets
 from server.rpc.tokens import KeysUnavailable, TokenRefused, TokenVerifier
 
 BOT_KEY_HEADER = "x-bot-key"
 TOKEN_HEADER = "authorization"
+TICKET_HEADER = "x-stream-ticket"
+CREDENTIAL_HEADERS = frozenset({BOT_KEY_HEADER, TOKEN_HEADER, TICKET_HEADER})
 USERS_REMEMBERED_MAX = 10_000
 
 
@@ -87,9 +90,11 @@ class Authentication:
     """Stands before everything that costs or tells something."""
 
     def __init__(
-        self, *, keyring: Keyring, verifier: TokenVerifier, engine: Engine, executor: Executor
-    ) -> None:
+        self, *, keyring: Keyring, tickets: Tickets, verifier: TokenVerifier, engine: Engine,
+        executor: Executor,
+    ) -> None:  # fmt: skip
         self._keyring = keyring
+        self._tickets = tickets
         self._verifier = verifier
         self._engine = engine
         self._executor = executor
@@ -104,9 +109,10 @@ class Authentication:
         async def handle(call: Call) -> bytes:
             if credential is None:
                 raise refuse(Reason.TOKEN_REQUIRED, "This call is open to nobody.")
-            key, token = _credentials(call)
+            kind, value = _credential(call)
             if takes_key:
-                call.principal = await self._bot(key, token)
+                takes_ticket = credential is Credential.BOT_KEY_OR_TICKET
+                call.principal = await self._bot(kind, value, takes_ticket=takes_ticket)
                 if scope is not None and scope not in call.principal.scopes:
                     raise refuse(
                         Reason.KEY_SCOPE_MISSING,
@@ -114,32 +120,38 @@ class Authentication:
                     )
             else:
                 call.principal = await self._person(
-                    key, token, operator=credential is Credential.OPERATOR_TOKEN
+                    kind, value, operator=credential is Credential.OPERATOR_TOKEN
                 )
             return await proceed(call)
 
         return handle
 
-    async def _bot(self, key: str | None, token: str | None) -> Principal:
-        if token is not None:
+    async def _bot(self, kind: str, value: str, *, takes_ticket: bool = False) -> Principal:
+        principal = None
+        if kind == TOKEN_HEADER:
             raise refuse(Reason.BOT_KEY_REQUIRED, "This call takes a bot key as x-bot-key.")
-        principal = await self._keyring.find(key) if key is not None else None
+        if kind == BOT_KEY_HEADER:
+            principal = await self._keyring.find(value)
+        elif kind == TICKET_HEADER and takes_ticket:
+            bot_key_id = self._tickets.bot_key_id(value)
+            if bot_key_id is not None:
+                principal = await self._keyring.find_by_id(bot_key_id)
         if principal is None:
             raise refuse(Reason.BOT_KEY_INVALID, KEY_INVALID)
         return principal
 
-    async def _person(self, key: str | None, token: str | None, *, operator: bool) -> Principal:
-        if key is not None:
+    async def _person(self, kind: str, value: str, *, operator: bool) -> Principal:
+        if kind == BOT_KEY_HEADER:
             # Only a live key is told what it may not do.
-            await self._bot(key, None)
+            await self._bot(kind, value)
             raise refuse(
                 Reason.OPERATOR_REQUIRED if operator else Reason.TOKEN_REQUIRED,
                 "A bot key does not open this call; it takes a token of its owner"
                 " or of an operator.",
             )
-        if token is None:
+        if kind != TOKEN_HEADER:
             raise refuse(Reason.TOKEN_INVALID, "Send a token as authorization: Bearer …")
-        identity = await self._verified(token)
+        identity = await self._verified(value)
         if operator and not identity.is_operator:
             raise refuse(Reason.OPERATOR_REQUIRED, "This call takes an operator's token.")
         known = await self._known(identity)
@@ -195,16 +207,12 @@ class KnownUser:
     account_id: str
 
 
-def _credentials(call: Call) -> tuple[str | None, str | None]:
-    """Return the bot key and the token of a call; one of them at the most, and once."""
-    key: str | None = None
-    token: str | None = None
-    count = 0
+def _credential(call: Call) -> tuple[str, str]:
+    """Return which credential a call has, as its header's name, and the credential itself."""
+    found = ("", "")
     for name, value in call.metadata:
-        if name == BOT_KEY_HEADER:
-            key, count = str(value), count + 1
-        elif name == TOKEN_HEADER:
-            token, count = str(value), count + 1
-    if count > 1:
-        raise refuse(Reason.TWO_CREDENTIALS, "Send one credential: a bot key or a token.")
-    return key, token
+        if name in CREDENTIAL_HEADERS:
+            if found[0]:
+                raise refuse(Reason.TWO_CREDENTIALS, "Send one credential: a bot key or a token.")
+            found = (name, str(value))
+    return found

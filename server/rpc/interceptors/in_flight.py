@@ -22,7 +22,9 @@ class InFlight:
         self._count = 0
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
-        """Return a handler that refuses calls above the limit."""
+        """Return a handler that refuses calls above the limit; streams have places of their own."""
+        if method.streams:
+            return proceed
 
         async def handle(call: Call) -> bytes:
             if self._count >= self._limit:

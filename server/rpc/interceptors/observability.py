@@ -92,7 +92,9 @@ class Observability:
             call.request_id = self._request_id(call)
             try:
                 answer = await proceed(call)
-                call.context.set_trailing_metadata(self._trailers(call))
+                call.context.set_trailing_metadata(
+                    (*answer_headers(call, self._clock), *call.trailers)
+                )
                 return answer
             except asyncio.CancelledError:
                 call.code = StatusCode.CANCELLED
@@ -108,19 +110,6 @@ class Observability:
                 return str(value)
         return self._new_id()
 
-    def _trailers(self, call: Call) -> tuple[tuple[str, str | bytes], ...]:
-        figures = call.figures
-        if figures is None:
-            return ((REQUEST_ID_HEADER, call.request_id), *call.trailers)
-        reset = -(-(self._clock() + figures.reset_in) // SECOND)
-        return (
-            (REQUEST_ID_HEADER, call.request_id),
-            ("x-ratelimit-limit", str(figures.limit)),
-            ("x-ratelimit-remaining", str(figures.remaining)),
-            ("x-ratelimit-reset", str(reset)),
-            *call.trailers,
-        )
-
     def _finished(self, call: Call, seconds: float) -> Finished:
         principal = call.principal
         return Finished(
@@ -129,6 +118,20 @@ class Observability:
             principal.bot_key_id or "" if principal else "",
             self._clock() / SECOND,
         )  # fmt: skip
+
+
+def answer_headers(call: Call, clock: Clock) -> tuple[tuple[str, str], ...]:
+    """Return the metadata that every answer carries: request id and rates."""
+    figures = call.figures
+    if figures is None:
+        return ((REQUEST_ID_HEADER, call.request_id),)
+    reset = -(-(clock() + figures.reset_in) // SECOND)
+    return (
+        (REQUEST_ID_HEADER, call.request_id),
+        ("x-ratelimit-limit", str(figures.limit)),
+        ("x-ratelimit-remaining", str(figures.remaining)),
+        ("x-ratelimit-reset", str(reset)),
+    )
 
 
 def _line(call: Finished) -> bytes:

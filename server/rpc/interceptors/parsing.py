@@ -34,6 +34,6 @@ class GuardedParsing:
             except DecodeError:
                 raise refuse(Reason.MALFORMED_REQUEST, MALFORMED) from None
             response = await serve(request, call)
-            return bytes(response.SerializeToString())
+            return b"" if method.streams else bytes(response.SerializeToString())
 
         return handle

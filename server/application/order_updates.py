@@ -1,0 +1,165 @@
+"""Order updates: logs of accounts that are being read, each followed once for all its readers."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from server.application.ports import StoredEvent
+
+log = logging.getLogger(__name__)
+
+PAGE_ENTRIES = 256
+TAIL_ENTRIES_MAX = 256
+RETRY_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One event as readers are sent it; `symbol` is None when it is about the account."""
+
+    sequence: int
+    symbol: str | None
+    message: bytes
+
+
+class LogStore(Protocol):
+    """Reads logs without holding up the event loop."""
+
+    async def page(self, account_id: str, after: int, limit: int) -> list[StoredEvent]:
+        """Return entries after a sequence up to the end of a transaction."""
+
+    async def after(self, wanted: Sequence[tuple[str, int]]) -> list[StoredEvent]:
+        """Return the entries after a sequence of each of some accounts' logs."""
+
+
+@dataclass(slots=True)
+class _Log:
+    """One account's log: its newest entries in memory, up to `newest`, and who reads it."""
+
+    newest: int
+    tail: list[LogEntry] = field(default_factory=list)
+    readers: "set[LogReader]" = field(default_factory=set)
+
+    def append(self, entries: list[LogEntry]) -> None:
+        """Add what follows `newest`; forget what all readers have, or too few still want."""
+        assert entries[0].sequence == self.newest + 1, "a log has no gap"
+        slowest = min((reader.position for reader in self.readers), default=self.newest)
+        first = next((n for n, entry in enumerate(self.tail) if entry.sequence > slowest), None)
+        kept = [] if first is None else self.tail[first:]
+        self.tail = [*kept, *entries][-TAIL_ENTRIES_MAX:]
+        self.newest = entries[-1].sequence
+
+    def after(self, position: int) -> list[LogEntry] | None:
+        """Return the entries after a position; None when they are not all in memory."""
+        if position >= self.newest:
+            return []
+        first = self.tail[0].sequence if self.tail else self.newest + 1
+        return self.tail[position + 1 - first :] if first <= position + 1 else None
+
+
+class OrderUpdates:
+    """Follows the logs that have readers.
+
+    A doorbell says only that a log has grown. What is new is read for all rung logs together
+    and encoded once; a reader that has fallen behind reads pages of its own, so that it lags
+    and loses nothing. A doorbell that is lost delays readers until `ring_all` at the most.
+    """
+
+    def __init__(self, store: LogStore, encode: Callable[[StoredEvent], LogEntry]) -> None:
+        self._store = store
+        self._encode = encode
+        self._logs: dict[str, _Log] = {}
+        self._rung: set[str] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def reader(self, account_id: str, position: int, newest: int) -> "Iterator[LogReader]":
+        """Give a reader of what comes after a position; `newest` is stored already."""
+        known = self._logs.setdefault(account_id, _Log(newest))
+        reader = LogReader(account_id, position, known, self._page)
+        known.readers.add(reader)
+        # What was stored since the caller learned the newest has rung for nobody.
+        self.ring([account_id])
+        try:
+            yield reader
+        finally:
+            known.readers.discard(reader)
+            if not known.readers:
+                self._logs.pop(account_id, None)
+
+    def ring(self, account_ids: Iterable[str]) -> None:
+        """Take note that logs have grown."""
+        self._rung.update(self._logs.keys() & set(account_ids))
+        if self._rung and self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._follow())
+
+    def ring_all(self) -> None:
+        """Look after every log: a doorbell may have been lost."""
+        self.ring(self._logs)
+
+    async def close(self) -> None:
+        """Stop following."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        try:
+            while self._rung:
+                rung, self._rung = self._rung, set()
+                try:
+                    await self._read(rung)
+                except Exception:
+                    log.exception("Logs of accounts cannot be read; trying again.")
+                    self._rung |= rung
+                    await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            self._task = None
+
+    async def _read(self, account_ids: Iterable[str]) -> None:
+        logs = {name: self._logs[name] for name in account_ids if name in self._logs}
+        stored = await self._store.after([(name, known.newest) for name, known in logs.items()])
+        grown: dict[str, list[LogEntry]] = {}
+        for event in stored:
+            grown.setdefault(event.account_id, []).append(self._encode(event))
+        for name, entries in grown.items():
+            logs[name].append(entries)
+            for reader in logs[name].readers:
+                reader.woken.set()
+
+    async def _page(self, account_id: str, after: int) -> list[LogEntry]:
+        return [self._encode(it) for it in await self._store.page(account_id, after, PAGE_ENTRIES)]
+
+
+class LogReader:
+    """Reads one account's log from a position on: every entry once, in order."""
+
+    def __init__(
+        self, account_id: str, position: int, known: _Log,
+        page: Callable[[str, int], Awaitable[list[LogEntry]]],
+    ) -> None:  # fmt: skip
+        self.position = position
+        self.woken = asyncio.Event()
+        self._account_id = account_id
+        self._log = known
+        self._page = page
+
+    async def next(self, until: int | None = None) -> Sequence[LogEntry]:
+        """Wait for what follows; it ends with the end of a transaction, or with `until`.
+
+        Returns nothing when `woken` is set for another reason.
+        """
+        if self.position >= self._log.newest:
+            await self.woken.wait()
+        self.woken.clear()
+        entries = self._log.after(self.position)
+        if entries is None:
+            entries = await self._page(self._account_id, self.position)
+        if until is not None:
+            entries = [entry for entry in entries if entry.sequence <= until]
+        if entries:
+            self.position = entries[-1].sequence
+        return entries

@@ -1,0 +1,127 @@
+"""Streams: places for them, and every end that their callers did not ask for."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+from server.application.ports import Clock
+from server.domain.errors import Reason, Refusal
+from server.domain.values import Micros
+from server.engine.client import RETRY_SECONDS
+from server.rpc.call import Call, Handler, Method
+from server.rpc.errors import Refused
+from server.rpc.interceptors.authentication import KEY_INVALID
+from server.rpc.open_stream import Headers, OpenStream
+
+DRAINING = Refusal(
+    reason=Reason.UNAVAILABLE,
+    message="The server is stopping; open the stream again.",
+    retry_after_seconds=RETRY_SECONDS,
+)
+REVOKED = Refusal(reason=Reason.BOT_KEY_INVALID, message=KEY_INVALID)
+TOO_SLOW = Refusal(
+    reason=Reason.READER_TOO_SLOW,
+    message="The reader took nothing for too long.",
+    retry_after_seconds=RETRY_SECONDS,
+)
+
+
+class OpenStreams:
+    """Stands right before the work: opening a stream costs a call, and a place while it is open."""
+
+    def __init__(
+        self, *, per_account: int, in_all: int, blocked_max: Micros, monotonic: Clock,
+        headers: Callable[[Call], Headers],
+    ) -> None:  # fmt: skip
+        self.per_account = per_account
+        self._in_all = in_all
+        self._blocked_max = blocked_max
+        self._monotonic = monotonic
+        self._headers = headers
+        self._streams: set[OpenStream] = set()
+        self._counts: Counter[str] = Counter()
+        self._draining = False
+
+    def wrap(self, method: Method, proceed: Handler) -> Handler:
+        """Return a handler that gives a stream its place."""
+        if not method.streams:
+            return proceed
+
+        async def handle(call: Call) -> bytes:
+            caller = call.caller
+            self._check_place(caller.account_id)
+            call.stream = stream = OpenStream(
+                call.context, account_id=caller.account_id, bot_key_id=caller.bot_key_id,
+                headers=lambda: self._headers(call), monotonic=self._monotonic,
+            )  # fmt: skip
+            self._streams.add(stream)
+            self._counts[caller.account_id] += 1
+            try:
+                return await proceed(call)
+            except asyncio.CancelledError:
+                if stream.ending is None:
+                    raise
+                stream.resume()
+                raise _ended(stream.ending, stream.last_sequence) from None
+            finally:
+                self._streams.discard(stream)
+                self._counts[caller.account_id] -= 1
+                if not self._counts[caller.account_id]:
+                    del self._counts[caller.account_id]
+
+        return handle
+
+    def __len__(self) -> int:
+        """Return how many streams are open."""
+        return len(self._streams)
+
+    def count(self, account_id: str) -> int:
+        """Return how many streams of an account are open."""
+        return self._counts[account_id]
+
+    def keys(self) -> set[str]:
+        """Return the ids of the bot keys that have streams open."""
+        return {stream.bot_key_id for stream in self._streams if stream.bot_key_id is not None}
+
+    def end_key(self, bot_key_id: str) -> None:
+        """End the streams of a bot key that is revoked."""
+        for stream in self._streams:
+            if stream.bot_key_id == bot_key_id:
+                stream.end(REVOKED)
+
+    def end_blocked(self) -> None:
+        """End the streams whose readers have taken nothing for too long."""
+        latest = self._monotonic() - self._blocked_max
+        for stream in self._streams:
+            if stream.blocked_since is not None and stream.blocked_since < latest:
+                stream.end(TOO_SLOW)
+
+    def drain(self) -> None:
+        """End all streams and give no more places."""
+        self._draining = True
+        for stream in self._streams:
+            stream.end(DRAINING)
+
+    def _check_place(self, account_id: str) -> None:
+        if self._draining:
+            raise Refused(DRAINING)
+        if self._counts[account_id] >= self.per_account:
+            raise _full(f"The account has {self.per_account} streams open; close one first.")
+        if len(self._streams) >= self._in_all:
+            raise _full(f"The server has {self._in_all} streams open; try again later.")
+
+
+def _full(message: str) -> Refused:
+    return Refused(
+        Refusal(
+            reason=Reason.STREAM_LIMIT_EXCEEDED, message=message, retry_after_seconds=RETRY_SECONDS
+        )
+    )
+
+
+def _ended(why: Refusal, last_sequence: int | None) -> Refused:
+    if last_sequence is None:
+        return Refused(why)
+    message = f"{why.message} Resume after sequence {last_sequence}."
+    return Refused(replace(why, message=message), last_sequence=last_sequence)

@@ -1,0 +1,59 @@
+"""The watch over open streams: what must happen to them though no call asks for it."""
+
+import asyncio
+import logging
+
+from server.application.order_updates import OrderUpdates
+from server.application.ports import Reads, StorageUnavailable
+from server.rpc.interceptors.streams import OpenStreams
+from server.rpc.reading import Reading
+
+TICK_SECONDS = 0.5
+TICKS_BETWEEN_RINGS = 10
+
+log = logging.getLogger(__name__)
+
+
+class StreamWatch:
+    """Ends streams that are blocked, and makes up for doorbells that were lost."""
+
+    def __init__(
+        self, streams: OpenStreams, updates: OrderUpdates, reads: Reads, reading: Reading
+    ) -> None:
+        self._streams = streams
+        self._updates = updates
+        self._reads = reads
+        self._read = reading
+        self._ticks = 0
+        self._doubts_keys = False
+
+    def doubt(self) -> None:
+        """Take note that doorbells may be lost: of revoked keys, and of logs."""
+        self._doubts_keys = True
+        self._updates.ring_all()
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            await self.tick()
+
+    async def tick(self) -> None:
+        """Look once."""
+        self._streams.end_blocked()
+        self._ticks += 1
+        if self._ticks % TICKS_BETWEEN_RINGS == 0:
+            self._updates.ring_all()
+        if self._doubts_keys:
+            await self._end_revoked()
+
+    async def _end_revoked(self) -> None:
+        self._doubts_keys = False
+        try:
+            revoked = await self._read(self._reads.revoked_keys, list(self._streams.keys()))
+        except StorageUnavailable:
+            log.exception("Keys of streams cannot be looked up; trying again.")
+            self._doubts_keys = True
+            return
+        for bot_key_id in revoked:
+            self._streams.end_key(bot_key_id)

@@ -1,0 +1,119 @@
+"""Streams: what is sent on one, from its opening to whatever ends it."""
+
+from dataclasses import dataclass
+
+from bottrading.v1 import bot_trading_pb2, market_data_pb2
+from server.application.order_updates import LogReader, OrderUpdates
+from server.application.ports import Clock, Instruments, Reads
+from server.application.quote_updates import QuoteUpdates
+from server.domain.errors import Reason
+from server.domain.order import Order
+from server.rpc.call import Call
+from server.rpc.errors import refuse
+from server.rpc.heartbeat import Heartbeat
+from server.rpc.open_stream import OpenStream
+from server.rpc.reading import Reading, accepted
+from server.wire import filters, stream_messages
+
+QUOTE_HEARTBEAT_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """The live orders of an account as of a sequence."""
+
+    sequence: int
+    orders: list[Order]
+
+
+class OrderUpdateStream:
+    """Sends the log of an account from where the caller asks to whatever comes."""
+
+    def __init__(
+        self, *, updates: OrderUpdates, reads: Reads, reading: Reading, instruments: Instruments,
+        clock: Clock,
+    ) -> None:  # fmt: skip
+        self._updates = updates
+        self._reads = reads
+        self._read = reading
+        self._instruments = instruments
+        self._clock = clock
+
+    async def __call__(
+        self, request: bot_trading_pb2.StreamOrderUpdatesRequest, call: Call
+    ) -> None:
+        """Serve one stream until its task is cancelled; raises Refused before it is open."""
+        wanted = accepted(filters.order_updates(request, self._instruments))
+        account_id, stream = call.caller.account_id, call.open_stream
+        snapshot = None
+        if wanted.include_snapshot and wanted.after_sequence is None:
+            snapshot = await self._snapshot(account_id)
+            newest = snapshot.sequence
+        else:
+            newest = await self._read(self._reads.newest_sequence, account_id)
+        begin = newest if wanted.after_sequence is None else wanted.after_sequence
+        if begin > newest:
+            raise refuse(
+                Reason.SEQUENCE_IN_FUTURE, f"The log's newest sequence is {newest}, not {begin}."
+            )
+        with (
+            self._updates.reader(account_id, begin, newest) as reader,
+            Heartbeat(wanted.heartbeat_seconds, reader.woken) as heartbeat,
+        ):
+            await stream.open()
+            await stream.send(stream_messages.subscribed(begin, self._clock()), begin)
+            if wanted.include_snapshot:
+                if snapshot is None:
+                    await self._send(stream, reader, heartbeat, wanted, until=newest)
+                    snapshot = await self._snapshot(account_id)
+                await self._send(stream, reader, heartbeat, wanted, until=snapshot.sequence)
+                for order in snapshot.orders:
+                    if wanted.includes(order.symbol):
+                        message = stream_messages.snapshot_order(snapshot.sequence, order)
+                        await stream.send(message, snapshot.sequence)
+                snapshot = None
+            await self._send(stream, reader, heartbeat, wanted)
+
+    async def _send(
+        self, stream: OpenStream, reader: LogReader, heartbeat: Heartbeat,
+        wanted: filters.OrderUpdatesWanted, until: int | None = None,
+    ) -> None:  # fmt: skip
+        """Send what there is up to a sequence; without one, go on for ever."""
+        while until is None or reader.position < until:
+            if heartbeat.is_due:
+                heartbeat.restart()
+                promise = stream_messages.heartbeat(reader.position, self._clock())
+                await stream.send(promise, reader.position)
+            for entry in await reader.next(until):
+                if wanted.includes(entry.symbol):
+                    await stream.send(entry.message, entry.sequence)
+
+    async def _snapshot(self, account_id: str) -> _Snapshot:
+        return _Snapshot(*await self._read(self._reads.live_orders, account_id))
+
+
+class QuoteStream:
+    """Sends the newest quotes of some symbols, and each as it changes."""
+
+    def __init__(self, updates: QuoteUpdates, instruments: Instruments, clock: Clock) -> None:
+        self._updates = updates
+        self._instruments = instruments
+        self._clock = clock
+
+    async def __call__(self, request: market_data_pb2.StreamQuotesRequest, call: Call) -> None:
+        """Serve one stream until its task is cancelled; raises Refused before it is open."""
+        symbols = accepted(filters.symbols(request, self._instruments))
+        stream = call.open_stream
+        with (
+            self._updates.reader(symbols) as reader,
+            Heartbeat(QUOTE_HEARTBEAT_SECONDS, reader.woken) as heartbeat,
+        ):
+            await stream.open()
+            while True:
+                if heartbeat.is_due:
+                    heartbeat.restart()
+                    await stream.send(stream_messages.quote_heartbeat(self._clock()))
+                symbol = await reader.next()
+                message = None if symbol is None else self._updates.message(symbol)
+                if message is not None:
+                    await stream.send(message)

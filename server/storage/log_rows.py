@@ -1,0 +1,71 @@
+"""Accounts' logs, and the keys that may follow them, as far as streams read them."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from server.application.ports import StoredEvent
+from server.domain.order import Order
+from server.storage import mapping, statements
+from server.storage.database import snapshot
+from server.storage.tables import accounts, events, orders
+
+
+class LogRows:
+    """The part of the reads that serves streams."""
+
+    _engine: Engine
+
+    def newest_sequence(self, account_id: str) -> int:
+        query = select(accounts.c.sequence).where(accounts.c.id == account_id)
+        with snapshot(self._engine) as connection:
+            newest: int = connection.execute(query).scalar_one()
+        return newest
+
+    def live_orders(self, account_id: str) -> tuple[int, list[Order]]:
+        newest = select(accounts.c.sequence).where(accounts.c.id == account_id)
+        live = (
+            select(orders)
+            .where(orders.c.account_id == account_id, orders.c.live)
+            .order_by(orders.c.sequence)
+        )
+        with snapshot(self._engine) as connection:
+            found = [mapping.order_from(row) for row in connection.execute(live)]
+            return connection.execute(newest).scalar_one(), found
+
+    def log_page(self, account_id: str, after: int, limit: int) -> list[StoredEvent]:
+        query = (
+            select(events)
+            .where(events.c.account_id == account_id, events.c.sequence > after)
+            .order_by(events.c.sequence)
+        )
+        with snapshot(self._engine) as connection:
+            page = _stored(connection.execute(query.limit(limit)))
+            if not page or page[-1].sequence == page[-1].transaction_end:
+                return page
+            whole = [event for event in page if event.transaction_end != page[-1].transaction_end]
+            if whole:
+                return whole
+            end = page[-1].transaction_end
+            return _stored(connection.execute(query.where(events.c.sequence <= end)))
+
+    def logs_after(self, wanted: Sequence[tuple[str, int]]) -> list[StoredEvent]:
+        parameter = {"json": json.dumps(wanted)}
+        with snapshot(self._engine) as connection:
+            found = _stored(connection.exec_driver_sql(statements.SELECT_LOGS, parameter))
+        return sorted(found, key=lambda event: (event.account_id, event.sequence))
+
+    def revoked_keys(self, key_ids: Sequence[str]) -> list[str]:
+        parameter = {"json": json.dumps(key_ids)}
+        with snapshot(self._engine) as connection:
+            found = connection.exec_driver_sql(statements.SELECT_REVOKED, parameter)
+            return list(found.scalars())
+
+
+def _stored(rows: Iterable[Any]) -> list[StoredEvent]:
+    return [
+        StoredEvent(row.account_id, row.sequence, row.transaction_end or row.sequence, row.payload)
+        for row in rows
+    ]

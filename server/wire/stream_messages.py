@@ -1,0 +1,56 @@
+"""Messages of streams: stored events and quotes as readers are sent them, as bytes."""
+
+from bottrading.v1 import bot_trading_pb2, market_data_pb2, order_update_pb2
+from server.application.order_updates import LogEntry
+from server.application.ports import StoredEvent
+from server.domain.order import Order
+from server.domain.quote import Quote
+from server.domain.values import Micros
+from server.wire import answers
+
+_Message = bot_trading_pb2.StreamOrderUpdatesResponse
+
+
+def log_entry(stored: StoredEvent) -> LogEntry:
+    """Return an event of an account's log as it is sent."""
+    event = order_update_pb2.AccountEvent.FromString(stored.payload)
+    symbol: str | None = None
+    if event.WhichOneof("event") == "order_update":
+        update = event.order_update
+        update.transaction_end, symbol = stored.transaction_end, update.order.symbol
+        message = _Message(sequence=stored.sequence, order_update=update)
+    else:
+        changed = event.account_update
+        changed.transaction_end = stored.transaction_end
+        changed.time.CopyFrom(event.time)
+        message = _Message(sequence=stored.sequence, account_update=changed)
+    return LogEntry(stored.sequence, symbol, message.SerializeToString())
+
+
+def subscribed(sequence: int, now: Micros) -> bytes:
+    """Return the first message of a stream of order updates."""
+    opened = bot_trading_pb2.StreamSubscribed(time=answers.timestamp(now))
+    return _Message(sequence=sequence, subscribed=opened).SerializeToString()
+
+
+def snapshot_order(sequence: int, order: Order) -> bytes:
+    """Return a live order as of a sequence."""
+    return _Message(sequence=sequence, snapshot_order=answers.order(order)).SerializeToString()
+
+
+def heartbeat(sequence: int, now: Micros) -> bytes:
+    """Return the promise that everything up to a sequence was sent."""
+    beat = bot_trading_pb2.StreamHeartbeat(time=answers.timestamp(now))
+    return _Message(sequence=sequence, heartbeat=beat).SerializeToString()
+
+
+def quote(value: Quote, *, stale: bool) -> bytes:
+    """Return a quote as it is sent."""
+    shown = answers.quote(value, stale=stale)
+    return market_data_pb2.StreamQuotesResponse(quote=shown).SerializeToString()
+
+
+def quote_heartbeat(now: Micros) -> bytes:
+    """Return the sign that a stream of quotes lives."""
+    beat = market_data_pb2.QuoteHeartbeat(time=answers.timestamp(now))
+    return market_data_pb2.StreamQuotesResponse(heartbeat=beat).SerializeToString()
