@@ -55,9 +55,11 @@ test: setup-dev ## Run the tests.
 	$(BIN)/python -m pytest -n 2
 
 SOAK_STEPS ?= 1000000
+SOAK_HISTORIES ?= 84
 
-soak: setup-dev ## Run a million audited steps of the engine's state machine.
+soak: setup-dev ## Run a million audited steps of the engine, and 500 histories of streams with kills.
 	SOAK_STEPS=$(SOAK_STEPS) $(BIN)/python -m pytest -n 2 tests/engine/test_state_machine.py
+	SOAK_HISTORIES=$(SOAK_HISTORIES) $(BIN)/python -m pytest -n 2 tests/reliability/test_promises.py
 
 test-clients: setup $(NODE_CLIENT)/node_modules/.package-lock.json ## Run the tests that need Node.
 	BOTTRADING_COMMAND=$(CURDIR)/$(BIN)/bottrading GOOGLE_PROTOS=$(GOOGLE_PROTOS) \
