@@ -172,13 +172,15 @@ class Person:
 
 
 class Bot:
-    """A client with a bot key."""
+    """A client with a bot key; `channel` is a connection of its own."""
 
-    def __init__(self, venue: Venue, key: str, key_id: str = "") -> None:
+    def __init__(
+        self, venue: Venue, key: str, key_id: str = "", channel: grpc.aio.Channel | None = None
+    ) -> None:
         self.key, self.key_id = key, key_id
         self.metadata = (("x-bot-key", key),)
-        self.trading = bot_trading_pb2_grpc.BotTradingStub(venue.channel)
-        self.market = market_data_pb2_grpc.MarketDataStub(venue.channel)
+        self.trading = bot_trading_pb2_grpc.BotTradingStub(channel or venue.channel)
+        self.market = market_data_pb2_grpc.MarketDataStub(channel or venue.channel)
 
     async def place(
         self, symbol: str = "AAPL", side: str = "BUY", quantity: str = "10", **fields: Any
@@ -224,6 +226,7 @@ class Told:
     message: str
     fields: tuple[str, ...]
     retry_seconds: int | None
+    last_sequence: str | None
 
 
 async def refusal(call: Awaitable[Any]) -> Told:
@@ -256,4 +259,5 @@ def told(error: grpc.aio.AioRpcError) -> Told:
         error.code(), info.reason, error.details() or "",
         tuple(item.field for item in bad.field_violations),
         retry.retry_delay.seconds if retry is not None else None,
+        info.metadata.get("last_sequence"),
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from server.application.ports import Clock
@@ -75,6 +75,10 @@ class OpenStreams:
     def __len__(self) -> int:
         """Return how many streams are open."""
         return len(self._streams)
+
+    def __iter__(self) -> Iterator[OpenStream]:
+        """Return the open streams."""
+        return iter(self._streams)
 
     def count(self, account_id: str) -> int:
         """Return how many streams of an account are open."""
