@@ -74,15 +74,27 @@ class Call:
         return [value for name, value in self.metadata if name == key]
 
 
+OPEN = "open"
+"""A step of a stream's script: say that the stream is open."""
+
+HOLD = "hold"
+"""A step of a stream's script: send nothing more until the stream is ended."""
+
+
 @dataclass
 class ServerDouble(grpc.GenericRpcHandler):
-    """Answers each method as its row says, an unset one with an empty message; remembers calls."""
+    """Answers each method as its row says, an unset one with an empty message; remembers calls.
+
+    Streams that are opened follow the scripts in turn, where there are any.
+    """
 
     outcomes: dict[str, Message | Failure | bytes] = field(default_factory=dict)
     trailing: tuple[tuple[str, str], ...] = ()
     held: set[str] = field(default_factory=set)
     calls: list[Call] = field(default_factory=list)
+    scripts: list[list[Message | Failure | str]] = field(default_factory=list)
     arrived: threading.Event = field(default_factory=threading.Event)
+    left: threading.Event = field(default_factory=threading.Event)
     probed: int = 0
 
     def reset(self) -> None:
@@ -113,11 +125,34 @@ class ServerDouble(grpc.GenericRpcHandler):
             return outcome or b""
 
         async def stream(request: bytes, context: Any) -> Any:
-            yield await answer(request, context)
+            if not self.scripts:
+                yield await answer(request, context)
+                return
+            metadata = [(key, value) for key, value in details.invocation_metadata]
+            self.calls.append(Call(method.name, request_class.FromString(request), metadata))
+            for step in self.scripts.pop(0):
+                if isinstance(step, Failure):
+                    await self._fail(step, context)
+                elif isinstance(step, Message):
+                    yield step.SerializeToString()
+                else:
+                    await self._do(step, context)
 
         if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(stream)
         return grpc.unary_unary_rpc_method_handler(answer)
+
+    async def _do(self, step: str, context: Any) -> None:
+        """Take one step of a script that sends no message."""
+        if step == OPEN:
+            await context.send_initial_metadata((("x-request-id", "theirs"), *self.trailing))
+            return
+        left = self.left  # A test that comes later has another one.
+        self.arrived.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
 
     async def _fail(self, failure: Failure, context: Any) -> NoReturn:
         if failure.reason:
@@ -125,6 +160,16 @@ class ServerDouble(grpc.GenericRpcHandler):
             context.set_trailing_metadata((*self.trailing, *details))
         await context.abort(failure.code, failure.message)
         raise AssertionError("abort raises")
+
+
+async def started_server(
+    address: str, handler: ServerDouble, *options: tuple[str, int]
+) -> tuple[grpc.aio.Server, int]:
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), *options])
+    server.add_generic_rpc_handlers((handler,))
+    port = server.add_insecure_port(address)
+    await server.start()
+    return server, port
 
 
 class House:

@@ -3,11 +3,18 @@
 import time
 
 import grpc
-import grpc.aio
 import httpx
 import pytest
 
-from tests.rest.support import BOT_KEY, TOKEN, Failure, House, RunningBridge, ServerDouble
+from tests.rest.support import (
+    BOT_KEY,
+    TOKEN,
+    Failure,
+    House,
+    RunningBridge,
+    ServerDouble,
+    started_server,
+)
 
 Code = grpc.StatusCode
 
@@ -216,16 +223,6 @@ def test_a_call_that_finds_no_place_in_time_is_503(
     bridge.close()
 
     assert set(statuses) == {b"503", b"504"}
-
-
-async def started_server(
-    address: str, handler: ServerDouble, *options: tuple[str, int]
-) -> tuple[grpc.aio.Server, int]:
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), *options])
-    server.add_generic_rpc_handlers((handler,))
-    port = server.add_insecure_port(address)
-    await server.start()
-    return server, port
 
 
 def test_a_server_that_is_away_is_503_and_is_found_again_when_it_is_back(

@@ -52,3 +52,16 @@ async def test_calls_above_the_limit_are_refused_and_those_in_flight_finish() ->
     assert told.value.refusal.reason is Reason.UNAVAILABLE
     assert await first == b"done"
     assert await handle(call) == b"done"
+
+
+async def test_streams_take_no_places_of_other_calls() -> None:
+    """They have places of their own: the idle ones of some must not shut out the rest."""
+    link = InFlight(limit=0)
+    method = Method("/x", "x", "x", object, streams=True)
+
+    async def stream(call: Call) -> bytes:
+        return b"streamed"
+
+    handle = link.wrap(method, stream)
+
+    assert await handle(Call(method, None, b"")) == b"streamed"  # type: ignore[arg-type]

@@ -125,7 +125,7 @@ def _full(message: str) -> Refused:
 
 
 def _ended(why: Refusal, last_sequence: int | None) -> Refused:
-    if last_sequence is None:
+    if last_sequence is None or why is REVOKED:
         return Refused(why)
     message = f"{why.message} Resume after sequence {last_sequence}."
     return Refused(replace(why, message=message), last_sequence=last_sequence)
