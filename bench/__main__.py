@@ -16,6 +16,7 @@ from statistics import median
 from bench.load import LoadFailed, Target, calls_per_second, latency_p50_us
 from bench.parts import deciding_us, observing_us
 from bench.service import Service, free_port
+from bench.streams import FANNED_STREAMS, STALLED, SUBSCRIBERS, Costs, streams
 from bench.triggers import FEW, MANY, TRIGGERED, triggers
 from bottrading.v1 import bot_trading_pb2, order_pb2
 
@@ -113,8 +114,27 @@ def _measure(directory: Path, service: Service, noop: str) -> None:
         f"PlaceOrder over {STORED_ORDERS} stored", f"{full:.0f}",
         f"{full / base:.2f} of the no-op; {full / orders:.2f} of before (≥ 0.90)",
     )  # fmt: skip
+    costs, orders_placed = streams(service, noop, ours, directory / "streams.log")
+    placed.expected += orders_placed
+    _print_streams(costs)
     placed.check()
     print(f"{placed.expected} orders, all FILLED and stored")
+
+
+def _print_streams(costs: Costs) -> None:
+    _row("order updates, orders/s", f"{costs.orders_per_second:.0f}", f"{SUBSCRIBERS} subscribers")
+    _row("from deciding to receipt, p50 ms", f"{costs.receipt_p50_ms:.1f}", "commit included")
+    _row("from deciding to receipt, p99 ms", f"{costs.receipt_p99_ms:.1f}", "(≤ 10)")
+    _row("bare stream, deliveries/s", f"{costs.bare_deliveries:.0f}", f"{FANNED_STREAMS} streams")
+    share = costs.deliveries / costs.bare_deliveries
+    _row("order updates, deliveries/s", f"{costs.deliveries:.0f}", f"{share:.2f} of that (≥ 0.70)")
+    _row("an idle stream, KiB", f"{costs.idle_kib:.1f}", "of the front (≤ 64)")
+    share = costs.beside_stalled_p99_us / costs.alone_p99_us
+    _row("PlaceOrder alone, p99 µs", f"{costs.alone_p99_us:.0f}", "")
+    _row(
+        f"beside {STALLED} stalled readers", f"{costs.beside_stalled_p99_us:.0f}",
+        f"{share:.2f} of that (≤ 1.20)",
+    )  # fmt: skip
 
 
 def _measure_triggers(directory: Path) -> None:

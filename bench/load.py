@@ -39,10 +39,15 @@ def calls_per_second(target: Target, *, calls: int, in_flight: int) -> float:
 
 def latency_p50_us(target: Target, *, calls: int, log: Path) -> float:
     """Return the median time of a call by one client alone, in microseconds."""
+    return median(latencies_us(target, calls=calls, log=log))
+
+
+def latencies_us(target: Target, *, calls: int, log: Path) -> list[int]:
+    """Return the times of calls by one client alone, in microseconds, shortest first."""
     log.unlink(missing_ok=True)
     options = ["-n", str(calls), "-c", "1", "-m", "1", f"--log-file={log}"]
     _finish(_start(target, target.headers[0], options), calls)
-    return median(int(line.split("\t")[2]) for line in log.read_text().splitlines())
+    return sorted(int(line.split("\t")[2]) for line in log.read_text().splitlines())
 
 
 def _start(

@@ -13,6 +13,11 @@ from pathlib import Path
 import grpc
 
 from bottrading.v1 import key_management_pb2, key_management_pb2_grpc
+from server.adapters import system_clock
+from server.config import Settings, jwt_secret
+from server.domain.user import Identity, Plan
+from server.domain.values import SECOND
+from server.rpc.tokens import issue
 
 READY_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 30
@@ -20,6 +25,7 @@ STOP_SECONDS_MAX = 30
 UNFENCED = {
     "BOTTRADING_ORDERS_PER_MINUTE": "100000000",
     "BOTTRADING_REQUESTS_PER_MINUTE": "100000000",
+    "BOTTRADING_STREAMS_PER_ACCOUNT": "100000",
     "BOTTRADING_INITIAL_BALANCE": "9000000000.00",
 }
 """Limits above any load, so that they are counted but never reached."""
@@ -42,11 +48,11 @@ class Service:
         )  # fmt: skip
         wait_until_ready(self.rest)
 
-    def make_keys(self, accounts: int) -> list[str]:
+    def make_keys(self, accounts: int, name: str = "bench") -> list[str]:
         """Return one bot key for each of some new accounts."""
         with grpc.insecure_channel(self.grpc) as channel:
             stub = key_management_pb2_grpc.KeyManagementStub(channel)
-            return [self._make_key(stub, f"bench-{number}") for number in range(accounts)]
+            return [self._make_key(stub, f"{name}-{number}") for number in range(accounts)]
 
     def filled_orders(self) -> int:
         """Return how many orders are stored and filled."""
@@ -61,11 +67,22 @@ class Service:
         self._process.wait(STOP_SECONDS_MAX)
         self._log.close()
 
+    def front_kib(self) -> int:
+        """Return the memory that the front holds now, in KiB."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        (resident,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return int(resident.split()[1])
+
     def _make_key(self, stub: key_management_pb2_grpc.KeyManagementStub, subject: str) -> str:
-        command = [
-            sys.executable, "-m", "server", "token", subject, "--data-dir", str(self.directory),
-        ]  # fmt: skip
-        token = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        settings = Settings(data_dir=self.directory)
+        identity = Identity(
+            issuer=settings.jwt_issuer, subject=subject, name=subject, plan=Plan.STANDARD,
+            is_operator=False,
+        )  # fmt: skip
+        token = issue(
+            settings.token_terms, jwt_secret(settings), identity,
+            now_seconds=system_clock() // SECOND, ttl_seconds=60,
+        )  # fmt: skip
         request = key_management_pb2.CreateBotKeyRequest(label="bench")
         answer = stub.CreateBotKey(request, metadata=(("authorization", f"Bearer {token}"),))
         return answer.bot_key.key

@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from server.application.ports import StoredEvent
 
 log = logging.getLogger(__name__)
 
 PAGE_ENTRIES = 256
+PAGES_KEPT_MAX = 64
 TAIL_ENTRIES_MAX = 256
 RETRY_SECONDS = 0.5
 
@@ -60,17 +61,50 @@ class _Log:
         return self.tail[position + 1 - first :] if first <= position + 1 else None
 
 
+class _Pages:
+    """Pages of logs that readers who lag have read lately, so that others need not read again.
+
+    They end near multiples of their size: readers who begin anywhere soon want the same ones.
+    """
+
+    def __init__(
+        self, read: Callable[[str, int, int], Coroutine[Any, Any, list[LogEntry]]]
+    ) -> None:
+        self._read = read
+        # By account and position: the page that follows it, or that is being read. Oldest first.
+        self._pages: dict[tuple[str, int], asyncio.Task[list[LogEntry]]] = {}
+
+    async def after(self, account_id: str, position: int) -> list[LogEntry]:
+        """Return what follows a position, up to the end of a transaction."""
+        page = self._pages.get((account_id, position))
+        if page is None:
+            limit = PAGE_ENTRIES - position % PAGE_ENTRIES
+            if limit < PAGE_ENTRIES // 4:
+                limit += PAGE_ENTRIES
+            page = asyncio.get_running_loop().create_task(self._read(account_id, position, limit))
+            self._pages[account_id, position] = page
+            while len(self._pages) > PAGES_KEPT_MAX:
+                del self._pages[next(iter(self._pages))]
+        try:
+            # One of several that wait for a page may leave.
+            return await asyncio.shield(page)
+        except Exception:
+            self._pages.pop((account_id, position), None)
+            raise
+
+
 class OrderUpdates:
     """Follows the logs that have readers.
 
     A doorbell says only that a log has grown. What is new is read for all rung logs together
-    and encoded once; a reader that has fallen behind reads pages of its own, so that it lags
-    and loses nothing. A doorbell that is lost delays readers until `ring_all` at the most.
+    and encoded once; a reader that has fallen behind reads pages, so that it lags and loses
+    nothing. A doorbell that is lost delays readers until `ring_all` at the most.
     """
 
     def __init__(self, store: LogStore, encode: Callable[[StoredEvent], LogEntry]) -> None:
         self._store = store
         self._encode = encode
+        self._pages = _Pages(self._page)
         self._logs: dict[str, _Log] = {}
         self._rung: set[str] = set()
         self._task: asyncio.Task[None] | None = None
@@ -79,7 +113,7 @@ class OrderUpdates:
     def reader(self, account_id: str, position: int, newest: int) -> "Iterator[LogReader]":
         """Give a reader of what comes after a position; `newest` is stored already."""
         known = self._logs.setdefault(account_id, _Log(newest))
-        reader = LogReader(account_id, position, known, self._page)
+        reader = LogReader(account_id, position, known, self._pages.after)
         known.readers.add(reader)
         # What was stored since the caller learned the newest has rung for nobody.
         self.ring([account_id])
@@ -130,8 +164,8 @@ class OrderUpdates:
             for reader in logs[name].readers:
                 reader.woken.set()
 
-    async def _page(self, account_id: str, after: int) -> list[LogEntry]:
-        return [self._encode(it) for it in await self._store.page(account_id, after, PAGE_ENTRIES)]
+    async def _page(self, account_id: str, after: int, limit: int) -> list[LogEntry]:
+        return [self._encode(it) for it in await self._store.page(account_id, after, limit)]
 
 
 class LogReader:

@@ -1,7 +1,7 @@
 """One open stream, as its servicer sends on it and as others may end it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 from grpc.aio import ServicerContext
 
@@ -12,8 +12,21 @@ from server.domain.values import Micros
 Headers = Sequence[tuple[str, str]]
 
 
+class StreamEnded(Exception):
+    """The stream was ended by somebody else than its caller; `why` is what the reader is told."""
+
+    def __init__(self, why: Refusal, last_sequence: int | None) -> None:
+        super().__init__(why.reason.value)
+        self.why = why
+        self.last_sequence = last_sequence
+
+
 class OpenStream:
-    """Sends messages; knows since when one waits for its reader, and what was sent last."""
+    """Sends messages; knows since when one waits for its reader, and what was sent last.
+
+    What sends runs in a task of its own, by `run`: awaited through all links of a call, each
+    message would pay for all of them again.
+    """
 
     __slots__ = (
         "_context", "_headers", "_monotonic", "_task", "account_id", "blocked_since",
@@ -24,21 +37,31 @@ class OpenStream:
         self, context: ServicerContext[bytes, bytes], *, account_id: str, bot_key_id: str | None,
         headers: Callable[[], Headers], monotonic: Clock,
     ) -> None:  # fmt: skip
-        task = asyncio.current_task()
-        assert task is not None, "a call is served by a task"
-        self._task = task
         self._context = context
         self._headers = headers
         self._monotonic = monotonic
+        self._task: asyncio.Task[None] | None = None
         self.account_id = account_id
         self.bot_key_id = bot_key_id
         self.blocked_since: Micros | None = None
         self.last_sequence: int | None = None
         self.ending: Refusal | None = None
 
-    async def open(self) -> None:
-        """Tell the reader that the stream is open, before there is anything to send."""
+    async def run(self, sending: Coroutine[None, None, None]) -> None:
+        """Tell the reader that the stream is open, and let it be sent what there is for it.
+
+        Raises StreamEnded.
+        """
         await self._context.send_initial_metadata(tuple(self._headers()))
+        self._task = asyncio.get_running_loop().create_task(sending)
+        if self.ending is not None:
+            self._task.cancel()
+        try:
+            await self._task
+        except asyncio.CancelledError:
+            if self.ending is None:
+                raise
+            raise StreamEnded(self.ending, self.last_sequence) from None
 
     async def send(self, message: bytes, sequence: int | None = None) -> None:
         """Send a message; waits while the reader is slow.
@@ -56,8 +79,5 @@ class OpenStream:
         """End the stream; it is told the first reason only."""
         if self.ending is None:
             self.ending = why
-            self._task.cancel()
-
-    def resume(self) -> None:
-        """Let the task of an ended stream go on, to tell its reader why."""
-        self._task.uncancel()
+            if self._task is not None:
+                self._task.cancel()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bottrading.v1 import bot_trading_pb2, market_data_pb2
 from server.application.order_updates import LogReader, OrderUpdates
 from server.application.ports import Clock, Instruments, Reads
-from server.application.quote_updates import QuoteUpdates
+from server.application.quote_updates import QuoteReader, QuoteUpdates
 from server.domain.errors import Reason
 from server.domain.order import Order
 from server.rpc.call import Call
@@ -60,36 +60,58 @@ class OrderUpdateStream:
             self._updates.reader(account_id, begin, newest) as reader,
             Heartbeat(wanted.heartbeat_seconds, reader.woken) as heartbeat,
         ):
-            await stream.open()
-            await stream.send(stream_messages.subscribed(begin, self._clock()), begin)
-            if wanted.include_snapshot:
-                if snapshot is None:
-                    await self._send(stream, reader, heartbeat, wanted, until=newest)
-                    snapshot = await self._snapshot(account_id)
-                await self._send(stream, reader, heartbeat, wanted, until=snapshot.sequence)
-                for order in snapshot.orders:
-                    if wanted.includes(order.symbol):
-                        message = stream_messages.snapshot_order(snapshot.sequence, order)
-                        await stream.send(message, snapshot.sequence)
-                snapshot = None
-            await self._send(stream, reader, heartbeat, wanted)
+            sending = _Sending(stream, reader, heartbeat, wanted, self._clock)
+            await stream.run(self._sent(sending, account_id, begin, newest, snapshot))
 
-    async def _send(
-        self, stream: OpenStream, reader: LogReader, heartbeat: Heartbeat,
-        wanted: filters.OrderUpdatesWanted, until: int | None = None,
+    async def _sent(
+        self, sending: "_Sending", account_id: str, begin: int, newest: int,
+        snapshot: _Snapshot | None,
     ) -> None:  # fmt: skip
-        """Send what there is up to a sequence; without one, go on for ever."""
-        while until is None or reader.position < until:
-            if heartbeat.is_due:
-                heartbeat.restart()
-                promise = stream_messages.heartbeat(reader.position, self._clock())
-                await stream.send(promise, reader.position)
-            for entry in await reader.next(until):
-                if wanted.includes(entry.symbol):
-                    await stream.send(entry.message, entry.sequence)
+        await sending.begin(begin)
+        if sending.wanted.include_snapshot:
+            if snapshot is None:
+                await sending.updates(until=newest)
+                snapshot = await self._snapshot(account_id)
+            await sending.updates(until=snapshot.sequence)
+            await sending.snapshot(snapshot)
+            snapshot = None
+        await sending.updates()
 
     async def _snapshot(self, account_id: str) -> _Snapshot:
         return _Snapshot(*await self._read(self._reads.live_orders, account_id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """What one stream of order updates sends."""
+
+    stream: OpenStream
+    reader: LogReader
+    heartbeat: Heartbeat
+    wanted: filters.OrderUpdatesWanted
+    clock: Clock
+
+    async def begin(self, sequence: int) -> None:
+        await self.stream.send(stream_messages.subscribed(sequence, self.clock()), sequence)
+
+    async def snapshot(self, snapshot: _Snapshot) -> None:
+        for order in snapshot.orders:
+            if self.wanted.includes(order.symbol):
+                message = stream_messages.snapshot_order(snapshot.sequence, order)
+                await self.stream.send(message, snapshot.sequence)
+
+    async def updates(self, until: int | None = None) -> None:
+        """Send what there is up to a sequence; without one, go on for ever."""
+        reader, heartbeat, includes = self.reader, self.heartbeat, self.wanted.includes
+        send = self.stream.send
+        while until is None or reader.position < until:
+            if heartbeat.is_due:
+                heartbeat.restart()
+                promise = stream_messages.heartbeat(reader.position, self.clock())
+                await send(promise, reader.position)
+            for entry in await reader.next(until):
+                if includes(entry.symbol):
+                    await send(entry.message, entry.sequence)
 
 
 class QuoteStream:
@@ -108,12 +130,14 @@ class QuoteStream:
             self._updates.reader(symbols) as reader,
             Heartbeat(QUOTE_HEARTBEAT_SECONDS, reader.woken) as heartbeat,
         ):
-            await stream.open()
-            while True:
-                if heartbeat.is_due:
-                    heartbeat.restart()
-                    await stream.send(stream_messages.quote_heartbeat(self._clock()))
-                symbol = await reader.next()
-                message = None if symbol is None else self._updates.message(symbol)
-                if message is not None:
-                    await stream.send(message)
+            await stream.run(self._sent(stream, reader, heartbeat))
+
+    async def _sent(self, stream: OpenStream, reader: QuoteReader, heartbeat: Heartbeat) -> None:
+        while True:
+            if heartbeat.is_due:
+                heartbeat.restart()
+                await stream.send(stream_messages.quote_heartbeat(self._clock()))
+            symbol = await reader.next()
+            message = None if symbol is None else self._updates.message(symbol)
+            if message is not None:
+                await stream.send(message)

@@ -3,35 +3,19 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.storage.migrate import NEWEST_REVISION
-from tests.support.process import POLL_SECONDS, START_SECONDS_MAX, Process, free_port
-
-
-@contextmanager
-def bridge(target: str) -> Iterator[str]:
-    """Run `bottrading bridge` in front of a server; yield its URL once it is ready."""
-    url = f"http://127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "server", "bridge", "--target", target]
-    process = subprocess.Popen([*command, "--rest", url.removeprefix("http://")])
-    try:
-        deadline = time.monotonic() + START_SECONDS_MAX
-        while not _answers(f"{url}/healthz"):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(POLL_SECONDS)
-        yield url
-        process.terminate()
-        assert process.wait(20) == 0
-    finally:
-        process.kill()
-        process.wait()
+from tests.support.process import (
+    POLL_SECONDS,
+    START_SECONDS_MAX,
+    Process,
+    bridge,
+    free_port,
+)
 
 
 def test_a_bridge_runs_apart_and_follows_its_server(tmp_path: Path) -> None:
@@ -71,13 +55,6 @@ def test_a_database_is_brought_up_to_date_by_command(tmp_path: Path) -> None:
     for _ in range(2):
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
         assert done.stdout.endswith(f": schema {NEWEST_REVISION}\n")
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=1).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def _counted(address: str, labels: dict[str, str]) -> float:

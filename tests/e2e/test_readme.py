@@ -1,13 +1,15 @@
 """The README's commands work as pasted."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from server.config import ENVIRONMENT_PREFIX, Settings
-from tests.support.process import Process
+from tests.support.process import Process, make_key
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -49,6 +51,43 @@ def test_the_first_trade_works_as_pasted_over_rest_and_over_grpc(tmp_path: Path)
     assert (order["status"], order["filled_quantity"]) == ("FILLED", "10.00000000")
     assert portfolio["positions"][0]["symbol"] == "AAPL"
     assert grpc.stdout.startswith("ORDER_STATUS_FILLED ")
+
+
+def test_what_happens_is_followed_as_pasted_over_rest_and_over_grpc(tmp_path: Path) -> None:
+    with Process(tmp_path / "data", rest=True) as service:
+        first = pointed_at(service, blocks("sh")[1])
+        shell = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", first + pointed_at(service, blocks("sh")[2])],
+            stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True,
+        )  # fmt: skip
+        told = lines_until(shell, "event: order_update")
+        key = make_key(service, "me")
+        python = subprocess.Popen(
+            [sys.executable, "-uc", pointed_at(service, blocks("python")[1])],
+            stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | {"KEY": key},
+            start_new_session=True,
+        )  # fmt: skip
+        updates = lines_until(python, "3 ")
+
+    assert "event: subscribed" in told
+    assert updates == [
+        "2 ORDER_UPDATE_TYPE_ACCEPTED AAPL", "3 ORDER_UPDATE_TYPE_FILLED AAPL",
+    ]  # fmt: skip
+
+
+def lines_until(process: "subprocess.Popen[str]", last: str) -> list[str]:
+    """Return what a process that goes on for ever prints up to a line; end it."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    try:
+        for line in process.stdout:
+            lines.append(line.strip())
+            if line.startswith(last):
+                break
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    return lines
 
 
 def test_every_setting_is_in_the_readme_with_its_default() -> None:

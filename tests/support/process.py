@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -107,10 +108,7 @@ class Process:
 
     def is_rest_ready(self) -> bool:
         """Tell what /readyz says."""
-        try:
-            return httpx.get(f"http://{self.rest}/readyz", timeout=1).status_code == 200
-        except httpx.TransportError:
-            return False
+        return _answers(f"http://{self.rest}/readyz")
 
     def children(self) -> list[int]:
         """Return the process ids of engine and bridge."""
@@ -139,6 +137,33 @@ class Process:
         """Stop it with SIGTERM; return its exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(STOP_SECONDS_MAX)
+
+
+@contextmanager
+def bridge(target: str) -> Iterator[str]:
+    """Run `bottrading bridge` in front of a server; yield its URL once it answers."""
+    url = f"http://127.0.0.1:{free_port()}"
+    command = [sys.executable, "-m", "server", "bridge", "--target", target]
+    process = subprocess.Popen([*command, "--rest", url.removeprefix("http://")])
+    try:
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not _answers(f"{url}/healthz"):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(POLL_SECONDS)
+        yield url
+        process.terminate()
+        assert process.wait(STOP_SECONDS_MAX) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=1).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def make_key(service: Process, subject: str = "ada") -> str:

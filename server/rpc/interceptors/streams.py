@@ -1,6 +1,5 @@
 """Streams: places for them, and every end that their callers did not ask for."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,7 +11,7 @@ from server.engine.client import RETRY_SECONDS
 from server.rpc.call import Call, Handler, Method
 from server.rpc.errors import Refused
 from server.rpc.interceptors.authentication import KEY_INVALID
-from server.rpc.open_stream import Headers, OpenStream
+from server.rpc.open_stream import Headers, OpenStream, StreamEnded
 
 DRAINING = Refusal(
     reason=Reason.UNAVAILABLE,
@@ -59,11 +58,8 @@ class OpenStreams:
             self._counts[caller.account_id] += 1
             try:
                 return await proceed(call)
-            except asyncio.CancelledError:
-                if stream.ending is None:
-                    raise
-                stream.resume()
-                raise _ended(stream.ending, stream.last_sequence) from None
+            except StreamEnded as ended:
+                raise _ended(ended.why, ended.last_sequence) from None
             finally:
                 self._streams.discard(stream)
                 self._counts[caller.account_id] -= 1
