@@ -23,8 +23,8 @@ from server.domain.user import Permissions, User
 from server.domain.values import Micros, Units
 from server.storage import mapping, statements
 from server.storage.database import translated
-from server.storage.mapping import Values
 from server.storage.market_rows import MarketRows, bulk
+from server.storage.pending import EventEncoder, Pending
 from server.storage.people import People
 from server.storage.tables import (
     accounts,
@@ -33,8 +33,6 @@ from server.storage.tables import (
     positions,
     users,
 )
-
-EventEncoder = Callable[[Event], bytes]
 
 POSITIONS_REMEMBERED_MAX = 100_000
 
@@ -89,12 +87,7 @@ class SqlUnitOfWork(People, MarketRows):
         self._positions: dict[tuple[str, str], Position] = {}
         self._orders: dict[str, Order] = {}
         self._client_ids: dict[tuple[str, str], str | None] = {}
-        self._changed_accounts: set[str] = set()
-        self._changed_positions: set[tuple[str, str]] = set()
-        self._new_orders: set[str] = set()
-        self._changed_orders: set[str] = set()
-        self._fills: list[Values] = []
-        self._events: list[Values] = []
+        self._pending = Pending(writer.connection, writer.encode_event)
         self.grown_logs: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -124,21 +117,18 @@ class SqlUnitOfWork(People, MarketRows):
     def commit(self) -> None:
         try:
             self._flush()
+            grown = self._pending.write_events(self._accounts)
             self._connection.commit()
         except DBAPIError as error:
             raise translated(error) from error
         self._committed = True
         self._writer.remember(self._accounts, self._positions)
-        self.grown_logs.update(event["account_id"] for event in self._events)
+        self.grown_logs |= grown
 
     def checkpoint(self) -> None:
         self.commit()
         self._committed = False
-        for pending in (
-            self._undo, self._fills, self._events, self._changed_accounts,
-            self._changed_positions, self._new_orders, self._changed_orders,
-        ):  # fmt: skip
-            pending.clear()
+        self._undo.clear()
         self._orders.clear()
         self._client_ids.clear()
         self.__enter__()
@@ -206,12 +196,14 @@ class SqlUnitOfWork(People, MarketRows):
         return sorted(live, key=lambda order: order.sequence, reverse=True)
 
     def live_orders_of(self, symbols: Sequence[str]) -> list[Order]:
+        self._flush()
         query = select(orders).where(orders.c.live, orders.c.symbol.in_(symbols))
         found = self._current(self._connection.execute(query))
         live = [order for order in found.values() if order.status.is_live]
         return sorted(live, key=lambda order: (order.account_id, order.sequence))
 
     def positions_of(self, symbols: Sequence[str]) -> list[Position]:
+        self._flush()
         query = select(positions).where(positions.c.quantity > 0, positions.c.symbol.in_(symbols))
         stored = self._connection.execute(query.order_by(positions.c.account_id))
         keys = [(row.account_id, row.symbol) for row in stored]
@@ -223,11 +215,12 @@ class SqlUnitOfWork(People, MarketRows):
             positions.c.account_id == account_id, positions.c.quantity > 0
         )
         symbols = set(self._connection.execute(query).scalars())
-        symbols.update(symbol for owner, symbol in self._changed_positions if owner == account_id)
+        symbols.update(symbol for owner, symbol in self._pending.positions if owner == account_id)
         self.preload([(account_id, symbol) for symbol in symbols], [])
         return [self._positions[account_id, symbol] for symbol in sorted(symbols)]
 
     def symbols_in_use(self) -> list[str]:
+        self._flush()
         held = select(positions.c.symbol).where(positions.c.quantity > 0)
         ordered = select(orders.c.symbol).where(orders.c.live)
         return sorted(self._connection.execute(held.union(ordered)).scalars())
@@ -259,29 +252,30 @@ class SqlUnitOfWork(People, MarketRows):
         account, position, order = decision.account, decision.position, decision.order
         if not decision.events:
             return
+        pending = self._pending
         self._accounts[account.id] = account
-        self._changed_accounts.add(account.id)
+        pending.accounts.add(account.id)
         self._positions[position.account_id, position.symbol] = position
-        self._changed_positions.add((position.account_id, position.symbol))
+        pending.positions.add((position.account_id, position.symbol))
         is_new = decision.events[0].sequence == order.sequence
-        (self._new_orders if is_new else self._changed_orders).add(order.id)
+        (pending.new_orders if is_new else pending.changed_orders).add(order.id)
         self._remember(order, replace=True)
         for event in decision.events:
             self._add_event(event)
             if event.fill is not None:
-                self._fills.append(mapping.fill_values(event.fill))
+                pending.add_fill(event.fill)
 
     def keep_account(self, decision: AccountDecision) -> None:
         account, position = decision.account, decision.position
         self.store_account(account)
         if position is not None:
             self._positions[position.account_id, position.symbol] = position
-            self._changed_positions.add((position.account_id, position.symbol))
+            self._pending.positions.add((position.account_id, position.symbol))
         self._add_event(decision.event)
 
     def store_account(self, account: Account) -> None:
         self._accounts[account.id] = account
-        self._changed_accounts.add(account.id)
+        self._pending.accounts.add(account.id)
 
     def open_account(self, user: User, account: Account, opened: AccountUpdated) -> None:
         self._connection.execute(insert(users), mapping.user_values(user))
@@ -301,6 +295,7 @@ class SqlUnitOfWork(People, MarketRows):
         bulk(self._connection, statements.USE_KEY, uses)
 
     def traded_positions(self) -> list[tuple[str, Units, list[Position]]]:
+        self._flush()
         held: dict[str, list[Position]] = {}
         for row in self._connection.execute(select(positions).where(positions.c.quantity > 0)):
             held.setdefault(row.account_id, []).append(mapping.position_from(row))
@@ -312,7 +307,8 @@ class SqlUnitOfWork(People, MarketRows):
 
     def _touched(self) -> Iterable[Order]:
         """Return the orders that this unit knows better than the database."""
-        return [self._orders[name] for name in self._new_orders | self._changed_orders]
+        touched = self._pending.new_orders | self._pending.changed_orders
+        return [self._orders[name] for name in touched]
 
     def _load(self, names: set[str], pairs: set[tuple[str, str]]) -> None:
         wanted = json.dumps(list(names))
@@ -342,42 +338,7 @@ class SqlUnitOfWork(People, MarketRows):
         return {order.id: self._remember(order) for order in found}
 
     def _add_event(self, event: Event) -> None:
-        self._events.append(
-            {
-                "account_id": event.account_id,
-                "sequence": event.sequence,
-                "payload": self._writer.encode_event(event),
-            }
-        )
+        self._pending.add_event(event)
 
     def _flush(self) -> None:
-        known = self._accounts
-        bulk(
-            self._connection,
-            statements.UPDATE_ACCOUNT,
-            [_prefixed(mapping.account_values(known[name])) for name in self._changed_accounts],
-        )
-        bulk(
-            self._connection,
-            statements.STORE_POSITION,
-            [mapping.position_values(self._positions[key]) for key in self._changed_positions],
-        )
-        new, changed = self._new_orders, self._changed_orders - self._new_orders
-        bulk(
-            self._connection,
-            statements.INSERT_ORDER,
-            [mapping.order_values(self._orders[name]) for name in new],
-        )
-        bulk(
-            self._connection,
-            statements.UPDATE_ORDER,
-            [_prefixed(mapping.order_values(self._orders[name])) for name in changed],
-        )
-        bulk(self._connection, statements.INSERT_FILL, self._fills)
-        for event in self._events:
-            event["transaction_end"] = known[event["account_id"]].sequence
-        bulk(self._connection, statements.INSERT_EVENT, self._events)
-
-
-def _prefixed(values: Values) -> Values:
-    return {f"new_{name}": value for name, value in values.items()}
+        self._pending.write(self._accounts, self._positions, self._orders)

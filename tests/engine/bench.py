@@ -1,5 +1,7 @@
 """An engine without processes around it, and calls for it."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +10,13 @@ import orjson
 from bottrading.v1 import bot_trading_pb2 as pb
 from bottrading.v1 import market_data_pb2, order_pb2, quote_pb2
 from server.application.commands import PassTime
+from server.application.ports import Chance
 from server.bootstrap import engine as bootstrap
 from server.bootstrap.engine import EngineParts
 from server.config import Settings
 from server.domain.errors import Reason
 from server.domain.user import Identity, Plan
+from server.domain.values import Micros
 from server.engine.frames import (
     Answer,
     Call,
@@ -23,18 +27,29 @@ from server.engine.frames import (
     encode_identity,
     unpack_answer,
 )
+from server.market.moments import from_datetime
 from tests.support.venue import ManualClock
 
 KEY_ID = "0198c0de-0000-7000-8000-000000000000"
 
 
 class Bench:
-    """An engine without processes around it."""
+    """An engine without processes around it, on a published market or a replay of some rows."""
 
-    def __init__(self, data_dir: Path, clock: ManualClock) -> None:
+    def __init__(
+        self, data_dir: Path, clock: ManualClock, *, rows: Sequence[str] = (),
+        chance: Chance | None = None, **options: Any,
+    ) -> None:  # fmt: skip
         self.data_dir, self.clock, self.grown = data_dir, clock, set[str]()
-        settings = Settings(data_dir=data_dir, market="published", fees="none", slippage="none")
-        self.parts: EngineParts = bootstrap.build(settings.for_engine(), clock=clock)
+        given = {"market": "published", "fees": "none", "slippage": "none"}
+        if rows:
+            path = data_dir / "quotes.csv"
+            path.write_text("\n".join(["time,symbol,bid,bid_size,ask,ask_size", *rows, ""]))
+            given |= {"market": "replay", "sessions": "always-open", "replay_file": str(path)}
+        settings = Settings(data_dir=data_dir, **given | options)
+        self.parts: EngineParts = bootstrap.build(
+            settings.for_engine(), clock=clock, monotonic=clock, chance=chance
+        )
 
     def handle(self, *calls: Call, passing: bool = False) -> list[Answer]:
         """Return answers and doorbells; which logs have grown is in `grown` instead."""
@@ -43,6 +58,12 @@ class Bench:
         rung = [answer.body.decode() for answer in told if answer.kind is Kind.LOGS_GROWN]
         self.grown = set(" ".join(rung).split())
         return [answer for answer in told if answer.kind is not Kind.LOGS_GROWN]
+
+    def reach(self, moment: Micros) -> None:
+        """Let a replay come to a moment in one go; one that begins first looks at the clock."""
+        self.handle(passing=True)
+        self.clock.now += moment - self.parts.clock()
+        self.handle(passing=True)
 
     def account(self, subject: str) -> str:
         identity = Identity(
@@ -58,6 +79,17 @@ class Bench:
         )
         request = market_data_pb2.PublishQuotesRequest(quotes=[quote])
         return call(7, Method.PUBLISH_QUOTES, "", request.SerializeToString())
+
+
+def at(text: str) -> Micros:
+    """Return a moment of 2025 that is written such as `01-02 15:00`."""
+    return from_datetime(datetime.fromisoformat(f"2025-{text}").replace(tzinfo=UTC))
+
+
+def row(when: str, symbol: str, bid: str, ask: str, *, size: int = 1_000) -> str:
+    """Return a row of a replay at a moment of 2025."""
+    time = datetime.fromisoformat(f"2025-{when}").isoformat()
+    return f"{time}Z,{symbol},{bid},{size},{ask},{size}"
 
 
 def call(number: int, method: Method, caller: str, body: bytes) -> Call:

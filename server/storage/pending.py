@@ -1,0 +1,92 @@
+"""Pending rows: what a unit of work has decided about accounts and not written yet."""
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import Connection
+
+from server.domain.account import Account, Position
+from server.domain.events import Event, Fill
+from server.domain.order import Order
+from server.storage import mapping, statements
+from server.storage.mapping import Values
+from server.storage.market_rows import bulk
+
+EventEncoder = Callable[[Event], bytes]
+
+
+class Pending:
+    """Names of what changed, and rows to add; what changed is kept by the unit itself."""
+
+    def __init__(self, connection: Connection, encode_event: EventEncoder) -> None:
+        self._connection = connection
+        self._encode_event = encode_event
+        self.accounts: set[str] = set()
+        self.positions: set[tuple[str, str]] = set()
+        self.new_orders: set[str] = set()
+        self.changed_orders: set[str] = set()
+        self._fills: list[Values] = []
+        self._events: list[Values] = []
+
+    def add_fill(self, fill: Fill) -> None:
+        """Note an execution."""
+        self._fills.append(mapping.fill_values(fill))
+
+    def add_event(self, event: Event) -> None:
+        """Note an entry of an account's log."""
+        self._events.append(
+            {
+                "account_id": event.account_id,
+                "sequence": event.sequence,
+                "payload": self._encode_event(event),
+            }
+        )
+
+    def write(
+        self, accounts: Mapping[str, Account], positions: Mapping[tuple[str, str], Position],
+        orders: Mapping[str, Order],
+    ) -> None:  # fmt: skip
+        """Write everything but the events, so that a query sees it."""
+        bulk(
+            self._connection,
+            statements.UPDATE_ACCOUNT,
+            [_prefixed(mapping.account_values(accounts[name])) for name in self.accounts],
+        )
+        bulk(
+            self._connection,
+            statements.STORE_POSITION,
+            [mapping.position_values(positions[key]) for key in self.positions],
+        )
+        bulk(
+            self._connection,
+            statements.INSERT_ORDER,
+            [mapping.order_values(orders[name]) for name in self.new_orders],
+        )
+        bulk(
+            self._connection,
+            statements.UPDATE_ORDER,
+            [
+                _prefixed(mapping.order_values(orders[name]))
+                for name in self.changed_orders - self.new_orders
+            ],
+        )
+        bulk(self._connection, statements.INSERT_FILL, self._fills)
+        for written in (
+            self.accounts, self.positions, self.new_orders, self.changed_orders, self._fills,
+        ):  # fmt: skip
+            written.clear()
+
+    def write_events(self, accounts: Mapping[str, Account]) -> set[str]:
+        """Write the events at the end of a transaction; return the accounts whose logs grow.
+
+        Before its end nobody knows which entry of a log is the last one of the transaction.
+        """
+        for event in self._events:
+            event["transaction_end"] = accounts[event["account_id"]].sequence
+        bulk(self._connection, statements.INSERT_EVENT, self._events)
+        grown = {event["account_id"] for event in self._events}
+        self._events.clear()
+        return grown
+
+
+def _prefixed(values: Values) -> Values:
+    return {f"new_{name}": value for name, value in values.items()}

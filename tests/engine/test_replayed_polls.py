@@ -1,0 +1,139 @@
+"""Replayed polls: what comes of a file does not depend on how much of it is played at once."""
+
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bottrading.v1 import order_pb2
+from server.config import DATABASE_FILE
+from server.domain.values import CENT, Micros
+from tests.engine.bench import Bench, at, order_of, place, row
+from tests.engine.deterministic_run import CountingChance
+from tests.support.venue import NOON, ManualClock
+
+BUY_BACK = {"limit_price": "30.00", "order_type": order_pb2.ORDER_TYPE_LIMIT}
+STOP = {
+    "side": order_pb2.SIDE_SELL, "stop_price": "90.00", "order_type": order_pb2.ORDER_TYPE_STOP,
+}  # fmt: skip
+CALL = "AAPL250117C00260000"
+
+
+class Played:
+    """A file that is played in some polls, after orders at its first quote."""
+
+    def __init__(self, data_dir: Path, rows: Sequence[str], orders: Sequence[dict[str, Any]]):
+        self.bench = Bench(data_dir, ManualClock(NOON), rows=rows, chance=CountingChance())
+        self.account = self.bench.account("ada")
+        self.bench.reach(at(rows[0][5:16].replace("T", " ")))
+        for number, fields in enumerate(orders, start=1):
+            (answer,) = self.bench.handle(place(number, self.account, **fields))
+            assert order_of(answer).status != order_pb2.ORDER_STATUS_REJECTED
+
+    def go(self, moments: Sequence[Micros]) -> dict[str, list[Any]]:
+        """Play until each of some moments, close the engine and return all its tables hold."""
+        for moment in moments:
+            self.bench.reach(moment)
+        self.bench.parts.close()
+        return tables(self.bench.data_dir)
+
+
+def tables(data_dir: Path) -> dict[str, list[Any]]:
+    """Return the rows of the tables of trading; which events were stored together is left out."""
+    connection = sqlite3.connect(data_dir / DATABASE_FILE)
+    names = ("accounts", "positions", "orders", "fills", "equity_snapshots", "quotes", "replays")
+    found = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in names}
+    query = "SELECT account_id, sequence, payload FROM events"
+    found["events"] = connection.execute(query).fetchall()
+    connection.close()
+    return found
+
+
+def moments_of(rows: Sequence[str]) -> list[Micros]:
+    return [at(line[5:16].replace("T", " ")) for line in rows]
+
+
+# The stop sells on the 3rd, the limit buys on the 7th, and the money stays as it is in between.
+FALLING = [
+    row("01-02T15:00", "AAPL", "99", "100"),
+    row("01-03T15:00", "AAPL", "90", "91"),
+    row("01-06T15:00", "AAPL", "50", "51"),
+    row("01-07T15:00", "AAPL", "29", "30"),
+    row("01-08T15:00", "AAPL", "10", "11"),
+    row("01-09T15:00", "AAPL", "40", "41"),
+]
+# The call is bought on the 16th and is worth 39.50 when it expires; a day later it would be worth
+# nothing.
+EXPIRING = [
+    row("01-13T15:00", "AAPL", "299", "300"),
+    row("01-13T15:01", CALL, "50", "51"),
+    row("01-16T15:00", CALL, "39", "40"),
+    row("01-17T20:59", "AAPL", "299", "300"),
+    row("01-18T00:01", "BTC-USD", "100000", "100001"),
+    row("01-19T20:00", "AAPL", "99", "100"),
+    row("01-20T20:00", "AAPL", "99", "100"),
+]
+BUY_CALL = {
+    "symbol": CALL, "limit_price": "40.00", "order_type": order_pb2.ORDER_TYPE_LIMIT,
+}  # fmt: skip
+FILES: dict[str, tuple[list[str], list[dict[str, Any]]]] = {
+    "orders that fill on the way": (FALLING, [{"quantity": "900"}, STOP | {"quantity": "900"}]),
+    "an order for what was sold": (FALLING, [{}, STOP, BUY_BACK | {"quantity": "300"}]),
+    "an option that is bought on the way and expires": (EXPIRING, [BUY_CALL]),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_poll_for_all_and_a_poll_for_each_step_leave_the_same(
+    data_dir: Path, tmp_path: Path, name: str
+) -> None:
+    """Otherwise figures and limits of an account would depend on the speed of a replay."""
+    rows, orders = FILES[name]
+    other = tmp_path / "other"
+    shutil.copytree(data_dir, other)
+    moments = moments_of(rows)
+
+    at_once = Played(data_dir, rows, orders).go(moments[-1:])
+    step_by_step = Played(other, rows, orders).go(moments[1:])
+
+    assert at_once == step_by_step
+    assert at_once["equity_snapshots"]
+    assert at_once["fills"]
+
+
+def test_a_snapshot_knows_what_was_sold_in_the_same_poll(data_dir: Path) -> None:
+    played = Played(data_dir, FALLING, [{"quantity": "1000"}, STOP | {"quantity": "1000"}])
+
+    snapshots = played.go([at("01-09 15:00")])["equity_snapshots"]
+
+    assert [equity // (100 * CENT) for _, _, equity in snapshots[1:]] == [90_000] * 4
+
+
+def test_an_option_that_is_bought_in_the_poll_of_its_expiry_is_settled_then(
+    data_dir: Path,
+) -> None:
+    played = Played(data_dir, EXPIRING, [BUY_CALL])
+
+    accounts = played.go([at("01-20 20:00")])["accounts"]
+
+    assert [account[4] for account in accounts] == [(100_000_00 - 4_000_00 + 3_950_00) * CENT]
+
+
+def test_what_is_stored_together_ends_together_however_often_it_was_looked_at(
+    data_dir: Path,
+) -> None:
+    """A stream resumes between two transactions, and never within one."""
+    played = Played(data_dir, FALLING, [{}, STOP, BUY_BACK])
+    bench = played.bench
+    bench.reach(at("01-09 15:00"))
+    bench.parts.close()
+
+    connection = sqlite3.connect(data_dir / DATABASE_FILE)
+    query = "SELECT sequence, transaction_end FROM events ORDER BY sequence"
+    ends = dict(connection.execute(query).fetchall())
+    connection.close()
+    # Opened; bought; both placed; then triggered, sold and bought by the file.
+    assert ends == {1: 1, 2: 3, 3: 3, 4: 4, 5: 5, 6: 8, 7: 8, 8: 8}
