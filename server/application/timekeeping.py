@@ -1,5 +1,7 @@
 """Timekeeping: what happens because time passes: expiry, settlement, due quotes, snapshots."""
 
+from functools import partial
+
 from server.application.commands import Doorbell, TimePassed
 from server.application.market_feed import MarketFeed, left_out_if_impossible
 from server.application.orders import end
@@ -22,6 +24,7 @@ class Timekeeping:
         self._snapshot_interval = snapshot_interval
         self._snapshot_due: Micros = 0
         self._settled_day = 0
+        self._unpriced: frozenset[str] = frozenset()
 
     def pass_time(self, unit: UnitOfWork, now: Micros, doorbells: list[Doorbell]) -> None:
         """Do what became due, moment by moment."""
@@ -41,25 +44,32 @@ class Timekeeping:
             doorbells.append(TimePassed(steps[-1].time))
 
     def _settle(self, unit: UnitOfWork, now: Micros) -> None:
-        """Turn options that expired into money, at the last price of what they are on."""
-        day = now // DAY
-        if day == self._settled_day:
+        """Turn options that expired into money, at the last price of what they are on.
+
+        One on what nobody has quoted yet waits for the first quote.
+        """
+        day, board = now // DAY, self._feed.board
+        if day == self._settled_day and not any(map(board.get, self._unpriced)):
             return
-        before, self._settled_day = self._settled_day, day
-        unit.on_rollback(lambda: setattr(self, "_settled_day", before))
-        expired = self._expired(unit, now)
+        unit.on_rollback(partial(self._note_settled, self._settled_day, self._unpriced))
+        expired, unpriced = self._expired(unit, now), set()
         for order in unit.live_orders_of(list(expired)):
             with left_out_if_impossible(order.id):
                 end(order, unit, now, StatusReason.INSTRUMENT_EXPIRED)
         for position in unit.positions_of(list(expired)):
             instrument = expired[position.symbol]
             assert instrument.option is not None
-            quote = self._feed.board.get(instrument.option.underlying)
+            quote = board.get(instrument.option.underlying)
             if quote is None:
-                continue  # Nobody knows yet what it is worth.
+                unpriced.add(instrument.option.underlying)
+                continue
             with left_out_if_impossible(f"{position.symbol} of {position.account_id}"):
                 account = unit.account(position.account_id)
                 unit.keep_account(settle(account, position, instrument, quote.mark, now))
+        self._note_settled(day, frozenset(unpriced))
+
+    def _note_settled(self, day: int, unpriced: frozenset[str]) -> None:
+        self._settled_day, self._unpriced = day, unpriced
 
     def _expired(self, unit: UnitOfWork, now: Micros) -> dict[str, Instrument]:
         """Return the options in use that have expired, by symbol."""
