@@ -9,6 +9,7 @@ from server.application.ports import Calendar, Instruments, QuoteSource, UnitOfW
 from server.domain.account import Account, Position
 from server.domain.costs import Costs
 from server.domain.instrument import AssetType, Instrument
+from server.domain.matching import has_seen_later
 from server.domain.order import Order
 from server.domain.posting import Market
 from server.domain.quote import Quote, QuoteRefusal, refusal
@@ -158,6 +159,11 @@ class MarketFeed:
         self._unstored[quote.symbol] = quote
         return undo
 
+    @property
+    def unstored(self) -> list[Quote]:
+        """Return the quotes that changed since the last time they were stored."""
+        return list(self._unstored.values())
+
     def store(self, unit: UnitOfWork) -> None:
         """Store the quotes that changed since the last time."""
         unstored, self._unstored = self._unstored, {}
@@ -186,7 +192,17 @@ class MarketFeed:
             market = markets[order.symbol]
             with left_out_if_impossible(order.id):
                 account, position = _holding(order, unit)
+                if self._is_shown_again(market.quote, position):
+                    continue
                 unit.keep(fill_resting(order, account, position, market, self._new_id))
+
+    def _is_shown_again(self, quote: Quote | None, position: Position) -> bool:
+        """Tell whether a replay repeats a quote to an account that is at a later one already.
+
+        Of two quotes of one moment, the first comes again when the second one was interrupted.
+        """
+        is_replay = self.source.replay_digest is not None
+        return is_replay and quote is not None and has_seen_later(position, quote)
 
 
 def _holding(order: Order, unit: UnitOfWork) -> tuple[Account, Position]:

@@ -64,8 +64,11 @@ class QuoteSource(Protocol):
     def poll(self, now: Micros) -> Sequence[MarketStep]:
         """Return what became due since the last call, in order of time."""
 
-    def take_back(self) -> None:
-        """Forget the last `poll`: what it returned could not be stored and is due again."""
+    def take_back(self, since: MarketStep | None = None) -> None:
+        """Forget the last `poll`, or only what it returned from a step on.
+
+        It could not be stored and is due again.
+        """
 
     def is_due(self, now: Micros) -> bool:
         """Tell whether time must pass before anything else is decided."""
@@ -238,8 +241,14 @@ class UnitOfWork(Protocol):
     def commit(self) -> None:
         """Store everything durably; raise StorageUnavailable or StorageBroken."""
 
+    def begin_step(self, note: Callable[[], None]) -> None:
+        """Let all that is to be undone from here on be undone even if a checkpoint stores a part.
+
+        A checkpoint within the step first runs `note`, which stores what came before the step.
+        """
+
     def checkpoint(self) -> None:
-        """Store everything so far durably and go on: it is not undone any more."""
+        """Store everything so far durably and go on: of no step, it is not undone any more."""
 
     def preload(
         self, holdings: Sequence[tuple[str, str]], client_order_ids: Sequence[tuple[str, str]]

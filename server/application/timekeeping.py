@@ -1,14 +1,16 @@
 """Timekeeping: what happens because time passes: expiry, settlement, due quotes, snapshots."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from server.application.commands import Doorbell, TimePassed
 from server.application.market_feed import MarketFeed, left_out_if_impossible
 from server.application.orders import end
-from server.application.ports import UnitOfWork
+from server.application.ports import MarketStep, UnitOfWork
 from server.domain.account_changes import settle
 from server.domain.instrument import Instrument
 from server.domain.order import StatusReason
+from server.domain.quote import Quote
 from server.domain.valuation import total_equity, value
 from server.domain.values import DAY, Micros
 
@@ -29,19 +31,38 @@ class Timekeeping:
     def pass_time(self, unit: UnitOfWork, now: Micros, doorbells: list[Doorbell]) -> None:
         """Do what became due, moment by moment."""
         source = self._feed.source
-        steps = source.poll(now)
         unit.on_rollback(source.take_back)
+        steps, stood = source.poll(now), now
         for step in steps:
+            self._begin(step, stood, unit, doorbells)
             self._feed.expire(unit, step.time)
             self._settle(unit, step.time)
             self._feed.apply_and_ring(step.quotes, unit, step.time, doorbells)
             if step.time >= self._snapshot_due:
                 self._snapshot(unit, step.time)
+            stood = step.time
         self._feed.store(unit)
         digest = source.replay_digest
         if digest is not None:
-            unit.store_replay(digest, steps[-1].time)
-            doorbells.append(TimePassed(steps[-1].time))
+            unit.store_replay(digest, stood)
+            doorbells.append(TimePassed(stood))
+
+    def _begin(
+        self, step: MarketStep, stood: Micros, unit: UnitOfWork, doorbells: list[Doorbell]
+    ) -> None:
+        """Make a step of a replay one whole, however many transactions it takes.
+
+        Until all of it is stored, what is stored says that it is still to be played. Playing it
+        again is harmless: an account remembers what it took of a quote.
+        """
+        source = self._feed.source
+        if source.replay_digest is None:
+            return
+        # Not where the clock stood: a restarted replay must not go back behind what is stored.
+        reached, quotes = max(stood, step.time - 1), self._feed.unstored
+        unit.begin_step(partial(_note, unit, source.replay_digest, reached, quotes))
+        unit.on_rollback(partial(source.take_back, step))
+        unit.on_rollback(partial(keep_first, doorbells, len(doorbells)))
 
     def _settle(self, unit: UnitOfWork, now: Micros) -> None:
         """Turn options that expired into money, at the last price of what they are on.
@@ -99,3 +120,13 @@ class Timekeeping:
         self._snapshot_due = (now // interval + 1) * interval
         if now < day_end:
             self._snapshot_due = min(self._snapshot_due, day_end)
+
+
+def _note(unit: UnitOfWork, digest: str, reached: Micros, quotes: Sequence[Quote]) -> None:
+    unit.store_quotes(quotes)
+    unit.store_replay(digest, reached)
+
+
+def keep_first(doorbells: list[Doorbell], count: int) -> None:
+    """Leave out the doorbells for what could not be stored."""
+    del doorbells[count:]

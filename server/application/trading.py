@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
 
 from server.application.accounts import change_guard_rails, change_trading_state
@@ -41,7 +42,7 @@ from server.application.ports import (
     StorageUnavailable,
     UnitOfWork,
 )
-from server.application.timekeeping import Timekeeping
+from server.application.timekeeping import Timekeeping, keep_first
 from server.domain.errors import Reason, Refusal
 from server.domain.quote import Quote, QuoteRefusal
 from server.domain.values import Micros
@@ -74,6 +75,7 @@ class Trading:
         self._orders = Orders(feed, chance)
         self._timekeeping = Timekeeping(feed, snapshot_interval)
         self._grown_logs: set[str] = set()
+        self._doorbells: list[Doorbell] = []
 
     def recover(self) -> None:
         """Load what the last run left: its quotes, which are stale."""
@@ -87,14 +89,29 @@ class Trading:
 
         Nothing in the result may be told before it is returned: then all of it is on disk.
         """
-        parts = [self._handle(part) for part in _apart(commands)]
-        batch = _joined(parts)
+        results: list[Result] = []
+        stuck: Refusal | None = None
+        for part in _apart(commands):
+            decided = self._handle(part) if stuck is None else [stuck] * len(part)
+            stuck = stuck or self._stuck(part[-1], decided[-1])
+            results += decided
+        doorbells, self._doorbells = self._doorbells, []
         if self._grown_logs:
-            batch.doorbells.append(LogsGrown(tuple(self._grown_logs)))
+            doorbells.append(LogsGrown(tuple(self._grown_logs)))
             self._grown_logs.clear()
-        return batch
+        return Batch(results, doorbells)
 
-    def _handle(self, commands: Sequence[Command]) -> Batch:
+    def _stuck(self, command: Command, result: Result) -> Refusal | None:
+        """Return why the time of a replay does not pass: what was due then is due before all else.
+
+        Deciding anything now would be deciding at a moment that may be over in part.
+        """
+        is_replay = self._feed.source.replay_digest is not None
+        if is_replay and isinstance(command, PassTime) and isinstance(result, Refusal):
+            return result
+        return None
+
+    def _handle(self, commands: Sequence[Command]) -> list[Result]:
         try:
             return self._commit(commands)
         except StorageBroken:
@@ -102,25 +119,25 @@ class Trading:
             raise
         except StorageUnavailable as error:
             # Trying one by one would make every call wait for the same database in turn.
-            return Batch([self._failed(error)] * len(commands), [])
+            return [self._failed(error)] * len(commands)
         except Exception as error:
             if len(commands) == 1:
-                return Batch([self._failed(error)], [])
+                return [self._failed(error)]
             log.warning("A batch of %d is retried one by one: %r", len(commands), error)
-        return _joined([self._handle([command]) for command in commands])
+        return [result for command in commands for result in self._handle([command])]
 
-    def _commit(self, commands: Sequence[Command]) -> Batch:
-        doorbells: list[Doorbell] = []
+    def _commit(self, commands: Sequence[Command]) -> list[Result]:
         unit = self._new_unit()
         try:
             with unit:
+                unit.on_rollback(partial(keep_first, self._doorbells, len(self._doorbells)))
                 unit.preload(*_wanted(commands))
-                results = [self._decide(command, unit, doorbells) for command in commands]
+                results = [self._decide(command, unit, self._doorbells) for command in commands]
                 unit.commit()
         finally:
             # Of a unit that fails late, some may be on disk by a checkpoint.
             self._grown_logs |= unit.grown_logs
-        return Batch(results, doorbells)
+        return results
 
     def _decide(self, command: Command, unit: UnitOfWork, doorbells: list[Doorbell]) -> Result:
         now = self._clock()
@@ -197,13 +214,6 @@ class Trading:
         return Refusal(
             reason=Reason.INTERNAL, message=f"Internal error {error_id}; quote it to the operator."
         )
-
-
-def _joined(parts: Sequence[Batch]) -> Batch:
-    return Batch(
-        [result for part in parts for result in part.results],
-        [doorbell for part in parts for doorbell in part.doorbells],
-    )
 
 
 def _apart(commands: Sequence[Command]) -> list[list[Command]]:

@@ -110,6 +110,11 @@ def seen(position: Position, quote: Quote) -> Position:
     )
 
 
+def has_seen_later(position: Position, quote: Quote) -> bool:
+    """Tell whether something was taken of a quote that came after this one."""
+    return (position.quote_time, position.quote_sequence) > (quote.time, quote.sequence)
+
+
 def _outgrows(
     found: Match, order: Order, account: Account, position: Position, instrument: Instrument
 ) -> bool:

@@ -14,8 +14,9 @@ class PublishedSource:
         """Return no quotes."""
         return [MarketStep(now, ())]
 
-    def take_back(self) -> None:
+    def take_back(self, since: MarketStep | None = None) -> None:
         """Do nothing: there was nothing."""
+        del since
 
     def is_due(self, now: Micros) -> bool:
         """Return False."""

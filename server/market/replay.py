@@ -95,11 +95,16 @@ class ReplaySource:
         self._clock.advance(steps[-1].time)
         return steps
 
-    def take_back(self) -> None:
-        """Make the steps of the last `poll` due again, and set the clock back."""
-        self._returned.extendleft(step for step in reversed(self._taken) if step.quotes)
-        self._taken = []
-        self._clock.set_back(self._stood)
+    def take_back(self, since: MarketStep | None = None) -> None:
+        """Make the steps of the last `poll`, or those from one on, due again; set the clock back.
+
+        It then stands where it stood before them.
+        """
+        kept = [step for step in self._taken if since is not None and step.time < since.time]
+        returned = self._taken[len(kept) :]
+        self._returned.extendleft(step for step in reversed(returned) if step.quotes)
+        self._taken = kept
+        self._clock.set_back(kept[-1].time if kept else self._stood)
 
     def is_due(self, now: Micros) -> bool:
         """Tell whether there are quotes left: then time must pass before anything is decided."""

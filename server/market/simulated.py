@@ -60,8 +60,9 @@ class SimulatedSource:
         listings = self._universe.listings(self._moment(tick)).values()
         return [MarketStep(now, [self._quote(listing, tick) for listing in listings])]
 
-    def take_back(self) -> None:
-        """Make the tick of the last `poll` due again."""
+    def take_back(self, since: MarketStep | None = None) -> None:
+        """Make the tick of the last `poll` due again, which is one step."""
+        del since
         self._polled = self._polled_before
 
     def is_due(self, now: Micros) -> bool:

@@ -83,6 +83,8 @@ class SqlUnitOfWork(People, MarketRows):
         self._writer = writer
         self._committed = False
         self._undo: list[Callable[[], None]] = []
+        self._step_begin: int | None = None
+        self._note: Callable[[], None] | None = None
         self._accounts: dict[str, Account] = {}
         self._positions: dict[tuple[str, str], Position] = {}
         self._orders: dict[str, Order] = {}
@@ -125,10 +127,17 @@ class SqlUnitOfWork(People, MarketRows):
         self._writer.remember(self._accounts, self._positions)
         self.grown_logs |= grown
 
+    def begin_step(self, note: Callable[[], None]) -> None:
+        self._step_begin, self._note = len(self._undo), note
+
     def checkpoint(self) -> None:
+        if self._note is not None:
+            self._note()
         self.commit()
         self._committed = False
-        self._undo.clear()
+        del self._undo[: self._step_begin]
+        if self._step_begin is not None:
+            self._step_begin = 0
         self._orders.clear()
         self._client_ids.clear()
         self.__enter__()
