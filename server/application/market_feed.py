@@ -96,7 +96,7 @@ class MarketFeed:
             if not self.board.is_fresh(quote, now):
                 quote = None
             else:
-                is_open = self.calendar.is_open(asset_type, quote.time)
+                is_open = self.calendar.is_open_throughout(asset_type, quote.time, now)
         return Market(
             instrument=instrument,
             quote=quote,

@@ -102,6 +102,9 @@ class Calendar(Protocol):
     def is_open(self, asset_type: AssetType, now: Micros) -> bool:
         """Tell whether orders execute at a moment."""
 
+    def is_open_throughout(self, asset_type: AssetType, since: Micros, now: Micros) -> bool:
+        """Tell whether orders execute at two moments, in either order, and all the time between."""
+
     def day_end(self, asset_type: AssetType, now: Micros) -> Micros:
         """Return when a DAY order that is placed now expires.
 

@@ -40,6 +40,11 @@ class Sessions:
         """Tell whether a moment lies in a session: at its opening, not at its close."""
         return self._passed(now) % 2 == 1
 
+    def is_open_throughout(self, since: Micros, now: Micros) -> bool:
+        """Tell whether two moments lie in one session, or in some between which it never closes."""
+        passed = self._passed(now)
+        return passed % 2 == 1 and self._passed(since) == passed
+
     def day_end(self, now: Micros) -> Micros:
         """Return the close of the running session, of the next one while there is none."""
         self._passed(now)
@@ -82,6 +87,11 @@ class ExchangeSessions:
         """Tell whether orders execute at a moment."""
         sessions = self._sessions.get(asset_type)
         return sessions is None or sessions.is_open(now)
+
+    def is_open_throughout(self, asset_type: AssetType, since: Micros, now: Micros) -> bool:
+        """Tell whether orders execute at two moments and all the time between."""
+        sessions = self._sessions.get(asset_type)
+        return sessions is None or sessions.is_open_throughout(since, now)
 
     def day_end(self, asset_type: AssetType, now: Micros) -> Micros:
         """Return when a DAY order that is placed now expires."""

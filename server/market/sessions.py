@@ -19,6 +19,11 @@ class AlwaysOpen:
         del asset_type, now
         return True
 
+    def is_open_throughout(self, asset_type: AssetType, since: Micros, now: Micros) -> bool:
+        """Return True."""
+        del asset_type, since, now
+        return True
+
     def day_end(self, asset_type: AssetType, now: Micros) -> Micros:
         """Return the first end of a trading day strictly after `now`.
 

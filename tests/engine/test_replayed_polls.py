@@ -137,3 +137,26 @@ def test_what_is_stored_together_ends_together_however_often_it_was_looked_at(
     connection.close()
     # Opened; bought; both placed; then triggered, sold and bought by the file.
     assert ends == {1: 1, 2: 3, 3: 3, 4: 4, 5: 5, 6: 8, 7: 8, 8: 8}
+
+
+def test_after_an_opening_nothing_fills_at_the_quote_of_an_earlier_session(
+    data_dir: Path,
+) -> None:
+    """In a replay a quote is fresh until the next one, so only the session tells that it is old."""
+    rows = [
+        row("01-02T20:59", "AAPL", "99", "100"),
+        row("01-03T14:35", "MSFT", "400", "401"),
+        row("01-03T14:40", "AAPL", "199", "200"),
+    ]
+    bench = Bench(data_dir, ManualClock(NOON), rows=rows, sessions="exchange")
+    account = bench.account("ada")
+    bench.reach(at("01-03 14:35"))
+
+    (answer,) = bench.handle(place(1, account))
+    assert order_of(answer).status == order_pb2.ORDER_STATUS_OPEN
+    bench.reach(at("01-03 14:40"))
+    (answer,) = bench.handle(place(2, account))
+    assert order_of(answer).filled_price == "200.00000000"
+    bench.parts.close()
+
+    assert [fill[9] // (100 * CENT) for fill in tables(data_dir)["fills"]] == [200, 200]

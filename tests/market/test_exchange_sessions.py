@@ -132,6 +132,33 @@ def test_a_trading_day_is_one_of_the_librarys(
         assert calendar.session_on(asset_type, day) == expected, day
 
 
+SPANS = """
+    STOCK     | 2026-11-24 14:30 | 2026-11-24 20:59 | one session
+    STOCK     | 2026-11-24 20:59 | 2026-11-25 14:31 | closed between
+    STOCK     | 2026-11-24 20:59 | 2026-11-24 21:00 | closed between
+    STOCK     | 2026-11-24 22:00 | 2026-11-24 23:00 | closed between
+    STOCK     | 2026-11-25 20:00 | 2026-11-27 15:00 | closed between
+    FOREX     | 2026-11-24 21:59 | 2026-11-24 22:01 | one session
+    FOREX     | 2026-11-20 21:59 | 2026-11-22 22:00 | closed between
+    COMMODITY | 2026-11-24 22:59 | 2026-11-24 23:01 | one session
+    COMMODITY | 2026-11-26 17:59 | 2026-11-26 23:00 | closed between
+    CRYPTO    | 2026-11-20 12:00 | 2026-11-29 12:00 | one session
+"""
+
+
+@pytest.mark.parametrize(
+    ("asset_type", "since", "now", "expected"),
+    [[cell.strip() for cell in line.split("|")] for line in SPANS.strip().splitlines()],
+)
+def test_a_market_is_open_throughout_where_it_does_not_close_in_between(
+    calendar: ExchangeSessions, asset_type: str, since: str, now: str, expected: str
+) -> None:
+    """Currencies and commodities begin a new day's session at the end of the one before."""
+    for moments in ((at(since), at(now)), (at(now), at(since))):
+        found = calendar.is_open_throughout(AssetType(asset_type), *moments)
+        assert found is (expected == "one session")
+
+
 def test_currencies_trade_from_sunday_to_friday_at_five_in_new_york(
     calendar: ExchangeSessions,
 ) -> None:
