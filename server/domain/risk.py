@@ -221,10 +221,9 @@ def _whole_cents(amount: Units) -> Units:
 
 def _worst_price(it: Situation) -> Units | None:
     """Return the price to reckon with; None for an order that takes any without a quote."""
-    order = it.order
+    order, buys = it.order, it.order.side is Side.BUY
     if order.limit_price is not None:
-        return order.limit_price
-    buys = order.side is Side.BUY
+        return order.limit_price if buys else max(order.limit_price, _price_to_come(it))
     if order.awaits_trigger:
         assert order.stop_price is not None
         if not buys:
@@ -235,6 +234,13 @@ def _worst_price(it: Situation) -> Units | None:
         return None
     price = it.quote.ask if buys else it.quote.bid
     return it.costs.slippage.worst_price(it.instrument, order.side, price)
+
+
+def _price_to_come(it: Situation) -> Units:
+    """Return what a SELL with a limit fills at next, however low the limit is; 0 if unknown."""
+    if it.order.awaits_trigger:
+        return it.order.stop_price or 0
+    return 0 if it.quote is None else it.quote.bid
 
 
 RULES: tuple[tuple[Reason, Callable[[Situation], str | None]], ...] = (

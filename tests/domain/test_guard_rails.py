@@ -118,6 +118,13 @@ NOTIONALS = """
     899.99  | -       | sell 10 AAPL stop 90                | ORDER_NOTIONAL_EXCEEDED
     -       | 1200    | sell 10 AAPL limit 120              | passes
     -       | 1199.99 | sell 10 AAPL limit 120              | ORDER_NOTIONAL_EXCEEDED
+    990     | -       | sell 10 AAPL limit 0.01             | passes
+    989.99  | -       | sell 10 AAPL limit 0.01             | ORDER_NOTIONAL_EXCEEDED
+    -       | 989.99  | sell 10 AAPL limit 0.01             | ORDER_NOTIONAL_EXCEEDED
+    900     | -       | sell 10 AAPL stop 90 limit 0.01     | passes
+    899.99  | -       | sell 10 AAPL stop 90 limit 0.01     | ORDER_NOTIONAL_EXCEEDED
+    1100    | -       | sell 10 AAPL stop 90 limit 110      | passes
+    1099.99 | -       | sell 10 AAPL stop 90 limit 110      | ORDER_NOTIONAL_EXCEEDED
     10000   | -       | buy 1 CALL                          | passes
     9999.99 | -       | buy 1 CALL                          | ORDER_NOTIONAL_EXCEEDED
 """
@@ -252,6 +259,16 @@ def test_a_replacement_is_measured_like_a_new_order() -> None:
     assert refused.reason.value == "ORDER_NOTIONAL_EXCEEDED"
     assert (book.account, book.orders) == before
     assert isinstance(book.replace("order", Replacement(limit_price=parse_units("89"))), tuple)
+
+
+def test_a_sale_cannot_be_replaced_by_a_larger_one_with_a_low_limit() -> None:
+    book = book_holding("20")
+    book.place("order", wanted("sell 5 AAPL limit 120"))
+    book.guard = Guard(order_notional_max=parse_units("600"))
+    low = Replacement(quantity=parse_units("20"), limit_price=parse_units("0.01"))
+    refused = book.replace("order", low)
+    assert not isinstance(refused, tuple)
+    assert refused.reason.value == "ORDER_NOTIONAL_EXCEEDED"
 
 
 @pytest.mark.parametrize(

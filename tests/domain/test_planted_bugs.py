@@ -254,12 +254,20 @@ BUGS = [
     ),
     PlantedBug(
         name="a share forgets what is at stake already", module="risk",
-        right="exposure.at_stake + _notional", wrong="_notional",
+        right="exposure.at_stake + rest", wrong="rest",
     ),
     PlantedBug(
         name="a notional guard rail reckons without the margin of a stop", module="risk",
         right="return with_margin(max(order.stop_price, ask))",
         wrong="return max(order.stop_price, ask)",
+    ),
+    PlantedBug(
+        name="a sale is worth no more than its limit", module="risk",
+        right="else max(order.limit_price, _price_to_come(it))", wrong="else order.limit_price",
+    ),
+    PlantedBug(
+        name="a sale that awaits its trigger is worth no more than its limit", module="risk",
+        right="return it.order.stop_price or 0", wrong="return 0",
     ),
     PlantedBug(
         name="money is looked at after the hour", module="risk",
