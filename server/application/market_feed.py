@@ -184,7 +184,9 @@ class MarketFeed:
             instrument = self.instruments.find(quote.symbol)
             assert instrument is not None, "the symbol was checked"
             market = self.market(instrument, now)
-            if market.quote is not None and market.is_open:
+            # Orders for an expired option end when the next second passes.
+            executes = market.is_open and not instrument.has_expired(now)
+            if market.quote is not None and executes:
                 markets[quote.symbol] = market
         executed = [quote for quote in quotes if quote.symbol in markets]
         orders = unit.reached_orders(executed) if executed else []

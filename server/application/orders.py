@@ -50,6 +50,8 @@ class Orders:
             earlier = unit.order_by_client_id(ticket.account_id, ticket.client_order_id)
             if earlier is not None:
                 return _replay(earlier, ticket.fingerprint)
+        if instrument.has_expired(now):
+            return _refuse_expired(instrument)
         decision = place(
             ticket,
             unit.account(ticket.account_id),
@@ -68,6 +70,8 @@ class Orders:
         refusal = _not_allowed(ticket.bot_key_id, instrument, unit)
         if refusal is not None:
             return refusal
+        if instrument.has_expired(now):
+            return _refuse_expired(instrument)
         found = preview(
             ticket,
             unit.account(ticket.account_id),
@@ -90,6 +94,9 @@ class Orders:
         )
         if refusal is not None:
             return refusal
+        if instrument.has_expired(now):
+            message = f"{instrument.symbol} has expired and the order can no longer be replaced."
+            return Refusal(reason=Reason.INSTRUMENT_EXPIRED, message=message)
         quantity = command.wanted.quantity
         if quantity is not None and quantity <= order.filled_quantity:
             return Refusal(
@@ -203,6 +210,12 @@ def _not_allowed(key_id: str, instrument: Instrument, unit: UnitOfWork) -> Refus
         message=f"This bot key may not trade {instrument.symbol}; its owner made it for other"
         " instruments.",
     )
+
+
+def _refuse_expired(instrument: Instrument) -> Refusal:
+    assert instrument.option is not None, "only options expire"
+    message = f"{instrument.symbol} expired on {instrument.option.expiry}; choose a later one."
+    return refuse_fields([Violation("symbol", Reason.INSTRUMENT_EXPIRED, message)])
 
 
 def _wrong_values(order: Order, wanted: Replacement, instrument: Instrument) -> Refusal | None:

@@ -98,7 +98,7 @@ class Timekeeping:
         for symbol in unit.symbols_in_use():
             instrument = self._feed.instruments.find(symbol)
             assert instrument is not None, f"{symbol} is in use and is no instrument"
-            if instrument.option is not None and instrument.option.expires_at <= now:
+            if instrument.has_expired(now):
                 expired[symbol] = instrument
         return expired
 

@@ -65,3 +65,7 @@ class Instrument:
     def quantity_step(self) -> Units:
         """Return the smallest quantity, given by the asset type."""
         return QUANTITY_STEPS[self.asset_type]
+
+    def has_expired(self, now: Micros) -> bool:
+        """Tell whether the instrument is an option whose last day is over."""
+        return self.option is not None and self.option.expires_at <= now

@@ -146,14 +146,14 @@ class EngineService:
 
     def _place_order(self, call: Call) -> Command | Refusal:
         request = bot_trading.PlaceOrderRequest.FromString(call.body)
-        instruments, now = self._feed.instruments, self._clock()
-        ticket = requests.order_ticket(request, call.caller_id, call.bot_key_id, instruments, now)
+        instruments = self._feed.instruments
+        ticket = requests.order_ticket(request, call.caller_id, call.bot_key_id, instruments)
         return ticket if isinstance(ticket, Refusal) else PlaceOrder(ticket)
 
     def _preview_order(self, call: Call) -> Command | Refusal:
         request = bot_trading.PreviewOrderRequest.FromString(call.body)
-        instruments, now = self._feed.instruments, self._clock()
-        ticket = requests.order_ticket(request, call.caller_id, call.bot_key_id, instruments, now)
+        instruments = self._feed.instruments
+        ticket = requests.order_ticket(request, call.caller_id, call.bot_key_id, instruments)
         return ticket if isinstance(ticket, Refusal) else PreviewOrder(ticket)
 
     def _replace_order(self, call: Call) -> Command | Refusal:

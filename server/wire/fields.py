@@ -36,10 +36,8 @@ class Fields:
         """Return the refusal of the request; None when all fields are right."""
         return refuse_fields(self._violations) if self._violations else None
 
-    def instrument(
-        self, field: str, text: str, instruments: Instruments, now: Micros
-    ) -> Instrument | None:
-        """Read the symbol of an instrument that can be traded now."""
+    def instrument(self, field: str, text: str, instruments: Instruments) -> Instrument | None:
+        """Read the symbol of an instrument, which may be an expired option."""
         if not text:
             self.refuse(field, Reason.FIELD_REQUIRED, f"{field} is required, for instance AAPL.")
             return None
@@ -50,12 +48,6 @@ class Fields:
                 field, Reason.SYMBOL_UNKNOWN,
                 f"{shown(text)} is no known symbol; ListInstruments lists them.",
             )  # fmt: skip
-        elif found.option is not None and found.option.expires_at <= now:
-            self.refuse(
-                field, Reason.INSTRUMENT_EXPIRED,
-                f"{found.symbol} expired on {found.option.expiry}; choose a later one.",
-            )  # fmt: skip
-            return None
         return found
 
     def known_symbol(self, field: str, text: str, instruments: Instruments) -> str | None:

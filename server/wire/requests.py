@@ -49,11 +49,11 @@ OrderRequest = bot_trading.PlaceOrderRequest | bot_trading.PreviewOrderRequest
 
 
 def order_ticket(
-    request: OrderRequest, account_id: str, bot_key_id: str, instruments: Instruments, now: Micros
+    request: OrderRequest, account_id: str, bot_key_id: str, instruments: Instruments
 ) -> OrderTicket | Refusal:
     """Read an order to place or to preview."""
     fields = Fields()
-    instrument = fields.instrument("symbol", request.symbol, instruments, now)
+    instrument = fields.instrument("symbol", request.symbol, instruments)
     if instrument is not None:
         _check_asset_type(fields, request.asset_type, instrument)
     side = fields.member("side", request.side, _SIDES)
