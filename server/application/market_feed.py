@@ -9,7 +9,7 @@ from server.application.ports import Calendar, Instruments, QuoteSource, UnitOfW
 from server.domain.account import Account, Position
 from server.domain.costs import Costs
 from server.domain.instrument import AssetType, Instrument
-from server.domain.matching import has_seen_later
+from server.domain.matching import Reach, has_seen_later, reach
 from server.domain.order import Order
 from server.domain.posting import Market
 from server.domain.quote import Quote, QuoteRefusal, refusal
@@ -180,6 +180,7 @@ class MarketFeed:
 
     def _fill(self, quotes: list[Quote], unit: UnitOfWork, now: Micros) -> None:
         markets: dict[str, Market] = {}
+        reaches: list[Reach] = []
         for quote in quotes:
             instrument = self.instruments.find(quote.symbol)
             assert instrument is not None, "the symbol was checked"
@@ -188,8 +189,8 @@ class MarketFeed:
             executes = market.is_open and not instrument.has_expired(now)
             if market.quote is not None and executes:
                 markets[quote.symbol] = market
-        executed = [quote for quote in quotes if quote.symbol in markets]
-        orders = unit.reached_orders(executed) if executed else []
+                reaches.append(reach(quote, instrument, self._costs))
+        orders = unit.reached_orders(reaches) if reaches else []
         for order in _in_transactions(orders, unit):
             market = markets[order.symbol]
             with left_out_if_impossible(order.id):

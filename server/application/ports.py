@@ -10,6 +10,7 @@ from server.domain.account import Account, Position
 from server.domain.account_changes import AccountDecision
 from server.domain.events import AccountUpdated, Fill
 from server.domain.instrument import AssetType, Instrument
+from server.domain.matching import Reach
 from server.domain.order import Order, OrderStatus
 from server.domain.posting import Decision
 from server.domain.quote import Quote
@@ -288,8 +289,11 @@ class UnitOfWork(Protocol):
     def equity_before(self, account_id: str, moment: Micros) -> Units | None:
         """Return the newest equity snapshot before a moment; None when there is none."""
 
-    def reached_orders(self, quotes: Sequence[Quote]) -> list[Order]:
-        """Return the live orders that quotes reach, by account, price priority and time."""
+    def reached_orders(self, reaches: Sequence[Reach]) -> list[Order]:
+        """Return the live orders that quotes reach, by account, price priority and time.
+
+        Some that were decided in the same unit may be among them though no quote reaches them.
+        """
 
     def overdue_orders(self, now: Micros) -> list[Order]:
         """Return the live orders that expire at or before a moment, by account and time."""

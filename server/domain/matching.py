@@ -33,6 +33,30 @@ class Match:
     price: Units
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Which live orders a quote reaches: those that watch one of its prices.
+
+    `takers_bid` and `takers_ask` are the prices for orders that await no trigger; None for a
+    side of which nobody can take anything.
+    """
+
+    symbol: str
+    bid: Units
+    ask: Units
+    takers_bid: Units | None
+    takers_ask: Units | None
+
+
+def reach(quote: Quote, instrument: Instrument, costs: Costs) -> Reach:
+    """Return which orders a quote reaches before anything is taken of it."""
+    return Reach(
+        symbol=quote.symbol, bid=quote.bid, ask=quote.ask,
+        takers_bid=quote.bid if _fills(quote.bid_size, instrument, costs) else None,
+        takers_ask=quote.ask if _fills(quote.ask_size, instrument, costs) else None,
+    )  # fmt: skip
+
+
 def watch(order: Order) -> tuple[Watch, Units]:
     """Return the movement and the price that a live order waits for.
 
@@ -113,6 +137,11 @@ def seen(position: Position, quote: Quote) -> Position:
 def has_seen_later(position: Position, quote: Quote) -> bool:
     """Tell whether something was taken of a quote that came after this one."""
     return (position.quote_time, position.quote_sequence) > (quote.time, quote.sequence)
+
+
+def _fills(size: Units, instrument: Instrument, costs: Costs) -> bool:
+    available = costs.liquidity.available(size, 0)
+    return available is None or available >= instrument.quantity_step
 
 
 def _outgrows(

@@ -80,13 +80,14 @@ def _reached(movement: Watch, comparison: str) -> str:
     )
 
 
-# The quotes are (symbol, bid, ask).
+# The quotes are (symbol, bid, ask, bid or NULL, ask or NULL): no price reaches what takes of a side
+# that shows nothing, and an order that awaits its trigger takes of none.
 SELECT_REACHED = " UNION ALL ".join(
     (
-        _reached(Watch.ASK_FALLS, ">= quote.value ->> 2"),
+        _reached(Watch.ASK_FALLS, ">= quote.value ->> 4"),
         _reached(Watch.ASK_RISES, "<= quote.value ->> 2"),
         _reached(Watch.BID_FALLS, ">= quote.value ->> 1"),
-        _reached(Watch.BID_RISES, "<= quote.value ->> 1"),
+        _reached(Watch.BID_RISES, "<= quote.value ->> 3"),
     )
 )
 UPDATE_ACCOUNT = _update(accounts, ["id"], _others(accounts, "id", "user_id", "created_at"))

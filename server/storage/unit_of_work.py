@@ -15,10 +15,9 @@ from sqlalchemy.exc import DBAPIError
 from server.domain.account import Account, Position
 from server.domain.account_changes import AccountDecision
 from server.domain.events import AccountUpdated, Event
-from server.domain.matching import priority
+from server.domain.matching import Reach, priority
 from server.domain.order import Order
 from server.domain.posting import Decision
-from server.domain.quote import Quote
 from server.domain.user import Permissions, User
 from server.domain.values import Micros, Units
 from server.storage import mapping, statements
@@ -243,10 +242,12 @@ class SqlUnitOfWork(People, MarketRows):
         )
         return self._connection.execute(query).scalar_one_or_none()
 
-    def reached_orders(self, quotes: Sequence[Quote]) -> list[Order]:
-        bids_and_asks = json.dumps([[quote.symbol, quote.bid, quote.ask] for quote in quotes])
-        found = self._current(self._rows(statements.SELECT_REACHED, bids_and_asks))
-        symbols = {quote.symbol for quote in quotes}
+    def reached_orders(self, reaches: Sequence[Reach]) -> list[Order]:
+        prices = json.dumps(
+            [[it.symbol, it.bid, it.ask, it.takers_bid, it.takers_ask] for it in reaches]
+        )
+        found = self._current(self._rows(statements.SELECT_REACHED, prices))
+        symbols = {it.symbol for it in reaches}
         found.update((order.id, order) for order in self._touched() if order.symbol in symbols)
         live = [order for order in found.values() if order.status.is_live]
         return sorted(live, key=lambda order: (order.account_id, order.symbol, priority(order)))

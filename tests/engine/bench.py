@@ -72,10 +72,12 @@ class Bench:
         (answer,) = self.handle(call(1, Method.KNOW_USER, "", encode_identity(identity)))
         return str(orjson.loads(answer.body)[1])
 
-    def publish(self, symbol: str, bid: str, ask: str, size: str = "1000") -> Call:
+    def publish(
+        self, symbol: str, bid: str, ask: str, size: str = "1000", ask_size: str | None = None
+    ) -> Call:
         self.clock.now += 1
         quote = quote_pb2.PublishedQuote(
-            symbol=symbol, bid=bid, ask=ask, bid_size=size, ask_size=size
+            symbol=symbol, bid=bid, ask=ask, bid_size=size, ask_size=ask_size or size
         )
         request = market_data_pb2.PublishQuotesRequest(quotes=[quote])
         return call(7, Method.PUBLISH_QUOTES, "", request.SerializeToString())

@@ -1,0 +1,102 @@
+"""Reached orders: which of the orders that wait a quote costs anything."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bottrading.v1 import order_pb2
+from server.domain.matching import reach
+from server.domain.quote import Quote
+from server.domain.values import SCALE
+from tests.engine.bench import Bench, order_of, place
+from tests.engine.ledger import StoredBook, connect
+from tests.support.venue import NOON, ManualClock
+
+SELL = {"side": order_pb2.SIDE_SELL}
+LIMIT: dict[str, Any] = {"order_type": order_pb2.ORDER_TYPE_LIMIT}
+STOP: dict[str, Any] = {"order_type": order_pb2.ORDER_TYPE_STOP}
+WAITING: dict[str, dict[str, Any]] = {
+    "market buy": {},
+    "limit buy": LIMIT | {"limit_price": "100.00"},
+    "stop buy": STOP | {"stop_price": "101.00"},
+    "market sell": SELL,
+    "limit sell": SELL | LIMIT | {"limit_price": "99.00"},
+    "stop sell": SELL | STOP | {"stop_price": "98.00"},
+}
+
+
+def waiting(bench: Bench) -> tuple[str, dict[str, str]]:
+    """Let an account have an order of each kind that waits, and return the names by their ids."""
+    account = bench.account("ada")
+    bench.handle(bench.publish("AAPL", "99.00", "100.00"))
+    bench.handle(place(1, account, quantity="900", limit_price="100.00", **LIMIT))
+    bench.handle(bench.publish("AAPL", "99.00", "100.00", "0"))
+    names = {}
+    for name, fields in WAITING.items():
+        (answer,) = bench.handle(place(1, account, **fields | {"quantity": "1"}))
+        order = order_of(answer)
+        assert order.status == order_pb2.ORDER_STATUS_OPEN
+        names[order.id] = name
+    return account, names
+
+
+def reached(bench: Bench, names: dict[str, str], bid_size: int, ask_size: int) -> set[str]:
+    """Return the orders that a quote at 98.00 / 101.00 with some sizes reaches."""
+    instrument = bench.parts.feed.instruments.find("AAPL")
+    assert instrument is not None
+    quote = Quote(
+        symbol="AAPL", bid=98 * SCALE, bid_size=bid_size, ask=101 * SCALE, ask_size=ask_size,
+        last=100 * SCALE, time=bench.clock.now, sequence=0,
+    )  # fmt: skip
+    costs = bench.parts.feed.market(instrument, bench.clock.now).costs
+    with bench.parts.writer.unit_of_work() as unit:
+        found = unit.reached_orders([reach(quote, instrument, costs)])
+    return {names[order.id] for order in found}
+
+
+STOPS = {"stop buy", "stop sell"}
+
+
+@pytest.mark.parametrize(
+    ("bid_size", "ask_size", "expected"),
+    [
+        (1, 1, STOPS | {"market buy", "market sell"}),
+        (0, 1, STOPS | {"market buy"}),
+        (1, 0, STOPS | {"market sell"}),
+        (0, 0, STOPS),
+    ],
+)
+def test_a_side_that_shows_nothing_reaches_only_what_awaits_its_trigger(
+    bench: Bench, bid_size: int, ask_size: int, expected: set[str]
+) -> None:
+    """Thousands may wait for a side, and each that is looked at costs as much as one that fills."""
+    _, names = waiting(bench)
+    assert reached(bench, names, bid_size, ask_size) == expected
+
+
+def test_a_quote_that_shows_nothing_triggers_and_fills_nothing(bench: Bench) -> None:
+    account, names = waiting(bench)
+    bench.handle(bench.publish("AAPL", "98.00", "101.00", "0"))
+
+    connection = connect(bench.data_dir)
+    book = StoredBook(connection, account)
+    book.read_orders()
+    connection.close()
+    changed = {names[it.id]: it for it in book.orders.values() if it.id in names}
+    assert {name for name, it in changed.items() if it.triggered_at is not None} == STOPS
+    assert {it.status.value for it in changed.values()} == {"OPEN"}
+
+
+def test_where_sizes_do_not_count_a_side_that_shows_nothing_reaches_all(data_dir: Path) -> None:
+    bench = Bench(data_dir, ManualClock(NOON), liquidity="none")
+    account = bench.account("ada")
+    (answer,) = bench.handle(place(1, account, limit_price="100.00", **LIMIT))
+    names = {order_of(answer).id: "limit buy"}
+    bench.handle(bench.publish("AAPL", "98.00", "99.00", "0"))
+    connection = connect(bench.data_dir)
+    book = StoredBook(connection, account)
+    (order,) = [book.read_order(order_id) for order_id in names]
+    connection.close()
+    bench.parts.close()
+    assert order.status.value == "FILLED"
