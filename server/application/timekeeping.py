@@ -6,34 +6,42 @@ from functools import partial
 from server.application.commands import Doorbell, TimePassed
 from server.application.market_feed import MarketFeed, left_out_if_impossible
 from server.application.orders import end
-from server.application.ports import MarketStep, UnitOfWork
+from server.application.ports import Clock, MarketStep, UnitOfWork
 from server.domain.account_changes import settle
 from server.domain.instrument import Instrument
 from server.domain.order import StatusReason
 from server.domain.quote import Quote
 from server.domain.valuation import total_equity, value
-from server.domain.values import DAY, Micros
+from server.domain.values import DAY, SECOND, Micros
 
 SNAPSHOT_BEFORE_MIDNIGHT: Micros = 2_000_000
 """The last snapshot of a day is due this long before the day ends."""
 
 
+STEPS_TIME_MAX: Micros = SECOND // 2
+"""After this much real time the steps that are left wait, so that calls are answered."""
+
+
 class Timekeeping:
     """Lets time pass on the market; nothing here is asked for by a caller."""
 
-    def __init__(self, feed: MarketFeed, snapshot_interval: Micros) -> None:
+    def __init__(self, feed: MarketFeed, snapshot_interval: Micros, monotonic: Clock) -> None:
         self._feed = feed
+        self._monotonic = monotonic
         self._snapshot_interval = snapshot_interval
         self._snapshot_due: Micros = 0
         self._settled_day = 0
         self._unpriced: frozenset[str] = frozenset()
 
     def pass_time(self, unit: UnitOfWork, now: Micros, doorbells: list[Doorbell]) -> None:
-        """Do what became due, moment by moment."""
-        source = self._feed.source
+        """Do what became due, moment by moment, as long as there is time for it."""
+        source, begun = self._feed.source, self._monotonic()
         unit.on_rollback(source.take_back)
         steps, stood = source.poll(now), now
-        for step in steps:
+        for number, step in enumerate(steps):
+            if number and self._monotonic() > begun + STEPS_TIME_MAX:
+                source.take_back(step)
+                break
             self._begin(step, stood, unit, doorbells)
             self._feed.expire(unit, step.time)
             self._settle(unit, step.time)

@@ -65,7 +65,7 @@ class Trading:
 
     def __init__(
         self, *, new_unit: Callable[[], UnitOfWork], feed: MarketFeed, keys: Keys, clock: Clock,
-        chance: Chance, snapshot_interval: Micros,
+        monotonic: Clock, chance: Chance, snapshot_interval: Micros,
     ) -> None:  # fmt: skip
         self._new_unit = new_unit
         self._feed = feed
@@ -73,7 +73,7 @@ class Trading:
         self._clock = clock
         self._chance = chance
         self._orders = Orders(feed, chance)
-        self._timekeeping = Timekeeping(feed, snapshot_interval)
+        self._timekeeping = Timekeeping(feed, snapshot_interval, monotonic)
         self._grown_logs: set[str] = set()
         self._doorbells: list[Doorbell] = []
 

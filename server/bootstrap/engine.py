@@ -61,6 +61,7 @@ def build(
         feed=feed,
         keys=Keys(chance, settings.initial_balance),
         clock=clock,
+        monotonic=monotonic,
         chance=chance,
         snapshot_interval=settings.snapshot_interval,
     )

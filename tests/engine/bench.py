@@ -10,7 +10,7 @@ import orjson
 from bottrading.v1 import bot_trading_pb2 as pb
 from bottrading.v1 import market_data_pb2, order_pb2, quote_pb2
 from server.application.commands import PassTime
-from server.application.ports import Chance
+from server.application.ports import Chance, Clock
 from server.bootstrap import engine as bootstrap
 from server.bootstrap.engine import EngineParts
 from server.config import Settings
@@ -38,7 +38,7 @@ class Bench:
 
     def __init__(
         self, data_dir: Path, clock: ManualClock, *, rows: Sequence[str] = (),
-        chance: Chance | None = None, **options: Any,
+        chance: Chance | None = None, monotonic: Clock | None = None, **options: Any,
     ) -> None:  # fmt: skip
         self.data_dir, self.clock, self.grown = data_dir, clock, set[str]()
         given = {"market": "published", "fees": "none", "slippage": "none"}
@@ -48,7 +48,7 @@ class Bench:
             given |= {"market": "replay", "sessions": "always-open", "replay_file": str(path)}
         settings = Settings(data_dir=data_dir, **given | options)
         self.parts: EngineParts = bootstrap.build(
-            settings.for_engine(), clock=clock, monotonic=clock, chance=chance
+            settings.for_engine(), clock=clock, monotonic=monotonic or clock, chance=chance
         )
 
     def handle(self, *calls: Call, passing: bool = False) -> list[Answer]:

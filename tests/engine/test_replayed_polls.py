@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bottrading.v1 import order_pb2
+from server.application.timekeeping import STEPS_TIME_MAX
 from server.config import DATABASE_FILE
 from server.domain.values import CENT, Micros
 from tests.engine.bench import Bench, at, order_of, place, row
@@ -39,6 +40,17 @@ class Played:
             self.bench.reach(moment)
         self.bench.parts.close()
         return tables(self.bench.data_dir)
+
+
+class SlowClock:
+    """A monotonic clock on which every look takes as long as the steps of a poll may take."""
+
+    def __init__(self) -> None:
+        self.now: Micros = 0
+
+    def __call__(self) -> Micros:
+        self.now += STEPS_TIME_MAX
+        return self.now
 
 
 def tables(data_dir: Path) -> dict[str, list[Any]]:
@@ -160,3 +172,21 @@ def test_after_an_opening_nothing_fills_at_the_quote_of_an_earlier_session(
     bench.parts.close()
 
     assert [fill[9] // (100 * CENT) for fill in tables(data_dir)["fills"]] == [200, 200]
+
+
+def test_steps_that_take_long_leave_the_rest_to_the_next_poll(data_dir: Path) -> None:
+    """Calls wait for a poll, and the front gives up an engine that does not answer."""
+    rows = [row(f"01-02T15:00:00.{number:06}", "AAPL", "99", "100") for number in range(20)]
+    first = at("01-02 15:00")
+    bench = Bench(data_dir, ManualClock(NOON), rows=rows, monotonic=SlowClock())
+
+    reached, polls = bench.parts.clock(), list[Micros]()
+    while bench.parts.feed.source.is_due(bench.parts.clock()):
+        bench.handle(passing=True)
+        polls.append(bench.parts.clock() - reached)
+        reached = bench.parts.clock()
+    bench.parts.close()
+
+    assert polls == [0, *[1] * 20]
+    assert reached == first + 19
+    assert [quote[7] for quote in tables(data_dir)["quotes"]] == [21]
