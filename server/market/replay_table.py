@@ -177,9 +177,10 @@ class Listings:
         listing, day = self._universe.listings(time).get(symbol), utc_day(time)
         if listing is None:
             raise table.error(f"symbol: {symbol} is not listed on {day.isoformat()}")
-        asset_type = listing.instrument.asset_type
-        if not self._is_known(asset_type, day):
-            raise table.error(f"time: the sessions of {asset_type.value} are not known then")
+        # Also those of others: whoever trades on this file may ask for any market at its time.
+        for asset_type in (listing.instrument.asset_type, *AssetType):
+            if not self._is_known(asset_type, day):
+                raise table.error(f"time: the sessions of {asset_type.value} are not known then")
         return listing
 
     def _look_for_sessions(self, asset_type: AssetType, day: date) -> bool:

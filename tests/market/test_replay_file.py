@@ -262,6 +262,18 @@ def test_a_time_that_the_calendar_does_not_know_is_refused(
         check(path, exchange)
 
 
+def test_a_file_of_what_never_closes_needs_the_sessions_of_all_markets_too(
+    tmp_path: Path, exchange: ExchangeSessions
+) -> None:
+    """Whoever trades at that time may place an order for a share, or ask when its market opens."""
+    row = QUOTE.replace("AAPL", "BTC-USD")
+    assert check(written(tmp_path, QUOTES, row), exchange)
+    unknown = written(tmp_path, QUOTES, row.replace("2025-01-02", "2030-12-02"))
+    with pytest.raises(ReplayFileError, match=r"time: the sessions of STOCK are not known then$"):
+        check(unknown, exchange)
+    assert check(unknown)
+
+
 def test_the_sample_file_can_be_played_on_both_calendars(exchange: ExchangeSessions) -> None:
     for calendar in (AlwaysOpen(), exchange):
         facts = check(SAMPLE, calendar)
