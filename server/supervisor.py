@@ -16,6 +16,7 @@ import grpc
 import uvloop
 from prometheus_client import start_http_server
 
+from server.adapters import system_clock
 from server.application.ports import StorageBroken, StorageUnavailable
 from server.bootstrap import front as bootstrap
 from server.bootstrap import venue
@@ -200,20 +201,20 @@ def _check_market(settings: Settings) -> None:
     """Tell in one line what the engine would fail on at every start."""
     engine = settings.for_engine()
     listed = venue.universe(engine)
-    calendar, digest = venue.calendar(engine), None
+    calendar, history = venue.calendar(engine), bootstrap.history(settings)
+    digest, now = None, system_clock()
     if engine.market == "replay":
-        digest = venue.replay_facts(engine, listed, calendar).digest
+        facts = venue.replay_facts(engine, listed, calendar)
+        digest, now = facts.digest, history.replay_time or facts.first
     else:
         venue.quote_source(engine, listed)
-    if not bootstrap.is_of_this_market(settings, digest):
+    if not history.is_of(digest):
         raise SettingsError(
             "data_dir: its accounts live in another time: a replay and any other market, or"
             " another file, need a data directory each"
         )
-    instruments = venue.current_instruments(listed)
-    missing = [
-        symbol for symbol in bootstrap.symbols_in_use(settings) if instruments.find(symbol) is None
-    ]
+    # Which options there are is a matter of the time in which the accounts live.
+    missing = [symbol for symbol in history.symbols_in_use if listed.find(symbol, now) is None]
     if missing:
         raise SettingsError(
             f"universe_file: lacks {', '.join(missing)}, which accounts hold or have orders for"

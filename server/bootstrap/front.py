@@ -37,7 +37,7 @@ from server.rpc.streams import OrderUpdateStream, QuoteStream
 from server.rpc.tickets import Tickets
 from server.rpc.tokens import TokenVerifier, jwks_verifier, secret_verifier
 from server.storage.database import FOLLOWERS_MAX, GUARDS_MAX, READERS_MAX, open_readers
-from server.storage.queries import SqlReads
+from server.storage.queries import History, SqlReads
 from server.wire import stream_messages
 
 
@@ -77,23 +77,13 @@ class FrontBase:
         self.reads.close()
 
 
-def symbols_in_use(settings: Settings) -> list[str]:
-    """Return the symbols that accounts hold or have live orders for."""
+def history(settings: Settings) -> History:
+    """Return what a database is about."""
     reads = SqlReads(open_readers(settings.database_path))
     try:
-        return reads.symbols_in_use()
+        return reads.history()
     finally:
         reads.close()
-
-
-def is_of_this_market(settings: Settings, replay_digest: str | None) -> bool:
-    """Tell whether the accounts of a database, if any, live in the time of a market."""
-    reads = SqlReads(open_readers(settings.database_path))
-    try:
-        replayed, has_accounts = reads.history()
-    finally:
-        reads.close()
-    return not has_accounts or replayed == replay_digest
 
 
 def build_base(

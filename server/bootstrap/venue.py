@@ -51,7 +51,7 @@ class CurrentInstruments:
         return [listed[symbol] for symbol in sorted(listed)]
 
 
-def current_instruments(listed: Universe, clock: Clock = system_clock) -> CurrentInstruments:
+def current_instruments(listed: Universe, clock: Clock) -> CurrentInstruments:
     """Return the instruments of a universe as of now."""
     return CurrentInstruments(listed, clock)
 

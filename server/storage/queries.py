@@ -1,5 +1,6 @@
 """Queries: everything that is read beside the engine, each from one snapshot."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, func, select
@@ -26,6 +27,23 @@ from server.storage.tables import (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What a database is about: the file that was replayed and how far, and what is in use.
+
+    `symbols_in_use` are those that accounts hold or have live orders for.
+    """
+
+    replay_digest: str | None
+    replay_time: Micros | None
+    has_accounts: bool
+    symbols_in_use: list[str]
+
+    def is_of(self, replay_digest: str | None) -> bool:
+        """Tell whether the accounts, if any, live in the time of a market."""
+        return not self.has_accounts or self.replay_digest == replay_digest
+
+
 class SqlReads(LogRows):
     """Reads on connections that cannot write."""
 
@@ -36,20 +54,21 @@ class SqlReads(LogRows):
         """Close all connections."""
         self._engine.dispose()
 
-    def symbols_in_use(self) -> list[str]:
-        """Return the symbols that accounts hold or have live orders for."""
+    def history(self) -> History:
+        """Return what a database is about."""
         held = select(positions.c.symbol).where(positions.c.quantity > 0)
         ordered = select(orders.c.symbol).where(orders.c.live)
+        newest = select(replays).order_by(replays.c.time.desc()).limit(1)
         with snapshot(self._engine) as connection:
-            return sorted(connection.execute(held.union(ordered)).scalars())
-
-    def history(self) -> tuple[str | None, bool]:
-        """Return the digest of the file that was replayed, and whether there are accounts."""
-        with snapshot(self._engine) as connection:
-            newest = select(replays.c.digest).order_by(replays.c.time.desc()).limit(1)
-            digest = connection.execute(newest).scalar_one_or_none()
+            replay = connection.execute(newest).one_or_none()
             anybody = connection.execute(select(accounts.c.id).limit(1)).scalar_one_or_none()
-        return digest, anybody is not None
+            symbols = sorted(connection.execute(held.union(ordered)).scalars())
+        return History(
+            replay_digest=None if replay is None else replay.digest,
+            replay_time=None if replay is None else replay.time,
+            has_accounts=anybody is not None,
+            symbols_in_use=symbols,
+        )
 
     def account(self, account_id: str) -> tuple[Account, User, int]:
         with snapshot(self._engine) as connection:

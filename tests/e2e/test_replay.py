@@ -11,6 +11,7 @@ import pytest
 from bottrading.v1 import bot_trading_pb2 as pb
 from bottrading.v1 import market_data_pb2, order_pb2
 from server.domain.values import DAY, SECOND
+from tests.support.process import Process
 from tests.support.venue import Venue, VenueFactory
 
 SAMPLE = Path(__file__).parents[2] / "examples/replay/a-year-of-days.csv"
@@ -108,6 +109,28 @@ async def test_a_data_directory_belongs_to_one_time(
         done = serve(venue.settings.data_dir, *options)
         assert done.returncode == 2
         assert "live in another time" in done.stderr
+
+
+async def test_a_replay_of_the_future_goes_on_with_the_options_of_its_time(
+    start_venue: VenueFactory, tmp_path: Path
+) -> None:
+    """They are not listed yet in the year in which it is played."""
+    option = "AAPL300118C00260000"
+    path = tmp_path / "future.csv"
+    path.write_text(
+        "time,symbol,bid,bid_size,ask,ask_size\n"
+        f"2030-01-10T15:00:00Z,{option},1,100,2,100\n"
+        "2030-01-10T15:10:00Z,AAPL,299,1000,300,1000\n"
+    )
+    options: dict[str, Any] = {"replay_file": str(path), "sessions": "always-open"}
+    venue = await start_venue(market="replay", **options)
+    pass_real_seconds(venue, 0)
+    pass_real_seconds(venue, 1)
+    order = await (await venue.bot()).place(option, quantity="1")
+    assert order.status == order_pb2.ORDER_STATUS_FILLED
+
+    with Process(venue.settings.data_dir, market="replay", **options) as again:
+        assert again.is_serving()
 
 
 @pytest.mark.parametrize(
