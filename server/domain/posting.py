@@ -12,7 +12,7 @@ from server.domain.matching import Match
 from server.domain.order import Order, OrderUpdateType, Side, StatusReason, status_after
 from server.domain.quote import Quote
 from server.domain.reservation import fee_due, paid, reservation
-from server.domain.values import SCALE, Micros, Units, cents_down, cents_half_even
+from server.domain.values import AMOUNT_LIMIT, SCALE, Micros, Units, cents_down, cents_half_even
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +197,7 @@ def _money(before: Order, quantity: Units, notional: int, market: Market) -> tup
 def _bought(position: Position, quantity: Units, amount: Units, fee: Units) -> Position:
     return changed(
         position, quantity=position.quantity + quantity, cost_basis=position.cost_basis + amount,
-        buy_fees=position.buy_fees + fee, ask_taken=position.ask_taken + quantity,
+        buy_fees=position.buy_fees + fee, ask_taken=_taken(position.ask_taken + quantity),
     )  # fmt: skip
 
 
@@ -210,6 +210,11 @@ def _sold(position: Position, quantity: Units, proceeds: Units) -> tuple[Positio
         position, quantity=position.quantity - quantity,
         reserved_quantity=position.reserved_quantity - quantity,
         cost_basis=position.cost_basis - basis, buy_fees=position.buy_fees - buy_fees,
-        bid_taken=position.bid_taken + quantity,
+        bid_taken=_taken(position.bid_taken + quantity),
     )  # fmt: skip
     return rest, proceeds - basis - buy_fees
+
+
+def _taken(quantity: Units) -> Units:
+    """Return what is taken of a quote, as far as it counts: no quote shows as much as the limit."""
+    return min(quantity, AMOUNT_LIMIT)

@@ -80,3 +80,20 @@ def test_a_new_quote_is_whole_again_for_an_order_that_arrives() -> None:
              | b: buy 10 AAPL FOK             | b ACCEPTED
              |                                | b FILLED 10 at 100
     """)
+
+
+def test_where_sizes_do_not_count_one_quote_may_be_taken_any_number_of_times() -> None:
+    """What was taken of it has no bound then, and must still fit what is stored."""
+    turns = "\n".join(
+        f"""
+             | b{turn}: buy 9999999999 DUST  | b{turn} ACCEPTED
+             |                               | b{turn} FILLED 9999999999 at 0.00000001
+             | s{turn}: sell 9999999999 DUST | s{turn} ACCEPTED
+             |                               | s{turn} FILLED 9999999999 at 0.00000001 pnl -0.01
+        """
+        for turn in range(12)
+    )
+    lines = [line for line in turns.splitlines() if line.strip()]
+    quote = "10:00:00 | quote DUST 0.00000001 x 1 / 0.00000001 x 1 | -"
+    book = play("\n".join(["given | no sizes | -", quote, *lines]))
+    assert book.account.fills == 24

@@ -49,7 +49,8 @@ BUGS = [
     ),
     PlantedBug(
         name="the same ask refills", module="posting",
-        right="ask_taken=position.ask_taken + quantity", wrong="ask_taken=position.ask_taken",
+        right="ask_taken=_taken(position.ask_taken + quantity)",
+        wrong="ask_taken=position.ask_taken",
     ),
     PlantedBug(
         name="the next quote does not refill", module="matching",
