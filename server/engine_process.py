@@ -6,17 +6,19 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from server.adapters import monotonic_clock
 from server.bootstrap.engine import build
 from server.config import ENGINE_LOCK_FILE, EngineSettings
-from server.engine.frames import LENGTH
+from server.engine.frames import LENGTH, NOBODY, Kind, pack_answer
 from server.engine.loop import run
 from server.line_writer import LineWriter, log_through
 from server.locking import take_lock
 
 LOCK_TIMEOUT_SECONDS = 5.0
+SIGN_OF_LIFE = pack_answer(NOBODY, Kind.SIGN_OF_LIFE, b"")
 
 
 def main() -> None:
@@ -39,7 +41,7 @@ def _serve() -> None:
     settings = EngineSettings.from_json(_first_frame(connection))
     # An engine of a front that was killed may still finish its last batch.
     with take_lock(Path(settings.data_dir) / ENGINE_LOCK_FILE, LOCK_TIMEOUT_SECONDS):
-        parts = build(settings)
+        parts = build(settings, tell_progress=partial(connection.sendall, SIGN_OF_LIFE))
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
         # When the front is gone, nobody is left to answer.

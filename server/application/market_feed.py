@@ -74,7 +74,7 @@ class MarketFeed:
 
     def __init__(
         self, *, source: QuoteSource, instruments: Instruments, calendar: Calendar, costs: Costs,
-        staleness_limit: Micros, new_id: Callable[[], str],
+        staleness_limit: Micros, new_id: Callable[[], str], tell_progress: Callable[[], None],
     ) -> None:  # fmt: skip
         self.source = source
         self.instruments = instruments
@@ -82,6 +82,7 @@ class MarketFeed:
         self.calendar = calendar
         self._costs = costs
         self._new_id = new_id
+        self._tell_progress = tell_progress
         self._unstored: dict[str, Quote] = {}
 
     def market(self, instrument: Instrument, now: Micros) -> Market:
@@ -173,7 +174,7 @@ class MarketFeed:
     def expire(self, unit: UnitOfWork, now: Micros) -> None:
         """End the orders whose time is over."""
         orders = unit.overdue_orders(now)
-        for order in _in_transactions(orders, unit):
+        for order in self._in_transactions(orders, unit):
             with left_out_if_impossible(order.id):
                 account, position = _holding(order, unit)
                 unit.keep(expire(order, account, position, now))
@@ -191,7 +192,7 @@ class MarketFeed:
                 markets[quote.symbol] = market
                 reaches.append(reach(quote, instrument, self._costs))
         orders = unit.reached_orders(reaches) if reaches else []
-        for order in _in_transactions(orders, unit):
+        for order in self._in_transactions(orders, unit):
             market = markets[order.symbol]
             with left_out_if_impossible(order.id):
                 account, position = _holding(order, unit)
@@ -207,22 +208,22 @@ class MarketFeed:
         is_replay = self.source.replay_digest is not None
         return is_replay and quote is not None and has_seen_later(position, quote)
 
+    def _in_transactions(self, orders: Sequence[Order], unit: UnitOfWork) -> Iterator[Order]:
+        """Yield orders with what is needed to decide them, and store a part at a time.
+
+        However many orders one quote reaches, what is decided is soon on disk and stays there.
+        """
+        for begin in range(0, len(orders), ORDERS_A_TRANSACTION_MAX):
+            if begin:
+                unit.checkpoint()
+                self._tell_progress()
+            part = orders[begin : begin + ORDERS_A_TRANSACTION_MAX]
+            unit.preload([(order.account_id, order.symbol) for order in part], [])
+            yield from part
+
 
 def _holding(order: Order, unit: UnitOfWork) -> tuple[Account, Position]:
     return unit.account(order.account_id), unit.position(order.account_id, order.symbol)
-
-
-def _in_transactions(orders: Sequence[Order], unit: UnitOfWork) -> Iterator[Order]:
-    """Yield orders with what is needed to decide them, and store a part at a time.
-
-    However many orders one quote reaches, what is decided is soon on disk and stays there.
-    """
-    for begin in range(0, len(orders), ORDERS_A_TRANSACTION_MAX):
-        if begin:
-            unit.checkpoint()
-        part = orders[begin : begin + ORDERS_A_TRANSACTION_MAX]
-        unit.preload([(order.account_id, order.symbol) for order in part], [])
-        yield from part
 
 
 @contextmanager

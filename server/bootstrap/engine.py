@@ -1,5 +1,6 @@
 """The engine process, put together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,9 +35,12 @@ class EngineParts:
 
 def build(
     settings: EngineSettings, *, clock: Clock = system_clock, monotonic: Clock = monotonic_clock,
-    chance: Chance | None = None,
+    chance: Chance | None = None, tell_progress: Callable[[], None] = lambda: None,
 ) -> EngineParts:  # fmt: skip
-    """Put the engine together and load what the last run left."""
+    """Put the engine together and load what the last run left.
+
+    `tell_progress` is called again and again while something long is decided.
+    """
     chance = chance or SystemChance()
     listed, calendar = venue.universe(settings), venue.calendar(settings)
     events = Events()
@@ -55,6 +59,7 @@ def build(
         costs=venue.costs(settings),
         staleness_limit=settings.quote_staleness,
         new_id=chance.new_id,
+        tell_progress=tell_progress,
     )
     trading = Trading(
         new_unit=writer.unit_of_work,

@@ -108,6 +108,7 @@ class SocketEngine(asyncio.Protocol):
         self._buffer = FrameBuffer()
         # In the order of their calls: the first one waits longest.
         self._waiting: dict[int, tuple[asyncio.Future[bytes], float]] = {}
+        self._heard = 0.0
         self._ids = itertools.count(NOBODY + 1)
         self._outgoing: list[bytes] = []
 
@@ -136,6 +137,8 @@ class SocketEngine(asyncio.Protocol):
                 _settle(self._waiting.pop(answer.call_id)[0], answer)
             elif answer.kind is Kind.READY:
                 self._on_ready()
+            elif answer.kind is Kind.SIGN_OF_LIFE:
+                self._heard = self._loop.time()
             else:
                 self._doorbells.ring(answer)
 
@@ -153,11 +156,14 @@ class SocketEngine(asyncio.Protocol):
             self._transport.close()
 
     def _sweep(self) -> None:
-        """Report an engine that has left a call unanswered for too long; it is then ended."""
+        """Report an engine that has left a call unanswered for too long; it is then ended.
+
+        One that is about something long tells so by signs of life.
+        """
         if self._transport is None:
             return
         _, oldest = next(iter(self._waiting.values()), (None, self._loop.time()))
-        if self._loop.time() - oldest > self._answer_seconds_max:
+        if self._loop.time() - max(oldest, self._heard) > self._answer_seconds_max:
             self._on_hang()
         else:
             self._loop.call_later(SWEEP_SECONDS, self._sweep)

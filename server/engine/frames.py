@@ -2,7 +2,7 @@
 
 A call is (length, call id, method, caller id, bot key id, body); an answer is (length, call id,
 kind, body). Doorbells are answers to nobody, with call id 0; they always come before the
-answers of the batch that rang them.
+answers of the batch that rang them. Signs of life come while a long batch is decided.
 """
 
 import struct
@@ -58,6 +58,7 @@ class Kind(IntEnum):
     QUOTES_LOADED = 5
     TIME_PASSED = 6
     LOGS_GROWN = 7
+    SIGN_OF_LIFE = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """An engine without processes around it, and calls for it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,8 @@ class Bench:
 
     def __init__(
         self, data_dir: Path, clock: ManualClock, *, rows: Sequence[str] = (),
-        chance: Chance | None = None, monotonic: Clock | None = None, **options: Any,
+        chance: Chance | None = None, monotonic: Clock | None = None,
+        tell_progress: Callable[[], None] = lambda: None, **options: Any,
     ) -> None:  # fmt: skip
         self.data_dir, self.clock, self.grown = data_dir, clock, set[str]()
         given = {"market": "published", "fees": "none", "slippage": "none"}
@@ -48,7 +49,11 @@ class Bench:
             given |= {"market": "replay", "sessions": "always-open", "replay_file": str(path)}
         settings = Settings(data_dir=data_dir, **given | options)
         self.parts: EngineParts = bootstrap.build(
-            settings.for_engine(), clock=clock, monotonic=monotonic or clock, chance=chance
+            settings.for_engine(),
+            clock=clock,
+            monotonic=monotonic or clock,
+            chance=chance,
+            tell_progress=tell_progress,
         )
 
     def handle(self, *calls: Call, passing: bool = False) -> list[Answer]:

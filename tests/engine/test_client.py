@@ -99,6 +99,26 @@ async def test_an_engine_that_hangs_is_reported(
     assert await call == b"late"
 
 
+@pytest.mark.parametrize("alive", [True, False])
+async def test_an_engine_that_tells_that_it_is_about_something_long_does_not_hang(
+    pair: Pair, alive: bool
+) -> None:
+    """Ending it would end every call in flight, and make it begin the same again."""
+    long, short = pair.call(), pair.call()
+    first, second = await pair.received(2)
+    waits, since = pair.engine._waiting[first]
+    pair.engine._waiting[first] = (waits, since - 100)
+    signs = [pack_answer(0, Kind.SIGN_OF_LIFE, b"")] if alive else []
+    await pair.answer(*signs, pack_answer(second, Kind.RESPONSE, b"short"))
+    assert await short == b"short"
+
+    pair.engine._sweep()
+
+    assert pair.hung.is_set() is not alive
+    await pair.answer(pack_answer(first, Kind.RESPONSE, b"long"))
+    assert await long == b"long"
+
+
 async def test_an_answer_to_a_caller_who_went_away_harms_nobody(pair: Pair) -> None:
     gone, stays = pair.call(), pair.call()
     one, two = await pair.received(2)

@@ -14,6 +14,7 @@ from server.storage.unit_of_work import SqlUnitOfWork
 from tests.engine.bench import Bench, order_of, place
 from tests.engine.ledger import StoredBook, connect
 from tests.support.audit import audit
+from tests.support.venue import NOON, ManualClock
 
 ACCOUNTS = 5
 STOPS_OF_ONE = 200
@@ -74,6 +75,20 @@ def test_one_quote_fills_a_thousand_stops_in_a_handful_of_transactions(bench: Be
     assert len(stops) == STOPS
     assert {order.status.value for order in stops} == {"FILLED"}
     assert len(audit(bench.data_dir)) == STOPS + ACCOUNTS
+
+
+def test_progress_is_told_between_two_transactions(data_dir: Path) -> None:
+    """The front takes an engine that says nothing for long for one that hangs."""
+    told: list[str] = []
+    bench = Bench(data_dir, ManualClock(NOON), tell_progress=lambda: told.append("alive"))
+    _rest(bench)
+    assert not told
+
+    with _commits(bench) as commits:
+        bench.handle(bench.publish("AAPL", "94.00", "94.01", size="100000"))
+    bench.parts.close()
+
+    assert len(told) == len(commits) - 1 > 0
 
 
 @pytest.mark.parametrize("fault", [StorageUnavailable, StorageBroken])
