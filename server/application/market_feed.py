@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from server.application.commands import Doorbell, HoursTold, QuotesChanged
-from server.application.ports import Calendar, Instruments, QuoteSource, UnitOfWork
+from server.application.ports import Calendar, Instruments, QuoteSource, ReachedOrder, UnitOfWork
 from server.domain.account import Account, Position
 from server.domain.costs import Costs
 from server.domain.instrument import AssetType, Instrument
-from server.domain.matching import Reach, has_seen_later, reach
+from server.domain.matching import Reach, has_seen_later, is_used_up, reach
 from server.domain.order import Order
 from server.domain.posting import Market
 from server.domain.quote import Quote, QuoteRefusal, refusal
@@ -19,6 +20,8 @@ from server.domain.values import Micros
 log = logging.getLogger(__name__)
 
 ORDERS_A_TRANSACTION_MAX = 500
+
+AnOrder = TypeVar("AnOrder", Order, ReachedOrder)
 
 
 class QuoteBoard:
@@ -192,23 +195,29 @@ class MarketFeed:
                 markets[quote.symbol] = market
                 reaches.append(reach(quote, instrument, self._costs))
         orders = unit.reached_orders(reaches) if reaches else []
-        for order in self._in_transactions(orders, unit):
-            market = markets[order.symbol]
+        for reached in self._in_transactions(orders, unit):
+            market = markets[reached.symbol]
+            assert market.quote is not None, "only what has a quote was asked for"
+            account, position = _holding(reached, unit)
+            if self._is_shown_again(market.quote, position):
+                continue
+            # Of many orders that wait for more than is shown, the rest is left where it is.
+            if not reached.awaits_trigger and is_used_up(
+                reached.side, position, market.quote, market.instrument, self._costs
+            ):
+                continue
+            order = reached.load()
             with left_out_if_impossible(order.id):
-                account, position = _holding(order, unit)
-                if self._is_shown_again(market.quote, position):
-                    continue
                 unit.keep(fill_resting(order, account, position, market, self._new_id))
 
-    def _is_shown_again(self, quote: Quote | None, position: Position) -> bool:
+    def _is_shown_again(self, quote: Quote, position: Position) -> bool:
         """Tell whether a replay repeats a quote to an account that is at a later one already.
 
         Of two quotes of one moment, the first comes again when the second one was interrupted.
         """
-        is_replay = self.source.replay_digest is not None
-        return is_replay and quote is not None and has_seen_later(position, quote)
+        return self.source.replay_digest is not None and has_seen_later(position, quote)
 
-    def _in_transactions(self, orders: Sequence[Order], unit: UnitOfWork) -> Iterator[Order]:
+    def _in_transactions(self, orders: Sequence[AnOrder], unit: UnitOfWork) -> Iterator[AnOrder]:
         """Yield orders with what is needed to decide them, and store a part at a time.
 
         However many orders one quote reaches, what is decided is soon on disk and stays there.
@@ -222,7 +231,7 @@ class MarketFeed:
             yield from part
 
 
-def _holding(order: Order, unit: UnitOfWork) -> tuple[Account, Position]:
+def _holding(order: AnOrder, unit: UnitOfWork) -> tuple[Account, Position]:
     return unit.account(order.account_id), unit.position(order.account_id, order.symbol)
 
 

@@ -11,7 +11,7 @@ from server.domain.account_changes import AccountDecision
 from server.domain.events import AccountUpdated, Fill
 from server.domain.instrument import AssetType, Instrument
 from server.domain.matching import Reach
-from server.domain.order import Order, OrderStatus
+from server.domain.order import Order, OrderStatus, Side
 from server.domain.posting import Decision
 from server.domain.quote import Quote
 from server.domain.user import BotKey, Identity, Permissions, Plan, User
@@ -152,6 +152,17 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class ReachedOrder:
+    """An order that a quote reaches, loaded in full only if it is to be decided."""
+
+    account_id: str
+    symbol: str
+    side: Side
+    awaits_trigger: bool
+    load: Callable[[], Order]
+
+
+@dataclass(frozen=True, slots=True)
 class Holdings:
     """An account with its positions, from one snapshot."""
 
@@ -289,7 +300,7 @@ class UnitOfWork(Protocol):
     def equity_before(self, account_id: str, moment: Micros) -> Units | None:
         """Return the newest equity snapshot before a moment; None when there is none."""
 
-    def reached_orders(self, reaches: Sequence[Reach]) -> list[Order]:
+    def reached_orders(self, reaches: Sequence[Reach]) -> list[ReachedOrder]:
         """Return the live orders that quotes reach, by account, price priority and time.
 
         Some that were decided in the same unit may be among them though no quote reaches them.

@@ -25,6 +25,14 @@ class Watch(Enum):
     BID_RISES = "BID_RISES"
 
 
+_RANKS = {
+    Watch.ASK_FALLS: (False, Side.BUY.value, -1),
+    Watch.ASK_RISES: (True, Side.BUY.value, 1),
+    Watch.BID_FALLS: (True, Side.SELL.value, -1),
+    Watch.BID_RISES: (False, Side.SELL.value, 1),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """A quantity that a quote fills now, and its price."""
@@ -52,9 +60,20 @@ def reach(quote: Quote, instrument: Instrument, costs: Costs) -> Reach:
     """Return which orders a quote reaches before anything is taken of it."""
     return Reach(
         symbol=quote.symbol, bid=quote.bid, ask=quote.ask,
-        takers_bid=quote.bid if _fills(quote.bid_size, instrument, costs) else None,
-        takers_ask=quote.ask if _fills(quote.ask_size, instrument, costs) else None,
+        takers_bid=quote.bid if _fills(quote.bid_size, 0, instrument, costs) else None,
+        takers_ask=quote.ask if _fills(quote.ask_size, 0, instrument, costs) else None,
     )  # fmt: skip
+
+
+def is_used_up(
+    side: Side, position: Position, quote: Quote, instrument: Instrument, costs: Costs
+) -> bool:
+    """Tell whether an account has taken all that a quote shows to orders of a side."""
+    if (position.quote_time, position.quote_sequence) != (quote.time, quote.sequence):
+        return False
+    if side is Side.BUY:
+        return not _fills(quote.ask_size, position.ask_taken, instrument, costs)
+    return not _fills(quote.bid_size, position.bid_taken, instrument, costs)
 
 
 def watch(order: Order) -> tuple[Watch, Units]:
@@ -78,10 +97,13 @@ def priority(order: Order) -> tuple[bool, str, Units, int]:
     best price, of stops the one that was reached first; then the earliest.
     """
     movement, price = watch(order)
-    falls_first = movement in (Watch.ASK_FALLS, Watch.BID_FALLS)
-    return (
-        order.awaits_trigger, order.side.value, -price if falls_first else price, order.sequence,
-    )  # fmt: skip
+    return (*rank(movement, price), order.sequence)
+
+
+def rank(movement: Watch, price: Units) -> tuple[bool, str, Units]:
+    """Return the part of the priority that what an order waits for gives."""
+    awaits_trigger, side, sign = _RANKS[movement]
+    return awaits_trigger, side, sign * price
 
 
 def reaches_stop(order: Order, quote: Quote) -> bool:
@@ -139,8 +161,8 @@ def has_seen_later(position: Position, quote: Quote) -> bool:
     return (position.quote_time, position.quote_sequence) > (quote.time, quote.sequence)
 
 
-def _fills(size: Units, instrument: Instrument, costs: Costs) -> bool:
-    available = costs.liquidity.available(size, 0)
+def _fills(size: Units, taken: Units, instrument: Instrument, costs: Costs) -> bool:
+    available = costs.liquidity.available(size, taken)
     return available is None or available >= instrument.quantity_step
 
 

@@ -27,6 +27,11 @@ class Pending:
         self._fills: list[Values] = []
         self._events: list[Values] = []
 
+    @property
+    def touched_orders(self) -> set[str]:
+        """Return the orders of which more is known than the database holds."""
+        return self.new_orders | self.changed_orders
+
     def add_fill(self, fill: Fill) -> None:
         """Note an execution."""
         self._fills.append(mapping.fill_values(fill))

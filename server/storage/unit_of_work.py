@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,10 +13,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
+from server.application.ports import ReachedOrder
 from server.domain.account import Account, Position
 from server.domain.account_changes import AccountDecision
 from server.domain.events import AccountUpdated, Event
-from server.domain.matching import Reach, priority
+from server.domain.matching import Reach
 from server.domain.order import Order
 from server.domain.posting import Decision
 from server.domain.user import Permissions, User
@@ -25,6 +27,7 @@ from server.storage.database import translated
 from server.storage.market_rows import MarketRows, bulk
 from server.storage.pending import EventEncoder, Pending
 from server.storage.people import People
+from server.storage.reached import reached_order, reached_row
 from server.storage.tables import (
     accounts,
     equity_snapshots,
@@ -242,15 +245,20 @@ class SqlUnitOfWork(People, MarketRows):
         )
         return self._connection.execute(query).scalar_one_or_none()
 
-    def reached_orders(self, reaches: Sequence[Reach]) -> list[Order]:
+    def reached_orders(self, reaches: Sequence[Reach]) -> list[ReachedOrder]:
         prices = json.dumps(
             [[it.symbol, it.bid, it.ask, it.takers_bid, it.takers_ask] for it in reaches]
         )
-        found = self._current(self._rows(statements.SELECT_REACHED, prices))
-        symbols = {it.symbol for it in reaches}
-        found.update((order.id, order) for order in self._touched() if order.symbol in symbols)
-        live = [order for order in found.values() if order.status.is_live]
-        return sorted(live, key=lambda order: (order.account_id, order.symbol, priority(order)))
+        symbols, touched = {it.symbol for it in reaches}, self._pending.touched_orders
+        rows = self._rows(statements.SELECT_REACHED, prices)
+        found = [reached_row(row, self._loaded) for row in rows if row.id not in touched]
+        known = (self._orders[name] for name in touched)
+        found += [
+            reached_order(order)
+            for order in known
+            if order.symbol in symbols and order.status.is_live
+        ]
+        return [reached for _, reached in sorted(found, key=itemgetter(0))]
 
     def overdue_orders(self, now: Micros) -> list[Order]:
         query = select(orders).where(orders.c.live, orders.c.expires_at <= now)
@@ -317,8 +325,7 @@ class SqlUnitOfWork(People, MarketRows):
 
     def _touched(self) -> Iterable[Order]:
         """Return the orders that this unit knows better than the database."""
-        touched = self._pending.new_orders | self._pending.changed_orders
-        return [self._orders[name] for name in touched]
+        return [self._orders[name] for name in self._pending.touched_orders]
 
     def _load(self, names: set[str], pairs: set[tuple[str, str]]) -> None:
         wanted = json.dumps(list(names))
@@ -342,10 +349,13 @@ class SqlUnitOfWork(People, MarketRows):
             self._client_ids[order.account_id, order.client_order_id] = order.id
         return self._orders[order.id]
 
+    def _loaded(self, row: Any) -> Order:
+        return self._remember(mapping.order_from(row))
+
     def _current(self, rows: Iterable[Any]) -> dict[str, Order]:
         """Return the orders of rows as this unit knows them."""
-        found = (mapping.order_from(row) for row in rows)
-        return {order.id: self._remember(order) for order in found}
+        found = map(self._loaded, rows)
+        return {order.id: order for order in found}
 
     def _add_event(self, event: Event) -> None:
         self._pending.add_event(event)

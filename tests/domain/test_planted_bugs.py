@@ -165,8 +165,8 @@ BUGS = [
     ),
     PlantedBug(
         name="stops that a quote triggers go before what was there", module="matching",
-        right="order.awaits_trigger, order.side.value, -price",
-        wrong="False, order.side.value, -price",
+        right="return awaits_trigger, side, sign * price",
+        wrong="return False, side, sign * price",
     ),
     PlantedBug(
         name="a replacement keeps the old reservation too", module="posting",

@@ -7,8 +7,10 @@ import pytest
 
 from bottrading.v1 import order_pb2
 from server.domain.matching import reach
+from server.domain.order import Order
 from server.domain.quote import Quote
 from server.domain.values import SCALE
+from server.storage import mapping
 from tests.engine.bench import Bench, order_of, place
 from tests.engine.ledger import StoredBook, connect
 from tests.support.venue import NOON, ManualClock
@@ -52,7 +54,7 @@ def reached(bench: Bench, names: dict[str, str], bid_size: int, ask_size: int) -
     costs = bench.parts.feed.market(instrument, bench.clock.now).costs
     with bench.parts.writer.unit_of_work() as unit:
         found = unit.reached_orders([reach(quote, instrument, costs)])
-    return {names[order.id] for order in found}
+        return {names[order.load().id] for order in found}
 
 
 STOPS = {"stop buy", "stop sell"}
@@ -100,3 +102,33 @@ def test_where_sizes_do_not_count_a_side_that_shows_nothing_reaches_all(data_dir
     connection.close()
     bench.parts.close()
     assert order.status.value == "FILLED"
+
+
+def test_once_a_side_is_used_up_what_waits_behind_is_left_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = bench.account("ada")
+    bench.handle(bench.publish("AAPL", "99.00", "100.00"))
+    bench.handle(place(1, account, quantity="900"))
+    bench.handle(bench.publish("AAPL", "99.00", "100.00", "0"))
+    bench.handle(*(place(number, account, quantity="2", **SELL) for number in range(1, 41)))
+    bench.handle(place(1, account, **SELL | STOP | {"stop_price": "98.00", "quantity": "1"}))
+    loaded, order_from = list[str](), mapping.order_from
+
+    def note(row: Any) -> Order:
+        loaded.append(row.id)
+        return order_from(row)
+
+    monkeypatch.setattr(mapping, "order_from", note)
+    bench.handle(bench.publish("AAPL", "98.00", "100.00", "5"))
+
+    connection = connect(bench.data_dir)
+    book = StoredBook(connection, account)
+    monkeypatch.undo()
+    book.read_orders()
+    connection.close()
+    sales = [it for it in book.orders.values() if it.side.value == "SELL"]
+    assert sorted(it.filled_quantity // SCALE for it in sales)[-4:] == [0, 1, 2, 2]
+    # Three that take all there is, and the stop that is triggered though nothing is left.
+    assert len(loaded) == 4
+    assert [it.stop_price for it in sales if it.triggered_at is not None] == [98 * SCALE]

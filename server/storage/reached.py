@@ -1,0 +1,33 @@
+"""Reached orders: rows of waiting orders by priority, each mapped only when it is decided."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+from server.application.ports import ReachedOrder
+from server.domain.matching import Watch, priority, rank
+from server.domain.order import Order, Side
+
+_WATCHES = {movement.value: movement for movement in Watch}
+_SIDES = {side.value: side for side in Side}
+
+Ranked: TypeAlias = tuple[tuple[object, ...], ReachedOrder]
+"""A reached order behind what it is sorted by: account, symbol and priority."""
+
+
+def reached_row(row: Any, load: Callable[[Any], Order]) -> Ranked:
+    """Return a row that is mapped by `load`: of many that wait, most are not looked at."""
+    awaits_trigger, side, price = rank(_WATCHES[row.watch], row.match_price)
+    key = (row.account_id, row.symbol, awaits_trigger, side, price, row.sequence)
+    reached = ReachedOrder(
+        row.account_id, row.symbol, _SIDES[side], awaits_trigger, partial(load, row)
+    )
+    return key, reached
+
+
+def reached_order(order: Order) -> Ranked:
+    """Return an order that is known already."""
+    key = (order.account_id, order.symbol, *priority(order))
+    return key, ReachedOrder(
+        order.account_id, order.symbol, order.side, order.awaits_trigger, lambda: order
+    )
