@@ -72,24 +72,32 @@ SELECT_REVOKED = (
 )
 
 
-def _reached(movement: Watch, comparison: str) -> str:
-    return (  # Made of our own constants only.
-        "SELECT orders.* FROM json_each(:json) AS quote CROSS JOIN orders"  # noqa: S608
+def _reached(columns: str) -> str:
+    # The quotes are (symbol, bid, ask, bid or NULL, ask or NULL): no price reaches what takes of a
+    # side that shows nothing, and an order that awaits its trigger takes of none.
+    watched = (
+        (Watch.ASK_FALLS, ">= quote.value ->> 4"),
+        (Watch.ASK_RISES, "<= quote.value ->> 2"),
+        (Watch.BID_FALLS, ">= quote.value ->> 1"),
+        (Watch.BID_RISES, "<= quote.value ->> 3"),
+    )
+    return " UNION ALL ".join(  # Made of our own constants only.
+        f"SELECT {columns} FROM json_each(:json) AS quote CROSS JOIN orders"  # noqa: S608
         " WHERE orders.live = 1 AND orders.symbol = quote.value ->> 0"
         f" AND orders.watch = '{movement.value}' AND orders.match_price {comparison}"
+        for movement, comparison in watched
     )
 
 
-# The quotes are (symbol, bid, ask, bid or NULL, ask or NULL): no price reaches what takes of a side
-# that shows nothing, and an order that awaits its trigger takes of none.
-SELECT_REACHED = " UNION ALL ".join(
-    (
-        _reached(Watch.ASK_FALLS, ">= quote.value ->> 4"),
-        _reached(Watch.ASK_RISES, "<= quote.value ->> 2"),
-        _reached(Watch.BID_FALLS, ">= quote.value ->> 1"),
-        _reached(Watch.BID_RISES, "<= quote.value ->> 3"),
-    )
-)
+_OVERDUE = "FROM orders WHERE orders.live = 1 AND orders.expires_at <= :now"
+
+SELECT_REACHED = _reached("orders.*")
+SELECT_OVERDUE = f"SELECT orders.* {_OVERDUE}"
+
+# Mostly there are none, and to prepare for so many columns costs several times the search.
+ANY_REACHED = f"{_reached('1')} LIMIT 1"
+ANY_OVERDUE = f"SELECT 1 {_OVERDUE} LIMIT 1"
+
 UPDATE_ACCOUNT = _update(accounts, ["id"], _others(accounts, "id", "user_id", "created_at"))
 # Only what changes: naming an indexed column would write its index anew.
 UPDATE_ORDER = _update(

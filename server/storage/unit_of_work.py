@@ -250,8 +250,10 @@ class SqlUnitOfWork(People, MarketRows):
             [[it.symbol, it.bid, it.ask, it.takers_bid, it.takers_ask] for it in reaches]
         )
         symbols, touched = {it.symbol for it in reaches}, self._pending.touched_orders
-        rows = self._rows(statements.SELECT_REACHED, prices)
-        found = [reached_row(row, self._loaded) for row in rows if row.id not in touched]
+        found = []
+        if self._has_any(statements.ANY_REACHED, {"json": prices}):
+            rows = self._rows(statements.SELECT_REACHED, prices)
+            found = [reached_row(row, self._loaded) for row in rows if row.id not in touched]
         known = (self._orders[name] for name in touched)
         found += [
             reached_order(order)
@@ -261,8 +263,10 @@ class SqlUnitOfWork(People, MarketRows):
         return [reached for _, reached in sorted(found, key=itemgetter(0))]
 
     def overdue_orders(self, now: Micros) -> list[Order]:
-        query = select(orders).where(orders.c.live, orders.c.expires_at <= now)
-        found = self._current(self._connection.execute(query))
+        if not self._has_any(statements.ANY_OVERDUE, {"now": now}):
+            return []
+        rows = self._connection.exec_driver_sql(statements.SELECT_OVERDUE, {"now": now})
+        found = self._current(rows)
         live = [order for order in found.values() if order.status.is_live]
         return sorted(live, key=lambda order: (order.account_id, order.sequence))
 
@@ -338,6 +342,9 @@ class SqlUnitOfWork(People, MarketRows):
             self._positions.setdefault(
                 (account_id, symbol), Position(account_id=account_id, symbol=symbol)
             )
+
+    def _has_any(self, query: str, parameters: dict[str, Any]) -> bool:
+        return self._connection.exec_driver_sql(query, parameters).first() is not None
 
     def _rows(self, query: str, parameter: str) -> Iterable[Any]:
         return self._connection.exec_driver_sql(query, {"json": parameter})

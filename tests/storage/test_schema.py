@@ -51,24 +51,21 @@ def test_migrating_again_changes_nothing(empty_database: Path) -> None:
 
 PAGE = "SELECT * FROM orders WHERE account_id = ? AND sequence < ? ORDER BY sequence DESC LIMIT 20"
 MATCH = "orders USING INDEX ix_orders_match (symbol=? AND watch=? AND match_price"
+REACHED = (f"{MATCH}>?)", f"{MATCH}<?)", f"{MATCH}>?)", f"{MATCH}<?)")
+OVERDUE = ("orders USING INDEX ix_orders_expiry (expires_at<?)",)
 SEARCHES: dict[str, tuple[str, ...]] = {
     statements.SELECT_ACCOUNTS: ("accounts USING INDEX sqlite_autoindex_accounts_1 (id=?)",),
     statements.SELECT_POSITIONS: ("positions USING PRIMARY KEY (account_id=? AND symbol=?)",),
     statements.SELECT_BY_CLIENT_ID: (
         "orders USING INDEX uq_orders_client_order_id (account_id=? AND client_order_id=?)",
     ),
-    statements.SELECT_REACHED: (
-        f"{MATCH}>?)",
-        f"{MATCH}<?)",
-        f"{MATCH}>?)",
-        f"{MATCH}<?)",
-    ),
+    statements.SELECT_REACHED: REACHED,
+    statements.ANY_REACHED: REACHED,
     statements.SELECT_LOGS: ("events USING PRIMARY KEY (account_id=? AND sequence>?)",),
     statements.SELECT_REVOKED: ("bot_keys USING INDEX sqlite_autoindex_bot_keys_1 (id=?)",),
     PAGE: ("orders USING PRIMARY KEY (account_id=? AND sequence<?)",),
-    "SELECT * FROM orders WHERE orders.live = 1 AND orders.expires_at <= ?": (
-        "orders USING INDEX ix_orders_expiry (expires_at<?)",
-    ),
+    statements.SELECT_OVERDUE: OVERDUE,
+    statements.ANY_OVERDUE: OVERDUE,
     "SELECT * FROM orders WHERE account_id = ? AND id = ?": (
         "orders USING INDEX sqlite_autoindex_orders_2 (account_id=? AND id=?)",
     ),
@@ -82,7 +79,8 @@ SEARCHES: dict[str, tuple[str, ...]] = {
 def test_a_query_of_the_hot_path_stays_on_its_index(
     connection: sqlite3.Connection, statement: str
 ) -> None:
-    parameters = {"json": "[]"} if ":json" in statement else ("x",) * statement.count("?")
+    named = ":json" in statement or ":now" in statement
+    parameters = {"json": "[]", "now": 0} if named else ("x",) * statement.count("?")
     rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
     steps = [row[3] for row in rows if "VIRTUAL TABLE" not in row[3]]
     searches = tuple(step.removeprefix("SEARCH ") for step in steps if step.startswith("SEARCH"))
