@@ -1,5 +1,15 @@
 """Liquidity: an account takes from each quote at most what it shows, and only once."""
 
+from dataclasses import replace
+
+import pytest
+
+from server.domain.account import Position
+from server.domain.matching import has_seen_later, is_used_up, reach
+from server.domain.order import Side
+from server.domain.quote import Quote
+from server.domain.values import parse_units
+from tests.domain.book import INSTRUMENTS, make_costs
 from tests.domain.scenario import play
 
 
@@ -97,3 +107,60 @@ def test_where_sizes_do_not_count_one_quote_may_be_taken_any_number_of_times() -
     quote = "10:00:00 | quote DUST 0.00000001 x 1 / 0.00000001 x 1 | -"
     book = play("\n".join(["given | no sizes | -", quote, *lines]))
     assert book.account.fills == 24
+
+
+QUOTE = Quote(
+    symbol="AAPL", bid=parse_units("99"), bid_size=parse_units("5"), ask=parse_units("100"),
+    ask_size=parse_units("3"), last=parse_units("99"), time=10, sequence=7,
+)  # fmt: skip
+SHARE, COSTS = INSTRUMENTS["AAPL"], make_costs()
+
+
+@pytest.mark.parametrize(
+    ("bid_size", "ask_size", "takers"),
+    [
+        ("5", "3", ("99", "100")),
+        ("0", "3", (None, "100")),
+        ("5", "0", ("99", None)),
+        ("0", "0", (None, None)),
+    ],
+)
+def test_a_side_that_shows_nothing_reaches_nobody_who_takes_of_it(
+    bid_size: str, ask_size: str, takers: tuple[str | None, str | None]
+) -> None:
+    quote = replace(QUOTE, bid_size=parse_units(bid_size), ask_size=parse_units(ask_size))
+    found = reach(quote, SHARE, COSTS)
+
+    assert (found.symbol, found.bid, found.ask) == ("AAPL", QUOTE.bid, QUOTE.ask)
+    wanted = tuple(price and parse_units(price) for price in takers)
+    assert (found.takers_bid, found.takers_ask) == wanted
+
+
+@pytest.mark.parametrize(
+    ("side", "bid_taken", "ask_taken", "time", "used_up"),
+    [
+        (Side.BUY, "0", "3", 10, True),
+        (Side.BUY, "5", "2.9", 10, False),
+        (Side.SELL, "5", "0", 10, True),
+        (Side.SELL, "4.9", "3", 10, False),
+        (Side.BUY, "0", "3", 9, False),
+    ],
+)
+def test_a_side_is_used_up_once_all_that_this_quote_shows_is_taken(
+    side: Side, bid_taken: str, ask_taken: str, time: int, used_up: bool
+) -> None:
+    position = Position(
+        account_id="a", symbol="AAPL", quote_time=time, quote_sequence=7,
+        bid_taken=parse_units(bid_taken), ask_taken=parse_units(ask_taken),
+    )  # fmt: skip
+
+    assert is_used_up(side, position, QUOTE, SHARE, COSTS) is used_up
+
+
+@pytest.mark.parametrize(
+    ("time", "sequence", "later"), [(10, 7, False), (10, 8, True), (11, 0, True), (9, 9, False)]
+)
+def test_a_position_knows_whether_it_is_past_a_quote(time: int, sequence: int, later: bool) -> None:
+    position = Position(account_id="a", symbol="AAPL", quote_time=time, quote_sequence=sequence)
+
+    assert has_seen_later(position, QUOTE) is later
