@@ -137,3 +137,16 @@ def test_only_an_option_that_no_order_holds_can_be_settled() -> None:
     book.positions["CALL"] = emptied
     with pytest.raises(AssertionError, match="is in use"):
         settled(book, OptionRight.CALL, parse_units("105"))
+
+
+@pytest.mark.parametrize(("after", "expired"), [(-1, False), (0, True), (1, True)])
+def test_an_option_has_expired_from_the_end_of_its_last_day_on(
+    after: int, *, expired: bool
+) -> None:
+    terms = OptionTerms(
+        underlying="AAPL", strike=parse_units("100"), expiry="2024-10-04", expires_at=BEGINNING,
+        right=OptionRight.CALL,
+    )  # fmt: skip
+
+    assert replace(INSTRUMENTS["CALL"], option=terms).has_expired(BEGINNING + after) is expired
+    assert not INSTRUMENTS["AAPL"].has_expired(BEGINNING + after)
