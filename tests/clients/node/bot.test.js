@@ -1,30 +1,32 @@
 // A bot that is not written in Python: only the .proto files are shared with the server.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, beforeEach, test } from 'node:test';
 
 import { status } from '@grpc/grpc-js';
 
-import { call, readStream } from './support/contract.js';
+import { call, refused } from './support/contract.js';
 import { startService } from './support/service.js';
+import { limitBuy, marketBuy, newTrader } from './support/trader.js';
 
 // Far above what a price moves and slips between two calls, far below a wrong decimal point.
 const PRICE_TOLERANCE = 0.005;
 
 let service;
-let person;
-let bot;
+let trader;
 
 before(async () => {
   service = await startService();
-  person = { authorization: `Bearer ${service.token('ada')}` };
-  bot = { 'x-bot-key': (await createKey('trader')).key };
+  trader = await newTrader(service, 'ada');
 });
+
+// A test may end the service.
+beforeEach(() => service.start());
 
 after(() => service?.stop());
 
 test('a key trades on the account of the person who made it', async () => {
-  const { account } = await trading('GetAccount');
+  const { account } = await trader.trading('GetAccount');
 
   assert.equal(account.display_name, 'ada');
   assert.equal(account.user_type, 'USER_TYPE_HUMAN');
@@ -32,8 +34,8 @@ test('a key trades on the account of the person who made it', async () => {
 });
 
 test('a MARKET order is answered FILLED at the quote', async () => {
-  const { quote } = await unary('MarketData', 'GetQuote', { symbol: 'AAPL' }, bot);
-  const { order } = await trading('PlaceOrder', buy('AAPL', '1'));
+  const { quote } = await trader.market('GetQuote', { symbol: 'AAPL' });
+  const order = await trader.buy('AAPL', '1');
 
   assert.equal(order.status, 'ORDER_STATUS_FILLED');
   assert.equal(order.order_type, 'ORDER_TYPE_MARKET');
@@ -44,22 +46,22 @@ test('a MARKET order is answered FILLED at the quote', async () => {
 });
 
 test('an order repeated with its client_order_id is the first one', async () => {
-  const request = { ...buy('SPY', '1'), client_order_id: 'node-1' };
-  const first = (await trading('PlaceOrder', request)).order;
-  const second = (await trading('PlaceOrder', request)).order;
+  const request = { ...marketBuy('SPY', '1'), client_order_id: 'node-1' };
+  const first = await trader.place(request);
+  const second = await trader.place(request);
 
   assert.equal(first.replayed, false);
   assert.deepEqual(second, { ...first, replayed: true });
 });
 
 test('a LIMIT order below the market rests until it is cancelled', async () => {
-  const { order } = await trading('PlaceOrder', limitBuy('KO', '1', '0.01'));
+  const order = await trader.place(limitBuy('KO', '1', '0.01'));
   assert.equal(order.status, 'ORDER_STATUS_OPEN');
   assert.equal(order.limit_price, '0.01000000');
   assert.ok(!('filled_price' in order), 'nothing is filled: the optional price is absent');
   assert.deepEqual(await openOrders('KO'), [order]);
 
-  const cancelled = (await trading('CancelOrder', { order_id: order.id })).order;
+  const cancelled = (await trader.trading('CancelOrder', { order_id: order.id })).order;
   assert.equal(cancelled.id, order.id);
   assert.equal(cancelled.status, 'ORDER_STATUS_CANCELLED');
   assert.equal(cancelled.status_reason, 'STATUS_REASON_REQUESTED');
@@ -67,23 +69,23 @@ test('a LIMIT order below the market rests until it is cancelled', async () => {
 });
 
 test('a fill is in the portfolio and in the indicators', async () => {
-  await trading('PlaceOrder', buy('MSFT', '2'));
+  await trader.buy('MSFT', '2');
 
-  const { portfolio } = await trading('GetPortfolio');
+  const { portfolio } = await trader.trading('GetPortfolio');
   const position = portfolio.positions.find(({ symbol }) => symbol === 'MSFT');
   assert.equal(position.quantity, '2.00000000');
   assert.equal(position.asset_type, 'ASSET_TYPE_STOCK');
   assert.match(portfolio.total_equity, /^\d+\.\d{2}$/);
 
-  const { kpi } = await trading('GetTradingKpi');
+  const { kpi } = await trader.trading('GetTradingKpi');
   assert.equal(typeof kpi.total_return_pct, 'number');
   assert.equal(kpi.total_trades, 0);
   assert.ok(!('win_rate' in kpi), 'nothing was sold: the optional ratio is absent');
 });
 
 test('a refused order says why in a form that a program can read', async () => {
-  const request = { ...buy('AAPL', '1'), order_type: 'ORDER_TYPE_LIMIT' };
-  const refusal = await refused(call(service.clients.BotTrading, 'PlaceOrder', request, bot));
+  const { limit_price: _, ...request } = limitBuy('AAPL', '1', '1');
+  const refusal = await refused(trader.trading('PlaceOrder', request));
 
   assert.equal(refusal.code, status.INVALID_ARGUMENT);
   assert.equal(refusal.status.code, status.INVALID_ARGUMENT);
@@ -95,28 +97,28 @@ test('a refused order says why in a form that a program can read', async () => {
 
 test('a wrong key is refused', async () => {
   const wrong = { 'x-bot-key': 'tvt_wrong' };
-  const refusal = await refused(call(service.clients.BotTrading, 'GetAccount', {}, wrong));
+  const refusal = await refused(trader.trading('GetAccount', {}, wrong));
 
   assert.equal(refusal.code, status.UNAUTHENTICATED);
   assert.equal(refusal.errorInfo.reason, 'BOT_KEY_INVALID');
 });
 
 test('a revoked key is refused at once', async () => {
-  const { id, key } = await createKey('short-lived');
+  const { id, key } = await trader.createKey('short-lived');
   const shortLived = { 'x-bot-key': key };
-  await call(service.clients.BotTrading, 'GetAccount', {}, shortLived);
+  await trader.trading('GetAccount', {}, shortLived);
 
-  const { bot_key: revoked } = await unary('KeyManagement', 'RevokeBotKey', { key_id: id }, person);
+  const { bot_key: revoked } = await trader.manage('RevokeBotKey', { key_id: id });
   assert.equal(revoked.id, id);
   assert.ok(revoked.revoked_at);
 
-  const refusal = await refused(call(service.clients.BotTrading, 'GetAccount', {}, shortLived));
+  const refusal = await refused(trader.trading('GetAccount', {}, shortLived));
   assert.equal(refusal.code, status.UNAUTHENTICATED);
   assert.equal(refusal.errorInfo.reason, 'BOT_KEY_INVALID');
 });
 
 test('an answer tells what is left of the rate limit', async () => {
-  const { trailers } = await call(service.clients.BotTrading, 'GetAccount', {}, bot);
+  const { trailers } = await call(service.clients.BotTrading, 'GetAccount', {}, trader.bot);
 
   assert.match(trailers['x-ratelimit-limit'], /^\d+$/);
   assert.match(trailers['x-ratelimit-remaining'], /^\d+$/);
@@ -124,48 +126,20 @@ test('an answer tells what is left of the rate limit', async () => {
   assert.ok(Number(trailers['x-ratelimit-remaining']) < Number(trailers['x-ratelimit-limit']));
 });
 
-test('a stream that the server does not offer is refused as such', async () => {
-  const stream = readStream(service.clients.BotTrading, 'StreamOrderUpdates', {}, bot);
-  const refusal = await refused(stream);
-
-  assert.equal(refusal.code, status.UNIMPLEMENTED);
-  assert.equal(refusal.errorInfo.reason, 'NOT_OFFERED');
+test('a call that the server does not offer is refused as such', async () => {
+  const leaderboard = () => trader.trading('GetLeaderboard');
+  const bars = () => trader.market('ListBars', { symbol: 'AAPL' });
+  for (const missing of [leaderboard, bars]) {
+    const refusal = await refused(missing());
+    assert.equal(refusal.code, status.UNIMPLEMENTED);
+    assert.equal(refusal.errorInfo.reason, 'NOT_OFFERED');
+  }
 });
 
-// Stands last: the tests of a file run in their order, and no other can follow this one.
 test('SIGTERM ends the service with exit status 0', async () => {
-  assert.equal(await service.stop(), 0);
+  assert.equal(await service.terminate(), 0);
 });
-
-function buy(symbol, quantity) {
-  return { symbol, side: 'SIDE_BUY', quantity };
-}
-
-function limitBuy(symbol, quantity, limitPrice) {
-  return { ...buy(symbol, quantity), order_type: 'ORDER_TYPE_LIMIT', limit_price: limitPrice };
-}
 
 async function openOrders(symbol) {
-  return (await trading('ListOrders', { symbol, status: 'ORDER_STATUS_OPEN' })).orders;
-}
-
-async function createKey(label) {
-  return (await unary('KeyManagement', 'CreateBotKey', { label }, person)).bot_key;
-}
-
-function trading(method, request = {}) {
-  return unary('BotTrading', method, request, bot);
-}
-
-async function unary(client, method, request, headers) {
-  return (await call(service.clients[client], method, request, headers)).answer;
-}
-
-async function refused(promise) {
-  try {
-    await promise;
-  } catch (error) {
-    return error;
-  }
-  assert.fail('the call was not refused');
+  return (await trader.trading('ListOrders', { symbol, status: 'ORDER_STATUS_OPEN' })).orders;
 }

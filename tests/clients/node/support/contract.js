@@ -1,11 +1,14 @@
 // The contract as another language sees it: everything here is made from .proto files.
 
+import assert from 'node:assert/strict';
+
 import { credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 
 import { contractProtos, googleProtos, ownProtos } from './environment.js';
 
 const CALL_DEADLINE_MS = 10_000;
+const STREAM_DEADLINE_MS = 30_000;
 
 const definition = loadSync(
   [
@@ -45,6 +48,19 @@ export function connect(address) {
   return { ...clients, close };
 }
 
+/** Wait until the service says that it can be used. */
+export function serving(health, deadline) {
+  return new Promise((resolve, reject) => {
+    const watch = health.Watch({ service: '' }, metadata({}), { deadline });
+    watch.on('error', reject);
+    watch.on('data', ({ status }) => {
+      if (status !== 'SERVING') return;
+      resolve();
+      watch.cancel();
+    });
+  });
+}
+
 /** Make a call; return its answer and its trailing metadata, or reject with its refusal. */
 export function call(client, method, request, headers) {
   return new Promise((resolve, reject) => {
@@ -53,27 +69,79 @@ export function call(client, method, request, headers) {
       if (error) reject(refusal(error));
       else answer = message;
     };
-    client[method](request, metadata(headers), untilDeadline(), done)
+    client[method](request, metadata(headers), within(CALL_DEADLINE_MS), done)
       // The trailing metadata come with the status, which is told after the answer.
       .on('status', (status) => resolve({ answer, trailers: status.metadata.getMap() }));
   });
 }
 
-/** Read a stream to its end; return its messages, or reject with its refusal. */
-export async function readStream(client, method, request, headers) {
-  try {
-    return await client[method](request, metadata(headers), untilDeadline()).toArray();
-  } catch (error) {
-    throw refusal(error);
+/** Open a stream and return it, to be read message by message. */
+export function openStream(client, method, request, headers) {
+  return new Stream(client[method](request, metadata(headers), within(STREAM_DEADLINE_MS)));
+}
+
+/** A stream whose messages wait until they are asked for; no wait outlasts its deadline. */
+class Stream {
+  #call;
+  #arrived = [];
+  #wake = () => {};
+
+  constructor(call) {
+    this.#call = call;
+    call.on('data', (message) => this.#arrive({ message }));
+    call.on('error', (error) => this.#arrive({ error: refusal(error) }));
+  }
+
+  /** Return the next message, or reject with what ended the stream. */
+  async next() {
+    while (this.#arrived.length === 0) {
+      await new Promise((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const [{ message, error }] = this.#arrived;
+    // The end stays: it is told again to whoever asks again.
+    if (error) throw error;
+    this.#arrived.shift();
+    return message;
+  }
+
+  /** Return the messages up to the first that is the one. */
+  async until(isTheOne) {
+    const messages = [];
+    do messages.push(await this.next());
+    while (!isTheOne(messages.at(-1)));
+    return messages;
+  }
+
+  /** Leave the stream. */
+  cancel() {
+    this.#call.cancel();
+  }
+
+  #arrive(what) {
+    this.#arrived.push(what);
+    this.#wake();
   }
 }
 
-function untilDeadline() {
-  return { deadline: Date.now() + CALL_DEADLINE_MS };
+/** Return the refusal of a call or the end of a stream. */
+export async function refused(promise) {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  assert.fail('the call was not refused');
+}
+
+function within(milliseconds) {
+  return { deadline: Date.now() + milliseconds };
 }
 
 function metadata(headers) {
-  const result = new Metadata();
+  // A service that is just being started again is waited for.
+  const result = new Metadata({ waitForReady: true });
   for (const [name, value] of Object.entries(headers)) result.set(name, value);
   return result;
 }

@@ -1,4 +1,4 @@
-// The real service: started in a directory of its own on a free port, and gone when the tests end.
+// The real service: started in a directory of its own on free ports, and gone when the tests end.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -6,20 +6,26 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 
-import { Metadata } from '@grpc/grpc-js';
-
-import { connect } from './contract.js';
+import { connect, serving } from './contract.js';
 import { bottradingCommand, serviceEnvironment } from './environment.js';
 
 const READY_DEADLINE_MS = 30_000;
 const STOP_DEADLINE_MS = 30_000;
+const POLL_MS = 20;
 
-/** Start the service and return it once its health is SERVING. */
-export async function startService() {
-  const service = new Service(`127.0.0.1:${await freePort()}`);
+/**
+ * Start the service and return it once it can be used.
+ *
+ * `rest`: with its bridge. `options`: more of the command's. `settings`: variables of its
+ * environment.
+ */
+export async function startService({ rest = false, options = [], settings = {} } = {}) {
+  const [grpc, bridge] = (await freePorts(2)).map((port) => `127.0.0.1:${port}`);
+  const service = new Service(grpc, rest ? bridge : null, options, settings);
   try {
-    await Promise.race([service.ready(), service.endedTooEarly()]);
+    await service.start();
   } catch (error) {
     await service.stop();
     throw error;
@@ -30,68 +36,107 @@ export async function startService() {
 class Service {
   #directory = mkdtempSync(join(tmpdir(), 'bottrading-node-'));
   #log = join(this.#directory, 'serve.log');
+  #arguments;
+  #environment;
   #process;
   #exited;
 
-  constructor(address) {
-    const log = openSync(this.#log, 'w');
-    const options = ['--data-dir', this.#directory, '--grpc', address, '--no-rest', '--seed', '1'];
-    this.#process = spawn(bottradingCommand, ['serve', ...options], {
-      env: serviceEnvironment,
+  constructor(grpc, bridge, options, settings) {
+    const listens = bridge ? ['--grpc', grpc, '--rest', bridge] : ['--grpc', grpc, '--no-rest'];
+    const ownOptions = ['--data-dir', this.#directory, '--seed', '1'];
+    this.#arguments = ['serve', ...ownOptions, ...listens, ...options];
+    this.#environment = { ...serviceEnvironment, ...settings };
+    this.rest = bridge && `http://${bridge}`;
+    this.clients = connect(grpc);
+    this.#cleanUpWhateverHappens();
+  }
+
+  /** Everything it has written to its log. */
+  get log() {
+    return readFileSync(this.#log, 'utf8');
+  }
+
+  /**
+   * Start it, unless it runs, and wait until it can be used.
+   *
+   * Started again it is the same service: its directory and its ports stay.
+   */
+  async start() {
+    if (this.#isRunning) return;
+    const log = openSync(this.#log, 'a');
+    this.#process = spawn(bottradingCommand, this.#arguments, {
+      env: this.#environment,
       stdio: ['ignore', log, log],
     });
     closeSync(log);
     this.#exited = once(this.#process, 'exit');
-    this.clients = connect(address);
-    this.#cleanUpWhateverHappens();
+    await Promise.race([this.#ready(), this.#endedTooEarly()]);
   }
 
-  /** Wait until the service says that it can be used. */
-  ready() {
-    const metadata = new Metadata({ waitForReady: true });
+  /** Let it drain; return its exit status, null when it had to be killed. */
+  async terminate() {
+    const impatience = setTimeout(() => this.#killAll(), STOP_DEADLINE_MS);
+    this.#process.kill('SIGTERM');
+    const [code] = await this.#exited;
+    clearTimeout(impatience);
+    return code;
+  }
+
+  /** End it with SIGKILL, in all of its processes. */
+  async kill() {
+    this.#killAll();
+    await this.#exited;
+  }
+
+  /** Return a token of a person; `options` are more of the command's. */
+  token(subject, ...options) {
+    const command = ['token', subject, '--data-dir', this.#directory, ...options];
+    // Not in the background: on a signal it would write to the directory that is being removed.
+    const run = { env: serviceEnvironment, encoding: 'utf8' };
+    return execFileSync(bottradingCommand, command, run).trim();
+  }
+
+  /** End it for good and leave nothing behind. */
+  async stop() {
+    this.clients.close();
+    if (this.#isRunning) await this.terminate();
+    this.#removeDirectory();
+  }
+
+  get #isRunning() {
+    return this.#process?.exitCode === null && this.#process.signalCode === null;
+  }
+
+  async #ready() {
     const deadline = Date.now() + READY_DEADLINE_MS;
-    return new Promise((resolve, reject) => {
-      const health = this.clients.Health.Watch({ service: '' }, metadata, { deadline });
-      health.on('error', reject);
-      health.on('data', ({ status }) => {
-        if (status !== 'SERVING') return;
-        resolve();
-        health.cancel();
-      });
-    });
+    await serving(this.clients.Health, deadline);
+    while (this.rest && !(await answersOk(`${this.rest}/readyz`))) {
+      if (!this.#isRunning || Date.now() > deadline) throw new Error(`no REST:\n${this.log}`);
+      await pause(POLL_MS);
+    }
   }
 
   /** Reject when the process ends. */
-  async endedTooEarly() {
+  async #endedTooEarly() {
     const [code] = await this.#exited;
-    throw new Error(`the service ended with ${code}:\n${readFileSync(this.#log, 'utf8')}`);
+    throw new Error(`the service ended with ${code}:\n${this.log}`);
   }
 
-  /** Return a token of a person. */
-  token(subject) {
-    const options = ['token', subject, '--data-dir', this.#directory];
-    // Not in the background: on a signal it would write to the directory that is being removed.
-    const run = { env: serviceEnvironment, encoding: 'utf8' };
-    return execFileSync(bottradingCommand, options, run).trim();
-  }
-
-  /** Let the service drain; return its exit status, null when it had to be killed. */
-  async stop() {
-    this.clients.close();
-    this.#process.kill('SIGTERM');
-    const impatience = setTimeout(() => this.#process.kill('SIGKILL'), STOP_DEADLINE_MS);
-    const [code] = await this.#exited;
-    clearTimeout(impatience);
-    this.#removeDirectory();
-    return code;
+  #killAll() {
+    if (!this.#isRunning) return;
+    const children = childrenOf(this.#process.pid);
+    // The front first: it would start the others again.
+    this.#process.kill('SIGKILL');
+    children.forEach(killIfAlive);
   }
 
   #cleanUpWhateverHappens() {
     process.once('exit', () => {
-      this.#process.kill('SIGKILL');
+      this.#killAll();
       this.#removeDirectory();
     });
-    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+    for (const signal of signals) process.once(signal, () => process.exit(1));
   }
 
   #removeDirectory() {
@@ -99,11 +144,41 @@ class Service {
   }
 }
 
-async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  return port;
+function childrenOf(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').match(/\d+/g) ?? [];
+  } catch (error) {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function killIfAlive(pid) {
+  try {
+    process.kill(Number(pid), 'SIGKILL');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
+  }
+}
+
+async function answersOk(url) {
+  try {
+    return (await fetch(url)).ok;
+  } catch {
+    return false;
+  }
+}
+
+/** Return ports of the loopback that nobody uses, all different. */
+async function freePorts(count) {
+  const probes = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(probes.map((probe) => once(probe, 'listening')));
+  const ports = probes.map((probe) => probe.address().port);
+  await Promise.all(
+    probes.map((probe) => {
+      probe.close();
+      return once(probe, 'close');
+    }),
+  );
+  return ports;
 }
