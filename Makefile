@@ -10,7 +10,7 @@ PROTOC = PATH=$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -Iproto -I$(GOOGL
 NODE_CLIENT := tests/clients/node
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-exchange lock proto run test test-clients soak check bench release clean
+.PHONY: help setup setup-dev setup-exchange lock proto run test setup-browser test-clients soak check bench release clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -61,7 +61,11 @@ soak: setup-dev ## Run a million audited steps of the engine, and 500 histories 
 	SOAK_STEPS=$(SOAK_STEPS) $(BIN)/python -m pytest -n 2 tests/engine/test_state_machine.py
 	SOAK_HISTORIES=$(SOAK_HISTORIES) $(BIN)/python -m pytest -n 2 tests/reliability/test_promises.py
 
-test-clients: setup $(NODE_CLIENT)/node_modules/.package-lock.json ## Run the tests that need Node.
+setup-browser: ## Install Chromium for the browser test (Debian, root).
+	command -v "$${CHROMIUM:-chromium}" >/dev/null || \
+		{ apt-get update && apt-get install -y --no-install-recommends chromium; }
+
+test-clients: setup setup-browser $(NODE_CLIENT)/node_modules/.package-lock.json ## Run the tests that need Node.
 	BOTTRADING_COMMAND=$(CURDIR)/$(BIN)/bottrading GOOGLE_PROTOS=$(GOOGLE_PROTOS) \
 		sh -c 'cd $(NODE_CLIENT) && exec node --test'
 

@@ -2,6 +2,9 @@
 
 import { fileURLToPath } from 'node:url';
 
+/** What is told to whoever writes a client. */
+export const readme = fileURLToPath(new URL('../../../../README.md', import.meta.url));
+
 /** The folder of the contract's .proto files. */
 export const contractProtos = fileURLToPath(new URL('../../../../proto', import.meta.url));
 
@@ -14,10 +17,21 @@ export const googleProtos = required('GOOGLE_PROTOS');
 /** The command under test. */
 export const bottradingCommand = required('BOTTRADING_COMMAND');
 
+/** The browser that stands for all browsers. */
+export const chromiumCommand = process.env.CHROMIUM || '/usr/bin/chromium';
+
 /** The environment of the service: no setting of the person who runs the tests reaches it. */
-export const serviceEnvironment = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !name.toUpperCase().startsWith('BOTTRADING_')),
-);
+export const serviceEnvironment = without('BOTTRADING_');
+
+/** Return the environment of a browser that keeps everything it writes in one directory. */
+export function browserEnvironment(directory) {
+  return { ...without('XDG_'), HOME: directory, TMPDIR: directory };
+}
+
+function without(prefix) {
+  const others = ([name]) => !name.toUpperCase().startsWith(prefix);
+  return Object.fromEntries(Object.entries(process.env).filter(others));
+}
 
 function required(name) {
   const value = process.env[name];
