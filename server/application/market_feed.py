@@ -62,6 +62,15 @@ class QuoteBoard:
         """Return the newest quote, fresh or not."""
         return self._quotes.get(symbol)
 
+    def refusal(self, quote: Quote, now: Micros) -> QuoteRefusal | None:
+        """Return why a quote is not to be applied.
+
+        One that was loaded may come again: its source gives the same one after a restart.
+        """
+        newest = self._quotes.get(quote.symbol)
+        comes_again = quote.symbol in self._stored and quote == newest
+        return refusal(quote, None if comes_again else newest, now)
+
     def is_fresh(self, quote: Quote, now: Micros) -> bool:
         """Tell whether a quote of this board can be traded on."""
         return quote.symbol not in self._stored and quote.is_fresh(now, self._staleness_limit)
@@ -131,7 +140,7 @@ class MarketFeed:
             why = (
                 QuoteRefusal.SYMBOL_UNKNOWN
                 if self.instruments.find(quote.symbol) is None
-                else refusal(quote, self.board.get(quote.symbol), now)
+                else self.board.refusal(quote, now)
             )
             outcomes.append(why)
             if why is None:

@@ -160,6 +160,29 @@ def test_quotes_of_an_earlier_run_value_positions_but_are_not_traded_on(
     assert quote.ask == 100 * 10**8
 
 
+def test_a_quote_that_comes_again_after_a_restart_is_traded_on_and_shown_once_only(
+    bench: Bench, data_dir: Path
+) -> None:
+    """A source gives the same quote within its second, and must not be taken for a duplicate."""
+    ada = bench.account("ada")
+    quote = bench.publish("AAPL", "99.00", "100.00", size="10")
+    bench.handle(quote, place(1, ada, quantity="6"))
+    bench.handle(passing=True)
+    bench.parts.close()
+
+    again = Bench(data_dir, bench.clock)
+    rung, *_ = again.handle(quote)
+    order = order_of(again.handle(place(2, ada, quantity="6"))[0])
+    (repeated,) = again.handle(quote)
+    again.parts.close()
+
+    assert rung.kind is Kind.QUOTES_CHANGED
+    assert (order.status, order.filled_quantity) == (
+        order_pb2.ORDER_STATUS_PARTIALLY_FILLED, "4.00000000",
+    )  # fmt: skip
+    assert repeated.kind is Kind.RESPONSE, "nothing has changed"
+
+
 def test_frames_survive_any_way_of_being_cut() -> None:
     frames = [
         pack_call(number, Method.PLACE_ORDER, KEY_ID, "", b"x" * number) for number in (1, 300, 0)
