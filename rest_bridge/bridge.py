@@ -148,7 +148,12 @@ class Bridge:
             refused.metadata = await self._metadata_of_refusal(endpoint, head)
             raise
         if endpoint.route.method.server_streaming:
-            return await self._open(endpoint, request, head)
+            try:
+                return await self._open(endpoint, request, head)
+            except Refusal as refused:
+                if refused.status == 503 and head.is_of_a_browser:
+                    return replies.empty_stream(head.request_id)
+                raise
         answer, metadata = await self._call(endpoint, request, head)
         return replies.success(endpoint.writer.write(answer), metadata, head.request_id)
 
@@ -161,10 +166,7 @@ class Bridge:
             raise _refused(endpoint.route, error) from None
 
     async def _open(self, endpoint: Endpoint, request: bytes, head: RequestHead) -> EventStream:
-        wanted = StreamRequest(
-            route=endpoint.route, body=request, metadata=head.metadata(),
-            reconnects=head.last_event_id is not None,
-        )  # fmt: skip
+        wanted = StreamRequest(route=endpoint.route, body=request, metadata=head.metadata())
         try:
             return await self._streams.open(wanted)
         except grpc.aio.AioRpcError as error:

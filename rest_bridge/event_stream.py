@@ -8,15 +8,13 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from starlette.types import Receive, Send
 
+from rest_bridge import replies
 from rest_bridge.errors import RawMetadata, Refusal
 from rest_bridge.headers import Metadata
 from rest_bridge.routes import Route
 from rest_bridge.settings import Settings
 from rest_bridge.transcoding import EventWriter
 from rest_bridge.upstream import Upstream, UpstreamStream
-
-RETRY_MS = 1_000
-"""After how long a browser connects again."""
 
 RESUMED_AFTER = "after_sequence"
 _FIRST = "subscribed"
@@ -25,12 +23,11 @@ _RESUME_PAUSE_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamRequest:
-    """What a client asked to follow; `reconnects` when it has followed it before."""
+    """What a client asked to follow."""
 
     route: Route
     body: bytes
     metadata: Metadata
-    reconnects: bool
 
     @property
     def is_resumable(self) -> bool:
@@ -58,15 +55,11 @@ class EventStreams:
         self._ending.set()
 
     async def open(self, request: StreamRequest) -> "EventStream":
-        """Open a stream upstream; raises grpc.aio.AioRpcError or Refusal when it is refused.
-
-        A browser that connects again would give up for good at a refusal, so a server that is
-        away is waited for then.
-        """
+        """Open a stream upstream; raises grpc.aio.AioRpcError or Refusal when it is refused."""
         if self._ending.is_set():
             raise Refusal(503, "UNAVAILABLE", "The bridge is stopping; open the stream again.")
         stream = EventStream(self._upstream, request, self._ending, self._resume_seconds)
-        await stream.open(seconds=self._resume_seconds if request.reconnects else 0)
+        await stream.open(seconds=0)
         return stream
 
 
@@ -130,7 +123,7 @@ class EventStream:
         await send({"type": "http.response.body"})
 
     async def _pump(self, send: Send) -> None:
-        await _write(send, b"retry: %d\n\n" % RETRY_MS)
+        await _write(send, replies.COME_AGAIN)
         resumed = False
         while True:
             try:

@@ -25,6 +25,13 @@ class RequestHead:
     content_length: int = 0
     has_body: bool = False
 
+    @property
+    def is_of_a_browser(self) -> bool:
+        """Tell whether an EventSource asks: it sends a ticket, or what it has followed before."""
+        return self.last_event_id is not None or any(
+            key == _TICKET_KEY for key, _ in self.credentials
+        )
+
     def metadata(self) -> Metadata:
         if self.request_id is None:
             return tuple(self.credentials)

@@ -1,6 +1,6 @@
 """HTTP answers, successes and refusals alike, with the headers that every one of them carries."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import orjson
@@ -68,6 +68,15 @@ def refusal(refused: Refusal, request_id: str | None) -> Reply:
         "request_id": told_id,
     }
     return _json_reply(refused.status, headers, orjson.dumps(body))
+
+
+COME_AGAIN = b"retry: 1000\n\n"
+"""What a stream begins with: after how many milliseconds a browser connects again."""
+
+
+def empty_stream(request_id: str | None) -> Reply:
+    """Reply with a stream that ends at once: a browser takes any refusal for final."""
+    return replace(stream_head((), request_id), body=COME_AGAIN)
 
 
 def stream_head(metadata: RawMetadata, request_id: str | None) -> Reply:

@@ -242,16 +242,32 @@ def test_a_stream_that_is_refused_is_a_refusal_in_json(
     assert ("www-authenticate" in answer.headers) is (status == 401)
 
 
-def test_a_browser_that_connects_again_waits_for_a_server_that_is_away(
-    bridge: RunningBridge, server: ServerDouble
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/order-updates", {**BOT_KEY, "Last-Event-ID": "7"}),
+        ("/order-updates?ticket=t", {}),
+        ("/quote-updates?symbols=A&ticket=t", {}),
+    ],
+)
+def test_a_browser_is_let_come_again_while_the_server_is_away(
+    bridge: RunningBridge, server: ServerDouble, path: str, headers: dict[str, str]
 ) -> None:
     """It would take a refusal for final and never come back."""
-    server.scripts = [[UNAVAILABLE], [UNAVAILABLE], [OPEN, SUBSCRIBED]]
-    with events(bridge, **{"Last-Event-ID": "7"}) as (answer, stream):
-        told = list(stream)
+    server.scripts = [[UNAVAILABLE]]
+    answer = httpx.get(bridge.url + PREFIX + path, headers=headers, verify=False)
 
-    assert (answer.status_code, told[1]["event"]) == (200, "subscribed")
-    assert len(server.calls) == 3
+    assert (answer.status_code, answer.text) == (200, "retry: 1000\n\n")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+def test_a_browser_is_refused_what_it_may_not_have(
+    bridge: RunningBridge, server: ServerDouble
+) -> None:
+    server.scripts = [[Failure(grpc.StatusCode.UNAUTHENTICATED, "BOT_KEY_INVALID")]]
+    url = f"{bridge.url}{PREFIX}/order-updates?ticket=t"
+
+    assert httpx.get(url, verify=False).status_code == 401
 
 
 def test_a_message_that_only_a_newer_bridge_knows_is_left_out(
