@@ -145,6 +145,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._answering.disconnected = True
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        super().shutdown()
+        self.loop.call_later(self._settings.untaken_answer_seconds, self._end_deaf)
+
     def data_received(self, data: bytes) -> None:
         self._request_bytes += len(data)
         super().data_received(data)
@@ -203,6 +207,11 @@ class BoundedProtocol(HttpToolsProtocol):
             limit = self._settings.request_deadline_seconds
             message = f"The request did not arrive within {limit:g} seconds."
             self._refuse(Refusal(408, "MALFORMED_REQUEST", message))
+
+    def _end_deaf(self) -> None:
+        """End a connection whose client takes nothing: it must not hold up the bridge's end."""
+        if self.flow.write_paused:
+            self.transport.abort()
 
     def _head_too_large(self) -> Refusal:
         limit = self._settings.head_bytes_max

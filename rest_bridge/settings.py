@@ -41,4 +41,5 @@ class Settings(BaseSettings):
     linger_seconds: float = Field(default=5.0, gt=0)
     keep_alive_seconds: int = Field(default=60, ge=1)
     unread_answer_seconds: float = Field(default=30.0, gt=0)
+    untaken_answer_seconds: float = Field(default=1.0, gt=0)
     drain_seconds: float = Field(default=10.0, gt=0)

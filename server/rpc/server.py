@@ -1,5 +1,6 @@
 """The gRPC server: its limits, its interceptors in their order, and its health."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,8 @@ CONNECTION_AGE_MS_MAX = 60 * 60_000
 CONNECTION_AGE_GRACE_MS = 30_000
 KEEPALIVE_INTERVAL_MS = 60_000
 KEEPALIVE_TIMEOUT_MS = 20_000
+FINISHED_LOOK_SECONDS = 0.02
+UNTAKEN_ANSWER_SECONDS = 1.0
 
 OPTIONS: Sequence[tuple[str, int]] = (
     # Two servers on one port must be an error, not a lottery.
@@ -85,6 +88,7 @@ class RpcServer:
     """The server of the contract, with health and, if wanted, reflection."""
 
     def __init__(self, links: Links, *, with_reflection: bool) -> None:
+        self._in_flight = links.in_flight
         chain = Chain(contract_methods(), links.ordered(), _served_by_parsing)
         self._server = grpc.aio.server(
             interceptors=[chain],
@@ -114,8 +118,16 @@ class RpcServer:
         await self._health.set("", status.SERVING if ready else status.NOT_SERVING)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Refuse new calls, let those in flight finish, then end the rest."""
-        await self._server.stop(grace_seconds)
+        """Refuse new calls, let those in flight finish, then end the rest.
+
+        Once they have finished, callers who do not take their answers hold up nothing.
+        """
+        stopping = asyncio.ensure_future(self._server.stop(grace_seconds))
+        while self._in_flight.count and not stopping.done():  # noqa: ASYNC110 — cheaper for calls
+            await asyncio.sleep(FINISHED_LOOK_SECONDS)
+        await asyncio.wait({stopping}, timeout=UNTAKEN_ANSWER_SECONDS)
+        await self._server.stop(0)
+        await stopping
 
 
 def forward(engine: Engine) -> dict[str, Handler]:

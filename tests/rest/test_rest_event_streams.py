@@ -1,6 +1,8 @@
 """Streams as Server-Sent Events: their frames, where they resume, and how they end."""
 
 import json
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -303,6 +305,26 @@ def test_a_bridge_that_stops_ends_its_streams(
         assert list(stream) == []
 
     assert server.left.wait(WAIT_SECONDS)
+
+
+def test_a_client_that_takes_nothing_does_not_hold_up_the_end(
+    house: House, target: str, server: ServerDouble
+) -> None:
+    bridge = house.bridge(target=target, drain_seconds=60, untaken_answer_seconds=0.1)
+    large = update(8)
+    large.order_update.order.client_order_id = "x" * 100_000
+    server.scripts = [[OPEN, *[large] * 100, HOLD]]
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", bridge.port))
+        request = f"GET {PREFIX}/order-updates HTTP/1.1\r\nHost: b\r\nX-Bot-Key: k\r\n\r\n"
+        deaf.sendall(request.encode())
+        assert deaf.recv(1) == b"H"
+        begun = time.monotonic()
+        bridge.close()
+
+    assert not server.arrived.is_set(), "all was taken"
+    assert time.monotonic() - begun < WAIT_SECONDS
 
 
 def test_more_streams_than_a_connection_carries_have_connections_of_their_own(

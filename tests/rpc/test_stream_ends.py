@@ -1,5 +1,6 @@
 """Ends of streams that their readers did not ask for, and the places that streams take."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
@@ -7,6 +8,7 @@ import pytest
 
 from server.bootstrap.front import stream_watch
 from tests.support.streams import (
+    READ_SECONDS_MAX,
     Stream,
     narrow_channel,
     order_updates,
@@ -135,6 +137,20 @@ async def _read_to_the_end(stream: Stream) -> tuple[list[int], grpc.aio.AioRpcEr
             sequences.append((await stream.read()).sequence)
     except grpc.aio.AioRpcError as error:
         return sequences, error
+
+
+async def test_a_reader_that_takes_nothing_does_not_hold_up_the_servers_end(
+    quoted: Venue, narrow: Bot
+) -> None:
+    for _ in range(10):
+        await narrow.place(quantity="1")
+    await order_updates(narrow, after_sequence=0)
+    (stream,) = quoted.base.streams
+    await until(lambda: stream.blocked_since is not None)
+    quoted.base.streams.drain()
+
+    async with asyncio.timeout(READ_SECONDS_MAX):
+        await quoted.front.server.stop(grace_seconds=60)
 
 
 async def test_a_blocked_reader_holds_up_nobody_else(quoted: Venue, narrow: Bot) -> None:

@@ -19,7 +19,7 @@ class InFlight:
 
     def __init__(self, limit: int = CALLS_IN_FLIGHT_MAX) -> None:
         self._limit = limit
-        self._count = 0
+        self.count = 0
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
         """Return a handler that refuses calls above the limit; streams have places of their own."""
@@ -27,12 +27,12 @@ class InFlight:
             return proceed
 
         async def handle(call: Call) -> bytes:
-            if self._count >= self._limit:
+            if self.count >= self._limit:
                 raise Refused(BUSY)
-            self._count += 1
+            self.count += 1
             try:
                 return await proceed(call)
             finally:
-                self._count -= 1
+                self.count -= 1
 
         return handle
