@@ -145,11 +145,11 @@ class Bridge:
         try:
             request = endpoint.reader.read(path_values, query, body)
         except Refusal as refused:
-            refused.metadata = await self._metadata_of_refusal(endpoint, head)
+            refused.metadata = await self._metadata_of_refusal(endpoint, head, receive)
             raise
         if endpoint.route.method.server_streaming:
             try:
-                return await self._open(endpoint, request, head)
+                return await self._open(endpoint, request, head, receive)
             except Refusal as refused:
                 if refused.status == 503 and head.is_of_a_browser:
                     return replies.empty_stream(head.request_id)
@@ -165,14 +165,18 @@ class Bridge:
         except grpc.aio.AioRpcError as error:
             raise _refused(endpoint.route, error) from None
 
-    async def _open(self, endpoint: Endpoint, request: bytes, head: RequestHead) -> EventStream:
+    async def _open(
+        self, endpoint: Endpoint, request: bytes, head: RequestHead, receive: Receive
+    ) -> EventStream:
         wanted = StreamRequest(route=endpoint.route, body=request, metadata=head.metadata())
         try:
-            return await self._streams.open(wanted)
+            return await self._streams.open(wanted, receive)
         except grpc.aio.AioRpcError as error:
             raise _refused(endpoint.route, error) from None
 
-    async def _metadata_of_refusal(self, endpoint: Endpoint, head: RequestHead) -> RawMetadata:
+    async def _metadata_of_refusal(
+        self, endpoint: Endpoint, head: RequestHead, receive: Receive
+    ) -> RawMetadata:
         """Let the server refuse too, and return what it says about the caller's rates.
 
         Credential and rate come before the fields: a stranger must not be told about fields, and
@@ -180,7 +184,7 @@ class Bridge:
         """
         try:
             if endpoint.route.method.server_streaming:
-                (await self._open(endpoint, _NO_MESSAGE, head)).close()
+                (await self._open(endpoint, _NO_MESSAGE, head, receive)).close()
             else:
                 await self._call(endpoint, _NO_MESSAGE, head)
         except Refusal as theirs:

@@ -1,24 +1,28 @@
 """Server-Sent Events: streams of the contract, followed upstream and written to HTTP clients."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import grpc.aio
-from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from starlette.types import Receive, Send
 
 from rest_bridge import replies
 from rest_bridge.errors import RawMetadata, Refusal
-from rest_bridge.headers import Metadata
+from rest_bridge.headers import TICKET_KEY, Metadata
+from rest_bridge.limits import ClientDisconnected
 from rest_bridge.routes import Route
 from rest_bridge.settings import Settings
 from rest_bridge.transcoding import EventWriter
 from rest_bridge.upstream import Upstream, UpstreamStream
 
 RESUMED_AFTER = "after_sequence"
+_SNAPSHOT_WANTED = "include_snapshot"
 _FIRST = "subscribed"
-_RESUME_PAUSE_SECONDS = 0.1
+_SNAPSHOT = "snapshot_order"
+_PAUSE_SECONDS = 0.1
+_PAUSE_SECONDS_MAX = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +37,23 @@ class StreamRequest:
     def is_resumable(self) -> bool:
         return RESUMED_AFTER in self.route.method.input_type.fields_by_name
 
-    def after(self, sequence: int | None) -> bytes:
-        """Return the request for what follows a sequence."""
+    def resumed(self, sequence: int | None, *, has_snapshot: bool) -> bytes:
+        """Return the request for what follows a sequence, without what the client has already."""
         if sequence is None or not self.is_resumable:
             return self.body
-        message: Message = GetMessageClass(self.route.method.input_type).FromString(self.body)
+        message: Any = GetMessageClass(self.route.method.input_type).FromString(self.body)
         setattr(message, RESUMED_AFTER, sequence)
-        return message.SerializeToString()
+        if has_snapshot:
+            message.ClearField(_SNAPSHOT_WANTED)
+        return bytes(message.SerializeToString())
+
+    def renewed(self, metadata: RawMetadata) -> "StreamRequest":
+        """Return the request with the ticket that the server gave in place of the caller's."""
+        ticket = next((str(value) for key, value in metadata if key == TICKET_KEY), None)
+        if ticket is None:
+            return self
+        kept = tuple(pair for pair in self.metadata if pair[0] != TICKET_KEY)
+        return replace(self, metadata=(*kept, (TICKET_KEY, ticket)))
 
 
 class EventStreams:
@@ -54,13 +68,27 @@ class EventStreams:
         """End all streams, and open no more: their clients connect again, elsewhere or later."""
         self._ending.set()
 
-    async def open(self, request: StreamRequest) -> "EventStream":
-        """Open a stream upstream; raises grpc.aio.AioRpcError or Refusal when it is refused."""
-        if self._ending.is_set():
-            raise Refusal(503, "UNAVAILABLE", "The bridge is stopping; open the stream again.")
+    async def open(self, request: StreamRequest, receive: Receive) -> "EventStream":
+        """Open a stream upstream, for as long as its client waits.
+
+        Raises grpc.aio.AioRpcError or Refusal when it is refused, ClientDisconnected.
+        """
         stream = EventStream(self._upstream, request, self._ending, self._resume_seconds)
-        await stream.open(seconds=0)
-        return stream
+        opening = asyncio.ensure_future(stream.open(seconds=0))
+        left = asyncio.ensure_future(_client_left(receive))
+        ending = asyncio.ensure_future(self._ending.wait())
+        try:
+            await asyncio.wait([opening, left, ending], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (opening, left, ending):
+                task.cancel()
+            await asyncio.wait([opening, left, ending])
+        if not opening.cancelled():
+            opening.result()
+            return stream
+        if left.cancelled():
+            raise Refusal(503, "UNAVAILABLE", "The bridge is stopping; open the stream again.")
+        raise ClientDisconnected
 
 
 class EventStream:
@@ -77,6 +105,7 @@ class EventStream:
         self._writer = EventWriter(request.route)
         self._stream: UpstreamStream | None = None
         self._sequence: int | None = None
+        self._in_snapshot = self._has_snapshot = False
 
     @property
     def metadata(self) -> RawMetadata:
@@ -88,17 +117,18 @@ class EventStream:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         while True:
-            body = self._request.after(self._sequence)
+            body = self._request.resumed(self._sequence, has_snapshot=self._has_snapshot)
             try:
                 self._stream = await self._upstream.stream(
                     self._request.route.rpc, body, self._request.metadata
                 )
             except grpc.aio.AioRpcError as error:
-                if not _may_come_back(error) or loop.time() >= deadline:
+                if error.code() not in _PASSING or loop.time() >= deadline:
                     raise
             else:
+                self._request = self._request.renewed(self._stream.metadata)
                 return
-            await asyncio.sleep(_RESUME_PAUSE_SECONDS)
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     def close(self) -> None:
         """End the stream upstream."""
@@ -124,36 +154,42 @@ class EventStream:
 
     async def _pump(self, send: Send) -> None:
         await _write(send, replies.COME_AGAIN)
-        resumed = False
+        pause = _PAUSE_SECONDS
         while True:
+            count = 0
             try:
-                await self._copy(send, resumed=resumed)
+                assert self._stream is not None, "the stream is open"
+                while (message := await self._stream.read()) is not None:
+                    count += 1
+                    await self._copy(message, send)
                 return
             except grpc.aio.AioRpcError as error:
-                if not _may_come_back(error):
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     return
             self.close()
+            # One that opens and ends at once must not be opened without end.
+            pause = _PAUSE_SECONDS if count else min(2 * pause, _PAUSE_SECONDS_MAX)
+            await asyncio.sleep(pause)
             try:
                 await self.open(seconds=self._resume_seconds)
             except (grpc.aio.AioRpcError, Refusal):
                 return
-            resumed = True
 
-    async def _copy(self, send: Send, *, resumed: bool) -> None:
-        assert self._stream is not None, "the stream is open"
-        while (message := await self._stream.read()) is not None:
-            event = self._writer.write(message)
-            if event is None:
-                continue
-            self._sequence = event.sequence
-            # To the client the stream has never ended, so it does not begin either.
-            if not (resumed and event.name == _FIRST):
-                await _write(send, event.frame)
+    async def _copy(self, message: bytes, send: Send) -> None:
+        event = self._writer.write(message)
+        if event is None:
+            return
+        # To the client the stream has never ended, so it does not begin twice either.
+        repeated = event.name == _FIRST and self._sequence is not None
+        self._sequence = event.sequence
+        self._has_snapshot |= self._in_snapshot and event.name != _SNAPSHOT
+        self._in_snapshot = event.name == _SNAPSHOT
+        if not repeated:
+            await _write(send, event.frame)
 
 
-def _may_come_back(error: grpc.aio.AioRpcError) -> bool:
-    """Tell whether a stream was ended by the connection or the server, not by a refusal."""
-    return error.code() is grpc.StatusCode.UNAVAILABLE
+_PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+"""How a stream is refused that may be opened a little later."""
 
 
 async def _client_left(receive: Receive) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote_to_bytes
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 _CREDENTIAL_KEYS = {b"x-bot-key": "x-bot-key", b"authorization": "authorization"}
-_TICKET_KEY = "x-stream-ticket"
+TICKET_KEY = "x-stream-ticket"
 _LEGAL_CREDENTIAL = re.compile(rb"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _LEGAL_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
@@ -29,7 +29,7 @@ class RequestHead:
     def is_of_a_browser(self) -> bool:
         """Tell whether an EventSource asks: it sends a ticket, or what it has followed before."""
         return self.last_event_id is not None or any(
-            key == _TICKET_KEY for key, _ in self.credentials
+            key == TICKET_KEY for key, _ in self.credentials
         )
 
     def metadata(self) -> Metadata:
@@ -66,7 +66,7 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
             head.has_body = head.has_body or head.content_length > 0
         elif name == b"transfer-encoding":
             head.has_body = True
-        elif name == b"last-event-id":
+        elif name == b"last-event-id" and value:
             head.last_event_id = value.decode("latin-1")
         elif (
             name == b"x-request-id"
@@ -89,7 +89,7 @@ def take_ticket(query: bytes, head: RequestHead) -> bytes:
     for pair in query.split(b"&"):
         name, _, value = pair.partition(b"=")
         if name == b"ticket":
-            head.add_credential(_TICKET_KEY, unquote_to_bytes(value))
+            head.add_credential(TICKET_KEY, unquote_to_bytes(value))
         else:
             rest.append(pair)
     return b"&".join(rest)

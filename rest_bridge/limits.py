@@ -143,6 +143,7 @@ class BoundedProtocol(HttpToolsProtocol):
         # Of pipelined requests uvicorn tells the newest only, not the one that is being answered.
         if self._answering is not None:
             self._answering.disconnected = True
+            self._answering.message_event.set()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:

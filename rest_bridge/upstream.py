@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -27,6 +27,7 @@ class Upstream:
         self._lanes: list[_Lane] = []
         self._turns: Iterator[_Lane] = iter(())
         self._stream_lanes: list[_StreamLane] = []
+        self._closing: set[asyncio.Future[None]] = set()
         self._health_channel: grpc.aio.Channel
 
     async def open(self) -> None:
@@ -82,9 +83,18 @@ class Upstream:
         for lane in self._stream_lanes:
             if lane.open < self._settings.upstream_calls_per_channel_max:
                 return lane
-        lane = _StreamLane(self._channel())
+        # A window that grows would take in more than the client reads.
+        lane = _StreamLane(self._channel(("grpc.http2.bdp_probe", 0)), self._drop_idle)
         self._stream_lanes.append(lane)
         return lane
+
+    def _drop_idle(self, lane: "_StreamLane") -> None:
+        """Close a channel that carries no stream any more, unless it is the only one."""
+        if len(self._stream_lanes) > 1 and lane in self._stream_lanes:
+            self._stream_lanes.remove(lane)
+            closing = asyncio.ensure_future(lane.channel.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def is_serving(self) -> bool:
         stub = health_pb2_grpc.HealthStub(self._health_channel)
@@ -96,8 +106,9 @@ class Upstream:
             return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
-    def _channel(self) -> grpc.aio.Channel:
+    def _channel(self, *more: tuple[str, int]) -> grpc.aio.Channel:
         options = [
+            *more,
             # Channels to one target would otherwise share one connection and its stream limit.
             ("grpc.use_local_subchannel_pool", 1),
             ("grpc.initial_reconnect_backoff_ms", 100),
@@ -145,10 +156,17 @@ class _Lane:
 
 @dataclass(slots=True)
 class _StreamLane:
-    """A channel for streams, and how many it carries."""
+    """A channel for streams, how many it carries, and what to do when that is none."""
 
     channel: grpc.aio.Channel
+    on_idle: Callable[["_StreamLane"], None]
     open: int = 0
+
+    def release(self) -> None:
+        """Give a place back."""
+        self.open -= 1
+        if not self.open:
+            self.on_idle(self)
 
 
 class UpstreamStream:
@@ -180,9 +198,9 @@ class UpstreamStream:
     def close(self) -> None:
         """End the stream."""
         if self._lane is not None:
-            self._lane.open -= 1
-            self._lane = None
+            lane, self._lane = self._lane, None
             self._call.cancel()
+            lane.release()
 
 
 def _bytes_of(path: Path | None) -> bytes | None:

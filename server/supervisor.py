@@ -145,7 +145,12 @@ class Supervisor:
     def _begin(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("A part of the service ended.", exc_info=task.exception())
 
     def _on_ready(self) -> None:
         self._base.keyring.forget_all()

@@ -1,5 +1,6 @@
 """The front process, put together around an engine."""
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,11 +17,11 @@ from server.application.quote_updates import QuoteUpdates
 from server.application.rate_limits import MemoryRateLimits, UsageMeter
 from server.bootstrap import venue
 from server.config import Settings, jwt_secret, ticket_secret
-from server.domain.values import SECOND
 from server.engine.client import Doorbells, Engine
 from server.rpc.account_view import AccountView
 from server.rpc.bot_trading import BotTrading
-from server.rpc.interceptors.authentication import Authentication
+from server.rpc.call import Call
+from server.rpc.interceptors.authentication import TICKET_HEADER, Authentication
 from server.rpc.interceptors.errors import ErrorTranslation
 from server.rpc.interceptors.in_flight import InFlight
 from server.rpc.interceptors.observability import CallJournal, Observability, answer_headers
@@ -30,11 +31,12 @@ from server.rpc.interceptors.streams import OpenStreams
 from server.rpc.key_management import KeyManagement
 from server.rpc.keyring import Keyring
 from server.rpc.market_data import MarketData
+from server.rpc.open_stream import Headers
 from server.rpc.reading import LogReads, Reading
 from server.rpc.server import Links, RpcServer, forward
-from server.rpc.stream_watch import StreamWatch
+from server.rpc.stream_watch import TICK_SECONDS, StreamWatch
 from server.rpc.streams import OrderUpdateStream, QuoteStream
-from server.rpc.tickets import Tickets
+from server.rpc.tickets import RESUMING_LIFETIME, Tickets
 from server.rpc.tokens import TokenVerifier, jwks_verifier, secret_verifier
 from server.storage.database import FOLLOWERS_MAX, GUARDS_MAX, READERS_MAX, open_readers
 from server.storage.queries import History, SqlReads
@@ -58,6 +60,7 @@ class FrontBase:
 
     keyring: Keyring
     board: QuoteBoard
+    tickets: Tickets
     streams: OpenStreams
     order_updates: OrderUpdates
     quote_updates: QuoteUpdates
@@ -86,9 +89,7 @@ def history(settings: Settings) -> History:
         reads.close()
 
 
-def build_base(
-    settings: Settings, *, wall_clock: Clock = system_clock, monotonic: Clock = monotonic_clock
-) -> FrontBase:
+def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> FrontBase:
     """Put together what an engine's client needs."""
     told_clock = ToldClock()
     clock = told_clock if settings.market == "replay" else wall_clock
@@ -104,12 +105,12 @@ def build_base(
     logs = LogReads(reads, following=Reading(follower), paging=Reading(executor))
     order_updates = OrderUpdates(logs, stream_messages.log_entry)
     quote_updates = QuoteUpdates(board, clock, stream_messages.quote)
+    tickets = Tickets(ticket_secret(settings), wall_clock)
     streams = OpenStreams(
         per_account=settings.streams_per_account,
         in_all=settings.streams_max,
-        blocked_max=round(settings.stream_blocked_seconds * SECOND),
-        monotonic=monotonic,
-        headers=partial(answer_headers, clock=wall_clock),
+        looks_max=math.ceil(settings.stream_blocked_seconds / TICK_SECONDS),
+        headers=partial(_stream_headers, tickets, wall_clock),
     )
 
     def end_key(bot_key_id: str) -> None:
@@ -119,6 +120,7 @@ def build_base(
     return FrontBase(
         keyring=keyring,
         board=board,
+        tickets=tickets,
         streams=streams,
         order_updates=order_updates,
         quote_updates=quote_updates,
@@ -156,7 +158,6 @@ def build(
         monotonic=monotonic,
     )
     enforce = settings.quotas == "enforced"
-    tickets = Tickets(ticket_secret(settings), wall_clock)
     reading = Reading(base.executor)
     queries = Queries(reads=base.reads, board=base.board, instruments=instruments, clock=clock)
     show_account = AccountView(settings.market.upper(), base.meter, wall_clock)
@@ -164,7 +165,7 @@ def build(
         "BotTrading": BotTrading(
             queries=queries, reading=reading, instruments=instruments, meter=base.meter,
             limits=limits, clock=wall_clock, show_account=show_account, enforce_quotas=enforce,
-            streams=base.streams, tickets=tickets, stream_order_updates=OrderUpdateStream(
+            streams=base.streams, tickets=base.tickets, stream_order_updates=OrderUpdateStream(
                 updates=base.order_updates, reads=base.reads, reading=reading,
                 instruments=instruments, clock=clock,
             ),
@@ -182,7 +183,7 @@ def build(
         observability=Observability(journal=journal, clock=wall_clock, new_id=chance.new_id),
         errors=ErrorTranslation(chance),
         authentication=Authentication(
-            keyring=base.keyring, tickets=tickets, verifier=_verifier(settings), engine=engine,
+            keyring=base.keyring, tickets=base.tickets, verifier=_verifier(settings), engine=engine,
             executor=base.guard,
         ),
         in_flight=InFlight(),
@@ -194,6 +195,16 @@ def build(
     )  # fmt: skip
     server = RpcServer(links, with_reflection=settings.reflection)
     return Front(server, base.meter, limits, journal, registry)
+
+
+def _stream_headers(tickets: Tickets, clock: Clock, call: Call) -> Headers:
+    """Return what an open stream is told at once; a ticket may have ended when it is resumed."""
+    headers = answer_headers(call, clock)
+    bot_key_id = call.caller.bot_key_id
+    if bot_key_id is None or not call.caller.by_ticket:
+        return headers
+    ticket, _ = tickets.issue(bot_key_id, RESUMING_LIFETIME)
+    return (*headers, (TICKET_HEADER, ticket))
 
 
 def stream_watch(base: FrontBase) -> StreamWatch:

@@ -16,7 +16,7 @@ from server.rpc.open_stream import OpenStream
 class Principal:
     """Who makes a call: a bot by its key, or a person by their token.
 
-    `account_id` is the key's account, or the person's first.
+    `account_id` is the key's account, or the person's first. A ticket stands for its key.
     """
 
     account_id: str
@@ -24,6 +24,7 @@ class Principal:
     plan: Plan
     bot_key_id: str | None = None
     scopes: tuple[Scope, ...] = ()
+    by_ticket: bool = False
 
 
 @dataclass(frozen=True, slots=True)

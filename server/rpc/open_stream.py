@@ -3,11 +3,9 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 
-from grpc.aio import ServicerContext
+from grpc.aio import InternalError, ServicerContext
 
-from server.application.ports import Clock
 from server.domain.errors import Refusal
-from server.domain.values import Micros
 
 Headers = Sequence[tuple[str, str]]
 
@@ -22,28 +20,28 @@ class StreamEnded(Exception):
 
 
 class OpenStream:
-    """Sends messages; knows since when one waits for its reader, and what was sent last.
+    """Sends messages; knows whether one waits for its reader, and what was sent last.
 
     What sends runs in a task of its own, by `run`: awaited through all links of a call, each
     message would pay for all of them again.
     """
 
     __slots__ = (
-        "_context", "_headers", "_monotonic", "_task", "account_id", "blocked_since",
-        "bot_key_id", "ending", "last_sequence",
+        "_context", "_headers", "_looks", "_seen", "_sent", "_task", "account_id",
+        "bot_key_id", "ending", "is_sending", "last_sequence",
     )  # fmt: skip
 
     def __init__(
         self, context: ServicerContext[bytes, bytes], *, account_id: str, bot_key_id: str | None,
-        headers: Callable[[], Headers], monotonic: Clock,
+        headers: Callable[[], Headers],
     ) -> None:  # fmt: skip
         self._context = context
         self._headers = headers
-        self._monotonic = monotonic
         self._task: asyncio.Task[None] | None = None
         self.account_id = account_id
         self.bot_key_id = bot_key_id
-        self.blocked_since: Micros | None = None
+        self.is_sending = False
+        self._sent = self._seen = self._looks = 0
         self.last_sequence: int | None = None
         self.ending: Refusal | None = None
 
@@ -62,6 +60,9 @@ class OpenStream:
             if self.ending is None:
                 raise
             raise StreamEnded(self.ending, self.last_sequence) from None
+        except InternalError:
+            # What gRPC says of a message that is on its way when the caller leaves.
+            raise asyncio.CancelledError from None
 
     async def send(self, message: bytes, sequence: int | None = None) -> None:
         """Send a message; waits while the reader is slow.
@@ -71,9 +72,17 @@ class OpenStream:
         """
         if sequence is not None:
             self.last_sequence = sequence
-        self.blocked_since = self._monotonic()
+        self.is_sending = True
         await self._context.write(message)
-        self.blocked_since = None
+        self.is_sending = False
+        self._sent += 1
+
+    def look(self) -> int:
+        """Return how many looks in a row have found the reader taking nothing."""
+        stands = self.is_sending and self._seen == self._sent
+        self._looks = self._looks + 1 if stands else 0
+        self._seen = self._sent
+        return self._looks
 
     def end(self, why: Refusal) -> None:
         """End the stream; it is told the first reason only."""

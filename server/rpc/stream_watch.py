@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from server.application.order_updates import OrderUpdates
-from server.application.ports import Reads, StorageUnavailable
+from server.application.ports import Reads
 from server.rpc.interceptors.streams import OpenStreams
 from server.rpc.reading import Reading
 
@@ -51,7 +51,7 @@ class StreamWatch:
         self._doubts_keys = False
         try:
             revoked = await self._read(self._reads.revoked_keys, list(self._streams.keys()))
-        except StorageUnavailable:
+        except Exception:
             log.exception("Keys of streams cannot be looked up; trying again.")
             self._doubts_keys = True
             return

@@ -6,6 +6,9 @@ from server.application.ports import Clock
 from server.domain.values import SECOND, Micros
 
 LIFETIME: Micros = 600 * SECOND
+RESUMING_LIFETIME: Micros = 7_200 * SECOND
+"""Of the ticket that an open stream is given to resume with: longer than a connection's age."""
+
 AUDIENCE = "bottrading-streams"
 ALGORITHM = "HS256"
 TICKET_LENGTH_MAX = 1_000
@@ -18,9 +21,9 @@ class Tickets:
         self._secret = secret
         self._clock = clock
 
-    def issue(self, bot_key_id: str) -> tuple[str, Micros]:
-        """Return a ticket for the streams of a bot key, and when it ends: in 10 minutes."""
-        expires_at = (self._clock() + LIFETIME) // SECOND
+    def issue(self, bot_key_id: str, lifetime: Micros = LIFETIME) -> tuple[str, Micros]:
+        """Return a ticket for the streams of a bot key, and when it ends."""
+        expires_at = (self._clock() + lifetime) // SECOND
         claims = {"sub": bot_key_id, "aud": AUDIENCE, "exp": expires_at}
         return jwt.encode(claims, self._secret, ALGORITHM), expires_at * SECOND
 

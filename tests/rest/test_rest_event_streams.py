@@ -151,6 +151,7 @@ def test_a_client_that_leaves_ends_its_stream(bridge: RunningBridge, server: Ser
         ("?after_sequence=3", "12", 12),
         ("", "12", 12),
         ("?symbols=A&after_sequence=3&after_sequence=4", "0", 0),
+        ("?after_sequence=3", "", 3),
     ],
 )
 def test_the_last_event_id_wins_over_the_query(

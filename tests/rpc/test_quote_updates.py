@@ -43,7 +43,7 @@ async def test_a_slow_reader_gets_the_newest_of_each_symbol_and_never_a_backlog(
             await venue.publish("AAPL", str(price), str(price))
             await venue.publish("MSFT", str(price), str(price))
         (open_stream,) = venue.base.streams
-        assert open_stream.blocked_since is not None
+        assert open_stream.is_sending
         seen = [(await stream.read()).quote]
         while {it.symbol for it in seen if it.ask == "299.00000000"} != {"AAPL", "MSFT"}:
             seen.append((await stream.read()).quote)

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 
+from server.application.ports import StorageBroken
 from server.bootstrap.front import stream_watch
+from server.rpc.stream_watch import TICK_SECONDS, StreamWatch
 from tests.support.streams import (
     READ_SECONDS_MAX,
     Stream,
@@ -109,12 +111,10 @@ async def test_a_reader_that_takes_nothing_is_ended_and_loses_nothing(
         await narrow.place(quantity="1")
     blocked, _ = await order_updates(narrow, after_sequence=0)
     watch, (stream,) = stream_watch(quoted.base), quoted.base.streams
-    await until(lambda: stream.blocked_since is not None)
-    quoted.clock.turn(seconds=10)
-    await watch.tick()
+    await until(lambda: stream.is_sending)
+    await watch_for(watch, seconds=10)
     assert stream.ending is None
-    quoted.clock.turn(seconds=0.1)
-    await watch.tick()
+    await watch_for(watch, seconds=1)
     await until(lambda: len(quoted.base.streams) == 0)
 
     sequences, why = await _read_to_the_end(blocked)
@@ -128,6 +128,12 @@ async def test_a_reader_that_takes_nothing_is_ended_and_loses_nothing(
     assert told(why).last_sequence == str(sequences[-1])
     rest = await resumed.take(21 - len(sequences))
     assert [it.sequence for it in rest] == list(range(sequences[-1] + 1, 22))
+
+
+async def watch_for(watch: StreamWatch, *, seconds: float) -> None:
+    """Let the watch look as often as it does in some time."""
+    for _ in range(round(seconds / TICK_SECONDS)):
+        await watch.tick()
 
 
 async def _read_to_the_end(stream: Stream) -> tuple[list[int], grpc.aio.AioRpcError]:
@@ -146,7 +152,7 @@ async def test_a_reader_that_takes_nothing_does_not_hold_up_the_servers_end(
         await narrow.place(quantity="1")
     await order_updates(narrow, after_sequence=0)
     (stream,) = quoted.base.streams
-    await until(lambda: stream.blocked_since is not None)
+    await until(lambda: stream.is_sending)
     quoted.base.streams.drain()
 
     async with asyncio.timeout(READ_SECONDS_MAX):
@@ -158,14 +164,14 @@ async def test_a_blocked_reader_holds_up_nobody_else(quoted: Venue, narrow: Bot)
         await narrow.place(quantity="1")
     blocked, _ = await order_updates(narrow, after_sequence=0)
     (stream,) = quoted.base.streams
-    await until(lambda: stream.blocked_since is not None)
+    await until(lambda: stream.is_sending)
     bot = Bot(quoted, narrow.key)
     reader, begin = await order_updates(bot)
 
     await bot.place(limit_price="1")
 
     assert (begin, shown(await reader.read())) == (21, "22 ACCEPTED AAPL")
-    assert stream.blocked_since is not None
+    assert stream.is_sending
     rest = [it.sequence for it in await blocked.take(22)]
     assert rest == list(range(1, 23)), "it lags and loses nothing"
 
@@ -179,14 +185,60 @@ async def test_a_reader_that_is_slow_and_takes_something_is_not_ended(
     watch, (stream,) = stream_watch(quoted.base), quoted.base.streams
     taken = 0
     while taken < 21:
-        await until(lambda: stream.blocked_since is not None or stream.last_sequence == 21)
-        quoted.clock.turn(seconds=6)
-        await watch.tick()
+        await until(lambda: stream.is_sending or stream.last_sequence == 21)
+        await watch_for(watch, seconds=6)
         assert stream.ending is None
-        waits_since = stream.blocked_since
-        while taken < 21 and stream.blocked_since == waits_since:
+        sent = stream.last_sequence
+        while taken < 21 and stream.last_sequence == sent:
             taken += 1
             assert (await slow.read()).sequence == taken
+
+
+async def test_a_reader_that_takes_nothing_keeps_its_place_until_its_call_is_over(
+    start_venue: VenueFactory,
+) -> None:
+    """Else ended calls, which its connection keeps open, would add up without bound."""
+    venue = await start_venue(streams_per_account=1, stream_blocked_seconds=1)
+    await venue.publish("AAPL", "99", "100")
+    made = await venue.bot()
+    bot = Bot(venue, made.key)
+    for _ in range(10):
+        await bot.place(quantity="1")
+    async with narrow_channel(venue.address) as channel:
+        blocked = Stream(stream_call(Bot(venue, made.key, channel=channel), after_sequence=0))
+        await until(lambda: any(stream.is_sending for stream in venue.base.streams))
+        (stream,) = venue.base.streams
+        await watch_for(stream_watch(venue.base), seconds=2)
+        await until(lambda: len(venue.base.streams) == 0)
+        refused = await Stream(stream_call(bot)).end()
+        assert (await blocked.end()).reason == "READER_TOO_SLOW"
+    await until(lambda: venue.base.streams.count(stream.account_id) == 0)
+    await order_updates(bot)
+
+    assert refused.reason == "STREAM_LIMIT_EXCEEDED"
+
+
+async def test_the_watch_goes_on_after_whatever_goes_wrong(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot = await venue.bot()
+    stream, _ = await order_updates(bot)
+    monkeypatch.setattr(venue.base.doorbells, "_end_key", lambda _: None)
+    await venue.person().revoke_key(bot.key_id)
+    reads, failures = venue.base.reads.revoked_keys, [StorageBroken("SQLITE_IOERR_READ")]
+
+    def failing(key_ids: list[str]) -> list[str]:
+        if failures:
+            raise failures.pop()
+        return reads(key_ids)
+
+    monkeypatch.setattr(venue.base.reads, "revoked_keys", failing)
+    watch = stream_watch(venue.base)
+    watch.doubt()
+    await watch.tick()
+    await watch.tick()
+
+    assert (await stream.end()).reason == "BOT_KEY_INVALID"
 
 
 async def test_an_account_has_so_many_streams_and_no_more(start_venue: VenueFactory) -> None:
@@ -198,7 +250,8 @@ async def test_an_account_has_so_many_streams_and_no_more(start_venue: VenueFact
     await order_updates(bob)
     limits = (await bot.call("GetLimits")).limits.streams
     first.call.cancel()
-    await until(lambda: len(venue.base.streams) == 2)
+    account_id = (await bot.call("GetAccount")).account.bot_user_id
+    await until(lambda: venue.base.streams.count(account_id) == 1)
     await order_updates(bot)
 
     assert (told.code, told.reason) == (

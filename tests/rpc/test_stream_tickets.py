@@ -36,6 +36,21 @@ async def test_a_ticket_opens_any_number_of_streams_for_ten_minutes(venue: Venue
         assert shown(await stream.read()) == "2 ACCEPTED AAPL"
 
 
+async def test_an_open_stream_is_given_a_ticket_to_resume_with(venue: Venue) -> None:
+    """Its own may have ended when the connection breaks."""
+    bot = await venue.bot()
+    first, _ = await order_updates(bot, metadata=await ticket_of(bot))
+    head = dict(await first.call.initial_metadata())
+    plain, _ = await order_updates(bot)
+    venue.clock.turn(seconds=7_199)
+    renewed = (("x-stream-ticket", head["x-stream-ticket"]),)
+    await order_updates(bot, metadata=renewed)
+    venue.clock.turn(seconds=2)
+
+    assert (await Stream(stream_call(bot, renewed)).end()).reason == "BOT_KEY_INVALID"
+    assert "x-stream-ticket" not in dict(await plain.call.initial_metadata())
+
+
 async def test_a_ticket_survives_a_restart(start_venue: VenueFactory) -> None:
     first = await start_venue()
     bot = await first.bot()

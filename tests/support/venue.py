@@ -76,7 +76,7 @@ class Venue:
         settings = Settings(data_dir=data_dir, **given)
         clock, log = ManualClock(now), list[bytes]()
         parts = engine_bootstrap.build(settings.for_engine(), clock=clock, monotonic=clock)
-        base = front_bootstrap.build_base(settings, wall_clock=clock, monotonic=clock)
+        base = front_bootstrap.build_base(settings, wall_clock=clock)
         engine = LocalEngine(parts.service, base.doorbells)
         front = front_bootstrap.build(
             settings, base, engine, wall_clock=clock, monotonic=clock, write_line=log.append

@@ -293,7 +293,9 @@ class BotTradingServicer:
     def CreateStreamTicket(self, request, context):
         """Makes a ticket with which a browser opens streams for 10 minutes, any number
         of them: the key itself never stands in a URL. Streams that are open stay open
-        when the ticket ends; all of them end with its key.
+        when the ticket ends, and are resumed with the one in the initial metadata
+        `x-stream-ticket` of their answer, which is good for two hours; over REST that
+        goes by itself. All of them end with the key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

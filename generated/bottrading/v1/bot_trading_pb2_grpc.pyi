@@ -129,7 +129,9 @@ class BotTradingStub:
     CreateStreamTicket: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.CreateStreamTicketRequest, _bot_trading_pb2.CreateStreamTicketResponse]
     """Makes a ticket with which a browser opens streams for 10 minutes, any number
     of them: the key itself never stands in a URL. Streams that are open stay open
-    when the ticket ends; all of them end with its key.
+    when the ticket ends, and are resumed with the one in the initial metadata
+    `x-stream-ticket` of their answer, which is good for two hours; over REST that
+    goes by itself. All of them end with the key.
     """
 
 @_typing.type_check_only
@@ -233,7 +235,9 @@ class BotTradingAsyncStub(BotTradingStub):
     CreateStreamTicket: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.CreateStreamTicketRequest, _bot_trading_pb2.CreateStreamTicketResponse]  # type: ignore[assignment]
     """Makes a ticket with which a browser opens streams for 10 minutes, any number
     of them: the key itself never stands in a URL. Streams that are open stay open
-    when the ticket ends; all of them end with its key.
+    when the ticket ends, and are resumed with the one in the initial metadata
+    `x-stream-ticket` of their answer, which is good for two hours; over REST that
+    goes by itself. All of them end with the key.
     """
 
 class BotTradingServicer(metaclass=_abc_1.ABCMeta):
@@ -430,7 +434,9 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_bot_trading_pb2.CreateStreamTicketResponse, _abc.Awaitable[_bot_trading_pb2.CreateStreamTicketResponse]]:
         """Makes a ticket with which a browser opens streams for 10 minutes, any number
         of them: the key itself never stands in a URL. Streams that are open stay open
-        when the ticket ends; all of them end with its key.
+        when the ticket ends, and are resumed with the one in the initial metadata
+        `x-stream-ticket` of their answer, which is good for two hours; over REST that
+        goes by itself. All of them end with the key.
         """
 
 def add_BotTradingServicer_to_server(servicer: BotTradingServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -2,7 +2,7 @@
 
 import asyncio
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import orjson
@@ -136,6 +136,7 @@ class Authentication:
             bot_key_id = self._tickets.bot_key_id(value)
             if bot_key_id is not None:
                 principal = await self._keyring.find_by_id(bot_key_id)
+                principal = principal and replace(principal, by_ticket=True)
         if principal is None:
             raise refuse(Reason.BOT_KEY_INVALID, KEY_INVALID)
         return principal

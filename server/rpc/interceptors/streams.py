@@ -3,10 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
-from server.application.ports import Clock
 from server.domain.errors import Reason, Refusal
-from server.domain.values import Micros
 from server.engine.client import RETRY_SECONDS
 from server.rpc.call import Call, Handler, Method
 from server.rpc.errors import Refused
@@ -30,13 +29,12 @@ class OpenStreams:
     """Stands right before the work: opening a stream costs a call, and a place while it is open."""
 
     def __init__(
-        self, *, per_account: int, in_all: int, blocked_max: Micros, monotonic: Clock,
+        self, *, per_account: int, in_all: int, looks_max: int,
         headers: Callable[[Call], Headers],
     ) -> None:  # fmt: skip
         self.per_account = per_account
         self._in_all = in_all
-        self._blocked_max = blocked_max
-        self._monotonic = monotonic
+        self._looks_max = looks_max
         self._headers = headers
         self._streams: set[OpenStream] = set()
         self._counts: Counter[str] = Counter()
@@ -52,19 +50,19 @@ class OpenStreams:
             self._check_place(caller.account_id)
             call.stream = stream = OpenStream(
                 call.context, account_id=caller.account_id, bot_key_id=caller.bot_key_id,
-                headers=lambda: self._headers(call), monotonic=self._monotonic,
+                headers=lambda: self._headers(call),
             )  # fmt: skip
             self._streams.add(stream)
             self._counts[caller.account_id] += 1
+            # Not when its handler ends: what a reader does not take keeps the call open.
+            done: Any = call.context.add_done_callback
+            done(lambda _: self._give_back(caller.account_id))
             try:
                 return await proceed(call)
             except StreamEnded as ended:
                 raise _ended(ended.why, ended.last_sequence) from None
             finally:
                 self._streams.discard(stream)
-                self._counts[caller.account_id] -= 1
-                if not self._counts[caller.account_id]:
-                    del self._counts[caller.account_id]
 
         return handle
 
@@ -77,7 +75,7 @@ class OpenStreams:
         return iter(self._streams)
 
     def count(self, account_id: str) -> int:
-        """Return how many streams of an account are open."""
+        """Return how many places an account's streams take."""
         return self._counts[account_id]
 
     def keys(self) -> set[str]:
@@ -91,10 +89,9 @@ class OpenStreams:
                 stream.end(REVOKED)
 
     def end_blocked(self) -> None:
-        """End the streams whose readers have taken nothing for too long."""
-        latest = self._monotonic() - self._blocked_max
+        """Look at all streams; end those whose readers took nothing for too many looks."""
         for stream in self._streams:
-            if stream.blocked_since is not None and stream.blocked_since < latest:
+            if stream.look() > self._looks_max:
                 stream.end(TOO_SLOW)
 
     def drain(self) -> None:
@@ -108,8 +105,13 @@ class OpenStreams:
             raise Refused(DRAINING)
         if self._counts[account_id] >= self.per_account:
             raise _full(f"The account has {self.per_account} streams open; close one first.")
-        if len(self._streams) >= self._in_all:
+        if self._counts.total() >= self._in_all:
             raise _full(f"The server has {self._in_all} streams open; try again later.")
+
+    def _give_back(self, account_id: str) -> None:
+        self._counts[account_id] -= 1
+        if not self._counts[account_id]:
+            del self._counts[account_id]
 
 
 def _full(message: str) -> Refused:
