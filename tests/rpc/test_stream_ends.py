@@ -18,6 +18,7 @@ from tests.support.streams import (
     shown,
     stream_call,
     until,
+    until_blocked,
 )
 from tests.support.venue import Bot, Venue, VenueFactory, told
 
@@ -111,7 +112,7 @@ async def test_a_reader_that_takes_nothing_is_ended_and_loses_nothing(
         await narrow.place(quantity="1")
     blocked, _ = await order_updates(narrow, after_sequence=0)
     watch, (stream,) = stream_watch(quoted.base), quoted.base.streams
-    await until(lambda: stream.is_sending)
+    await until_blocked(stream)
     await watch_for(watch, seconds=10)
     assert stream.ending is None
     await watch_for(watch, seconds=1)
@@ -152,7 +153,7 @@ async def test_a_reader_that_takes_nothing_does_not_hold_up_the_servers_end(
         await narrow.place(quantity="1")
     await order_updates(narrow, after_sequence=0)
     (stream,) = quoted.base.streams
-    await until(lambda: stream.is_sending)
+    await until_blocked(stream)
     quoted.base.streams.drain()
 
     async with asyncio.timeout(READ_SECONDS_MAX):
@@ -164,7 +165,7 @@ async def test_a_blocked_reader_holds_up_nobody_else(quoted: Venue, narrow: Bot)
         await narrow.place(quantity="1")
     blocked, _ = await order_updates(narrow, after_sequence=0)
     (stream,) = quoted.base.streams
-    await until(lambda: stream.is_sending)
+    await until_blocked(stream)
     bot = Bot(quoted, narrow.key)
     reader, begin = await order_updates(bot)
 
@@ -185,7 +186,8 @@ async def test_a_reader_that_is_slow_and_takes_something_is_not_ended(
     watch, (stream,) = stream_watch(quoted.base), quoted.base.streams
     taken = 0
     while taken < 21:
-        await until(lambda: stream.is_sending or stream.last_sequence == 21)
+        if stream.last_sequence != 21:
+            await until_blocked(stream)
         await watch_for(watch, seconds=6)
         assert stream.ending is None
         sent = stream.last_sequence
@@ -206,8 +208,9 @@ async def test_a_reader_that_takes_nothing_keeps_its_place_until_its_call_is_ove
         await bot.place(quantity="1")
     async with narrow_channel(venue.address) as channel:
         blocked = Stream(stream_call(Bot(venue, made.key, channel=channel), after_sequence=0))
-        await until(lambda: any(stream.is_sending for stream in venue.base.streams))
+        await until(lambda: len(venue.base.streams) == 1)
         (stream,) = venue.base.streams
+        await until_blocked(stream)
         await watch_for(stream_watch(venue.base), seconds=2)
         await until(lambda: len(venue.base.streams) == 0)
         refused = await Stream(stream_call(bot)).end()

@@ -8,9 +8,11 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 
 from bottrading.v1 import bot_trading_pb2, market_data_pb2, order_update_pb2
+from server.rpc.open_stream import OpenStream
 from tests.support.venue import Bot, Told, told
 
 READ_SECONDS_MAX = 10.0
+BLOCKED_LOOKS = 100
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -90,4 +92,20 @@ async def until(condition: Callable[[], bool]) -> None:
     """Let the event loop run until something has happened."""
     async with asyncio.timeout(READ_SECONDS_MAX):
         while not condition():  # noqa: ASYNC110 — there is no event for what others do
+            await asyncio.sleep(0.001)
+
+
+async def until_blocked(stream: OpenStream) -> None:
+    """Wait until a message waits for its reader, rather than being on its way."""
+    looks = 0
+
+    def is_blocked() -> bool:
+        nonlocal looks
+        looks = looks + 1 if stream.is_sending and stream.last_sequence == seen else 0
+        return looks > BLOCKED_LOOKS
+
+    seen = stream.last_sequence
+    async with asyncio.timeout(READ_SECONDS_MAX):
+        while not is_blocked():
+            seen = stream.last_sequence
             await asyncio.sleep(0.001)
