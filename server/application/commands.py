@@ -10,7 +10,7 @@ from server.domain.order import Order, OrderTicket
 from server.domain.quote import Quote, QuoteRefusal
 from server.domain.trading import Preview, Replacement
 from server.domain.user import EVERYTHING, BotKey, Identity, Permissions, User
-from server.domain.values import Micros
+from server.domain.values import Micros, Units
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,25 @@ class CreateBotKey:
 class RevokeBotKey:
     user_id: str
     key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAccount:
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResetAccount:
+    user_id: str
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """Add money to anybody's account."""
+
+    account_id: str
+    amount: Units
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +131,15 @@ class PassTime:
 
 
 Administration = (
-    CreateBotKey | RevokeBotKey | SetTradingState | SetGuardRails | KnowUser | RecordUsage
+    CreateBotKey
+    | RevokeBotKey
+    | OpenAccount
+    | ResetAccount
+    | Deposit
+    | SetTradingState
+    | SetGuardRails
+    | KnowUser
+    | RecordUsage
 )
 
 Command = (
@@ -169,6 +196,11 @@ class KeyRevoked:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountOpened:
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class UserKnown:
     user: User
 
@@ -201,6 +233,7 @@ Result = (
     | Cancelled
     | KeyCreated
     | KeyRevoked
+    | AccountOpened
     | UserKnown
     | QuotesPublished
     | HoursTold

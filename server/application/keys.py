@@ -11,9 +11,8 @@ from server.application.commands import (
     UserKnown,
 )
 from server.application.ports import Chance, UnitOfWork
-from server.domain.account import Account
+from server.domain.account_changes import open_account
 from server.domain.errors import Reason, Refusal
-from server.domain.events import AccountUpdated, AccountUpdateType
 from server.domain.user import (
     KEY_RANDOM_LENGTH,
     KEY_SHOWN_LENGTH,
@@ -87,22 +86,6 @@ class Keys:
         user = User(
             id=self._chance.new_id(), identity=identity, created_at=now, account_id=account_id
         )
-        account = Account(
-            id=account_id,
-            user_id=user.id,
-            created_at=now,
-            deposits=self._initial_balance,
-            balance=self._initial_balance,
-            sequence=1,
-        )
-        opened = AccountUpdated(
-            account_id=account_id,
-            sequence=1,
-            time=now,
-            type=AccountUpdateType.OPENED,
-            amount=account.deposits,
-            balance=account.balance,
-            trading_state=account.trading_state,
-        )
-        unit.open_account(user, account, opened)
+        unit.add_user(user)
+        unit.open_account(open_account(account_id, user.id, self._initial_balance, now))
         return user

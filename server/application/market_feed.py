@@ -15,6 +15,7 @@ from server.domain.order import Order
 from server.domain.posting import Market
 from server.domain.quote import Quote, QuoteRefusal, refusal
 from server.domain.trading import expire, fill_resting
+from server.domain.valuation import ValuedPosition, value
 from server.domain.values import Micros
 
 log = logging.getLogger(__name__)
@@ -96,6 +97,16 @@ class MarketFeed:
         self._new_id = new_id
         self._tell_progress = tell_progress
         self._unstored: dict[str, Quote] = {}
+
+    def valued(self, positions: Sequence[Position]) -> list[ValuedPosition]:
+        """Value positions at the newest quotes, fresh or not."""
+        valued = []
+        for position in positions:
+            instrument = self.instruments.find(position.symbol)
+            assert instrument is not None, f"{position.symbol} is held and is no instrument"
+            quote = self.board.get(position.symbol)
+            valued.append(value(position, instrument, quote, fresh=False))
+        return valued
 
     def market(self, instrument: Instrument, now: Micros) -> Market:
         """Return the market of an instrument at a moment.

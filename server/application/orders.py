@@ -26,7 +26,7 @@ from server.domain.trading import (
     preview,
     replace,
 )
-from server.domain.valuation import total_equity, value
+from server.domain.valuation import total_equity
 from server.domain.values import DAY, Micros, format_units
 
 ORDER_NOT_FOUND = Refusal(reason=Reason.ORDER_NOT_FOUND, message="There is no such order.")
@@ -162,18 +162,14 @@ class Orders:
         self, account_id: str, symbol: str, unit: UnitOfWork, now: Micros, replaced: Order | None
     ) -> Exposure:
         account = unit.account(account_id)
-        valued = []
-        for position in unit.positions(account_id):
-            quote = self._feed.board.get(position.symbol)
-            instrument = self._instrument(position.symbol)
-            valued.append(value(position, instrument, quote, fresh=False))
+        valued = self._feed.valued(unit.positions(account_id))
         held = sum(item.market_value for item in valued if item.position.symbol == symbol)
         ordered = sum(
             order.reserved
             for order in unit.live_orders(account_id, symbol)
             if order.side is Side.BUY and (replaced is None or order.id != replaced.id)
         )
-        before = unit.equity_before(account_id, now // DAY * DAY)
+        before = unit.equity_before(account, now // DAY * DAY)
         return Exposure(
             equity=total_equity(account.balance, valued),
             equity_at_day_start=account.deposits if before is None else before,

@@ -6,15 +6,16 @@ from datetime import date
 from types import TracebackType
 from typing import Protocol, Self
 
-from server.domain.account import Account, Position
+from server.application.people import People
+from server.domain.account import Account, Inflow, Position, Snapshot
 from server.domain.account_changes import AccountDecision
-from server.domain.events import AccountUpdated, Fill
+from server.domain.events import Fill
 from server.domain.instrument import AssetType, Instrument
 from server.domain.matching import Reach
 from server.domain.order import Order, OrderStatus, Side
 from server.domain.posting import Decision
 from server.domain.quote import Quote
-from server.domain.user import BotKey, Identity, Permissions, Plan, User
+from server.domain.user import BotKey, Plan, User
 from server.domain.values import Micros, Units
 
 
@@ -170,6 +171,15 @@ class Holdings:
     positions: list[Position]
 
 
+@dataclass(frozen=True, slots=True)
+class TrackRecord:
+    """An account and what its epoch's performance is computed from, from one snapshot."""
+
+    holdings: Holdings
+    inflows: list[Inflow]
+    snapshots: list[Snapshot]
+
+
 class Reads(Protocol):
     """What can be read without the engine; each call sees one snapshot of the database."""
 
@@ -179,11 +189,17 @@ class Reads(Protocol):
     def holdings(self, account_id: str) -> Holdings:
         """Return an account with the positions that are not empty, by symbol."""
 
-    def standings(self) -> list[Holdings]:
-        """Return the first account of every user who has traded and is no operator."""
+    def accounts(self, user_id: str) -> tuple[list[Account], User, int]:
+        """Return the accounts of a user, oldest first, the user, and their live keys' number."""
 
-    def performance(self, account_id: str) -> tuple[Holdings, list[tuple[Micros, Units]]]:
-        """Return holdings and snapshots of an account, from one snapshot of the database."""
+    def standings(self) -> list[TrackRecord]:
+        """Return what ranks every user who is no operator, without snapshots.
+
+        It is their first account, if it has traded in its epoch, whatever their others do.
+        """
+
+    def performance(self, account_id: str) -> TrackRecord:
+        """Return the track record of an account."""
 
     def order(self, account_id: str, order_id: str) -> Order | None:
         """Return an order of an account."""
@@ -234,7 +250,7 @@ class Reads(Protocol):
         """Return the entries after a sequence of each of some accounts' logs, in order."""
 
 
-class UnitOfWork(Protocol):
+class UnitOfWork(People, Protocol):
     """One transaction: loads what is asked for, keeps what was decided, stores it at once.
 
     Reads see what was decided in the same unit before. Leaving it without `commit` undoes
@@ -297,8 +313,11 @@ class UnitOfWork(Protocol):
     def symbols_in_use(self) -> list[str]:
         """Return the symbols that accounts hold or have live orders for."""
 
-    def equity_before(self, account_id: str, moment: Micros) -> Units | None:
-        """Return the newest equity snapshot before a moment; None when there is none."""
+    def equity_before(self, account: Account, moment: Micros) -> Units | None:
+        """Return the newest equity snapshot before a moment, and what came in since.
+
+        None when the account's epoch has none.
+        """
 
     def reached_orders(self, reaches: Sequence[Reach]) -> list[ReachedOrder]:
         """Return the live orders that quotes reach, by account, price priority and time.
@@ -318,35 +337,8 @@ class UnitOfWork(Protocol):
     def store_account(self, account: Account) -> None:
         """Store an account that changed without an event."""
 
-    def permissions(self, key_id: str) -> Permissions:
-        """Return what a bot key may do."""
-
-    def user_by_identity(self, issuer: str, subject: str) -> User | None:
-        """Return the user of a token."""
-
-    def user(self, user_id: str) -> User:
-        """Return a user that is known to exist."""
-
-    def owns(self, user_id: str, account_id: str) -> bool:
-        """Tell whether an account is a user's."""
-
-    def open_account(self, user: User, account: Account, opened: AccountUpdated) -> None:
-        """Store a new user with their first account."""
-
-    def update_identity(self, user_id: str, identity: Identity) -> None:
-        """Store what a newer token says of a user."""
-
-    def live_key_count(self, user_id: str) -> int:
-        """Return how many live bot keys a user has."""
-
-    def key(self, user_id: str, key_id: str) -> BotKey | None:
-        """Return a bot key of a user."""
-
-    def add_key(self, key: BotKey) -> None:
-        """Store a new bot key."""
-
-    def revoke_key(self, key_id: str, now: Micros) -> None:
-        """Store that a bot key is revoked."""
+    def open_account(self, decision: AccountDecision) -> None:
+        """Store a new account."""
 
     def add_usage(
         self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]
@@ -359,11 +351,11 @@ class UnitOfWork(Protocol):
     def stored_quotes(self) -> list[Quote]:
         """Return the newest stored quote of each symbol."""
 
-    def traded_positions(self) -> list[tuple[str, Units, list[Position]]]:
-        """Return (account, balance, positions) of every account that has traded."""
+    def traded_positions(self) -> list[tuple[str, int, Units, list[Position]]]:
+        """Return (account, sequence, balance, positions) of all that traded in their epoch."""
 
-    def add_snapshots(self, snapshots: Sequence[tuple[str, Micros, Units]]) -> None:
-        """Store (account, time, equity) points."""
+    def add_snapshots(self, snapshots: Sequence[Snapshot]) -> None:
+        """Store what accounts are worth."""
 
     def replay_time(self, digest: str) -> Micros | None:
         """Return how far the replay of a file has got; None when it was not begun."""

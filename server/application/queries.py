@@ -10,9 +10,17 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from server.application.market_feed import QuoteBoard
-from server.application.ports import Clock, FillFilter, Holdings, Instruments, OrderFilter, Reads
+from server.application.ports import (
+    Clock,
+    FillFilter,
+    Holdings,
+    Instruments,
+    OrderFilter,
+    Reads,
+    TrackRecord,
+)
 from server.domain import performance
-from server.domain.account import Account, TradeStatistics
+from server.domain.account import Account, Snapshot, TradeStatistics
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
 from server.domain.events import Fill
 from server.domain.order import Order
@@ -90,18 +98,19 @@ class Queries:
 
     def indicators(self, account_id: str) -> Indicators:
         """Compute the key performance indicators of an account."""
-        holdings, snapshots = self.reads.performance(account_id)
-        account, now = holdings.account, self._valued(holdings).equity
-        returns = performance.period_returns([*_day_ends(snapshots, self._clock()), now])
-        curve = [account.deposits, *(equity for _, equity in snapshots), now]
+        record = self.reads.performance(account_id)
+        begun_with, curve = self._curve(record)
+        *earlier, now = curve
+        day_ends = _day_ends(record.snapshots, earlier, self._clock())
+        returns = performance.period_returns([*day_ends, now])
         ranking = self._current_ranking()
         mine = ranking.get(account_id)
         return Indicators(
-            statistics=account.statistics,
-            total_return_pct=performance.total_return_pct(account.deposits, now),
+            statistics=record.holdings.account.statistics,
+            total_return_pct=performance.total_return_pct(begun_with, now),
             sharpe_ratio=performance.sharpe_ratio(returns),
             sortino_ratio=performance.sortino_ratio(returns),
-            max_drawdown=performance.max_drawdown_pct(curve),
+            max_drawdown=performance.max_drawdown_pct([begun_with, *curve]),
             rank=None if mine is None else 1 + sum(other > mine for other in ranking.values()),
             rank_total=None if mine is None else len(ranking),
         )
@@ -118,26 +127,40 @@ class Queries:
         equity = total_equity(holdings.account.balance, positions)
         return Portfolio(holdings.account, positions, equity)
 
+    def _curve(self, record: TrackRecord) -> tuple[Units, list[float]]:
+        """Return what an epoch began with, and snapshots and now without what came in later."""
+        account, inflows = record.holdings.account, record.inflows
+        points = [(snapshot.sequence, snapshot.equity) for snapshot in record.snapshots]
+        points.append((account.sequence, self._valued(record.holdings).equity))
+        begun_with = account.deposits - sum(inflow.amount for inflow in inflows)
+        return begun_with, performance.without_inflows(points, inflows)
+
     def _current_ranking(self) -> dict[str, float]:
         """Return the return in percent of every ranked account, at most some seconds old."""
         with self._ranking_lock:
             begun = time.monotonic()
             if begun >= self._ranking_until:
                 self._ranking = {
-                    holdings.account.id: performance.total_return_pct(
-                        holdings.account.deposits, self._valued(holdings).equity
-                    )
-                    for holdings in self.reads.standings()
+                    record.holdings.account.id: self._total_return_pct(record)
+                    for record in self.reads.standings()
                 }
                 taken = time.monotonic() - begun
                 rest = max(RANKING_INTERVAL_SECONDS_MIN, RANKING_REST * taken)
                 self._ranking_until = begun + taken + rest
             return self._ranking
 
+    def _total_return_pct(self, record: TrackRecord) -> float:
+        begun_with, curve = self._curve(record)
+        return performance.total_return_pct(begun_with, curve[-1])
 
-def _day_ends(snapshots: Sequence[tuple[Micros, Units]], now: Micros) -> list[Units]:
-    """Return the last equity of each UTC day before today."""
-    last = {moment // DAY: equity for moment, equity in snapshots if moment // DAY < now // DAY}
+
+def _day_ends(snapshots: Sequence[Snapshot], values: Sequence[float], now: Micros) -> list[float]:
+    """Return the last value of each UTC day before today."""
+    last = {
+        snapshot.time // DAY: value
+        for snapshot, value in zip(snapshots, values, strict=True)
+        if snapshot.time // DAY < now // DAY
+    }
     return list(last.values())
 
 

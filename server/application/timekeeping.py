@@ -7,11 +7,12 @@ from server.application.commands import Doorbell, TimePassed
 from server.application.market_feed import MarketFeed, left_out_if_impossible
 from server.application.orders import end
 from server.application.ports import Clock, MarketStep, UnitOfWork
+from server.domain.account import Snapshot
 from server.domain.account_changes import settle
 from server.domain.instrument import Instrument
 from server.domain.order import StatusReason
 from server.domain.quote import Quote
-from server.domain.valuation import total_equity, value
+from server.domain.valuation import total_equity
 from server.domain.values import DAY, SECOND, Micros
 
 SNAPSHOT_BEFORE_MIDNIGHT: Micros = 2_000_000
@@ -112,16 +113,13 @@ class Timekeeping:
 
     def _snapshot(self, unit: UnitOfWork, now: Micros) -> None:
         """Record the equity of all accounts that have traded, also right before midnight UTC."""
-        points = []
-        for account_id, balance, positions in unit.traded_positions():
-            valued = []
-            for position in positions:
-                instrument = self._feed.instruments.find(position.symbol)
-                assert instrument is not None, f"{position.symbol} is held and is no instrument"
-                quote = self._feed.board.get(position.symbol)
-                valued.append(value(position, instrument, quote, fresh=False))
-            points.append((account_id, now, total_equity(balance, valued)))
-        unit.add_snapshots(points)
+        snapshots = []
+        for account_id, sequence, balance, positions in unit.traded_positions():
+            equity = total_equity(balance, self._feed.valued(positions))
+            snapshots.append(
+                Snapshot(account_id=account_id, sequence=sequence, time=now, equity=equity)
+            )
+        unit.add_snapshots(snapshots)
         before, interval = self._snapshot_due, self._snapshot_interval
         unit.on_rollback(lambda: setattr(self, "_snapshot_due", before))
         day_end = (now // DAY + 1) * DAY - SNAPSHOT_BEFORE_MIDNIGHT

@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
-from server.application.accounts import change_guard_rails, change_trading_state
+from server.application.accounts import Accounts, change_guard_rails, change_trading_state
 from server.application.commands import (
     Administration,
     CancelAllOrders,
     CancelOrder,
     Command,
     CreateBotKey,
+    Deposit,
     Done,
     Doorbell,
     KeyEnded,
     KeyRevoked,
     KnowUser,
     LogsGrown,
+    OpenAccount,
     PassTime,
     PlaceOrder,
     PreviewOrder,
@@ -26,6 +28,7 @@ from server.application.commands import (
     QuotesPublished,
     RecordUsage,
     ReplaceOrder,
+    ResetAccount,
     Result,
     RevokeBotKey,
     SetGuardRails,
@@ -64,12 +67,14 @@ class Trading:
     """Decides commands in the order of their arrival and commits them together."""
 
     def __init__(
-        self, *, new_unit: Callable[[], UnitOfWork], feed: MarketFeed, keys: Keys, clock: Clock,
-        monotonic: Clock, chance: Chance, snapshot_interval: Micros,
+        self, *, new_unit: Callable[[], UnitOfWork], feed: MarketFeed, keys: Keys,
+        accounts: Accounts, clock: Clock, monotonic: Clock, chance: Chance,
+        snapshot_interval: Micros,
     ) -> None:  # fmt: skip
         self._new_unit = new_unit
         self._feed = feed
         self._keys = keys
+        self._accounts = accounts
         self._clock = clock
         self._chance = chance
         self._orders = Orders(feed, chance)
@@ -173,6 +178,12 @@ class Trading:
                 if isinstance(result, KeyRevoked):
                     doorbells.append(KeyEnded(result.key.id))
                 return result
+            case OpenAccount():
+                return self._accounts.open(command, unit, now)
+            case ResetAccount():
+                return self._accounts.reset(command, unit, now)
+            case Deposit():
+                return self._accounts.deposit(command, unit, now)
             case SetTradingState():
                 return change_trading_state(command, unit, now)
             case SetGuardRails():

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from server.adapters import SystemChance, monotonic_clock, system_clock
+from server.application.accounts import Accounts
 from server.application.keys import Keys
 from server.application.market_feed import MarketFeed
 from server.application.ports import Chance, Clock, QuoteSource
@@ -65,6 +66,7 @@ def build(
         new_unit=writer.unit_of_work,
         feed=feed,
         keys=Keys(chance, settings.initial_balance),
+        accounts=Accounts(feed, chance, settings.initial_balance),
         clock=clock,
         monotonic=monotonic,
         chance=chance,

@@ -170,7 +170,9 @@ def build(
                 instruments=instruments, clock=clock,
             ),
         ),
-        "KeyManagement": KeyManagement(base.reads, reading, engine, show_account),
+        "KeyManagement": KeyManagement(
+            base.reads, reading, engine, show_account, base.keyring
+        ),
         "MarketData": MarketData(
             base.board, instruments, clock, QuoteStream(base.quote_updates, instruments, clock)
         ),

@@ -71,8 +71,10 @@ class TradeStatistics:
 class Account:
     """The money of one account and the end of its log.
 
-    `deposits` is all money that ever came in; `sequence` the number of the newest event;
-    `reserved` what live BUY orders hold back of `balance`.
+    `sequence` is the number of the newest event, `reserved` what live BUY orders hold back of
+    `balance`. An account begins an epoch when it is opened and whenever it is reset: with the
+    event `epoch_sequence`, at `epoch_began_at`. Of the epoch alone are `deposits`, all money
+    that came in, `fills`, `realized_pnl`, `fees_paid` and `statistics`.
     """
 
     id: str
@@ -89,6 +91,9 @@ class Account:
     trading_state: TradingState = TradingState.ACTIVE
     statistics: TradeStatistics = TradeStatistics()
     guard_rails: GuardRails = NO_GUARD_RAILS
+    resets: int = 0
+    epoch_sequence: int = 0
+    epoch_began_at: Micros = 0
 
     @property
     def buying_power(self) -> Units:
@@ -124,6 +129,30 @@ class Position:
     def average_cost(self, multiplier: int) -> Units:
         """Return the money paid for one unit, without fees; the position must not be empty."""
         return divide_half_even(self.cost_basis * SCALE, self.quantity * multiplier)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inflow:
+    """Money that came in during an epoch, and what the account was worth right before it.
+
+    `sequence` is that of its event.
+    """
+
+    account_id: str
+    sequence: int
+    time: Micros
+    amount: Units
+    equity_before: Units
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What an account was worth at a moment, when `sequence` was its newest event."""
+
+    account_id: str
+    sequence: int
+    time: Micros
+    equity: Units
 
 
 def check_invariants(account: Account, position: Position) -> None:

@@ -1,12 +1,21 @@
-"""What happens to an account besides its orders: its trading state, and expired options."""
+"""What happens to an account besides its orders: its life, its state, and expired options."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.domain.account import Account, Position, TradingState, check_invariants
+from server.domain.account import (
+    Account,
+    Inflow,
+    Position,
+    TradeStatistics,
+    TradingState,
+    check_invariants,
+)
 from server.domain.changes import changed
+from server.domain.errors import Reason, Refusal
 from server.domain.events import AccountUpdated, AccountUpdateType, Settlement
 from server.domain.instrument import Instrument, OptionRight
-from server.domain.values import SCALE, Micros, Units, cents_down
+from server.domain.values import AMOUNT_LIMIT, SCALE, Micros, Units, cents_down, format_money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +24,67 @@ class AccountDecision:
 
     account: Account
     event: AccountUpdated
-    position: Position | None = None
+    positions: tuple[Position, ...] = ()
+    inflow: Inflow | None = None
+
+
+def open_account(
+    account_id: str, user_id: str, starting_balance: Units, now: Micros
+) -> AccountDecision:
+    """Begin an account and its log."""
+    account = Account(
+        id=account_id, user_id=user_id, created_at=now, deposits=starting_balance,
+        balance=starting_balance, sequence=1, epoch_sequence=1, epoch_began_at=now,
+    )  # fmt: skip
+    event = _updated(account, AccountUpdateType.OPENED, now, amount=starting_balance)
+    return AccountDecision(account=account, event=event)
+
+
+def reset(
+    account: Account, positions: Sequence[Position], starting_balance: Units, now: Micros
+) -> AccountDecision:
+    """Drop the positions and begin a new epoch; no order may be live any more.
+
+    What was taken of a quote stays taken: a reset must not refill it. Trading state and guard
+    rails are the owner's and stay.
+    """
+    assert account.live_orders == 0 == account.reserved, f"account {account.id}: live orders"
+    sequence = account.sequence + 1
+    account = changed(
+        account, sequence=sequence, resets=account.resets + 1, epoch_sequence=sequence,
+        epoch_began_at=now, deposits=starting_balance, balance=starting_balance, fills=0,
+        realized_pnl=0, fees_paid=0, statistics=TradeStatistics(),
+    )  # fmt: skip
+    dropped = tuple(
+        changed(position, quantity=0, cost_basis=0, buy_fees=0) for position in positions
+    )
+    for position in dropped:
+        check_invariants(account, position)
+    event = _updated(account, AccountUpdateType.RESET, now, amount=starting_balance)
+    return AccountDecision(account=account, event=event, positions=dropped)
+
+
+def deposit(
+    account: Account, amount: Units, equity: Units, now: Micros
+) -> AccountDecision | Refusal:
+    """Add money to an account that is worth `equity`, unless that is more than can be kept."""
+    most = max(account.deposits, equity)
+    if most + amount >= AMOUNT_LIMIT:
+        return Refusal(
+            reason=Reason.DEPOSIT_TOO_LARGE,
+            message=f"With {format_money(most)} of before, the account would come to"
+            f" {format_money(AMOUNT_LIMIT)} or more; deposit less.",
+        )
+    account = changed(
+        account, sequence=account.sequence + 1, balance=account.balance + amount,
+        deposits=account.deposits + amount,
+    )  # fmt: skip
+    inflow = Inflow(
+        account_id=account.id, sequence=account.sequence, time=now, amount=amount,
+        equity_before=equity,
+    )  # fmt: skip
+    event = _updated(account, AccountUpdateType.DEPOSIT, now, amount=amount)
+    return AccountDecision(account=account, event=event, inflow=inflow)
 
 
 def set_trading_state(account: Account, state: TradingState, now: Micros) -> AccountDecision:
@@ -51,14 +120,16 @@ def settle(
     )  # fmt: skip
     position = changed(position, quantity=0, cost_basis=0, buy_fees=0)
     check_invariants(account, position)
-    event = _updated(account, AccountUpdateType.SETTLED, now, settlement)
-    return AccountDecision(account=account, event=event, position=position)
+    event = _updated(account, AccountUpdateType.SETTLED, now, settlement=settlement)
+    return AccountDecision(account=account, event=event, positions=(position,))
 
 
 def _updated(
-    account: Account, kind: AccountUpdateType, now: Micros, settlement: Settlement | None = None
-) -> AccountUpdated:
+    account: Account, kind: AccountUpdateType, now: Micros, *, amount: Units | None = None,
+    settlement: Settlement | None = None,
+) -> AccountUpdated:  # fmt: skip
     return AccountUpdated(
         account_id=account.id, sequence=account.sequence, time=now, type=kind,
-        balance=account.balance, trading_state=account.trading_state, settlement=settlement,
+        balance=account.balance, trading_state=account.trading_state, amount=amount,
+        settlement=settlement,
     )  # fmt: skip

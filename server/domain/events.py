@@ -49,6 +49,8 @@ class AccountUpdateType(Enum):
     """What happened to an account."""
 
     OPENED = "OPENED"
+    DEPOSIT = "DEPOSIT"
+    RESET = "RESET"
     TRADING_STATE = "TRADING_STATE"
     SETTLED = "SETTLED"
 
@@ -71,7 +73,8 @@ class Settlement:
 class AccountUpdated:
     """A change of an account, with its money and trading state right after it.
 
-    `amount` is money that came in from outside; None when none did.
+    `amount` is money that came in from outside, for RESET all that there is from then on; None
+    when none did.
     """
 
     account_id: str

@@ -31,6 +31,11 @@ class Plan(Enum):
         return _PLAN_LIMITS[self][0]
 
     @property
+    def accounts(self) -> int:
+        """Return the accounts that a person may have: one for each bot key."""
+        return self.bot_keys
+
+    @property
     def api_calls_per_day(self) -> int:
         """Return the calls of a UTC day that the plan includes, for each account."""
         return _PLAN_LIMITS[self][1]

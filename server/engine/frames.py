@@ -45,6 +45,9 @@ class Method(IntEnum):
     SET_TRADING_STATE = 11
     SET_GUARD_RAILS = 12
     GET_MARKET_CLOCK = 13
+    OPEN_ACCOUNT = 14
+    RESET_ACCOUNT = 15
+    DEPOSIT = 16
 
 
 class Kind(IntEnum):

@@ -11,6 +11,7 @@ from bottrading.v1 import bot_trading_pb2 as bot_trading
 from bottrading.v1 import key_management_pb2 as key_management
 from bottrading.v1 import market_data_pb2 as market_data
 from server.application.commands import (
+    AccountOpened,
     Cancelled,
     Command,
     Done,
@@ -18,6 +19,7 @@ from server.application.commands import (
     KeyCreated,
     KeyRevoked,
     KnowUser,
+    OpenAccount,
     Placed,
     PlaceOrder,
     Previewed,
@@ -104,6 +106,8 @@ class EngineService:
         if isinstance(result, UserKnown):
             user = result.user
             return pack_answer(call.id, Kind.RESPONSE, orjson.dumps([user.id, user.account_id]))
+        if isinstance(result, AccountOpened):
+            return pack_answer(call.id, Kind.RESPONSE, result.account_id.encode())
         if isinstance(result, Done):
             return pack_answer(call.id, Kind.RESPONSE, b"")
         return pack_answer(call.id, Kind.RESPONSE, self._message(call, result).SerializeToString())
@@ -176,6 +180,18 @@ class EngineService:
         request = key_management.RevokeBotKeyRequest.FromString(call.body)
         return requests.revoke_bot_key(request, call.caller_id)
 
+    def _open_account(self, call: Call) -> Command:
+        key_management.OpenAccountRequest.FromString(call.body)
+        return OpenAccount(call.caller_id)
+
+    def _reset_account(self, call: Call) -> Command | Refusal:
+        request = key_management.ResetAccountRequest.FromString(call.body)
+        return requests.reset_account(request, call.caller_id)
+
+    def _deposit(self, call: Call) -> Command | Refusal:
+        request = key_management.DepositRequest.FromString(call.body)
+        return requests.deposit(request)
+
     def _set_trading_state(self, call: Call) -> Command | Refusal:
         request = key_management.SetTradingStateRequest.FromString(call.body)
         return requests.set_trading_state(request, call.caller_id)
@@ -216,6 +232,9 @@ class EngineService:
         Method.SET_TRADING_STATE: _set_trading_state,
         Method.SET_GUARD_RAILS: _set_guard_rails,
         Method.GET_MARKET_CLOCK: _get_market_clock,
+        Method.OPEN_ACCOUNT: _open_account,
+        Method.RESET_ACCOUNT: _reset_account,
+        Method.DEPOSIT: _deposit,
     }
 
 

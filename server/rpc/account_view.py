@@ -35,4 +35,6 @@ class AccountView:
             buying_power=format_money(account.buying_power),
             environment=self.environment,
             trading_state=enums.TRADING_STATES[account.trading_state],
+            resets=account.resets,
+            epoch_began_at=answers.timestamp(account.epoch_began_at),
         )

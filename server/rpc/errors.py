@@ -66,6 +66,8 @@ _CODES: dict[StatusCode, tuple[Reason, ...]] = {
         Reason.ORDER_NOT_LIVE,
         Reason.QUANTITY_ALREADY_FILLED,
         Reason.BOT_KEY_LIMIT_REACHED,
+        Reason.ACCOUNT_LIMIT_REACHED,
+        Reason.DEPOSIT_TOO_LARGE,
         Reason.MARKET_NOT_PUBLISHED,
     ),
     StatusCode.OUT_OF_RANGE: (Reason.SEQUENCE_IN_FUTURE,),

@@ -58,10 +58,10 @@ class Keyring:
         self._ended += 1
         self._principals.clear()
 
-    def forget_account(self, account_id: str) -> None:
-        """Look the keys of an account up anew at their next use: its plan may have changed."""
+    def forget_user(self, user_id: str) -> None:
+        """Look the keys of a user up anew at their next use: the plan may have changed."""
         self._ended += 1
-        self._forget(lambda principal: principal.account_id == account_id)
+        self._forget(lambda principal: principal.user_id == user_id)
 
     async def load_calls(self, account_id: str) -> None:
         """Load the calls that an account made today, so that they can be counted on."""

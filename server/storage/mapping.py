@@ -5,7 +5,15 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from server.domain.account import Account, GuardRails, Position, TradeStatistics, TradingState
+from server.domain.account import (
+    Account,
+    GuardRails,
+    Inflow,
+    Position,
+    Snapshot,
+    TradeStatistics,
+    TradingState,
+)
 from server.domain.errors import Reason
 from server.domain.events import Fill
 from server.domain.instrument import AssetType
@@ -61,6 +69,9 @@ def account_values(account: Account) -> Values:
         "order_notional_max": account.guard_rails.order_notional_max,
         "position_share_max": account.guard_rails.position_share_max,
         "daily_loss_max": account.guard_rails.daily_loss_max,
+        "resets": account.resets,
+        "epoch_sequence": account.epoch_sequence,
+        "epoch_began_at": account.epoch_began_at,
     }
 
 
@@ -94,7 +105,41 @@ def account_from(row: Row[Any]) -> Account:
             position_share_max=row.position_share_max,
             daily_loss_max=row.daily_loss_max,
         ),
+        resets=row.resets,
+        epoch_sequence=row.epoch_sequence,
+        epoch_began_at=row.epoch_began_at,
     )
+
+
+def inflow_values(inflow: Inflow) -> Values:
+    """Return the row of what came in."""
+    return {
+        "account_id": inflow.account_id,
+        "sequence": inflow.sequence,
+        "time": inflow.time,
+        "amount": inflow.amount,
+        "equity_before": inflow.equity_before,
+    }
+
+
+def inflow_from(row: Row[Any]) -> Inflow:
+    """Return what came in by a row."""
+    return Inflow(**row._mapping)
+
+
+def snapshot_values(snapshot: Snapshot) -> Values:
+    """Return the row of an equity snapshot."""
+    return {
+        "account_id": snapshot.account_id,
+        "sequence": snapshot.sequence,
+        "time": snapshot.time,
+        "equity": snapshot.equity,
+    }
+
+
+def snapshot_from(row: Row[Any]) -> Snapshot:
+    """Return the equity snapshot of a row."""
+    return Snapshot(**row._mapping)
 
 
 def position_values(position: Position) -> Values:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, exists, select
 
+from server.domain.account import Account, Snapshot
 from server.domain.quote import Quote
 from server.domain.values import Micros, Units
 from server.storage import mapping, statements
 from server.storage.mapping import Values
-from server.storage.tables import accounts, quotes, replays
+from server.storage.tables import accounts, equity_snapshots, inflows, quotes, replays
 
 
 def bulk(connection: Connection, statement: str, rows: list[Values]) -> None:
@@ -32,15 +33,31 @@ class MarketRows:
     def stored_quotes(self) -> list[Quote]:
         return [mapping.quote_from(row) for row in self._connection.execute(select(quotes))]
 
-    def add_snapshots(self, snapshots: Sequence[tuple[str, Micros, Units]]) -> None:
+    def add_snapshots(self, snapshots: Sequence[Snapshot]) -> None:
         bulk(
             self._connection,
             statements.ADD_SNAPSHOT,
-            [
-                {"account_id": account_id, "time": time, "equity": equity}
-                for account_id, time, equity in snapshots
-            ],
+            [mapping.snapshot_values(snapshot) for snapshot in snapshots],
         )
+
+    def equity_before(self, account: Account, moment: Micros) -> Units | None:
+        taken, came_in = equity_snapshots.c, inflows.c
+        newest = (
+            select(taken.sequence, taken.equity)
+            # By time too: the snapshots of earlier epochs are many and need not be read.
+            .where(taken.account_id == account.id, taken.time < moment)
+            .where(taken.time >= account.epoch_began_at, taken.sequence >= account.epoch_sequence)
+            .order_by(taken.time.desc())
+            .limit(1)
+        )
+        row = self._connection.execute(newest).one_or_none()
+        if row is None:
+            return None
+        since = select(came_in.amount).where(
+            came_in.account_id == account.id, came_in.sequence > row.sequence
+        )
+        equity: Units = row.equity + sum(self._connection.execute(since).scalars())
+        return equity
 
     def replay_time(self, digest: str) -> Micros | None:
         query = select(replays.c.time).where(replays.c.digest == digest)

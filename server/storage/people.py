@@ -42,6 +42,17 @@ class People:
         )
         return self._connection.execute(query).one_or_none() is not None
 
+    def has_account(self, account_id: str) -> bool:
+        query = select(accounts.c.id).where(accounts.c.id == account_id)
+        return self._connection.execute(query).one_or_none() is not None
+
+    def account_count(self, user_id: str) -> int:
+        query = select(func.count()).where(accounts.c.user_id == user_id)
+        return self._connection.execute(query).scalar_one()
+
+    def add_user(self, user: User) -> None:
+        self._connection.execute(insert(users), mapping.user_values(user))
+
     def update_identity(self, user_id: str, identity: Identity) -> None:
         self._connection.execute(
             update(users)

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, func, select
+from sqlalchemy import Connection, Engine, Select, exists, func, select, tuple_
 
-from server.application.ports import FillFilter, Holdings, OrderFilter
+from server.application.ports import FillFilter, Holdings, OrderFilter, TrackRecord
 from server.domain.account import Account
 from server.domain.events import Fill
 from server.domain.order import Order, OrderStatus
 from server.domain.user import BotKey, Plan, User
-from server.domain.values import Micros, Units
+from server.domain.values import Micros
 from server.storage import mapping
 from server.storage.database import snapshot
 from server.storage.log_rows import LogRows
@@ -20,6 +20,7 @@ from server.storage.tables import (
     bot_keys,
     equity_snapshots,
     fills,
+    inflows,
     orders,
     positions,
     replays,
@@ -73,44 +74,68 @@ class SqlReads(LogRows):
     def account(self, account_id: str) -> tuple[Account, User, int]:
         with snapshot(self._engine) as connection:
             account = _account(connection, account_id)
-            row = connection.execute(select(users).where(users.c.id == account.user_id)).one()
-            keys = select(func.count()).where(
-                bot_keys.c.user_id == account.user_id, bot_keys.c.revoked_at.is_(None)
-            )
-            user = mapping.user_from(row, account_id)
-            return account, user, connection.execute(keys).scalar_one()
+            return account, *_owner(connection, account)
+
+    def accounts(self, user_id: str) -> tuple[list[Account], User, int]:
+        owned = (
+            select(accounts)
+            .where(accounts.c.user_id == user_id)
+            .order_by(accounts.c.created_at, accounts.c.id)
+        )
+        with snapshot(self._engine) as connection:
+            found = [mapping.account_from(row) for row in connection.execute(owned)]
+            return found, *_owner(connection, found[0])
 
     def holdings(self, account_id: str) -> Holdings:
         with snapshot(self._engine) as connection:
             return _holdings(connection, account_id)
 
-    def performance(self, account_id: str) -> tuple[Holdings, list[tuple[Micros, Units]]]:
-        snapshots = (
-            select(equity_snapshots.c.time, equity_snapshots.c.equity)
-            .where(equity_snapshots.c.account_id == account_id)
-            .order_by(equity_snapshots.c.time)
-        )
+    def performance(self, account_id: str) -> TrackRecord:
         with snapshot(self._engine) as connection:
-            points = [(time, equity) for time, equity in connection.execute(snapshots)]
-            return _holdings(connection, account_id), points
+            holdings = _holdings(connection, account_id)
+            begun = holdings.account.epoch_sequence
+            came_in, taken = (
+                connection.execute(
+                    select(table)
+                    .where(table.c.account_id == account_id, table.c.sequence >= begun)
+                    .order_by(table.c.sequence, table.c.time)
+                )
+                for table in (inflows, equity_snapshots)
+            )
+            return TrackRecord(
+                holdings,
+                [mapping.inflow_from(row) for row in came_in],
+                [mapping.snapshot_from(row) for row in taken],
+            )
 
-    def standings(self) -> list[Holdings]:
+    def standings(self) -> list[TrackRecord]:
+        older = accounts.alias()
+        same_owner = older.c.user_id == accounts.c.user_id
+        opened, opened_before = (
+            tuple_(table.c.created_at, table.c.id) for table in (accounts, older)
+        )
         ranked = (
             select(accounts)
             .join(users, users.c.id == accounts.c.user_id)
             .where(accounts.c.fills > 0, users.c.is_operator.is_(False))
-            .order_by(accounts.c.created_at, accounts.c.id)
+            .where(~exists().where(same_owner, opened_before < opened))
         )
         held = select(positions).where(positions.c.quantity > 0)
+        came_in = select(inflows).order_by(inflows.c.account_id, inflows.c.sequence)
         with snapshot(self._engine) as connection:
-            firsts: dict[str, Holdings] = {}
+            records: dict[str, TrackRecord] = {}
             for row in connection.execute(ranked):
-                firsts.setdefault(row.user_id, Holdings(mapping.account_from(row), []))
-            by_account = {holdings.account.id: holdings for holdings in firsts.values()}
+                holdings = Holdings(mapping.account_from(row), [])
+                records[row.id] = TrackRecord(holdings, [], [])
             for row in connection.execute(held):
-                if row.account_id in by_account:
-                    by_account[row.account_id].positions.append(mapping.position_from(row))
-        return list(by_account.values())
+                if row.account_id in records:
+                    found = mapping.position_from(row)
+                    records[row.account_id].holdings.positions.append(found)
+            for row in connection.execute(came_in):
+                record = records.get(row.account_id)
+                if record and row.sequence > record.holdings.account.epoch_sequence:
+                    record.inflows.append(mapping.inflow_from(row))
+        return list(records.values())
 
     def order(self, account_id: str, order_id: str) -> Order | None:
         return self._order(orders.c.account_id == account_id, orders.c.id == order_id)
@@ -208,6 +233,15 @@ class SqlReads(LogRows):
 def _account(connection: Connection, account_id: str) -> Account:
     row = connection.execute(select(accounts).where(accounts.c.id == account_id)).one()
     return mapping.account_from(row)
+
+
+def _owner(connection: Connection, account: Account) -> tuple[User, int]:
+    """Return the user of an account, and how many live keys they have."""
+    row = connection.execute(select(users).where(users.c.id == account.user_id)).one()
+    keys = select(func.count()).where(
+        bot_keys.c.user_id == account.user_id, bot_keys.c.revoked_at.is_(None)
+    )
+    return mapping.user_from(row, account.id), connection.execute(keys).scalar_one()
 
 
 def _holdings(connection: Connection, account_id: str) -> Holdings:

@@ -131,7 +131,7 @@ INSERT_EVENT = _compiled(insert(events))
 STORE_POSITION = _upsert(positions, *_others(positions, "account_id", "symbol"))
 STORE_QUOTE = _upsert(quotes, *_others(quotes, "symbol"))
 STORE_REPLAY = _upsert(replays, "time")
-ADD_SNAPSHOT = _upsert(equity_snapshots, "equity")
+ADD_SNAPSHOT = _upsert(equity_snapshots, "equity", "sequence")
 _USAGE = upsert(api_usage)
 ADD_USAGE = _compiled(
     _USAGE.on_conflict_do_update(

@@ -92,6 +92,10 @@ accounts = Table(
     Column("order_notional_max", UNITS),
     Column("position_share_max", UNITS),
     Column("daily_loss_max", UNITS),
+    # The figures from deposits to longest_loss_streak are those of the epoch.
+    Column("resets", Integer, nullable=False),
+    Column("epoch_sequence", BigInteger, nullable=False),
+    Column("epoch_began_at", TIME, nullable=False),
     CheckConstraint("balance >= reserved AND reserved >= 0", name="money"),
 )
 
@@ -243,6 +247,20 @@ equity_snapshots = Table(
     Column("account_id", ID, primary_key=True),
     Column("time", TIME, primary_key=True, autoincrement=False),
     Column("equity", UNITS, nullable=False),
+    # The account's newest event then: times may go back, and several things happen at one.
+    Column("sequence", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What came in after the beginning of an epoch, and what the account was worth right before.
+inflows = Table(
+    "inflows",
+    metadata,
+    Column("account_id", ID, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("time", TIME, nullable=False),
+    Column("amount", UNITS, nullable=False),
+    Column("equity_before", UNITS, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -16,11 +16,11 @@ from sqlalchemy.exc import DBAPIError
 from server.application.ports import ReachedOrder
 from server.domain.account import Account, Position
 from server.domain.account_changes import AccountDecision
-from server.domain.events import AccountUpdated, Event
+from server.domain.events import Event
 from server.domain.matching import Reach
 from server.domain.order import Order
 from server.domain.posting import Decision
-from server.domain.user import Permissions, User
+from server.domain.user import Permissions
 from server.domain.values import Micros, Units
 from server.storage import mapping, statements
 from server.storage.database import translated
@@ -30,10 +30,9 @@ from server.storage.people import People
 from server.storage.reached import reached_order, reached_row
 from server.storage.tables import (
     accounts,
-    equity_snapshots,
+    inflows,
     orders,
     positions,
-    users,
 )
 
 POSITIONS_REMEMBERED_MAX = 100_000
@@ -236,15 +235,6 @@ class SqlUnitOfWork(People, MarketRows):
         ordered = select(orders.c.symbol).where(orders.c.live)
         return sorted(self._connection.execute(held.union(ordered)).scalars())
 
-    def equity_before(self, account_id: str, moment: Micros) -> Units | None:
-        query = (
-            select(equity_snapshots.c.equity)
-            .where(equity_snapshots.c.account_id == account_id, equity_snapshots.c.time < moment)
-            .order_by(equity_snapshots.c.time.desc())
-            .limit(1)
-        )
-        return self._connection.execute(query).scalar_one_or_none()
-
     def reached_orders(self, reaches: Sequence[Reach]) -> list[ReachedOrder]:
         prices = json.dumps(
             [[it.symbol, it.bid, it.ask, it.takers_bid, it.takers_ask] for it in reaches]
@@ -288,22 +278,24 @@ class SqlUnitOfWork(People, MarketRows):
                 pending.add_fill(event.fill)
 
     def keep_account(self, decision: AccountDecision) -> None:
-        account, position = decision.account, decision.position
-        self.store_account(account)
-        if position is not None:
+        self.store_account(decision.account)
+        for position in decision.positions:
             self._positions[position.account_id, position.symbol] = position
             self._pending.positions.add((position.account_id, position.symbol))
+        if decision.inflow is not None:
+            values = mapping.inflow_values(decision.inflow)
+            self._connection.execute(insert(inflows), values)
         self._add_event(decision.event)
 
     def store_account(self, account: Account) -> None:
         self._accounts[account.id] = account
         self._pending.accounts.add(account.id)
 
-    def open_account(self, user: User, account: Account, opened: AccountUpdated) -> None:
-        self._connection.execute(insert(users), mapping.user_values(user))
+    def open_account(self, decision: AccountDecision) -> None:
+        account = decision.account
         self._connection.execute(insert(accounts), mapping.account_values(account))
         self._accounts[account.id] = account
-        self._add_event(opened)
+        self._add_event(decision.event)
 
     def add_usage(
         self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]
@@ -316,15 +308,17 @@ class SqlUnitOfWork(People, MarketRows):
         uses = [{"key_id": key_id, "used_at": moment} for key_id, moment in keys]
         bulk(self._connection, statements.USE_KEY, uses)
 
-    def traded_positions(self) -> list[tuple[str, Units, list[Position]]]:
+    def traded_positions(self) -> list[tuple[str, int, Units, list[Position]]]:
         self._flush()
         held: dict[str, list[Position]] = {}
         for row in self._connection.execute(select(positions).where(positions.c.quantity > 0)):
             held.setdefault(row.account_id, []).append(mapping.position_from(row))
-        balances = select(accounts.c.id, accounts.c.balance).where(accounts.c.fills > 0)
+        columns = accounts.c.id, accounts.c.sequence, accounts.c.balance
         return [
-            (account_id, balance, held.get(account_id, []))
-            for account_id, balance in self._connection.execute(balances)
+            (account_id, sequence, balance, held.get(account_id, []))
+            for account_id, sequence, balance in self._connection.execute(
+                select(*columns).where(accounts.c.fills > 0)
+            )
         ]
 
     def _touched(self) -> Iterable[Order]:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from bottrading.v1 import bar_pb2, leaderboard_pb2, portfolio_pb2
 from bottrading.v1 import bot_trading_pb2 as bot_trading
-from bottrading.v1 import key_management_pb2 as key_management
 from bottrading.v1 import market_data_pb2 as market_data
 from server.domain.errors import Reason, Refusal
 from server.wire.fields import Fields
@@ -33,13 +32,6 @@ def list_bars(request: market_data.ListBarsRequest) -> Refusal | None:
     for name in ("start", "end"):
         if request.HasField(name):
             fields.moment(name, getattr(request, name))
-    return fields.refusal()
-
-
-def deposit(request: key_management.DepositRequest) -> Refusal | None:
-    """Check the amount."""
-    fields = Fields()
-    fields.money("amount", request.amount)
     return fields.refusal()
 
 

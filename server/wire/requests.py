@@ -8,8 +8,10 @@ from server.application.commands import (
     CancelAllOrders,
     CancelOrder,
     CreateBotKey,
+    Deposit,
     PublishQuotes,
     ReplaceOrder,
+    ResetAccount,
     RevokeBotKey,
     SentQuote,
     SetGuardRails,
@@ -166,6 +168,24 @@ def revoke_bot_key(
     if not is_id(request.key_id):
         return Refusal(reason=Reason.BOT_KEY_NOT_FOUND, message="There is no such bot key.")
     return RevokeBotKey(user_id, request.key_id)
+
+
+def reset_account(
+    request: key_management.ResetAccountRequest, user_id: str
+) -> ResetAccount | Refusal:
+    """Read which account to reset."""
+    return account_not_found(request.account_id) or ResetAccount(user_id, request.account_id)
+
+
+def deposit(request: key_management.DepositRequest) -> Deposit | Refusal:
+    """Read how much to add to which account."""
+    fields = Fields()
+    amount = fields.money("amount", request.amount)
+    refusal = fields.refusal() or account_not_found(request.account_id)
+    if refusal is not None:
+        return refusal
+    assert amount is not None
+    return Deposit(request.account_id, amount)
 
 
 def set_trading_state(

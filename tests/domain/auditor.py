@@ -34,7 +34,10 @@ def in_cents(amount: Fraction) -> Fraction:
 
 
 class Auditor:
-    """Follows the events of one book and says where book and events do not agree."""
+    """Follows the events of one book and says where book and events do not agree.
+
+    Money, positions, fees and closed trades are those of the epoch; orders stay.
+    """
 
     def __init__(self, book: Book, *, fees: bool, displayed: bool = True) -> None:
         self.book = book
@@ -47,7 +50,10 @@ class Auditor:
         self.quantities: dict[str, Fraction] = defaultdict(Fraction)
         self.bases: dict[str, Fraction] = defaultdict(Fraction)
         self.buy_fees: dict[str, Fraction] = defaultdict(Fraction)
-        self.realized = NOTHING
+        self.realized = self.fees_charged = NOTHING
+        self.fill_count = self.resets = 0
+        self.epoch_sequence = book.account.epoch_sequence
+        self.epoch_began_at = book.account.epoch_began_at
         self.closed_trades: list[Fraction] = []
         self.fee_starts: dict[str, int] = {}
         self.quotes: dict[str, Quote] = {}
@@ -89,6 +95,18 @@ class Auditor:
         """Check a change of the account and add it up."""
         self.sequence += 1
         assert event.sequence == self.sequence, "a gap in the log"
+        kind, amount = event.type.value, real(event.amount or 0)
+        assert (event.amount is not None) == (kind in {"OPENED", "DEPOSIT", "RESET"})
+        assert (event.settlement is not None) == (kind == "SETTLED")
+        if kind == "OPENED":
+            assert event.sequence == self.epoch_sequence == 1
+            assert amount == self.deposit
+        elif kind == "DEPOSIT":
+            assert amount > 0
+            self.deposit += amount
+            self.balance += amount
+        elif kind == "RESET":
+            self._begin_epoch(event, amount)
         settled = event.settlement
         if settled is not None:
             symbol, amount = settled.symbol, real(settled.amount)
@@ -114,9 +132,11 @@ class Auditor:
         assert real(account.reserved) == reserved, "live orders do not hold what is reserved"
         assert 0 <= reserved <= self.balance
         assert account.live_orders == len(live)
-        assert account.fills == sum(map(len, self.fills.values()))
-        fees = sum((real(order.fees) for order in self.orders.values()), NOTHING)
-        assert real(account.fees_paid) == fees
+        assert account.fills == self.fill_count
+        assert real(account.fees_paid) == self.fees_charged
+        assert real(account.deposits) == self.deposit
+        epoch = (account.resets, account.epoch_sequence, account.epoch_began_at)
+        assert epoch == (self.resets, self.epoch_sequence, self.epoch_began_at)
         assert real(account.realized_pnl) == self.realized
         held_at = sum([*self.bases.values(), *self.buy_fees.values()])
         assert self.deposit + self.realized == self.balance + held_at, "P&L explains no balance"
@@ -124,6 +144,19 @@ class Auditor:
             assert order.time_in_force.value in {"GTC", "DAY"}, "an IOC or FOK order rests"
         self._compare_positions(live)
         self._compare_closed_trades()
+
+    def _begin_epoch(self, event: AccountUpdated, amount: Fraction) -> None:
+        """Check that nothing is live, and forget all but orders, quotes and what is taken."""
+        alive = [order for order in self.orders.values() if order.status.value not in ENDED]
+        assert not alive, "an order outlives a reset"
+        assert event.time == self.book.now
+        self.deposit = self.balance = amount
+        for held in (self.quantities, self.bases, self.buy_fees):
+            held.clear()
+        self.realized = self.fees_charged = NOTHING
+        self.fill_count, self.closed_trades = 0, []
+        self.resets += 1
+        self.epoch_sequence, self.epoch_began_at = event.sequence, event.time
 
     def check_nothing_waits_in_vain(self, symbol: str, step: int) -> None:
         """Check that the newest quote of an open market was shown to every order it reaches."""
@@ -187,6 +220,8 @@ class Auditor:
         self.taken[symbol, fill.side.value] += quantity
         self._check_money([*self.fills[order.id], fill])
         self.fills[order.id].append(fill)
+        self.fill_count += 1
+        self.fees_charged += fee
         if fill.side.value == "BUY":
             assert fill.realized_pnl is None
             self.balance -= amount + fee

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from itertools import count
 
-from server.domain.account import Account, Position
+from server.domain.account import Account, Inflow, Position
+from server.domain.account_changes import AccountDecision, deposit, reset
 from server.domain.costs import (
     FEE_SCHEDULE,
     Costs,
@@ -14,9 +15,11 @@ from server.domain.costs import (
     ScheduledFees,
     UnlimitedLiquidity,
 )
-from server.domain.events import OrderUpdated
+from server.domain.errors import Refusal
+from server.domain.events import AccountUpdated, Event, OrderUpdated
 from server.domain.instrument import AssetType, Instrument, LiquidityClass
 from server.domain.order import Order, OrderTicket, OrderType, Side, StatusReason, TimeInForce
+from server.domain.performance import without_inflows
 from server.domain.posting import Decision, Market
 from server.domain.quote import Quote, QuoteRefusal, refusal
 from server.domain.risk import Guard, Rejection
@@ -30,6 +33,7 @@ from server.domain.trading import (
     preview,
     replace,
 )
+from server.domain.valuation import total_equity, value
 from server.domain.values import DAY, SECOND, Micros, Units, parse_units
 
 STALENESS_LIMIT: Micros = 15 * SECOND
@@ -96,13 +100,15 @@ class Book:
         self.costs = costs
         self.now = BEGINNING
         self.account = Account(
-            id=name, user_id="user", created_at=BEGINNING, deposits=deposit, balance=deposit
-        )
+            id=name, user_id="user", created_at=BEGINNING, deposits=deposit, balance=deposit,
+            epoch_began_at=BEGINNING,
+        )  # fmt: skip
         self.positions: dict[str, Position] = {}
         self.orders: dict[str, Order] = {}
         self.quotes: dict[str, Quote] = {}
         self.is_open = True
         self.guard = Guard()
+        self.inflows: list[Inflow] = []
         self._fill_numbers = count(1)
 
     def position(self, symbol: str) -> Position:
@@ -150,6 +156,40 @@ class Book:
                 order, self.account, self.position(order.symbol), self.now, StatusReason.REQUESTED
             )
         )
+
+    def equity(self) -> Units:
+        """Return what the account is worth at the newest quotes."""
+        valued = [
+            value(position, INSTRUMENTS[symbol], self.quotes.get(symbol), fresh=False)
+            for symbol, position in self.positions.items()
+        ]
+        return total_equity(self.account.balance, valued)
+
+    def unit_value(self) -> float:
+        """Return what the account would be worth had nothing come in."""
+        (unit_value,) = without_inflows([(self.account.sequence, self.equity())], self.inflows)
+        return unit_value
+
+    def deposit(self, amount: Units) -> Refusal | tuple[AccountUpdated, ...]:
+        """Add money."""
+        decision = deposit(self.account, amount, self.equity(), self.now)
+        if isinstance(decision, Refusal):
+            return decision
+        assert decision.inflow is not None
+        self.inflows.append(decision.inflow)
+        return self._keep_account(decision)
+
+    def reset(self, starting_balance: Units) -> tuple[Event, ...]:
+        """Cancel all orders, drop all positions and begin anew."""
+        events: list[Event] = []
+        for order in self.live_orders:
+            position = self.position(order.symbol)
+            reason = StatusReason.ACCOUNT_RESET
+            events += self._keep(cancel(order, self.account, position, self.now, reason))
+        held = list(self.positions.values())
+        decision = reset(self.account, held, starting_balance, self.now)
+        self.inflows.clear()
+        return (*events, *self._keep_account(decision))
 
     def expire(self) -> tuple[OrderUpdated, ...]:
         """End the orders whose time is over."""
@@ -204,6 +244,12 @@ class Book:
             self.positions[decision.position.symbol] = decision.position
             self.orders[decision.order.id] = decision.order
         return decision.events
+
+    def _keep_account(self, decision: AccountDecision) -> tuple[AccountUpdated, ...]:
+        self.account = decision.account
+        for position in decision.positions:
+            self.positions[position.symbol] = position
+        return (decision.event,)
 
 
 def make_quote(

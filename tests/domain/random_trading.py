@@ -1,14 +1,15 @@
 """Random trading: steps that strategies or dice may choose, done on audited books."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.domain.errors import Reason
-from server.domain.events import OrderUpdated
+from server.domain.errors import Reason, Refusal
+from server.domain.events import AccountUpdated, Event
 from server.domain.order import Order, Side, TimeInForce
 from server.domain.quote import Quote, QuoteRefusal
 from server.domain.risk import Rejection
 from server.domain.trading import Replacement
-from server.domain.values import DAY, SCALE, SECOND, Micros, Units, parse_units
+from server.domain.values import CENT, DAY, SCALE, SECOND, Micros, Units, parse_units
 from tests.domain.auditor import Auditor
 from tests.domain.book import INSTRUMENTS, Book, Wish, make_costs
 
@@ -21,6 +22,7 @@ SIZES = {
 QUANTITIES = {symbol: [parse_units(text) for text in texts] for symbol, texts in SIZES.items()}
 SYMBOLS = list(LEVELS)
 DEPOSITS = [parse_units("1000"), parse_units("20000"), parse_units("5000000")]
+AMOUNTS = [1_000_000, parse_units("333.33"), parse_units("20000")]
 EIGHTHS = [0, 0, 1, 4, 6, 6, 7, 8]
 WAITS: list[Micros] = [0, 1, SECOND, 16 * SECOND, DAY, 91 * DAY]
 
@@ -84,7 +86,22 @@ class Wait:
     time: Micros
 
 
-Step = NewQuote | NewOrder | Cancel | NewValues | Bell | Wait
+@dataclass(frozen=True, slots=True)
+class NewMoney:
+    """Money that comes into a book."""
+
+    book: int
+    amount: Units
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """A new epoch of a book, at the balance that it began with."""
+
+    book: int
+
+
+Step = NewQuote | NewOrder | Cancel | NewValues | Bell | Wait | NewMoney | Reset
 
 
 class Floor:
@@ -97,7 +114,7 @@ class Floor:
             for number, deposit in enumerate(DEPOSITS)
         ]
         self.auditors = [Auditor(book, fees=fees, displayed=displayed) for book in self.books]
-        self.events: list[OrderUpdated] = []
+        self.events: list[Event] = []
         self.refused: list[Reason] = []
         self._numbers = 0
 
@@ -120,6 +137,10 @@ class Floor:
                     self._hear(step.book, book.cancel(order.id))
             case NewValues():
                 self._replace(step)
+            case NewMoney():
+                self._deposit(step)
+            case Reset():
+                self._hear(step.book, self.books[step.book].reset(DEPOSITS[step.book]))
             case Bell():
                 for book in self.books:
                     book.is_open = step.is_open
@@ -155,9 +176,22 @@ class Floor:
         else:
             self._hear(step.book, outcome)
 
-    def _hear(self, number: int, events: tuple[OrderUpdated, ...]) -> None:
+    def _deposit(self, step: NewMoney) -> None:
+        book = self.books[step.book]
+        before = book.unit_value()
+        outcome = book.deposit(step.amount)
+        assert not isinstance(outcome, Refusal), "it is not that much"
+        # What an account is worth is rounded to the nearest cent, halves to the even one.
+        moved = abs(book.unit_value() - before)
+        assert moved <= CENT * (1 + 1e-12), "a deposit changes the return"
+        self._hear(step.book, outcome)
+
+    def _hear(self, number: int, events: Sequence[Event]) -> None:
         for event in events:
-            self.auditors[number].hear(event)
+            if isinstance(event, AccountUpdated):
+                self.auditors[number].hear_account(event)
+            else:
+                self.auditors[number].hear(event)
         self.events += events
 
 

@@ -8,7 +8,7 @@ import empyrical
 import numpy as np
 import pytest
 
-from server.domain.account import TradeStatistics
+from server.domain.account import Inflow, TradeStatistics
 from server.domain.performance import (
     expectancy,
     max_drawdown_pct,
@@ -18,6 +18,7 @@ from server.domain.performance import (
     sortino_ratio,
     total_return_pct,
     win_rate,
+    without_inflows,
 )
 from server.domain.values import CENT, SCALE
 
@@ -33,6 +34,52 @@ def test_total_return_is_the_growth_of_what_came_in() -> None:
     assert total_return_pct(100_000 * SCALE, 75_000 * SCALE) == -25
     assert total_return_pct(100_000 * SCALE, 100_000 * SCALE) == 0
     assert total_return_pct(100_000 * SCALE, 0) == -100
+
+
+def came_in(sequence: int, amount: int, equity_before: int) -> Inflow:
+    return Inflow(
+        account_id="account", sequence=sequence, time=0, amount=amount * SCALE,
+        equity_before=equity_before * SCALE,
+    )  # fmt: skip
+
+
+def test_the_return_across_two_deposits_is_that_of_the_periods_between_them() -> None:
+    """100 grow to 110 and 90 come in; 200 grow to 220 and 80 come in; 300 fall to 270.
+
+    1.1 × 1.1 × 0.9 = 1.089, though 270 came in and 270 are left.
+    """
+    inflows = [came_in(5, 90, 110), came_in(8, 80, 220)]
+    points = [(2, 105), (5, 200), (6, 190), (8, 300), (9, 270)]
+    curve = without_inflows([(number, equity * SCALE) for number, equity in points], inflows)
+
+    expected = [105, 110, 190 * 0.55, 121, 108.9]
+    assert [value / SCALE for value in curve] == pytest.approx(expected, rel=1e-12)
+    assert total_return_pct(100 * SCALE, curve[-1]) == pytest.approx(8.9, rel=1e-12)
+    assert max_drawdown_pct([100 * SCALE, *curve]) == pytest.approx(10, rel=1e-12)
+    growth = [190 / 200 - 1, 220 / 190 - 1, -0.1]
+    assert period_returns(curve[1:]) == pytest.approx([110 / 105 - 1, *growth][1:], rel=1e-12)
+
+
+def test_a_deposit_moves_no_point_of_the_curve() -> None:
+    inflow = came_in(7, 12_345, 98_765)
+    before, after = without_inflows(
+        [(6, 98_765 * SCALE), (7, (98_765 + 12_345) * SCALE)], [inflow]
+    )  # fmt: skip
+    assert after == pytest.approx(before, rel=1e-15)
+
+
+def test_without_inflows_the_curve_is_the_equity_to_the_last_digit() -> None:
+    most = 2**63 - 1
+    assert without_inflows([(1, most), (2, most - 1)], []) == [most, most - 1]
+    assert without_inflows([], []) == []
+
+
+def test_what_was_lost_whole_stays_lost_whatever_comes_in() -> None:
+    curve = without_inflows([(3, 100), (4, 0), (5, 500), (6, 900)], [came_in(5, 500, 0)])
+    assert curve == [100, 0, 0, 0]
+    assert total_return_pct(100, curve[-1]) == -100
+    assert max_drawdown_pct(curve) == 100
+    assert period_returns(curve) == [-1]
 
 
 def test_trade_figures_are_shares_of_closed_trades() -> None:

@@ -72,8 +72,7 @@ def test_an_expired_option_becomes_what_its_exercise_pays(
     assert plain(told.price) == price
     assert format_money(told.amount) == amount
     assert format_money(told.realized_pnl) == pnl
-    assert decision.position is not None
-    book.account, book.positions["CALL"] = decision.account, decision.position
+    book.account, (book.positions["CALL"],) = decision.account, decision.positions
     auditor.hear_account(decision.event)
     auditor.compare()
 
@@ -92,7 +91,8 @@ def test_a_settlement_is_one_event_that_closes_a_trade_and_empties_the_position(
     assert account.statistics.gross_profit == parse_units("898.05")
     assert (account.fills, account.fees_paid) == (before.fills, before.fees_paid)
     bought = book.position("CALL")
-    assert decision.position == Position(
+    (emptied,) = decision.positions
+    assert emptied == Position(
         account_id=bought.account_id, symbol="CALL", quote_time=bought.quote_time,
         ask_taken=bought.ask_taken,
     )  # fmt: skip
@@ -113,7 +113,7 @@ def test_a_new_trading_state_is_told_and_moves_no_money(state: TradingState) -> 
     before = book.account
     decision = set_trading_state(before, state, book.now + 1)
     assert decision.account == replace(before, trading_state=state, sequence=before.sequence + 1)
-    assert decision.position is None
+    assert decision.positions == ()
     event = decision.event
     assert (event.type.value, event.trading_state) == ("TRADING_STATE", state)
     assert (event.account_id, event.time) == (before.id, book.now + 1)
@@ -132,7 +132,7 @@ def test_only_an_option_that_no_order_holds_can_be_settled() -> None:
     with pytest.raises(AssertionError, match="is in use"):
         settled(book, OptionRight.CALL, parse_units("105"))
     book.cancel("sale")
-    emptied = settled(book, OptionRight.CALL, parse_units("105")).position
+    (emptied,) = settled(book, OptionRight.CALL, parse_units("105")).positions
     assert emptied is not None
     book.positions["CALL"] = emptied
     with pytest.raises(AssertionError, match="is in use"):

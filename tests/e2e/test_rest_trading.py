@@ -4,7 +4,8 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.conftest import Rest
+from server.domain.user import Plan
+from tests.e2e.conftest import Rest, RestFactory
 
 LIMIT = {"symbol": "AAPL", "side": "BUY", "order_type": "LIMIT", "quantity": 10, "limit_price": 180}
 
@@ -114,3 +115,53 @@ async def test_guard_rails_over_rest_are_numbers_or_text_and_come_back_as_text(r
     assert (await rest.get("/limits"))["guard_rails"] == expected
     rejected = await rest.send("POST", "/orders", json=LIMIT)
     assert rejected.json()["rejection_reason"] == "ORDER_NOTIONAL_EXCEEDED"
+
+
+async def test_accounts_are_opened_listed_reset_and_given_money_over_rest(rest: Rest) -> None:
+    await rest.venue.publish("AAPL", "184.00", "185.00")
+    await rest.send("POST", "/orders", json=LIMIT | {"limit_price": 185})
+    order = (await rest.send("POST", "/orders", json=LIMIT)).json()
+    operator = rest.bearer("operator", operator=True)
+
+    opened = await rest.send("POST", "/accounts", headers=rest.bearer(), json={})
+    path = await account_path(rest, "reset")
+    reset = await rest.send("POST", path, headers=rest.bearer(), json={})
+    deposits = await account_path(rest, "deposits")
+    given = await rest.send("POST", deposits, headers=operator, json={"amount": 250.5})
+    listed = await rest.send("GET", "/accounts", headers=rest.bearer())
+
+    assert [it.status_code for it in (opened, reset, given, listed)] == [201, 200, 200, 200]
+    account = await rest.get("/account")
+    shape = [*account]
+    assert [[*it.json()] for it in (opened, reset, given)] == [shape] * 3
+    assert (opened.json()["balance"], opened.json()["resets"]) == ("100000.00", 0)
+    assert (reset.json()["balance"], reset.json()["resets"]) == ("100000.00", 1)
+    assert given.json()["balance"] == account["balance"] == "100250.50"
+    assert [it["bot_user_id"] for it in listed.json()] == [
+        account["bot_user_id"], opened.json()["bot_user_id"],
+    ]  # fmt: skip
+    assert account["epoch_began_at"].endswith("Z")
+    assert (await rest.get(f"/orders/{order['id']}"))["status_reason"] == "ACCOUNT_RESET"
+    assert (await rest.get("/portfolio"))["positions"] == []
+    assert len(await rest.get("/fills")) == 1
+    assert (await rest.get("/kpi"))["total_return_pct"] == 0
+
+
+async def test_one_account_too_many_and_one_dollar_too_many_are_refused(
+    start_rest: RestFactory,
+) -> None:
+    rest = await start_rest(initial_balance="9999999999.99")
+    free = rest.bearer("free", plan=Plan.FREE)
+    deposits = await account_path(rest, "deposits")
+    operator = rest.bearer("operator", operator=True)
+    for _ in range(8):
+        await rest.send("POST", deposits, headers=operator, json={"amount": "9999999999.99"})
+
+    refused = [
+        await rest.send("POST", "/accounts", headers=free, json={}),
+        await rest.send("POST", deposits, headers=operator, json={"amount": 1}),
+    ]
+
+    assert [told(answer) for answer in refused] == [
+        (422, "ACCOUNT_LIMIT_REACHED"), (422, "DEPOSIT_TOO_LARGE"),
+    ]  # fmt: skip

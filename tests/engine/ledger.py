@@ -138,6 +138,8 @@ class Ledger:
         account, live = book.account, list(self.live.values())
         assert account.sequence == heard.sequence
         assert real(account.balance) == heard.balance, "events do not make the stored balance"
+        assert real(account.deposits) == heard.deposit, "other money came in"
+        assert (account.resets, account.fills) == (heard.resets, heard.fill_count)
         assert account.reserved == sum(order.reserved for order in live), "wrongly reserved"
         assert account.reserved <= account.balance
         assert account.live_orders == len(live)

@@ -60,6 +60,7 @@ STATES = (
     account_pb2.TRADING_STATE_ACTIVE, account_pb2.TRADING_STATE_ACTIVE,
     account_pb2.TRADING_STATE_REDUCING, account_pb2.TRADING_STATE_HALTED,
 )  # fmt: skip
+AMOUNTS = ["0.01", "12.34", "5000", "100000.00", "9999999999.99"]
 QUOTE_KINDS = ["now"] * 10 + ["late", "duplicate", "crossed", "stale", "ahead", "too far ahead"]
 CLIENT_IDS = 12
 STEPS_BETWEEN_RESTARTS = 120
@@ -122,7 +123,7 @@ class Trading(RuleBasedStateMachine):
 
     @rule(drawn=BUNDLE)
     def change_some(self, drawn: list[bytes]) -> None:
-        """Replace, cancel, halt and reactivate, each in a batch of its own."""
+        """Replace, cancel, halt, reset and deposit, each in a batch of its own."""
         for dice in map(Dice, drawn):
             self._step("change", [self._change(1, dice)])
 
@@ -216,6 +217,8 @@ class Trading(RuleBasedStateMachine):
                 account_id=account, trading_state=dice.pick(STATES)
             )
             return call(number, Method.SET_TRADING_STATE, owner, state.SerializeToString())
+        if kind == 13:
+            return self._begin_or_deposit(number, dice, account)
         if kind == 14 or not live:
             request = pb.CancelAllOrdersRequest()
             if dice.number(3):
@@ -227,6 +230,14 @@ class Trading(RuleBasedStateMachine):
             return call(number, Method.CANCEL_ORDER, account, cancel.SerializeToString())
         replace = _replacement(order, dice).SerializeToString()
         return call(number, Method.REPLACE_ORDER, account, replace)
+
+    def _begin_or_deposit(self, number: int, dice: Dice, account: str) -> Call:
+        owner = self._running.owners[account]
+        if not dice.number(3):
+            reset = key_management_pb2.ResetAccountRequest(account_id=account)
+            return call(number, Method.RESET_ACCOUNT, owner, reset.SerializeToString())
+        deposit = key_management_pb2.DepositRequest(account_id=account, amount=dice.pick(AMOUNTS))
+        return call(number, Method.DEPOSIT, owner, deposit.SerializeToString())
 
     def _publish(self, number: int, dice: Dice) -> Call:
         quotes = [self._quote(dice, dice.pick(SYMBOLS)) for _ in range(dice.pick([1, 1, 2, 3]))]

@@ -213,6 +213,8 @@ def test_the_account_is_answered_as_documented_with_64_bit_counts_as_numbers(
             buying_power="50000.00",
             environment=account.ENVIRONMENT_REPLAY,
             trading_state=account.TRADING_STATE_REDUCING,
+            resets=2,
+            epoch_began_at=TEN_O_CLOCK,
         )
     )
 
@@ -231,6 +233,8 @@ def test_the_account_is_answered_as_documented_with_64_bit_counts_as_numbers(
         "buying_power": "50000.00",
         "environment": "REPLAY",
         "trading_state": "REDUCING",
+        "resets": 2,
+        "epoch_began_at": "2025-01-15T10:00:00Z",
     }
 
 

@@ -7,6 +7,10 @@ from pathlib import Path
 from bottrading.v1 import order_pb2, order_update_pb2
 from server.config import DATABASE_FILE
 
+EPOCH_BEGINS = (
+    order_update_pb2.ACCOUNT_UPDATE_TYPE_OPENED,
+    order_update_pb2.ACCOUNT_UPDATE_TYPE_RESET,
+)
 LIVE = (order_pb2.ORDER_STATUS_OPEN, order_pb2.ORDER_STATUS_PARTIALLY_FILLED)
 
 
@@ -26,7 +30,8 @@ def audit(data_dir: Path) -> set[str]:
 
 
 def _audit_account(connection: sqlite3.Connection, account: sqlite3.Row) -> set[str]:
-    balance = fills = 0
+    """Check one account: in each epoch, what came in and the fills make the balance."""
+    balance = deposits = fills = resets = begun = 0
     orders: dict[str, order_pb2.Order] = {}
     positions: dict[str, int] = defaultdict(int)
     log = connection.execute(
@@ -37,7 +42,20 @@ def _audit_account(connection: sqlite3.Connection, account: sqlite3.Row) -> set[
         event = order_update_pb2.AccountEvent.FromString(payload)
         assert sequence == event.sequence == number, "the log has a gap"
         if event.HasField("account_update"):
-            balance += _cents(event.account_update.amount)
+            change = event.account_update
+            if change.type in EPOCH_BEGINS:
+                assert not any(order.status in LIVE for order in orders.values()), "a live order"
+                balance = deposits = fills = 0
+                positions.clear()
+                resets, begun = resets + (number > 1), number
+            if change.type == order_update_pb2.ACCOUNT_UPDATE_TYPE_SETTLED:
+                held = positions.pop(change.settlement.symbol)
+                assert held == _units(change.settlement.quantity)
+                balance += _cents(change.settlement.amount)
+            if change.HasField("amount"):
+                balance += _cents(change.amount)
+                deposits += _cents(change.amount)
+            assert _cents(change.balance) == balance
             continue
         update = event.order_update
         orders[update.order.id] = update.order
@@ -49,16 +67,18 @@ def _audit_account(connection: sqlite3.Connection, account: sqlite3.Row) -> set[
             balance -= sign * _cents(update.fill.amount) + _cents(update.fill.fee)
     assert account["sequence"] == len(log)
     assert account["balance"] == balance * 10**6
+    assert account["deposits"] == deposits * 10**6
+    assert (account["resets"], account["epoch_sequence"]) == (resets, begun)
     assert account["fills"] == fills
     assert account["reserved"] == sum(
         _cents(order.reserved) * 10**6 for order in orders.values() if order.status in LIVE
     )
     _audit_orders(connection, account["id"], orders)
-    held = connection.execute(
+    stored = connection.execute(
         "SELECT symbol, quantity FROM positions WHERE account_id = ? AND quantity > 0",
         (account["id"],),
     )
-    assert dict(held.fetchall()) == {name: units for name, units in positions.items() if units}
+    assert dict(stored.fetchall()) == {name: units for name, units in positions.items() if units}
     return set(orders)
 
 

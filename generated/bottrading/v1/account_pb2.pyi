@@ -177,6 +177,8 @@ class Account(_message.Message):
     BUYING_POWER_FIELD_NUMBER: _builtins.int
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
     TRADING_STATE_FIELD_NUMBER: _builtins.int
+    RESETS_FIELD_NUMBER: _builtins.int
+    EPOCH_BEGAN_AT_FIELD_NUMBER: _builtins.int
     bot_user_id: _builtins.str
     """Id of the account, a UUID."""
     display_name: _builtins.str
@@ -203,9 +205,15 @@ class Account(_message.Message):
     """Where the quotes come from."""
     trading_state: Global___TradingState.ValueType
     """Which orders the account accepts."""
+    resets: _builtins.int
+    """How many times the account was reset."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the account was opened."""
+
+    @_builtins.property
+    def epoch_began_at(self) -> _timestamp_pb2.Timestamp:
+        """Since when its figures count: when it was opened or last reset."""
 
     def __init__(
         self,
@@ -224,10 +232,12 @@ class Account(_message.Message):
         buying_power: _builtins.str = ...,
         environment: Global___Environment.ValueType = ...,
         trading_state: Global___TradingState.ValueType = ...,
+        resets: _builtins.int = ...,
+        epoch_began_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "epoch_began_at", b"epoch_began_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_calls_limit", b"api_calls_limit", "api_calls_used", b"api_calls_used", "balance", b"balance", "bot_keys_limit", b"bot_keys_limit", "bot_keys_used", b"bot_keys_used", "bot_user_id", b"bot_user_id", "buying_power", b"buying_power", "created_at", b"created_at", "display_name", b"display_name", "environment", b"environment", "plan", b"plan", "status", b"status", "trading_state", b"trading_state", "user_type", b"user_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_calls_limit", b"api_calls_limit", "api_calls_used", b"api_calls_used", "balance", b"balance", "bot_keys_limit", b"bot_keys_limit", "bot_keys_used", b"bot_keys_used", "bot_user_id", b"bot_user_id", "buying_power", b"buying_power", "created_at", b"created_at", "display_name", b"display_name", "environment", b"environment", "epoch_began_at", b"epoch_began_at", "plan", b"plan", "resets", b"resets", "status", b"status", "trading_state", b"trading_state", "user_type", b"user_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -205,6 +205,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The user has as many live bot keys as the plan allows.
     Example: a second key on Free. FAILED_PRECONDITION, HTTP 422.
     """
+    ERROR_REASON_ACCOUNT_LIMIT_REACHED: _ErrorReason.ValueType  # 60
+    """The user has as many accounts as the plan allows.
+    Example: a second account on Free. FAILED_PRECONDITION, HTTP 422.
+    """
+    ERROR_REASON_DEPOSIT_TOO_LARGE: _ErrorReason.ValueType  # 61
+    """With the deposit the account would have come by, or be worth, 90 000 000 000.
+    Example: a tenth deposit of 9 000 000 000. FAILED_PRECONDITION, HTTP 422.
+    """
     ERROR_REASON_MARKET_NOT_PUBLISHED: _ErrorReason.ValueType  # 40
     """Quotes cannot be published: the market makes its own.
     Example: PublishQuotes on the simulated market. FAILED_PRECONDITION, HTTP 422.
@@ -473,6 +481,14 @@ Example: ReplaceOrder to 5 after 5 were filled. FAILED_PRECONDITION, HTTP 422.
 ERROR_REASON_BOT_KEY_LIMIT_REACHED: ErrorReason.ValueType  # 39
 """The user has as many live bot keys as the plan allows.
 Example: a second key on Free. FAILED_PRECONDITION, HTTP 422.
+"""
+ERROR_REASON_ACCOUNT_LIMIT_REACHED: ErrorReason.ValueType  # 60
+"""The user has as many accounts as the plan allows.
+Example: a second account on Free. FAILED_PRECONDITION, HTTP 422.
+"""
+ERROR_REASON_DEPOSIT_TOO_LARGE: ErrorReason.ValueType  # 61
+"""With the deposit the account would have come by, or be worth, 90 000 000 000.
+Example: a tenth deposit of 9 000 000 000. FAILED_PRECONDITION, HTTP 422.
 """
 ERROR_REASON_MARKET_NOT_PUBLISHED: ErrorReason.ValueType  # 40
 """Quotes cannot be published: the market makes its own.

@@ -29,8 +29,8 @@ class KeyManagementStub:
     """Bot keys and accounts of a person, who proves to be it with a JSON Web Token
     in the metadata `authorization: Bearer …`. A bot key opens none of these calls.
 
-    A person is known from the first valid token on, and then has one account. The
-    claims `name` and `plan` of the newest token stand.
+    A person is known from the first valid token on, and then has one account, which
+    is the one that ranks. The claims `name` and `plan` of the newest token stand.
     """
 
     def __init__(self, channel):
@@ -90,8 +90,8 @@ class KeyManagementServicer:
     """Bot keys and accounts of a person, who proves to be it with a JSON Web Token
     in the metadata `authorization: Bearer …`. A bot key opens none of these calls.
 
-    A person is known from the first valid token on, and then has one account. The
-    claims `name` and `plan` of the newest token stand.
+    A person is known from the first valid token on, and then has one account, which
+    is the one that ranks. The claims `name` and `plan` of the newest token stand.
     """
 
     def CreateBotKey(self, request, context):
@@ -120,7 +120,9 @@ class KeyManagementServicer:
         raise NotImplementedError('Method not implemented!')
 
     def OpenAccount(self, request, context):
-        """Opens one more account with the starting balance.
+        """Opens one more account with the starting balance. Rate limits and calls of a day
+        are an account's own. The plan limits the accounts of a person to as many as bot
+        keys; one more is refused (ACCOUNT_LIMIT_REACHED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,8 +136,11 @@ class KeyManagementServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResetAccount(self, request, context):
-        """Cancels all orders, drops all positions and starts anew with the starting
-        balance. Keys and history stay.
+        """Cancels all orders (ACCOUNT_RESET), drops all positions and starts anew with the
+        starting balance that the server gives now, all in one transaction. Portfolio
+        figures and key performance indicators count from then on. Keys, trading state,
+        guard rails and history (orders, fills and the log) stay, and every
+        `client_order_id` stays taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,7 +162,10 @@ class KeyManagementServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Deposit(self, request, context):
-        """Adds virtual money to an account.
+        """Adds virtual money to an account, anybody's. It changes no return: key performance
+        indicators are weighted by time. Refused when the money that came in since the
+        account was opened or last reset, or what the account is worth, would reach
+        90 000 000 000 (DEPOSIT_TOO_LARGE). A repeated call deposits again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -223,8 +231,8 @@ class KeyManagement:
     """Bot keys and accounts of a person, who proves to be it with a JSON Web Token
     in the metadata `authorization: Bearer …`. A bot key opens none of these calls.
 
-    A person is known from the first valid token on, and then has one account. The
-    claims `name` and `plan` of the newest token stand.
+    A person is known from the first valid token on, and then has one account, which
+    is the one that ranks. The claims `name` and `plan` of the newest token stand.
     """
 
     @staticmethod

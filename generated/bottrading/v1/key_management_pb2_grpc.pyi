@@ -30,8 +30,8 @@ class KeyManagementStub:
     """Bot keys and accounts of a person, who proves to be it with a JSON Web Token
     in the metadata `authorization: Bearer …`. A bot key opens none of these calls.
 
-    A person is known from the first valid token on, and then has one account. The
-    claims `name` and `plan` of the newest token stand.
+    A person is known from the first valid token on, and then has one account, which
+    is the one that ranks. The claims `name` and `plan` of the newest token stand.
     """
 
     @_typing.overload
@@ -52,12 +52,18 @@ class KeyManagementStub:
     key succeeds. Revoking a revoked key answers it again.
     """
     OpenAccount: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.OpenAccountRequest, _key_management_pb2.OpenAccountResponse]
-    """Opens one more account with the starting balance."""
+    """Opens one more account with the starting balance. Rate limits and calls of a day
+    are an account's own. The plan limits the accounts of a person to as many as bot
+    keys; one more is refused (ACCOUNT_LIMIT_REACHED).
+    """
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.ListAccountsRequest, _key_management_pb2.ListAccountsResponse]
     """Lists the accounts of the person, oldest first."""
     ResetAccount: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.ResetAccountRequest, _key_management_pb2.ResetAccountResponse]
-    """Cancels all orders, drops all positions and starts anew with the starting
-    balance. Keys and history stay.
+    """Cancels all orders (ACCOUNT_RESET), drops all positions and starts anew with the
+    starting balance that the server gives now, all in one transaction. Portfolio
+    figures and key performance indicators count from then on. Keys, trading state,
+    guard rails and history (orders, fills and the log) stay, and every
+    `client_order_id` stays taken.
     """
     SetTradingState: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.SetTradingStateRequest, _key_management_pb2.SetTradingStateResponse]
     """Sets which orders an account accepts. HALTED also cancels all live orders in
@@ -66,15 +72,19 @@ class KeyManagementStub:
     SetGuardRails: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.SetGuardRailsRequest, _key_management_pb2.SetGuardRailsResponse]
     """Sets the guard rails of an account; a limit that is left out is lifted."""
     Deposit: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.DepositRequest, _key_management_pb2.DepositResponse]
-    """Adds virtual money to an account."""
+    """Adds virtual money to an account, anybody's. It changes no return: key performance
+    indicators are weighted by time. Refused when the money that came in since the
+    account was opened or last reset, or what the account is worth, would reach
+    90 000 000 000 (DEPOSIT_TOO_LARGE). A repeated call deposits again.
+    """
 
 @_typing.type_check_only
 class KeyManagementAsyncStub(KeyManagementStub):
     """Bot keys and accounts of a person, who proves to be it with a JSON Web Token
     in the metadata `authorization: Bearer …`. A bot key opens none of these calls.
 
-    A person is known from the first valid token on, and then has one account. The
-    claims `name` and `plan` of the newest token stand.
+    A person is known from the first valid token on, and then has one account, which
+    is the one that ranks. The claims `name` and `plan` of the newest token stand.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -92,12 +102,18 @@ class KeyManagementAsyncStub(KeyManagementStub):
     key succeeds. Revoking a revoked key answers it again.
     """
     OpenAccount: _aio.UnaryUnaryMultiCallable[_key_management_pb2.OpenAccountRequest, _key_management_pb2.OpenAccountResponse]  # type: ignore[assignment]
-    """Opens one more account with the starting balance."""
+    """Opens one more account with the starting balance. Rate limits and calls of a day
+    are an account's own. The plan limits the accounts of a person to as many as bot
+    keys; one more is refused (ACCOUNT_LIMIT_REACHED).
+    """
     ListAccounts: _aio.UnaryUnaryMultiCallable[_key_management_pb2.ListAccountsRequest, _key_management_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """Lists the accounts of the person, oldest first."""
     ResetAccount: _aio.UnaryUnaryMultiCallable[_key_management_pb2.ResetAccountRequest, _key_management_pb2.ResetAccountResponse]  # type: ignore[assignment]
-    """Cancels all orders, drops all positions and starts anew with the starting
-    balance. Keys and history stay.
+    """Cancels all orders (ACCOUNT_RESET), drops all positions and starts anew with the
+    starting balance that the server gives now, all in one transaction. Portfolio
+    figures and key performance indicators count from then on. Keys, trading state,
+    guard rails and history (orders, fills and the log) stay, and every
+    `client_order_id` stays taken.
     """
     SetTradingState: _aio.UnaryUnaryMultiCallable[_key_management_pb2.SetTradingStateRequest, _key_management_pb2.SetTradingStateResponse]  # type: ignore[assignment]
     """Sets which orders an account accepts. HALTED also cancels all live orders in
@@ -106,14 +122,18 @@ class KeyManagementAsyncStub(KeyManagementStub):
     SetGuardRails: _aio.UnaryUnaryMultiCallable[_key_management_pb2.SetGuardRailsRequest, _key_management_pb2.SetGuardRailsResponse]  # type: ignore[assignment]
     """Sets the guard rails of an account; a limit that is left out is lifted."""
     Deposit: _aio.UnaryUnaryMultiCallable[_key_management_pb2.DepositRequest, _key_management_pb2.DepositResponse]  # type: ignore[assignment]
-    """Adds virtual money to an account."""
+    """Adds virtual money to an account, anybody's. It changes no return: key performance
+    indicators are weighted by time. Refused when the money that came in since the
+    account was opened or last reset, or what the account is worth, would reach
+    90 000 000 000 (DEPOSIT_TOO_LARGE). A repeated call deposits again.
+    """
 
 class KeyManagementServicer(metaclass=_abc_1.ABCMeta):
     """Bot keys and accounts of a person, who proves to be it with a JSON Web Token
     in the metadata `authorization: Bearer …`. A bot key opens none of these calls.
 
-    A person is known from the first valid token on, and then has one account. The
-    claims `name` and `plan` of the newest token stand.
+    A person is known from the first valid token on, and then has one account, which
+    is the one that ranks. The claims `name` and `plan` of the newest token stand.
     """
 
     @_abc_1.abstractmethod
@@ -153,7 +173,10 @@ class KeyManagementServicer(metaclass=_abc_1.ABCMeta):
         request: _key_management_pb2.OpenAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_key_management_pb2.OpenAccountResponse, _abc.Awaitable[_key_management_pb2.OpenAccountResponse]]:
-        """Opens one more account with the starting balance."""
+        """Opens one more account with the starting balance. Rate limits and calls of a day
+        are an account's own. The plan limits the accounts of a person to as many as bot
+        keys; one more is refused (ACCOUNT_LIMIT_REACHED).
+        """
 
     @_abc_1.abstractmethod
     def ListAccounts(
@@ -169,8 +192,11 @@ class KeyManagementServicer(metaclass=_abc_1.ABCMeta):
         request: _key_management_pb2.ResetAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_key_management_pb2.ResetAccountResponse, _abc.Awaitable[_key_management_pb2.ResetAccountResponse]]:
-        """Cancels all orders, drops all positions and starts anew with the starting
-        balance. Keys and history stay.
+        """Cancels all orders (ACCOUNT_RESET), drops all positions and starts anew with the
+        starting balance that the server gives now, all in one transaction. Portfolio
+        figures and key performance indicators count from then on. Keys, trading state,
+        guard rails and history (orders, fills and the log) stay, and every
+        `client_order_id` stays taken.
         """
 
     @_abc_1.abstractmethod
@@ -197,6 +223,10 @@ class KeyManagementServicer(metaclass=_abc_1.ABCMeta):
         request: _key_management_pb2.DepositRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_key_management_pb2.DepositResponse, _abc.Awaitable[_key_management_pb2.DepositResponse]]:
-        """Adds virtual money to an account."""
+        """Adds virtual money to an account, anybody's. It changes no return: key performance
+        indicators are weighted by time. Refused when the money that came in since the
+        account was opened or last reset, or what the account is worth, would reach
+        90 000 000 000 (DEPOSIT_TOO_LARGE). A repeated call deposits again.
+        """
 
 def add_KeyManagementServicer_to_server(servicer: KeyManagementServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

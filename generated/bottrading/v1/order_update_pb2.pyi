@@ -78,7 +78,9 @@ class _AccountUpdateTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Acc
     ACCOUNT_UPDATE_TYPE_DEPOSIT: _AccountUpdateType.ValueType  # 2
     """`amount` came in."""
     ACCOUNT_UPDATE_TYPE_RESET: _AccountUpdateType.ValueType  # 3
-    """The account starts anew with `amount`."""
+    """The account starts anew: its orders were cancelled right before, its positions
+    are gone, and `amount` is all the money that it has.
+    """
     ACCOUNT_UPDATE_TYPE_TRADING_STATE: _AccountUpdateType.ValueType  # 4
     """The trading state changed."""
     ACCOUNT_UPDATE_TYPE_SETTLED: _AccountUpdateType.ValueType  # 5
@@ -94,7 +96,9 @@ ACCOUNT_UPDATE_TYPE_OPENED: AccountUpdateType.ValueType  # 1
 ACCOUNT_UPDATE_TYPE_DEPOSIT: AccountUpdateType.ValueType  # 2
 """`amount` came in."""
 ACCOUNT_UPDATE_TYPE_RESET: AccountUpdateType.ValueType  # 3
-"""The account starts anew with `amount`."""
+"""The account starts anew: its orders were cancelled right before, its positions
+are gone, and `amount` is all the money that it has.
+"""
 ACCOUNT_UPDATE_TYPE_TRADING_STATE: AccountUpdateType.ValueType  # 4
 """The trading state changed."""
 ACCOUNT_UPDATE_TYPE_SETTLED: AccountUpdateType.ValueType  # 5
@@ -115,8 +119,8 @@ class OrderUpdate(_message.Message):
     """What happened."""
     transaction_end: _builtins.int
     """Sequence of the last change that was made together with this one: a MARKET
-    order's ACCEPTED and FILLED, or all that a halt cancels. A stream sends the
-    changes up to it in one go. Zero in what is not sent by a stream.
+    order's ACCEPTED and FILLED, or all that a halt or a reset cancels. A stream
+    sends the changes up to it in one go. Zero in what is not sent by a stream.
     """
     @_builtins.property
     def order(self) -> _order_pb2.Order:
@@ -198,7 +202,7 @@ class AccountUpdate(_message.Message):
     type: Global___AccountUpdateType.ValueType
     """What happened."""
     amount: _builtins.str
-    """Money that came in, in US dollars, 2 decimals; null when none did."""
+    """Money that came in from outside, in US dollars, 2 decimals; null when none did."""
     balance: _builtins.str
     """Money after the change, in US dollars, 2 decimals."""
     trading_state: _account_pb2.TradingState.ValueType

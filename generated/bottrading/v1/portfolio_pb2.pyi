@@ -112,9 +112,11 @@ class Portfolio(_message.Message):
     reserved: _builtins.str
     """Held back by open BUY orders, in US dollars, 2 decimals."""
     realized_pnl: _builtins.str
-    """Profit and loss of all sells after fees, in US dollars, 2 decimals."""
+    """Profit and loss of all sells after fees since the account was opened or last
+    reset, in US dollars, 2 decimals.
+    """
     fees_paid: _builtins.str
-    """All fees charged, in US dollars, 2 decimals."""
+    """All fees charged since then, in US dollars, 2 decimals."""
     environment: _account_pb2.Environment.ValueType
     """Where the quotes come from."""
     @_builtins.property

@@ -19,8 +19,10 @@ DESCRIPTOR: _descriptor.FileDescriptor
 @_typing.final
 class TradingKpi(_message.Message):
     """How well an account trades, since it was opened or last reset. A closed trade
-    is one SELL order that filled anything, booked when it ends. Percentages are
-    written as 12.5 for 12.5 %. A value that is not defined is null, never NaN.
+    is one SELL order that filled anything, booked when it ends. Returns and drawdown
+    are those of one dollar that was there from the beginning: a deposit moves none of
+    them. Percentages are written as 12.5 for 12.5 %. A value that is not defined is
+    null, never NaN.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -38,7 +40,7 @@ class TradingKpi(_message.Message):
     RANK_FIELD_NUMBER: _builtins.int
     RANK_TOTAL_FIELD_NUMBER: _builtins.int
     total_return_pct: _builtins.float
-    """Time-weighted return in percent."""
+    """Time-weighted return in percent: the product of the growth between deposits."""
     sharpe_ratio: _builtins.float
     """Mean ÷ sample standard deviation of daily returns × √252; null with fewer
     than two returns or without deviation.
@@ -62,8 +64,8 @@ class TradingKpi(_message.Message):
     consecutive_losses: _builtins.int
     """Longest run of closed trades with a loss."""
     rank: _builtins.int
-    """1 + number of ranked accounts with a higher return; null when not ranked,
-    which an account is from its first fill on.
+    """1 + number of ranked accounts with a higher return; null when not ranked. Ranked
+    are the first accounts of people, from their first fill on; a reset begins anew.
     """
     rank_total: _builtins.int
     """Number of ranked accounts; null when not ranked."""

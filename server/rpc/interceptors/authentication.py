@@ -185,7 +185,7 @@ class Authentication:
         body = await self._engine.call(EngineMethod.KNOW_USER, "", "", encode_identity(identity))
         user_id, account_id = orjson.loads(body)
         await self._keyring.load_calls(account_id)
-        self._keyring.forget_account(account_id)
+        self._keyring.forget_user(user_id)
         if len(self._users) >= USERS_REMEMBERED_MAX:
             self._users.clear()
         known = self._users[who] = KnownUser(identity, user_id, account_id)

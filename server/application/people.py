@@ -1,0 +1,46 @@
+"""The port to people and their bot keys, a part of every unit of work."""
+
+from typing import Protocol
+
+from server.domain.user import BotKey, Identity, Permissions, User
+from server.domain.values import Micros
+
+
+class People(Protocol):
+    """Users, whose the accounts are, and what their keys may do."""
+
+    def permissions(self, key_id: str) -> Permissions:
+        """Return what a bot key may do."""
+
+    def user_by_identity(self, issuer: str, subject: str) -> User | None:
+        """Return the user of a token."""
+
+    def user(self, user_id: str) -> User:
+        """Return a user that is known to exist."""
+
+    def owns(self, user_id: str, account_id: str) -> bool:
+        """Tell whether an account is a user's."""
+
+    def has_account(self, account_id: str) -> bool:
+        """Tell whether there is an account."""
+
+    def account_count(self, user_id: str) -> int:
+        """Return how many accounts a user has."""
+
+    def add_user(self, user: User) -> None:
+        """Store a new user."""
+
+    def update_identity(self, user_id: str, identity: Identity) -> None:
+        """Store what a newer token says of a user."""
+
+    def live_key_count(self, user_id: str) -> int:
+        """Return how many live bot keys a user has."""
+
+    def key(self, user_id: str, key_id: str) -> BotKey | None:
+        """Return a bot key of a user."""
+
+    def add_key(self, key: BotKey) -> None:
+        """Store a new bot key."""
+
+    def revoke_key(self, key_id: str, now: Micros) -> None:
+        """Store that a bot key is revoked."""
