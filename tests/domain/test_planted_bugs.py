@@ -289,6 +289,43 @@ BUGS = [
         right="amount - position.cost_basis - position.buy_fees",
         wrong="amount - position.cost_basis",
     ),
+    PlantedBug(
+        name="a reset keeps the fees", module="account_changes",
+        right="realized_pnl=0, fees_paid=0,", wrong="realized_pnl=0,",
+    ),
+    PlantedBug(
+        name="a reset keeps the cost of what it drops", module="account_changes",
+        right="changed(position, quantity=0, cost_basis=0, buy_fees=0) for",
+        wrong="changed(position, quantity=0, buy_fees=0) for",
+    ),
+    PlantedBug(
+        name="a reset refills the quotes", module="account_changes",
+        right="changed(position, quantity=0, cost_basis=0, buy_fees=0) for",
+        wrong="changed(position, quantity=0, cost_basis=0, buy_fees=0, ask_taken=0, bid_taken=0)"
+        " for",
+    ),
+    PlantedBug(
+        name="a reset begins no epoch", module="account_changes",
+        right="resets=account.resets + 1, epoch_sequence=sequence,",
+        wrong="resets=account.resets + 1,",
+    ),
+    PlantedBug(
+        name="a deposit is a gain", module="performance",
+        right="share *= before / (before + inflows[counted].amount)", wrong="share *= 1",
+    ),
+    PlantedBug(
+        name="a deposit counts from the next event on", module="performance",
+        right="inflows[counted].sequence <= sequence:",
+        wrong="inflows[counted].sequence < sequence:",
+    ),
+    PlantedBug(
+        name="a deposit knows what the account was worth after it", module="account_changes",
+        right="equity_before=equity,", wrong="equity_before=equity + amount,",
+    ),
+    PlantedBug(
+        name="what was lost makes room for a deposit", module="account_changes",
+        right="most = max(account.deposits, equity)", wrong="most = equity",
+    ),
 ]  # fmt: skip
 
 

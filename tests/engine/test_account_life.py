@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
+from bottrading.v1 import error_reason_pb2, order_pb2, order_update_pb2
 from bottrading.v1 import key_management_pb2 as keys
-from bottrading.v1 import order_pb2, order_update_pb2
 from server.config import DATABASE_FILE
 from server.domain.errors import Reason
 from server.domain.user import Identity, Plan
@@ -225,22 +225,27 @@ def test_a_deposit_that_is_too_large_changes_nothing(bench: Bench) -> None:
 
 
 def test_the_days_loss_counts_from_the_reset_and_leaves_deposits_out(bench: Bench) -> None:
-    """A loss of 1 000: hidden by no deposit of the day, and forgotten by a reset."""
+    """120 000 at midnight, 118 900 now: no deposit hides the loss, and a reset forgets it."""
     user, account = known(bench)
     rails = keys.SetGuardRailsRequest(account_id=account, daily_loss_max="1000.00")
     bench.handle(call(1, Method.SET_GUARD_RAILS, user, rails.SerializeToString()))
     bench.handle(bench.publish("AAPL", "100.00", "100.00"))
-    bench.handle(place(1, account, quantity="100"), passing=True)
+    bench.handle(place(1, account, quantity="100"))
+    bench.handle(bench.publish("AAPL", "300.00", "300.00"))
+    bench.handle(passing=True)
     bench.clock.now += 86_400 * 10**6
-    bench.handle(bench.publish("AAPL", "90.00", "90.00"))
-    bench.handle(deposit(1, account, "5000.00"))
+    bench.handle(bench.publish("AAPL", "291.00", "291.00"))
+    passes = order_of(bench.handle(place(1, account))[0])
+    bench.handle(bench.publish("AAPL", "289.00", "289.00"), deposit(1, account, "5000.00"))
 
-    lost = order_of(bench.handle(place(1, account, quantity="1"))[0])
+    lost = order_of(bench.handle(place(1, account))[0])
     bench.handle(reset(1, user, account))
-    anew = order_of(bench.handle(place(1, account, quantity="1"))[0])
+    anew = order_of(bench.handle(place(1, account))[0])
 
-    assert lost.status == order_pb2.ORDER_STATUS_REJECTED
-    assert anew.status == order_pb2.ORDER_STATUS_FILLED
+    assert column(bench, "SELECT equity / 100000000 FROM equity_snapshots") == [120_000]
+    assert lost.rejection_reason == error_reason_pb2.ERROR_REASON_DAILY_LOSS_REACHED
+    for order in (passes, anew):
+        assert order.status == order_pb2.ORDER_STATUS_FILLED
 
 
 @pytest.mark.parametrize("account", [STRANGER, "x", ""])

@@ -69,16 +69,17 @@ async def test_the_return_across_two_deposits_is_weighted_by_time(venue: Venue) 
     assert (kpi.rank, kpi.rank_total) == (1, 1)
 
 
-async def test_deposits_win_no_rank(venue: Venue) -> None:
-    ada, bob = await venue.bot("ada"), await venue.bot("bob")
-    for bot, price in ((ada, "101"), (bob, "102")):
+async def test_a_deposit_neither_wins_nor_loses_a_rank(venue: Venue) -> None:
+    ada, bob, eve = [await venue.bot(name) for name in ("ada", "bob", "eve")]
+    for bot, price in ((ada, "101"), (bob, "102"), (eve, "100.5")):
         await venue.publish("AAPL", "100", "100")
         await bot.place("AAPL", quantity="100")
         await venue.publish("AAPL", price, price)
         await bot.place("AAPL", "SELL", quantity="100")
-    await deposit(venue, await id_of(ada), "5000000.00")
+    for bot in (bob, eve):
+        await deposit(venue, await id_of(bot), "5000000.00")
 
-    assert [(await kpi_of(bot)).rank for bot in (ada, bob)] == [2, 1]
+    assert [(await kpi_of(bot)).rank for bot in (ada, bob, eve)] == [2, 1, 3]
 
 
 async def test_only_the_first_account_of_a_person_ranks_also_after_a_reset(

@@ -8,6 +8,7 @@ from server.domain.changes import changed
 from server.domain.errors import Reason, Refusal
 from server.domain.events import AccountUpdateType, OrderUpdated
 from server.domain.order import OrderStatus, Side, StatusReason
+from server.domain.user import Plan
 from server.domain.values import AMOUNT_LIMIT, CENT, format_money, parse_units
 from tests.domain.auditor import Auditor
 from tests.domain.book import BEGINNING, Book, Wish, make_costs, make_quote
@@ -164,3 +165,10 @@ def test_what_came_in_counts_also_when_it_is_lost() -> None:
     book.account = changed(book.account, balance=CENT)
 
     assert isinstance(book.deposit(CENT), Refusal)
+
+
+def test_a_plan_has_an_account_for_each_bot_key() -> None:
+    assert [(plan.value, plan.accounts) for plan in Plan] == [
+        ("Free", 1), ("Standard", 5), ("Professional", 25),
+    ]  # fmt: skip
+    assert all(plan.accounts == plan.bot_keys for plan in Plan)
