@@ -173,11 +173,14 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True)
 class TrackRecord:
-    """An account and what its epoch's performance is computed from, from one snapshot."""
+    """An account and what its epoch's performance is computed from, from one snapshot.
+
+    `snapshots` are (sequence, time, equity): of an old account they are many.
+    """
 
     holdings: Holdings
     inflows: list[Inflow]
-    snapshots: list[Snapshot]
+    snapshots: list[tuple[int, Micros, Units]]
 
 
 class Reads(Protocol):

@@ -20,7 +20,7 @@ from server.application.ports import (
     TrackRecord,
 )
 from server.domain import performance
-from server.domain.account import Account, Snapshot, TradeStatistics
+from server.domain.account import Account, TradeStatistics
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
 from server.domain.events import Fill
 from server.domain.order import Order
@@ -101,7 +101,8 @@ class Queries:
         record = self.reads.performance(account_id)
         begun_with, curve = self._curve(record)
         *earlier, now = curve
-        day_ends = _day_ends(record.snapshots, earlier, self._clock())
+        times = [time for _, time, _ in record.snapshots]
+        day_ends = _day_ends(times, earlier, self._clock())
         returns = performance.period_returns([*day_ends, now])
         ranking = self._current_ranking()
         mine = ranking.get(account_id)
@@ -130,7 +131,7 @@ class Queries:
     def _curve(self, record: TrackRecord) -> tuple[Units, list[float]]:
         """Return what an epoch began with, and snapshots and now without what came in later."""
         account, inflows = record.holdings.account, record.inflows
-        points = [(snapshot.sequence, snapshot.equity) for snapshot in record.snapshots]
+        points = [(sequence, equity) for sequence, _, equity in record.snapshots]
         points.append((account.sequence, self._valued(record.holdings).equity))
         begun_with = account.deposits - sum(inflow.amount for inflow in inflows)
         return begun_with, performance.without_inflows(points, inflows)
@@ -154,12 +155,11 @@ class Queries:
         return performance.total_return_pct(begun_with, curve[-1])
 
 
-def _day_ends(snapshots: Sequence[Snapshot], values: Sequence[float], now: Micros) -> list[float]:
+def _day_ends(times: Sequence[Micros], values: Sequence[float], now: Micros) -> list[float]:
     """Return the last value of each UTC day before today."""
+    today = now // DAY
     last = {
-        snapshot.time // DAY: value
-        for snapshot, value in zip(snapshots, values, strict=True)
-        if snapshot.time // DAY < now // DAY
+        time // DAY: value for time, value in zip(times, values, strict=True) if time // DAY < today
     }
     return list(last.values())
 

@@ -137,11 +137,6 @@ def snapshot_values(snapshot: Snapshot) -> Values:
     }
 
 
-def snapshot_from(row: Row[Any]) -> Snapshot:
-    """Return the equity snapshot of a row."""
-    return Snapshot(**row._mapping)
-
-
 def position_values(position: Position) -> Values:
     """Return the row of a position."""
     return {

@@ -94,18 +94,21 @@ class SqlReads(LogRows):
         with snapshot(self._engine) as connection:
             holdings = _holdings(connection, account_id)
             begun = holdings.account.epoch_sequence
-            came_in, taken = (
-                connection.execute(
-                    select(table)
-                    .where(table.c.account_id == account_id, table.c.sequence >= begun)
-                    .order_by(table.c.sequence, table.c.time)
-                )
-                for table in (inflows, equity_snapshots)
+            came_in = (
+                select(inflows)
+                .where(inflows.c.account_id == account_id, inflows.c.sequence > begun)
+                .order_by(inflows.c.sequence)
+            )
+            point = equity_snapshots.c
+            taken = (
+                select(point.sequence, point.time, point.equity)
+                .where(point.account_id == account_id, point.sequence >= begun)
+                .order_by(point.sequence, point.time)
             )
             return TrackRecord(
                 holdings,
-                [mapping.inflow_from(row) for row in came_in],
-                [mapping.snapshot_from(row) for row in taken],
+                [mapping.inflow_from(row) for row in connection.execute(came_in)],
+                [(sequence, time, equity) for sequence, time, equity in connection.execute(taken)],
             )
 
     def standings(self) -> list[TrackRecord]:

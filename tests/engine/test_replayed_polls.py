@@ -121,7 +121,7 @@ def test_a_snapshot_knows_what_was_sold_in_the_same_poll(data_dir: Path) -> None
 
     snapshots = played.go([at("01-09 15:00")])["equity_snapshots"]
 
-    assert [equity // (100 * CENT) for _, _, equity in snapshots[1:]] == [90_000] * 4
+    assert [equity // (100 * CENT) for _, _, equity, _ in snapshots[1:]] == [90_000] * 4
 
 
 def test_an_option_that_is_bought_in_the_poll_of_its_expiry_is_settled_then(
