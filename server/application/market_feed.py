@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from server.application.commands import Doorbell, HoursTold, QuotesChanged
+from server.application.market_record import MarketRecord
 from server.application.ports import Calendar, Instruments, QuoteSource, ReachedOrder, UnitOfWork
 from server.domain.account import Account, Position
+from server.domain.bar import Bar
 from server.domain.costs import Costs
 from server.domain.instrument import AssetType, Instrument
 from server.domain.matching import Reach, has_seen_later, is_used_up, reach
@@ -92,11 +94,16 @@ class MarketFeed:
         self.source = source
         self.instruments = instruments
         self.board = QuoteBoard(staleness_limit)
+        self.record = MarketRecord()
         self.calendar = calendar
         self._costs = costs
         self._new_id = new_id
         self._tell_progress = tell_progress
-        self._unstored: dict[str, Quote] = {}
+
+    def load(self, stored: Sequence[tuple[Quote, Bar]]) -> None:
+        """Take over the quotes of an earlier run, each with the minute that it is in."""
+        self.board.load([quote for quote, _ in stored])
+        self.record.load([minute for _, minute in stored])
 
     def valued(self, positions: Sequence[Position]) -> list[ValuedPosition]:
         """Value positions at the newest quotes, fresh or not."""
@@ -157,7 +164,8 @@ class MarketFeed:
             if why is None:
                 together[quote.symbol] = quote
                 unit.on_rollback(self.board.put(quote))
-                unit.on_rollback(self._to_be_stored(quote))
+                self.record.add(quote)
+                unit.on_rollback(self.record.forget_newest)
         self._fill(list(together.values()), unit, now)
         return outcomes
 
@@ -170,29 +178,6 @@ class MarketFeed:
         if applied:
             doorbells.append(QuotesChanged(applied))
         return outcomes
-
-    def _to_be_stored(self, quote: Quote) -> Callable[[], None]:
-        before = self._unstored.get(quote.symbol)
-
-        def undo() -> None:
-            if before is None:
-                self._unstored.pop(quote.symbol, None)
-            else:
-                self._unstored[quote.symbol] = before
-
-        self._unstored[quote.symbol] = quote
-        return undo
-
-    @property
-    def unstored(self) -> list[Quote]:
-        """Return the quotes that changed since the last time they were stored."""
-        return list(self._unstored.values())
-
-    def store(self, unit: UnitOfWork) -> None:
-        """Store the quotes that changed since the last time."""
-        unstored, self._unstored = self._unstored, {}
-        unit.on_rollback(lambda: self._unstored.update(unstored | self._unstored))
-        unit.store_quotes(list(unstored.values()))
 
     def expire(self, unit: UnitOfWork, now: Micros) -> None:
         """End the orders whose time is over."""

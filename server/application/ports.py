@@ -9,6 +9,7 @@ from typing import Protocol, Self
 from server.application.people import People
 from server.domain.account import Account, Inflow, Position, Snapshot
 from server.domain.account_changes import AccountDecision
+from server.domain.bar import Bar, BarInterval
 from server.domain.events import Fill
 from server.domain.instrument import AssetType, Instrument
 from server.domain.matching import Reach
@@ -142,6 +143,31 @@ class FillFilter:
     until: Micros | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarFilter:
+    """Which bars to list: the newest `limit` of those that start in [start, end).
+
+    Both are starts of bars of the interval; None is the beginning.
+    """
+
+    interval: BarInterval
+    start: Micros | None
+    end: Micros
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBars:
+    """Bars of a symbol, and the minute that runs, which is in none of them yet.
+
+    `newest_quote` is when the newest quote of all was made; both are None without any quote.
+    """
+
+    bars: list[Bar]
+    running: Bar | None
+    newest_quote: Micros | None
+
+
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
     """One entry of an account's log; `transaction_end` is the last one stored together with it."""
@@ -215,6 +241,9 @@ class Reads(Protocol):
 
     def fills(self, wanted: FillFilter, before: int | None, limit: int) -> list[Fill]:
         """Return fills with a sequence below `before`, newest first."""
+
+    def bars(self, symbol: str, wanted: BarFilter) -> StoredBars:
+        """Return stored bars, oldest first; the interval is one of those that are stored."""
 
     def keys(self, user_id: str) -> list[BotKey]:
         """Return all bot keys of a user, newest first."""
@@ -348,11 +377,17 @@ class UnitOfWork(People, Protocol):
     ) -> None:
         """Add (account, day, calls) counts and the (key, last use) moments."""
 
-    def store_quotes(self, quotes: Sequence[Quote]) -> None:
-        """Store the newest quote of each symbol."""
+    def store_quotes(self, newest: Sequence[tuple[Quote, Bar]]) -> None:
+        """Store the newest quotes of some symbols, each with the minute that it is in."""
 
-    def stored_quotes(self) -> list[Quote]:
-        """Return the newest stored quote of each symbol."""
+    def stored_quotes(self) -> list[tuple[Quote, Bar]]:
+        """Return the newest stored quote of each symbol with the minute that it is in."""
+
+    def add_to_bars(self, interval: BarInterval, bars: Sequence[Bar]) -> None:
+        """Join bars to the stored ones of an interval; to add the newest twice adds nothing."""
+
+    def drop_minute_bars(self, before: Micros, limit: int) -> None:
+        """Drop the oldest bars of a minute that start before a moment, at most so many."""
 
     def traded_positions(self) -> list[tuple[str, int, Units, list[Position]]]:
         """Return (account, sequence, balance, positions) of all that traded in their epoch."""

@@ -5,12 +5,14 @@ import binascii
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Generic, TypeVar
 
 from server.application.market_feed import QuoteBoard
+from server.application.market_record import MINUTE_BARS_SHOWN, made_of
 from server.application.ports import (
+    BarFilter,
     Clock,
     FillFilter,
     Holdings,
@@ -21,17 +23,21 @@ from server.application.ports import (
 )
 from server.domain import performance
 from server.domain.account import Account, TradeStatistics
+from server.domain.bar import Bar, BarInterval, joined
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
 from server.domain.events import Fill
 from server.domain.order import Order
 from server.domain.valuation import ValuedPosition, total_equity, value
-from server.domain.values import DAY, Micros, Units
+from server.domain.values import DAY, SECOND, Micros, Units
 
 Item = TypeVar("Item", Order, Fill)
 
 RANKING_INTERVAL_SECONDS_MIN = 5.0
 RANKING_REST = 20
 """A ranking is kept for this many times the time that making it took."""
+
+LATE_QUOTE_MAX: Micros = 5 * SECOND
+"""After the end of a bar its last quote may be on its way for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,25 @@ class Queries:
         if isinstance(before, Refusal):
             return before
         return _page(self.reads.fills(wanted, before, limit + 1), limit, wanted)
+
+    def bars(self, symbol: str, wanted: BarFilter) -> list[tuple[Bar, bool]]:
+        """List bars, oldest first, each with whether nothing can be added to it any more."""
+        now, interval = self._clock(), wanted.interval
+        stored, start = made_of(interval), wanted.start
+        if stored is BarInterval.ONE_MINUTE:
+            shown_since = interval.begin_not_before(now - MINUTE_BARS_SHOWN)
+            start = shown_since if start is None else max(start, shown_since)
+        parts = wanted.limit * (interval.width // stored.width)
+        found = self.reads.bars(symbol, replace(wanted, interval=stored, start=start, limit=parts))
+        running = found.running
+        if running is not None:
+            begin = interval.begin(running.start)
+            if begin < wanted.end and (start is None or begin >= start):
+                found.bars.append(running)
+        return [
+            (bar, _is_complete(bar.start + interval.width, found.newest_quote, now))
+            for bar in joined(found.bars, interval)[-wanted.limit :]
+        ]
 
     def portfolio(self, account_id: str) -> Portfolio:
         """Value the positions of an account."""
@@ -153,6 +178,12 @@ class Queries:
     def _total_return_pct(self, record: TrackRecord) -> float:
         begun_with, curve = self._curve(record)
         return performance.total_return_pct(begun_with, curve[-1])
+
+
+def _is_complete(end: Micros, newest_quote: Micros | None, now: Micros) -> bool:
+    """Tell whether a bar is over and no quote of it is on its way: later ones came, or long ago."""
+    followed = newest_quote is not None and newest_quote >= end
+    return end <= now and (followed or end <= now - LATE_QUOTE_MAX)
 
 
 def _day_ends(times: Sequence[Micros], values: Sequence[float], now: Micros) -> list[float]:

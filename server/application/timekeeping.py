@@ -1,17 +1,16 @@
 """Timekeeping: what happens because time passes: expiry, settlement, due quotes, snapshots."""
 
-from collections.abc import Sequence
 from functools import partial
 
 from server.application.commands import Doorbell, TimePassed
 from server.application.market_feed import MarketFeed, left_out_if_impossible
+from server.application.market_record import MarketRecord
 from server.application.orders import end
 from server.application.ports import Clock, MarketStep, UnitOfWork
 from server.domain.account import Snapshot
 from server.domain.account_changes import settle
 from server.domain.instrument import Instrument
 from server.domain.order import StatusReason
-from server.domain.quote import Quote
 from server.domain.valuation import total_equity
 from server.domain.values import DAY, SECOND, Micros
 
@@ -50,7 +49,7 @@ class Timekeeping:
             if step.time >= self._snapshot_due:
                 self._snapshot(unit, step.time)
             stood = step.time
-        self._feed.store(unit)
+        self._feed.record.store(unit, stood)
         digest = source.replay_digest
         if digest is not None:
             unit.store_replay(digest, stood)
@@ -68,8 +67,8 @@ class Timekeeping:
         if source.replay_digest is None:
             return
         # Not where the clock stood: a restarted replay must not go back behind what is stored.
-        reached, quotes = max(stood, step.time - 1), self._feed.unstored
-        unit.begin_step(partial(_note, unit, source.replay_digest, reached, quotes))
+        reached, record = max(stood, step.time - 1), self._feed.record
+        unit.begin_step(partial(_note, unit, source.replay_digest, reached, record, record.mark()))
         unit.on_rollback(partial(source.take_back, step))
         unit.on_rollback(partial(keep_first, doorbells, len(doorbells)))
 
@@ -128,8 +127,8 @@ class Timekeeping:
             self._snapshot_due = min(self._snapshot_due, day_end)
 
 
-def _note(unit: UnitOfWork, digest: str, reached: Micros, quotes: Sequence[Quote]) -> None:
-    unit.store_quotes(quotes)
+def _note(unit: UnitOfWork, digest: str, reached: Micros, record: MarketRecord, mark: int) -> None:
+    record.note(unit, mark)
     unit.store_replay(digest, reached)
 
 

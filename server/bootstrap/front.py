@@ -174,7 +174,8 @@ def build(
             base.reads, reading, engine, show_account, base.keyring
         ),
         "MarketData": MarketData(
-            base.board, instruments, clock, QuoteStream(base.quote_updates, instruments, clock)
+            queries=queries, reading=reading, board=base.board, instruments=instruments,
+            clock=clock, stream_quotes=QuoteStream(base.quote_updates, instruments, clock),
         ),
     }  # fmt: skip
     journal = CallJournal(write_line, registry)

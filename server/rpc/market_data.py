@@ -1,4 +1,4 @@
-"""MarketData: instruments and quotes; the engine answers what publishes."""
+"""MarketData: instruments, quotes and bars; the engine answers what publishes."""
 
 from grpc import StatusCode
 
@@ -6,20 +6,24 @@ from bottrading.v1 import market_data_pb2 as pb
 from bottrading.v1 import quote_pb2
 from server.application.market_feed import QuoteBoard
 from server.application.ports import Clock, Instruments
+from server.application.queries import Queries
 from server.domain.errors import Reason, Refusal
 from server.rpc.call import Call
 from server.rpc.errors import Refused
-from server.rpc.reading import accepted, offered_later
+from server.rpc.reading import Reading, accepted
 from server.rpc.streams import QuoteStream
-from server.wire import answers, filters, later
+from server.wire import answers, filters
 
 
 class MarketData:
     """The reading half of the service."""
 
     def __init__(
-        self, board: QuoteBoard, instruments: Instruments, clock: Clock, stream_quotes: QuoteStream
-    ) -> None:
+        self, *, queries: Queries, reading: Reading, board: QuoteBoard, instruments: Instruments,
+        clock: Clock, stream_quotes: QuoteStream,
+    ) -> None:  # fmt: skip
+        self._queries = queries
+        self._read = reading
         self._board = board
         self._stream_quotes = stream_quotes
         self._instruments = instruments
@@ -56,10 +60,12 @@ class MarketData:
         )
 
     async def ListBars(self, request: pb.ListBarsRequest, _: Call) -> pb.ListBarsResponse:
-        refusal = later.list_bars(request)
-        if refusal is None:
-            self._path_symbol(request.symbol)
-        raise offered_later(refusal, "ListBars")
+        wanted = accepted(filters.bars(request, self._clock()))
+        symbol = self._path_symbol(request.symbol)
+        bars = await self._read(self._queries.bars, symbol, wanted)
+        return pb.ListBarsResponse(
+            bars=[answers.bar(bar, complete=complete) for bar, complete in bars]
+        )
 
     async def StreamQuotes(self, request: pb.StreamQuotesRequest, call: Call) -> None:
         await self._stream_quotes(request, call)

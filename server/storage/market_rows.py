@@ -1,10 +1,11 @@
-"""Quotes, equity snapshots and the progress of a replay, within a unit of work."""
+"""Quotes, bars, equity snapshots and the progress of a replay, within a unit of work."""
 
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, exists, select
 
 from server.domain.account import Account, Snapshot
+from server.domain.bar import Bar, BarInterval
 from server.domain.quote import Quote
 from server.domain.values import Micros, Units
 from server.storage import mapping, statements
@@ -23,15 +24,25 @@ class MarketRows:
 
     _connection: Connection
 
-    def store_quotes(self, quotes: Sequence[Quote]) -> None:
+    def store_quotes(self, newest: Sequence[tuple[Quote, Bar]]) -> None:
         bulk(
             self._connection,
             statements.STORE_QUOTE,
-            [mapping.quote_values(quote) for quote in quotes],
+            [mapping.quote_values(quote, minute) for quote, minute in newest],
         )
 
-    def stored_quotes(self) -> list[Quote]:
-        return [mapping.quote_from(row) for row in self._connection.execute(select(quotes))]
+    def stored_quotes(self) -> list[tuple[Quote, Bar]]:
+        rows = self._connection.execute(select(quotes))
+        return [(mapping.quote_from(row), mapping.minute_from(row)) for row in rows]
+
+    def add_to_bars(self, interval: BarInterval, bars: Sequence[Bar]) -> None:
+        name = interval.value
+        rows = [mapping.bar_values(name, bar) for bar in bars]
+        bulk(self._connection, statements.ADD_TO_BAR, rows)
+
+    def drop_minute_bars(self, before: Micros, limit: int) -> None:
+        values = {"before": before, "limit": limit}
+        self._connection.exec_driver_sql(statements.DROP_MINUTES, values)
 
     def add_snapshots(self, snapshots: Sequence[Snapshot]) -> None:
         bulk(

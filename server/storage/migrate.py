@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from server.storage.database import open_writer, translated
 
-NEWEST_REVISION = "0004"
+NEWEST_REVISION = "0005"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 

@@ -5,13 +5,21 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, exists, func, select, tuple_
 
-from server.application.ports import FillFilter, Holdings, OrderFilter, TrackRecord
+from server.application.ports import (
+    BarFilter,
+    FillFilter,
+    Holdings,
+    OrderFilter,
+    StoredBars,
+    TrackRecord,
+)
 from server.domain.account import Account
+from server.domain.bar import Bar
 from server.domain.events import Fill
 from server.domain.order import Order, OrderStatus
 from server.domain.user import BotKey, Plan, User
 from server.domain.values import Micros
-from server.storage import mapping
+from server.storage import mapping, statements
 from server.storage.database import snapshot
 from server.storage.log_rows import LogRows
 from server.storage.tables import (
@@ -23,9 +31,12 @@ from server.storage.tables import (
     inflows,
     orders,
     positions,
+    quotes,
     replays,
     users,
 )
+
+BEGINNING: Micros = -(2**63)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +172,26 @@ class SqlReads(LogRows):
         if wanted.order_id is not None:
             query = query.where(fills.c.order_id == wanted.order_id)
         return [mapping.fill_from(row) for row in self._page(query, fills, wanted, before, limit)]
+
+    def bars(self, symbol: str, wanted: BarFilter) -> StoredBars:
+        values = {
+            "symbol": symbol,
+            "interval": wanted.interval.value,
+            "start": BEGINNING if wanted.start is None else wanted.start,
+            "end": wanted.end,
+            "limit": wanted.limit,
+        }
+        with snapshot(self._engine) as connection:
+            rows = connection.exec_driver_sql(statements.SELECT_BARS, values).fetchall()
+            query = select(quotes).where(quotes.c.symbol == symbol)
+            newest = connection.execute(query).one_or_none()
+        bars = [
+            Bar(symbol=symbol, start=start, open=first, high=high, low=low, close=last)
+            for start, first, high, low, last in reversed(rows)
+        ]
+        if newest is None:
+            return StoredBars(bars, None, None)
+        return StoredBars(bars, mapping.minute_from(newest), newest.time)
 
     def keys(self, user_id: str) -> list[BotKey]:
         query = (

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ClauseElement, bindparam, insert, update
+from sqlalchemy import ClauseElement, bindparam, func, insert, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
@@ -10,6 +10,7 @@ from server.domain.matching import Watch
 from server.storage.tables import (
     accounts,
     api_usage,
+    bars,
     bot_keys,
     equity_snapshots,
     events,
@@ -130,6 +131,26 @@ INSERT_FILL = _compiled(insert(fills))
 INSERT_EVENT = _compiled(insert(events))
 STORE_POSITION = _upsert(positions, *_others(positions, "account_id", "symbol"))
 STORE_QUOTE = _upsert(quotes, *_others(quotes, "symbol"))
+_BAR = upsert(bars)
+ADD_TO_BAR = _compiled(
+    _BAR.on_conflict_do_update(
+        index_elements=list(bars.primary_key.columns),
+        set_={
+            "high": func.max(bars.c.high, _BAR.excluded.high),
+            "low": func.min(bars.c.low, _BAR.excluded.low),
+            "close": _BAR.excluded.close,
+        },
+    )
+)
+SELECT_BARS = (
+    "SELECT start, open, high, low, close FROM bars WHERE symbol = :symbol"
+    " AND interval = :interval AND start >= :start AND start < :end"
+    " ORDER BY start DESC LIMIT :limit"
+)
+DROP_MINUTES = (
+    "DELETE FROM bars WHERE interval = '1M' AND (symbol, start) IN (SELECT symbol, start FROM bars"
+    " WHERE interval = '1M' AND start < :before ORDER BY start LIMIT :limit)"
+)
 STORE_REPLAY = _upsert(replays, "time")
 ADD_SNAPSHOT = _upsert(equity_snapshots, "equity", "sequence")
 _USAGE = upsert(api_usage)

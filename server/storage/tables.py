@@ -239,6 +239,30 @@ quotes = Table(
     Column("last", UNITS, nullable=False),
     Column("time", TIME, nullable=False),
     Column("sequence", BigInteger, nullable=False),
+    # The bar of the minute that runs: it starts with the minute of `time` and closes at `last`.
+    Column("minute_open", UNITS, nullable=False),
+    Column("minute_high", UNITS, nullable=False),
+    Column("minute_low", UNITS, nullable=False),
+)
+
+bars = Table(
+    "bars",
+    metadata,
+    Column("symbol", SYMBOL, primary_key=True),
+    Column("interval", NAME, primary_key=True),
+    Column("start", TIME, primary_key=True, autoincrement=False),
+    Column("open", UNITS, nullable=False),
+    Column("high", UNITS, nullable=False),
+    Column("low", UNITS, nullable=False),
+    Column("close", UNITS, nullable=False),
+    # For dropping the oldest minutes, of symbols that are quoted no more too.
+    Index(
+        "ix_bars_minutes",
+        "start",
+        sqlite_where=text("interval = '1M'"),
+        postgresql_where=text("interval = '1M'"),
+    ),
+    sqlite_with_rowid=False,
 )
 
 equity_snapshots = Table(

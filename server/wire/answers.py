@@ -6,6 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from bottrading.v1 import (
     account_pb2,
+    bar_pb2,
     bot_key_pb2,
     bot_trading_pb2,
     fill_pb2,
@@ -18,6 +19,7 @@ from bottrading.v1 import (
 )
 from server.application.ports import MarketHours
 from server.domain.account import GuardRails
+from server.domain.bar import Bar
 from server.domain.events import AccountUpdated, Event, Fill, OrderUpdated, Settlement
 from server.domain.instrument import AssetType, Instrument
 from server.domain.order import Order
@@ -226,6 +228,19 @@ def quote(value: Quote, *, stale: bool) -> quote_pb2.Quote:
         time=timestamp(value.time),
         sequence=value.sequence,
         stale=stale,
+    )
+
+
+def bar(value: Bar, *, complete: bool) -> bar_pb2.Bar:
+    """Return a bar as the contract shows it."""
+    return bar_pb2.Bar(
+        symbol=value.symbol,
+        start=timestamp(value.start),
+        open=format_units(value.open),
+        high=format_units(value.high),
+        low=format_units(value.low),
+        close=format_units(value.close),
+        complete=complete,
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bottrading.v1 import (
     account_pb2,
+    bar_pb2,
     bot_key_pb2,
     error_reason_pb2,
     instrument_pb2,
@@ -14,6 +15,7 @@ from bottrading.v1 import (
     quote_pb2,
 )
 from server.domain.account import TradingState
+from server.domain.bar import BarInterval
 from server.domain.errors import Reason
 from server.domain.events import AccountUpdateType
 from server.domain.instrument import AssetType, LiquidityClass, OptionRight
@@ -56,6 +58,7 @@ OPTION_RIGHTS = _numbers(OptionRight, instrument_pb2.OptionRight, "OPTION_RIGHT"
 REASONS = _numbers(Reason, error_reason_pb2.ErrorReason, "ERROR_REASON")
 TRADING_STATES = _numbers(TradingState, account_pb2.TradingState, "TRADING_STATE")
 SCOPES = _numbers(Scope, bot_key_pb2.KeyScope, "KEY_SCOPE")
+BAR_INTERVALS = _numbers(BarInterval, bar_pb2.BarInterval, "BAR_INTERVAL")
 QUOTE_REFUSALS = _numbers(QuoteRefusal, quote_pb2.QuoteRefusalReason, "QUOTE_REFUSAL_REASON")
 
 

@@ -4,22 +4,26 @@ from dataclasses import dataclass
 
 from bottrading.v1 import bot_trading_pb2 as bot_trading
 from bottrading.v1 import market_data_pb2 as market_data
-from server.application.ports import FillFilter, Instruments, OrderFilter
+from server.application.ports import BarFilter, FillFilter, Instruments, OrderFilter
+from server.domain.bar import BarInterval
 from server.domain.errors import Reason, Refusal
 from server.domain.instrument import AssetType
-from server.domain.values import normalize_symbol
+from server.domain.values import Micros, normalize_symbol
 from server.wire import enums
 from server.wire.fields import Fields, is_id
 
 PAGE_TOKEN_LENGTH_MAX = 200
 SYMBOLS_MAX = 100
 QUERY_LENGTH_MAX = 64
+BARS_DEFAULT = 100
+BARS_MAX = 1_000
 
 HEARTBEAT_SECONDS_DEFAULT = 15.0
 HEARTBEAT_SECONDS_MIN, HEARTBEAT_SECONDS_MAX = 1, 120
 
 _STATUSES = enums.members(enums.ORDER_STATUSES)
 _ASSET_TYPES = enums.members(enums.ASSET_TYPES)
+_BAR_INTERVALS = enums.members(enums.BAR_INTERVALS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +155,35 @@ def instruments_query(
             "query", Reason.FIELD_INVALID, f"query has at most {QUERY_LENGTH_MAX} characters."
         )
     return fields.refusal() or (asset_type, request.query.lower())
+
+
+def bars(request: market_data.ListBarsRequest, now: Micros) -> BarFilter | Refusal:
+    """Read which bars to list: none that starts after now."""
+    fields = Fields()
+    interval = fields.member(
+        "interval", request.interval, _BAR_INTERVALS, default=BarInterval.ONE_MINUTE
+    )
+    start = fields.moment("start", request.start) if request.HasField("start") else None
+    end = fields.moment("end", request.end) if request.HasField("end") else None
+    if start is not None and end is not None and start > end:
+        fields.refuse("start", Reason.FIELD_INVALID, "start must not be after end.")
+    refusal = fields.refusal()
+    if refusal is not None:
+        return refusal
+    assert interval is not None, "an unknown one was refused"
+    end = interval.begin_not_before(now + 1 if end is None else min(end, now + 1))
+    if start is None:
+        return BarFilter(interval=interval, start=None, end=end, limit=BARS_DEFAULT)
+    start = interval.begin_not_before(start)
+    count = (end - start) // interval.width
+    if count > BARS_MAX:
+        fields.refuse(
+            "start", Reason.FIELD_INVALID,
+            f"From start on there are {count} bars of {interval.value.lower()}, and an answer holds"
+            f" {BARS_MAX}; ask for a longer interval, or for part after part with start and end.",
+        )  # fmt: skip
+    wanted = BarFilter(interval=interval, start=start, end=end, limit=BARS_MAX)
+    return fields.refusal() or wanted
 
 
 def _symbol(

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from bottrading.v1 import bar_pb2, leaderboard_pb2, portfolio_pb2
 from bottrading.v1 import bot_trading_pb2 as bot_trading
-from bottrading.v1 import market_data_pb2 as market_data
+from bottrading.v1 import leaderboard_pb2, portfolio_pb2
 from server.domain.errors import Reason, Refusal
 from server.wire.fields import Fields
 
@@ -24,14 +23,6 @@ def get_leaderboard(request: bot_trading.GetLeaderboardRequest) -> Refusal | Non
     fields.limit("limit", request.limit if request.HasField("limit") else None)
     return fields.refusal()
 
-
-def list_bars(request: market_data.ListBarsRequest) -> Refusal | None:
-    """Check interval and times."""
-    fields = Fields()
-    _check_enum(fields, "interval", request.interval, bar_pb2.BarInterval.values())
-    for name in ("start", "end"):
-        if request.HasField(name):
-            fields.moment(name, getattr(request, name))
     return fields.refusal()
 
 

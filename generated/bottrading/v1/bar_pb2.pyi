@@ -38,7 +38,9 @@ class _BarIntervalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BarInterv
     """One UTC day."""
 
 class BarInterval(_BarInterval, metaclass=_BarIntervalEnumTypeWrapper):
-    """Length of a bar."""
+    """Length of a bar. Bars start at its multiples in UTC: those of an hour at the
+    full hour, those of a day at midnight.
+    """
 
 BAR_INTERVAL_UNSPECIFIED: BarInterval.ValueType  # 0
 """In a request: one minute."""
@@ -56,7 +58,9 @@ Global___BarInterval: _TypeAlias = BarInterval  # noqa: Y015
 
 @_typing.final
 class Bar(_message.Message):
-    """Open, high, low and close of the last price over an interval."""
+    """Open, high, low and close of the last price (`last` of a quote) over an
+    interval.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -78,7 +82,9 @@ class Bar(_message.Message):
     close: _builtins.str
     """Last price, in US dollars, 8 decimals."""
     complete: _builtins.bool
-    """False for the bar that is still running."""
+    """False for the bar that is still running, and after its end until a later
+    quote or 5 s show that nothing is added to it any more.
+    """
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
         """Start of the interval, inclusive."""

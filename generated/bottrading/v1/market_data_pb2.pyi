@@ -182,16 +182,19 @@ class ListBarsRequest(_message.Message):
     START_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
-    """The instrument."""
+    """The instrument; expired options too."""
     interval: _bar_pb2.BarInterval.ValueType
-    """Length of a bar."""
+    """Length of a bar; left out: one minute."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
-        """Only bars that start at or after this."""
+        """Only bars that start at or after this; left out: the newest 100 before
+        `end`. From here to `end` or now there is time for 1 000 bars at most; more
+        is FIELD_INVALID: ask for a longer interval, or for part after part.
+        """
 
     @_builtins.property
     def end(self) -> _timestamp_pb2.Timestamp:
-        """Only bars that start before this."""
+        """Only bars that start before this; left out, or later than now: now."""
 
     def __init__(
         self,

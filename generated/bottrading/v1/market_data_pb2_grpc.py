@@ -102,7 +102,10 @@ class MarketDataServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListBars(self, request, context):
-        """Lists bars, oldest first, the running one included, never beyond now.
+        """Lists bars, oldest first, the running one included, never beyond now. They
+        are made of every quote that was applied, in and out of opening hours;
+        without a quote in its time there is no bar. Of an expired option they stay.
+        Bars of an hour and of a day are kept for ever, shorter ones for 14 days.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,7 +46,11 @@ class MarketDataStub:
     ListInstruments: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListInstrumentsRequest, _market_data_pb2.ListInstrumentsResponse]
     """Lists the instruments, by symbol."""
     ListBars: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListBarsRequest, _market_data_pb2.ListBarsResponse]
-    """Lists bars, oldest first, the running one included, never beyond now."""
+    """Lists bars, oldest first, the running one included, never beyond now. They
+    are made of every quote that was applied, in and out of opening hours;
+    without a quote in its time there is no bar. Of an expired option they stay.
+    Bars of an hour and of a day are kept for ever, shorter ones for 14 days.
+    """
     GetMarketClock: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetMarketClockRequest, _market_data_pb2.GetMarketClockResponse]
     """Reads which markets are open."""
     StreamQuotes: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamQuotesRequest, _market_data_pb2.StreamQuotesResponse]
@@ -79,7 +83,11 @@ class MarketDataAsyncStub(MarketDataStub):
     ListInstruments: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListInstrumentsRequest, _market_data_pb2.ListInstrumentsResponse]  # type: ignore[assignment]
     """Lists the instruments, by symbol."""
     ListBars: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListBarsRequest, _market_data_pb2.ListBarsResponse]  # type: ignore[assignment]
-    """Lists bars, oldest first, the running one included, never beyond now."""
+    """Lists bars, oldest first, the running one included, never beyond now. They
+    are made of every quote that was applied, in and out of opening hours;
+    without a quote in its time there is no bar. Of an expired option they stay.
+    Bars of an hour and of a day are kept for ever, shorter ones for 14 days.
+    """
     GetMarketClock: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetMarketClockRequest, _market_data_pb2.GetMarketClockResponse]  # type: ignore[assignment]
     """Reads which markets are open."""
     StreamQuotes: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamQuotesRequest, _market_data_pb2.StreamQuotesResponse]  # type: ignore[assignment]
@@ -133,7 +141,11 @@ class MarketDataServicer(metaclass=_abc_1.ABCMeta):
         request: _market_data_pb2.ListBarsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_market_data_pb2.ListBarsResponse, _abc.Awaitable[_market_data_pb2.ListBarsResponse]]:
-        """Lists bars, oldest first, the running one included, never beyond now."""
+        """Lists bars, oldest first, the running one included, never beyond now. They
+        are made of every quote that was applied, in and out of opening hours;
+        without a quote in its time there is no bar. Of an expired option they stay.
+        Bars of an hour and of a day are kept for ever, shorter ones for 14 days.
+        """
 
     @_abc_1.abstractmethod
     def GetMarketClock(

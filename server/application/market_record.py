@@ -1,0 +1,91 @@
+"""The market's record: the newest quotes and the bars of all quotes, until they are stored."""
+
+from collections.abc import Sequence
+
+from server.application.ports import UnitOfWork
+from server.domain.bar import Bar, BarInterval, joined, minute_bars
+from server.domain.quote import Quote
+from server.domain.values import DAY, Micros
+
+MINUTE_BARS_SHOWN: Micros = 14 * DAY
+"""So long bars of a minute are there; bars of an hour and of a day are kept for ever."""
+
+MINUTE_BARS_KEPT: Micros = MINUTE_BARS_SHOWN + DAY
+"""They are dropped later, so that no longer bar is shown of which a part is dropped."""
+
+STORED_INTERVALS = (BarInterval.ONE_MINUTE, BarInterval.ONE_HOUR, BarInterval.ONE_DAY)
+
+
+def made_of(interval: BarInterval) -> BarInterval:
+    """Return the stored interval whose bars make those of another."""
+    return max(
+        (stored for stored in STORED_INTERVALS if stored.width <= interval.width),
+        key=lambda stored: stored.width,
+    )
+
+
+class MarketRecord:
+    """What was heard and is not stored yet.
+
+    A minute that is over is added to the stored bars once. The one that runs is stored with the
+    newest quote of its symbol: to write it each second among the others would write a page of the
+    database for every symbol.
+    """
+
+    def __init__(self) -> None:
+        self._unstored: list[Quote] = []
+        self._running: dict[str, Bar] = {}
+
+    def load(self, running: Sequence[Bar]) -> None:
+        """Go on with the minutes that an earlier run has begun."""
+        self._running = {bar.symbol: bar for bar in running}
+
+    def add(self, quote: Quote) -> None:
+        """Take up an applied quote; of a symbol's, later ones have later times."""
+        self._unstored.append(quote)
+
+    def forget_newest(self) -> None:
+        """Undo the last `add`."""
+        self._unstored.pop()
+
+    def mark(self) -> int:
+        """Return what `note` takes to store the record as it is now."""
+        return len(self._unstored)
+
+    def note(self, unit: UnitOfWork, mark: int) -> None:
+        """Store the record as it was at a mark, and keep it to be stored again."""
+        self._write(self._unstored[:mark], unit)
+
+    def store(self, unit: UnitOfWork, now: Micros) -> None:
+        """Store what is not stored yet, and drop what has become too old."""
+        before = self._unstored, self._running
+        unit.on_rollback(lambda: self._restore(*before))
+        running, over = self._write(self._unstored, unit)
+        self._unstored, self._running = [], self._running | running
+        if over:
+            # As many again as are added, so that what a long pause left goes little by little.
+            unit.drop_minute_bars(now - MINUTE_BARS_KEPT, 2 * len(over))
+
+    def _restore(self, unstored: list[Quote], running: dict[str, Bar]) -> None:
+        self._unstored = unstored + self._unstored
+        self._running = running
+
+    def _write(self, quotes: list[Quote], unit: UnitOfWork) -> tuple[dict[str, Bar], list[Bar]]:
+        """Store quotes; return the minutes that run now and those that are over."""
+        running: dict[str, Bar] = {}
+        over: list[Bar] = []
+        for minute in minute_bars(quotes):
+            symbol = minute.symbol
+            begun = running.get(symbol) or self._running.get(symbol)
+            if begun is None:
+                running[symbol] = minute
+            elif begun.start == minute.start:
+                (running[symbol],) = joined([begun, minute], BarInterval.ONE_MINUTE)
+            else:
+                over.append(begun)
+                running[symbol] = minute
+        newest = {quote.symbol: quote for quote in quotes}
+        unit.store_quotes([(quote, running[symbol]) for symbol, quote in newest.items()])
+        for interval in STORED_INTERVALS if over else ():
+            unit.add_to_bars(interval, joined(over, interval))
+        return running, over

@@ -1,0 +1,94 @@
+"""Bars: open, high, low and close of the last price over an interval."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from server.domain.quote import Quote
+from server.domain.values import DAY, SECOND, Micros, Units
+
+MINUTE: Micros = 60 * SECOND
+HOUR: Micros = 60 * MINUTE
+
+
+class BarInterval(Enum):
+    """Length of a bar; bars begin at its multiples, in UTC."""
+
+    ONE_MINUTE = "1M"
+    FIVE_MINUTES = "5M"
+    FIFTEEN_MINUTES = "15M"
+    ONE_HOUR = "1H"
+    ONE_DAY = "1D"
+
+    @property
+    def width(self) -> Micros:
+        """Return the time from the start of a bar to its end."""
+        return _WIDTHS[self]
+
+    def begin(self, moment: Micros) -> Micros:
+        """Return the start of the bar that a moment is in."""
+        return moment - moment % self.width
+
+    def begin_not_before(self, moment: Micros) -> Micros:
+        """Return the first start of a bar at or after a moment."""
+        return moment + -moment % self.width
+
+
+_WIDTHS = {
+    BarInterval.ONE_MINUTE: MINUTE,
+    BarInterval.FIVE_MINUTES: 5 * MINUTE,
+    BarInterval.FIFTEEN_MINUTES: 15 * MINUTE,
+    BarInterval.ONE_HOUR: HOUR,
+    BarInterval.ONE_DAY: DAY,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """Prices of a symbol from `start` on, over an interval that is known from elsewhere."""
+
+    symbol: str
+    start: Micros
+    open: Units
+    high: Units
+    low: Units
+    close: Units
+
+
+def minute_bars(quotes: Iterable[Quote]) -> list[Bar]:
+    """Return a bar for each symbol and minute with quotes; those of a symbol come in order.
+
+    A symbol's quotes must be in order of time.
+    """
+    prices: dict[tuple[str, int], list[Units]] = {}
+    for quote in quotes:
+        prices.setdefault((quote.symbol, quote.time // MINUTE), []).append(quote.last)
+    return [
+        Bar(
+            symbol=symbol, start=minute * MINUTE, open=found[0], high=max(found), low=min(found),
+            close=found[-1],
+        )
+        for (symbol, minute), found in prices.items()
+    ]  # fmt: skip
+
+
+def joined(bars: Iterable[Bar], interval: BarInterval) -> list[Bar]:
+    """Return bars of an interval, made of bars that are as long or shorter.
+
+    A symbol's bars must be in order of time, and those of the result are.
+    """
+    width = interval.width
+    parts: dict[tuple[str, Micros], list[Bar]] = {}
+    for bar in bars:
+        parts.setdefault((bar.symbol, bar.start - bar.start % width), []).append(bar)
+    return [_join(start, found) for (_, start), found in parts.items()]
+
+
+def _join(start: Micros, parts: list[Bar]) -> Bar:
+    first, last = parts[0], parts[-1]
+    if first is last and first.start == start:
+        return first
+    return Bar(
+        symbol=first.symbol, start=start, open=first.open, high=max(part.high for part in parts),
+        low=min(part.low for part in parts), close=last.close,
+    )  # fmt: skip
