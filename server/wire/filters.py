@@ -179,7 +179,7 @@ def bars(request: market_data.ListBarsRequest, now: Micros) -> BarFilter | Refus
     if count > BARS_MAX:
         fields.refuse(
             "start", Reason.FIELD_INVALID,
-            f"From start on there are {count} bars of {interval.value.lower()}, and an answer holds"
+            f"From start on there are {count} bars of {interval.value}, and an answer holds"
             f" {BARS_MAX}; ask for a longer interval, or for part after part with start and end.",
         )  # fmt: skip
     wanted = BarFilter(interval=interval, start=start, end=end, limit=BARS_MAX)

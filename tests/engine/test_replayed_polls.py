@@ -56,7 +56,9 @@ class SlowClock:
 def tables(data_dir: Path) -> dict[str, list[Any]]:
     """Return the rows of the tables of trading; which events were stored together is left out."""
     connection = sqlite3.connect(data_dir / DATABASE_FILE)
-    names = ("accounts", "positions", "orders", "fills", "equity_snapshots", "quotes", "replays")
+    names = (
+        "accounts", "positions", "orders", "fills", "equity_snapshots", "quotes", "bars", "replays",
+    )  # fmt: skip
     found = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in names}
     query = "SELECT account_id, sequence, payload FROM events"
     found["events"] = connection.execute(query).fetchall()

@@ -76,12 +76,16 @@ def failing(number: int, fault: type[Exception]) -> Iterator[list[int]]:
 
 
 def executed(data_dir: Path) -> list[Any]:
-    """Return what was executed, account by account in the order of its log, and the money left."""
+    """Return what was executed, account by account in the order of its log, and what is left of it.
+
+    The latter is the money, the newest quotes and the bars.
+    """
     audit(data_dir)
     connection = sqlite3.connect(data_dir / DATABASE_FILE)
     fills = "SELECT side, quantity, price, created_at FROM fills ORDER BY account_id, sequence"
     money = "SELECT balance, live_orders, sequence FROM accounts ORDER BY id"
-    found = [*connection.execute(fills), *connection.execute(money)]
+    market = ("SELECT * FROM quotes ORDER BY symbol", "SELECT * FROM bars")
+    found = [row for query in (fills, money, *market) for row in connection.execute(query)]
     connection.close()
     return found
 

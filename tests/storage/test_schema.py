@@ -1,5 +1,6 @@
 """The schema: what the migrations make is what the tables say, and queries stay on indexes."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,13 @@ SEARCHES: dict[str, tuple[str, ...]] = {
     statements.SELECT_LOGS: ("events USING PRIMARY KEY (account_id=? AND sequence>?)",),
     statements.SELECT_REVOKED: ("bot_keys USING INDEX sqlite_autoindex_bot_keys_1 (id=?)",),
     PAGE: ("orders USING PRIMARY KEY (account_id=? AND sequence<?)",),
+    statements.SELECT_BARS: (
+        "bars USING PRIMARY KEY (symbol=? AND interval=? AND start>? AND start<?)",
+    ),
+    statements.DROP_MINUTES: (
+        "bars USING COVERING INDEX ix_bars_minutes (start=? AND symbol=? AND interval=?)",
+        "bars USING COVERING INDEX ix_bars_minutes (start<?)",
+    ),
     statements.SELECT_OVERDUE: OVERDUE,
     statements.ANY_OVERDUE: OVERDUE,
     "SELECT * FROM orders WHERE account_id = ? AND id = ?": (
@@ -79,8 +87,8 @@ SEARCHES: dict[str, tuple[str, ...]] = {
 def test_a_query_of_the_hot_path_stays_on_its_index(
     connection: sqlite3.Connection, statement: str
 ) -> None:
-    named = ":json" in statement or ":now" in statement
-    parameters = {"json": "[]", "now": 0} if named else ("x",) * statement.count("?")
+    names = re.findall(r":(\w+)", statement)
+    parameters = dict.fromkeys(names, "[]") if names else ("x",) * statement.count("?")
     rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
     steps = [row[3] for row in rows if "VIRTUAL TABLE" not in row[3]]
     searches = tuple(step.removeprefix("SEARCH ") for step in steps if step.startswith("SEARCH"))

@@ -1,0 +1,225 @@
+"""Bars as they are stored: over restarts and rollbacks they are what the quotes say."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.application.market_feed import QuoteBoard
+from server.application.market_record import (
+    MINUTE_BARS_KEPT,
+    MINUTE_BARS_SHOWN,
+    STORED_INTERVALS,
+    MarketRecord,
+    made_of,
+)
+from server.application.ports import BarFilter
+from server.application.queries import Queries
+from server.bootstrap import venue
+from server.domain.bar import Bar, BarInterval, joined, minute_bars
+from server.domain.quote import Quote
+from server.domain.values import DAY, SECOND, Micros, Units
+from server.market.universe_file import default_universe
+from server.storage.database import open_readers, open_writer
+from server.storage.queries import SqlReads
+from server.storage.unit_of_work import Writer
+from tests.support.venue import NOON, ManualClock
+
+MINUTE = 60 * SECOND
+
+
+class Recorder:
+    """A record on a real database, as the engine keeps it, and the queries of the front."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.clock, self.record = path, ManualClock(NOON), MarketRecord()
+        self.writer = Writer(open_writer(path), lambda _: b"")
+        self.reads = SqlReads(open_readers(path))
+        self.queries = Queries(
+            reads=self.reads, board=QuoteBoard(0), clock=self.clock,
+            instruments=venue.current_instruments(default_universe(), self.clock),
+        )  # fmt: skip
+
+    def close(self) -> None:
+        self.writer.close()
+        self.reads.close()
+
+    def restart(self) -> None:
+        """Lose what is in memory."""
+        self.record = MarketRecord()
+        with self.writer.unit_of_work() as unit:
+            self.record.load([minute for _, minute in unit.stored_quotes()])
+
+    def hear(self, quotes: Sequence[Quote], *, fails: bool = False) -> None:
+        """Apply and store quotes in one transaction."""
+        with self.writer.unit_of_work() as unit:
+            self.add(quotes, unit)
+            self.record.store(unit, self.clock())
+            if not fails:
+                unit.commit()
+
+    def add(self, quotes: Sequence[Quote], unit: object) -> None:
+        for quote in quotes:
+            self.record.add(quote)
+            unit.on_rollback(self.record.forget_newest)  # type: ignore[attr-defined]
+
+    def bars(self, symbol: str, interval: BarInterval, limit: int = 10**6) -> list[Bar]:
+        end = interval.begin_not_before(self.clock() + 1)
+        wanted = BarFilter(interval=interval, start=None, end=end, limit=limit)
+        return [bar for bar, _ in self.queries.bars(symbol, wanted)]
+
+    def kept(self, interval: BarInterval) -> list[Micros]:
+        """Return when the stored bars of an interval start, of any symbol."""
+        query = "SELECT start FROM bars WHERE interval = ? ORDER BY start"
+        with self.writer.connection.begin():
+            rows = self.writer.connection.exec_driver_sql(query, (interval.value,)).fetchall()
+        return [start for (start,) in rows]
+
+
+@pytest.fixture
+def recorder(data_dir: Path) -> Iterator[Recorder]:
+    made = Recorder(next(data_dir.glob("*.sqlite")))
+    yield made
+    made.close()
+
+
+def quote(time: Micros, last: Units, symbol: str = "AAPL") -> Quote:
+    return Quote(
+        symbol=symbol, bid=1, bid_size=1, ask=10**9, ask_size=1, last=last, time=time, sequence=0
+    )
+
+
+def prices(bars: Sequence[Bar]) -> list[tuple[Units, ...]]:
+    return [(bar.open, bar.high, bar.low, bar.close) for bar in bars]
+
+
+def test_the_running_minute_goes_on_after_a_restart(recorder: Recorder) -> None:
+    recorder.hear([quote(NOON, 20), quote(NOON + SECOND, 50)])
+    recorder.restart()
+    recorder.hear([quote(NOON + 2 * SECOND, 10), quote(NOON + 3 * SECOND, 30)])
+
+    for interval in BarInterval:
+        assert prices(recorder.bars("AAPL", interval)) == [(20, 50, 10, 30)]
+
+
+def test_a_minute_that_is_over_is_in_every_interval_after_a_restart(recorder: Recorder) -> None:
+    recorder.hear([quote(NOON, 20), quote(NOON + SECOND, 50)])
+    recorder.restart()
+    recorder.clock.turn(seconds=60)
+    recorder.hear([quote(NOON + MINUTE, 30)])
+
+    assert prices(recorder.bars("AAPL", BarInterval.ONE_MINUTE)) == [(20, 50, 20, 50), (30,) * 4]
+    assert prices(recorder.bars("AAPL", BarInterval.ONE_DAY)) == [(20, 50, 20, 30)]
+
+
+def test_what_is_rolled_back_is_in_no_bar(recorder: Recorder) -> None:
+    recorder.clock.turn(seconds=60)
+    recorder.hear([quote(NOON, 20)])
+    recorder.hear([quote(NOON + 1, 99), quote(NOON + MINUTE, 1)], fails=True)
+    recorder.hear([quote(NOON + 2, 30)])
+
+    for interval in BarInterval:
+        assert prices(recorder.bars("AAPL", interval)) == [(20, 30, 20, 30)]
+
+
+def test_quotes_that_were_noted_within_a_step_and_stored_again_count_once(
+    recorder: Recorder,
+) -> None:
+    """Between the transactions of a step of a replay, only what came before it is on disk."""
+    recorder.clock.turn(seconds=60)
+    with recorder.writer.unit_of_work() as unit:
+        recorder.add([quote(NOON, 20), quote(NOON + MINUTE, 50)], unit)
+        mark = recorder.record.mark()
+        recorder.add([quote(NOON + MINUTE + 1, 99)], unit)
+        recorder.record.note(unit, mark)
+        unit.checkpoint()
+        noted = recorder.bars("AAPL", BarInterval.ONE_MINUTE)
+        recorder.record.store(unit, recorder.clock())
+        unit.commit()
+
+    assert prices(noted) == [(20,) * 4, (50,) * 4]
+    assert prices(recorder.bars("AAPL", BarInterval.ONE_MINUTE)) == [(20,) * 4, (50, 99, 50, 99)]
+    assert prices(recorder.bars("AAPL", BarInterval.ONE_HOUR)) == [(20, 99, 20, 99)]
+
+
+def test_old_minutes_are_dropped_little_by_little_and_hours_and_days_stay(
+    recorder: Recorder,
+) -> None:
+    """Those of an option that is quoted no more are dropped too."""
+    recorder.hear([quote(NOON + n * MINUTE, n + 1, "OPTION") for n in range(11)])
+    recorder.hear([quote(NOON + n * MINUTE, n + 1) for n in range(3)])
+    recorder.clock.turn(seconds=(MINUTE_BARS_KEPT + DAY) / SECOND)
+    left = []
+    for n in range(6):
+        recorder.hear([quote(recorder.clock() + n * MINUTE, 7)])
+        left.append(sum(start < NOON + DAY for start in recorder.kept(BarInterval.ONE_MINUTE)))
+
+    assert left == [11, 9, 7, 5, 3, 1]
+    assert recorder.bars("OPTION", BarInterval.FIVE_MINUTES) == []
+    for interval in (BarInterval.ONE_HOUR, BarInterval.ONE_DAY):
+        assert prices(recorder.bars("OPTION", interval)) == [(1, 11, 1, 11)]
+
+
+def test_no_bar_is_shown_of_which_a_part_may_be_dropped(recorder: Recorder) -> None:
+    recorder.hear([quote(NOON + n * MINUTE, n + 1) for n in range(31)])
+    recorder.clock.turn(seconds=(MINUTE_BARS_SHOWN + MINUTE) / SECOND)
+
+    shown = recorder.bars("AAPL", BarInterval.FIFTEEN_MINUTES)
+
+    assert [(bar.start - NOON) // MINUTE for bar in shown] == [15, 30]
+
+
+@pytest.mark.parametrize("interval", BarInterval)
+def test_the_newest_bars_are_whole(recorder: Recorder, interval: BarInterval) -> None:
+    """However many of the shorter ones there are in each."""
+    step, count = max(interval.width // 30, MINUTE), 200
+    recorder.clock.now = NOON + count * step
+    recorder.hear([quote(NOON + n * step, n + 1) for n in range(count)])
+
+    everything = recorder.bars("AAPL", interval)
+    for limit in (1, 2, 3):
+        assert recorder.bars("AAPL", interval, limit) == everything[-limit:]
+
+
+def test_every_interval_is_made_of_the_longest_stored_one() -> None:
+    one, hour, day = STORED_INTERVALS
+    assert [made_of(interval) for interval in BarInterval] == [one, one, one, hour, day]
+
+
+gaps = st.sampled_from([0, SECOND, 59 * SECOND, MINUTE, 7 * MINUTE, 50 * MINUTE, DAY // 6])
+ticks = st.tuples(st.sampled_from(["AAPL", "MSFT"]), gaps, st.integers(1, 9))
+batch = st.tuples(st.lists(ticks, max_size=12), st.sampled_from(["stays", "fails", "restarts"]))
+
+
+@settings(deadline=None, max_examples=60)
+@given(batches=st.lists(batch, max_size=8))
+def test_bars_are_what_the_quotes_say_over_any_restarts_and_rollbacks(
+    empty_database: Path, batches: list[tuple[list[tuple[str, Micros, Units]], str]]
+) -> None:
+    heard: list[Quote] = []
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(shutil.copy(empty_database, directory))
+        recorder, time = Recorder(path), NOON
+        for drawn, outcome in batches:
+            quotes = []
+            for symbol, gap, last in drawn:
+                time += gap
+                quotes.append(quote(time, last, symbol))
+            recorder.clock.now = time
+            recorder.hear(quotes, fails=outcome == "fails")
+            heard += quotes if outcome != "fails" else []
+            if outcome == "restarts":
+                recorder.restart()
+        found = {
+            (symbol, interval): recorder.bars(symbol, interval)
+            for symbol in ("AAPL", "MSFT")
+            for interval in BarInterval
+        }
+        recorder.close()
+    for (symbol, interval), bars in found.items():
+        mine = minute_bars(it for it in heard if it.symbol == symbol)
+        assert bars == joined(mine, interval)
