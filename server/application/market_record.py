@@ -1,6 +1,7 @@
 """The market's record: the newest quotes and the bars of all quotes, until they are stored."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from server.application.ports import UnitOfWork
 from server.domain.bar import Bar, BarInterval, joined, minute_bars
@@ -89,3 +90,37 @@ class MarketRecord:
         for interval in STORED_INTERVALS if over else ():
             unit.add_to_bars(interval, joined(over, interval))
         return running, over
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The newest quote of a symbol, and the last two minutes with quotes as far as all heard."""
+
+    quote: Quote
+    minutes: tuple[Bar, ...]
+
+    def is_newer_than(self, quote: Quote) -> bool:
+        """Tell whether a quote came before the newest one."""
+        return (quote.time, quote.sequence) < (self.quote.time, self.quote.sequence)
+
+
+class HeardMinutes:
+    """What the front hears of quotes: published ones are stored up to a second later."""
+
+    def __init__(self) -> None:
+        self._heard: dict[str, Heard] = {}
+
+    def hear(self, quotes: Sequence[Quote]) -> None:
+        """Take note of applied quotes."""
+        newest = {quote.symbol: quote for quote in quotes}
+        minutes: dict[str, list[Bar]] = {}
+        for minute in minute_bars(quotes):
+            minutes.setdefault(minute.symbol, []).append(minute)
+        for symbol, made in minutes.items():
+            known = self._heard.get(symbol)
+            both = joined([*(known.minutes if known else ()), *made], BarInterval.ONE_MINUTE)
+            self._heard[symbol] = Heard(newest[symbol], tuple(both[-2:]))
+
+    def of(self, symbol: str) -> Heard | None:
+        """Return what was heard of a symbol."""
+        return self._heard.get(symbol)

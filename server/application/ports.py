@@ -158,14 +158,10 @@ class BarFilter:
 
 @dataclass(frozen=True, slots=True)
 class StoredBars:
-    """Bars of a symbol, and the minute that runs, which is in none of them yet.
-
-    `newest_quote` is when the newest quote of all was made; both are None without any quote.
-    """
+    """Bars of a symbol, its newest quote and the minute that it is in, which is in no bar yet."""
 
     bars: list[Bar]
-    running: Bar | None
-    newest_quote: Micros | None
+    newest: tuple[Quote, Bar] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from server.application.market_feed import QuoteBoard
-from server.application.market_record import MINUTE_BARS_SHOWN, made_of
+from server.application.market_record import MINUTE_BARS_SHOWN, HeardMinutes, made_of
 from server.application.ports import (
     BarFilter,
     Clock,
@@ -19,6 +19,7 @@ from server.application.ports import (
     Instruments,
     OrderFilter,
     Reads,
+    StoredBars,
     TrackRecord,
 )
 from server.domain import performance
@@ -74,9 +75,11 @@ class Queries:
     """Reads for one account at a time; every method blocks, none of them writes."""
 
     def __init__(
-        self, *, reads: Reads, board: QuoteBoard, instruments: Instruments, clock: Clock
-    ) -> None:
+        self, *, reads: Reads, board: QuoteBoard, heard: HeardMinutes, instruments: Instruments,
+        clock: Clock,
+    ) -> None:  # fmt: skip
         self.reads = reads
+        self._heard = heard
         self._board = board
         self._instruments = instruments
         self._clock = clock
@@ -107,15 +110,27 @@ class Queries:
             start = shown_since if start is None else max(start, shown_since)
         parts = wanted.limit * (interval.width // stored.width)
         found = self.reads.bars(symbol, replace(wanted, interval=stored, start=start, limit=parts))
-        running = found.running
-        if running is not None:
-            begin = interval.begin(running.start)
-            if begin < wanted.end and (start is None or begin >= start):
-                found.bars.append(running)
-        return [
-            (bar, _is_complete(bar.start + interval.width, found.newest_quote, now))
-            for bar in joined(found.bars, interval)[-wanted.limit :]
+        newest = [
+            minute
+            for minute in self._newest_minutes(symbol, found)
+            if interval.begin(minute.start) < wanted.end
+            and (start is None or interval.begin(minute.start) >= start)
         ]
+        stored_until = None if found.newest is None else found.newest[0].time
+        return [
+            (bar, _is_complete(bar.start + interval.width, stored_until, now))
+            for bar in joined([*found.bars, *newest], interval)[-wanted.limit :]
+        ]
+
+    def _newest_minutes(self, symbol: str, found: StoredBars) -> list[Bar]:
+        """Return the minutes that are in no stored bar yet, or in part only."""
+        heard = self._heard.of(symbol)
+        if found.newest is None:
+            return [] if heard is None else list(heard.minutes)
+        quote, running = found.newest
+        if heard is None or not heard.is_newer_than(quote):
+            return [running]
+        return [running, *(it for it in heard.minutes if it.start >= running.start)]
 
     def portfolio(self, account_id: str) -> Portfolio:
         """Value the positions of an account."""
@@ -180,9 +195,9 @@ class Queries:
         return performance.total_return_pct(begun_with, curve[-1])
 
 
-def _is_complete(end: Micros, newest_quote: Micros | None, now: Micros) -> bool:
+def _is_complete(end: Micros, stored_until: Micros | None, now: Micros) -> bool:
     """Tell whether a bar is over and no quote of it is on its way: later ones came, or long ago."""
-    followed = newest_quote is not None and newest_quote >= end
+    followed = stored_until is not None and stored_until >= end
     return end <= now and (followed or end <= now - LATE_QUOTE_MAX)
 
 

@@ -205,8 +205,6 @@ class Trading:
             )
         sent = [item.quote for item in command.quotes if isinstance(item.quote, Quote)]
         outcomes = iter(self._feed.apply_and_ring(sent, unit, now, doorbells))
-        # Here and not when time passes next: who published a quote finds it in the bars at once.
-        self._feed.record.store(unit, now)
         refused: list[tuple[str, QuoteRefusal]] = []
         for item in command.quotes:
             why = next(outcomes) if isinstance(item.quote, Quote) else item.quote

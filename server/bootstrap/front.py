@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from server.adapters import SystemChance, ToldClock, monotonic_clock, system_clock
 from server.application.market_feed import QuoteBoard
+from server.application.market_record import HeardMinutes
 from server.application.order_updates import OrderUpdates
 from server.application.ports import Clock
 from server.application.queries import Queries
@@ -61,6 +62,7 @@ class FrontBase:
     keyring: Keyring
     board: QuoteBoard
     tickets: Tickets
+    heard: HeardMinutes
     streams: OpenStreams
     order_updates: OrderUpdates
     quote_updates: QuoteUpdates
@@ -102,6 +104,7 @@ def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> Front
     meter = UsageMeter()
     keyring = Keyring(reads, meter, wall_clock, guard)
     board = QuoteBoard(settings.for_engine().quote_staleness)
+    heard = HeardMinutes()
     logs = LogReads(reads, following=Reading(follower), paging=Reading(executor))
     order_updates = OrderUpdates(logs, stream_messages.log_entry)
     quote_updates = QuoteUpdates(board, clock, stream_messages.quote)
@@ -124,8 +127,10 @@ def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> Front
         streams=streams,
         order_updates=order_updates,
         quote_updates=quote_updates,
+        heard=heard,
         doorbells=Doorbells(
             board,
+            heard,
             ring_quotes=quote_updates.ring,
             ring_logs=order_updates.ring,
             end_key=end_key,
@@ -159,7 +164,9 @@ def build(
     )
     enforce = settings.quotas == "enforced"
     reading = Reading(base.executor)
-    queries = Queries(reads=base.reads, board=base.board, instruments=instruments, clock=clock)
+    queries = Queries(
+        reads=base.reads, board=base.board, heard=base.heard, instruments=instruments, clock=clock
+    )
     show_account = AccountView(settings.market.upper(), base.meter, wall_clock)
     servicers: dict[str, object] = {
         "BotTrading": BotTrading(

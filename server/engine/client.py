@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol, cast
 
 from server.application.market_feed import QuoteBoard
+from server.application.market_record import HeardMinutes
 from server.domain.errors import Reason, Refusal
 from server.domain.values import Micros
 from server.engine.frames import (
@@ -59,11 +60,12 @@ class Doorbells:
     """What the engine rings at the front: new quotes, ended keys, virtual time, grown logs."""
 
     def __init__(
-        self, board: QuoteBoard, *, ring_quotes: Callable[[Iterable[str]], None],
-        ring_logs: Callable[[Iterable[str]], None], end_key: Callable[[str], None],
-        set_time: Callable[[Micros], None],
+        self, board: QuoteBoard, heard: HeardMinutes, *,
+        ring_quotes: Callable[[Iterable[str]], None], ring_logs: Callable[[Iterable[str]], None],
+        end_key: Callable[[str], None], set_time: Callable[[Micros], None],
     ) -> None:  # fmt: skip
         self._board = board
+        self._heard = heard
         self._ring_quotes = ring_quotes
         self._ring_logs = ring_logs
         self._end_key = end_key
@@ -76,6 +78,7 @@ class Doorbells:
                 quotes = decode_quotes(answer.body)
                 for quote in quotes:
                     self._board.put(quote)
+                self._heard.hear(quotes)
                 self._ring_quotes(quote.symbol for quote in quotes)
             case Kind.QUOTES_LOADED:
                 self._board.load(decode_quotes(answer.body))

@@ -190,8 +190,8 @@ class SqlReads(LogRows):
             for start, first, high, low, last in reversed(rows)
         ]
         if newest is None:
-            return StoredBars(bars, None, None)
-        return StoredBars(bars, mapping.minute_from(newest), newest.time)
+            return StoredBars(bars, None)
+        return StoredBars(bars, (mapping.quote_from(newest), mapping.minute_from(newest)))
 
     def keys(self, user_id: str) -> list[BotKey]:
         query = (

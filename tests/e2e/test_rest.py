@@ -46,6 +46,10 @@ KPI = {
     "max_drawdown": float, "total_trades": 1, "sortino_ratio": None, "expectancy": float,
     "consecutive_wins": 1, "consecutive_losses": 0, "rank": 1, "rank_total": 1,
 }  # fmt: skip
+BAR = {
+    "symbol": "AAPL", "start": "2026-11-19T12:00:00Z", "open": "20.00000000",
+    "high": "31.50000000", "low": "12.00000000", "close": "25.00000000", "complete": False,
+}  # fmt: skip
 
 
 def check(document: dict[str, Any], shape: dict[str, Any]) -> None:
@@ -188,6 +192,10 @@ REFUSALS: list[tuple[str, str, str, Any, int, str, str]] = [
     ("GET", "/orders?limit=101", "key", None, 422, "validation_error", "FIELD_INVALID"),
     ("GET", "/orders?status=DONE", "key", None, 422, "validation_error", "ENUM_VALUE_UNKNOWN"),
     ("GET", "/orders?page_token=x", "key", None, 422, "validation_error", "PAGE_TOKEN_INVALID"),
+    ("GET", "/bars/NOPE", "key", None, 404, "not_found", "SYMBOL_UNKNOWN"),
+    ("GET", "/bars/AAPL?interval=1m", "key", None, 422, "validation_error", "ENUM_VALUE_UNKNOWN"),
+    ("GET", "/bars/AAPL?start=2020-01-01T00:00:00Z", "key", None, 422, "validation_error",
+     "FIELD_INVALID"),
     ("GET", "/quotes?symbols=NOPE", "key", None, 422, "validation_error", "SYMBOL_UNKNOWN"),
     ("POST", "/keys", "token", {"label": ""}, 422, "validation_error", "FIELD_REQUIRED"),
     ("PUT", "/orders", "key", None, 405, "validation_error", "METHOD_NOT_ALLOWED"),
@@ -370,3 +378,15 @@ async def test_operators_publish_over_rest(rest: Rest) -> None:
     shown = await rest.get("/quotes/AAPL")
     assert (shown["ask"], shown["sequence"]) == ("185.42000000", 7)
     assert [quote["symbol"] for quote in await rest.get("/quotes?symbols=AAPL,MSFT")] == ["AAPL"]
+
+
+async def test_bars_are_a_bare_array_with_the_running_one_at_its_end(rest: Rest) -> None:
+    for price in ("20", "31.5", "12", "25"):
+        await rest.venue.publish("AAPL", price, price)
+
+    assert await rest.get("/bars/AAPL") == [BAR]
+    assert await rest.get("/bars/aapl?interval=5M") == [BAR]
+    day = await rest.get("/bars/AAPL?interval=1D&start=2026-11-01T00:00:00Z")
+    assert day == [BAR | {"start": "2026-11-19T00:00:00Z"}]
+    assert await rest.get("/bars/AAPL?end=2026-11-19T12:00:00Z") == []
+    assert await rest.get("/bars/MSFT") == []

@@ -14,6 +14,7 @@ from server.application.market_record import (
     MINUTE_BARS_KEPT,
     MINUTE_BARS_SHOWN,
     STORED_INTERVALS,
+    HeardMinutes,
     MarketRecord,
     made_of,
 )
@@ -26,7 +27,7 @@ from server.domain.values import DAY, SECOND, Micros, Units
 from server.market.universe_file import default_universe
 from server.storage.database import open_readers, open_writer
 from server.storage.queries import SqlReads
-from server.storage.unit_of_work import Writer
+from server.storage.unit_of_work import SqlUnitOfWork, Writer
 from tests.support.venue import NOON, ManualClock
 
 MINUTE = 60 * SECOND
@@ -40,7 +41,7 @@ class Recorder:
         self.writer = Writer(open_writer(path), lambda _: b"")
         self.reads = SqlReads(open_readers(path))
         self.queries = Queries(
-            reads=self.reads, board=QuoteBoard(0), clock=self.clock,
+            reads=self.reads, board=QuoteBoard(0), heard=HeardMinutes(), clock=self.clock,
             instruments=venue.current_instruments(default_universe(), self.clock),
         )  # fmt: skip
 
@@ -62,10 +63,10 @@ class Recorder:
             if not fails:
                 unit.commit()
 
-    def add(self, quotes: Sequence[Quote], unit: object) -> None:
+    def add(self, quotes: Sequence[Quote], unit: SqlUnitOfWork) -> None:
         for quote in quotes:
             self.record.add(quote)
-            unit.on_rollback(self.record.forget_newest)  # type: ignore[attr-defined]
+            unit.on_rollback(self.record.forget_newest)
 
     def bars(self, symbol: str, interval: BarInterval, limit: int = 10**6) -> list[Bar]:
         end = interval.begin_not_before(self.clock() + 1)

@@ -8,6 +8,7 @@ import pytest
 
 from server.adapters import ToldClock
 from server.application.market_feed import QuoteBoard
+from server.application.market_record import HeardMinutes
 from server.engine.client import Doorbells, EngineRefused, SocketEngine
 from server.engine.frames import FrameBuffer, Kind, Method, pack_answer, unpack_call
 
@@ -25,6 +26,7 @@ class Pair:
         self.theirs.setblocking(False)
         doorbells = Doorbells(
             QuoteBoard(0),
+            HeardMinutes(),
             ring_quotes=lambda _: None,
             ring_logs=lambda _: None,
             end_key=self.ended.append,
