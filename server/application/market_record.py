@@ -94,7 +94,7 @@ class MarketRecord:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The newest quote of a symbol, and the last two minutes with quotes as far as all heard."""
+    """The newest quote of a symbol, and of its last two minutes with quotes what was heard."""
 
     quote: Quote
     minutes: tuple[Bar, ...]
@@ -120,6 +120,10 @@ class HeardMinutes:
             known = self._heard.get(symbol)
             both = joined([*(known.minutes if known else ()), *made], BarInterval.ONE_MINUTE)
             self._heard[symbol] = Heard(newest[symbol], tuple(both[-2:]))
+
+    def forget(self) -> None:
+        """Begin anew with what is stored, as the engine does when it starts."""
+        self._heard.clear()
 
     def of(self, symbol: str) -> Heard | None:
         """Return what was heard of a symbol."""

@@ -9,7 +9,7 @@ from typing import Protocol, Self
 from server.application.people import People
 from server.domain.account import Account, Inflow, Position, Snapshot
 from server.domain.account_changes import AccountDecision
-from server.domain.bar import Bar, BarInterval
+from server.domain.bar import Bar, BarFilter, BarInterval, StoredBars
 from server.domain.events import Fill
 from server.domain.instrument import AssetType, Instrument
 from server.domain.matching import Reach
@@ -141,27 +141,6 @@ class FillFilter:
     order_id: str | None
     after: Micros | None
     until: Micros | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BarFilter:
-    """Which bars to list: the newest `limit` of those that start in [start, end).
-
-    Both are starts of bars of the interval; None is the beginning.
-    """
-
-    interval: BarInterval
-    start: Micros | None
-    end: Micros
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredBars:
-    """Bars of a symbol, its newest quote and the minute that it is in, which is in no bar yet."""
-
-    bars: list[Bar]
-    newest: tuple[Quote, Bar] | None
 
 
 @dataclass(frozen=True, slots=True)

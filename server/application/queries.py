@@ -12,19 +12,17 @@ from typing import Generic, TypeVar
 from server.application.market_feed import QuoteBoard
 from server.application.market_record import MINUTE_BARS_SHOWN, HeardMinutes, made_of
 from server.application.ports import (
-    BarFilter,
     Clock,
     FillFilter,
     Holdings,
     Instruments,
     OrderFilter,
     Reads,
-    StoredBars,
     TrackRecord,
 )
 from server.domain import performance
 from server.domain.account import Account, TradeStatistics
-from server.domain.bar import Bar, BarInterval, joined
+from server.domain.bar import Bar, BarFilter, BarInterval, StoredBars, joined
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
 from server.domain.events import Fill
 from server.domain.order import Order

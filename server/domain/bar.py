@@ -55,6 +55,27 @@ class Bar:
     close: Units
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarFilter:
+    """Which bars to list: the newest `limit` of those that start in [start, end).
+
+    Both are starts of bars of the interval; None is the beginning.
+    """
+
+    interval: BarInterval
+    start: Micros | None
+    end: Micros
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBars:
+    """Bars of a symbol, its newest quote and the minute that it is in, which is in no bar yet."""
+
+    bars: list[Bar]
+    newest: tuple[Quote, Bar] | None
+
+
 def minute_bars(quotes: Iterable[Quote]) -> list[Bar]:
     """Return a bar for each symbol and minute with quotes; those of a symbol come in order.
 

@@ -82,6 +82,7 @@ class Doorbells:
                 self._ring_quotes(quote.symbol for quote in quotes)
             case Kind.QUOTES_LOADED:
                 self._board.load(decode_quotes(answer.body))
+                self._heard.forget()
             case Kind.KEY_ENDED:
                 self._end_key(answer.body.decode())
             case Kind.LOGS_GROWN:

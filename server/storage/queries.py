@@ -5,16 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, exists, func, select, tuple_
 
-from server.application.ports import (
-    BarFilter,
-    FillFilter,
-    Holdings,
-    OrderFilter,
-    StoredBars,
-    TrackRecord,
-)
+from server.application.ports import FillFilter, Holdings, OrderFilter, TrackRecord
 from server.domain.account import Account
-from server.domain.bar import Bar
+from server.domain.bar import Bar, BarFilter, StoredBars
 from server.domain.events import Fill
 from server.domain.order import Order, OrderStatus
 from server.domain.user import BotKey, Plan, User

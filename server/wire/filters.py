@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from bottrading.v1 import bot_trading_pb2 as bot_trading
 from bottrading.v1 import market_data_pb2 as market_data
-from server.application.ports import BarFilter, FillFilter, Instruments, OrderFilter
-from server.domain.bar import BarInterval
+from server.application.ports import FillFilter, Instruments, OrderFilter
+from server.domain.bar import BarFilter, BarInterval
 from server.domain.errors import Reason, Refusal
 from server.domain.instrument import AssetType
 from server.domain.values import Micros, normalize_symbol

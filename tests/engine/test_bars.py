@@ -18,10 +18,9 @@ from server.application.market_record import (
     MarketRecord,
     made_of,
 )
-from server.application.ports import BarFilter
 from server.application.queries import Queries
 from server.bootstrap import venue
-from server.domain.bar import Bar, BarInterval, joined, minute_bars
+from server.domain.bar import Bar, BarFilter, BarInterval, joined, minute_bars
 from server.domain.quote import Quote
 from server.domain.values import DAY, SECOND, Micros, Units
 from server.market.universe_file import default_universe

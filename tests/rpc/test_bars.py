@@ -12,6 +12,7 @@ from bottrading.v1 import bar_pb2 as pb
 from server.domain.bar import BarInterval, joined, minute_bars
 from server.domain.quote import Quote
 from server.domain.values import DAY, SECOND, Micros, format_units
+from server.engine.frames import FrameBuffer, unpack_answer
 from server.wire.filters import BARS_DEFAULT, BARS_MAX
 from tests.support.venue import NOON, Bot, Venue, VenueFactory, refusal
 
@@ -73,6 +74,20 @@ async def test_what_is_stored_and_what_was_heard_since_are_one_bar(venue: Venue)
     assert (hour.open, hour.low, hour.close) == ("20.00000000", "10.00000000", "40.00000000")
     assert [bar.close for bar in await bars(bot)] == [bar.close for bar in minutes]
     assert await bars(bot, interval=INTERVALS[BarInterval.ONE_HOUR]) == [hour]
+
+
+async def test_what_an_engine_lost_is_not_shown_after_it_has_started_again(venue: Venue) -> None:
+    bot = await venue.bot()
+    await publish(venue, "20")
+    loaded = venue.parts.service.board()
+    venue.pass_time(seconds=1)
+    await publish(venue, "90")
+    assert [bar.high for bar in await bars(bot)] == ["90.00000000"]
+
+    for frame in FrameBuffer().feed(loaded):
+        venue.base.doorbells.ring(unpack_answer(frame))
+
+    assert [bar.high for bar in await bars(bot)] == ["20.00000000"]
 
 
 @pytest.mark.parametrize("interval", BarInterval)
