@@ -18,15 +18,17 @@ from server.application.market_record import (
     MarketRecord,
     made_of,
 )
+from server.application.ports import StorageUnavailable
 from server.application.queries import Queries
 from server.bootstrap import venue
 from server.domain.bar import Bar, BarFilter, BarInterval, joined, minute_bars
 from server.domain.quote import Quote
-from server.domain.values import DAY, SECOND, Micros, Units
+from server.domain.values import DAY, SCALE, SECOND, Micros, Units
 from server.market.universe_file import default_universe
 from server.storage.database import open_readers, open_writer
 from server.storage.queries import SqlReads
 from server.storage.unit_of_work import SqlUnitOfWork, Writer
+from tests.engine.bench import Bench
 from tests.support.venue import NOON, ManualClock
 
 MINUTE = 60 * SECOND
@@ -144,6 +146,24 @@ def test_quotes_that_were_noted_within_a_step_and_stored_again_count_once(
     assert prices(noted) == [(20,) * 4, (50,) * 4]
     assert prices(recorder.bars("AAPL", BarInterval.ONE_MINUTE)) == [(20,) * 4, (50, 99, 50, 99)]
     assert prices(recorder.bars("AAPL", BarInterval.ONE_HOUR)) == [(20, 99, 20, 99)]
+
+
+def test_a_published_quote_that_could_not_be_stored_is_in_no_bar(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: SqlUnitOfWork) -> None:
+        raise StorageUnavailable("gone")
+
+    bench.handle(bench.publish("AAPL", "20", "20"))
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlUnitOfWork, "commit", fail)
+        bench.handle(bench.publish("AAPL", "90", "90"))
+    bench.clock.turn(seconds=1)
+    bench.handle(passing=True)
+
+    with bench.parts.writer.unit_of_work() as unit:
+        ((_, minute),) = unit.stored_quotes()
+    assert prices([minute]) == [(20 * SCALE,) * 4]
 
 
 def test_old_minutes_are_dropped_little_by_little_and_hours_and_days_stay(

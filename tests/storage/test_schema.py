@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from server.storage import statements
+from server.storage import migrate, statements
 from server.storage.migrate import NEWEST_REVISION, bring_up_to_date
 from server.storage.tables import metadata
 
@@ -48,6 +48,23 @@ def test_migrating_again_changes_nothing(empty_database: Path) -> None:
 
     assert bring_up_to_date(empty_database) == NEWEST_REVISION
     assert empty_database.read_bytes() == before
+
+
+def test_a_quote_of_an_older_schema_is_all_that_is_known_of_its_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "old.sqlite"
+    with monkeypatch.context() as patch:
+        patch.setattr(migrate, "NEWEST_REVISION", "0003")
+        bring_up_to_date(path)
+    connection = sqlite3.connect(path)
+    connection.execute("INSERT INTO quotes VALUES ('AAPL', 1, 2, 3, 4, 5, 6, 7)")
+    connection.commit()
+    bring_up_to_date(path)
+    rows = connection.execute("SELECT * FROM quotes").fetchall()
+    connection.close()
+
+    assert rows == [("AAPL", 1, 2, 3, 4, 5, 6, 7, 5, 5, 5)]
 
 
 PAGE = "SELECT * FROM orders WHERE account_id = ? AND sequence < ? ORDER BY sequence DESC LIMIT 20"
