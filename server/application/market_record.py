@@ -15,6 +15,7 @@ MINUTE_BARS_KEPT: Micros = MINUTE_BARS_SHOWN + DAY
 """They are dropped later, so that no longer bar is shown of which a part is dropped."""
 
 STORED_INTERVALS = (BarInterval.ONE_MINUTE, BarInterval.ONE_HOUR, BarInterval.ONE_DAY)
+"""Each is made of the one before."""
 
 
 def made_of(interval: BarInterval) -> BarInterval:
@@ -81,14 +82,16 @@ class MarketRecord:
             if begun is None:
                 running[symbol] = minute
             elif begun.start == minute.start:
-                (running[symbol],) = joined([begun, minute], BarInterval.ONE_MINUTE)
+                running[symbol] = begun.until(minute)
             else:
                 over.append(begun)
                 running[symbol] = minute
         newest = {quote.symbol: quote for quote in quotes}
         unit.store_quotes([(quote, running[symbol]) for symbol, quote in newest.items()])
+        bars = over
         for interval in STORED_INTERVALS if over else ():
-            unit.add_to_bars(interval, joined(over, interval))
+            bars = joined(bars, interval)
+            unit.add_to_bars(interval, bars)
         return running, over
 
 

@@ -54,6 +54,13 @@ class Bar:
     low: Units
     close: Units
 
+    def until(self, later: "Bar") -> "Bar":
+        """Return the bar of the same start that goes on with a later part of its time."""
+        return Bar(
+            symbol=self.symbol, start=self.start, open=self.open, high=max(self.high, later.high),
+            low=min(self.low, later.low), close=later.close,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarFilter:
