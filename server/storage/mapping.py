@@ -14,7 +14,6 @@ from server.domain.account import (
     TradeStatistics,
     TradingState,
 )
-from server.domain.bar import Bar, BarInterval
 from server.domain.errors import Reason
 from server.domain.events import Fill
 from server.domain.instrument import AssetType
@@ -29,7 +28,6 @@ from server.domain.order import (
     StatusReason,
     TimeInForce,
 )
-from server.domain.quote import Quote
 from server.domain.user import (
     EVERYTHING,
     BotKey,
@@ -291,53 +289,6 @@ def fill_from(row: Row[Any]) -> Fill:
         realized_pnl=row.realized_pnl,
         created_at=row.created_at,
     )
-
-
-def quote_values(quote: Quote, minute: Bar) -> Values:
-    """Return the row of a quote and the minute that it is in."""
-    return {
-        "symbol": quote.symbol,
-        "bid": quote.bid,
-        "bid_size": quote.bid_size,
-        "ask": quote.ask,
-        "ask_size": quote.ask_size,
-        "last": quote.last,
-        "time": quote.time,
-        "sequence": quote.sequence,
-        "minute_open": minute.open,
-        "minute_high": minute.high,
-        "minute_low": minute.low,
-    }
-
-
-def quote_from(row: Row[Any]) -> Quote:
-    """Return the quote of a row."""
-    return Quote(**{name: row._mapping[name] for name in Quote.__slots__})
-
-
-def minute_from(row: Row[Any]) -> Bar:
-    """Return the minute that the quote of a row is in."""
-    return Bar(
-        symbol=row.symbol,
-        start=BarInterval.ONE_MINUTE.begin(row.time),
-        open=row.minute_open,
-        high=row.minute_high,
-        low=row.minute_low,
-        close=row.last,
-    )
-
-
-def bar_values(interval: str, bar: Bar) -> Values:
-    """Return the row of a bar."""
-    return {
-        "symbol": bar.symbol,
-        "interval": interval,
-        "start": bar.start,
-        "open": bar.open,
-        "high": bar.high,
-        "low": bar.low,
-        "close": bar.close,
-    }
 
 
 def key_values(key: BotKey) -> Values:

@@ -8,7 +8,7 @@ from server.domain.account import Account, Snapshot
 from server.domain.bar import Bar, BarInterval
 from server.domain.quote import Quote
 from server.domain.values import Micros, Units
-from server.storage import mapping, statements
+from server.storage import mapping, market_mapping, statements
 from server.storage.mapping import Values
 from server.storage.tables import accounts, equity_snapshots, inflows, quotes, replays
 
@@ -28,16 +28,16 @@ class MarketRows:
         bulk(
             self._connection,
             statements.STORE_QUOTE,
-            [mapping.quote_values(quote, minute) for quote, minute in newest],
+            [market_mapping.quote_values(quote, minute) for quote, minute in newest],
         )
 
     def stored_quotes(self) -> list[tuple[Quote, Bar]]:
         rows = self._connection.execute(select(quotes))
-        return [(mapping.quote_from(row), mapping.minute_from(row)) for row in rows]
+        return [(market_mapping.quote_from(row), market_mapping.minute_from(row)) for row in rows]
 
     def add_to_bars(self, interval: BarInterval, bars: Sequence[Bar]) -> None:
         name = interval.value
-        rows = [mapping.bar_values(name, bar) for bar in bars]
+        rows = [market_mapping.bar_values(name, bar) for bar in bars]
         bulk(self._connection, statements.ADD_TO_BAR, rows)
 
     def drop_minute_bars(self, before: Micros, limit: int) -> None:

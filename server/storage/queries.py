@@ -12,7 +12,7 @@ from server.domain.events import Fill
 from server.domain.order import Order, OrderStatus
 from server.domain.user import BotKey, Plan, User
 from server.domain.values import Micros
-from server.storage import mapping, statements
+from server.storage import mapping, market_mapping, statements
 from server.storage.database import snapshot
 from server.storage.log_rows import LogRows
 from server.storage.tables import (
@@ -184,7 +184,9 @@ class SqlReads(LogRows):
         ]
         if newest is None:
             return StoredBars(bars, None)
-        return StoredBars(bars, (mapping.quote_from(newest), mapping.minute_from(newest)))
+        return StoredBars(
+            bars, (market_mapping.quote_from(newest), market_mapping.minute_from(newest))
+        )
 
     def keys(self, user_id: str) -> list[BotKey]:
         query = (
