@@ -1,10 +1,11 @@
 """One open stream, as its servicer sends on it and as others may end it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 
 from grpc.aio import InternalError, ServicerContext
 
+from server.application.order_updates import LogEntry
 from server.domain.errors import Refusal
 
 Headers = Sequence[tuple[str, str]]
@@ -76,6 +77,16 @@ class OpenStream:
         await self._context.write(message)
         self.is_sending = False
         self._sent += 1
+
+    async def send_entries(self, entries: Iterable[LogEntry]) -> None:
+        """Send entries of a log like `send`, one after another."""
+        write = self._context.write
+        for entry in entries:
+            self.last_sequence = entry.sequence
+            self.is_sending = True
+            await write(entry.message)
+            self._sent += 1
+        self.is_sending = False
 
     def look(self) -> int:
         """Return how many looks in a row have found the reader taking nothing."""

@@ -102,16 +102,16 @@ class _Sending:
 
     async def updates(self, until: int | None = None) -> None:
         """Send what there is up to a sequence; without one, go on for ever."""
-        reader, heartbeat, includes = self.reader, self.heartbeat, self.wanted.includes
-        send = self.stream.send
+        stream, reader, heartbeat = self.stream, self.reader, self.heartbeat
         while until is None or reader.position < until:
             if heartbeat.is_due:
                 heartbeat.restart()
                 promise = stream_messages.heartbeat(reader.position, self.clock())
-                await send(promise, reader.position)
-            for entry in await reader.next(until):
-                if includes(entry.symbol):
-                    await send(entry.message, entry.sequence)
+                await stream.send(promise, reader.position)
+            entries = await reader.next(until)
+            if self.wanted.symbols:
+                entries = [entry for entry in entries if self.wanted.includes(entry.symbol)]
+            await stream.send_entries(entries)
 
 
 class QuoteStream:
