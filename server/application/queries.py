@@ -9,6 +9,12 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Generic, TypeVar
 
+from server.application.equity_history import (
+    POINTS_MAX,
+    EquityPoint,
+    Interval,
+    equity_history,
+)
 from server.application.market_feed import QuoteBoard
 from server.application.market_record import MINUTE_BARS_SHOWN, HeardMinutes, made_of
 from server.application.ports import (
@@ -153,6 +159,19 @@ class Queries:
             rank=None if mine is None else 1 + sum(other > mine for other in ranking.values()),
             rank_total=None if mine is None else len(ranking),
         )
+
+    def history(
+        self, account_id: str, period: Micros | None, interval: Interval
+    ) -> list[EquityPoint] | Refusal:
+        """Return the equity curve of an account over a period up to now, None for its epoch."""
+        record, now = self.reads.performance(account_id), self._clock()
+        equity = self._valued(record.holdings).equity
+        since = None if period is None else now - period
+        points = equity_history(record, equity, now, since, interval)
+        if len(points) > POINTS_MAX:
+            message = f"More than {POINTS_MAX} points; take a longer interval or a shorter period."
+            return refuse_fields([Violation("interval", Reason.FIELD_INVALID, message)])
+        return points
 
     def _valued(self, holdings: Holdings) -> Portfolio:
         now = self._clock()

@@ -139,9 +139,12 @@ class BotTrading:
         )
 
     async def GetPortfolioHistory(
-        self, request: pb.GetPortfolioHistoryRequest, _: Call
+        self, request: pb.GetPortfolioHistoryRequest, call: Call
     ) -> pb.GetPortfolioHistoryResponse:
-        raise offered_later(later.get_portfolio_history(request), "GetPortfolioHistory")
+        period, interval = accepted(filters.portfolio_history(request))
+        account_id = call.caller.account_id
+        points = accepted(await self._read(self._queries.history, account_id, period, interval))
+        return pb.GetPortfolioHistoryResponse(points=answers.equity_points(points))
 
     async def GetLeaderboard(
         self, request: pb.GetLeaderboardRequest, _: Call

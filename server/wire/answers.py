@@ -17,6 +17,7 @@ from bottrading.v1 import (
     portfolio_pb2,
     quote_pb2,
 )
+from server.application.equity_history import EquityPoint
 from server.application.ports import MarketHours
 from server.domain.account import GuardRails
 from server.domain.bar import Bar
@@ -214,6 +215,17 @@ def position(value: ValuedPosition) -> portfolio_pb2.Position:
         unrealized_pnl_pct=format_money(value.unrealized_pnl_percent),
         reserved_quantity=format_units(held.reserved_quantity),
     )
+
+
+def equity_points(values: Sequence[EquityPoint]) -> list[portfolio_pb2.EquityPoint]:
+    """Return the points of an equity curve."""
+    return [
+        portfolio_pb2.EquityPoint(
+            time=timestamp(value.time), equity=format_money(value.equity),
+            deposits=format_money(value.deposits),
+        )
+        for value in values
+    ]  # fmt: skip
 
 
 def quote(value: Quote, *, stale: bool) -> quote_pb2.Quote:

@@ -1,13 +1,17 @@
 """Filters: the contract's listing requests to what the queries take."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 from bottrading.v1 import bot_trading_pb2 as bot_trading
 from bottrading.v1 import market_data_pb2 as market_data
+from bottrading.v1 import portfolio_pb2
+from server.application.equity_history import Interval
 from server.application.ports import FillFilter, Instruments, OrderFilter
 from server.domain.bar import BarFilter, BarInterval
 from server.domain.errors import Reason, Refusal
 from server.domain.instrument import AssetType
+from server.domain.values import DAY as A_DAY
 from server.domain.values import Micros, normalize_symbol
 from server.wire import enums
 from server.wire.fields import Fields, is_id
@@ -23,6 +27,33 @@ HEARTBEAT_SECONDS_MIN, HEARTBEAT_SECONDS_MAX = 1, 120
 
 _STATUSES = enums.members(enums.ORDER_STATUSES)
 _ASSET_TYPES = enums.members(enums.ASSET_TYPES)
+
+
+class HistoryPeriod(Enum):
+    """The span of an equity curve up to now."""
+
+    DAY = A_DAY
+    WEEK = 7 * A_DAY
+    MONTH = 30 * A_DAY
+    YEAR = 365 * A_DAY
+    ALL = None
+
+
+_PERIODS: dict[int, HistoryPeriod] = {
+    portfolio_pb2.HistoryPeriod.Value(f"HISTORY_PERIOD_{period.name}"): period
+    for period in HistoryPeriod
+}
+_INTERVALS: dict[int, Interval] = {
+    portfolio_pb2.HistoryInterval.Value(f"HISTORY_INTERVAL_{interval.name}"): interval
+    for interval in Interval
+}
+_INTERVAL_OF = {
+    HistoryPeriod.DAY: Interval.SNAPSHOT,
+    HistoryPeriod.WEEK: Interval.HOUR,
+    HistoryPeriod.MONTH: Interval.DAY,
+    HistoryPeriod.YEAR: Interval.DAY,
+    HistoryPeriod.ALL: Interval.DAY,
+}
 _BAR_INTERVALS = enums.members(enums.BAR_INTERVALS)
 
 
@@ -131,6 +162,20 @@ def order_updates(
         heartbeat_seconds=_heartbeat_seconds(fields, request),
     )
     return fields.refusal() or wanted
+
+
+def portfolio_history(
+    request: bot_trading.GetPortfolioHistoryRequest,
+) -> tuple[Micros | None, Interval] | Refusal:
+    """Read how long an equity curve is, None for the whole, and how far apart its points are."""
+    fields = Fields()
+    period = fields.member("period", request.period, _PERIODS, HistoryPeriod.MONTH)
+    interval = fields.optional_member("interval", request.interval, _INTERVALS)
+    refusal = fields.refusal()
+    if refusal is not None:
+        return refusal
+    assert period is not None, "there is a default"
+    return period.value, interval or _INTERVAL_OF[period]
 
 
 def path_symbol(text: str, instruments: Instruments) -> str | Refusal:

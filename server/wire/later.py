@@ -3,17 +3,9 @@
 from collections.abc import Sequence
 
 from bottrading.v1 import bot_trading_pb2 as bot_trading
-from bottrading.v1 import leaderboard_pb2, portfolio_pb2
+from bottrading.v1 import leaderboard_pb2
 from server.domain.errors import Reason, Refusal
 from server.wire.fields import Fields
-
-
-def get_portfolio_history(request: bot_trading.GetPortfolioHistoryRequest) -> Refusal | None:
-    """Check period and interval."""
-    fields = Fields()
-    _check_enum(fields, "period", request.period, portfolio_pb2.HistoryPeriod.values())
-    _check_enum(fields, "interval", request.interval, portfolio_pb2.HistoryInterval.values())
-    return fields.refusal()
 
 
 def get_leaderboard(request: bot_trading.GetLeaderboardRequest) -> Refusal | None:
@@ -21,8 +13,6 @@ def get_leaderboard(request: bot_trading.GetLeaderboardRequest) -> Refusal | Non
     fields = Fields()
     _check_enum(fields, "period", request.period, leaderboard_pb2.LeaderboardPeriod.values())
     fields.limit("limit", request.limit if request.HasField("limit") else None)
-    return fields.refusal()
-
     return fields.refusal()
 
 

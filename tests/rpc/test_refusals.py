@@ -320,7 +320,6 @@ async def test_a_quota_is_counted_always_and_refused_only_where_it_is_enforced(
 
 
 LATER: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-    ("GetPortfolioHistory", {}, {"period": 99}),
     ("GetLeaderboard", {}, {"limit": 0}),
 ]
 

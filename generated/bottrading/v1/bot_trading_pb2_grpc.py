@@ -226,7 +226,9 @@ class BotTradingServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetPortfolioHistory(self, request, context):
-        """Reads the equity curve, oldest point first.
+        """Reads the equity curve since the account was opened or last reset, oldest point
+        first: of each interval the last snapshot, and now, which equals the portfolio's
+        total equity. More than 5 000 points are refused (FIELD_INVALID).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

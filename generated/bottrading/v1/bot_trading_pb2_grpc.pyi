@@ -91,7 +91,10 @@ class BotTradingStub:
     GetPortfolio: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioRequest, _bot_trading_pb2.GetPortfolioResponse]
     """Reads money and positions, all from one snapshot."""
     GetPortfolioHistory: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioHistoryRequest, _bot_trading_pb2.GetPortfolioHistoryResponse]
-    """Reads the equity curve, oldest point first."""
+    """Reads the equity curve since the account was opened or last reset, oldest point
+    first: of each interval the last snapshot, and now, which equals the portfolio's
+    total equity. More than 5 000 points are refused (FIELD_INVALID).
+    """
     ListFills: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.ListFillsRequest, _bot_trading_pb2.ListFillsResponse]
     """Lists fills, newest first, a page at a time, like ListOrders."""
     GetTradingKpi: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetTradingKpiRequest, _bot_trading_pb2.GetTradingKpiResponse]
@@ -197,7 +200,10 @@ class BotTradingAsyncStub(BotTradingStub):
     GetPortfolio: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioRequest, _bot_trading_pb2.GetPortfolioResponse]  # type: ignore[assignment]
     """Reads money and positions, all from one snapshot."""
     GetPortfolioHistory: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioHistoryRequest, _bot_trading_pb2.GetPortfolioHistoryResponse]  # type: ignore[assignment]
-    """Reads the equity curve, oldest point first."""
+    """Reads the equity curve since the account was opened or last reset, oldest point
+    first: of each interval the last snapshot, and now, which equals the portfolio's
+    total equity. More than 5 000 points are refused (FIELD_INVALID).
+    """
     ListFills: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.ListFillsRequest, _bot_trading_pb2.ListFillsResponse]  # type: ignore[assignment]
     """Lists fills, newest first, a page at a time, like ListOrders."""
     GetTradingKpi: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetTradingKpiRequest, _bot_trading_pb2.GetTradingKpiResponse]  # type: ignore[assignment]
@@ -360,7 +366,10 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         request: _bot_trading_pb2.GetPortfolioHistoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.GetPortfolioHistoryResponse, _abc.Awaitable[_bot_trading_pb2.GetPortfolioHistoryResponse]]:
-        """Reads the equity curve, oldest point first."""
+        """Reads the equity curve since the account was opened or last reset, oldest point
+        first: of each interval the last snapshot, and now, which equals the portfolio's
+        total equity. More than 5 000 points are refused (FIELD_INVALID).
+        """
 
     @_abc_1.abstractmethod
     def ListFills(

@@ -65,7 +65,7 @@ class _HistoryInterval:
 class _HistoryIntervalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HistoryInterval.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     HISTORY_INTERVAL_UNSPECIFIED: _HistoryInterval.ValueType  # 0
-    """In a request: chosen by the period."""
+    """In a request: every snapshot of a day, hours of a week, days of what is longer."""
     HISTORY_INTERVAL_SNAPSHOT: _HistoryInterval.ValueType  # 1
     """Every snapshot."""
     HISTORY_INTERVAL_HOUR: _HistoryInterval.ValueType  # 2
@@ -77,7 +77,7 @@ class HistoryInterval(_HistoryInterval, metaclass=_HistoryIntervalEnumTypeWrappe
     """Distance between two points of a portfolio history."""
 
 HISTORY_INTERVAL_UNSPECIFIED: HistoryInterval.ValueType  # 0
-"""In a request: chosen by the period."""
+"""In a request: every snapshot of a day, hours of a week, days of what is longer."""
 HISTORY_INTERVAL_SNAPSHOT: HistoryInterval.ValueType  # 1
 """Every snapshot."""
 HISTORY_INTERVAL_HOUR: HistoryInterval.ValueType  # 2
@@ -216,7 +216,9 @@ class EquityPoint(_message.Message):
     equity: _builtins.str
     """Total equity, in US dollars, 2 decimals."""
     deposits: _builtins.str
-    """Money that came in since the previous point, in US dollars, 2 decimals."""
+    """Money that came in since the previous point, also one that is not shown, in US
+    dollars, 2 decimals; at the beginning of the account all that it began with.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When."""
