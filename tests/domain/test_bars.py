@@ -99,3 +99,14 @@ def test_bars_of_random_quotes_are_what_the_definition_says(
     for interval in BarInterval:
         finer = joined(finer, interval)
         assert sorted(finer, key=by_symbol) == naive(heard, interval)
+
+
+@pytest.mark.parametrize(
+    ("later", "whole"),
+    [
+        (bar(0, 25, 28, 22, 23), bar(0, 20, 31, 12, 23)),
+        (bar(0, 25, 40, 5, 6), bar(0, 20, 40, 5, 6)),
+    ],
+)
+def test_a_bar_that_goes_on_keeps_how_it_began(later: Bar, whole: Bar) -> None:
+    assert bar(0, 20, 31, 12, 25).until(later) == whole
