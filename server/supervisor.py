@@ -17,11 +17,13 @@ import uvloop
 from prometheus_client import start_http_server
 
 from server.adapters import system_clock
+from server.application.leaderboard import PAUSE_MIN
 from server.application.ports import StorageBroken, StorageUnavailable
 from server.bootstrap import front as bootstrap
 from server.bootstrap import venue
 from server.children import BridgeProcess, EngineProcess
 from server.config import LOCK_FILE, SOCKET_FILE, Settings, SettingsError, split_address
+from server.domain.values import SECOND
 from server.engine.client import EngineRefused
 from server.engine.frames import Method as EngineMethod
 from server.engine.service import encode_usage
@@ -117,7 +119,8 @@ class Supervisor:
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
         for work in (
-            self._flush_usage(), self._forget_idle(), self._watch.run(), self._bridge.watch(),
+            self._flush_usage(), self._forget_idle(), self._refresh_leaderboard(),
+            self._watch.run(), self._bridge.watch(),
         ):  # fmt: skip
             self._begin(work)
         await self._stopping.wait()
@@ -189,6 +192,16 @@ class Supervisor:
         while True:
             await asyncio.sleep(FORGET_IDLE_SECONDS)
             self._front.limits.forget_idle()
+
+    async def _refresh_leaderboard(self) -> None:
+        loop, leaderboard = asyncio.get_running_loop(), self._front.leaderboard
+        while True:
+            try:
+                pause = await loop.run_in_executor(None, leaderboard.refresh)
+            except (StorageUnavailable, StorageBroken, OSError):
+                log.warning("The leaderboard could not be refreshed.", exc_info=True)
+                pause = PAUSE_MIN
+            await asyncio.sleep(pause / SECOND)
 
     async def _drain(self) -> None:
         await self._front.server.set_ready(ready=False)

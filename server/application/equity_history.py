@@ -37,13 +37,13 @@ def equity_history(
     beginning of the epoch, unless that was before `since`.
     """
     account, inflows = record.holdings.account, record.inflows
-    begun_with = account.deposits - sum(inflow.amount for inflow in inflows)
     kept: dict[Micros | int, tuple[int, Micros, Units]] = {}
     for number, (sequence, time, worth) in enumerate(record.snapshots):
         bucket = time // interval.value if interval.value else number
         if time < now and not (interval.value and bucket == now // interval.value):
             kept[bucket] = (sequence, time, worth)
     snapshots = [*kept.values(), (account.sequence, now, equity)]
+    begun_with = account.initial_balance
     begin = EquityPoint(account.epoch_began_at, begun_with, begun_with)
     points = [begin, *_with_deposits(snapshots, inflows)]
     return [point for point in points if since is None or point.time >= since]

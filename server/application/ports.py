@@ -10,6 +10,7 @@ from server.application.people import People
 from server.domain.account import Account, Inflow, Position, Snapshot
 from server.domain.account_changes import AccountDecision
 from server.domain.bar import Bar, BarFilter, BarInterval, StoredBars
+from server.domain.equity_curve import EquityCurve
 from server.domain.events import Fill
 from server.domain.instrument import AssetType, Instrument
 from server.domain.matching import Reach
@@ -173,8 +174,16 @@ class Holdings:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """An account with its positions and the equity curve of its epoch, from one snapshot."""
+
+    holdings: Holdings
+    curve: EquityCurve
+
+
+@dataclass(frozen=True, slots=True)
 class TrackRecord:
-    """An account and what its epoch's performance is computed from, from one snapshot.
+    """An account, what came in during its epoch and what it was worth, from one snapshot.
 
     `snapshots` are (sequence, time, equity): of an old account they are many.
     """
@@ -196,14 +205,11 @@ class Reads(Protocol):
     def accounts(self, user_id: str) -> tuple[list[Account], User, int]:
         """Return the accounts of a user, oldest first, the user, and their live keys' number."""
 
-    def standings(self) -> list[TrackRecord]:
-        """Return what ranks every user who is no operator, without snapshots.
+    def standing(self, account_id: str) -> Standing:
+        """Return what the figures of an account are computed from."""
 
-        It is their first account, if it has traded in its epoch, whatever their others do.
-        """
-
-    def performance(self, account_id: str) -> TrackRecord:
-        """Return the track record of an account."""
+    def track_record(self, account_id: str) -> TrackRecord:
+        """Return what the history of an account's epoch is made of."""
 
     def order(self, account_id: str, order_id: str) -> Order | None:
         """Return an order of an account."""
@@ -364,11 +370,11 @@ class UnitOfWork(People, Protocol):
     def drop_minute_bars(self, before: Micros, limit: int) -> None:
         """Drop the oldest bars of a minute that start before a moment, at most so many."""
 
-    def traded_positions(self) -> list[tuple[str, int, Units, list[Position]]]:
-        """Return (account, sequence, balance, positions) of all that traded in their epoch."""
+    def standings_after(self, account_id: str, limit: int) -> list[Standing]:
+        """Return the accounts that traded in their epoch, by id, after one: at most so many."""
 
-    def add_snapshots(self, snapshots: Sequence[Snapshot]) -> None:
-        """Store what accounts are worth."""
+    def add_snapshots(self, snapshots: Sequence[tuple[Snapshot, Account, EquityCurve]]) -> None:
+        """Store what accounts are worth, and their equity curves with it."""
 
     def replay_time(self, digest: str) -> Micros | None:
         """Return how far the replay of a file has got; None when it was not begun."""

@@ -7,16 +7,11 @@ from server.application.market_feed import MarketFeed, left_out_if_impossible
 from server.application.market_record import MarketRecord
 from server.application.orders import end
 from server.application.ports import Clock, MarketStep, UnitOfWork
-from server.domain.account import Snapshot
+from server.application.snapshots import Snapshots
 from server.domain.account_changes import settle
 from server.domain.instrument import Instrument
 from server.domain.order import StatusReason
-from server.domain.valuation import total_equity
 from server.domain.values import DAY, SECOND, Micros
-
-SNAPSHOT_BEFORE_MIDNIGHT: Micros = 2_000_000
-"""The last snapshot of a day is due this long before the day ends."""
-
 
 STEPS_TIME_MAX: Micros = SECOND // 2
 """After this much real time the steps that are left wait, so that calls are answered."""
@@ -28,8 +23,7 @@ class Timekeeping:
     def __init__(self, feed: MarketFeed, snapshot_interval: Micros, monotonic: Clock) -> None:
         self._feed = feed
         self._monotonic = monotonic
-        self._snapshot_interval = snapshot_interval
-        self._snapshot_due: Micros = 0
+        self._snapshots = Snapshots(feed, snapshot_interval)
         self._settled_day = 0
         self._unpriced: frozenset[str] = frozenset()
 
@@ -46,8 +40,7 @@ class Timekeeping:
             self._feed.expire(unit, step.time)
             self._settle(unit, step.time)
             self._feed.apply_and_ring(step.quotes, unit, step.time, doorbells)
-            if step.time >= self._snapshot_due:
-                self._snapshot(unit, step.time)
+            self._snapshots.take(unit, step.time)
             stood = step.time
         self._feed.record.store(unit, stood)
         digest = source.replay_digest
@@ -109,22 +102,6 @@ class Timekeeping:
             if instrument.has_expired(now):
                 expired[symbol] = instrument
         return expired
-
-    def _snapshot(self, unit: UnitOfWork, now: Micros) -> None:
-        """Record the equity of all accounts that have traded, also right before midnight UTC."""
-        snapshots = []
-        for account_id, sequence, balance, positions in unit.traded_positions():
-            equity = total_equity(balance, self._feed.valued(positions))
-            snapshots.append(
-                Snapshot(account_id=account_id, sequence=sequence, time=now, equity=equity)
-            )
-        unit.add_snapshots(snapshots)
-        before, interval = self._snapshot_due, self._snapshot_interval
-        unit.on_rollback(lambda: setattr(self, "_snapshot_due", before))
-        day_end = (now // DAY + 1) * DAY - SNAPSHOT_BEFORE_MIDNIGHT
-        self._snapshot_due = (now // interval + 1) * interval
-        if now < day_end:
-            self._snapshot_due = min(self._snapshot_due, day_end)
 
 
 def _note(unit: UnitOfWork, digest: str, reached: Micros, record: MarketRecord, mark: int) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Gauge
 
 from server.adapters import SystemChance, ToldClock, monotonic_clock, system_clock
+from server.application.leaderboard import Leaderboard
 from server.application.market_feed import QuoteBoard
 from server.application.market_record import HeardMinutes
 from server.application.order_updates import OrderUpdates
@@ -41,6 +42,7 @@ from server.rpc.tickets import RESUMING_LIFETIME, Tickets
 from server.rpc.tokens import TokenVerifier, jwks_verifier, secret_verifier
 from server.storage.database import FOLLOWERS_MAX, GUARDS_MAX, READERS_MAX, open_readers
 from server.storage.queries import History, SqlReads
+from server.storage.rankings import RankingsFile
 from server.wire import stream_messages
 
 
@@ -53,6 +55,7 @@ class Front:
     limits: MemoryRateLimits
     journal: CallJournal
     registry: CollectorRegistry
+    leaderboard: Leaderboard
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class FrontBase:
     doorbells: Doorbells
     meter: UsageMeter
     reads: SqlReads
+    rankings: RankingsFile
     executor: ThreadPoolExecutor
     guard: ThreadPoolExecutor
     follower: ThreadPoolExecutor
@@ -80,6 +84,7 @@ class FrontBase:
         for threads in (self.executor, self.guard, self.follower):
             threads.shutdown()
         self.reads.close()
+        self.rankings.close()
 
 
 def history(settings: Settings) -> History:
@@ -138,6 +143,7 @@ def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> Front
         ),
         meter=meter,
         reads=reads,
+        rankings=RankingsFile(settings.data_dir, settings.database_path),
         executor=executor,
         guard=guard,
         follower=follower,
@@ -164,9 +170,14 @@ def build(
     )
     enforce = settings.quotas == "enforced"
     reading = Reading(base.executor)
+    leaderboard = Leaderboard(
+        rankings=base.rankings, board=base.board, instruments=instruments, clock=clock,
+        monotonic=monotonic,
+    )  # fmt: skip
     queries = Queries(
-        reads=base.reads, board=base.board, heard=base.heard, instruments=instruments, clock=clock
-    )
+        reads=base.reads, board=base.board, heard=base.heard, instruments=instruments,
+        leaderboard=leaderboard, clock=clock,
+    )  # fmt: skip
     show_account = AccountView(settings.market.upper(), base.meter, wall_clock)
     servicers: dict[str, object] = {
         "BotTrading": BotTrading(
@@ -204,7 +215,7 @@ def build(
         parsing=GuardedParsing(servicers, forward(engine)),
     )  # fmt: skip
     server = RpcServer(links, with_reflection=settings.reflection)
-    return Front(server, base.meter, limits, journal, registry)
+    return Front(server, base.meter, limits, journal, registry, leaderboard)
 
 
 def _stream_headers(tickets: Tickets, clock: Clock, call: Call) -> Headers:

@@ -73,8 +73,10 @@ class Account:
 
     `sequence` is the number of the newest event, `reserved` what live BUY orders hold back of
     `balance`. An account begins an epoch when it is opened and whenever it is reset: with the
-    event `epoch_sequence`, at `epoch_began_at`. Of the epoch alone are `deposits`, all money
-    that came in, `fills`, `realized_pnl`, `fees_paid` and `statistics`.
+    event `epoch_sequence`, at `epoch_began_at`, and with `initial_balance`. Of the epoch alone
+    are `deposits`, all money that came in, `fills`, `realized_pnl`, `fees_paid` and
+    `statistics`. `initial_share` is the part of the account that its initial balance makes up:
+    what came in later bought the rest, at the value of then.
     """
 
     id: str
@@ -94,11 +96,21 @@ class Account:
     resets: int = 0
     epoch_sequence: int = 0
     epoch_began_at: Micros = 0
+    initial_balance: Units = 0
+    initial_share: float = 1.0
 
     @property
     def buying_power(self) -> Units:
         """Return the money that a new order may spend."""
         return self.balance - self.reserved
+
+    def initial_value(self, equity: Units) -> float:
+        """Return what became of the initial balance when the account is worth `equity`.
+
+        Money that comes in does not move it, so its growth is the time-weighted return, the
+        product of the growth between deposits (D. Spaulding, Investment Performance Measurement).
+        """
+        return equity * self.initial_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,12 +159,16 @@ class Inflow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What an account was worth at a moment, when `sequence` was its newest event."""
+    """What an account was worth at a moment, when `sequence` was its newest event.
+
+    `initial_value` is what had become of the initial balance.
+    """
 
     account_id: str
     sequence: int
     time: Micros
     equity: Units
+    initial_value: float
 
 
 def check_invariants(account: Account, position: Position) -> None:

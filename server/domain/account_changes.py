@@ -35,6 +35,7 @@ def open_account(
     account = Account(
         id=account_id, user_id=user_id, created_at=now, deposits=starting_balance,
         balance=starting_balance, sequence=1, epoch_sequence=1, epoch_began_at=now,
+        initial_balance=starting_balance,
     )  # fmt: skip
     event = _updated(account, AccountUpdateType.OPENED, now, amount=starting_balance)
     return AccountDecision(account=account, event=event)
@@ -54,6 +55,7 @@ def reset(
         account, sequence=sequence, resets=account.resets + 1, epoch_sequence=sequence,
         epoch_began_at=now, deposits=starting_balance, balance=starting_balance, fills=0,
         realized_pnl=0, fees_paid=0, statistics=TradeStatistics(),
+        initial_balance=starting_balance, initial_share=1.0,
     )  # fmt: skip
     dropped = tuple(
         changed(position, quantity=0, cost_basis=0, buy_fees=0) for position in positions
@@ -78,6 +80,7 @@ def deposit(
     account = changed(
         account, sequence=account.sequence + 1, balance=account.balance + amount,
         deposits=account.deposits + amount,
+        initial_share=account.initial_share * (equity / (equity + amount)),
     )  # fmt: skip
     inflow = Inflow(
         account_id=account.id, sequence=account.sequence, time=now, amount=amount,

@@ -14,10 +14,10 @@ from server.rpc.account_view import AccountView
 from server.rpc.call import Call
 from server.rpc.errors import Refused
 from server.rpc.interceptors.streams import OpenStreams
-from server.rpc.reading import Reading, accepted, offered_later
+from server.rpc.reading import Reading, accepted
 from server.rpc.streams import OrderUpdateStream
 from server.rpc.tickets import Tickets
-from server.wire import answers, filters, later
+from server.wire import answers, filters
 
 RATE_WINDOW_SECONDS = 60
 ORDER_NOT_FOUND = Refusal(reason=Reason.ORDER_NOT_FOUND, message="There is no such order.")
@@ -93,16 +93,16 @@ class BotTrading:
         self, _: pb.GetTradingKpiRequest, call: Call
     ) -> pb.GetTradingKpiResponse:
         found = await self._read(self._queries.indicators, call.caller.account_id)
-        statistics = found.statistics
+        statistics, returns = found.statistics, found.curve.returns
         return pb.GetTradingKpiResponse(
             kpi=trading_kpi_pb2.TradingKpi(
                 total_return_pct=found.total_return_pct,
-                sharpe_ratio=found.sharpe_ratio,
+                sharpe_ratio=returns.sharpe_ratio,
                 win_rate=performance.win_rate(statistics),
                 profit_factor=performance.profit_factor(statistics),
-                max_drawdown=found.max_drawdown,
+                max_drawdown=found.curve.max_drawdown_pct,
                 total_trades=statistics.trades,
-                sortino_ratio=found.sortino_ratio,
+                sortino_ratio=returns.sortino_ratio,
                 expectancy=performance.expectancy(statistics),
                 consecutive_wins=statistics.longest_win_streak,
                 consecutive_losses=statistics.longest_loss_streak,
@@ -147,9 +147,16 @@ class BotTrading:
         return pb.GetPortfolioHistoryResponse(points=answers.equity_points(points))
 
     async def GetLeaderboard(
-        self, request: pb.GetLeaderboardRequest, _: Call
+        self, request: pb.GetLeaderboardRequest, call: Call
     ) -> pb.GetLeaderboardResponse:
-        raise offered_later(later.get_leaderboard(request), "GetLeaderboard")
+        period, limit = accepted(filters.leaderboard(request))
+        account_id = call.caller.account_id
+        page = accepted(
+            await self._read(
+                self._queries.leaderboard.page, period, limit, request.page_token, account_id
+            )
+        )
+        return answers.leaderboard(page, account_id)
 
     async def StreamOrderUpdates(self, request: pb.StreamOrderUpdatesRequest, call: Call) -> None:
         await self._stream_order_updates(request, call)

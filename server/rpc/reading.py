@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 from typing import ParamSpec, TypeVar
 
 from server.application.ports import Reads, StoredEvent
-from server.domain.errors import Reason, Refusal
+from server.domain.errors import Refusal
 from server.rpc.errors import Refused
 
 Arguments = ParamSpec("Arguments")
@@ -52,11 +52,3 @@ def accepted(value: Value | Refusal) -> Value:
     if isinstance(value, Refusal):
         raise Refused(value)
     return value
-
-
-def offered_later(refusal: Refusal | None, what: str) -> Refused:
-    """Return the refusal of a call that this server does not offer: its fields come first."""
-    return Refused(
-        refusal
-        or Refusal(reason=Reason.NOT_OFFERED, message=f"{what} is not offered by this server.")
-    )

@@ -57,6 +57,28 @@ def open_readers(path: Path) -> Engine:
     return engine
 
 
+def open_scratch(path: Path, database: Path) -> Engine:
+    """Open a new file that is made of a database in one go, which is attached as `venue`.
+
+    The file is good only once its transaction is committed; after a crash it is not.
+    """
+    engine = create_engine(
+        URL.create("sqlite", database=str(path.resolve().as_uri()), query={"uri": "true"}),
+        poolclass=StaticPool,
+        connect_args=_SQLITE_ARGUMENTS,
+        hide_parameters=True,
+    )
+    _begin_with(engine, "BEGIN")
+    _on_connect(
+        engine,
+        f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
+        "PRAGMA journal_mode = OFF",
+        "PRAGMA synchronous = OFF",
+        f"ATTACH '{database.resolve().as_uri()}?mode=ro' AS venue",
+    )
+    return engine
+
+
 @contextmanager
 def snapshot(engine: Engine) -> Iterator[Connection]:
     """Open a transaction for reading; its failures are StorageUnavailable or StorageBroken."""

@@ -6,9 +6,10 @@ from sqlalchemy import Connection, delete, exists, select
 
 from server.domain.account import Account, Snapshot
 from server.domain.bar import Bar, BarInterval
+from server.domain.equity_curve import EquityCurve
 from server.domain.quote import Quote
 from server.domain.values import Micros, Units
-from server.storage import mapping, market_mapping, statements
+from server.storage import account_mapping, market_mapping, statements
 from server.storage.mapping import Values
 from server.storage.tables import accounts, equity_snapshots, inflows, quotes, replays
 
@@ -44,11 +45,16 @@ class MarketRows:
         values = {"before": before, "limit": limit}
         self._connection.exec_driver_sql(statements.DROP_MINUTES, values)
 
-    def add_snapshots(self, snapshots: Sequence[Snapshot]) -> None:
+    def add_snapshots(self, snapshots: Sequence[tuple[Snapshot, Account, EquityCurve]]) -> None:
         bulk(
             self._connection,
             statements.ADD_SNAPSHOT,
-            [mapping.snapshot_values(snapshot) for snapshot in snapshots],
+            [account_mapping.snapshot_values(snapshot) for snapshot, _, _ in snapshots],
+        )
+        bulk(
+            self._connection,
+            statements.STORE_CURVE,
+            [account_mapping.curve_values(account, curve) for _, account, curve in snapshots],
         )
 
     def equity_before(self, account: Account, moment: Micros) -> Units | None:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from server.domain.account import Account, Position
 from server.domain.events import Event, Fill
 from server.domain.order import Order
-from server.storage import mapping, statements
+from server.storage import account_mapping, mapping, statements
 from server.storage.mapping import Values
 from server.storage.market_rows import bulk
 
@@ -54,12 +54,12 @@ class Pending:
         bulk(
             self._connection,
             statements.UPDATE_ACCOUNT,
-            [_prefixed(mapping.account_values(accounts[name])) for name in self.accounts],
+            [_prefixed(account_mapping.account_values(accounts[name])) for name in self.accounts],
         )
         bulk(
             self._connection,
             statements.STORE_POSITION,
-            [mapping.position_values(positions[key]) for key in self.positions],
+            [account_mapping.position_values(positions[key]) for key in self.positions],
         )
         bulk(
             self._connection,

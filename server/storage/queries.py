@@ -3,18 +3,19 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, exists, func, select, tuple_
+from sqlalchemy import Connection, Engine, Select, func, select
 
-from server.application.ports import FillFilter, Holdings, OrderFilter, TrackRecord
+from server.application.ports import FillFilter, Holdings, OrderFilter, Standing, TrackRecord
 from server.domain.account import Account
 from server.domain.bar import Bar, BarFilter, StoredBars
 from server.domain.events import Fill
 from server.domain.order import Order, OrderStatus
 from server.domain.user import BotKey, Plan, User
 from server.domain.values import Micros
-from server.storage import mapping, market_mapping, statements
+from server.storage import account_mapping, mapping, market_mapping, statements
 from server.storage.database import snapshot
 from server.storage.log_rows import LogRows
+from server.storage.standings import curve
 from server.storage.tables import (
     accounts,
     api_usage,
@@ -87,14 +88,19 @@ class SqlReads(LogRows):
             .order_by(accounts.c.created_at, accounts.c.id)
         )
         with snapshot(self._engine) as connection:
-            found = [mapping.account_from(row) for row in connection.execute(owned)]
+            found = [account_mapping.account_from(row) for row in connection.execute(owned)]
             return found, *_owner(connection, found[0])
 
     def holdings(self, account_id: str) -> Holdings:
         with snapshot(self._engine) as connection:
             return _holdings(connection, account_id)
 
-    def performance(self, account_id: str) -> TrackRecord:
+    def standing(self, account_id: str) -> Standing:
+        with snapshot(self._engine) as connection:
+            holdings = _holdings(connection, account_id)
+            return Standing(holdings, curve(connection, holdings.account))
+
+    def track_record(self, account_id: str) -> TrackRecord:
         with snapshot(self._engine) as connection:
             holdings = _holdings(connection, account_id)
             begun = holdings.account.epoch_sequence
@@ -111,38 +117,9 @@ class SqlReads(LogRows):
             )
             return TrackRecord(
                 holdings,
-                [mapping.inflow_from(row) for row in connection.execute(came_in)],
+                [account_mapping.inflow_from(row) for row in connection.execute(came_in)],
                 [(sequence, time, equity) for sequence, time, equity in connection.execute(taken)],
             )
-
-    def standings(self) -> list[TrackRecord]:
-        older = accounts.alias()
-        same_owner = older.c.user_id == accounts.c.user_id
-        opened, opened_before = (
-            tuple_(table.c.created_at, table.c.id) for table in (accounts, older)
-        )
-        ranked = (
-            select(accounts)
-            .join(users, users.c.id == accounts.c.user_id)
-            .where(accounts.c.fills > 0, users.c.is_operator.is_(False))
-            .where(~exists().where(same_owner, opened_before < opened))
-        )
-        held = select(positions).where(positions.c.quantity > 0)
-        came_in = select(inflows).order_by(inflows.c.account_id, inflows.c.sequence)
-        with snapshot(self._engine) as connection:
-            records: dict[str, TrackRecord] = {}
-            for row in connection.execute(ranked):
-                holdings = Holdings(mapping.account_from(row), [])
-                records[row.id] = TrackRecord(holdings, [], [])
-            for row in connection.execute(held):
-                if row.account_id in records:
-                    found = mapping.position_from(row)
-                    records[row.account_id].holdings.positions.append(found)
-            for row in connection.execute(came_in):
-                record = records.get(row.account_id)
-                if record and row.sequence > record.holdings.account.epoch_sequence:
-                    record.inflows.append(mapping.inflow_from(row))
-        return list(records.values())
 
     def order(self, account_id: str, order_id: str) -> Order | None:
         return self._order(orders.c.account_id == account_id, orders.c.id == order_id)
@@ -261,7 +238,7 @@ class SqlReads(LogRows):
 
 def _account(connection: Connection, account_id: str) -> Account:
     row = connection.execute(select(accounts).where(accounts.c.id == account_id)).one()
-    return mapping.account_from(row)
+    return account_mapping.account_from(row)
 
 
 def _owner(connection: Connection, account: Account) -> tuple[User, int]:
@@ -280,4 +257,6 @@ def _holdings(connection: Connection, account_id: str) -> Holdings:
         .order_by(positions.c.symbol)
     )
     rows = connection.execute(held)
-    return Holdings(_account(connection, account_id), [mapping.position_from(row) for row in rows])
+    return Holdings(
+        _account(connection, account_id), [account_mapping.position_from(row) for row in rows]
+    )

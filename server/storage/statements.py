@@ -12,6 +12,7 @@ from server.storage.tables import (
     api_usage,
     bars,
     bot_keys,
+    equity_curves,
     equity_snapshots,
     events,
     fills,
@@ -152,7 +153,8 @@ DROP_MINUTES = (
     " WHERE interval = '1M' AND start < :before ORDER BY start LIMIT :limit)"
 )
 STORE_REPLAY = _upsert(replays, "time")
-ADD_SNAPSHOT = _upsert(equity_snapshots, "equity", "sequence")
+ADD_SNAPSHOT = _upsert(equity_snapshots, "equity", "sequence", "initial_value")
+STORE_CURVE = _upsert(equity_curves, *_others(equity_curves, "account_id"))
 _USAGE = upsert(api_usage)
 ADD_USAGE = _compiled(
     _USAGE.on_conflict_do_update(

@@ -9,6 +9,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Dialect,
+    Double,
     Index,
     Integer,
     LargeBinary,
@@ -96,6 +97,8 @@ accounts = Table(
     Column("resets", Integer, nullable=False),
     Column("epoch_sequence", BigInteger, nullable=False),
     Column("epoch_began_at", TIME, nullable=False),
+    Column("initial_balance", UNITS, nullable=False),
+    Column("initial_share", Double, nullable=False),
     CheckConstraint("balance >= reserved AND reserved >= 0", name="money"),
 )
 
@@ -273,6 +276,27 @@ equity_snapshots = Table(
     Column("equity", UNITS, nullable=False),
     # The account's newest event then: times may go back, and several things happen at one.
     Column("sequence", BigInteger, nullable=False),
+    Column("initial_value", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What the snapshots of an account's epoch come to, so that no call reads all of them.
+equity_curves = Table(
+    "equity_curves",
+    metadata,
+    Column("account_id", ID, primary_key=True),
+    Column("epoch_sequence", BigInteger, nullable=False),
+    Column("peak", Double, nullable=False),
+    Column("deepest_fall", Double, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("day_value", Double, nullable=False),
+    Column("closed_value", Double),
+    Column("returns", Integer, nullable=False),
+    Column("mean_return", Double, nullable=False),
+    Column("squares", Double, nullable=False),
+    Column("downside", Double, nullable=False),
+    Column("first_return", Double, nullable=False),
+    Column("returns_alike", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
 

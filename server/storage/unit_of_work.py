@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from server.application.ports import ReachedOrder
+from server.application.ports import ReachedOrder, Standing
 from server.domain.account import Account, Position
 from server.domain.account_changes import AccountDecision
 from server.domain.events import Event
@@ -21,13 +21,14 @@ from server.domain.matching import Reach
 from server.domain.order import Order
 from server.domain.posting import Decision
 from server.domain.user import Permissions
-from server.domain.values import Micros, Units
-from server.storage import mapping, statements
+from server.domain.values import Micros
+from server.storage import account_mapping, mapping, statements
 from server.storage.database import translated
 from server.storage.market_rows import MarketRows, bulk
 from server.storage.pending import EventEncoder, Pending
 from server.storage.people import People
 from server.storage.reached import reached_order, reached_row
+from server.storage.standings import standings_after
 from server.storage.tables import (
     accounts,
     inflows,
@@ -283,7 +284,7 @@ class SqlUnitOfWork(People, MarketRows):
             self._positions[position.account_id, position.symbol] = position
             self._pending.positions.add((position.account_id, position.symbol))
         if decision.inflow is not None:
-            values = mapping.inflow_values(decision.inflow)
+            values = account_mapping.inflow_values(decision.inflow)
             self._connection.execute(insert(inflows), values)
         self._add_event(decision.event)
 
@@ -293,7 +294,7 @@ class SqlUnitOfWork(People, MarketRows):
 
     def open_account(self, decision: AccountDecision) -> None:
         account = decision.account
-        self._connection.execute(insert(accounts), mapping.account_values(account))
+        self._connection.execute(insert(accounts), account_mapping.account_values(account))
         self._accounts[account.id] = account
         self._add_event(decision.event)
 
@@ -308,18 +309,9 @@ class SqlUnitOfWork(People, MarketRows):
         uses = [{"key_id": key_id, "used_at": moment} for key_id, moment in keys]
         bulk(self._connection, statements.USE_KEY, uses)
 
-    def traded_positions(self) -> list[tuple[str, int, Units, list[Position]]]:
+    def standings_after(self, account_id: str, limit: int) -> list[Standing]:
         self._flush()
-        held: dict[str, list[Position]] = {}
-        for row in self._connection.execute(select(positions).where(positions.c.quantity > 0)):
-            held.setdefault(row.account_id, []).append(mapping.position_from(row))
-        columns = accounts.c.id, accounts.c.sequence, accounts.c.balance
-        return [
-            (account_id, sequence, balance, held.get(account_id, []))
-            for account_id, sequence, balance in self._connection.execute(
-                select(*columns).where(accounts.c.fills > 0)
-            )
-        ]
+        return standings_after(self._connection, account_id, limit)
 
     def _touched(self) -> Iterable[Order]:
         """Return the orders that this unit knows better than the database."""
@@ -328,10 +320,10 @@ class SqlUnitOfWork(People, MarketRows):
     def _load(self, names: set[str], pairs: set[tuple[str, str]]) -> None:
         wanted = json.dumps(list(names))
         for row in self._rows(statements.SELECT_ACCOUNTS, wanted) if names else ():
-            self._accounts[row.id] = mapping.account_from(row)
+            self._accounts[row.id] = account_mapping.account_from(row)
         wanted = json.dumps(list(pairs))
         for row in self._rows(statements.SELECT_POSITIONS, wanted) if pairs else ():
-            self._positions[row.account_id, row.symbol] = mapping.position_from(row)
+            self._positions[row.account_id, row.symbol] = account_mapping.position_from(row)
         for account_id, symbol in pairs:
             self._positions.setdefault(
                 (account_id, symbol), Position(account_id=account_id, symbol=symbol)

@@ -11,6 +11,7 @@ from bottrading.v1 import (
     bot_trading_pb2,
     fill_pb2,
     instrument_pb2,
+    leaderboard_pb2,
     market_clock_pb2,
     order_pb2,
     order_update_pb2,
@@ -18,7 +19,9 @@ from bottrading.v1 import (
     quote_pb2,
 )
 from server.application.equity_history import EquityPoint
+from server.application.leaderboard import Board, Place
 from server.application.ports import MarketHours
+from server.domain import performance
 from server.domain.account import GuardRails
 from server.domain.bar import Bar
 from server.domain.events import AccountUpdated, Event, Fill, OrderUpdated, Settlement
@@ -30,6 +33,9 @@ from server.domain.user import BotKey
 from server.domain.valuation import ValuedPosition
 from server.domain.values import SCALE, Micros, Units, format_money, format_units
 from server.wire import enums
+
+BOT_BADGE = "🤖"
+"""What all ranked accounts have: orders come by bot keys only."""
 
 
 def timestamp(moment: Micros) -> Timestamp:
@@ -293,3 +299,28 @@ def _settlement(value: Settlement) -> order_update_pb2.Settlement:
 
 def _optional_money(value: Units | None) -> str | None:
     return None if value is None else format_money(value)
+
+
+def leaderboard(board: Board, account_id: str) -> bot_trading_pb2.GetLeaderboardResponse:
+    """Return a page of the leaderboard for an account."""
+    return bot_trading_pb2.GetLeaderboardResponse(
+        entries=[_leaderboard_entry(place, account_id) for place in board.items],
+        own_entry=None if board.own is None else _leaderboard_entry(board.own, account_id),
+        rank_total=board.total,
+        next_page_token=board.next_token,
+    )
+
+
+def _leaderboard_entry(place: Place, account_id: str) -> leaderboard_pb2.LeaderboardEntry:
+    return leaderboard_pb2.LeaderboardEntry(
+        rank=place.rank,
+        display_name=place.display_name,
+        badge=BOT_BADGE,
+        return_pct=place.return_pct,
+        win_rate=performance.win_rate(place.statistics),
+        trades=place.statistics.trades,
+        sharpe_ratio=place.curve.returns.sharpe_ratio,
+        max_drawdown=place.curve.max_drawdown_pct,
+        was_reset=place.was_reset,
+        own=place.account_id == account_id,
+    )

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bottrading.v1 import bot_trading_pb2 as bot_trading
+from bottrading.v1 import leaderboard_pb2, portfolio_pb2
 from bottrading.v1 import market_data_pb2 as market_data
-from bottrading.v1 import portfolio_pb2
 from server.application.equity_history import Interval
+from server.application.leaderboard import Period
 from server.application.ports import FillFilter, Instruments, OrderFilter
 from server.domain.bar import BarFilter, BarInterval
 from server.domain.errors import Reason, Refusal
@@ -53,6 +54,10 @@ _INTERVAL_OF = {
     HistoryPeriod.MONTH: Interval.DAY,
     HistoryPeriod.YEAR: Interval.DAY,
     HistoryPeriod.ALL: Interval.DAY,
+}
+_LEADERBOARD_PERIODS: dict[int, Period] = {
+    leaderboard_pb2.LeaderboardPeriod.Value(f"LEADERBOARD_PERIOD_{period.name}"): period
+    for period in Period
 }
 _BAR_INTERVALS = enums.members(enums.BAR_INTERVALS)
 
@@ -176,6 +181,19 @@ def portfolio_history(
         return refusal
     assert period is not None, "there is a default"
     return period.value, interval or _INTERVAL_OF[period]
+
+
+def leaderboard(request: bot_trading.GetLeaderboardRequest) -> tuple[Period, int] | Refusal:
+    """Read over which period accounts are ranked, and how many rows a page has."""
+    fields = Fields()
+    period = fields.member("period", request.period, _LEADERBOARD_PERIODS, Period.ALL)
+    limit = fields.limit("limit", request.limit if request.HasField("limit") else None)
+    _check_page_token(fields, request.page_token)
+    refusal = fields.refusal()
+    if refusal is not None:
+        return refusal
+    assert period is not None, "there is a default"
+    return period, limit
 
 
 def path_symbol(text: str, instruments: Instruments) -> str | Refusal:

@@ -1,5 +1,6 @@
 """A book in memory: one account with its orders, driven as the server drives the domain."""
 
+import math
 from dataclasses import dataclass
 from itertools import count
 
@@ -19,7 +20,6 @@ from server.domain.errors import Refusal
 from server.domain.events import AccountUpdated, Event, OrderUpdated
 from server.domain.instrument import AssetType, Instrument, LiquidityClass
 from server.domain.order import Order, OrderTicket, OrderType, Side, StatusReason, TimeInForce
-from server.domain.performance import without_inflows
 from server.domain.posting import Decision, Market
 from server.domain.quote import Quote, QuoteRefusal, refusal
 from server.domain.risk import Guard, Rejection
@@ -35,6 +35,7 @@ from server.domain.trading import (
 )
 from server.domain.valuation import total_equity, value
 from server.domain.values import DAY, SECOND, Micros, Units, parse_units
+from tests.domain.whole_curve import without_inflows
 
 STALENESS_LIMIT: Micros = 15 * SECOND
 BEGINNING: Micros = 20_000 * DAY
@@ -165,10 +166,13 @@ class Book:
         ]
         return total_equity(self.account.balance, valued)
 
-    def unit_value(self) -> float:
-        """Return what the account would be worth had nothing come in."""
-        (unit_value,) = without_inflows([(self.account.sequence, self.equity())], self.inflows)
-        return unit_value
+    def initial_value(self) -> float:
+        """Return what became of the initial balance; it agrees with all that came in."""
+        equity, account = self.equity(), self.account
+        (whole,) = without_inflows([(account.sequence, equity)], self.inflows)
+        kept = account.initial_value(equity)
+        assert math.isclose(kept, whole, rel_tol=1e-12), "the share of what came in"
+        return kept
 
     def deposit(self, amount: Units) -> Refusal | tuple[AccountUpdated, ...]:
         """Add money."""

@@ -178,11 +178,11 @@ class Floor:
 
     def _deposit(self, step: NewMoney) -> None:
         book = self.books[step.book]
-        before = book.unit_value()
+        before = book.initial_value()
         outcome = book.deposit(step.amount)
         assert not isinstance(outcome, Refusal), "it is not that much"
         # What an account is worth is rounded to the nearest cent, halves to the even one.
-        moved = abs(book.unit_value() - before)
+        moved = abs(book.initial_value() - before)
         assert moved <= CENT * (1 + 1e-12), "a deposit changes the return"
         self._hear(step.book, outcome)
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.application.leaderboard import Leaderboard
 from server.application.market_feed import QuoteBoard
 from server.application.market_record import (
     MINUTE_BARS_KEPT,
@@ -27,6 +28,7 @@ from server.domain.values import DAY, SCALE, SECOND, Micros, Units
 from server.market.universe_file import default_universe
 from server.storage.database import open_readers, open_writer
 from server.storage.queries import SqlReads
+from server.storage.rankings import RankingsFile
 from server.storage.unit_of_work import SqlUnitOfWork, Writer
 from tests.engine.bench import Bench
 from tests.support.venue import NOON, ManualClock
@@ -41,9 +43,15 @@ class Recorder:
         self.path, self.clock, self.record = path, ManualClock(NOON), MarketRecord()
         self.writer = Writer(open_writer(path), lambda _: b"")
         self.reads = SqlReads(open_readers(path))
+        instruments = venue.current_instruments(default_universe(), self.clock)
+        board = QuoteBoard(0)
+        leaderboard = Leaderboard(
+            rankings=RankingsFile(path.parent, path), board=board, instruments=instruments,
+            clock=self.clock, monotonic=self.clock,
+        )  # fmt: skip
         self.queries = Queries(
-            reads=self.reads, board=QuoteBoard(0), heard=HeardMinutes(), clock=self.clock,
-            instruments=venue.current_instruments(default_universe(), self.clock),
+            reads=self.reads, board=board, heard=HeardMinutes(), clock=self.clock,
+            instruments=instruments, leaderboard=leaderboard,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -57,7 +57,8 @@ def tables(data_dir: Path) -> dict[str, list[Any]]:
     """Return the rows of the tables of trading; which events were stored together is left out."""
     connection = sqlite3.connect(data_dir / DATABASE_FILE)
     names = (
-        "accounts", "positions", "orders", "fills", "equity_snapshots", "quotes", "bars", "replays",
+        "accounts", "positions", "orders", "fills", "equity_snapshots", "equity_curves", "quotes",
+        "bars", "replays",
     )  # fmt: skip
     found = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in names}
     query = "SELECT account_id, sequence, payload FROM events"
@@ -123,7 +124,7 @@ def test_a_snapshot_knows_what_was_sold_in_the_same_poll(data_dir: Path) -> None
 
     snapshots = played.go([at("01-09 15:00")])["equity_snapshots"]
 
-    assert [equity // (100 * CENT) for _, _, equity, _ in snapshots[1:]] == [90_000] * 4
+    assert [equity // (100 * CENT) for _, _, equity, *_ in snapshots[1:]] == [90_000] * 4
 
 
 def test_an_option_that_is_bought_in_the_poll_of_its_expiry_is_settled_then(

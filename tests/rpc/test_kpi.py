@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.accounts import kpi_of
 from tests.support.venue import Bot, Venue
 
 
@@ -16,7 +17,7 @@ async def trade(venue: Venue, bot: Bot, buy: str, sell: str) -> None:
 async def test_an_account_that_never_traded_has_no_ratios_and_no_rank(venue: Venue) -> None:
     bot = await venue.bot()
 
-    kpi = (await bot.call("GetTradingKpi")).kpi
+    kpi = await kpi_of(bot)
 
     assert (kpi.total_return_pct, kpi.max_drawdown, kpi.total_trades) == (0.0, 0.0, 0)
     for name in ("sharpe_ratio", "sortino_ratio", "win_rate", "profit_factor", "expectancy",
@@ -29,7 +30,7 @@ async def test_closed_trades_make_the_figures(venue: Venue) -> None:
     for buy, sell in (("100", "120"), ("100", "110"), ("100", "95"), ("100", "100")):
         await trade(venue, bot, buy, sell)
 
-    kpi = (await bot.call("GetTradingKpi")).kpi
+    kpi = await kpi_of(bot)
 
     assert kpi.total_trades == 4
     assert kpi.win_rate == 50.0
@@ -51,7 +52,7 @@ async def test_ratios_are_of_the_last_snapshot_of_each_day_and_of_now(venue: Ven
         to_midnight = 86_400_000_000 - venue.clock.now % 86_400_000_000
         venue.pass_time(seconds=to_midnight / 1_000_000 - 1.5)
         venue.clock.turn(seconds=10)
-    kpi = (await bot.call("GetTradingKpi")).kpi
+    kpi = await kpi_of(bot)
 
     returns = [99_000 / 101_000 - 1, 102_000 / 99_000 - 1, 0.0]
     mean = sum(returns) / 3
@@ -74,8 +75,8 @@ async def test_ranks_are_by_return_and_leave_operators_and_idle_accounts_out(
 
     ranks = [
         (
-            (await bot.call("GetTradingKpi")).kpi.rank,
-            (await bot.call("GetTradingKpi")).kpi.rank_total,
+            (await kpi_of(bot)).rank,
+            (await kpi_of(bot)).rank_total,
         )
         for bot in (ada, bob, idle, operator)
     ]

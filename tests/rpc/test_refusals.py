@@ -319,24 +319,6 @@ async def test_a_quota_is_counted_always_and_refused_only_where_it_is_enforced(
     assert (tomorrow.api_calls_used, tomorrow.api_calls_limit) == (1, 1_000)
 
 
-LATER: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-    ("GetLeaderboard", {}, {"limit": 0}),
-]
-
-
-@pytest.mark.parametrize(("method", "good", "bad"), LATER)
-async def test_what_is_not_offered_says_so_after_its_field_checks(
-    venue: Venue, method: str, good: dict[str, Any], bad: dict[str, Any]
-) -> None:
-    bot = await venue.bot()
-
-    told = await refusal(bot.call(method, **good))
-    assert (told.code, told.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_OFFERED")
-    if bad:
-        told = await refusal(bot.call(method, **bad))
-        assert told.code is grpc.StatusCode.INVALID_ARGUMENT
-
-
 async def test_a_bug_is_told_by_an_opaque_id_and_nothing_else(
     venue: Venue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from server.config import DATABASE_FILE
+from server.domain.equity_curve import EquityCurve
 from server.storage import migrate
 from server.storage.database import open_readers
 from server.storage.queries import SqlReads
@@ -58,14 +59,18 @@ def reads(old_database: Path) -> Iterator[SqlReads]:
 
 
 def test_an_account_of_before_is_in_the_epoch_that_it_opened_with(reads: SqlReads) -> None:
-    record = reads.performance("account")
+    record = reads.track_record("account")
+    standing = reads.standing("account")
 
     account = record.holdings.account
     assert (account.resets, account.epoch_sequence, account.epoch_began_at) == (0, 1, OPENED_AT)
     assert (account.deposits, account.fills) == (100, 2)
     assert [equity for _, _, equity in record.snapshots] == [95, 91]
     assert record.inflows == []
-    assert [it.holdings.account.id for it in reads.standings()] == ["account"]
+    assert (account.initial_balance, account.initial_share) == (100, 1)
+    assert standing.curve == EquityCurve.begin(100).added(OPENED_AT + 7, 95).added(
+        OPENED_AT + 9, 91
+    )
 
 
 def test_what_belongs_to_earlier_epochs_is_left_out_also_when_the_clock_went_back(
@@ -74,7 +79,10 @@ def test_what_belongs_to_earlier_epochs_is_left_out_also_when_the_clock_went_bac
     """A reset with sequence 6 while the clock shows an earlier moment than all snapshots."""
     connection = sqlite3.connect(old_database)
     for sequence, time, equity in ((5, 20, 70), (6, 15, 100), (8, 16, 103)):
-        row = {"account_id": "account", "time": time, "equity": equity, "sequence": sequence}
+        row = {
+            "account_id": "account", "time": time, "equity": equity, "sequence": sequence,
+            "initial_value": equity / 2,
+        }  # fmt: skip
         insert(connection, "equity_snapshots", row)
     for sequence, amount in ((4, 1), (7, 3), (8, 2)):
         row = {
@@ -83,12 +91,14 @@ def test_what_belongs_to_earlier_epochs_is_left_out_also_when_the_clock_went_bac
         }  # fmt: skip
         insert(connection, "inflows", row)
     with connection:
-        connection.execute("UPDATE accounts SET epoch_sequence = 6, resets = 1, sequence = 8")
+        connection.execute(
+            "UPDATE accounts SET epoch_sequence = 6, epoch_began_at = 15, resets = 1, sequence = 8"
+        )
     connection.close()
 
-    record = reads.performance("account")
-    (ranked,) = reads.standings()
+    record = reads.track_record("account")
+    standing = reads.standing("account")
 
     assert record.snapshots == [(6, 15, 100), (8, 16, 103)]
     assert [it.amount for it in record.inflows] == [3, 2]
-    assert ranked.inflows == record.inflows
+    assert standing.curve == EquityCurve.begin(100).added(15, 50).added(16, 51.5)

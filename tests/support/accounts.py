@@ -27,7 +27,8 @@ async def bot_on(venue: Venue, account_id: str, subject: str = "ada") -> Bot:
 
 
 async def kpi_of(bot: Bot) -> Any:
-    """Read the key performance indicators."""
+    """Read the key performance indicators, with the rank as of now."""
+    bot.venue.refresh_leaderboard()
     return (await bot.call("GetTradingKpi")).kpi
 
 

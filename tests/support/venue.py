@@ -137,6 +137,10 @@ class Venue:
         for frame in FrameBuffer().feed(b"".join(frames)):
             self.base.doorbells.ring(unpack_answer(frame))
 
+    def refresh_leaderboard(self) -> Micros:
+        """Rank all accounts anew; return how long to wait until the next time."""
+        return self.front.leaderboard.refresh()
+
 
 VenueFactory = Callable[..., Awaitable[Venue]]
 
@@ -177,7 +181,7 @@ class Bot:
     def __init__(
         self, venue: Venue, key: str, key_id: str = "", channel: grpc.aio.Channel | None = None
     ) -> None:
-        self.key, self.key_id = key, key_id
+        self.venue, self.key, self.key_id = venue, key, key_id
         self.metadata = (("x-bot-key", key),)
         self.trading = bot_trading_pb2_grpc.BotTradingStub(channel or venue.channel)
         self.market = market_data_pb2_grpc.MarketDataStub(channel or venue.channel)

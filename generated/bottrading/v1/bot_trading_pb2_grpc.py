@@ -250,6 +250,11 @@ class BotTradingServicer:
 
     def GetLeaderboard(self, request, context):
         """Lists ranked accounts, best first, a page at a time, and the caller's own.
+
+        Ranked are the first accounts of people, from the first fill of their epoch on, but
+        no operator's. All are ranked anew every 5 s, or more rarely where that takes long;
+        between two pages accounts can have moved. Until the first ranking after a start
+        UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

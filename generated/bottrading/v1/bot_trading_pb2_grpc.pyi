@@ -100,7 +100,13 @@ class BotTradingStub:
     GetTradingKpi: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetTradingKpiRequest, _bot_trading_pb2.GetTradingKpiResponse]
     """Reads the key performance indicators."""
     GetLeaderboard: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetLeaderboardRequest, _bot_trading_pb2.GetLeaderboardResponse]
-    """Lists ranked accounts, best first, a page at a time, and the caller's own."""
+    """Lists ranked accounts, best first, a page at a time, and the caller's own.
+
+    Ranked are the first accounts of people, from the first fill of their epoch on, but
+    no operator's. All are ranked anew every 5 s, or more rarely where that takes long;
+    between two pages accounts can have moved. Until the first ranking after a start
+    UNAVAILABLE.
+    """
     GetLimits: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetLimitsRequest, _bot_trading_pb2.GetLimitsResponse]
     """Reads every limit of the account and what is left of it."""
     StreamOrderUpdates: _grpc.UnaryStreamMultiCallable[_bot_trading_pb2.StreamOrderUpdatesRequest, _bot_trading_pb2.StreamOrderUpdatesResponse]
@@ -209,7 +215,13 @@ class BotTradingAsyncStub(BotTradingStub):
     GetTradingKpi: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetTradingKpiRequest, _bot_trading_pb2.GetTradingKpiResponse]  # type: ignore[assignment]
     """Reads the key performance indicators."""
     GetLeaderboard: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetLeaderboardRequest, _bot_trading_pb2.GetLeaderboardResponse]  # type: ignore[assignment]
-    """Lists ranked accounts, best first, a page at a time, and the caller's own."""
+    """Lists ranked accounts, best first, a page at a time, and the caller's own.
+
+    Ranked are the first accounts of people, from the first fill of their epoch on, but
+    no operator's. All are ranked anew every 5 s, or more rarely where that takes long;
+    between two pages accounts can have moved. Until the first ranking after a start
+    UNAVAILABLE.
+    """
     GetLimits: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetLimitsRequest, _bot_trading_pb2.GetLimitsResponse]  # type: ignore[assignment]
     """Reads every limit of the account and what is left of it."""
     StreamOrderUpdates: _aio.UnaryStreamMultiCallable[_bot_trading_pb2.StreamOrderUpdatesRequest, _bot_trading_pb2.StreamOrderUpdatesResponse]  # type: ignore[assignment]
@@ -393,7 +405,13 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         request: _bot_trading_pb2.GetLeaderboardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.GetLeaderboardResponse, _abc.Awaitable[_bot_trading_pb2.GetLeaderboardResponse]]:
-        """Lists ranked accounts, best first, a page at a time, and the caller's own."""
+        """Lists ranked accounts, best first, a page at a time, and the caller's own.
+
+        Ranked are the first accounts of people, from the first fill of their epoch on, but
+        no operator's. All are ranked anew every 5 s, or more rarely where that takes long;
+        between two pages accounts can have moved. Until the first ranking after a start
+        UNAVAILABLE.
+        """
 
     @_abc_1.abstractmethod
     def GetLimits(

@@ -35,7 +35,9 @@ class _LeaderboardPeriodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Lea
     """Since each account was opened or last reset."""
 
 class LeaderboardPeriod(_LeaderboardPeriod, metaclass=_LeaderboardPeriodEnumTypeWrapper):
-    """Span of a leaderboard, up to now."""
+    """Span over which returns are compared, up to now. An account that was opened within
+    it counts from its opening; one that was reset within it is left out.
+    """
 
 LEADERBOARD_PERIOD_UNSPECIFIED: LeaderboardPeriod.ValueType  # 0
 """In a request: all."""
@@ -51,7 +53,9 @@ Global___LeaderboardPeriod: _TypeAlias = LeaderboardPeriod  # noqa: Y015
 
 @_typing.final
 class LeaderboardEntry(_message.Message):
-    """One row of the leaderboard."""
+    """One row of the leaderboard: the return is that of the period, the other figures
+    those since the account was opened or last reset.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -66,7 +70,7 @@ class LeaderboardEntry(_message.Message):
     WAS_RESET_FIELD_NUMBER: _builtins.int
     OWN_FIELD_NUMBER: _builtins.int
     rank: _builtins.int
-    """1 for the highest return."""
+    """1 + number of ranked accounts with a higher return over the period."""
     display_name: _builtins.str
     """The owner's name."""
     badge: _builtins.str

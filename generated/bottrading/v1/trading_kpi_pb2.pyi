@@ -64,8 +64,9 @@ class TradingKpi(_message.Message):
     consecutive_losses: _builtins.int
     """Longest run of closed trades with a loss."""
     rank: _builtins.int
-    """1 + number of ranked accounts with a higher return; null when not ranked. Ranked
-    are the first accounts of people, from their first fill on; a reset begins anew.
+    """1 + number of ranked accounts with a higher return, as of the newest ranking of
+    GetLeaderboard; null when not ranked. Ranked are the first accounts of people, from
+    their first fill on; a reset begins anew.
     """
     rank_total: _builtins.int
     """Number of ranked accounts; null when not ranked."""

@@ -136,12 +136,6 @@ test('an answer tells what is left of the rate limit', async () => {
   assert.ok(Number(trailers['x-ratelimit-remaining']) < Number(trailers['x-ratelimit-limit']));
 });
 
-test('a call that the server does not offer is refused as such', async () => {
-  const refusal = await refused(trader.trading('GetLeaderboard'));
-  assert.equal(refusal.code, status.UNIMPLEMENTED);
-  assert.equal(refusal.errorInfo.reason, 'NOT_OFFERED');
-});
-
 test('SIGTERM ends the service with exit status 0', async () => {
   assert.equal(await service.terminate(), 0);
 });

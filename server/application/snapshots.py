@@ -1,0 +1,56 @@
+"""Equity snapshots: what all accounts that have traded are worth, again and again."""
+
+from functools import partial
+
+from server.application.market_feed import MarketFeed
+from server.application.ports import Standing, UnitOfWork
+from server.domain.account import Account, Snapshot
+from server.domain.equity_curve import EquityCurve
+from server.domain.valuation import total_equity
+from server.domain.values import DAY, Micros
+
+BEFORE_MIDNIGHT: Micros = 2_000_000
+"""The last round of a day is due this long before the day ends."""
+
+ACCOUNTS_AT_ONCE = 500
+"""A round over more accounts takes several turns, so that calls need not wait for all of it."""
+
+
+class Snapshots:
+    """Takes a round over the accounts every interval and right before midnight UTC."""
+
+    def __init__(self, feed: MarketFeed, interval: Micros) -> None:
+        self._feed = feed
+        self._interval = interval
+        self._due: Micros = 0
+        self._after: str | None = None
+
+    def take(self, unit: UnitOfWork, now: Micros) -> None:
+        """Go on with a round, or begin one that is due."""
+        if self._after is None and now < self._due:
+            return
+        unit.on_rollback(partial(self._go_back, self._due, self._after))
+        if self._after is None:
+            self._due = self._next_due(now)
+        standings = unit.standings_after(self._after or "", ACCOUNTS_AT_ONCE)
+        unit.add_snapshots([self._taken(standing, now) for standing in standings])
+        is_over = len(standings) < ACCOUNTS_AT_ONCE
+        self._after = None if is_over else standings[-1].holdings.account.id
+
+    def _taken(self, standing: Standing, now: Micros) -> tuple[Snapshot, Account, EquityCurve]:
+        account = standing.holdings.account
+        equity = total_equity(account.balance, self._feed.valued(standing.holdings.positions))
+        value = account.initial_value(equity)
+        snapshot = Snapshot(
+            account_id=account.id, sequence=account.sequence, time=now, equity=equity,
+            initial_value=value,
+        )  # fmt: skip
+        return snapshot, account, standing.curve.added(now, value)
+
+    def _next_due(self, now: Micros) -> Micros:
+        due = (now // self._interval + 1) * self._interval
+        day_end = (now // DAY + 1) * DAY - BEFORE_MIDNIGHT
+        return min(due, day_end) if now < day_end else due
+
+    def _go_back(self, due: Micros, after: str | None) -> None:
+        self._due, self._after = due, after

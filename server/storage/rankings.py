@@ -1,0 +1,168 @@
+"""Rankings: a file of its own that is made anew as a whole, beside the database.
+
+SQLite aggregates and ranks without the interpreter's lock and writes nothing to the database,
+so that neither calls nor the engine wait. What is lost with the file is soon made again.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row
+
+from server.application.leaderboard import Period, Place
+from server.application.ports import StorageUnavailable
+from server.domain.account import TradeStatistics
+from server.domain.equity_curve import EquityCurve
+from server.domain.values import AMOUNT_LIMIT, CENT, Micros
+from server.storage import account_mapping
+from server.storage.database import open_readers, open_scratch, snapshot
+
+RANKINGS_FILE = "rankings.sqlite3"
+
+NEW_FILE = "rankings.new.sqlite3"
+
+_WORTHS = "CREATE TEMP TABLE worths (symbol TEXT PRIMARY KEY, worth REAL NOT NULL) WITHOUT ROWID"
+_RANKED = """
+CREATE TABLE ranked AS
+SELECT id, name, resets, trades, wins, owner.epoch_sequence, epoch_began_at, initial_balance,
+    min(round((balance + held) * 1.0 / :cent) * :cent, :most) * initial_share AS value,
+    :now AS time, curve.*
+FROM (
+    SELECT accounts.*, users.name, ifnull((
+        SELECT sum(ifnull(quantity * worth, cost_basis))
+        FROM venue.positions AS held LEFT JOIN worths USING (symbol)
+        WHERE held.account_id = accounts.id AND quantity > 0
+    ), 0) AS held
+    FROM venue.accounts JOIN venue.users ON users.id = accounts.user_id
+    WHERE fills > 0 AND NOT is_operator AND NOT EXISTS (
+        SELECT 1 FROM venue.accounts AS older WHERE older.user_id = accounts.user_id
+        AND (older.created_at, older.id) < (accounts.created_at, accounts.id)
+    )
+) AS owner
+LEFT JOIN venue.equity_curves AS curve
+    ON curve.account_id = owner.id AND curve.epoch_sequence = owner.epoch_sequence
+"""
+_PLACES = """
+CREATE TABLE places (
+    period TEXT, position INTEGER, rank INTEGER, account_id TEXT, return_pct REAL, row INTEGER,
+    PRIMARY KEY (period, position)
+) WITHOUT ROWID
+"""
+_PLACE = """
+INSERT INTO places
+SELECT :period, row_number() OVER (ORDER BY return_pct DESC, account_id),
+    rank() OVER (ORDER BY return_pct DESC), account_id, return_pct, row
+FROM (
+    SELECT row, id AS account_id, 100 * (value - begun_with) / begun_with AS return_pct
+    FROM (SELECT rowid AS row, id, value, {begun_with} AS begun_with FROM ranked {where})
+    WHERE begun_with > 0
+)
+"""
+_BEGUN_WITH = """ifnull((
+    SELECT initial_value FROM venue.equity_snapshots AS taken
+    WHERE taken.account_id = ranked.id AND taken.time <= :since
+    AND taken.time >= epoch_began_at AND taken.sequence >= epoch_sequence
+    ORDER BY taken.time DESC LIMIT 1
+), initial_balance)"""
+_PLACE_OF_EPOCH = _PLACE.format(begun_with="initial_balance", where="")
+_PLACE_SINCE = _PLACE.format(
+    begun_with=_BEGUN_WITH, where="WHERE resets = 0 OR epoch_began_at <= :since"
+)
+_INDEX = "CREATE UNIQUE INDEX places_of_accounts ON places (account_id, period)"
+
+_SELECT = (
+    "SELECT ranked.*, position, rank, return_pct FROM places JOIN ranked ON ranked.rowid = row"
+    " WHERE period = :period"
+)
+_PAGE = f"{_SELECT} AND position > :after ORDER BY position LIMIT :limit"
+_OWN = f"{_SELECT} AND places.account_id = :account_id"
+_TOTAL = "SELECT ifnull(max(position), 0) FROM places WHERE period = :period"
+
+
+class RankingsFile:
+    """Rankings in a directory; until the first one is made there are none."""
+
+    def __init__(self, directory: Path, database: Path) -> None:
+        self._path, self._new = directory / RANKINGS_FILE, directory / NEW_FILE
+        self._database = database
+        self._readers: Engine | None = None
+        self._interrupt: Callable[[], object] = _nothing
+
+    def close(self) -> None:
+        """Stop a refresh that runs, and close all connections."""
+        with suppress(sqlite3.ProgrammingError):  # It has just ended.
+            self._interrupt()
+        if self._readers is not None:
+            self._readers.dispose()
+
+    def refresh(self, worths: Sequence[tuple[str, float]], now: Micros) -> None:
+        self._new.unlink(missing_ok=True)
+        engine = open_scratch(self._new, self._database)
+        try:
+            with snapshot(engine) as connection:
+                driver: Any = connection.connection.driver_connection
+                self._interrupt = driver.interrupt
+                _rank(connection, worths, now)
+        finally:
+            self._interrupt = _nothing
+            engine.dispose()
+        self._new.replace(self._path)
+        if self._readers is None:
+            self._readers = open_readers(self._path)
+        # Whoever reads now goes on with the file of before; the next ones open the new one.
+        self._readers.dispose()
+
+    def places(
+        self, period: Period, after: int, limit: int, account_id: str
+    ) -> tuple[list[Place], Place | None, int]:
+        if self._readers is None:
+            raise StorageUnavailable("no ranking is made yet")
+        values = {
+            "period": period.name, "after": after, "limit": limit, "account_id": account_id
+        }  # fmt: skip
+        with snapshot(self._readers) as connection:
+            page = connection.exec_driver_sql(_PAGE, values).all() if limit else ()
+            own = connection.exec_driver_sql(_OWN, values).one_or_none()
+            total = connection.exec_driver_sql(_TOTAL, values).scalar_one()
+        return [_place(row) for row in page], None if own is None else _place(own), total
+
+
+def _nothing() -> None:
+    """Stand for what interrupts a refresh while none runs."""
+
+
+def _rank(connection: Connection, worths: Sequence[tuple[str, float]], now: Micros) -> None:
+    connection.exec_driver_sql(_WORTHS)
+    if worths:
+        connection.exec_driver_sql("INSERT INTO worths VALUES (?, ?)", list(worths))
+    terms = {"cent": CENT, "most": AMOUNT_LIMIT, "now": now}
+    connection.exec_driver_sql(_RANKED, terms)
+    connection.exec_driver_sql(_PLACES)
+    for period in Period:
+        if period.value is None:
+            connection.exec_driver_sql(_PLACE_OF_EPOCH, {"period": period.name})
+        else:
+            values = {"period": period.name, "since": now - period.value}
+            connection.exec_driver_sql(_PLACE_SINCE, values)
+    connection.exec_driver_sql(_INDEX)
+
+
+def _place(row: Row[Any]) -> Place:
+    curve = (
+        EquityCurve.begin(row.initial_balance)
+        if row.peak is None
+        else account_mapping.curve_from(row)
+    )
+    return Place(
+        position=row.position,
+        rank=row.rank,
+        account_id=row.id,
+        display_name=row.name,
+        was_reset=row.resets > 0,
+        return_pct=row.return_pct,
+        statistics=TradeStatistics(trades=row.trades, wins=row.wins),
+        curve=curve.added(row.time, row.value),
+    )

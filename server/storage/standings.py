@@ -1,0 +1,65 @@
+"""Standings: accounts with what they hold and the sums of their equity curves."""
+
+from sqlalchemy import Connection, select
+
+from server.application.ports import Holdings, Standing
+from server.domain.account import Account, Position
+from server.domain.equity_curve import EquityCurve
+from server.storage import account_mapping
+from server.storage.tables import accounts, equity_curves, equity_snapshots, positions
+
+
+def standings_after(connection: Connection, account_id: str, limit: int) -> list[Standing]:
+    """Return the accounts that traded in their epoch, by id, after one: at most so many."""
+    traded = (
+        select(accounts)
+        .where(accounts.c.id > account_id, accounts.c.fills > 0)
+        .order_by(accounts.c.id)
+        .limit(limit)
+    )
+    found = [account_mapping.account_from(row) for row in connection.execute(traded)]
+    if not found:
+        return []
+    first, last = found[0].id, found[-1].id
+    held: dict[str, list[Position]] = {}
+    holding = positions.c.account_id.between(first, last) & (positions.c.quantity > 0)
+    for row in connection.execute(select(positions).where(holding)):
+        held.setdefault(row.account_id, []).append(account_mapping.position_from(row))
+    stored = select(equity_curves).where(equity_curves.c.account_id.between(first, last))
+    curves = {
+        (row.account_id, row.epoch_sequence): account_mapping.curve_from(row)
+        for row in connection.execute(stored)
+    }
+    return [
+        Standing(
+            Holdings(account, held.get(account.id, [])),
+            curves.get((account.id, account.epoch_sequence)) or _made_anew(connection, account),
+        )
+        for account in found
+    ]
+
+
+def curve(connection: Connection, account: Account) -> EquityCurve:
+    """Return the equity curve of an account's epoch."""
+    stored = select(equity_curves).where(
+        equity_curves.c.account_id == account.id,
+        equity_curves.c.epoch_sequence == account.epoch_sequence,
+    )
+    row = connection.execute(stored).one_or_none()
+    return _made_anew(connection, account) if row is None else account_mapping.curve_from(row)
+
+
+def _made_anew(connection: Connection, account: Account) -> EquityCurve:
+    """Return the curve of stored snapshots: an epoch's first has none, an old database many."""
+    point = equity_snapshots.c
+    points = (
+        select(point.time, point.initial_value)
+        # By time too: the snapshots of earlier epochs are many and need not be read.
+        .where(point.account_id == account.id, point.time >= account.epoch_began_at)
+        .where(point.sequence >= account.epoch_sequence)
+        .order_by(point.sequence, point.time)
+    )
+    made = EquityCurve.begin(account.initial_balance)
+    for time, value in connection.execute(points):
+        made = made.added(time, value)
+    return made

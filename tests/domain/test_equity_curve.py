@@ -1,0 +1,211 @@
+"""The equity curve: figures worked by hand, undefined where they are, and as empyrical has them.
+
+The curve keeps sums; what they must come to is computed from all points at once.
+"""
+
+from collections.abc import Sequence
+from functools import reduce
+from math import sqrt
+from random import Random
+
+import empyrical
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.domain.account import Account, Inflow
+from server.domain.account_changes import deposit, open_account
+from server.domain.equity_curve import EquityCurve, Returns
+from server.domain.errors import Refusal
+from server.domain.performance import total_return_pct
+from server.domain.values import CENT, DAY, SCALE, Micros, Units
+from tests.domain.whole_curve import day_ends, max_drawdown_pct, period_returns, without_inflows
+
+HOUR = DAY // 24
+
+
+def returns_of(values: Sequence[float]) -> Returns:
+    return reduce(Returns.added, values, Returns())
+
+
+def curve_of(begun_with: float, points: Sequence[tuple[Micros, float]]) -> EquityCurve:
+    return reduce(lambda curve, point: curve.added(*point), points, EquityCurve.begin(begun_with))
+
+
+def daily(values: Sequence[float]) -> EquityCurve:
+    """Return the curve with one point a day, which begins with the first one."""
+    return curve_of(values[0], [(number * DAY, value) for number, value in enumerate(values)])
+
+
+@pytest.mark.parametrize(
+    ("values", "percent"),
+    [
+        ([100], 0),
+        ([100, 110, 121], 0),
+        ([100, 50], 50),
+        ([100, 120, 90, 130, 117], 25),
+        ([100, 90, 95, 120, 114], 10),
+        ([100, 0], 100),
+        ([0, 0], 0),
+    ],
+)
+def test_drawdown_is_the_deepest_fall_from_an_earlier_peak(
+    values: list[float], percent: float
+) -> None:
+    assert daily(values).max_drawdown_pct == percent
+    assert max_drawdown_pct(values) == percent
+
+
+def test_what_an_epoch_begins_with_is_its_first_peak() -> None:
+    assert curve_of(200, [(0, 150), (1, 180)]).max_drawdown_pct == 25
+
+
+def test_of_a_day_only_its_last_value_makes_a_return() -> None:
+    """100 → 110 at the ends of two days, then 99 in the third so far."""
+    points = [(HOUR, 500.0), (23 * HOUR, 100), (DAY, 90), (DAY + HOUR, 110), (2 * DAY, 99)]
+    curve = curve_of(500, points)
+
+    assert (curve.returns.count, curve.returns.first) == (2, 0.1)
+    assert curve.returns.mean == pytest.approx(0.0, abs=1e-15)
+    assert curve.max_drawdown_pct == 82  # The falls within a day count: 500 to 90.
+
+
+def test_a_day_that_nobody_looked_at_makes_no_return_of_its_own() -> None:
+    assert curve_of(100, [(0, 100), (5 * DAY, 121)]).returns == returns_of([0.21])
+
+
+def test_a_clock_that_goes_back_adds_no_day() -> None:
+    curve = curve_of(100, [(0, 100), (DAY, 110), (0, 120), (2 * DAY, 132)])
+    assert curve.returns.count == 2
+    assert curve.returns.first == pytest.approx(0.2)
+
+
+def test_returns_end_where_nothing_is_left() -> None:
+    assert daily([100, 0, 50, 60]).returns == returns_of([-1.0])
+    assert daily([100, 0, 0, 0]).max_drawdown_pct == 100
+
+
+@pytest.mark.parametrize("values", [[], [0.01], [-0.01]])
+def test_fewer_than_two_returns_have_no_ratio(values: list[float]) -> None:
+    assert returns_of(values).sharpe_ratio is None
+    assert returns_of(values).sortino_ratio is None
+
+
+def test_sharpe_and_sortino_as_worked_by_hand() -> None:
+    """Mean 0.01; squares 0.0004, 0.0016 and 0.0004 ÷ 2 for Sharpe; 0.0009 ÷ 3 for Sortino."""
+    returns = returns_of([0.03, -0.03, 0.03])
+    assert returns.sharpe_ratio == pytest.approx(0.01 / sqrt(0.0012) * sqrt(252), abs=1e-12)
+    assert returns.sortino_ratio == pytest.approx(0.01 / sqrt(0.0003) * sqrt(252), abs=1e-12)
+
+
+def test_two_returns_are_enough() -> None:
+    """Mean 0.005; deviations of 0.015 twice, ÷ 1 for Sharpe; 0.0001 ÷ 2 for Sortino."""
+    returns = returns_of([0.02, -0.01])
+    assert returns.sharpe_ratio == pytest.approx(0.005 / sqrt(0.00045) * sqrt(252), abs=1e-12)
+    assert returns.sortino_ratio == pytest.approx(0.005 / sqrt(0.00005) * sqrt(252), abs=1e-12)
+
+
+def test_without_a_negative_return_there_is_no_downside() -> None:
+    assert returns_of([0.01, 0.0, 0.02]).sortino_ratio is None
+    assert returns_of([0.01, 0.0, 0.02]).sharpe_ratio is not None
+
+
+def test_equal_returns_have_no_deviation_however_their_mean_is_rounded() -> None:
+    """Growth of exactly a tenth a day once made a Sharpe ratio of 10¹⁷."""
+    growth = [10**12 * 11**day // 10**day for day in range(13)]
+    for days in range(3, len(growth) + 1):
+        assert daily(growth[:days]).returns.sharpe_ratio is None
+    assert returns_of([-0.07] * 49).sharpe_ratio is None
+    assert returns_of([0.0, 0.0]).sharpe_ratio is None
+
+
+def random_equities(seed: int) -> list[int]:
+    """Return a random walk of 2 to 400 days, calm or wild by its seed."""
+    chance = Random(seed)
+    equities = [100_000 * SCALE]
+    for _ in range(chance.randint(2, 400)):
+        change = 1 + chance.gauss(0.0005, chance.choice([0.001, 0.02, 0.2]))
+        equities.append(max(int(equities[-1] / CENT * change), 1) * CENT)
+    return equities
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_the_figures_agree_with_empyrical(seed: int) -> None:
+    equities = random_equities(seed)
+    curve = daily(equities)
+    series = np.array(period_returns(equities))
+    returns = curve.returns
+    assert returns.sharpe_ratio == pytest.approx(empyrical.sharpe_ratio(series), abs=1e-9)
+    assert returns.sortino_ratio == pytest.approx(empyrical.sortino_ratio(series), abs=1e-9)
+    deepest = -100 * empyrical.max_drawdown(series)
+    assert curve.max_drawdown_pct == pytest.approx(deepest, abs=1e-9)
+    growth = 100 * empyrical.cum_returns_final(series)
+    assert total_return_pct(equities[0], equities[-1]) == pytest.approx(growth, abs=1e-9, rel=1e-9)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2 * DAY), st.integers(1, 10**16)), min_size=1))
+def test_the_sums_come_to_what_all_points_at_once_do(steps: list[tuple[int, int]]) -> None:
+    """Over any distances in time: several points a day, and days without any."""
+    now, points = 0, list[tuple[Micros, float]]()
+    for distance, value in steps:
+        now += distance
+        points.append((now, float(value)))
+    curve = curve_of(10**13, points)
+
+    whole = period_returns(day_ends(points))
+    assert curve.returns.count == len(whole)
+    if whole:
+        assert curve.returns.mean == pytest.approx(sum(whole) / len(whole), rel=1e-9, abs=1e-9)
+        squares = sum((r - sum(whole) / len(whole)) ** 2 for r in whole)
+        assert curve.returns.squares == pytest.approx(squares, rel=1e-9, abs=1e-9)
+    assert curve.returns.downside == pytest.approx(sum(min(r, 0.0) ** 2 for r in whole), rel=1e-12)
+    values = [10.0**13, *(value for _, value in points)]
+    assert curve.max_drawdown_pct == pytest.approx(max_drawdown_pct(values), abs=1e-9)
+
+
+def opened(balance: int) -> Account:
+    return open_account("account", "user", balance * SCALE, 0).account
+
+
+def with_deposit(account: Account, amount: int, equity: int) -> tuple[Account, Inflow]:
+    decision = deposit(account, amount * SCALE, equity * SCALE, 0)
+    assert not isinstance(decision, Refusal)
+    assert decision.inflow is not None
+    return decision.account, decision.inflow
+
+
+def test_the_return_across_two_deposits_is_that_of_the_periods_between_them() -> None:
+    """100 grow to 110 and 90 come in; 200 grow to 220 and 80 come in; 300 fall to 270.
+
+    1.1 × 1.1 × 0.9 = 1.089, though 270 came in and 270 are left.
+    """
+    first, (second, one) = opened(100), with_deposit(opened(100), 90, 110)
+    third, two = with_deposit(second, 80, 220)
+    worth = [(first, 105), (second, 200), (second, 190), (third, 300), (third, 270)]
+    values = [account.initial_value(equity * SCALE) for account, equity in worth]
+
+    expected = [105, 110, 190 * 0.55, 121, 108.9]
+    assert [value / SCALE for value in values] == pytest.approx(expected, rel=1e-12)
+    points = [(account.sequence, equity * SCALE) for account, equity in worth]
+    assert values == pytest.approx(without_inflows(points, [one, two]), rel=1e-12)
+    assert total_return_pct(100 * SCALE, values[-1]) == pytest.approx(8.9, rel=1e-12)
+    assert daily([100 * SCALE, *values]).max_drawdown_pct == pytest.approx(10, rel=1e-12)
+
+
+@pytest.mark.parametrize(("equity", "amount"), [(98_765, 12_345), (1, 10**9), (10**10, 1)])
+def test_a_deposit_moves_no_value(equity: int, amount: int) -> None:
+    before = opened(100_000)
+    after, _ = with_deposit(before, amount, equity)
+    value = before.initial_value(equity * SCALE)
+    assert after.initial_value((equity + amount) * SCALE) == pytest.approx(value, rel=1e-15)
+
+
+def test_what_was_lost_whole_stays_lost_whatever_comes_in() -> None:
+    account, _ = with_deposit(opened(100), 500, 0)
+    assert account.initial_value(900 * SCALE) == 0
+
+
+def test_without_inflows_the_value_is_the_equity_to_the_last_digit() -> None:
+    most: Units = 90_000_000 * SCALE + 1
+    assert opened(100).initial_value(most) == most

@@ -1,0 +1,97 @@
+"""The file of rankings: always a whole one, whatever becomes of a refresh."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from server.application.leaderboard import Period
+from server.application.ports import StorageUnavailable
+from server.config import DATABASE_FILE
+from server.storage.rankings import RankingsFile
+
+MANY = 200_000
+
+
+@pytest.fixture
+def rankings(data_dir: Path) -> Iterator[RankingsFile]:
+    opened = RankingsFile(data_dir, data_dir / DATABASE_FILE)
+    yield opened
+    opened.close()
+
+
+def add_accounts(data_dir: Path, count: int) -> None:
+    """Store accounts that traded, each with a user; the higher the number, the richer."""
+    with sqlite3.connect(data_dir / DATABASE_FILE) as connection:
+        connection.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+            " INSERT INTO users SELECT 'u' || i, 'i', 's' || i, 'user ' || i, 'FREE', 0, i FROM n",
+            (count,),
+        )
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(accounts)")]
+        given = {
+            "id": "substr(users.id, 2)", "user_id": "users.id", "created_at": "created_at",
+            "balance": "100000000000 + created_at * 1000000", "initial_balance": "100000000000",
+            "deposits": "100000000000", "initial_share": "1", "fills": "1",
+            "trading_state": "'ACTIVE'", "order_notional_max": "NULL",
+            "position_share_max": "NULL", "daily_loss_max": "NULL",
+        }  # fmt: skip
+        values = ", ".join(given.get(name, "0") for name in columns)
+        connection.execute(f"INSERT INTO accounts SELECT {values} FROM users")
+    connection.close()
+
+
+def names(rankings: RankingsFile) -> list[str]:
+    places, _, _ = rankings.places(Period.ALL, 0, 3, "1")
+    return [place.display_name for place in places]
+
+
+def test_there_is_none_before_the_first_refresh(rankings: RankingsFile) -> None:
+    with pytest.raises(StorageUnavailable):
+        rankings.places(Period.ALL, 0, 1, "1")
+
+
+def test_a_refresh_that_fails_leaves_the_ranking_of_before(
+    rankings: RankingsFile, data_dir: Path
+) -> None:
+    add_accounts(data_dir, 2)
+    rankings.refresh([], 0)
+    (data_dir / DATABASE_FILE).write_bytes(b"no database" * 1_000)
+
+    with pytest.raises(Exception, match="NOTADB"):
+        rankings.refresh([], 0)
+
+    assert names(rankings) == ["user 2", "user 1"]
+    rankings.close()
+    assert names(rankings) == ["user 2", "user 1"]
+
+
+def test_what_a_crash_left_is_no_hindrance(rankings: RankingsFile, data_dir: Path) -> None:
+    add_accounts(data_dir, 1)
+    (data_dir / "rankings.new.sqlite3").write_bytes(b"half of a ranking")
+    rankings.refresh([], 0)
+
+    assert names(rankings) == ["user 1"]
+    assert not (data_dir / "rankings.new.sqlite3").exists()
+
+
+def test_closing_stops_a_refresh_that_runs(rankings: RankingsFile, data_dir: Path) -> None:
+    """Else the end of the service would wait for it."""
+    add_accounts(data_dir, MANY)
+    failures: list[Exception] = []
+
+    def refresh() -> None:
+        try:
+            rankings.refresh([], 0)
+        except StorageUnavailable as error:
+            failures.append(error)
+
+    running = Thread(target=refresh)
+    running.start()
+    while running.is_alive() and not failures:
+        rankings.close()
+
+    running.join()
+    assert [str(error) for error in failures] == ["SQLITE_INTERRUPT"]
