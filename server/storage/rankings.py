@@ -47,17 +47,17 @@ LEFT JOIN venue.equity_curves AS curve
 """
 _PLACES = """
 CREATE TABLE places (
-    period TEXT, position INTEGER, rank INTEGER, account_id TEXT, return_pct REAL, row INTEGER,
+    period TEXT, position INTEGER, rank INTEGER, row INTEGER, return_pct REAL,
     PRIMARY KEY (period, position)
 ) WITHOUT ROWID
 """
 _PLACE = """
 INSERT INTO places
-SELECT :period, row_number() OVER (ORDER BY return_pct DESC, account_id),
-    rank() OVER (ORDER BY return_pct DESC), account_id, return_pct, row
+SELECT :period, row_number() OVER (ORDER BY return_pct DESC, row),
+    rank() OVER (ORDER BY return_pct DESC), row, return_pct
 FROM (
-    SELECT row, id AS account_id, 100 * (value - begun_with) / begun_with AS return_pct
-    FROM (SELECT rowid AS row, id, value, {begun_with} AS begun_with FROM ranked {where})
+    SELECT row, 100 * (value - begun_with) / begun_with AS return_pct
+    FROM (SELECT rowid AS row, value, {begun_with} AS begun_with FROM ranked {where})
     WHERE begun_with > 0
 )
 """
@@ -71,14 +71,17 @@ _PLACE_OF_EPOCH = _PLACE.format(begun_with="initial_balance", where="")
 _PLACE_SINCE = _PLACE.format(
     begun_with=_BEGUN_WITH, where="WHERE resets = 0 OR epoch_began_at <= :since"
 )
-_INDEX = "CREATE UNIQUE INDEX places_of_accounts ON places (account_id, period)"
+_INDEXES = (
+    "CREATE UNIQUE INDEX ids ON ranked (id)",
+    "CREATE UNIQUE INDEX rows ON places (row, period)",
+)
 
 _SELECT = (
     "SELECT ranked.*, position, rank, return_pct FROM places JOIN ranked ON ranked.rowid = row"
     " WHERE period = :period"
 )
 _PAGE = f"{_SELECT} AND position > :after ORDER BY position LIMIT :limit"
-_OWN = f"{_SELECT} AND places.account_id = :account_id"
+_OWN = f"{_SELECT} AND id = :account_id"
 _TOTAL = "SELECT ifnull(max(position), 0) FROM places WHERE period = :period"
 
 
@@ -147,7 +150,8 @@ def _rank(connection: Connection, worths: Sequence[tuple[str, float]], now: Micr
         else:
             values = {"period": period.name, "since": now - period.value}
             connection.exec_driver_sql(_PLACE_SINCE, values)
-    connection.exec_driver_sql(_INDEX)
+    for index in _INDEXES:
+        connection.exec_driver_sql(index)
 
 
 def _place(row: Row[Any]) -> Place:
