@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+from bench.figures import FEW_ACCOUNTS, FEW_TRADES, MANY_ACCOUNTS, MANY_TRADES, figures
 from bench.load import LoadFailed, Target, calls_per_second, latency_p50_us
 from bench.parts import deciding_us, observing_us
 from bench.service import Service, free_port
@@ -49,6 +50,7 @@ def main() -> None:
                 _measure(directory, service, f"127.0.0.1:{noop_port}")
             finally:
                 service.stop()
+            _measure_figures(directory)
         except LoadFailed as error:
             sys.exit(str(error))
         finally:
@@ -145,6 +147,24 @@ def _measure_triggers(directory: Path) -> None:
     _row(
         f"{TRIGGERED} triggered by a quote, ms", f"{costs.triggered_seconds * 1e3:.0f}",
         f"in {costs.triggered_transactions} transactions",
+    )  # fmt: skip
+
+
+def _measure_figures(directory: Path) -> None:
+    grpc_body, _ = _bodies(directory)
+    costs = figures(directory, grpc_body)
+    _row(f"KPIs of {FEW_TRADES} trades, p50 µs", f"{costs.kpi_few_us:.0f}", "")
+    share = costs.kpi_many_us / costs.kpi_few_us
+    _row(f"of {MANY_TRADES}", f"{costs.kpi_many_us:.0f}", f"{share:.2f} of that (≤ 1.50)")
+    _row(f"board of {FEW_ACCOUNTS} accounts, p50 µs", f"{costs.board_few_us:.0f}", "")
+    share = costs.board_many_us / costs.board_few_us
+    _row(f"of {MANY_ACCOUNTS}", f"{costs.board_many_us:.0f}", f"{share:.2f} of that (≤ 1.50)")
+    _row("its refresh, s", f"{costs.refresh_seconds:.1f}", "every 20 times that")
+    _row("PlaceOrder alone, p99 µs", f"{costs.order_p99_us:.0f}", "")
+    share = costs.order_beside_refresh_p99_us / costs.order_p99_us
+    _row(
+        "beside a refresh", f"{costs.order_beside_refresh_p99_us:.0f}",
+        f"{share:.2f} of that (≤ 1.20)",
     )  # fmt: skip
 
 

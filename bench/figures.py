@@ -1,0 +1,192 @@
+"""What figures cost: KPIs over many closed trades, the leaderboard over many accounts.
+
+And what orders notice of a leaderboard that is being made anew.
+"""
+
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import grpc
+
+from bench.load import Target, latencies_us, latency_p50_us
+from bench.service import Service
+from bottrading.v1 import bot_trading_pb2, bot_trading_pb2_grpc
+from server.adapters import system_clock
+from server.config import Settings
+from server.domain.values import DAY
+from server.storage.migrate import bring_up_to_date
+
+FEW_TRADES, MANY_TRADES = 100, 100_000
+FEW_ACCOUNTS, MANY_ACCOUNTS = 1_000, 1_000_000
+HELD = ("AAPL", "MSFT", "SPY")
+SNAPSHOT_DAYS = (40, 20, 5, 2)
+CALLS = 300
+ORDERS = 400
+ROUNDS = 5
+RANKED_SECONDS_MAX = 120
+SERVICE = "/bottrading.v1.BotTrading/"
+GRPC_HEADERS = ["content-type: application/grpc", "te: trailers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Microseconds of a call by one client alone."""
+
+    kpi_few_us: float
+    kpi_many_us: float
+    board_few_us: float
+    board_many_us: float
+    refresh_seconds: float
+    order_p99_us: float
+    order_beside_refresh_p99_us: float
+
+
+def figures(directory: Path, order: Path) -> Costs:
+    """Measure on two services whose rounds alternate; `order` is the body of an order."""
+    few = _Peopled(directory / "few", FEW_ACCOUNTS, FEW_TRADES)
+    try:
+        few.await_ranking(order)
+        many = _Peopled(directory / "many", MANY_ACCOUNTS, MANY_TRADES)
+        try:
+            refresh_seconds, beside = many.await_ranking(order)
+            alone = many.order_times(order, ROUNDS)
+            rounds = [
+                [house.p50_us(name) for name in ("GetTradingKpi", "GetLeaderboard")
+                 for house in (few, many)]
+                for _ in range(ROUNDS)
+            ]  # fmt: skip
+        finally:
+            many.stop()
+    finally:
+        few.stop()
+    kpi_few, kpi_many, board_few, board_many = (median(it) for it in zip(*rounds, strict=True))
+    return Costs(
+        kpi_few, kpi_many, board_few, board_many, refresh_seconds, _p99(alone), _p99(beside)
+    )  # fmt: skip
+
+
+class _Peopled(Service):
+    """A service with many accounts, the first of which has closed many trades."""
+
+    def __init__(self, directory: Path, accounts: int, trades: int) -> None:
+        directory.mkdir()
+        _people(directory, accounts, trades)
+        super().__init__(directory)
+        (self._key,) = self.make_keys(1)
+        self._empty = directory / "empty.grpc"
+        self._empty.write_bytes(bytes(5))
+        self._accounts = accounts
+
+    def p50_us(self, method: str) -> float:
+        """Return what a call without fields takes."""
+        target = self._target(method, self._empty)
+        return latency_p50_us(target, calls=CALLS, log=self.directory / "calls.log")
+
+    def order_times(self, order: Path, rounds: int = 1) -> list[int]:
+        """Return what orders by one client alone take."""
+        target, log = self._target("PlaceOrder", order), self.directory / "orders.log"
+        return [it for _ in range(rounds) for it in latencies_us(target, calls=ORDERS, log=log)]
+
+    def await_ranking(self, order: Path) -> tuple[float, list[int]]:
+        """Return how long the first refresh took, and what orders took while it ran.
+
+        It begins when the service is ready.
+        """
+        begun, times, last = time.monotonic(), list[int](), list[int]()
+        with grpc.insecure_channel(self.grpc) as channel:
+            stub = bot_trading_pb2_grpc.BotTradingStub(channel)
+            while time.monotonic() < begun + RANKED_SECONDS_MAX:
+                request = bot_trading_pb2.GetLeaderboardRequest()
+                try:
+                    board = stub.GetLeaderboard(request, metadata=(("x-bot-key", self._key),))
+                except grpc.RpcError:
+                    times += last
+                    last = self.order_times(order)
+                    continue
+                assert board.rank_total == self._accounts, f"{board.rank_total} are ranked"
+                return time.monotonic() - begun, times
+        raise TimeoutError("the leaderboard was not there in time")
+
+    def _target(self, method: str, body: Path) -> Target:
+        headers = [[*GRPC_HEADERS, f"x-bot-key: {self._key}"]]
+        return Target(f"http://{self.grpc}{SERVICE}{method}", body, headers)
+
+
+def _p99(times: list[int]) -> int:
+    return sorted(times)[len(times) * 99 // 100]
+
+
+def _people(directory: Path, accounts: int, trades: int) -> None:
+    """Store accounts that hold positions and have a past, as if they had traded for 40 days."""
+    settings = Settings(data_dir=directory)
+    bring_up_to_date(settings.database_path)
+    connection = sqlite3.connect(settings.database_path)
+    connection.execute("PRAGMA synchronous = OFF")
+    now = system_clock()
+    people = {"issuer": settings.jwt_issuer, "now": now, "count": accounts, "trades": trades}
+    with connection:
+        connection.execute(
+            "CREATE TEMP TABLE numbers AS WITH RECURSIVE upward(n) AS (SELECT 0 UNION ALL"
+            " SELECT n + 1 FROM upward WHERE n < max(:count, 2 * :trades)) SELECT n,"
+            " printf('%08x-0000-7000-8000-%012x', n, n * 2654435761 % 281474976710656) AS id"
+            " FROM upward", people,
+        )  # fmt: skip
+        _insert(
+            connection, people, "users", "id, :issuer, 'bench-' || n, 'bench', 'Standard', 0, 0"
+        )
+        _insert_accounts(connection, people)
+        for symbol in HELD:
+            values = f"id, '{symbol}', 100000000 * (1 + n % 7), 1000000000000, 0, 0, 0, 0, 0, 0"
+            _insert(connection, people, "positions", values)
+        for days in SNAPSHOT_DAYS:
+            values = f"id, :now - {days * DAY}, 10000000000000 + n % 999 * 1000000000, 1, 1e13"
+            _insert(connection, people, "equity_snapshots", values)
+        values = f"id, 1, 1.1e13, 0.1, {now // DAY}, 1e13, 1e13, 40, 0.001, 0.02, 0.01, 0.001, 0"
+        _insert(connection, people, "equity_curves", values)
+        _insert_trades(connection, people)
+    connection.close()
+
+
+def _insert(
+    connection: sqlite3.Connection, people: dict[str, object], table: str, values: str,
+    where: str = "n < :count",
+) -> None:  # fmt: skip
+    statement = f"INSERT INTO {table} SELECT {values} FROM numbers WHERE {where} ORDER BY n"
+    connection.execute(statement, people)
+
+
+def _insert_accounts(connection: sqlite3.Connection, people: dict[str, object]) -> None:
+    given = {
+        "id": "id", "user_id": "id", "balance": "5000000000000 + n % 997 * 1000000000",
+        "deposits": "10000000000000", "initial_balance": "10000000000000", "initial_share": "1",
+        "fills": "10", "trades": "9", "wins": "5", "sequence": "4 * :trades + 1",
+        "epoch_sequence": "1", "trading_state": "'ACTIVE'", "order_notional_max": "NULL",
+        "position_share_max": "NULL", "daily_loss_max": "NULL",
+    }  # fmt: skip
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(accounts)")]
+    _insert(connection, people, "accounts", ", ".join(given.get(it, "0") for it in columns))
+
+
+def _insert_trades(connection: sqlite3.Connection, people: dict[str, object]) -> None:
+    """Store the orders and fills of the first account; the even ones buy, the odd ones sell."""
+    side = "CASE n % 2 WHEN 0 THEN 'BUY' ELSE 'SELL' END"
+    given = {
+        "account_id": f"'{_first_id(connection)}'", "sequence": "2 * n + 2", "id": "id",
+        "order_id": "id", "symbol": "'AAPL'", "asset_type": "'STOCK'", "side": side,
+        "order_type": "'MARKET'", "time_in_force": "'GTC'", "status": "'FILLED'",
+        "filled_notional": "'0'", "bot_key_id": "''", "fingerprint": "''",
+    }  # fmt: skip
+    for table in ("orders", "fills"):
+        columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
+        values = [
+            given.get(name, "0" if is_required else "NULL")
+            for _, name, _, is_required, *_ in columns
+        ]
+        _insert(connection, people, table, ", ".join(values), "n < 2 * :trades")
+
+
+def _first_id(connection: sqlite3.Connection) -> str:
+    return str(connection.execute("SELECT id FROM numbers WHERE n = 0").fetchone()[0])
