@@ -12,7 +12,7 @@ from server.domain.values import DAY, Micros
 BEFORE_MIDNIGHT: Micros = 2_000_000
 """The last round of a day is due this long before the day ends."""
 
-ACCOUNTS_AT_ONCE = 500
+ACCOUNTS_AT_ONCE = 200
 """A round over more accounts takes several turns, so that calls need not wait for all of it."""
 
 

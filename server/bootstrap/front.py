@@ -81,10 +81,10 @@ class FrontBase:
     async def close(self) -> None:
         """End the threads and close the connections."""
         await self.order_updates.close()
+        self.rankings.close()
         for threads in (self.executor, self.guard, self.follower):
             threads.shutdown()
         self.reads.close()
-        self.rankings.close()
 
 
 def history(settings: Settings) -> History:

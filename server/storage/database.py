@@ -58,9 +58,9 @@ def open_readers(path: Path) -> Engine:
 
 
 def open_scratch(path: Path, database: Path) -> Engine:
-    """Open a new file that is made of a database in one go, which is attached as `venue`.
+    """Open a new file that is made of a database, which is attached as `venue`.
 
-    The file is good only once its transaction is committed; after a crash it is not.
+    Each statement is a transaction; after a crash the file is good for nothing.
     """
     engine = create_engine(
         URL.create("sqlite", database=str(path.resolve().as_uri()), query={"uri": "true"}),
@@ -68,12 +68,12 @@ def open_scratch(path: Path, database: Path) -> Engine:
         connect_args=_SQLITE_ARGUMENTS,
         hide_parameters=True,
     )
-    _begin_with(engine, "BEGIN")
     _on_connect(
         engine,
         f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
         "PRAGMA journal_mode = OFF",
         "PRAGMA synchronous = OFF",
+        "PRAGMA temp_store = MEMORY",
         f"ATTACH '{database.resolve().as_uri()}?mode=ro' AS venue",
     )
     return engine

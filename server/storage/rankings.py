@@ -1,7 +1,8 @@
 """Rankings: a file of its own that is made anew as a whole, beside the database.
 
-SQLite aggregates and ranks without the interpreter's lock and writes nothing to the database,
-so that neither calls nor the engine wait. What is lost with the file is soon made again.
+Every account counts as of one moment, though not all of the same. SQLite aggregates and ranks
+without the interpreter's lock and writes nothing to the database, so that neither calls nor the
+engine wait. What is lost with the file is soon made again.
 """
 
 import sqlite3
@@ -24,12 +25,17 @@ RANKINGS_FILE = "rankings.sqlite3"
 
 NEW_FILE = "rankings.new.sqlite3"
 
+ACCOUNTS_AT_ONCE = 10_000
+"""So many are read in a transaction: a long one would keep the engine's log from being emptied."""
+
+BEYOND_ALL_IDS = "~"
+
 _WORTHS = "CREATE TEMP TABLE worths (symbol TEXT PRIMARY KEY, worth REAL NOT NULL) WITHOUT ROWID"
+_LAST = "SELECT id FROM venue.accounts WHERE id > :after ORDER BY id LIMIT 1 OFFSET :others"
 _RANKED = """
-CREATE TABLE ranked AS
-SELECT id, name, resets, trades, wins, owner.epoch_sequence, epoch_began_at, initial_balance,
+SELECT id, name, resets, trades, wins, initial_balance, :now AS time,
     min(round((balance + held) * 1.0 / :cent) * :cent, :most) * initial_share AS value,
-    :now AS time, curve.*
+    initial_balance AS since_all, {begun_with}, curve.*
 FROM (
     SELECT accounts.*, users.name, ifnull((
         SELECT sum(ifnull(quantity * worth, cost_basis))
@@ -37,14 +43,30 @@ FROM (
         WHERE held.account_id = accounts.id AND quantity > 0
     ), 0) AS held
     FROM venue.accounts JOIN venue.users ON users.id = accounts.user_id
-    WHERE fills > 0 AND NOT is_operator AND NOT EXISTS (
+    WHERE accounts.id > :after AND accounts.id <= :last AND fills > 0 AND NOT is_operator
+    AND NOT EXISTS (
         SELECT 1 FROM venue.accounts AS older WHERE older.user_id = accounts.user_id
         AND (older.created_at, older.id) < (accounts.created_at, accounts.id)
     )
 ) AS owner
 LEFT JOIN venue.equity_curves AS curve
     ON curve.account_id = owner.id AND curve.epoch_sequence = owner.epoch_sequence
+ORDER BY id
 """
+_BEGUN_WITH = """
+CASE WHEN resets = 0 OR epoch_began_at <= :now - {width} THEN ifnull((
+    SELECT initial_value FROM venue.equity_snapshots AS taken
+    WHERE taken.account_id = owner.id AND taken.time <= :now - {width}
+    AND taken.time >= epoch_began_at AND taken.sequence >= owner.epoch_sequence
+    ORDER BY taken.time DESC LIMIT 1
+), initial_balance) END AS since_{name}
+"""
+_SELECT_RANKED = _RANKED.format(
+    begun_with=", ".join(
+        _BEGUN_WITH.format(width=period.value, name=period.name.lower())
+        for period in Period if period.value is not None
+    )
+)  # fmt: skip
 _PLACES = """
 CREATE TABLE places (
     period TEXT, position INTEGER, rank INTEGER, row INTEGER, return_pct REAL,
@@ -53,24 +75,13 @@ CREATE TABLE places (
 """
 _PLACE = """
 INSERT INTO places
-SELECT :period, row_number() OVER (ORDER BY return_pct DESC, row),
+SELECT upper('{name}'), row_number() OVER (ORDER BY return_pct DESC, row),
     rank() OVER (ORDER BY return_pct DESC), row, return_pct
 FROM (
-    SELECT row, 100 * (value - begun_with) / begun_with AS return_pct
-    FROM (SELECT rowid AS row, value, {begun_with} AS begun_with FROM ranked {where})
-    WHERE begun_with > 0
+    SELECT rowid AS row, 100 * (value - since_{name}) / since_{name} AS return_pct
+    FROM ranked WHERE since_{name} > 0
 )
 """
-_BEGUN_WITH = """ifnull((
-    SELECT initial_value FROM venue.equity_snapshots AS taken
-    WHERE taken.account_id = ranked.id AND taken.time <= :since
-    AND taken.time >= epoch_began_at AND taken.sequence >= epoch_sequence
-    ORDER BY taken.time DESC LIMIT 1
-), initial_balance)"""
-_PLACE_OF_EPOCH = _PLACE.format(begun_with="initial_balance", where="")
-_PLACE_SINCE = _PLACE.format(
-    begun_with=_BEGUN_WITH, where="WHERE resets = 0 OR epoch_began_at <= :since"
-)
 _INDEXES = (
     "CREATE UNIQUE INDEX ids ON ranked (id)",
     "CREATE UNIQUE INDEX rows ON places (row, period)",
@@ -141,15 +152,17 @@ def _rank(connection: Connection, worths: Sequence[tuple[str, float]], now: Micr
     connection.exec_driver_sql(_WORTHS)
     if worths:
         connection.exec_driver_sql("INSERT INTO worths VALUES (?, ?)", list(worths))
-    terms = {"cent": CENT, "most": AMOUNT_LIMIT, "now": now}
-    connection.exec_driver_sql(_RANKED, terms)
+    terms = {"cent": CENT, "most": AMOUNT_LIMIT, "now": now, "after": "", "last": ""}
+    connection.exec_driver_sql(f"CREATE TABLE ranked AS {_SELECT_RANKED}", terms)
+    others = ACCOUNTS_AT_ONCE - 1
+    while terms["last"] != BEYOND_ALL_IDS:
+        chunk = connection.exec_driver_sql(_LAST, {"after": terms["after"], "others": others})
+        terms["last"] = chunk.scalar_one_or_none() or BEYOND_ALL_IDS
+        connection.exec_driver_sql(f"INSERT INTO ranked {_SELECT_RANKED}", terms)
+        terms["after"] = terms["last"]
     connection.exec_driver_sql(_PLACES)
     for period in Period:
-        if period.value is None:
-            connection.exec_driver_sql(_PLACE_OF_EPOCH, {"period": period.name})
-        else:
-            values = {"period": period.name, "since": now - period.value}
-            connection.exec_driver_sql(_PLACE_SINCE, values)
+        connection.exec_driver_sql(_PLACE.format(name=period.name.lower()))
     for index in _INDEXES:
         connection.exec_driver_sql(index)
 
