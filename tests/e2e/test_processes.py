@@ -188,3 +188,35 @@ def test_calls_are_counted_over_a_restart_also_when_they_were_not_flushed(tmp_pa
             assert service.stop() == 0
             service.start()
     assert used == [6, 11]
+
+
+def test_the_leaderboard_is_refreshed_by_itself_also_after_a_restart(tmp_path: Path) -> None:
+    with Process(tmp_path / "data", **UNFENCED) as service:
+        metadata = (("x-bot-key", make_key(service)),)
+        with channel(service.grpc) as opened:
+            stub = bot_trading_pb2_grpc.BotTradingStub(opened)
+            order = bot_trading_pb2.PlaceOrderRequest(
+                symbol="AAPL", side=order_pb2.SIDE_BUY, quantity="1"
+            )
+            stub.PlaceOrder(order, metadata=metadata)
+        for _ in range(2):
+            assert await_ranked(service, metadata) == 1
+            assert service.stop() == 0
+            service.start()
+
+
+def await_ranked(service: Process, metadata: Any) -> int:
+    """Return how many accounts are ranked as soon as there are any."""
+    deadline = time.monotonic() + 20
+    with channel(service.grpc) as opened:
+        stub = bot_trading_pb2_grpc.BotTradingStub(opened)
+        while time.monotonic() < deadline:
+            try:
+                request = bot_trading_pb2.GetLeaderboardRequest()
+                total: int = stub.GetLeaderboard(request, metadata=metadata).rank_total
+            except grpc.RpcError as error:
+                assert error.code() is grpc.StatusCode.UNAVAILABLE
+                continue
+            if total:
+                return total
+    raise TimeoutError(service.log.read_text())
