@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -211,12 +212,9 @@ def await_ranked(service: Process, metadata: Any) -> int:
     with channel(service.grpc) as opened:
         stub = bot_trading_pb2_grpc.BotTradingStub(opened)
         while time.monotonic() < deadline:
-            try:
+            with suppress(grpc.RpcError):  # Until the first ranking there is none to read.
                 request = bot_trading_pb2.GetLeaderboardRequest()
                 total: int = stub.GetLeaderboard(request, metadata=metadata).rank_total
-            except grpc.RpcError as error:
-                assert error.code() is grpc.StatusCode.UNAVAILABLE
-                continue
-            if total:
-                return total
+                if total:
+                    return total
     raise TimeoutError(service.log.read_text())

@@ -81,7 +81,7 @@ def test_a_reservation_of_the_account_that_is_a_cent_too_high_is_noticed(
         values = right(account)
         return values | {"reserved": values["reserved"] + CENT}
 
-    monkeypatch.setattr(mapping, "account_values", wrong)
+    monkeypatch.setattr(account_mapping, "account_values", wrong)
 
     with pytest.raises(AssertionError, match="wrongly reserved"):
         _trade(engine)
