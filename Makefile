@@ -21,32 +21,36 @@ setup-dev: .venv/.installed-dev ## Install the tools of the tests and checks too
 
 setup-exchange: .venv/.installed-exchange ## Install what real opening hours (--sessions exchange) need too.
 
-.venv/.installed: requirements.lock pyproject.toml
+PIP_OWN := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation
+
+.venv/.installed: requirements.lock pyproject.toml generated/pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP_OWN) -e generated -e .
 	touch $@
 
-.venv/.installed-dev: .venv/.installed requirements-dev.lock
+.venv/.installed-dev: .venv/.installed requirements-dev.lock clients/python/pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(PIP_OWN) -e clients/python
 	touch $@
 
 .venv/.installed-exchange: .venv/.installed requirements-exchange.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-exchange.lock
 	touch $@
 
+PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --upgrade --no-emit-package bottrading-proto
+
 lock: setup-dev ## Pin the newest allowed versions of all dependencies, with hashes.
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --upgrade --extra build -o requirements.lock pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --upgrade --extra exchange -c requirements.lock -o requirements-exchange.lock pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --upgrade --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(PIN) --extra build -o requirements.lock pyproject.toml
+	$(PIN) --extra exchange -c requirements.lock -o requirements-exchange.lock pyproject.toml
+	$(PIN) --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml clients/python/pyproject.toml
 
 proto: setup-dev ## Generate the Python code of the contract into generated/.
 	mkdir -p $(GENERATED)
 	@$(PROTOC) --python_out=$(GENERATED) --mypy_out=quiet:$(GENERATED) $(PROTOS)
 	@$(PROTOC) --grpc_python_out=$(GENERATED) --mypy_grpc_out=quiet:$(GENERATED) $(SERVICES)
+	touch $(GENERATED)/bottrading/py.typed
 
 run: setup ## Run the service: gRPC on 127.0.0.1:50051, REST on 127.0.0.1:8080, data in ./data.
 	$(BIN)/bottrading serve
@@ -73,7 +77,7 @@ $(NODE_CLIENT)/node_modules/.package-lock.json: $(NODE_CLIENT)/package.json $(NO
 	npm ci --prefix $(NODE_CLIENT)
 	touch $@
 
-CHECKED := server rest_bridge bench tests
+CHECKED := server rest_bridge clients/python bench tests
 
 check: setup-dev ## Check style, types, layers, the contract and what is generated from it.
 	$(BIN)/ruff check $(CHECKED)
@@ -86,7 +90,7 @@ check: setup-dev ## Check style, types, layers, the contract and what is generat
 	$(BIN)/buf lint build/contract.binpb --path bottrading --config proto/buf.yaml
 	$(BIN)/buf breaking build/contract.binpb --against proto/released.binpb --config proto/buf.yaml
 	rm -rf build/generated && $(MAKE) --no-print-directory proto GENERATED=build/generated
-	diff -r -x __pycache__ generated build/generated
+	diff -r -x __pycache__ generated/bottrading build/generated/bottrading
 
 bench: setup-dev ## Measure rates and latencies beside a bare server (needs h2load).
 	$(BIN)/python -m bench

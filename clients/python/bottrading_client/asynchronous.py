@@ -1,0 +1,258 @@
+"""Clients for asyncio; what they do is what those of `synchronous` do."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
+from copy import copy
+from types import TracebackType
+from typing import Any, ClassVar, Generic, ParamSpec, Self, TypeVar
+
+import grpc
+
+from bottrading_client import calls, following, key_calls
+from bottrading_client.attempts import Attempts
+from bottrading_client.call import Call, Page, Services
+from bottrading_client.connecting import (
+    BOT_KEY,
+    CHANNEL_OPTIONS,
+    TIMEOUT_SECONDS_DEFAULT,
+    TOKEN,
+    Credential,
+    credentials_of,
+    target_of,
+)
+from bottrading_client.following import Following, FollowingOrderUpdates, Reopening, Update
+from bottrading_client.method import Method
+from bottrading_client.models import Quote
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+
+class _AsyncClient:
+    """A connection to a server, with one credential; made and used within one event loop."""
+
+    _credential: ClassVar[Credential]
+
+    def __init__(
+        self, credential: str | None = None, target: str | None = None, *,
+        root_certificates: bytes | None = None, insecure: bool = False,
+        timeout: float = TIMEOUT_SECONDS_DEFAULT, channel: grpc.aio.Channel | None = None,
+    ) -> None:  # fmt: skip
+        target = target_of(target)
+        tls = credentials_of(target, root_certificates, insecure=insecure)
+        if channel is None:
+            channel = (
+                grpc.aio.insecure_channel(target, CHANNEL_OPTIONS)
+                if tls is None
+                else grpc.aio.secure_channel(target, tls, CHANNEL_OPTIONS)
+            )
+        self._metadata = self._credential.metadata(credential)
+        self._timeout = timeout
+        self._channel = channel
+        self._services = Services(channel)
+
+    def with_timeout(self, seconds: float) -> Self:
+        """Return the same client with another deadline for its calls; both share a connection."""
+        client = copy(self)
+        client._timeout = seconds
+        return client
+
+    async def close(self) -> None:
+        """Close the connection; streams end."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _send(self, call: Call[Result]) -> Result:
+        attempts = Attempts(call, self._timeout)
+        method = call.method(self._services)
+        while True:
+            try:
+                answer = await method(
+                    call.request, timeout=attempts.seconds_left, metadata=self._metadata
+                )
+                return call.read(answer)
+            except grpc.RpcError as failed:
+                pause = attempts.pause_after(failed)
+            await asyncio.sleep(pause)
+
+    async def _iterate(self, call: Call[Page[Item]]) -> AsyncIterator[Item]:
+        following: Call[Page[Item]] | None = call
+        while following is not None:
+            page = await self._send(following)
+            for item in page.items:
+                yield item
+            following = page.following
+
+    def _open(self, stream: Following[Any]) -> Any:
+        return stream.method(self._services)(stream.request(), metadata=self._metadata)
+
+
+class AsyncStream(Generic[Item]):
+    """An iterator over what a stream sends, which opens it again whenever it breaks.
+
+    For one task; another one may `close` it. Waiting for an item may be cancelled, by a timeout
+    for instance: the next one is then the one that would have come.
+    """
+
+    def __init__(self, client: _AsyncClient, following: Following[Item]) -> None:
+        self._client = client
+        self._following = following
+        self._reopening = Reopening(client._timeout)
+        self._call: Any = None
+        self._closing = asyncio.Event()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Item:
+        while not self._closing.is_set():
+            item = await self._receive()
+            if item is not None:
+                return item
+        raise StopAsyncIteration
+
+    async def close(self) -> None:
+        """End the iteration."""
+        self._closing.set()
+        if self._call is not None:
+            self._call.cancel()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _receive(self) -> Item | None:
+        """Return what one message brings, if anything; open the stream where it is not."""
+        broke: grpc.RpcError | None = None
+        try:
+            if self._call is None:
+                self._call = self._client._open(self._following)
+            message = await self._call.read()
+            if message is not grpc.aio.EOF:
+                self._reopening.received()
+                return self._following.take(message)
+        except grpc.RpcError as failed:
+            broke = failed
+        except asyncio.CancelledError:
+            # Raised for a call that `close` cancelled too. gRPC ends a call whose reader is gone.
+            self._call = None
+            task = asyncio.current_task()
+            if not self._closing.is_set() or (task is not None and task.cancelling()):
+                raise
+        self._call = None
+        if not self._closing.is_set():
+            await self._pause(broke)
+        return None
+
+    async def _pause(self, broke: grpc.RpcError | None) -> None:
+        try:
+            seconds = self._reopening.pause_after(broke)
+        except Exception:
+            self._closing.set()
+            raise
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+
+
+class AsyncOrderUpdates(AsyncStream[Update]):
+    """A stream of order updates; `async with` waits until it is open: nothing is missed."""
+
+    _following: FollowingOrderUpdates
+
+    @property
+    def last_sequence(self) -> int | None:
+        """Return the sequence to go on after; None until the stream is open."""
+        return self._following.last_sequence
+
+    async def __aenter__(self) -> Self:
+        while self.last_sequence is None:
+            await self._receive()
+        return self
+
+
+class AsyncQuoteUpdates(AsyncStream[Quote]):
+    """A stream of quotes."""
+
+
+def _sends(
+    describe: Callable[Parameters, Call[Result]],
+) -> Method[Parameters, Coroutine[Any, Any, Result]]:
+    def perform(client: _AsyncClient, call: Call[Result]) -> Coroutine[Any, Any, Result]:
+        return client._send(call)
+
+    return Method(describe, perform)
+
+
+def _lists(
+    describe: Callable[Parameters, Call[Page[Item]]],
+) -> Method[Parameters, AsyncIterator[Item]]:
+    def perform(client: _AsyncClient, call: Call[Page[Item]]) -> AsyncIterator[Item]:
+        return client._iterate(call)
+
+    return Method(describe, perform)
+
+
+class AsyncBotTradingClient(_AsyncClient):
+    """Trades on the account of a bot key, in asyncio; its arguments are BotTradingClient's."""
+
+    _credential = BOT_KEY
+
+    account = _sends(calls.account)
+    place_order = _sends(calls.place_order)
+    preview_order = _sends(calls.preview_order)
+    replace_order = _sends(calls.replace_order)
+    cancel_order = _sends(calls.cancel_order)
+    cancel_all_orders = _sends(calls.cancel_all_orders)
+    order = _sends(calls.order)
+    order_by_client_id = _sends(calls.order_by_client_id)
+    orders = _lists(calls.orders)
+    fills = _lists(calls.fills)
+    portfolio = _sends(calls.portfolio)
+    portfolio_history = _sends(calls.portfolio_history)
+    kpi = _sends(calls.kpi)
+    leaderboard = _sends(calls.leaderboard)
+    limits = _sends(calls.limits)
+    create_stream_ticket = _sends(calls.create_stream_ticket)
+    instruments = _sends(calls.instruments)
+    quote = _sends(calls.quote)
+    quotes = _sends(calls.quotes)
+    bars = _sends(calls.bars)
+    clock = _sends(calls.clock)
+    order_updates = Method(following.order_updates, AsyncOrderUpdates)
+    quote_updates = Method(following.quote_updates, AsyncQuoteUpdates)
+
+
+class AsyncKeyManagementClient(_AsyncClient):
+    """Manages the bot keys and accounts of a person, in asyncio."""
+
+    _credential = TOKEN
+
+    create_key = _sends(key_calls.create_key)
+    keys = _sends(key_calls.keys)
+    revoke_key = _sends(key_calls.revoke_key)
+    open_account = _sends(key_calls.open_account)
+    accounts = _sends(key_calls.accounts)
+    reset_account = _sends(key_calls.reset_account)
+    set_trading_state = _sends(key_calls.set_trading_state)
+    set_guard_rails = _sends(key_calls.set_guard_rails)
+    deposit = _sends(key_calls.deposit)

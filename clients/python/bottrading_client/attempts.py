@@ -1,0 +1,79 @@
+"""When to try again, how long to wait before, and when to give up: shared by all clients."""
+
+import random
+import time
+
+import grpc
+
+from bottrading_client.call import Call, Repeating
+from bottrading_client.enums import ErrorReason
+from bottrading_client.errors import (
+    BotTradingError,
+    Conflict,
+    DeadlineExceeded,
+    InvalidRequest,
+    RateLimited,
+    ServiceUnavailable,
+    error_of,
+    outcome_unknown,
+)
+
+BACKOFF_SECONDS_MIN = 0.1
+BACKOFF_SECONDS_MAX = 3.0
+
+
+class Backoff:
+    """Longer and longer pauses, by chance, so that many clients do not come back at once."""
+
+    def __init__(self) -> None:
+        self._longest = BACKOFF_SECONDS_MIN
+
+    def next(self, at_least: float | None) -> float:
+        """Return the seconds of the next pause."""
+        longest, self._longest = self._longest, min(self._longest * 2, BACKOFF_SECONDS_MAX)
+        return (at_least or 0) + random.uniform(longest / 2, longest)  # noqa: S311 — no secret
+
+
+class Attempts:
+    """The attempts of one call, all within one deadline.
+
+    Tried again is what is safe to be tried again: after a lost answer all that reads and all that
+    changes nothing more when it is repeated; after a refusal for the rate, or for a conflict of
+    the server's own, everything, for such a call changed nothing. A refusal is raised at once
+    where the pause that it asks for would end behind the deadline.
+    """
+
+    def __init__(self, call: Call[object], seconds: float) -> None:
+        self._call = call
+        self._ends = time.monotonic() + seconds
+        self._backoff = Backoff()
+        self._outcome_unknown = False
+
+    @property
+    def seconds_left(self) -> float:
+        """Return what is left until the deadline."""
+        return max(self._ends - time.monotonic(), 0)
+
+    def pause_after(self, failed: grpc.RpcError) -> float:
+        """Return the seconds until the next attempt; raise what happened when there is none."""
+        error = error_of(failed)
+        if isinstance(error, ServiceUnavailable | DeadlineExceeded):
+            self._outcome_unknown |= self._call.repeating is not Repeating.READS
+            again = self._call.repeating is not Repeating.CHANGES_AGAIN
+        else:
+            again = _changed_nothing(error)
+        if again:
+            pause = self._backoff.next(error.retry_after)
+            if pause < self.seconds_left:
+                return pause
+        # A request that is wrong in itself was so in every attempt.
+        if self._outcome_unknown and not isinstance(error, InvalidRequest):
+            raise outcome_unknown(error, self._call.client_order_id) from error
+        raise error from failed
+
+
+def _changed_nothing(error: BotTradingError) -> bool:
+    """Tell whether a call was refused for a cause that passes, so that any can be made again."""
+    if isinstance(error, RateLimited):
+        return error.retry_after is not None
+    return isinstance(error, Conflict) and error.reason == ErrorReason.CONFLICT

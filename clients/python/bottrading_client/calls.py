@@ -1,0 +1,340 @@
+"""The calls of a bot: BotTrading and MarketData, each described once for both kinds of clients."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+from bottrading.v1 import bot_trading_pb2 as trading
+from bottrading.v1 import market_data_pb2 as market
+from bottrading_client import models
+from bottrading_client.call import Call, Page, Repeating, call, pages
+from bottrading_client.enums import (
+    AssetType,
+    BarInterval,
+    HistoryInterval,
+    HistoryPeriod,
+    LeaderboardPeriod,
+    OrderStatus,
+    OrderType,
+    Side,
+    TimeInForce,
+)
+from bottrading_client.messages import Amount, number, read, text, timestamp
+
+
+def account() -> Call[models.Account]:
+    """Read the account: money, plan, calls of the day."""
+    return call(
+        lambda service: service.trading.GetAccount,
+        trading.GetAccountRequest(),
+        lambda answer: read(models.Account, answer.account),
+    )
+
+
+def place_order(
+    symbol: str,
+    side: Side | str,
+    quantity: Amount,
+    *,
+    order_type: OrderType | str = OrderType.MARKET,
+    limit_price: Amount | None = None,
+    stop_price: Amount | None = None,
+    time_in_force: TimeInForce | str = TimeInForce.GTC,
+    asset_type: AssetType | str | None = None,
+    client_order_id: str | None = None,
+) -> Call[models.Order]:
+    """Place an order and return it as it is after matching, fills included.
+
+    Without a `client_order_id` it is sent with one made up, so that it is one order however often
+    the call is repeated; an order that was there before is `replayed`. What the rules of trading
+    do not allow is returned as REJECTED. Raises OutcomeUnknown where no answer came in time.
+    """
+    client_order_id = str(uuid.uuid4()) if client_order_id is None else client_order_id
+    return call(
+        lambda service: service.trading.PlaceOrder,
+        trading.PlaceOrderRequest(
+            symbol=symbol,
+            side=number(Side, side),
+            quantity=text(quantity),
+            order_type=number(OrderType, order_type),
+            limit_price=text(limit_price),
+            stop_price=text(stop_price),
+            time_in_force=number(TimeInForce, time_in_force),
+            asset_type=number(AssetType, asset_type),
+            client_order_id=client_order_id,
+        ),
+        lambda answer: read(models.Order, answer.order),
+        Repeating.CHANGES_NOTHING_MORE,
+        client_order_id,
+    )
+
+
+def preview_order(
+    symbol: str,
+    side: Side | str,
+    quantity: Amount,
+    *,
+    order_type: OrderType | str = OrderType.MARKET,
+    limit_price: Amount | None = None,
+    stop_price: Amount | None = None,
+    time_in_force: TimeInForce | str = TimeInForce.GTC,
+    asset_type: AssetType | str | None = None,
+) -> Call[models.OrderPreview]:
+    """Return what `place_order` would do now, to the cent; nothing is recorded."""
+    return call(
+        lambda service: service.trading.PreviewOrder,
+        trading.PreviewOrderRequest(
+            symbol=symbol,
+            side=number(Side, side),
+            quantity=text(quantity),
+            order_type=number(OrderType, order_type),
+            limit_price=text(limit_price),
+            stop_price=text(stop_price),
+            time_in_force=number(TimeInForce, time_in_force),
+            asset_type=number(AssetType, asset_type),
+        ),
+        lambda answer: read(models.OrderPreview, answer.preview),
+    )
+
+
+def replace_order(
+    order_id: str,
+    *,
+    quantity: Amount | None = None,
+    limit_price: Amount | None = None,
+    stop_price: Amount | None = None,
+) -> Call[models.Order]:
+    """Replace the total quantity or prices of a live order; what is left out stays."""
+    return call(
+        lambda service: service.trading.ReplaceOrder,
+        trading.ReplaceOrderRequest(
+            order_id=order_id,
+            quantity=text(quantity),
+            limit_price=text(limit_price),
+            stop_price=text(stop_price),
+        ),
+        lambda answer: read(models.Order, answer.order),
+        Repeating.CHANGES_NOTHING_MORE,
+    )
+
+
+def cancel_order(order_id: str) -> Call[models.Order]:
+    """Cancel a live order and return it; one that is cancelled is returned again."""
+    return call(
+        lambda service: service.trading.CancelOrder,
+        trading.CancelOrderRequest(order_id=order_id),
+        lambda answer: read(models.Order, answer.order),
+        Repeating.CHANGES_NOTHING_MORE,
+    )
+
+
+def cancel_all_orders(symbol: str | None = None) -> Call[tuple[models.Order, ...]]:
+    """Cancel all live orders, or those of one symbol, and return them, newest first.
+
+    Those are missing which an attempt cancelled whose answer was lost.
+    """
+    return call(
+        lambda service: service.trading.CancelAllOrders,
+        trading.CancelAllOrdersRequest(symbol=symbol),
+        lambda answer: tuple(read(models.Order, order) for order in answer.orders),
+        Repeating.CHANGES_NOTHING_MORE,
+    )
+
+
+def order(order_id: str) -> Call[models.Order]:
+    """Read an order."""
+    return _order(trading.GetOrderRequest(order_id=order_id))
+
+
+def order_by_client_id(client_order_id: str) -> Call[models.Order]:
+    """Read an order by the id that its caller gave it."""
+    return _order(trading.GetOrderRequest(client_order_id=client_order_id))
+
+
+def _order(request: trading.GetOrderRequest) -> Call[models.Order]:
+    return call(
+        lambda service: service.trading.GetOrder,
+        request,
+        lambda answer: read(models.Order, answer.order),
+    )
+
+
+def orders(
+    *,
+    status: OrderStatus | str | None = None,
+    symbol: str | None = None,
+    after: datetime | None = None,
+    until: datetime | None = None,
+    limit: int | None = None,
+) -> Call[Page[models.Order]]:
+    """Iterate over orders, newest first, page after page as they are asked for.
+
+    `status` OPEN means every live order; `after` and `until` are times at which they were made;
+    `limit` is the number of orders after which to end.
+    """
+    return pages(
+        lambda service: service.trading.ListOrders,
+        trading.ListOrdersRequest(
+            status=number(OrderStatus, status),
+            symbol=symbol,
+            after=timestamp(after),
+            until=timestamp(until),
+        ),
+        lambda answer: [read(models.Order, order) for order in answer.orders],
+        limit,
+    )
+
+
+def fills(
+    *,
+    symbol: str | None = None,
+    order_id: str | None = None,
+    after: datetime | None = None,
+    until: datetime | None = None,
+    limit: int | None = None,
+) -> Call[Page[models.Fill]]:
+    """Iterate over fills, newest first, like `orders`."""
+    return pages(
+        lambda service: service.trading.ListFills,
+        trading.ListFillsRequest(
+            symbol=symbol,
+            order_id=order_id,
+            after=timestamp(after),
+            until=timestamp(until),
+        ),
+        lambda answer: [read(models.Fill, fill) for fill in answer.fills],
+        limit,
+    )
+
+
+def portfolio() -> Call[models.Portfolio]:
+    """Read money and positions."""
+    return call(
+        lambda service: service.trading.GetPortfolio,
+        trading.GetPortfolioRequest(),
+        lambda answer: read(models.Portfolio, answer.portfolio),
+    )
+
+
+def portfolio_history(
+    period: HistoryPeriod | str = HistoryPeriod.MONTH,
+    interval: HistoryInterval | str | None = None,
+) -> Call[tuple[models.EquityPoint, ...]]:
+    """Read the equity curve, oldest point first; the last one is now.
+
+    Without an interval: every snapshot of a day, hours of a week, days of what is longer.
+    """
+    return call(
+        lambda service: service.trading.GetPortfolioHistory,
+        trading.GetPortfolioHistoryRequest(
+            period=number(HistoryPeriod, period), interval=number(HistoryInterval, interval)
+        ),
+        lambda answer: tuple(read(models.EquityPoint, point) for point in answer.points),
+    )
+
+
+def kpi() -> Call[models.TradingKpi]:
+    """Read the key performance indicators."""
+    return call(
+        lambda service: service.trading.GetTradingKpi,
+        trading.GetTradingKpiRequest(),
+        lambda answer: read(models.TradingKpi, answer.kpi),
+    )
+
+
+def leaderboard(
+    period: LeaderboardPeriod | str = LeaderboardPeriod.ALL,
+    *,
+    limit: int | None = None,
+    page_token: str = "",
+) -> Call[models.Leaderboard]:
+    """Read ranked accounts, best first, and the caller's own.
+
+    `limit` is 1 to 100, 20 when left out; `page_token` is `next_page_token` of the rows before.
+    """
+    return call(
+        lambda service: service.trading.GetLeaderboard,
+        trading.GetLeaderboardRequest(
+            period=number(LeaderboardPeriod, period), limit=limit, page_token=page_token
+        ),
+        lambda answer: read(models.Leaderboard, answer),
+    )
+
+
+def limits() -> Call[models.Limits]:
+    """Read every limit of the account and what is left of it."""
+    return call(
+        lambda service: service.trading.GetLimits,
+        trading.GetLimitsRequest(),
+        lambda answer: read(models.Limits, answer.limits),
+    )
+
+
+def create_stream_ticket() -> Call[models.StreamTicket]:
+    """Make a ticket with which a browser opens streams for 10 minutes."""
+    return call(
+        lambda service: service.trading.CreateStreamTicket,
+        trading.CreateStreamTicketRequest(),
+        lambda answer: read(models.StreamTicket, answer),
+    )
+
+
+def instruments(
+    *, asset_type: AssetType | str | None = None, query: str | None = None
+) -> Call[tuple[models.Instrument, ...]]:
+    """List instruments by symbol; `query` is a part of a symbol or name."""
+    return call(
+        lambda service: service.market.ListInstruments,
+        market.ListInstrumentsRequest(asset_type=number(AssetType, asset_type), query=query),
+        lambda answer: tuple(read(models.Instrument, one) for one in answer.instruments),
+    )
+
+
+def quote(symbol: str) -> Call[models.Quote]:
+    """Read the newest quote of an instrument, fresh or stale."""
+    return call(
+        lambda service: service.market.GetQuote,
+        market.GetQuoteRequest(symbol=symbol),
+        lambda answer: read(models.Quote, answer.quote),
+    )
+
+
+def quotes(symbols: Sequence[str]) -> Call[tuple[models.Quote, ...]]:
+    """Read the newest quotes of up to 100 instruments; those without a quote are left out."""
+    return call(
+        lambda service: service.market.BatchGetQuotes,
+        market.BatchGetQuotesRequest(symbols=symbols),
+        lambda answer: tuple(read(models.Quote, quote) for quote in answer.quotes),
+    )
+
+
+def bars(
+    symbol: str,
+    interval: BarInterval | str = BarInterval.MINUTE,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> Call[tuple[models.Bar, ...]]:
+    """List bars that begin from `start` on and before `end`, oldest first.
+
+    Without a start: the newest 100. From it to `end` or now there is time for 1 000 at most.
+    """
+    return call(
+        lambda service: service.market.ListBars,
+        market.ListBarsRequest(
+            symbol=symbol,
+            interval=number(BarInterval, interval),
+            start=timestamp(start),
+            end=timestamp(end),
+        ),
+        lambda answer: tuple(read(models.Bar, bar) for bar in answer.bars),
+    )
+
+
+def clock() -> Call[models.MarketClock]:
+    """Read which markets are open."""
+    return call(
+        lambda service: service.market.GetMarketClock,
+        market.GetMarketClockRequest(),
+        lambda answer: read(models.MarketClock, answer.clock),
+    )

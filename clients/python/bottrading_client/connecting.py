@@ -1,0 +1,67 @@
+"""How to reach a server, and as whom: shared by all clients."""
+
+import ipaddress
+import os
+from dataclasses import dataclass
+
+import grpc
+
+TARGET_DEFAULT = "127.0.0.1:50051"
+TIMEOUT_SECONDS_DEFAULT = 10.0
+
+CHANNEL_OPTIONS = [
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # A connection that died silently is noticed, though a stream only listens.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+]
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """How a secret is found and sent."""
+
+    what: str
+    variable: str
+    header: str
+    prefix: str = ""
+
+    def metadata(self, secret: str | None) -> Metadata:
+        """Return what goes with every call. Raises ValueError without a secret."""
+        found = (secret or os.environ.get(self.variable, "")).strip()
+        if not found:
+            raise ValueError(f"pass {self.what}, or set {self.variable}")
+        return ((self.header, self.prefix + found),)
+
+
+BOT_KEY = Credential("a bot key", "BOTTRADING_BOT_KEY", "x-bot-key")
+TOKEN = Credential("a person's token", "BOTTRADING_TOKEN", "authorization", "Bearer ")
+
+
+def target_of(target: str | None) -> str:
+    """Return the target given, or that of the environment."""
+    return target or os.environ.get("BOTTRADING_TARGET") or TARGET_DEFAULT
+
+
+def credentials_of(
+    target: str, root_certificates: bytes | None, *, insecure: bool
+) -> grpc.ChannelCredentials | None:
+    """Return TLS for a target; None is plaintext, which goes beyond this machine only if told."""
+    if root_certificates is None and (insecure or _is_loopback(target)):
+        return None
+    return grpc.ssl_channel_credentials(root_certificates)
+
+
+def _is_loopback(target: str) -> bool:
+    if target.startswith(("unix:", "unix-abstract:")):
+        return True
+    host = target.removeprefix("dns:").lstrip("/").rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,181 @@
+"""What goes wrong, as exceptions: one for each way in which a caller would act differently.
+
+An order that the rules of trading reject is no error but an `Order` that is REJECTED.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+
+from bottrading_client.enums import ErrorReason
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+    reason: ErrorReason
+
+
+class BotTradingError(Exception):
+    """A call failed; the message says what to change.
+
+    `reason` is None where nothing of the service answered, `request_id` where it told none;
+    `metadata` is what the service adds to the reason.
+    """
+
+    def __init__(
+        self, message: str, *, reason: ErrorReason | None = None, status: str = "UNKNOWN",
+        violations: tuple[Violation, ...] = (), request_id: str | None = None,
+        metadata: Mapping[str, str] | None = None, retry_after: float | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(message)
+        self.message = message
+        self.reason = reason
+        self.status = status
+        self.violations = violations
+        self.request_id = request_id
+        self.metadata = dict(metadata or {})
+        self.retry_after = retry_after
+        """Seconds after which a repeated call has a chance; None where the service told none."""
+
+
+class AuthenticationFailed(BotTradingError):
+    """The key or token is missing, unknown, revoked or expired."""
+
+
+class PermissionDenied(BotTradingError):
+    """The key or token is good, but not for this."""
+
+
+class InvalidRequest(BotTradingError):
+    """The request is wrong in itself; `violations` say where."""
+
+
+class NotFound(BotTradingError):
+    """There is no such thing, or it is another account's."""
+
+
+class Conflict(BotTradingError):
+    """The request does not fit the state that things are in."""
+
+
+class RateLimited(BotTradingError):
+    """Too many calls, orders or streams; `retry_after` says when there is room again."""
+
+
+class QuotaExceeded(BotTradingError):
+    """The calls of the day are used up."""
+
+
+class NotOffered(BotTradingError):
+    """The server does not offer this."""
+
+
+class ServiceUnavailable(BotTradingError):
+    """The server is away or going; a later call has a chance."""
+
+
+class DeadlineExceeded(BotTradingError):
+    """No answer came in time."""
+
+
+class InternalError(BotTradingError):
+    """A bug of the server; the message holds an id to quote to its operator."""
+
+
+class OutcomeUnknown(BotTradingError):
+    """A change was sent and no answer came: it may have been made or not.
+
+    Look up an order by its `client_order_id`, which is None for other changes, or repeat the call
+    with it. `__cause__` is what the last attempt was told.
+    """
+
+    client_order_id: str | None = None
+
+
+_BY_STATUS: dict[grpc.StatusCode, type[BotTradingError]] = {
+    grpc.StatusCode.UNAUTHENTICATED: AuthenticationFailed,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: Conflict,
+    grpc.StatusCode.FAILED_PRECONDITION: Conflict,
+    grpc.StatusCode.OUT_OF_RANGE: Conflict,
+    grpc.StatusCode.ABORTED: Conflict,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: RateLimited,
+    grpc.StatusCode.UNIMPLEMENTED: NotOffered,
+    grpc.StatusCode.UNAVAILABLE: ServiceUnavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
+    grpc.StatusCode.INTERNAL: InternalError,
+}
+
+# A status that says less than the reason.
+_BY_REASON: dict[str, type[BotTradingError]] = {
+    ErrorReason.MESSAGE_TOO_LARGE: InvalidRequest,
+    ErrorReason.DAILY_QUOTA_EXCEEDED: QuotaExceeded,
+}
+
+# What gRPC itself tells before anything of the service answers.
+_REASONS: dict[grpc.StatusCode, ErrorReason] = {
+    grpc.StatusCode.UNAVAILABLE: ErrorReason.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED: ErrorReason.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ErrorReason.MESSAGE_TOO_LARGE,
+}
+
+
+def error_of(failed: grpc.RpcError) -> BotTradingError:
+    """Return the exception for a failed call of either kind of channel."""
+    call: Any = failed  # Each of them is a grpc.Call too, which no type says.
+    code, trailers = call.code(), dict(call.trailing_metadata() or ())
+    info, bad, retry = _details(trailers.get("grpc-status-details-bin", b""))
+    reason = ErrorReason.named(info.reason) if info.reason else _REASONS.get(code)
+    kind = _BY_REASON.get(reason or "") or _BY_STATUS.get(code, BotTradingError)
+    return kind(
+        call.details() or code.name,
+        reason=reason,
+        status=code.name,
+        violations=tuple(
+            Violation(item.field, item.description, ErrorReason.named(item.reason))
+            for item in bad.field_violations
+        ),
+        request_id=trailers.get("x-request-id"),
+        metadata=info.metadata,
+        retry_after=None if retry is None else retry.retry_delay.ToTimedelta().total_seconds(),
+    )
+
+
+def outcome_unknown(refusal: BotTradingError, client_order_id: str | None) -> OutcomeUnknown:
+    """Return the exception for a change of which only its last attempt's refusal is known."""
+    unknown = OutcomeUnknown(
+        f"It is not known whether the change was made: {refusal.message}",
+        reason=refusal.reason, status=refusal.status, request_id=refusal.request_id,
+        metadata=refusal.metadata, retry_after=refusal.retry_after,
+    )  # fmt: skip
+    unknown.client_order_id = client_order_id
+    return unknown
+
+
+def _details(
+    packed: bytes,
+) -> tuple[
+    error_details_pb2.ErrorInfo, error_details_pb2.BadRequest, error_details_pb2.RetryInfo | None
+]:
+    info, bad, retry = (
+        error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+    )  # fmt: skip
+    found: set[str] = set()
+    try:
+        for detail in status_pb2.Status.FromString(packed).details:
+            for kind in (info, bad, retry):
+                if detail.Unpack(kind):
+                    found.add(kind.DESCRIPTOR.name)
+    except DecodeError:
+        pass  # Somebody between here and the service; the status still stands.
+    return info, bad, retry if retry.DESCRIPTOR.name in found else None

@@ -1,0 +1,382 @@
+"""What the service answers, as values.
+
+Fields are named as in the contract, which explains them. Amounts are exact, in US dollars unless
+they are quantities; times are in UTC; None is what the contract calls null.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+
+from bottrading_client.enums import (
+    AccountStatus,
+    AccountUpdateType,
+    AssetType,
+    Environment,
+    ErrorReason,
+    KeyScope,
+    LiquidityClass,
+    OptionRight,
+    OrderStatus,
+    OrderType,
+    OrderUpdateType,
+    Side,
+    StatusReason,
+    TimeInForce,
+    TradingState,
+    UserType,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The account that a bot trades on."""
+
+    bot_user_id: str
+    display_name: str
+    balance: Decimal
+    user_type: UserType
+    status: AccountStatus
+    created_at: datetime
+    api_calls_used: int
+    api_calls_limit: int
+    plan: str
+    bot_keys_used: int
+    bot_keys_limit: int
+    buying_power: Decimal
+    environment: Environment
+    trading_state: TradingState
+    resets: int
+    epoch_began_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One order and what became of it.
+
+    REJECTED is an outcome and no exception: look at `status`, and at `rejection_reason`.
+    """
+
+    id: str
+    symbol: str
+    side: Side
+    order_type: OrderType
+    quantity: Decimal
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    status: OrderStatus
+    filled_quantity: Decimal
+    filled_price: Decimal | None
+    created_at: datetime
+    rejection_reason: ErrorReason | None
+    asset_type: AssetType
+    time_in_force: TimeInForce
+    client_order_id: str | None
+    bot_key_id: str
+    updated_at: datetime
+    status_reason: StatusReason | None
+    rejection_message: str | None
+    fees: Decimal
+    reserved: Decimal
+    expires_at: datetime | None
+    replayed: bool
+    triggered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPreview:
+    """What an order would do now; `order.id` is empty."""
+
+    order: Order
+    estimated_fees: Decimal
+    buying_power_after: Decimal
+    rejections: tuple[str, ...]
+    rejection_reasons: tuple[ErrorReason, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One execution of an order, in whole or in part."""
+
+    id: str
+    order_id: str
+    symbol: str
+    asset_type: AssetType
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    amount: Decimal
+    fee: Decimal
+    realized_pnl: Decimal | None
+    bot_key_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """What an account holds of one instrument."""
+
+    symbol: str
+    asset_type: AssetType
+    quantity: Decimal
+    avg_cost: Decimal
+    current_price: Decimal | None
+    market_value: Decimal
+    unrealized_pnl: Decimal
+    unrealized_pnl_pct: Decimal
+    reserved_quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portfolio:
+    """Money and positions of an account at one moment."""
+
+    balance: Decimal
+    total_equity: Decimal
+    positions: tuple[Position, ...]
+    total_unrealized_pnl: Decimal
+    buying_power: Decimal
+    reserved: Decimal
+    realized_pnl: Decimal
+    fees_paid: Decimal
+    environment: Environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EquityPoint:
+    """The equity of an account at one moment, and what came in since the point before."""
+
+    time: datetime
+    equity: Decimal
+    deposits: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingKpi:
+    """How well an account trades; 12.5 is 12.5 %, None is not defined."""
+
+    total_return_pct: float | None
+    sharpe_ratio: float | None
+    win_rate: float | None
+    profit_factor: float | None
+    max_drawdown: float | None
+    total_trades: int
+    sortino_ratio: float | None
+    expectancy: float | None
+    consecutive_wins: int
+    consecutive_losses: int
+    rank: int | None
+    rank_total: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaderboardEntry:
+    """One row of the leaderboard."""
+
+    rank: int
+    display_name: str
+    badge: str
+    return_pct: float
+    win_rate: float | None
+    trades: int
+    sharpe_ratio: float | None
+    max_drawdown: float | None
+    was_reset: bool
+    own: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaderboard:
+    """Some rows of the leaderboard, and the caller's own; `next_page_token` is empty at its end."""
+
+    entries: tuple[LeaderboardEntry, ...]
+    own_entry: LeaderboardEntry | None
+    rank_total: int
+    next_page_token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardRails:
+    """Limits that the owner sets on an account; None is no limit."""
+
+    order_notional_max: Decimal | None
+    position_share_max: Decimal | None
+    daily_loss_max: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotKey:
+    """A bot key without its secret."""
+
+    id: str
+    label: str
+    prefix: str
+    account_id: str
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+    scopes: tuple[KeyScope, ...]
+    allowed_symbols: tuple[str, ...]
+    allowed_asset_types: tuple[AssetType, ...]
+    order_notional_max: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewBotKey:
+    """A bot key at its creation, the only time that its secret `key` is told."""
+
+    id: str
+    label: str
+    key: str = field(repr=False)
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamTicket:
+    """What opens streams in a browser in place of a key."""
+
+    ticket: str = field(repr=False)
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """A limit within a moving window."""
+
+    limit: int
+    remaining: int
+    window_seconds: int
+    reset_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """A limit on a count."""
+
+    limit: int
+    used: int
+    remaining: int
+    enforced: bool
+    resets_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Everything that limits an account, and what is left of it."""
+
+    orders: RateLimit
+    requests: RateLimit
+    api_calls: Quota
+    bot_keys: Quota
+    open_orders: Quota
+    guard_rails: GuardRails
+    bot_key: BotKey
+    streams: Quota
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instrument:
+    """What can be traded: money = quantity × price × multiplier."""
+
+    symbol: str
+    name: str
+    asset_type: AssetType
+    price_tick: Decimal
+    quantity_step: Decimal
+    multiplier: Decimal
+    liquidity_class: LiquidityClass
+    currency: str
+    underlying: str | None
+    strike: Decimal | None
+    expiry: date | None
+    option_right: OptionRight | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """The newest quote of an instrument."""
+
+    symbol: str
+    bid: Decimal
+    bid_size: Decimal
+    ask: Decimal
+    ask_size: Decimal
+    last: Decimal
+    time: datetime
+    sequence: int
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """Open, high, low and close over an interval that begins at `start`."""
+
+    symbol: str
+    start: datetime
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketSession:
+    """The trading session of one asset type; it never closes where `next_close` is None."""
+
+    asset_type: AssetType
+    open: bool
+    next_open: datetime | None
+    next_close: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketClock:
+    """Which markets are open."""
+
+    time: datetime
+    sessions: tuple[MarketSession, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """An expired option that became money."""
+
+    symbol: str
+    quantity: Decimal
+    price: Decimal
+    amount: Decimal
+    realized_pnl: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderUpdate:
+    """One change of an order, which is as it was right after it."""
+
+    sequence: int
+    type: OrderUpdateType
+    order: Order
+    fill: Fill | None
+    transaction_end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountUpdate:
+    """One change of the account."""
+
+    sequence: int
+    type: AccountUpdateType
+    amount: Decimal | None
+    balance: Decimal
+    trading_state: TradingState
+    settlement: Settlement | None
+    time: datetime
+    transaction_end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotOrder:
+    """A live order as of a sequence."""
+
+    sequence: int
+    order: Order

@@ -1,0 +1,252 @@
+"""Clients that wait: for scripts, notebooks and threads."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from copy import copy
+from types import TracebackType
+from typing import Any, ClassVar, Generic, ParamSpec, Self, TypeVar
+
+import grpc
+
+from bottrading_client import calls, following, key_calls
+from bottrading_client.attempts import Attempts
+from bottrading_client.call import Call, Page, Services
+from bottrading_client.connecting import (
+    BOT_KEY,
+    CHANNEL_OPTIONS,
+    TIMEOUT_SECONDS_DEFAULT,
+    TOKEN,
+    Credential,
+    credentials_of,
+    target_of,
+)
+from bottrading_client.following import Following, FollowingOrderUpdates, Reopening, Update
+from bottrading_client.method import Method
+from bottrading_client.models import Quote
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+
+class _Client:
+    """A connection to a server, with one credential; threads may share it."""
+
+    _credential: ClassVar[Credential]
+
+    def __init__(
+        self, credential: str | None = None, target: str | None = None, *,
+        root_certificates: bytes | None = None, insecure: bool = False,
+        timeout: float = TIMEOUT_SECONDS_DEFAULT, channel: grpc.Channel | None = None,
+    ) -> None:  # fmt: skip
+        target = target_of(target)
+        tls = credentials_of(target, root_certificates, insecure=insecure)
+        if channel is None:
+            channel = (
+                grpc.insecure_channel(target, CHANNEL_OPTIONS)
+                if tls is None
+                else grpc.secure_channel(target, tls, CHANNEL_OPTIONS)
+            )
+        self._metadata = self._credential.metadata(credential)
+        self._timeout = timeout
+        self._channel = channel
+        self._services = Services(channel)
+
+    def with_timeout(self, seconds: float) -> Self:
+        """Return the same client with another deadline for its calls; both share a connection."""
+        client = copy(self)
+        client._timeout = seconds
+        return client
+
+    def close(self) -> None:
+        """Close the connection; streams end."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _send(self, call: Call[Result]) -> Result:
+        attempts = Attempts(call, self._timeout)
+        method = call.method(self._services)
+        while True:
+            try:
+                answer = method(
+                    call.request, timeout=attempts.seconds_left, metadata=self._metadata
+                )
+                return call.read(answer)
+            except grpc.RpcError as failed:
+                pause = attempts.pause_after(failed)
+            time.sleep(pause)
+
+    def _iterate(self, call: Call[Page[Item]]) -> Iterator[Item]:
+        following: Call[Page[Item]] | None = call
+        while following is not None:
+            page = self._send(following)
+            yield from page.items
+            following = page.following
+
+    def _open(self, stream: Following[Any]) -> Any:
+        return stream.method(self._services)(stream.request(), metadata=self._metadata)
+
+
+class Stream(Generic[Item]):
+    """An iterator over what a stream sends, which opens it again whenever it breaks.
+
+    For one thread; another one may `close` it.
+    """
+
+    def __init__(self, client: _Client, following: Following[Item]) -> None:
+        self._client = client
+        self._following = following
+        self._reopening = Reopening(client._timeout)
+        self._call: Any = None
+        self._closing = threading.Event()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Item:
+        while not self._closing.is_set():
+            item = self._receive()
+            if item is not None:
+                return item
+        raise StopIteration
+
+    def close(self) -> None:
+        """End the iteration."""
+        self._closing.set()
+        if self._call is not None:
+            self._call.cancel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _receive(self) -> Item | None:
+        """Return what one message brings, if anything; open the stream where it is not."""
+        try:
+            if self._call is None:
+                self._call = self._client._open(self._following)
+                if self._closing.is_set():
+                    self._call.cancel()
+            for message in self._call:
+                self._reopening.received()
+                return self._following.take(message)
+            broke = None
+        except grpc.RpcError as failed:
+            broke = failed
+        self._call = None
+        if not self._closing.is_set():
+            try:
+                self._closing.wait(self._reopening.pause_after(broke))
+            except Exception:
+                self._closing.set()
+                raise
+        return None
+
+
+class OrderUpdates(Stream[Update]):
+    """A stream of order updates; `with` waits until it is open, so that nothing is missed."""
+
+    _following: FollowingOrderUpdates
+
+    @property
+    def last_sequence(self) -> int | None:
+        """Return the sequence to go on after; None until the stream is open."""
+        return self._following.last_sequence
+
+    def __enter__(self) -> Self:
+        while self.last_sequence is None:
+            self._receive()
+        return self
+
+
+class QuoteUpdates(Stream[Quote]):
+    """A stream of quotes."""
+
+
+def _sends(describe: Callable[Parameters, Call[Result]]) -> Method[Parameters, Result]:
+    def perform(client: _Client, call: Call[Result]) -> Result:
+        return client._send(call)
+
+    return Method(describe, perform)
+
+
+def _lists(describe: Callable[Parameters, Call[Page[Item]]]) -> Method[Parameters, Iterator[Item]]:
+    def perform(client: _Client, call: Call[Page[Item]]) -> Iterator[Item]:
+        return client._iterate(call)
+
+    return Method(describe, perform)
+
+
+class BotTradingClient(_Client):
+    """Trades on the account of a bot key.
+
+    `credential` is the key, by default that of BOTTRADING_BOT_KEY; `target` the server's
+    "host:port", by default that of BOTTRADING_TARGET or 127.0.0.1:50051. Beyond this machine it
+    speaks TLS, with `root_certificates` (PEM) or those of gRPC, unless `insecure`. `timeout` is
+    the deadline of each call in seconds, all of its attempts together. A `channel` of your own
+    stands in for all of that but the key.
+    """
+
+    _credential = BOT_KEY
+
+    account = _sends(calls.account)
+    place_order = _sends(calls.place_order)
+    preview_order = _sends(calls.preview_order)
+    replace_order = _sends(calls.replace_order)
+    cancel_order = _sends(calls.cancel_order)
+    cancel_all_orders = _sends(calls.cancel_all_orders)
+    order = _sends(calls.order)
+    order_by_client_id = _sends(calls.order_by_client_id)
+    orders = _lists(calls.orders)
+    fills = _lists(calls.fills)
+    portfolio = _sends(calls.portfolio)
+    portfolio_history = _sends(calls.portfolio_history)
+    kpi = _sends(calls.kpi)
+    leaderboard = _sends(calls.leaderboard)
+    limits = _sends(calls.limits)
+    create_stream_ticket = _sends(calls.create_stream_ticket)
+    instruments = _sends(calls.instruments)
+    quote = _sends(calls.quote)
+    quotes = _sends(calls.quotes)
+    bars = _sends(calls.bars)
+    clock = _sends(calls.clock)
+    order_updates = Method(following.order_updates, OrderUpdates)
+    quote_updates = Method(following.quote_updates, QuoteUpdates)
+
+
+class KeyManagementClient(_Client):
+    """Manages the bot keys and accounts of a person.
+
+    `credential` is the person's token, by default that of BOTTRADING_TOKEN; the rest is as for
+    BotTradingClient.
+    """
+
+    _credential = TOKEN
+
+    create_key = _sends(key_calls.create_key)
+    keys = _sends(key_calls.keys)
+    revoke_key = _sends(key_calls.revoke_key)
+    open_account = _sends(key_calls.open_account)
+    accounts = _sends(key_calls.accounts)
+    reset_account = _sends(key_calls.reset_account)
+    set_trading_state = _sends(key_calls.set_trading_state)
+    set_guard_rails = _sends(key_calls.set_guard_rails)
+    deposit = _sends(key_calls.deposit)
