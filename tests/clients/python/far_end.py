@@ -1,0 +1,74 @@
+"""The far end of a synchronous client's channel, where a test is the server."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import grpc_testing
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from bottrading.v1 import bot_trading_pb2, key_management_pb2, market_data_pb2
+
+SERVICES = {
+    service.name: service
+    for module in (bot_trading_pb2, key_management_pb2, market_data_pb2)
+    for service in module.DESCRIPTOR.services_by_name.values()
+}
+Trailers = Sequence[tuple[str, str | bytes]]
+
+
+class FarEnd:
+    """Takes the calls of a client and answers them, one after another."""
+
+    def __init__(self) -> None:
+        self._time = grpc_testing.strict_real_time()
+        self.channel = grpc_testing.channel(SERVICES.values(), self._time)
+        self._threads = ThreadPoolExecutor(1)
+
+    def make(self, method: Any, *given: Any, **named: Any) -> "Future[Any]":
+        """Make a call in a thread of its own."""
+        return self._threads.submit(method, *given, **named)
+
+    def take(self, service: str, method: str) -> tuple[dict[str, str], Any, Any]:
+        """Return metadata and request of the next call, and the call."""
+        described = SERVICES[service].methods_by_name[method]
+        metadata, request, call = self.channel.take_unary_unary(described)
+        return dict(metadata), request, call
+
+    def close(self) -> None:
+        """Wait until every call has ended."""
+        self._threads.shutdown()
+
+
+def answer(call: Any, message: Message) -> None:
+    """Answer a call."""
+    call.terminate(message, (), grpc.StatusCode.OK, "")
+
+
+def refuse(call: Any, code: grpc.StatusCode, *details: Message, message: str = "No.") -> None:
+    """Refuse a call with details as the service does."""
+    status = status_pb2.Status(code=code.value[0], message=message)
+    for detail in details:
+        packed = AnyMessage()
+        packed.Pack(detail)
+        status.details.append(packed)
+    trailers: Trailers = (
+        ("x-request-id", "request-1"),
+        ("grpc-status-details-bin", status.SerializeToString()),
+    )
+    call.terminate(None, trailers, code, message)
+
+
+def because(reason: str, **metadata: str) -> Any:
+    """Return the detail that holds a reason."""
+    return error_details_pb2.ErrorInfo(reason=reason, domain="bottrading", metadata=metadata)
+
+
+def after(seconds: int) -> Any:
+    """Return the detail that asks for a pause."""
+    detail = error_details_pb2.RetryInfo()
+    detail.retry_delay.seconds = seconds
+    return detail
