@@ -15,7 +15,7 @@ NODE_CLIENT := tests/clients/node
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-setup: .venv/.installed ## Install the service into .venv.
+setup: .venv/.installed ## Install the service and its client into .venv.
 
 setup-dev: .venv/.installed-dev ## Install the tools of the tests and checks too.
 
@@ -23,15 +23,14 @@ setup-exchange: .venv/.installed-exchange ## Install what real opening hours (--
 
 PIP_OWN := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation
 
-.venv/.installed: requirements.lock pyproject.toml generated/pyproject.toml
+.venv/.installed: requirements.lock pyproject.toml generated/pyproject.toml clients/python/pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(PIP_OWN) -e generated -e .
+	$(PIP_OWN) -e generated -e . -e clients/python
 	touch $@
 
-.venv/.installed-dev: .venv/.installed requirements-dev.lock clients/python/pyproject.toml
+.venv/.installed-dev: .venv/.installed requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(PIP_OWN) -e clients/python
 	touch $@
 
 .venv/.installed-exchange: .venv/.installed requirements-exchange.lock

@@ -50,7 +50,7 @@ def test_the_first_trade_works_as_pasted_over_rest_and_over_grpc(tmp_path: Path)
     order, portfolio = (json.loads(document) for document in documents)
     assert (order["status"], order["filled_quantity"]) == ("FILLED", "10.00000000")
     assert portfolio["positions"][0]["symbol"] == "AAPL"
-    assert grpc.stdout.startswith("ORDER_STATUS_FILLED ")
+    assert grpc.stdout.startswith("FILLED ")
 
 
 def test_what_happens_is_followed_as_pasted_over_rest_and_over_grpc(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_what_happens_is_followed_as_pasted_over_rest_and_over_grpc(tmp_path: Pa
 
     assert "event: subscribed" in told
     assert updates == [
-        "2 ORDER_UPDATE_TYPE_ACCEPTED AAPL", "3 ORDER_UPDATE_TYPE_FILLED AAPL",
+        "2 ACCEPTED AAPL", "3 FILLED AAPL",
     ]  # fmt: skip
 
 

@@ -52,6 +52,7 @@ class _AsyncClient:
         self._timeout = timeout
         self._channel = channel
         self._services = Services(channel)
+        self._closing = asyncio.Event()
 
     def with_timeout(self, seconds: float) -> Self:
         """Return the same client with another deadline for its calls; both share a connection."""
@@ -61,6 +62,7 @@ class _AsyncClient:
 
     async def close(self) -> None:
         """Close the connection; streams end."""
+        self._closing.set()
         await self._channel.close()
 
     async def __aenter__(self) -> Self:
@@ -88,12 +90,12 @@ class _AsyncClient:
             await asyncio.sleep(pause)
 
     async def _iterate(self, call: Call[Page[Item]]) -> AsyncIterator[Item]:
-        following: Call[Page[Item]] | None = call
-        while following is not None:
-            page = await self._send(following)
+        page_call: Call[Page[Item]] | None = call
+        while page_call is not None:
+            page = await self._send(page_call)
             for item in page.items:
                 yield item
-            following = page.following
+            page_call = page.following
 
     def _open(self, stream: Following[Any]) -> Any:
         return stream.method(self._services)(stream.request(), metadata=self._metadata)
@@ -117,7 +119,7 @@ class AsyncStream(Generic[Item]):
         return self
 
     async def __anext__(self) -> Item:
-        while not self._closing.is_set():
+        while not self._is_closing():
             item = await self._receive()
             if item is not None:
                 return item
@@ -153,13 +155,13 @@ class AsyncStream(Generic[Item]):
         except grpc.RpcError as failed:
             broke = failed
         except asyncio.CancelledError:
-            # Raised for a call that `close` cancelled too. gRPC ends a call whose reader is gone.
+            # Either nobody waits any more, and gRPC has ended the call for that, or `close` did.
             self._call = None
             task = asyncio.current_task()
-            if not self._closing.is_set() or (task is not None and task.cancelling()):
+            if not self._is_closing() or (task is not None and task.cancelling()):
                 raise
         self._call = None
-        if not self._closing.is_set():
+        if not self._is_closing():
             await self._pause(broke)
         return None
 
@@ -172,6 +174,9 @@ class AsyncStream(Generic[Item]):
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
+
+    def _is_closing(self) -> bool:
+        return self._closing.is_set() or self._client._closing.is_set()
 
 
 class AsyncOrderUpdates(AsyncStream[Update]):
@@ -213,7 +218,10 @@ def _lists(
 
 
 class AsyncBotTradingClient(_AsyncClient):
-    """Trades on the account of a bot key, in asyncio; its arguments are BotTradingClient's."""
+    """Trades on the account of a bot key, in asyncio; its arguments are BotTradingClient's.
+
+    It belongs to the event loop that it is made in.
+    """
 
     _credential = BOT_KEY
 

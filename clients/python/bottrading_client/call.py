@@ -48,7 +48,7 @@ class Call(Generic[Result_co]):
     request: Message
     read: Callable[[Any], Result_co]
     repeating: Repeating
-    client_order_id: str | None
+    client_order_id: str
 
 
 def call(
@@ -56,7 +56,7 @@ def call(
     request: Request,
     read: Callable[[Answer], Result],
     repeating: Repeating = Repeating.READS,
-    client_order_id: str | None = None,
+    client_order_id: str = "",
 ) -> Call[Result]:
     """Describe a call; method, request and answer must fit one another."""
     return Call(method, request, read, repeating, client_order_id)

@@ -93,11 +93,11 @@ class InternalError(BotTradingError):
 class OutcomeUnknown(BotTradingError):
     """A change was sent and no answer came: it may have been made or not.
 
-    Look up an order by its `client_order_id`, which is None for other changes, or repeat the call
+    Look up an order by its `client_order_id`, which is empty for other changes, or repeat the call
     with it. `__cause__` is what the last attempt was told.
     """
 
-    client_order_id: str | None = None
+    client_order_id = ""
 
 
 _BY_STATUS: dict[grpc.StatusCode, type[BotTradingError]] = {
@@ -151,7 +151,7 @@ def error_of(failed: grpc.RpcError) -> BotTradingError:
     )
 
 
-def outcome_unknown(refusal: BotTradingError, client_order_id: str | None) -> OutcomeUnknown:
+def outcome_unknown(refusal: BotTradingError, client_order_id: str) -> OutcomeUnknown:
     """Return the exception for a change of which only its last attempt's refusal is known."""
     unknown = OutcomeUnknown(
         f"It is not known whether the change was made: {refusal.message}",

@@ -52,6 +52,7 @@ class _Client:
         self._timeout = timeout
         self._channel = channel
         self._services = Services(channel)
+        self._closing = threading.Event()
 
     def with_timeout(self, seconds: float) -> Self:
         """Return the same client with another deadline for its calls; both share a connection."""
@@ -61,6 +62,7 @@ class _Client:
 
     def close(self) -> None:
         """Close the connection; streams end."""
+        self._closing.set()
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -88,11 +90,11 @@ class _Client:
             time.sleep(pause)
 
     def _iterate(self, call: Call[Page[Item]]) -> Iterator[Item]:
-        following: Call[Page[Item]] | None = call
-        while following is not None:
-            page = self._send(following)
+        page_call: Call[Page[Item]] | None = call
+        while page_call is not None:
+            page = self._send(page_call)
             yield from page.items
-            following = page.following
+            page_call = page.following
 
     def _open(self, stream: Following[Any]) -> Any:
         return stream.method(self._services)(stream.request(), metadata=self._metadata)
@@ -115,7 +117,7 @@ class Stream(Generic[Item]):
         return self
 
     def __next__(self) -> Item:
-        while not self._closing.is_set():
+        while not self._is_closing():
             item = self._receive()
             if item is not None:
                 return item
@@ -143,7 +145,7 @@ class Stream(Generic[Item]):
         try:
             if self._call is None:
                 self._call = self._client._open(self._following)
-                if self._closing.is_set():
+                if self._is_closing():
                     self._call.cancel()
             for message in self._call:
                 self._reopening.received()
@@ -152,13 +154,20 @@ class Stream(Generic[Item]):
         except grpc.RpcError as failed:
             broke = failed
         self._call = None
-        if not self._closing.is_set():
-            try:
-                self._closing.wait(self._reopening.pause_after(broke))
-            except Exception:
-                self._closing.set()
-                raise
+        if not self._is_closing():
+            self._pause(broke)
         return None
+
+    def _pause(self, broke: grpc.RpcError | None) -> None:
+        try:
+            seconds = self._reopening.pause_after(broke)
+        except Exception:
+            self._closing.set()
+            raise
+        self._closing.wait(seconds)
+
+    def _is_closing(self) -> bool:
+        return self._closing.is_set() or self._client._closing.is_set()
 
 
 class OrderUpdates(Stream[Update]):

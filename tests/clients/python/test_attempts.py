@@ -9,7 +9,13 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 
-from bottrading.v1 import account_pb2, bot_trading_pb2, key_management_pb2, order_pb2
+from bottrading.v1 import (
+    account_pb2,
+    bot_trading_pb2,
+    key_management_pb2,
+    leaderboard_pb2,
+    order_pb2,
+)
 from bottrading_client import (
     AuthenticationFailed,
     BotTradingClient,
@@ -218,7 +224,7 @@ def test_what_would_change_again_is_sent_once(far_end: FarEnd, keys: KeyManageme
 
     error = failure(making)
     assert metadata["authorization"] == "Bearer token"
-    assert (type(error), error.client_order_id) == (OutcomeUnknown, None)
+    assert (type(error), error.client_order_id) == (OutcomeUnknown, "")
 
 
 def test_a_refusal_for_the_rate_is_waited_out_where_there_is_time(
@@ -265,6 +271,28 @@ def test_a_conflict_of_the_servers_own_is_tried_again(
     answer(call, bot_trading_pb2.GetAccountResponse(account=an_account()))
 
     assert reading.result().bot_user_id == "1"
+
+
+def test_the_leaderboard_is_read_with_the_callers_own_row(
+    far_end: FarEnd, client: BotTradingClient
+) -> None:
+    reading = far_end.make(client.leaderboard, "WEEK", limit=3, page_token="2")
+    _, request, call = far_end.take("BotTrading", "GetLeaderboard")
+    row = leaderboard_pb2.LeaderboardEntry(rank=4, display_name="Ada", return_pct=-1.5, own=True)
+    told = bot_trading_pb2.GetLeaderboardResponse(
+        entries=[row], own_entry=row, rank_total=9, next_page_token="3"
+    )
+    answer(call, told)
+
+    assert (request.period, request.limit, request.page_token) == (
+        leaderboard_pb2.LEADERBOARD_PERIOD_WEEK, 3, "2",
+    )  # fmt: skip
+    board = reading.result()
+    assert board.entries == (board.own_entry,)
+    assert (board.own_entry.rank, board.own_entry.return_pct, board.own_entry.win_rate) == (
+        4, -1.5, None,
+    )  # fmt: skip
+    assert (board.rank_total, board.next_page_token) == (9, "3")
 
 
 def an_order(client_order_id: str) -> order_pb2.Order:

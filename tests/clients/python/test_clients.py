@@ -23,7 +23,6 @@ from bottrading_client import (
     InvalidRequest,
     KeyManagementClient,
     NotFound,
-    NotOffered,
     OrderStatus,
     OrderType,
     PermissionDenied,
@@ -115,8 +114,6 @@ async def test_money_positions_and_figures_are_read(make: Make) -> None:
     limits = await make("limits")
     assert (limits.orders.limit, limits.bot_key.label) == (20, "bot")
     assert (await make("create_stream_ticket")).ticket
-    with pytest.raises(NotOffered):
-        await make("leaderboard", "WEEK", limit=3)
 
 
 async def test_the_market_is_read(make: Make) -> None:

@@ -116,6 +116,24 @@ async def test_a_stream_is_closed_from_elsewhere(
         assert [update.sequence for update in await thread] == [1]
 
 
+async def test_a_stream_ends_with_its_client(bot: Bot, quoted: Venue) -> None:
+    client, waiting = (
+        AsyncBotTradingClient(bot.key, quoted.address),
+        BotTradingClient(bot.key, quoted.address),
+    )
+    updates, others = client.order_updates(0), waiting.with_timeout(1).order_updates(0)
+    reading = asyncio.ensure_future(collect(updates))
+    thread = asyncio.ensure_future(asyncio.to_thread(list, others))
+    async with asyncio.timeout(SECONDS):
+        while not updates.last_sequence == others.last_sequence == 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    await client.close()
+    waiting.close()
+
+    assert [update.sequence for update in await reading] == [1]
+    assert [update.sequence for update in await thread] == [1]
+
+
 async def test_the_stream_of_a_revoked_key_ends_with_that(
     client: AsyncBotTradingClient, quoted: Venue, bot: Bot
 ) -> None:
