@@ -1,7 +1,8 @@
 """The far end of a synchronous client's channel, where a test is the server."""
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from threading import Thread
 from typing import Any
 
 import grpc
@@ -11,12 +12,14 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from bottrading.v1 import bot_trading_pb2, key_management_pb2, market_data_pb2
+from bottrading_client import BotTradingError
 
 SERVICES = {
     service.name: service
     for module in (bot_trading_pb2, key_management_pb2, market_data_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
 }
+WAIT_SECONDS_MAX = 20
 Trailers = Sequence[tuple[str, str | bytes]]
 
 
@@ -26,11 +29,19 @@ class FarEnd:
     def __init__(self) -> None:
         self._time = grpc_testing.strict_real_time()
         self.channel = grpc_testing.channel(SERVICES.values(), self._time)
-        self._threads = ThreadPoolExecutor(1)
 
-    def make(self, method: Any, *given: Any, **named: Any) -> "Future[Any]":
-        """Make a call in a thread of its own."""
-        return self._threads.submit(method, *given, **named)
+    def make(self, method: Any, *given: Any, **named: Any) -> "Made":
+        """Make a call in a thread of its own, which no test waits for that has failed."""
+        made: Made = Made()
+
+        def run() -> None:
+            try:
+                made.set_result(method(*given, **named))
+            except BotTradingError as error:
+                made.set_exception(error)
+
+        Thread(target=run, daemon=True).start()
+        return made
 
     def take(self, service: str, method: str) -> tuple[dict[str, str], Any, Any]:
         """Return metadata and request of the next call, and the call."""
@@ -38,9 +49,19 @@ class FarEnd:
         metadata, request, call = self.channel.take_unary_unary(described)
         return dict(metadata), request, call
 
-    def close(self) -> None:
-        """Wait until every call has ended."""
-        self._threads.shutdown()
+
+class Made(Future[Any]):
+    """What becomes of a call."""
+
+    def answer(self) -> Any:
+        """Return what it returned."""
+        return self.result(WAIT_SECONDS_MAX)
+
+    def failure(self) -> Any:
+        """Return the error that it raised."""
+        error = self.exception(WAIT_SECONDS_MAX)
+        assert isinstance(error, BotTradingError)
+        return error
 
 
 def answer(call: Any, message: Message) -> None:

@@ -2,8 +2,6 @@
 
 import time
 import uuid
-from collections.abc import Iterator
-from typing import Any
 
 import grpc
 import pytest
@@ -19,7 +17,6 @@ from bottrading.v1 import (
 from bottrading_client import (
     AuthenticationFailed,
     BotTradingClient,
-    BotTradingError,
     Conflict,
     DeadlineExceeded,
     ErrorReason,
@@ -63,10 +60,8 @@ SHORT = 0.05
 
 
 @pytest.fixture
-def far_end() -> Iterator[FarEnd]:
-    far_end = FarEnd()
-    yield far_end
-    far_end.close()
+def far_end() -> FarEnd:
+    return FarEnd()
 
 
 @pytest.fixture
@@ -79,13 +74,6 @@ def keys(far_end: FarEnd) -> KeyManagementClient:
     return KeyManagementClient("token", channel=far_end.channel)
 
 
-def failure(future: Any) -> Any:
-    """Return what a call raised."""
-    error = future.exception()
-    assert isinstance(error, BotTradingError)
-    return error
-
-
 @pytest.mark.parametrize("reason", list(Reason), ids=str)
 def test_every_reason_is_raised_as_what_its_status_means(
     far_end: FarEnd, client: BotTradingClient, reason: Reason
@@ -95,7 +83,7 @@ def test_every_reason_is_raised_as_what_its_status_means(
     code = STATUS_OF[reason]
     refuse(call, code, because(reason.value, last_sequence="7"), message="Do it differently.")
 
-    error = failure(making)
+    error = making.failure()
     assert type(error) is SAID_BY_REASON.get(reason, EXCEPTIONS[code])
     assert error.reason is ErrorReason(reason.value)
     assert (error.status, error.request_id) == (code.name, "request-1")
@@ -107,7 +95,7 @@ def test_a_reason_of_a_newer_server_survives(far_end: FarEnd, client: BotTrading
     _, _, call = far_end.take("BotTrading", "GetAccount")
     refuse(call, grpc.StatusCode.FAILED_PRECONDITION, because("MOON_NOT_FULL"))
 
-    assert failure(making).reason == "MOON_NOT_FULL"
+    assert making.failure().reason == "MOON_NOT_FULL"
 
 
 def test_the_violations_of_a_request_are_told(far_end: FarEnd, client: BotTradingClient) -> None:
@@ -117,7 +105,7 @@ def test_the_violations_of_a_request_are_told(far_end: FarEnd, client: BotTradin
     bad.field_violations.add(field="quantity", description="Above zero.", reason="NOT_POSITIVE")
     refuse(call, grpc.StatusCode.INVALID_ARGUMENT, because("NOT_POSITIVE"), bad)
 
-    assert failure(making).violations == (
+    assert making.failure().violations == (
         Violation("quantity", "Above zero.", ErrorReason.NOT_POSITIVE),
     )
 
@@ -130,7 +118,7 @@ def test_details_that_are_no_message_leave_the_status(
     trailers = (("grpc-status-details-bin", b"\xff\xff"),)
     call.terminate(None, trailers, grpc.StatusCode.NOT_FOUND, "Nothing here.")
 
-    assert type(failure(making)) is NotFound
+    assert type(making.failure()) is NotFound
 
 
 def test_a_message_that_grpc_itself_finds_too_large_is_no_matter_of_rates(
@@ -140,7 +128,7 @@ def test_a_message_that_grpc_itself_finds_too_large_is_no_matter_of_rates(
     _, _, call = far_end.take("BotTrading", "GetAccount")
     call.terminate(None, (), grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger …")
 
-    error = failure(making)
+    error = making.failure()
     assert (type(error), error.reason) == (InvalidRequest, ErrorReason.MESSAGE_TOO_LARGE)
 
 
@@ -155,7 +143,7 @@ def test_an_order_is_sent_with_an_id_and_again_with_the_same(
 
     assert metadata["x-bot-key"] == "tvt_key"
     assert first == second
-    assert str(uuid.UUID(first.client_order_id)) == placing.result().client_order_id
+    assert str(uuid.UUID(first.client_order_id)) == placing.answer().client_order_id
 
 
 def test_the_id_of_the_caller_is_kept(far_end: FarEnd, client: BotTradingClient) -> None:
@@ -163,7 +151,7 @@ def test_the_id_of_the_caller_is_kept(far_end: FarEnd, client: BotTradingClient)
     _, request, call = far_end.take("BotTrading", "PlaceOrder")
     answer(call, bot_trading_pb2.PlaceOrderResponse(order=an_order("mine")))
 
-    assert request.client_order_id == placing.result().client_order_id == "mine"
+    assert request.client_order_id == placing.answer().client_order_id == "mine"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +164,7 @@ def test_a_change_without_an_answer_has_an_unknown_outcome(
     _, request, call = far_end.take("BotTrading", "PlaceOrder")
     refuse(call, code)
 
-    error = failure(placing)
+    error = placing.failure()
     assert type(error) is OutcomeUnknown
     assert error.client_order_id == request.client_order_id
     assert isinstance(error.__cause__, EXCEPTIONS[code])
@@ -191,7 +179,7 @@ def test_a_refusal_of_a_later_attempt_does_not_hide_that_the_first_may_have_been
     _, _, call = far_end.take("BotTrading", "PlaceOrder")
     refuse(call, grpc.StatusCode.UNAUTHENTICATED, because("BOT_KEY_INVALID"))
 
-    error = failure(placing)
+    error = placing.failure()
     assert type(error) is OutcomeUnknown
     assert isinstance(error.__cause__, AuthenticationFailed)
 
@@ -205,7 +193,7 @@ def test_a_request_that_is_wrong_in_itself_was_wrong_in_every_attempt(
     _, _, call = far_end.take("BotTrading", "PlaceOrder")
     refuse(call, grpc.StatusCode.INVALID_ARGUMENT, because("NOT_POSITIVE"))
 
-    assert type(failure(placing)) is InvalidRequest
+    assert type(placing.failure()) is InvalidRequest
 
 
 def test_a_read_without_an_answer_is_just_that(far_end: FarEnd, client: BotTradingClient) -> None:
@@ -213,7 +201,7 @@ def test_a_read_without_an_answer_is_just_that(far_end: FarEnd, client: BotTradi
     _, _, call = far_end.take("BotTrading", "GetAccount")
     refuse(call, grpc.StatusCode.UNAVAILABLE)
 
-    error = failure(reading)
+    error = reading.failure()
     assert (type(error), error.reason) == (ServiceUnavailable, ErrorReason.UNAVAILABLE)
 
 
@@ -222,7 +210,7 @@ def test_what_would_change_again_is_sent_once(far_end: FarEnd, keys: KeyManageme
     metadata, _, call = far_end.take("KeyManagement", "CreateBotKey")
     refuse(call, grpc.StatusCode.UNAVAILABLE)
 
-    error = failure(making)
+    error = making.failure()
     assert metadata["authorization"] == "Bearer token"
     assert (type(error), error.client_order_id) == (OutcomeUnknown, "")
 
@@ -238,7 +226,7 @@ def test_a_refusal_for_the_rate_is_waited_out_where_there_is_time(
     _, _, call = far_end.take("KeyManagement", "OpenAccount")
     answer(call, key_management_pb2.OpenAccountResponse(account=an_account()))
 
-    assert making.result().bot_user_id == "1"
+    assert making.answer().bot_user_id == "1"
     assert time.monotonic() - began >= 1
 
 
@@ -249,7 +237,7 @@ def test_a_refusal_for_the_rate_is_told_at_once_where_there_is_no_time(
     _, _, call = far_end.take("BotTrading", "PlaceOrder")
     refuse(call, grpc.StatusCode.RESOURCE_EXHAUSTED, because("ORDER_RATE_EXCEEDED"), after(60))
 
-    error = failure(placing)
+    error = placing.failure()
     assert (type(error), error.retry_after) == (RateLimited, 60)
 
 
@@ -258,7 +246,7 @@ def test_a_quota_that_is_used_up_is_told_at_once(far_end: FarEnd, client: BotTra
     _, _, call = far_end.take("BotTrading", "GetAccount")
     refuse(call, grpc.StatusCode.RESOURCE_EXHAUSTED, because("DAILY_QUOTA_EXCEEDED"), after(1))
 
-    assert type(failure(reading)) is QuotaExceeded
+    assert type(reading.failure()) is QuotaExceeded
 
 
 def test_a_conflict_of_the_servers_own_is_tried_again(
@@ -270,7 +258,7 @@ def test_a_conflict_of_the_servers_own_is_tried_again(
     _, _, call = far_end.take("BotTrading", "GetAccount")
     answer(call, bot_trading_pb2.GetAccountResponse(account=an_account()))
 
-    assert reading.result().bot_user_id == "1"
+    assert reading.answer().bot_user_id == "1"
 
 
 def test_the_leaderboard_is_read_with_the_callers_own_row(
@@ -287,7 +275,7 @@ def test_the_leaderboard_is_read_with_the_callers_own_row(
     assert (request.period, request.limit, request.page_token) == (
         leaderboard_pb2.LEADERBOARD_PERIOD_WEEK, 3, "2",
     )  # fmt: skip
-    board = reading.result()
+    board = reading.answer()
     assert board.entries == (board.own_entry,)
     assert (board.own_entry.rank, board.own_entry.return_pct, board.own_entry.win_rate) == (
         4, -1.5, None,

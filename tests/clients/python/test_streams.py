@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from bottrading.v1 import order_update_pb2
+from bottrading.v1.bot_trading_pb2 import StreamOrderUpdatesResponse
 from bottrading_client import (
     AccountUpdate,
     AsyncBotTradingClient,
@@ -20,6 +22,7 @@ from bottrading_client import (
     SnapshotOrder,
     Update,
 )
+from bottrading_client.following import order_updates
 from tests.clients.python.wire import Wire
 from tests.support.process import free_port
 from tests.support.venue import Bot, Venue, VenueFactory
@@ -76,6 +79,20 @@ async def test_a_snapshot_comes_first_and_once(client: AsyncBotTradingClient, wi
         assert [shown(await anext(updates)) for _ in range(3)] == [
             "4 ACCEPTED AAPL", "5 ACCEPTED AAPL", "6 FILLED AAPL",
         ]  # fmt: skip
+        await client.place_order("AAPL", "BUY", 1)
+        assert shown(await anext(updates)) == "7 ACCEPTED AAPL"
+
+
+def test_a_server_that_repeats_itself_is_not_repeated() -> None:
+    following = order_updates(after_sequence=4)
+    update = order_update_pb2.AccountUpdate(balance="1.00")
+    taken = [
+        following.take(StreamOrderUpdatesResponse(sequence=sequence, account_update=update))
+        for sequence in (4, 5, 5, 6)
+    ]
+
+    assert [one and one.sequence for one in taken] == [None, 5, None, 6]
+    assert following.request().after_sequence == 6
 
 
 async def test_updates_of_other_symbols_are_left_out_and_counted(
