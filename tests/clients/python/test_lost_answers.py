@@ -105,17 +105,22 @@ async def test_a_key_whose_answer_is_lost_is_not_made_twice(
     assert len(await person.keys()) == before + 1
 
 
-async def test_a_stream_goes_on_where_the_wire_was_cut(
-    far: AsyncBotTradingClient, wire: Wire, client: AsyncBotTradingClient
+async def test_streams_go_on_where_the_wire_was_cut(
+    far: AsyncBotTradingClient, wire: Wire, client: AsyncBotTradingClient, bot: Bot
 ) -> None:
-    async with far.order_updates() as updates:
-        wire.deaf = True
-        for _ in range(2):
+    with BotTradingClient(bot.key, wire.address) as waiting:
+        others = await asyncio.to_thread(waiting.order_updates().__enter__)
+        async with far.order_updates() as updates:
+            wire.deaf = True
+            for _ in range(2):
+                await client.place_order("AAPL", "BUY", 1)
+            wire.cut()
             await client.place_order("AAPL", "BUY", 1)
-        wire.cut()
-        await client.place_order("AAPL", "BUY", 1)
 
-        assert [(await anext(updates)).sequence for _ in range(6)] == [2, 3, 4, 5, 6, 7]
+            assert [(await anext(updates)).sequence for _ in range(6)] == [2, 3, 4, 5, 6, 7]
+        seen = [(await asyncio.to_thread(next, others)).sequence for _ in range(6)]
+        assert seen == [2, 3, 4, 5, 6, 7]
+        others.close()
 
 
 async def first_order(client: AsyncBotTradingClient) -> Any:
