@@ -26,8 +26,8 @@ class Violation:
 class BotTradingError(Exception):
     """A call failed; the message says what to change.
 
-    `reason` is None where nothing of the service answered, `request_id` where it told none;
-    `metadata` is what the service adds to the reason.
+    `reason` and `request_id` are None where the service told none; `metadata` is what it adds to
+    the reason, `status` what gRPC calls it.
     """
 
     def __init__(
@@ -120,11 +120,15 @@ _BY_STATUS: dict[grpc.StatusCode, type[BotTradingError]] = {
 _BY_REASON: dict[str, type[BotTradingError]] = {
     ErrorReason.MESSAGE_TOO_LARGE: InvalidRequest,
     ErrorReason.DAILY_QUOTA_EXCEEDED: QuotaExceeded,
+    ErrorReason.UNAVAILABLE: ServiceUnavailable,
 }
 
-# What gRPC itself tells before anything of the service answers.
+# What gRPC itself tells where nothing of the service answered; a server that goes has many names.
 _REASONS: dict[grpc.StatusCode, ErrorReason] = {
     grpc.StatusCode.UNAVAILABLE: ErrorReason.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED: ErrorReason.UNAVAILABLE,
+    grpc.StatusCode.UNKNOWN: ErrorReason.UNAVAILABLE,
+    grpc.StatusCode.INTERNAL: ErrorReason.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED: ErrorReason.DEADLINE_EXCEEDED,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ErrorReason.MESSAGE_TOO_LARGE,
 }

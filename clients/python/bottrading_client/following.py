@@ -16,7 +16,6 @@ from bottrading_client.call import Services
 from bottrading_client.enums import ErrorReason
 from bottrading_client.errors import (
     BotTradingError,
-    Conflict,
     RateLimited,
     ServiceUnavailable,
     error_of,
@@ -176,7 +175,4 @@ class Reopening:
             return self._was_open
         if isinstance(error, ServiceUnavailable | RateLimited):
             return True
-        if isinstance(error, Conflict):
-            return error.reason == ErrorReason.CONFLICT
-        # What breaks a connection has other names too; nothing of the service answered then.
-        return error.reason is None and error.status in {"UNKNOWN", "INTERNAL", "CANCELLED"}
+        return error.reason == ErrorReason.CONFLICT

@@ -132,6 +132,23 @@ def test_a_message_that_grpc_itself_finds_too_large_is_no_matter_of_rates(
     assert (type(error), error.reason) == (InvalidRequest, ErrorReason.MESSAGE_TOO_LARGE)
 
 
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "CANCELLED", "UNKNOWN", "INTERNAL"])
+def test_a_server_that_goes_in_the_middle_of_a_call_is_asked_again_whatever_grpc_calls_it(
+    far_end: FarEnd, client: BotTradingClient, code: str
+) -> None:
+    placing = far_end.make(client.place_order, "AAPL", "BUY", 10)
+    _, first, call = far_end.take("BotTrading", "PlaceOrder")
+    call.terminate(None, (), grpc.StatusCode[code], "")
+    _, second, call = far_end.take("BotTrading", "PlaceOrder")
+    call.terminate(None, (), grpc.StatusCode[code], "")
+    far_end.take("BotTrading", "PlaceOrder")[2].terminate(
+        bot_trading_pb2.PlaceOrderResponse(order=an_order("mine")), (), grpc.StatusCode.OK, ""
+    )
+
+    assert first == second
+    assert placing.answer().client_order_id == "mine"
+
+
 def test_an_order_is_sent_with_an_id_and_again_with_the_same(
     far_end: FarEnd, client: BotTradingClient
 ) -> None:
