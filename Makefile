@@ -21,20 +21,21 @@ setup-dev: .venv/.installed-dev ## Install the tools of the tests and checks too
 
 setup-exchange: .venv/.installed-exchange ## Install what real opening hours (--sessions exchange) need too.
 
-PIP_OWN := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation
+# The lock files name all there is to install; pip need not look for more.
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 
 .venv/.installed: requirements.lock pyproject.toml generated/pyproject.toml clients/python/pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(PIP_OWN) -e generated -e . -e clients/python
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-build-isolation -e generated -e . -e clients/python
 	touch $@
 
 .venv/.installed-dev: .venv/.installed requirements-dev.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(PIP) --require-hashes -r requirements-dev.lock
 	touch $@
 
 .venv/.installed-exchange: .venv/.installed requirements-exchange.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-exchange.lock
+	$(PIP) --require-hashes -r requirements-exchange.lock
 	touch $@
 
 PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -117,9 +117,17 @@ def json_message(
 
 
 def text_field(field: FieldDescriptor) -> FromText:
-    """Compile a converter from the text of a query parameter or of a path segment."""
+    """Compile a converter from the text of a query parameter or of a path segment.
+
+    There people write the names of enum values in lower case too, such as `interval=1m`.
+    """
     if field.enum_type is not None:
-        return _enum(field.enum_type)
+        number = _enum(field.enum_type)
+        return lambda value: number(value.upper())
+    return _scalar_text(field)
+
+
+def _scalar_text(field: FieldDescriptor) -> FromText:
     if field.message_type is not None:
         return _WELL_KNOWN[field.message_type.full_name]
     if field.cpp_type in _INTEGER_BITS:
@@ -152,7 +160,9 @@ def _json_scalar(field: FieldDescriptor) -> FromJson:
         return _bool
     if field.GetOptions().Extensions[contract.decimal]:
         return _decimal
-    return _from_string(text_field(field))
+    if field.enum_type is not None:
+        return _from_string(_enum(field.enum_type))
+    return _from_string(_scalar_text(field))
 
 
 def _json_submessage(descriptor: Descriptor) -> FromJson:

@@ -205,6 +205,9 @@ class Reads(Protocol):
     def accounts(self, user_id: str) -> tuple[list[Account], User, int]:
         """Return the accounts of a user, oldest first, the user, and their live keys' number."""
 
+    def account_count(self, user_id: str) -> int:
+        """Return how many accounts a user has."""
+
     def standing(self, account_id: str) -> Standing:
         """Return what the figures of an account are computed from."""
 

@@ -114,7 +114,8 @@ class BotTrading:
     async def GetLimits(self, _: pb.GetLimitsRequest, call: Call) -> pb.GetLimitsResponse:
         now, plan = self._clock(), call.caller.plan
         reads = self._queries.reads
-        account, _user, keys = await self._read(reads.account, call.caller.account_id)
+        account, user, keys = await self._read(reads.account, call.caller.account_id)
+        accounts = await self._read(reads.account_count, user.id)
         assert call.caller.bot_key_id is not None, "the call takes a bot key"
         bot_key = await self._read(reads.key, call.caller.bot_key_id)
         orders, calls = self._limits.figures(account.id)
@@ -129,6 +130,7 @@ class BotTrading:
                 requests=_rate(calls, now),
                 api_calls=api_calls,
                 bot_keys=_quota(plan.bot_keys, keys, enforced=True),
+                accounts=_quota(plan.accounts, accounts, enforced=True),
                 open_orders=_quota(LIVE_ORDERS_LIMIT, account.live_orders, enforced=True),
                 guard_rails=answers.guard_rails(account.guard_rails),
                 bot_key=answers.bot_key(bot_key),

@@ -91,6 +91,11 @@ class SqlReads(LogRows):
             found = [account_mapping.account_from(row) for row in connection.execute(owned)]
             return found, *_owner(connection, found[0])
 
+    def account_count(self, user_id: str) -> int:
+        query = select(func.count()).where(accounts.c.user_id == user_id)
+        with snapshot(self._engine) as connection:
+            return connection.execute(query).scalar_one()
+
     def holdings(self, account_id: str) -> Holdings:
         with snapshot(self._engine) as connection:
             return _holdings(connection, account_id)

@@ -202,7 +202,7 @@ REFUSALS: list[tuple[str, str, str, Any, int, str, str]] = [
     ("GET", "/orders?status=DONE", "key", None, 422, "validation_error", "ENUM_VALUE_UNKNOWN"),
     ("GET", "/orders?page_token=x", "key", None, 422, "validation_error", "PAGE_TOKEN_INVALID"),
     ("GET", "/bars/NOPE", "key", None, 404, "not_found", "SYMBOL_UNKNOWN"),
-    ("GET", "/bars/AAPL?interval=1m", "key", None, 422, "validation_error", "ENUM_VALUE_UNKNOWN"),
+    ("GET", "/bars/AAPL?interval=2m", "key", None, 422, "validation_error", "ENUM_VALUE_UNKNOWN"),
     ("GET", "/bars/AAPL?start=2020-01-01T00:00:00Z", "key", None, 422, "validation_error",
      "FIELD_INVALID"),
     ("GET", "/quotes?symbols=NOPE", "key", None, 422, "validation_error", "SYMBOL_UNKNOWN"),

@@ -6,6 +6,7 @@ import grpc
 import httpx
 import pytest
 
+from bottrading.v1 import bar_pb2
 from bottrading.v1 import bot_trading_pb2 as trading
 from bottrading.v1 import market_data_pb2 as market
 from rest_bridge.request_fields import Invalid, json_message
@@ -91,6 +92,16 @@ def test_a_wrong_field_is_named(client: httpx.Client, body: str, reason: str, fi
 
 
 WHOLE = {"symbol": "AAPL", "side": "BUY", "quantity": "1"}
+
+
+@pytest.mark.parametrize("interval", ["15M", "15m"])
+def test_in_a_url_the_names_of_enum_values_may_be_in_lower_case(
+    client: httpx.Client, server: ServerDouble, interval: str
+) -> None:
+    client.get(f"/bars/AAPL?interval={interval}")
+
+    (call,) = server.calls
+    assert call.request == market.ListBarsRequest(symbol="AAPL", interval=bar_pb2.BAR_INTERVAL_15M)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +230,7 @@ def test_wrong_items_of_an_array_are_named_by_their_place(
         ("/orders?limit=" + "9" * 5000, "FIELD_INVALID", "limit"),
         ("/orders?limit=1&limit=2", "FIELD_INVALID", "limit"),
         ("/orders?symbol=A&symbol=A", "FIELD_INVALID", "symbol"),
-        ("/orders?status=open", "ENUM_VALUE_UNKNOWN", "status"),
+        ("/orders?status=opened", "ENUM_VALUE_UNKNOWN", "status"),
         ("/orders?status=", "ENUM_VALUE_UNKNOWN", "status"),
         ("/orders?status=UNSPECIFIED", "ENUM_VALUE_UNKNOWN", "status"),
         ("/orders?Limit=1", "UNKNOWN_FIELD", "Limit"),

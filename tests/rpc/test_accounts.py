@@ -89,11 +89,14 @@ async def test_a_key_trades_on_the_account_that_it_was_made_for(venue: Venue) ->
 async def test_a_new_plan_counts_for_the_keys_of_all_accounts(venue: Venue) -> None:
     account = (await manage(venue.person("ada"), "OpenAccount")).account
     bot = await bot_on(venue, account.bot_user_id)
-    assert (await bot.call("GetLimits")).limits.api_calls.limit == 10_000
+    before = (await bot.call("GetLimits")).limits
 
     await accounts_of(venue.person("ada", plan=Plan.PROFESSIONAL))
 
-    assert (await bot.call("GetLimits")).limits.api_calls.limit == 100_000
+    after = (await bot.call("GetLimits")).limits
+    assert (before.api_calls.limit, after.api_calls.limit) == (10_000, 100_000)
+    assert (before.accounts.limit, after.accounts.limit) == (5, 25)
+    assert (after.accounts.used, after.accounts.remaining) == (2, 23)
 
 
 async def test_calls_of_the_day_are_listed_after_a_restart_too(start_venue: VenueFactory) -> None:

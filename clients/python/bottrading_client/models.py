@@ -272,6 +272,7 @@ class Limits:
     guard_rails: GuardRails
     bot_key: BotKey
     streams: Quota
+    accounts: Quota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

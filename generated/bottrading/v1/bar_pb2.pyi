@@ -38,7 +38,7 @@ class _BarIntervalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BarInterv
     """One UTC day."""
 
 class BarInterval(_BarInterval, metaclass=_BarIntervalEnumTypeWrapper):
-    """Length of a bar. Bars start at its multiples in UTC: those of an hour at the
+    """Length of a bar; in a URL also `1m` to `1d`, so `1M` is a minute. Bars start at its multiples in UTC: those of an hour at the
     full hour, those of a day at midnight.
     """
 

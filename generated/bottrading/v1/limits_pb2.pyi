@@ -33,6 +33,7 @@ class Limits(_message.Message):
     GUARD_RAILS_FIELD_NUMBER: _builtins.int
     BOT_KEY_FIELD_NUMBER: _builtins.int
     STREAMS_FIELD_NUMBER: _builtins.int
+    ACCOUNTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def orders(self) -> Global___RateLimit:
         """Orders placed or replaced within 60 seconds."""
@@ -65,6 +66,10 @@ class Limits(_message.Message):
     def streams(self) -> Global___Quota:
         """Open streams of the account."""
 
+    @_builtins.property
+    def accounts(self) -> Global___Quota:
+        """Accounts of the owner."""
+
     def __init__(
         self,
         *,
@@ -76,10 +81,11 @@ class Limits(_message.Message):
         guard_rails: _account_pb2.GuardRails | None = ...,
         bot_key: _bot_key_pb2.BotKey | None = ...,
         streams: Global___Quota | None = ...,
+        accounts: Global___Quota | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["api_calls", b"api_calls", "bot_key", b"bot_key", "bot_keys", b"bot_keys", "guard_rails", b"guard_rails", "open_orders", b"open_orders", "orders", b"orders", "requests", b"requests", "streams", b"streams"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "api_calls", b"api_calls", "bot_key", b"bot_key", "bot_keys", b"bot_keys", "guard_rails", b"guard_rails", "open_orders", b"open_orders", "orders", b"orders", "requests", b"requests", "streams", b"streams"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_calls", b"api_calls", "bot_key", b"bot_key", "bot_keys", b"bot_keys", "guard_rails", b"guard_rails", "open_orders", b"open_orders", "orders", b"orders", "requests", b"requests", "streams", b"streams"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "api_calls", b"api_calls", "bot_key", b"bot_key", "bot_keys", b"bot_keys", "guard_rails", b"guard_rails", "open_orders", b"open_orders", "orders", b"orders", "requests", b"requests", "streams", b"streams"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
