@@ -7,7 +7,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 
-from bottrading.v1 import bot_trading_pb2, error_reason_pb2, key_management_pb2, market_data_pb2
 from rest_bridge import replies
 from rest_bridge.bridge import Bridge
 from rest_bridge.errors import method_not_allowed, route_not_found
@@ -15,22 +14,14 @@ from rest_bridge.event_stream import EventStreams
 from rest_bridge.headers import read_head
 from rest_bridge.limits import LingeringClose
 from rest_bridge.openapi import openapi_document
-from rest_bridge.routes import routes_of
+from rest_bridge.routes import PREFIXES, contract_routes
 from rest_bridge.settings import Settings
 from rest_bridge.upstream import Upstream
-
-PREFIXES = ("/api/trade/v1/bot", "/api/v1/bot")
-
-_SERVICES = [
-    service
-    for module in (bot_trading_pb2, key_management_pb2, market_data_pb2)
-    for service in module.DESCRIPTOR.services_by_name.values()
-]
 
 
 def create_app(settings: Settings) -> FastAPI:
     """Compose the application; channels open when it starts and close when it ends."""
-    routes = routes_of(_SERVICES)
+    routes = contract_routes()
     upstream = Upstream(settings)
     streams = EventStreams(upstream, settings)
 
@@ -51,7 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="BotTrading", redirect_slashes=False, redoc_url=None, lifespan=lifespan)
     app.add_route("/healthz", healthz)
     app.add_route("/readyz", readyz)
-    document = openapi_document(routes, PREFIXES, error_reason_pb2.ErrorReason.DESCRIPTOR)
+    document = openapi_document(routes, PREFIXES)
     app.openapi = lambda: document  # type: ignore[method-assign]
     app.add_exception_handler(HTTPException, _refuse)
     app.add_middleware(

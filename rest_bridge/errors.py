@@ -34,6 +34,11 @@ _KINDS = {
     504: "service_unavailable",
 }
 
+_QUOTA_EXCEEDED = "quota_exceeded"
+
+REFUSAL_TYPES = sorted({*_KINDS.values(), _QUOTA_EXCEEDED})
+"""Every `type` that a refusal can have."""
+
 _HTTP_STATUSES = {
     grpc.StatusCode.UNAUTHENTICATED: 401,
     grpc.StatusCode.PERMISSION_DENIED: 403,
@@ -103,7 +108,7 @@ class Refusal(Exception):
 
     @property
     def kind(self) -> str:
-        return "quota_exceeded" if self.reason == "DAILY_QUOTA_EXCEEDED" else _KINDS[self.status]
+        return _QUOTA_EXCEEDED if self.reason == "DAILY_QUOTA_EXCEEDED" else _KINDS[self.status]
 
 
 def route_not_found() -> Refusal:

@@ -1,17 +1,25 @@
-"""The OpenAPI 3.1 document, built from the same descriptors as the routes."""
+"""The OpenAPI 3.1 document, built from the same descriptors as the routes.
 
-from collections.abc import Iterable, Iterator, Sequence
+`python -m rest_bridge.openapi` prints it, without a server.
+"""
+
+import sys
+from collections.abc import Container, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
+import orjson
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from bottrading.v1 import annotations_pb2 as contract
+from bottrading.v1 import error_reason_pb2
 from rest_bridge.comments import contract_comments
+from rest_bridge.errors import REFUSAL_TYPES
 from rest_bridge.request_fields import is_required
-from rest_bridge.routes import Route
+from rest_bridge.routes import PREFIXES, Route, contract_routes
+from rest_bridge.transcoding import has_page_token_header, replayable_resource
 
 Json: TypeAlias = dict[str, Any]
 
@@ -44,42 +52,77 @@ _SECURITY_SCHEMES = {
     "UserToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "OperatorToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
 }
+# Messages of an answer that are not always there; all others are.
+_NULLABLE = frozenset(
+    {
+        "BotKey.last_used_at",
+        "BotKey.revoked_at",
+        "GetLeaderboardResponse.own_entry",
+        "MarketSession.next_close",
+        "MarketSession.next_open",
+        "Order.expires_at",
+        "Order.triggered_at",
+        "OrderUpdate.fill",
+        "AccountUpdate.settlement",
+        "Quota.resets_at",
+        "RateLimit.reset_at",
+        "StreamQuotesResponse.heartbeat",
+        "StreamQuotesResponse.quote",
+    }
+)
 _TEXT = {"type": "string"}
+_REFUSAL_TYPE = {"type": "string", "enum": REFUSAL_TYPES}
 _REFUSAL = {
     "type": "object",
     "description": "A refusal; nothing changed unless the outcome is said to be unknown.",
     "required": ["type", "message", "detail", "error", "request_id"],
     "properties": {
-        "type": _TEXT,
-        "message": _TEXT,
-        "detail": _TEXT,
+        "type": _REFUSAL_TYPE,
+        "message": {**_TEXT, "description": "What to change, for a person or an agent."},
+        "detail": {**_TEXT, "description": "The same as `message`."},
         "error": {
             "type": "object",
             "required": ["type", "reason", "message", "violations"],
             "properties": {
-                "type": _TEXT,
+                "type": _REFUSAL_TYPE,
                 "reason": {"$ref": "#/components/schemas/ErrorReason"},
                 "message": _TEXT,
                 "violations": {
                     "type": "array",
-                    "items": {"type": "object", "properties": {"field": _TEXT, "message": _TEXT}},
+                    "description": "Which fields are wrong; none where it is not a field.",
+                    "items": {
+                        "type": "object",
+                        "required": ["field", "message"],
+                        "properties": {"field": _TEXT, "message": _TEXT},
+                    },
                 },
             },
         },
-        "request_id": _TEXT,
+        "request_id": {**_TEXT, "description": "To be quoted to the operator."},
     },
+}
+_REQUEST_ID = {"X-Request-Id": {"description": "Id of the call.", "schema": _TEXT}}
+_NEXT_PAGE_TOKEN = {
+    "X-Next-Page-Token": {
+        "description": "`page_token` of the next page; absent on the last one.",
+        "schema": _TEXT,
+    }
+}
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Whole seconds after which to try again; with 429 and 503.",
+        "schema": {"type": "integer"},
+    }
 }
 
 
-def openapi_document(
-    routes: Sequence[Route], prefixes: Iterable[str], reasons: EnumDescriptor
-) -> Json:
+def openapi_document(routes: Sequence[Route], prefixes: Iterable[str]) -> Json:
     """Describe the routes, with the contract's own comments, below each of the path prefixes."""
     builder = _Builder()
     paths: dict[str, Json] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.verb.lower()] = builder.operation(route)
-    builder.add_enum(reasons)
+    builder.add_enum(error_reason_pb2.ErrorReason.DESCRIPTOR)
     services = {route.method.containing_service.name: None for route in routes}
     return {
         "openapi": "3.1.0",
@@ -115,12 +158,10 @@ class _Builder:
             "security": _SECURITY.get(route.credential, []),
             "parameters": list(self._parameters(route)),
             "responses": {
-                str(route.success_status): {
-                    "description": HTTPStatus(route.success_status).phrase,
-                    "content": self._answer(route),
-                },
+                **self._successes(route),
                 "default": {
                     "description": "A refusal",
+                    "headers": _REQUEST_ID | _RETRY_AFTER,
                     "content": _json_content({"$ref": "#/components/schemas/Refusal"}),
                 },
             },
@@ -164,6 +205,15 @@ class _Builder:
                     **({"style": "form", "explode": False} if field.is_repeated else {}),
                 }
 
+    def _successes(self, route: Route) -> Json:
+        phrase = HTTPStatus(route.success_status).phrase
+        headers = _REQUEST_ID | (_NEXT_PAGE_TOKEN if has_page_token_header(route) else {})
+        answer = {"headers": headers, "content": self._answer(route)}
+        successes = {str(route.success_status): {"description": phrase, **answer}}
+        if replayable_resource(route) and route.success_status != HTTPStatus.OK:
+            successes["200"] = {"description": "The answer of an earlier call, again", **answer}
+        return successes
+
     def _answer(self, route: Route) -> Json:
         output = route.method.output_type
         if route.method.server_streaming:
@@ -183,30 +233,33 @@ class _Builder:
         }
 
     def _message(self, descriptor: Descriptor) -> Json:
-        """Describe a message by reference; all fields of an answer are always there."""
+        """Describe a message by reference; all fields of an answer are always there.
+
+        A message that has required fields is one that a caller sends.
+        """
         if descriptor.full_name in _WELL_KNOWN:
             return _WELL_KNOWN[descriptor.full_name]
         if descriptor.name not in self.schemas:
             required = [field.name for field in descriptor.fields if is_required(field)]
+            always_there = () if required else _always_there(descriptor)
             self.schemas[descriptor.name] = {
                 "type": "object",
                 **self.description(descriptor.name),
                 "required": required or [field.name for field in descriptor.fields],
-                "properties": self._properties(descriptor.name, descriptor.fields),
+                "properties": self._properties(descriptor.name, descriptor.fields, always_there),
             }
         return {"$ref": f"#/components/schemas/{descriptor.name}"}
 
-    def _properties(self, owner: str, fields: Iterable[FieldDescriptor]) -> Json:
-        return {
-            field.name: {**self._property(field), **self.description(f"{owner}.{field.name}")}
-            for field in fields
-        }
-
-    def _property(self, field: FieldDescriptor) -> Json:
-        schema = self._value(field)
-        if field.has_presence and not is_required(field):
-            return {"anyOf": [schema, {"type": "null"}]}
-        return schema
+    def _properties(
+        self, owner: str, fields: Iterable[FieldDescriptor], always_there: Container[str] = ()
+    ) -> Json:
+        properties: Json = {}
+        for field in fields:
+            schema = self._value(field)
+            if field.has_presence and not is_required(field) and field.name not in always_there:
+                schema = {"anyOf": [schema, {"type": "null"}]}
+            properties[field.name] = {**schema, **self.description(f"{owner}.{field.name}")}
+        return properties
 
     def _value(self, field: FieldDescriptor) -> Json:
         item = self._item(field)
@@ -225,3 +278,18 @@ class _Builder:
 
 def _json_content(schema: Json) -> Json:
     return {"application/json": {"schema": schema}}
+
+
+def _always_there(descriptor: Descriptor) -> Container[str]:
+    """Return the fields of an answer that hold a message and are never null."""
+    return {
+        field.name
+        for field in descriptor.fields
+        if field.message_type is not None
+        and field.containing_oneof is None
+        and f"{descriptor.name}.{field.name}" not in _NULLABLE
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(orjson.dumps(openapi_document(contract_routes(), PREFIXES)))

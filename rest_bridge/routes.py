@@ -10,8 +10,11 @@ from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from bottrading.v1 import annotations_pb2 as contract
+from bottrading.v1 import bot_trading_pb2, key_management_pb2, market_data_pb2
 
 T = TypeVar("T")
+
+PREFIXES = ("/api/trade/v1/bot", "/api/v1/bot")
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _VERBS = ("get", "post", "put", "patch", "delete")
@@ -42,6 +45,14 @@ class Route:
     @property
     def credential(self) -> contract.Credential.ValueType:
         return self.method.GetOptions().Extensions[contract.credential]
+
+
+def contract_routes() -> list[Route]:
+    """List the routes of everything that the bridge serves."""
+    modules = (bot_trading_pb2, key_management_pb2, market_data_pb2)
+    return routes_of(
+        service for module in modules for service in module.DESCRIPTOR.services_by_name.values()
+    )
 
 
 def routes_of(services: Iterable[ServiceDescriptor]) -> list[Route]:

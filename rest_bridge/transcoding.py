@@ -136,11 +136,8 @@ class AnswerWriter:
             if route.response_body
             else message_json(descriptor)
         )
-        self._resource = _replayable_resource(descriptor, route.response_body)
-        # A whole message has the token in the body; beside a bare array it needs a header.
-        self._has_page_token = (
-            bool(route.response_body) and _NEXT_PAGE_TOKEN in descriptor.fields_by_name
-        )
+        self._resource = replayable_resource(route)
+        self._has_page_token = has_page_token_header(route)
 
     def write(self, answer: bytes) -> Answer:
         message = self._message_class.FromString(answer)
@@ -194,8 +191,15 @@ class EventWriter:
         return Event(name, sequence, b"\n".join(lines) + b"\n\n")
 
 
-def _replayable_resource(descriptor: Descriptor, response_body: str) -> str | None:
-    field = descriptor.fields_by_name.get(response_body)
+def replayable_resource(route: Route) -> str | None:
+    """Return the field of an answer that can be one of an earlier call."""
+    field = route.method.output_type.fields_by_name.get(route.response_body)
     if field is None or field.is_repeated or field.message_type is None:
         return None
     return field.name if "replayed" in field.message_type.fields_by_name else None
+
+
+def has_page_token_header(route: Route) -> bool:
+    """Tell whether a listing is a bare array: a whole message has the token in the body."""
+    fields = route.method.output_type.fields_by_name
+    return bool(route.response_body) and _NEXT_PAGE_TOKEN in fields

@@ -1,10 +1,16 @@
 """The OpenAPI page tells what the routes do, in the contract's own words."""
 
+import json
+import re
+import subprocess
+import sys
 from typing import Any
 
 import httpx
 import pytest
+from google.protobuf.descriptor import Descriptor
 
+from rest_bridge.routes import contract_routes
 from tests.rest.support import RunningBridge
 from tests.rest.test_rest_routes import ROUTES
 
@@ -96,3 +102,115 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
         return []
 
     assert {name.rpartition("/")[2] for name in references(document)} <= set(schemas)
+
+
+def nullable(schema: dict[str, Any]) -> bool:
+    return {"type": "null"} in schema.get("anyOf", [])
+
+
+def test_a_message_of_an_answer_is_null_only_where_the_contract_says_so(
+    document: dict[str, Any],
+) -> None:
+    """A client that had to ask `order.created_at` whether it is there would ask for nothing."""
+    told = re.compile(r"\bnull\b|\babsent\b|\bwhen there was one\b|\bwhen something was\b")
+    wrong = [
+        f"{name}.{field}"
+        for name, fields in answered_messages()
+        for field in fields
+        if nullable(property_of(document, name, field))
+        is not bool(told.search(property_of(document, name, field)["description"]))
+    ]
+
+    assert wrong == []
+
+
+def answered_messages() -> list[tuple[str, list[str]]]:
+    """List each message of an answer with its fields that hold a message and stand in no oneof."""
+    seen: dict[str, list[str]] = {}
+
+    def visit(descriptor: Descriptor | None) -> None:
+        if (
+            descriptor is None
+            or descriptor.name in seen
+            or descriptor.full_name.startswith("google.")
+        ):
+            return
+        messages = [field for field in descriptor.fields if field.message_type is not None]
+        seen[descriptor.name] = [
+            field.name
+            for field in messages
+            if not field.is_repeated and field.containing_oneof is None
+        ]
+        for field in messages:
+            visit(field.message_type)
+
+    for route in contract_routes():
+        output = route.method.output_type
+        if route.response_body:
+            resource = output.fields_by_name[route.response_body].message_type
+            visit(resource)
+        elif not route.method.server_streaming:
+            visit(output)
+    assert "OrderPreview" in seen
+    return list(seen.items())
+
+
+def property_of(document: dict[str, Any], name: str, field: str) -> dict[str, Any]:
+    found: dict[str, Any] = document["components"]["schemas"][name]["properties"][field]
+    return found
+
+
+def test_a_stream_sends_an_update_with_its_order_always_and_its_fill_sometimes(
+    document: dict[str, Any],
+) -> None:
+    assert not nullable(property_of(document, "OrderUpdate", "order"))
+    assert nullable(property_of(document, "OrderUpdate", "fill"))
+    assert nullable(property_of(document, "StreamOrderUpdatesResponse", "order_update"))
+
+
+def test_what_a_caller_may_leave_out_may_be_null(document: dict[str, Any]) -> None:
+    assert nullable(property_of(document, "PublishedQuote", "time"))
+
+
+def test_a_replayed_order_is_described_beside_a_new_one(document: dict[str, Any]) -> None:
+    responses = operations(document)["PlaceOrder"]["responses"]
+
+    assert responses["200"]["content"] == responses["201"]["content"]
+    assert "201" not in operations(document)["GetOrder"]["responses"]
+
+
+def test_the_next_pages_token_is_a_header_where_the_answer_is_an_array(
+    document: dict[str, Any],
+) -> None:
+    paged = {
+        name
+        for name, operation in operations(document).items()
+        if "X-Next-Page-Token" in operation["responses"].get("200", {}).get("headers", {})
+    }
+
+    assert paged == {"ListOrders", "ListFills"}
+
+
+def test_a_refusal_names_its_types_and_reasons(document: dict[str, Any]) -> None:
+    refusal = document["components"]["schemas"]["Refusal"]
+    error = refusal["properties"]["error"]["properties"]
+
+    assert refusal["properties"]["type"]["enum"] == [
+        "authentication_error",
+        "not_found",
+        "permission_error",
+        "quota_exceeded",
+        "rate_limit_error",
+        "server_error",
+        "service_unavailable",
+        "validation_error",
+    ]
+    assert error["reason"] == {"$ref": "#/components/schemas/ErrorReason"}
+    assert error["violations"]["items"]["required"] == ["field", "message"]
+
+
+def test_the_document_is_printed_without_a_server(document: dict[str, Any]) -> None:
+    command = [sys.executable, "-m", "rest_bridge.openapi"]
+    printed = subprocess.run(command, capture_output=True, check=True, timeout=30).stdout
+
+    assert json.loads(printed) == document
