@@ -1,0 +1,209 @@
+// A bot's client: trades on the account of a bot key.
+
+import type {
+  Account,
+  Bar,
+  CreateStreamTicketResponse as StreamTicket,
+  EquityPoint,
+  Fill,
+  GetLeaderboardResponse as Leaderboard,
+  Instrument,
+  Limits,
+  MarketClock,
+  Order,
+  OrderPreview,
+  Portfolio,
+  Quote,
+  TradingKpi,
+} from "./contract.js";
+import {
+  OrderUpdates,
+  type OrderUpdatesOptions,
+  QuoteUpdates,
+  type QuoteUpdatesOptions,
+} from "./following.js";
+import {
+  type Body,
+  type CallOptions,
+  type ClientOptions,
+  type Operation,
+  type Query,
+  REPEATABLE,
+  setting,
+  Transport,
+} from "./transport.js";
+
+/** An order to place; only `symbol`, `side` and `quantity` are required. */
+export type OrderRequest = Body<Operation<"post", "/orders">>;
+/** New total quantity or prices of a live order; what is left out stays. */
+export type OrderChange = Body<Operation<"patch", "/orders/{order_id}">>;
+export type OrderFilter = Omit<Query<Operation<"get", "/orders">>, "page_token">;
+export type FillFilter = Omit<Query<Operation<"get", "/fills">>, "page_token">;
+export type HistoryQuery = Query<Operation<"get", "/portfolio/history">>;
+export type LeaderboardQuery = Query<Operation<"get", "/leaderboard">>;
+export type InstrumentFilter = Query<Operation<"get", "/instruments">>;
+export type BarQuery = Query<Operation<"get", "/bars/{symbol}">>;
+
+export interface BotTradingClientOptions extends ClientOptions {
+  /** The bot key; by default that of BOTTRADING_BOT_KEY. */
+  botKey?: string | undefined;
+}
+
+/**
+ * Trades on the account of a bot key.
+ *
+ * Fields are named as in the contract. Amounts are decimal strings, in requests numbers too. Calls
+ * reject with a BotTradingError. Those of which no answer came are made again where that is safe.
+ */
+export class BotTradingClient {
+  readonly #transport: Transport;
+
+  constructor(options: BotTradingClientOptions = {}) {
+    const botKey = options.botKey ?? setting("BOTTRADING_BOT_KEY");
+    if (!botKey) throw new TypeError("Pass a botKey, or set BOTTRADING_BOT_KEY.");
+    this.#transport = new Transport({ "x-bot-key": botKey }, options);
+  }
+
+  /** Read the account: money, plan, calls of the day. */
+  account(options?: CallOptions): Promise<Account> {
+    return this.#transport.send("get", "/account", options);
+  }
+
+  /**
+   * Place an order and return it as it is after matching, fills included.
+   *
+   * Without a `client_order_id` it is sent with one made up, so that it is one order however often
+   * the call is repeated; an order that was there before is `replayed`. What the rules of trading
+   * do not allow is returned as REJECTED. Rejects with OutcomeUnknown where no answer came in time.
+   */
+  placeOrder(order: OrderRequest, options?: CallOptions): Promise<Order> {
+    const clientOrderId = order.client_order_id ?? crypto.randomUUID();
+    const body = { ...order, client_order_id: clientOrderId };
+    return this.#transport.send("post", "/orders", { ...options, ...REPEATABLE, body, clientOrderId });
+  }
+
+  /** Return what `placeOrder` would do now, to the cent; nothing is recorded. */
+  previewOrder(order: OrderRequest, options?: CallOptions): Promise<OrderPreview> {
+    const request = { ...options, body: order, repeating: "changes nothing" } as const;
+    return this.#transport.send("post", "/orders/preview", request);
+  }
+
+  /** Replace the total quantity or prices of a live order. */
+  replaceOrder(orderId: string, change: OrderChange, options?: CallOptions): Promise<Order> {
+    const request = { ...options, ...REPEATABLE, in: { order_id: orderId }, body: change };
+    return this.#transport.send("patch", "/orders/{order_id}", request);
+  }
+
+  /** Cancel a live order; one that is cancelled is returned again. */
+  cancelOrder(orderId: string, options?: CallOptions): Promise<Order> {
+    const request = { ...options, ...REPEATABLE, in: { order_id: orderId } };
+    return this.#transport.send("delete", "/orders/{order_id}", request);
+  }
+
+  /** Cancel all live orders, or those of one symbol, and return them, newest first. */
+  cancelAllOrders(symbol?: string, options?: CallOptions): Promise<Order[]> {
+    return this.#transport.send("delete", "/orders", { ...options, ...REPEATABLE, query: { symbol } });
+  }
+
+  /** Read an order. */
+  order(orderId: string, options?: CallOptions): Promise<Order> {
+    const request = { ...options, in: { order_id: orderId } };
+    return this.#transport.send("get", "/orders/{order_id}", request);
+  }
+
+  /** Read an order by your own id. */
+  orderByClientId(clientOrderId: string, options?: CallOptions): Promise<Order> {
+    const request = { ...options, query: { client_order_id: clientOrderId } };
+    return this.#transport.send("get", "/orders/by-client-id", request);
+  }
+
+  /** List orders, newest first, page after page; `limit` ends the list, left out: all there are. */
+  orders(filter: OrderFilter = {}, options: CallOptions = {}): AsyncIterableIterator<Order> {
+    return this.#transport.pages("/orders", filter, options);
+  }
+
+  /** List fills, newest first, page after page; `limit` ends the list, left out: all there are. */
+  fills(filter: FillFilter = {}, options: CallOptions = {}): AsyncIterableIterator<Fill> {
+    return this.#transport.pages("/fills", filter, options);
+  }
+
+  /** Read money and positions, all from one snapshot. */
+  portfolio(options?: CallOptions): Promise<Portfolio> {
+    return this.#transport.send("get", "/portfolio", options);
+  }
+
+  /** Read the equity curve, oldest point first; the last one is now. */
+  async portfolioHistory(query: HistoryQuery = {}, options?: CallOptions): Promise<EquityPoint[]> {
+    const request = { ...options, query };
+    return (await this.#transport.send("get", "/portfolio/history", request)).points;
+  }
+
+  /** Read the key performance indicators. */
+  kpi(options?: CallOptions): Promise<TradingKpi> {
+    return this.#transport.send("get", "/kpi", options);
+  }
+
+  /** Read a page of ranked accounts, best first, and the caller's own. */
+  leaderboard(query: LeaderboardQuery = {}, options?: CallOptions): Promise<Leaderboard> {
+    return this.#transport.send("get", "/leaderboard", { ...options, query });
+  }
+
+  /** Read every limit of the account and what is left of it. */
+  limits(options?: CallOptions): Promise<Limits> {
+    return this.#transport.send("get", "/limits", options);
+  }
+
+  /** List what can be traded, by symbol; `query` is a part of a symbol or name. */
+  instruments(filter: InstrumentFilter = {}, options?: CallOptions): Promise<Instrument[]> {
+    return this.#transport.send("get", "/instruments", { ...options, query: filter });
+  }
+
+  /** Read the newest quote of an instrument, fresh or stale. */
+  quote(symbol: string, options?: CallOptions): Promise<Quote> {
+    return this.#transport.send("get", "/quotes/{symbol}", { ...options, in: { symbol } });
+  }
+
+  /** Read the newest quotes of up to 100 instruments, in the order asked for. */
+  quotes(symbols: readonly string[], options?: CallOptions): Promise<Quote[]> {
+    const request = { ...options, query: { symbols: [...symbols] } };
+    return this.#transport.send("get", "/quotes", request);
+  }
+
+  /** List bars, oldest first; without a `start` the newest 100. */
+  bars(symbol: string, query: BarQuery = {}, options?: CallOptions): Promise<Bar[]> {
+    return this.#transport.send("get", "/bars/{symbol}", { ...options, in: { symbol }, query });
+  }
+
+  /** Read which markets are open. */
+  clock(options?: CallOptions): Promise<MarketClock> {
+    return this.#transport.send("get", "/clock", options);
+  }
+
+  /** Make a ticket with which an EventSource opens streams, as `?ticket=`, for 10 minutes. */
+  createStreamTicket(options?: CallOptions): Promise<StreamTicket> {
+    const request = { ...options, body: {}, repeating: "changes nothing" } as const;
+    return this.#transport.send("post", "/stream-tickets", request);
+  }
+
+  /**
+   * Follow every change of orders and account, each once and in order, over any break.
+   *
+   * `lastSequence` says how far it is: keep it, and a later run goes on there. A first connection
+   * has to succeed within the client's timeout; from then on the stream comes again by itself for
+   * as long as it takes. It ends with an error where that cannot help: a revoked key, a sequence
+   * that the log does not reach.
+   */
+  orderUpdates(options: OrderUpdatesOptions = {}): OrderUpdates {
+    return new OrderUpdates(this.#transport, options);
+  }
+
+  /**
+   * Follow the newest quotes of up to 100 instruments: those there are, then each that changes.
+   *
+   * The newest wins: what was not read in time is left out, and so is what came during a break.
+   * Comes again and ends like `orderUpdates`.
+   */
+  quoteUpdates(symbols: readonly string[], options: QuoteUpdatesOptions = {}): QuoteUpdates {
+    return new QuoteUpdates(this.#transport, symbols, options);
+  }
+}

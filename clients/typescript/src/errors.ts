@@ -1,0 +1,156 @@
+// What goes wrong, as errors: one class for each way in which a caller would act differently.
+//
+// An order that the rules of trading reject is no error but an order with status REJECTED.
+
+import type { ErrorReason, Refusal } from "./contract.js";
+
+/** What is wrong with one field of a request. */
+export type Violation = Refusal["error"]["violations"][number];
+
+/** What is known of a failed call beyond its message. */
+export interface Facts {
+  /** Why, as the contract names it; undefined where nothing of the service answered. */
+  reason?: ErrorReason | undefined;
+  /** The HTTP status; undefined where nothing answered. */
+  status?: number | undefined;
+  violations?: Violation[] | undefined;
+  requestId?: string | undefined;
+  retryAfterSeconds?: number | undefined;
+  cause?: unknown;
+}
+
+/** A call failed; the message says what to change. */
+export class BotTradingError extends Error {
+  /** Why, as the contract names it; undefined where nothing of the service answered. */
+  readonly reason: ErrorReason | undefined;
+  /** The HTTP status; undefined where nothing answered. */
+  readonly status: number | undefined;
+  /** Which fields are wrong; empty where it is not a field. */
+  readonly violations: readonly Violation[];
+  /** What to quote to the operator; undefined where nothing of the service answered. */
+  readonly requestId: string | undefined;
+  /** Seconds after which a repeated call has a chance; undefined where the service told none. */
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(message: string, facts: Facts = {}) {
+    super(message, { cause: facts.cause });
+    this.name = new.target.name;
+    this.reason = facts.reason;
+    this.status = facts.status;
+    this.violations = facts.violations ?? [];
+    this.requestId = facts.requestId;
+    this.retryAfterSeconds = facts.retryAfterSeconds;
+  }
+}
+
+/** The key or token is missing, unknown, revoked or expired. */
+export class AuthenticationFailed extends BotTradingError {}
+
+/** The key or token is good, but not for this. */
+export class PermissionDenied extends BotTradingError {}
+
+/** The request is wrong in itself; `violations` say where. */
+export class InvalidRequest extends BotTradingError {}
+
+/** There is no such thing, or it is another account's. */
+export class NotFound extends BotTradingError {}
+
+/** The request does not fit the state that things are in. */
+export class Conflict extends BotTradingError {}
+
+/** Too many calls, orders or streams; `retryAfterSeconds` says when there is room again. */
+export class RateLimited extends BotTradingError {}
+
+/** The calls of the day are used up. */
+export class QuotaExceeded extends BotTradingError {}
+
+/** The server does not offer this. */
+export class NotOffered extends BotTradingError {}
+
+/** The server is away or going; a later call has a chance. */
+export class ServiceUnavailable extends BotTradingError {}
+
+/** No answer came in time. */
+export class DeadlineExceeded extends BotTradingError {}
+
+/** A bug of the server; `requestId` is for its operator. */
+export class InternalError extends BotTradingError {}
+
+/**
+ * A change was sent and no answer came: it may have been made or not.
+ *
+ * Look up an order by its `clientOrderId`, which is undefined for other changes, or place it again
+ * with it. `cause` is what the last attempt was told.
+ */
+export class OutcomeUnknown extends BotTradingError {
+  readonly clientOrderId: string | undefined;
+
+  constructor(refusal: BotTradingError, clientOrderId: string | undefined) {
+    const message = `It is not known whether the change was made: ${refusal.message}`;
+    const { reason, status, requestId, retryAfterSeconds } = refusal;
+    super(message, { reason, status, requestId, retryAfterSeconds, cause: refusal });
+    this.clientOrderId = clientOrderId;
+  }
+}
+
+/** Return the error for an answer that is no success. */
+export async function refusalOf(response: Response): Promise<BotTradingError> {
+  // Somebody between here and the service may have answered, in another form.
+  const body = (await response.json().catch(() => null)) as Partial<Refusal> | null;
+  const retryAfter = Number(response.headers.get("retry-after") ?? NaN);
+  const facts: Facts = {
+    reason: body?.error?.reason,
+    status: response.status,
+    violations: body?.error?.violations,
+    requestId: response.headers.get("x-request-id") ?? undefined,
+    retryAfterSeconds: Number.isFinite(retryAfter) ? retryAfter : undefined,
+  };
+  const Kind = kindOf(facts, body?.type);
+  return new Kind(body?.message ?? `HTTP ${response.status} ${response.statusText}`.trim(), facts);
+}
+
+/** Return the error for a call of which no answer came; `isLate` when its time was up. */
+export function noAnswer(cause: unknown, isLate: boolean): BotTradingError {
+  return isLate
+    ? new DeadlineExceeded("No answer came in time.", { reason: "DEADLINE_EXCEEDED", cause })
+    : new ServiceUnavailable("The server cannot be reached.", { reason: "UNAVAILABLE", cause });
+}
+
+/** Tell whether a call certainly never reached the server. */
+export function wasNotSent(error: BotTradingError): boolean {
+  const { cause } = (error.cause ?? {}) as { cause?: { code?: string } };
+  return NOT_CONNECTED.includes(cause?.code ?? "");
+}
+
+// What Node names as the cause of a failed fetch; browsers name nothing.
+const NOT_CONNECTED = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"];
+
+function kindOf({ status, reason, violations }: Facts, type: Refusal["type"] | undefined) {
+  switch (status) {
+    case 401:
+      return AuthenticationFailed;
+    case 403:
+      return PermissionDenied;
+    case 404:
+      return NotFound;
+    case 409:
+    case 410:
+      return Conflict;
+    case 422:
+      // What is no matter of the request's own form or fields is one of the state.
+      return violations?.length || reason === "MALFORMED_REQUEST" ? InvalidRequest : Conflict;
+    case 429:
+      return type === "quota_exceeded" ? QuotaExceeded : RateLimited;
+    case 500:
+      return InternalError;
+    case 501:
+      return NotOffered;
+    case 502:
+    case 503:
+      return ServiceUnavailable;
+    case 504:
+      return DeadlineExceeded;
+    default:
+      return status && status < 500 ? InvalidRequest : BotTradingError;
+  }
+}

@@ -1,0 +1,221 @@
+// Streams that go on after whatever breaks: nothing is lost and nothing comes twice.
+
+import type { EventSourceMessage } from "eventsource-parser";
+
+import { Backoff, isPassing, pause } from "./attempts.js";
+import type { AccountUpdate, Order, OrderUpdate, Quote } from "./contract.js";
+import { BotTradingError, DeadlineExceeded, ServiceUnavailable } from "./errors.js";
+import type { Operation, Query, Transport } from "./transport.js";
+
+/** An entry of the account's log, or of the snapshot that can precede it. */
+export type Update =
+  | ({ kind: "order_update"; sequence: number } & OrderUpdate)
+  | ({ kind: "account_update"; sequence: number } & AccountUpdate)
+  | { kind: "snapshot_order"; sequence: number; order: Order };
+
+export interface OrderUpdatesOptions {
+  /** Begins after this entry of the log, 0 for everything; left out: with what happens from now on. */
+  afterSequence?: number | undefined;
+  /** Leaves out updates of orders of other instruments; at most 100. */
+  symbols?: readonly string[] | undefined;
+  /** Sends the live orders first, once they have caught up with the log; a snapshot that breaks comes again. */
+  includeSnapshot?: boolean | undefined;
+  /** Ends the iteration, which rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface QuoteUpdatesOptions {
+  /** Ends the iteration, which rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What is asked of a stream, and what its events bring, over any number of connections. */
+interface Following<Item> {
+  readonly path: "/order-updates" | "/quote-updates";
+  query(): object;
+  /** Return what an event brings, if anything. */
+  take(event: EventSourceMessage): Item | undefined;
+}
+
+/** An iterator over what a stream sends, which opens it again whenever it breaks. For one loop. */
+abstract class Stream<Item> implements AsyncIterableIterator<Item> {
+  readonly #items: AsyncGenerator<Item | undefined, void, void>;
+
+  constructor(transport: Transport, following: Following<Item>, signal: AbortSignal | undefined) {
+    this.#items = follow(transport, following, signal);
+  }
+
+  async next(): Promise<IteratorResult<Item, undefined>> {
+    for (;;) {
+      const { done, value } = await this.#items.next();
+      if (done) return { done, value: undefined };
+      if (value !== undefined) return { done: false, value };
+    }
+  }
+
+  /** Leave the stream; `break` does it too. */
+  async return(): Promise<IteratorResult<Item, undefined>> {
+    await this.#items.return();
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Go on for one event, which is none that `next` would return. */
+  protected async pass(): Promise<void> {
+    await this.#items.next();
+  }
+}
+
+/** Every change of orders and account, each once and in order. */
+export class OrderUpdates extends Stream<Update> {
+  readonly #following: FollowingOrderUpdates;
+
+  constructor(transport: Transport, options: OrderUpdatesOptions) {
+    const following = new FollowingOrderUpdates(options);
+    super(transport, following, options.signal);
+    this.#following = following;
+  }
+
+  /** The sequence to go on after; undefined until the stream is open, unless it was given. */
+  get lastSequence(): number | undefined {
+    return this.#following.lastSequence;
+  }
+
+  /** Wait until the stream is open, so that nothing that happens afterwards is missed. */
+  async open(): Promise<this> {
+    if (!this.#following.isOpen) await this.pass();
+    return this;
+  }
+}
+
+/** The newest quotes of some instruments, each as it changes. */
+export class QuoteUpdates extends Stream<Quote> {
+  constructor(transport: Transport, symbols: readonly string[], options: QuoteUpdatesOptions) {
+    super(transport, new FollowingQuotes(symbols), options.signal);
+  }
+}
+
+class FollowingOrderUpdates implements Following<Update> {
+  readonly path = "/order-updates";
+  lastSequence: number | undefined;
+  isOpen = false;
+  readonly #symbols: readonly string[];
+  #isSnapshotWanted: boolean;
+  #isSnapshotBegun = false;
+
+  constructor({ afterSequence, symbols = [], includeSnapshot = false }: OrderUpdatesOptions) {
+    this.lastSequence = afterSequence;
+    this.#symbols = symbols;
+    this.#isSnapshotWanted = includeSnapshot;
+  }
+
+  query() {
+    return {
+      after_sequence: this.lastSequence,
+      symbols: this.#symbols.length > 0 ? [...this.#symbols] : undefined,
+      include_snapshot: this.#isSnapshotWanted || undefined,
+    } satisfies Query<Operation<"get", "/order-updates">>;
+  }
+
+  take(event: EventSourceMessage): Update | undefined {
+    const sequence = Number(event.id);
+    this.isOpen = true;
+    if (event.event === "snapshot_order") {
+      this.#isSnapshotBegun = true;
+      this.lastSequence = sequence;
+      return { kind: event.event, sequence, order: JSON.parse(event.data) as Order };
+    }
+    if (this.#isSnapshotBegun) this.#isSnapshotWanted = false;
+    if (sequence <= (this.lastSequence ?? -1)) return undefined;
+    this.lastSequence = sequence;
+    switch (event.event) {
+      case "order_update":
+        return { kind: event.event, sequence, ...(JSON.parse(event.data) as OrderUpdate) };
+      case "account_update":
+        return { kind: event.event, sequence, ...(JSON.parse(event.data) as AccountUpdate) };
+      default:
+        return undefined;
+    }
+  }
+}
+
+class FollowingQuotes implements Following<Quote> {
+  readonly path = "/quote-updates";
+  readonly #symbols: readonly string[];
+  readonly #newest = new Map<string, string>();
+
+  constructor(symbols: readonly string[]) {
+    this.#symbols = symbols;
+  }
+
+  query() {
+    return { symbols: [...this.#symbols] } satisfies Query<Operation<"get", "/quote-updates">>;
+  }
+
+  take({ event, data }: EventSourceMessage): Quote | undefined {
+    if (event !== "quote") return undefined;
+    const quote = JSON.parse(data) as Quote;
+    // A stream that is opened again begins with the newest quotes: those may be told already.
+    if (this.#newest.get(quote.symbol) === data) return undefined;
+    this.#newest.set(quote.symbol, data);
+    return quote;
+  }
+}
+
+/** Yield for each event what it brings, over any number of connections. */
+async function* follow<Item>(
+  transport: Transport,
+  following: Following<Item>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Item | undefined, void, void> {
+  const reopening = new Reopening(transport.timeoutMs);
+  for (;;) {
+    let broken: BotTradingError | undefined;
+    try {
+      for await (const event of transport.events(following.path, following.query(), signal)) {
+        reopening.received();
+        yield following.take(event);
+      }
+    } catch (error) {
+      if (!(error instanceof BotTradingError)) throw error;
+      broken = error;
+    }
+    await pause(reopening.pauseAfter(broken), signal);
+  }
+}
+
+/** When a stream that broke is opened again, and whether that helps. */
+class Reopening {
+  readonly #ends: number;
+  #wasOpen = false;
+  #backoff = new Backoff();
+
+  constructor(timeoutMs: number) {
+    this.#ends = performance.now() + timeoutMs;
+  }
+
+  /** Take note of an event: the stream is open. */
+  received(): void {
+    this.#wasOpen = true;
+    this.#backoff = new Backoff();
+  }
+
+  /** Return the milliseconds until the stream is opened again; throw what makes that pointless. */
+  pauseAfter(error: BotTradingError | undefined): number {
+    const milliseconds = this.#backoff.next(error?.retryAfterSeconds);
+    if (!error) return milliseconds;
+    const isInTime = this.#wasOpen || performance.now() + milliseconds < this.#ends;
+    if (!isInTime || !this.#helps(error)) throw error;
+    return milliseconds;
+  }
+
+  #helps(error: BotTradingError): boolean {
+    // The server may not have noticed yet that the stream before is gone.
+    if (error.reason === "STREAM_LIMIT_EXCEEDED") return this.#wasOpen;
+    const isAway = error instanceof ServiceUnavailable || error instanceof DeadlineExceeded;
+    return isAway || isPassing(error);
+  }
+}

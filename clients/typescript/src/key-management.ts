@@ -1,0 +1,92 @@
+// A person's client: manages bot keys and accounts.
+
+import type { Account, BotKey, GuardRails, NewBotKey, TradingState } from "./contract.js";
+import {
+  type Body,
+  type CallOptions,
+  type ClientOptions,
+  type Operation,
+  REPEATABLE,
+  setting,
+  Transport,
+} from "./transport.js";
+
+/** A key to make: its label, and what it may do. */
+export type KeyRequest = Body<Operation<"post", "/keys">>;
+/** Limits of an account; what is left out is lifted. */
+export type GuardRailsRequest = Body<Operation<"post", "/accounts/{account_id}/guard-rails">>;
+
+export interface KeyManagementClientOptions extends ClientOptions {
+  /** The person's JSON Web Token; by default that of BOTTRADING_TOKEN. */
+  token?: string | undefined;
+}
+
+/** Manages the bot keys and accounts of a person. */
+export class KeyManagementClient {
+  readonly #transport: Transport;
+
+  constructor(options: KeyManagementClientOptions = {}) {
+    const token = options.token ?? setting("BOTTRADING_TOKEN");
+    if (!token) throw new TypeError("Pass a token, or set BOTTRADING_TOKEN.");
+    this.#transport = new Transport({ authorization: `Bearer ${token}` }, options);
+  }
+
+  /** Make a bot key; its secret is told this once. */
+  createKey(request: KeyRequest, options?: CallOptions): Promise<NewBotKey> {
+    return this.#transport.send("post", "/keys", { ...options, body: request });
+  }
+
+  /** List the person's keys, revoked ones too. */
+  keys(options?: CallOptions): Promise<BotKey[]> {
+    return this.#transport.send("get", "/keys", options);
+  }
+
+  /** Revoke a key, for good. */
+  revokeKey(keyId: string, options?: CallOptions): Promise<BotKey> {
+    const request = { ...options, ...REPEATABLE, in: { key_id: keyId } };
+    return this.#transport.send("delete", "/keys/{key_id}", request);
+  }
+
+  /** Open one more account with the starting balance. */
+  openAccount(options?: CallOptions): Promise<Account> {
+    return this.#transport.send("post", "/accounts", { ...options, body: {} });
+  }
+
+  /** List the person's accounts, oldest first. */
+  accounts(options?: CallOptions): Promise<Account[]> {
+    return this.#transport.send("get", "/accounts", options);
+  }
+
+  /** Cancel everything of an account and start it anew; its keys and history stay. */
+  resetAccount(accountId: string, options?: CallOptions): Promise<Account> {
+    const request = { ...options, in: { account_id: accountId }, body: {} };
+    return this.#transport.send("post", "/accounts/{account_id}/reset", request);
+  }
+
+  /** Set which orders an account takes; HALTED also cancels everything. */
+  setTradingState(
+    accountId: string,
+    state: TradingState,
+    options?: CallOptions,
+  ): Promise<Account> {
+    const body = { trading_state: state };
+    const request = { ...options, ...REPEATABLE, in: { account_id: accountId }, body };
+    return this.#transport.send("post", "/accounts/{account_id}/trading-state", request);
+  }
+
+  /** Set the limits of an account. */
+  setGuardRails(
+    accountId: string,
+    rails: GuardRailsRequest,
+    options?: CallOptions,
+  ): Promise<GuardRails> {
+    const request = { ...options, ...REPEATABLE, in: { account_id: accountId }, body: rails };
+    return this.#transport.send("post", "/accounts/{account_id}/guard-rails", request);
+  }
+
+  /** Add money to anybody's account; takes an operator's token. */
+  deposit(accountId: string, amount: string, options?: CallOptions): Promise<Account> {
+    const request = { ...options, in: { account_id: accountId }, body: { amount } };
+    return this.#transport.send("post", "/accounts/{account_id}/deposits", request);
+  }
+}
