@@ -8,9 +8,13 @@ GENERATED ?= generated
 GOOGLE_PROTOS = $$($(BIN)/python -c 'import google.api; print(list(google.api.__path__)[0] + "/../..")')
 PROTOC = PATH=$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -Iproto -I$(GOOGLE_PROTOS)
 NODE_CLIENT := tests/clients/node
+TYPESCRIPT_CLIENT := clients/typescript
+TYPESCRIPT_CONTRACT ?= $(TYPESCRIPT_CLIENT)/src/contract.ts
+NODE_MODULES := $(NODE_CLIENT)/node_modules/.package-lock.json
+TYPESCRIPT_MODULES := $(TYPESCRIPT_CLIENT)/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-exchange lock proto run test setup-browser test-clients soak check bench release clean
+.PHONY: help setup setup-dev setup-exchange lock proto run test setup-browser client-types test-clients soak check bench release clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -69,12 +73,19 @@ setup-browser: ## Install Chromium for the browser test (Debian, root).
 	command -v "$${CHROMIUM:-chromium}" >/dev/null || \
 		{ apt-get update && apt-get install -y --no-install-recommends chromium; }
 
-test-clients: setup setup-browser $(NODE_CLIENT)/node_modules/.package-lock.json ## Run the tests that need Node.
-	BOTTRADING_COMMAND=$(CURDIR)/$(BIN)/bottrading GOOGLE_PROTOS=$(GOOGLE_PROTOS) \
-		sh -c 'cd $(NODE_CLIENT) && exec node --test'
+client-types: setup $(TYPESCRIPT_MODULES) ## Generate the types of the contract for the TypeScript client.
+	mkdir -p build
+	$(BIN)/python -m rest_bridge.openapi | \
+		npm run --silent --prefix $(TYPESCRIPT_CLIENT) contract -- -o $(CURDIR)/$(TYPESCRIPT_CONTRACT)
 
-$(NODE_CLIENT)/node_modules/.package-lock.json: $(NODE_CLIENT)/package.json $(NODE_CLIENT)/package-lock.json
-	npm ci --prefix $(NODE_CLIENT)
+test-clients: setup setup-browser $(NODE_MODULES) $(TYPESCRIPT_MODULES) ## Run the tests that need Node.
+	$(MAKE) --no-print-directory client-types TYPESCRIPT_CONTRACT=build/contract.ts
+	diff $(TYPESCRIPT_CLIENT)/src/contract.ts build/contract.ts
+	BOTTRADING_COMMAND=$(CURDIR)/$(BIN)/bottrading GOOGLE_PROTOS=$(GOOGLE_PROTOS) \
+		sh -c 'for client in $(NODE_CLIENT) $(TYPESCRIPT_CLIENT); do npm test --prefix $$client || exit; done'
+
+%/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	npm ci --prefix $*
 	touch $@
 
 CHECKED := server rest_bridge clients/python bench tests
@@ -99,5 +110,5 @@ release: setup-dev ## Release the contract: from now on it can only grow.
 	@$(PROTOC) --include_imports -o proto/released.binpb $(PROTOS)
 
 clean: ## Remove what the other commands made, but no data.
-	rm -rf .venv build dist $(NODE_CLIENT)/node_modules
+	rm -rf .venv build dist $(NODE_CLIENT)/node_modules $(TYPESCRIPT_CLIENT)/node_modules $(TYPESCRIPT_CLIENT)/dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -79,7 +79,8 @@ export class BotTradingClient {
   placeOrder(order: OrderRequest, options?: CallOptions): Promise<Order> {
     const clientOrderId = order.client_order_id ?? crypto.randomUUID();
     const body = { ...order, client_order_id: clientOrderId };
-    return this.#transport.send("post", "/orders", { ...options, ...REPEATABLE, body, clientOrderId });
+    const request = { ...options, ...REPEATABLE, body, clientOrderId };
+    return this.#transport.send("post", "/orders", request);
   }
 
   /** Return what `placeOrder` would do now, to the cent; nothing is recorded. */
@@ -102,7 +103,8 @@ export class BotTradingClient {
 
   /** Cancel all live orders, or those of one symbol, and return them, newest first. */
   cancelAllOrders(symbol?: string, options?: CallOptions): Promise<Order[]> {
-    return this.#transport.send("delete", "/orders", { ...options, ...REPEATABLE, query: { symbol } });
+    const request = { ...options, ...REPEATABLE, query: { symbol } };
+    return this.#transport.send("delete", "/orders", request);
   }
 
   /** Read an order. */

@@ -14,11 +14,14 @@ export type Update =
   | { kind: "snapshot_order"; sequence: number; order: Order };
 
 export interface OrderUpdatesOptions {
-  /** Begins after this entry of the log, 0 for everything; left out: with what happens from now on. */
+  /** Begins after this entry of the log, 0 for everything; left out: from now on. */
   afterSequence?: number | undefined;
   /** Leaves out updates of orders of other instruments; at most 100. */
   symbols?: readonly string[] | undefined;
-  /** Sends the live orders first, once they have caught up with the log; a snapshot that breaks comes again. */
+  /**
+   * Sends the live orders too: first, or with `afterSequence` once it has caught up with the log.
+   * A snapshot that breaks comes again.
+   */
   includeSnapshot?: boolean | undefined;
   /** Ends the iteration, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined;

@@ -1,4 +1,4 @@
-// Calls and streams over HTTP, typed by the contract: a path or a field that it lacks is a compile error.
+// Calls and streams over HTTP, typed by the contract: what it lacks does not compile.
 
 import { type EventSourceMessage, EventSourceParserStream } from "eventsource-parser/stream";
 
@@ -30,7 +30,9 @@ type Verb = "get" | "post" | "patch" | "delete";
 type Path<V extends Verb> = {
   [P in keyof paths]: paths[P] extends Record<V, object> ? P : never;
 }[keyof paths];
-type Json<Content> = Content extends { content: { "application/json": infer Value } } ? Value : never;
+type Json<Content> = Content extends { content: { "application/json": infer Value } }
+  ? Value
+  : never;
 
 /** The operation of the contract behind a verb and a path. */
 export type Operation<V extends Verb, P extends keyof paths> = paths[P][V];
@@ -51,7 +53,9 @@ interface AnyRequest extends CallOptions {
 }
 
 interface Request<O> extends AnyRequest {
-  in?: O extends { parameters: { path: infer Values extends Record<string, string> } } ? Values : never;
+  in?: O extends { parameters: { path: infer Values extends Record<string, string> } }
+    ? Values
+    : never;
   query?: Query<O>;
   body?: Body<O>;
 }

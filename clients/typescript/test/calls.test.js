@@ -205,12 +205,14 @@ test("a client takes its key and its server from the environment", async (t) => 
 test("every call of the contract is offered, but for the feed's", () => {
   const source = (name) => readFileSync(new URL(`../src/${name}.ts`, import.meta.url), "utf8");
   const [paths] = source("contract").match(/^export interface paths \{.*?^\}/ms);
-  const operations = [...paths.matchAll(/^    "(.*?)": \{(.*?)^    \};/gms)].flatMap(([, path, body]) =>
+  const described = paths.matchAll(/^    "(.*?)": \{(.*?)^    \};/gms);
+  const operations = [...described].flatMap(([, path, body]) =>
     [...body.matchAll(/^        (\w+): operations/gm)].map(([, verb]) => `${verb} ${path}`),
   );
   const code = ["client", "key-management", "following"].map(source).join("");
-  const calls = [...code.matchAll(/send\("(\w+)", "(.*?)"/g)].map(([, verb, path]) => `${verb} ${path}`);
-  const reads = [...code.matchAll(/(?:pages\(|readonly path = )"(.*?)"/g)].map(([, path]) => `get ${path}`);
+  const found = (pattern, write) => [...code.matchAll(pattern)].map((match) => write(...match));
+  const calls = found(/send\("(\w+)", "(.*?)"/g, (_, verb, path) => `${verb} ${path}`);
+  const reads = found(/(?:pages\(|readonly path = )"(.*?)"/g, (_, path) => `get ${path}`);
 
   assert.deepEqual([...calls, ...reads, "post /quotes"].sort(), operations.sort());
 });

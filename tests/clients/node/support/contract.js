@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
+import { credentials, loadPackageDefinition, Metadata, status } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 
 import { contractProtos, googleProtos, ownProtos } from './environment.js';
@@ -52,9 +52,13 @@ export function connect(address) {
 export function serving(health, deadline) {
   return new Promise((resolve, reject) => {
     const watch = health.Watch({ service: '' }, metadata({}), { deadline });
-    watch.on('error', reject);
-    watch.on('data', ({ status }) => {
-      if (status !== 'SERVING') return;
+    watch.on('error', (error) => {
+      // The connection to what was killed before may not have noticed it yet.
+      if (error.code === status.UNAVAILABLE) resolve(serving(health, deadline));
+      else reject(error);
+    });
+    watch.on('data', ({ status: told }) => {
+      if (told !== 'SERVING') return;
       resolve();
       watch.cancel();
     });
