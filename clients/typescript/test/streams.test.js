@@ -92,10 +92,18 @@ test("a snapshot begins with the live orders, and comes once", async () => {
   seen.push((await updates.next()).value);
   await service.kill();
   await service.start();
-  seen.push(...(await take(1, updates)));
+  seen.push((await updates.next()).value);
+  await buy(client, "KO");
+  seen.push(...(await take(2, updates)));
 
-  const snapshot = ["3 snapshot_order AAPL", "3 snapshot_order KO"];
-  assert.deepEqual(seen.map(line), [...snapshot, "4 ACCEPTED SPY", "5 FILLED SPY"]);
+  assert.deepEqual(seen.map(line), [
+    "3 snapshot_order AAPL",
+    "3 snapshot_order KO",
+    "4 ACCEPTED SPY",
+    "5 FILLED SPY",
+    "6 ACCEPTED KO",
+    "7 FILLED KO",
+  ]);
 });
 
 test("a stream ends with an error where opening it again cannot help", async () => {
@@ -140,7 +148,9 @@ test("a stream on which nothing comes any more is opened again", async (t) => {
   const next = updates.next();
   // Three heartbeats, of which the first is still to come.
   t.mock.timers.tick(45_000);
+  const patience = performance.now() + 10_000;
   while (network.requests.length < 2) {
+    assert.ok(performance.now() < patience, "the stream was not opened again");
     await new Promise(setImmediate);
     t.mock.timers.tick(100);
   }
@@ -152,14 +162,18 @@ test("a stream on which nothing comes any more is opened again", async (t) => {
   await updates.return();
 });
 
-test("quotes come at once and as they change, each once, over a restart", async () => {
-  const { client } = await newPerson(service);
+test("quotes come at once and as they change, each once, whatever breaks", async (t) => {
+  const network = await Network.before(service);
+  t.after(() => network.close());
+  const { client } = await newPerson(service, { baseUrl: network.url });
   const symbols = ["AAPL", "BTC-USD"];
   const quotes = client.quoteUpdates(symbols);
   const seen = [];
   const changes = async (count) => {
     while (seen.length < count) seen.push((await quotes.next()).value);
   };
+  await changes(2);
+  network.cut();
   await changes(6);
   await service.kill();
   await service.start();

@@ -76,13 +76,18 @@ export class Network {
     this.#next(count, null, (response) => response.writeHead(status, headers).end(body));
   }
 
+  /** Break all connections. */
+  cut() {
+    this.#server.closeAllConnections();
+  }
+
   /** Let everything pass again. */
   heal() {
     this.#faults = [];
   }
 
   async close() {
-    this.#server.closeAllConnections();
+    this.cut();
     this.#server.close();
     await once(this.#server, "close");
   }
