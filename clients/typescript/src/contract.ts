@@ -698,7 +698,7 @@ export interface components {
             complete: boolean;
         };
         /**
-         * @description Length of a bar. Bars start at its multiples in UTC: those of an hour at the full hour, those of a day at midnight.
+         * @description Length of a bar; in a URL also `1m` to `1d`, so `1M` is a minute. Bars start at its multiples in UTC: those of an hour at the full hour, those of a day at midnight.
          *
          *     - `1M`: One minute.
          *     - `5M`: Five minutes.
@@ -1023,6 +1023,8 @@ export interface components {
             bot_key: components["schemas"]["BotKey"];
             /** @description Open streams of the account. */
             streams: components["schemas"]["Quota"];
+            /** @description Accounts of the owner. */
+            accounts: components["schemas"]["Quota"];
         };
         /**
          * @description How deep the market of an instrument is. It decides the slippage.
