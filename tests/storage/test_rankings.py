@@ -10,6 +10,8 @@ import pytest
 from server.application.leaderboard import Period
 from server.application.ports import StorageUnavailable
 from server.config import DATABASE_FILE
+from server.storage import rankings as rankings_module
+from server.storage.database import open_scratch, snapshot
 from server.storage.rankings import RankingsFile
 
 MANY = 200_000
@@ -95,3 +97,22 @@ def test_closing_stops_a_refresh_that_runs(rankings: RankingsFile, data_dir: Pat
 
     running.join()
     assert [str(error) for error in failures] == ["SQLITE_INTERRUPT"]
+
+
+def test_a_part_of_the_accounts_is_read_without_looking_at_the_others(data_dir: Path) -> None:
+    """Else each of a hundred parts would cost as much as all of them."""
+    engine = open_scratch(data_dir / "scratch.sqlite3", data_dir / DATABASE_FILE)
+    terms = {"cent": 1, "most": 1, "now": 1, "last": "b", "period": "ALL", "limit": 1}
+    terms |= {"after": 0, "account_id": "a"}
+    steps = []
+    with snapshot(engine) as connection:
+        rankings_module._rank(connection, [], 0)
+        for statement in (
+            rankings_module._SELECT_RANKED, rankings_module._PAGE, rankings_module._OWN,
+            rankings_module._TOTAL,
+        ):  # fmt: skip
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", terms)
+            steps += [step for *_, step in plan]
+    engine.dispose()
+
+    assert not [step for step in steps if step.startswith(("SCAN", "USE TEMP B-TREE"))], steps

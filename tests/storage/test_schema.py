@@ -91,6 +91,11 @@ SEARCHES: dict[str, tuple[str, ...]] = {
     ),
     statements.SELECT_OVERDUE: OVERDUE,
     statements.ANY_OVERDUE: OVERDUE,
+    "SELECT * FROM accounts WHERE id > ? AND fills > 0 ORDER BY id LIMIT ?": (
+        "accounts USING INDEX sqlite_autoindex_accounts_1 (id>?)",
+    ),
+    "SELECT time, initial_value FROM equity_snapshots WHERE account_id = ? AND time >= ?"
+    " AND sequence >= ?": ("equity_snapshots USING PRIMARY KEY (account_id=? AND time>?)",),
     "SELECT * FROM orders WHERE account_id = ? AND id = ?": (
         "orders USING INDEX sqlite_autoindex_orders_2 (account_id=? AND id=?)",
     ),
