@@ -42,8 +42,8 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 	$(PIP) --require-hashes -r requirements-exchange.lock
 	touch $@
 
-PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-annotate --upgrade --no-emit-package bottrading-proto
+PIN = $(BIN)/uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate --upgrade --no-emit-package bottrading-proto
 
 lock: setup-dev ## Pin the newest allowed versions of all dependencies, with hashes.
 	$(PIN) --extra build -o requirements.lock pyproject.toml
