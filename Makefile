@@ -14,7 +14,7 @@ NODE_MODULES := $(NODE_CLIENT)/node_modules/.package-lock.json
 TYPESCRIPT_MODULES := $(TYPESCRIPT_CLIENT)/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-exchange lock proto run test setup-browser client-types test-clients soak check bench release clean
+.PHONY: help setup setup-dev setup-exchange setup-report lock proto run test setup-browser client-types test-clients soak check bench release clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,6 +24,8 @@ setup: .venv/.installed ## Install the service and its client into .venv.
 setup-dev: .venv/.installed-dev ## Install the tools of the tests and checks too.
 
 setup-exchange: .venv/.installed-exchange ## Install what real opening hours (--sessions exchange) need too.
+
+setup-report: .venv/.installed-report ## Install what `bottrading report` needs too.
 
 # The lock files name all there is to install; pip need not look for more.
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
@@ -42,12 +44,17 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 	$(PIP) --require-hashes -r requirements-exchange.lock
 	touch $@
 
+.venv/.installed-report: .venv/.installed requirements-report.lock
+	$(PIP) --require-hashes -r requirements-report.lock
+	touch $@
+
 PIN = $(BIN)/uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --upgrade --no-emit-package bottrading-proto
 
 lock: setup-dev ## Pin the newest allowed versions of all dependencies, with hashes.
 	$(PIN) --extra build -o requirements.lock pyproject.toml
 	$(PIN) --extra exchange -c requirements.lock -o requirements-exchange.lock pyproject.toml
+	$(PIN) --extra report -c requirements.lock -o requirements-report.lock pyproject.toml
 	$(PIN) --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml clients/python/pyproject.toml
 
 proto: setup-dev ## Generate the Python code of the contract into generated/.
