@@ -1,4 +1,4 @@
-"""The command `bottrading`: serve, token, bridge, migrate."""
+"""The command `bottrading`: serve, token, bridge, migrate, report."""
 
 import os
 import sys
@@ -158,6 +158,29 @@ def migrate(
     except (SchemaTooNew, StorageBroken, StorageUnavailable) as error:
         raise SettingsError(f"database: {error}") from None
     print(f"{settings.database_path}: schema {revision}")
+
+
+@app.command()
+def report(
+    account: Annotated[str, typer.Option(metavar="ACCOUNT_ID", help="Its bot_user_id.")],
+    out: Annotated[Path, typer.Option(metavar="FILE")],
+    data_dir: Annotated[Path | None, typer.Option()] = None,
+) -> None:
+    """Draw a page about an account, from the database, beside a server or without one."""
+    settings = config.load(data_dir=data_dir)
+    if not out.parent.is_dir():
+        raise SettingsError(f"out: {out.parent} is no directory")
+    try:
+        from server.report.page import write_report
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"report needs {error.name}; run `make setup-report`") from None
+    from server.report.contents import ReportUnavailable, read_contents
+
+    try:
+        write_report(read_contents(settings, account), out)
+    except ReportUnavailable as error:
+        raise SettingsError(f"report: {error}") from None
+    print(out)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,11 @@ def bring_up_to_date(path: Path) -> str:
     return NEWEST_REVISION
 
 
+def is_up_to_date(engine: Engine) -> bool:
+    """Tell whether a database has the schema of this version."""
+    return _revision(engine) == NEWEST_REVISION
+
+
 def _upgrade(engine: Engine, revision: str | None) -> None:
     # Imported here: a start without anything to migrate does without.
     from alembic import command

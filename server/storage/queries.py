@@ -10,6 +10,7 @@ from server.domain.account import Account
 from server.domain.bar import Bar, BarFilter, StoredBars
 from server.domain.events import Fill
 from server.domain.order import Order, OrderStatus
+from server.domain.quote import Quote
 from server.domain.user import BotKey, Plan, User
 from server.domain.values import Micros
 from server.storage import account_mapping, mapping, market_mapping, statements
@@ -99,6 +100,29 @@ class SqlReads(LogRows):
     def holdings(self, account_id: str) -> Holdings:
         with snapshot(self._engine) as connection:
             return _holdings(connection, account_id)
+
+    def has_account(self, account_id: str) -> bool:
+        """Tell whether there is such an account."""
+        query = select(accounts.c.id).where(accounts.c.id == account_id)
+        with snapshot(self._engine) as connection:
+            return connection.execute(query).one_or_none() is not None
+
+    def quotes(self) -> list[Quote]:
+        """Return the newest stored quote of each symbol."""
+        with snapshot(self._engine) as connection:
+            return [market_mapping.quote_from(row) for row in connection.execute(select(quotes))]
+
+    def initial_values(self, account_id: str) -> list[tuple[Micros, float]]:
+        """Return what had become of the initial balance at each snapshot of an account's epoch."""
+        point = equity_snapshots.c
+        with snapshot(self._engine) as connection:
+            epoch = _account(connection, account_id).epoch_sequence
+            taken = (
+                select(point.time, point.initial_value)
+                .where(point.account_id == account_id, point.sequence >= epoch)
+                .order_by(point.sequence, point.time)
+            )
+            return [(time, value) for time, value in connection.execute(taken)]
 
     def standing(self, account_id: str) -> Standing:
         with snapshot(self._engine) as connection:

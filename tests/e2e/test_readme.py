@@ -21,15 +21,14 @@ def blocks(language: str) -> list[str]:
 
 def pointed_at(service: Process, text: str) -> str:
     """Return a command for a service on other ports, with other data."""
-    command = f"{sys.executable} -m server token"
+    words = [sys.executable, "-m", "server", "token", "me", "--data-dir", str(service.data_dir)]
+    data_dir = f"--data-dir {service.data_dir}"
     return (
         text.replace("127.0.0.1:8080", service.rest)
         .replace("127.0.0.1:50051", service.grpc)
-        .replace(".venv/bin/bottrading token me", f"{command} me --data-dir {service.data_dir}")
-        .replace(
-            '[".venv/bin/bottrading", "token", "me"]',
-            repr([*command.split(), "me", "--data-dir", str(service.data_dir)]),
-        )
+        .replace('[".venv/bin/bottrading", "token", "me"]', repr(words))
+        .replace(".venv/bin/bottrading token me", f"{sys.executable} -m server token me {data_dir}")
+        .replace(".venv/bin/bottrading report", f"{sys.executable} -m server report {data_dir}")
     )
 
 
@@ -73,6 +72,20 @@ def test_what_happens_is_followed_as_pasted_over_rest_and_over_grpc(tmp_path: Pa
     assert updates == [
         "2 ACCEPTED AAPL", "3 FILLED AAPL",
     ]  # fmt: skip
+
+
+def test_an_account_is_looked_at_as_pasted(tmp_path: Path) -> None:
+    with Process(tmp_path / "data", rest=True) as service:
+        trade, look = pointed_at(service, blocks("sh")[1]), pointed_at(service, blocks("sh")[3])
+        drawn = look.removeprefix("make setup-report\n").replace(
+            "report.html", str(tmp_path / "report.html")
+        )
+        subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", trade + drawn],
+            capture_output=True, text=True, check=True, cwd=ROOT, timeout=30,
+        )  # fmt: skip
+
+    assert "<td>BUY</td><td>AAPL</td><td>10</td>" in (tmp_path / "report.html").read_text()
 
 
 def lines_until(process: "subprocess.Popen[str]", last: str) -> list[str]:

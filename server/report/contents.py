@@ -1,0 +1,150 @@
+"""Contents: everything that a report shows, read from the database beside or without a server."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.adapters import monotonic_clock, system_clock
+from server.application.equity_history import EquityPoint, Interval
+from server.application.leaderboard import Leaderboard
+from server.application.market_feed import QuoteBoard
+from server.application.market_record import HeardMinutes
+from server.application.ports import FillFilter
+from server.application.queries import Indicators, Portfolio, Queries
+from server.bootstrap import venue
+from server.config import Settings
+from server.domain.errors import Refusal
+from server.domain.events import Fill
+from server.domain.order import Side
+from server.domain.values import Micros, Units
+from server.storage.database import open_readers
+from server.storage.migrate import is_up_to_date
+from server.storage.queries import SqlReads
+from server.storage.rankings import RankingsFile
+
+FILLS_AT_ONCE = 1_000
+
+
+class ReportUnavailable(Exception):
+    """There is nothing to report on; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedTrade:
+    """A SELL order that filled: what it earned, of the epoch that runs."""
+
+    time: Micros
+    symbol: str
+    pnl: Units
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """An account's running epoch.
+
+    `values` are (time, what became of the initial balance), the last one of now; `fills` are
+    the newest first.
+    """
+
+    now: Micros
+    display_name: str
+    environment: str
+    portfolio: Portfolio
+    indicators: Indicators
+    history: Sequence[EquityPoint]
+    values: Sequence[tuple[Micros, float]]
+    trades: Sequence[ClosedTrade]
+    fills: Sequence[Fill]
+
+
+def read_contents(settings: Settings, account_id: str) -> Contents:
+    """Read what there is to show of an account; raise ReportUnavailable when there is nothing."""
+    path = settings.database_path
+    if not path.exists():
+        raise ReportUnavailable(f"{path} does not exist")
+    engine = open_readers(path)
+    reads = SqlReads(engine)
+    try:
+        if not is_up_to_date(engine):
+            raise ReportUnavailable(f"{path} is of another version; `bottrading migrate` brings"
+                                    " an older one up to date")  # fmt: skip
+        if not reads.has_account(account_id):
+            raise ReportUnavailable(f"{path} has no account {account_id}")
+        return _read(settings, reads, account_id)
+    finally:
+        reads.close()
+
+
+def _read(settings: Settings, reads: SqlReads, account_id: str) -> Contents:
+    now = reads.history().replay_time or system_clock()
+    queries = _queries(settings, reads, now)
+    portfolio = queries.portfolio(account_id)
+    account = portfolio.account
+    _, user, _ = reads.account(account_id)
+    fills = _fills(reads, account_id, account.epoch_sequence)
+    return Contents(
+        now=now,
+        display_name=user.identity.name,
+        environment=settings.market.upper(),
+        portfolio=portfolio,
+        indicators=queries.indicators(account_id),
+        history=_history(queries, account_id),
+        values=[
+            (account.epoch_began_at, account.initial_balance),
+            *reads.initial_values(account_id),
+            (now, account.initial_value(portfolio.equity)),
+        ],
+        trades=_closed_trades(fills),
+        fills=fills,
+    )
+
+
+def _queries(settings: Settings, reads: SqlReads, now: Micros) -> Queries:
+    def clock() -> Micros:
+        return now
+
+    engine = settings.for_engine()
+    instruments = venue.current_instruments(venue.universe(engine), clock)
+    board = QuoteBoard(engine.quote_staleness)
+    board.load(reads.quotes())
+    leaderboard = Leaderboard(
+        rankings=RankingsFile(Path(settings.data_dir), settings.database_path), board=board,
+        instruments=instruments, clock=clock, monotonic=monotonic_clock,
+    )  # fmt: skip
+    return Queries(
+        reads=reads, board=board, heard=HeardMinutes(), instruments=instruments,
+        leaderboard=leaderboard, clock=clock,
+    )  # fmt: skip
+
+
+def _history(queries: Queries, account_id: str) -> list[EquityPoint]:
+    """Return the equity curve in the finest distance at which it is not too long."""
+    for interval in Interval:
+        points = queries.history(account_id, None, interval)
+        if not isinstance(points, Refusal):
+            return points
+    raise ReportUnavailable("the account has traded for more days than can be shown")
+
+
+def _fills(reads: SqlReads, account_id: str, since: int) -> list[Fill]:
+    """Return the fills of an epoch, newest first."""
+    wanted = FillFilter(account_id=account_id, symbol=None, order_id=None, after=None, until=None)
+    fills, before = list[Fill](), None
+    while page := reads.fills(wanted, before, FILLS_AT_ONCE):
+        fills += [fill for fill in page if fill.sequence > since]
+        before = page[-1].sequence
+        if before <= since:
+            break
+    return fills
+
+
+def _closed_trades(fills: Sequence[Fill]) -> list[ClosedTrade]:
+    """Return what each SELL order earned, in the order of its last fill."""
+    trades: dict[str, ClosedTrade] = {}
+    for fill in fills:
+        if fill.side is Side.SELL:
+            known = trades.get(fill.order_id)
+            pnl = (fill.realized_pnl or 0) + (known.pnl if known else 0)
+            time = known.time if known else fill.created_at
+            trades[fill.order_id] = ClosedTrade(time=time, symbol=fill.symbol, pnl=pnl)
+    return list(reversed(trades.values()))

@@ -1,0 +1,127 @@
+"""The report, as an operator makes it: what it shows, of whom, and what it refuses."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from html import unescape
+from pathlib import Path
+
+from tests.support.accounts import deposit, id_of, kpi_of, manage, to_midnight
+from tests.support.venue import Bot, Venue
+
+EVIL = "<script>alert('ada')</script>"
+
+
+async def report(venue: Venue, account_id: str, out: Path) -> "subprocess.CompletedProcess[str]":
+    """Run the command beside the venue."""
+    command = ["report", "--account", account_id, "--out", str(out)]
+    return await asyncio.to_thread(run, [*command, "--data-dir", str(venue.settings.data_dir)])
+
+
+def run(arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "server", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+
+
+def pages(directory: Path) -> list[Path]:
+    return list(directory.glob("*.html"))
+
+
+def tiles(page: str) -> dict[str, str]:
+    found = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page)
+    return {unescape(name): value for name, value in found}
+
+
+async def trade(venue: Venue, bot: Bot) -> None:
+    """Ten bought at 100.00, four sold at 110.00, and 90.00 at the end of the next day."""
+    await venue.publish("AAPL", "100", "100")
+    await bot.place(quantity="10")
+    await venue.publish("AAPL", "110", "110")
+    await bot.place(side="SELL", quantity="4")
+    for price in ("120", "90"):
+        await venue.publish("AAPL", price, price)
+        await to_midnight(venue)
+
+
+async def test_a_report_shows_the_figures_that_the_account_reads(
+    venue: Venue, tmp_path: Path
+) -> None:
+    bot = await venue.bot("ada")
+    await trade(venue, bot)
+    await deposit(venue, await id_of(bot), "1234.5")
+    kpi, portfolio = await kpi_of(bot), await bot.portfolio()
+
+    done = await report(venue, await id_of(bot), tmp_path / "report.html")
+
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'report.html'}\n"), done.stderr
+    page = (tmp_path / "report.html").read_text()
+    assert tiles(page) == {
+        "Equity, USD": f"{float(portfolio.total_equity):,.2f}",
+        "Balance, USD": f"{float(portfolio.balance):,.2f}",
+        "Total return": f"{kpi.total_return_pct:.2f} %",
+        "Max drawdown": f"{kpi.max_drawdown:.2f} %",
+        "Sharpe ratio": f"{kpi.sharpe_ratio:,.2f}",
+        "Sortino ratio": f"{kpi.sortino_ratio:,.2f}",
+        "Closed trades": "1", "Win rate": "100.00 %", "Profit factor": "–",
+        "Expectancy, USD": "40.00", "Realised P&L, USD": "40.00", "Fees paid, USD": "0.00",
+    }  # fmt: skip
+    assert page.count("<svg") == 3
+    assert "deposit" in page
+    assert "All 1 sales" in page
+    assert re.search(r"SELL</td><td>AAPL</td><td>4</td><td>110</td><td>0.00</td><td>40.00", page)
+    assert re.search(r"AAPL</td><td>6</td><td>540.00</td><td>-60.00", page)
+
+
+async def test_a_report_needs_nothing_from_elsewhere_and_runs_nothing(
+    venue: Venue, tmp_path: Path
+) -> None:
+    bot = await venue.bot("ada", name=EVIL)
+    await trade(venue, bot)
+
+    await report(venue, await id_of(bot), tmp_path / "report.html")
+
+    page = (tmp_path / "report.html").read_text()
+    assert EVIL not in page
+    assert EVIL in unescape(page)
+    assert "default-src 'none'" in page
+    assert not re.search(r'<script|<link|<img|(?<!xlink:)href="(?!#)|src=', page)
+
+
+async def test_an_account_that_never_traded_and_one_that_was_reset_have_a_page_too(
+    venue: Venue, tmp_path: Path
+) -> None:
+    bot = await venue.bot("ada")
+    await report(venue, await id_of(bot), tmp_path / "idle.html")
+    await trade(venue, bot)
+    await manage(venue.person("ada"), "ResetAccount", account_id=await id_of(bot))
+    await report(venue, await id_of(bot), tmp_path / "reset.html")
+
+    idle, reset = ((tmp_path / name).read_text() for name in ("idle.html", "reset.html"))
+    for page in (idle, reset):
+        assert (tiles(page)["Equity, USD"], tiles(page)["Closed trades"]) == ("100,000.00", "0")
+        assert page.count("None yet.") == 2
+    assert "last reset" in reset
+    assert "last reset" not in idle
+
+
+async def test_what_cannot_be_reported_on_is_said_and_nothing_is_written(
+    venue: Venue, tmp_path: Path
+) -> None:
+    bot = await venue.bot("ada")
+    out, account_id = tmp_path / "report.html", await id_of(bot)
+    elsewhere = ["report", "--account", account_id, "--out", str(out), "--data-dir", str(tmp_path)]
+
+    refusals = [
+        (await report(venue, "01890000-0000-7000-8000-000000000000", out), "has no account"),
+        (await report(venue, "' OR 1=1 --", out), "has no account"),
+        (await report(venue, account_id, tmp_path / "none" / "report.html"), "is no directory"),
+        (await asyncio.to_thread(run, elsewhere), "does not exist"),
+    ]
+
+    for done, message in refusals:
+        assert (done.returncode, done.stdout) == (2, "")
+        assert message in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert not pages(tmp_path)
