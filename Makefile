@@ -14,7 +14,7 @@ NODE_MODULES := $(NODE_CLIENT)/node_modules/.package-lock.json
 TYPESCRIPT_MODULES := $(TYPESCRIPT_CLIENT)/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-exchange setup-report lock proto run test setup-browser client-types test-clients soak check bench release clean
+.PHONY: help setup setup-dev setup-exchange setup-report setup-mcp lock proto run test setup-browser client-types test-clients soak check bench release clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -27,6 +27,8 @@ setup-exchange: .venv/.installed-exchange ## Install what real opening hours (--
 
 setup-report: .venv/.installed-report ## Install what `bottrading report` needs too.
 
+setup-mcp: .venv/.installed-mcp ## Install what `bottrading mcp` needs too.
+
 # The lock files name all there is to install; pip need not look for more.
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 
@@ -36,8 +38,9 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 	$(PIP) --no-build-isolation -e generated -e . -e clients/python
 	touch $@
 
-.venv/.installed-dev: .venv/.installed requirements-dev.lock
+.venv/.installed-dev: .venv/.installed requirements-dev.lock clients/mcp/pyproject.toml
 	$(PIP) --require-hashes -r requirements-dev.lock
+	$(PIP) --no-build-isolation -e clients/mcp
 	touch $@
 
 .venv/.installed-exchange: .venv/.installed requirements-exchange.lock
@@ -48,14 +51,21 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 	$(PIP) --require-hashes -r requirements-report.lock
 	touch $@
 
+.venv/.installed-mcp: .venv/.installed requirements-mcp.lock clients/mcp/pyproject.toml
+	$(PIP) --require-hashes -r requirements-mcp.lock
+	$(PIP) --no-build-isolation -e clients/mcp
+	touch $@
+
 PIN = $(BIN)/uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 \
-	--generate-hashes --no-header --no-annotate --upgrade --no-emit-package bottrading-proto
+	--generate-hashes --no-header --no-annotate --upgrade --no-emit-package bottrading-proto \
+	--no-emit-package bottrading-client
 
 lock: setup-dev ## Pin the newest allowed versions of all dependencies, with hashes.
 	$(PIN) --extra build -o requirements.lock pyproject.toml
 	$(PIN) --extra exchange -c requirements.lock -o requirements-exchange.lock pyproject.toml
 	$(PIN) --extra report -c requirements.lock -o requirements-report.lock pyproject.toml
-	$(PIN) --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml clients/python/pyproject.toml
+	$(PIN) -c requirements.lock -o requirements-mcp.lock clients/mcp/pyproject.toml
+	$(PIN) --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml clients/*/pyproject.toml
 
 proto: setup-dev ## Generate the Python code of the contract into generated/.
 	mkdir -p $(GENERATED)
@@ -95,7 +105,7 @@ test-clients: setup setup-browser $(NODE_MODULES) $(TYPESCRIPT_MODULES) ## Run t
 	npm ci --prefix $*
 	touch $@
 
-CHECKED := server rest_bridge clients/python bench tests
+CHECKED := server rest_bridge clients/python clients/mcp bench tests
 
 check: setup-dev ## Check style, types, layers, the contract and what is generated from it.
 	$(BIN)/ruff check $(CHECKED)

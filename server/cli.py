@@ -1,8 +1,9 @@
-"""The command `bottrading`: serve, token, bridge, migrate, report."""
+"""The command `bottrading`: serve, token, bridge, migrate, report, mcp."""
 
 import os
 import sys
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -181,6 +182,17 @@ def report(
     except ReportUnavailable as error:
         raise SettingsError(f"report: {error}") from None
     print(out)
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def mcp(context: typer.Context) -> None:
+    """Serve the tools of an AI agent over MCP; `bottrading mcp --help` says how."""
+    if find_spec("bottrading_mcp") is None:
+        raise SettingsError("mcp needs bottrading_mcp; run `make setup-mcp`")
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "bottrading_mcp", *context.args])
 
 
 if __name__ == "__main__":

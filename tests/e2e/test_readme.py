@@ -28,6 +28,7 @@ def pointed_at(service: Process, text: str) -> str:
         .replace("127.0.0.1:50051", service.grpc)
         .replace('[".venv/bin/bottrading", "token", "me"]', repr(words))
         .replace(".venv/bin/bottrading token me", f"{sys.executable} -m server token me {data_dir}")
+        .replace(".venv/bin/bottrading mcp", f"{sys.executable} -m server mcp")
         .replace(".venv/bin/bottrading report", f"{sys.executable} -m server report {data_dir}")
     )
 
@@ -74,9 +75,21 @@ def test_what_happens_is_followed_as_pasted_over_rest_and_over_grpc(tmp_path: Pa
     ]  # fmt: skip
 
 
+def test_the_configuration_of_an_agent_is_printed_as_pasted(tmp_path: Path) -> None:
+    with Process(tmp_path / "data", rest=True) as service:
+        shown = blocks("sh")[3].removeprefix("make setup-mcp\n")
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", pointed_at(service, shown)],
+            capture_output=True, text=True, check=True, cwd=ROOT, env=os.environ | {"KEY": "tvt_x"},
+        )  # fmt: skip
+
+    [server] = json.loads(done.stdout)["mcpServers"].values()
+    assert server["env"]["BOTTRADING_BOT_KEY"] == "tvt_x"
+
+
 def test_an_account_is_looked_at_as_pasted(tmp_path: Path) -> None:
     with Process(tmp_path / "data", rest=True) as service:
-        trade, look = pointed_at(service, blocks("sh")[1]), pointed_at(service, blocks("sh")[3])
+        trade, look = pointed_at(service, blocks("sh")[1]), pointed_at(service, blocks("sh")[4])
         drawn = look.removeprefix("make setup-report\n").replace(
             "report.html", str(tmp_path / "report.html")
         )

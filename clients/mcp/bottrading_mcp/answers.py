@@ -1,0 +1,176 @@
+"""Answers: what a tool returns, as structured content and as a short text for the agent to read.
+
+Structured content is shaped like the contract: its names, amounts as strings, null where it says
+null. Texts that somebody chose are wrapped, so that nobody takes them for instructions.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from mcp_types import CallToolResult, TextContent
+
+from bottrading_client import (
+    Account,
+    Bar,
+    Instrument,
+    Limits,
+    Order,
+    OrderPreview,
+    OrderStatus,
+    Portfolio,
+    Quota,
+    Quote,
+    RateLimit,
+    TradingKpi,
+)
+
+CHOSEN_BY_SOMEBODY = {"display_name", "label", "client_order_id", "name"}
+LIVE = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
+
+
+def answer(text: str, **content: Any) -> CallToolResult:
+    """Return a tool's result: each name of the structured content holds one value."""
+    return CallToolResult(
+        content=[TextContent(text=text)],
+        structured_content={name: _json(value) for name, value in content.items()},
+    )
+
+
+def _json(value: Any) -> Any:
+    if is_dataclass(value):
+        return {
+            field.name: _outside(getattr(value, field.name))
+            if field.name in CHOSEN_BY_SOMEBODY
+            else _json(getattr(value, field.name))
+            for field in fields(value)
+        }
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime | date):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    return value
+
+
+def _outside(text: str | None) -> dict[str, str] | None:
+    return {"untrusted_text": text} if text else None
+
+
+def order_text(order: Order) -> str:
+    """Return an order in one line."""
+    prices = "".join(
+        f" {name} {amount(price)}"
+        for name, price in (("limit", order.limit_price), ("stop", order.stop_price))
+        if price is not None
+    )
+    asked = f"{order.side} {amount(order.quantity)} {order.symbol} {order.order_type}{prices}"
+    line = f"{asked} {order.time_in_force}: {order.status}"
+    if order.rejection_reason is not None:
+        line += f", {order.rejection_reason}: {order.rejection_message}"
+    if order.status_reason is not None:
+        line += f", {order.status_reason}"
+    if order.filled_price is not None:
+        line += f", {amount(order.filled_quantity)} filled at {amount(order.filled_price)}"
+        line += f", fees {amount(order.fees)}"
+    return f"{line}. id {order.id}" if order.id else f"{line}."
+
+
+def orders_text(orders: Sequence[Order]) -> str:
+    """Return orders, one a line."""
+    return "\n".join(map(order_text, orders)) or "No orders."
+
+
+def preview_text(preview: OrderPreview) -> str:
+    """Return what an order would do."""
+    return (
+        f"Nothing was placed. It would be: {order_text(preview.order)} Estimated fees"
+        f" {amount(preview.estimated_fees)}, buying power after it"
+        f" {amount(preview.buying_power_after)}."
+    )
+
+
+def account_text(account: Account) -> str:
+    """Return who trades, with which money, and how many calls are left."""
+    return (
+        f"Account of {quoted(account.display_name)}, {account.trading_state}, virtual money on a"
+        f" {account.environment} market: balance {amount(account.balance)}, buying power"
+        f" {amount(account.buying_power)}. Plan {account.plan}: {account.api_calls_used} of"
+        f" {account.api_calls_limit} calls of the day used."
+    )
+
+
+def portfolio_text(portfolio: Portfolio) -> str:
+    """Return money and positions, one a line."""
+    money = (
+        f"Equity {amount(portfolio.total_equity)}: balance {amount(portfolio.balance)} and"
+        f" positions; buying power {amount(portfolio.buying_power)}, unrealised P&L"
+        f" {amount(portfolio.total_unrealized_pnl)}."
+    )
+    held = [
+        f"{one.symbol}: {amount(one.quantity)} at {amount(one.avg_cost)}, worth"
+        f" {amount(one.market_value)}, unrealised P&L {amount(one.unrealized_pnl)}"
+        for one in portfolio.positions
+    ]
+    return "\n".join([money, *(held or ["No positions."])])
+
+
+def kpi_text(kpi: TradingKpi) -> str:
+    """Return the key figures that are defined."""
+    figures = [f"{name} {value}" for name, value in _json(kpi).items() if value is not None]
+    return ", ".join(figures)
+
+
+def instruments_text(instruments: Sequence[Instrument], found: int) -> str:
+    """Return instruments, one a line."""
+    lines = [f"{one.symbol}: {quoted(one.name)}, {one.asset_type}" for one in instruments]
+    if found > len(instruments):
+        lines.append(f"{found - len(instruments)} more: narrow the query.")
+    return "\n".join(lines) or "No such instrument."
+
+
+def bars_text(bars: Sequence[Bar]) -> str:
+    """Return bars, one a line."""
+    lines = [
+        f"{_json(bar.start)}: {amount(bar.open)} {amount(bar.high)} {amount(bar.low)}"
+        f" {amount(bar.close)}{'' if bar.complete else ', still running'}"
+        for bar in bars
+    ]
+    return "\n".join(["Open, high, low, close:", *lines]) if lines else "No bars yet."
+
+
+def quote_text(quote: Quote) -> str:
+    """Return bid and ask."""
+    stale = " STALE, not traded on." if quote.stale else ""
+    return (
+        f"{quote.symbol}: bid {amount(quote.bid)} x {amount(quote.bid_size)}, ask"
+        f" {amount(quote.ask)} x {amount(quote.ask_size)}, last {amount(quote.last)}, at"
+        f" {_json(quote.time)}.{stale}"
+    )
+
+
+def limits_text(limits: Limits) -> str:
+    """Return what is left of the limits that an agent meets."""
+    return (
+        f"Left: {_left(limits.orders)} orders and {_left(limits.requests)} calls of the minute,"
+        f" {_left(limits.api_calls)} calls of the day, {_left(limits.open_orders)} more live"
+        " orders."
+    )
+
+
+def _left(limit: RateLimit | Quota) -> str:
+    return f"{limit.remaining} of {limit.limit}"
+
+
+def amount(value: Decimal) -> str:
+    """Return an amount without zeros that say nothing."""
+    return format(value.normalize(), "f")
+
+
+def quoted(text: str) -> str:
+    """Return a text that somebody chose in quotation marks that it cannot leave."""
+    return json.dumps(text)

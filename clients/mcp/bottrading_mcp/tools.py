@@ -1,0 +1,188 @@
+"""The tools, described for an agent: each is one call of the client."""
+
+import asyncio
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from mcp_types import CallToolResult
+from pydantic import Field, WithJsonSchema
+
+from bottrading_client import AsyncBotTradingClient, OrderUpdate
+from bottrading_mcp import answers
+from bottrading_mcp.answers import LIVE, answer
+from bottrading_mcp.duplicates import DuplicateGuard
+
+Amount = Annotated[
+    Decimal, Field(max_digits=28, decimal_places=8), WithJsonSchema({"type": ["string", "number"]})
+]
+Symbol = Annotated[str, Field(description="Such as AAPL, BTC-USD")]
+Side = Literal["BUY", "SELL"]
+OrderType = Literal["MARKET", "LIMIT", "STOP", "STOP_LIMIT"]
+TimeInForce = Literal["GTC", "DAY", "IOC", "FOK"]
+AssetType = Literal["STOCK", "CRYPTO", "FOREX", "ETF", "OPTION", "COMMODITY"]
+Status = Literal["OPEN", "PARTIALLY_FILLED", "FILLED", "CANCELLED", "REJECTED"]
+Interval = Literal["1m", "5m", "15m", "1h", "1d"]
+OrderId = Annotated[str, Field(description="`id` of an order")]
+OwnId = Annotated[str, Field(description="An id of your own for this one order")]
+
+INSTRUMENTS_SHOWN = 50
+
+
+class Tools:
+    """What an agent can do on one account."""
+
+    def __init__(self, client: AsyncBotTradingClient, guard: DuplicateGuard) -> None:
+        self._client = client
+        self._guard = guard
+
+    async def place_order(
+        self,
+        symbol: Symbol,
+        side: Side,
+        quantity: Amount,
+        order_type: OrderType = "MARKET",
+        limit_price: Amount | None = None,
+        stop_price: Amount | None = None,
+        time_in_force: TimeInForce = "GTC",
+        asset_type: AssetType | None = None,
+        client_order_id: OwnId | None = None,
+    ) -> CallToolResult:
+        """Place an order and return what became of it: FILLED, OPEN, or REJECTED with a reason.
+
+        LIMIT needs limit_price, STOP stop_price, STOP_LIMIT both. The same call within 120 s
+        returns the first order, unless it has another client_order_id.
+        """
+        placement = None
+        if client_order_id is None:
+            placement = await self._guard.placement(
+                symbol=symbol, side=side, quantity=_exact(quantity), order_type=order_type,
+                limit_price=_exact(limit_price), stop_price=_exact(stop_price),
+                time_in_force=time_in_force, asset_type=asset_type,
+            )  # fmt: skip
+            client_order_id = placement.client_order_id
+        order = await self._client.place_order(
+            symbol, side, quantity, order_type=order_type, limit_price=limit_price,
+            stop_price=stop_price, time_in_force=time_in_force, asset_type=asset_type,
+            client_order_id=client_order_id,
+        )  # fmt: skip
+        text = answers.order_text(order)
+        if order.replayed and placement is not None:
+            seconds = self._guard.now - placement.placed_at
+            text = (
+                f"Nothing new was placed: this order was placed {seconds:.0f} s ago; pass a"
+                f" client_order_id for another. {text}"
+            )
+        elif order.replayed:
+            text = f"Nothing new was placed: this client_order_id is that of this order. {text}"
+        return answer(text, order=order)
+
+    async def preview_order(
+        self,
+        symbol: Symbol,
+        side: Side,
+        quantity: Amount,
+        order_type: OrderType = "MARKET",
+        limit_price: Amount | None = None,
+        stop_price: Amount | None = None,
+        time_in_force: TimeInForce = "GTC",
+        asset_type: AssetType | None = None,
+    ) -> CallToolResult:
+        """Return what place_order would do now, to the cent: price, fees, rejections."""
+        preview = await self._client.preview_order(
+            symbol, side, quantity, order_type=order_type, limit_price=limit_price,
+            stop_price=stop_price, time_in_force=time_in_force, asset_type=asset_type,
+        )  # fmt: skip
+        return answer(answers.preview_text(preview), preview=preview)
+
+    async def cancel_order(self, order_id: OrderId) -> CallToolResult:
+        """Cancel a live order; what is filled stays filled."""
+        order = await self._client.cancel_order(order_id)
+        return answer(answers.order_text(order), order=order)
+
+    async def get_order(
+        self, order_id: OrderId | None = None, client_order_id: OwnId | None = None
+    ) -> CallToolResult:
+        """Return one order, by one of its two ids."""
+        if client_order_id is None and order_id is not None:
+            order = await self._client.order(order_id)
+        elif client_order_id is not None and order_id is None:
+            order = await self._client.order_by_client_id(client_order_id)
+        else:
+            raise ValueError("pass either order_id or client_order_id")
+        return answer(answers.order_text(order), order=order)
+
+    async def get_orders(
+        self,
+        status: Annotated[Status | None, Field(description="OPEN: every live order")] = None,
+        symbol: Symbol | None = None,
+        limit: Annotated[int, Field(ge=1, le=100)] = 20,
+    ) -> CallToolResult:
+        """List orders, newest first."""
+        found = self._client.orders(status=status, symbol=symbol, limit=limit)
+        orders = [order async for order in found]
+        return answer(answers.orders_text(orders), orders=orders)
+
+    async def wait_for_order(
+        self,
+        order_id: OrderId,
+        timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 30,
+    ) -> CallToolResult:
+        """Wait until an order is no longer live, or the time is over; return it."""
+        order = await self._client.order(order_id)
+        try:
+            async with asyncio.timeout(timeout_seconds), self._client.order_updates() as updates:
+                order = await self._client.order(order_id)
+                while order.status in LIVE:
+                    update = await anext(updates)
+                    if isinstance(update, OrderUpdate) and update.order.id == order_id:
+                        order = update.order
+        except TimeoutError:
+            text = f"Still live after {timeout_seconds} s. {answers.order_text(order)}"
+            return answer(text, order=order)
+        return answer(answers.order_text(order), order=order)
+
+    async def get_portfolio(self) -> CallToolResult:
+        """Return money, equity and positions."""
+        portfolio = await self._client.portfolio()
+        return answer(answers.portfolio_text(portfolio), portfolio=portfolio)
+
+    async def get_trading_kpi(self) -> CallToolResult:
+        """Return return, Sharpe and Sortino ratio, drawdown, win rate and rank; null: undefined."""
+        kpi = await self._client.kpi()
+        return answer(answers.kpi_text(kpi), kpi=kpi)
+
+    async def get_bot_account(self) -> CallToolResult:
+        """Return the account: money, state, plan and calls of the day."""
+        account = await self._client.account()
+        return answer(answers.account_text(account), account=account)
+
+    async def find_instruments(
+        self,
+        query: Annotated[str | None, Field(description="Part of a symbol or name")] = None,
+        asset_type: AssetType | None = None,
+    ) -> CallToolResult:
+        """List what can be traded, by symbol: 50 at most."""
+        found = await self._client.instruments(asset_type=asset_type, query=query)
+        shown = found[:INSTRUMENTS_SHOWN]
+        return answer(answers.instruments_text(shown, len(found)), instruments=shown)
+
+    async def get_bars(
+        self, symbol: Symbol, interval: Interval, limit: Annotated[int, Field(ge=1, le=100)] = 20
+    ) -> CallToolResult:
+        """List the newest open, high, low and close prices over an interval, oldest first."""
+        bars = (await self._client.bars(symbol, interval.upper()))[-limit:]
+        return answer(answers.bars_text(bars), bars=bars)
+
+    async def get_quote(self, symbol: Symbol) -> CallToolResult:
+        """Return the newest bid and ask of an instrument."""
+        quote = await self._client.quote(symbol)
+        return answer(answers.quote_text(quote), quote=quote)
+
+    async def get_limits(self) -> CallToolResult:
+        """Return every limit of the account and key, what is left and when it is reset."""
+        limits = await self._client.limits()
+        return answer(answers.limits_text(limits), limits=limits)
+
+
+def _exact(value: Decimal | None) -> str | None:
+    return None if value is None else answers.amount(value)

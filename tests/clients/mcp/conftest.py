@@ -1,0 +1,68 @@
+"""An agent: the official MCP client, connected to a server in this process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from mcp import Client
+
+from bottrading_client import AsyncBotTradingClient
+from bottrading_mcp import build_server
+
+
+class Clock:
+    """Seconds that stand until they are turned."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Agent:
+    """Calls tools as an agent does."""
+
+    def __init__(self, connection: Client) -> None:
+        self.connection = connection
+
+    async def __call__(self, tool: str, **arguments: Any) -> tuple[Any, str]:
+        """Call a tool that succeeds; return its structured content and its text."""
+        result = await self.connection.call_tool(tool, arguments)
+        [content] = result.content
+        assert not result.is_error, content
+        assert content.type == "text"
+        assert result.structured_content is not None
+        return result.structured_content, content.text
+
+    async def refused(self, tool: str, **arguments: Any) -> str:
+        """Call a tool that fails; return what the agent is told."""
+        result = await self.connection.call_tool(tool, arguments)
+        [content] = result.content
+        assert result.is_error
+        assert content.type == "text"
+        assert result.structured_content is None
+        return content.text
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def agent(client: AsyncBotTradingClient, clock: Clock) -> AsyncIterator[Agent]:
+    connected = asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
+
+    async def hold() -> None:
+        async with Client(build_server(client, clock=clock)) as connection:
+            connected.set_result(Agent(connection))
+            await over.wait()
+
+    # A connection is closed in the task that opened it, which a fixture does not promise.
+    holding = asyncio.create_task(hold())
+    yield await connected
+    over.set()
+    await holding

@@ -1,0 +1,123 @@
+"""An order that an agent repeats without an id of its own is one order for 120 s."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from mcp import Client
+
+from bottrading_client import AsyncBotTradingClient
+from bottrading_mcp import build_server
+from tests.clients.mcp.conftest import Agent, Clock
+from tests.clients.python.wire import Wire
+from tests.support.venue import Bot, Venue
+
+BUY = {"symbol": "AAPL", "side": "BUY", "quantity": 10}
+
+
+async def ids(client: AsyncBotTradingClient) -> list[str]:
+    return [order.id async for order in client.orders()]
+
+
+async def test_the_same_order_within_two_minutes_is_the_first_one_and_is_said_to_be(
+    agent: Agent, clock: Clock, client: AsyncBotTradingClient
+) -> None:
+    first, _ = await agent("place_order", **BUY)
+    clock.now += 12
+    again, text = await agent("place_order", **BUY | {"quantity": "10.00"})
+
+    assert again["order"] == first["order"] | {"replayed": True}
+    assert text.startswith(
+        "Nothing new was placed: this order was placed 12 s ago;"
+        " pass a client_order_id for another. BUY 10 AAPL"
+    )
+    assert await ids(client) == [first["order"]["id"]]
+
+
+async def test_after_two_minutes_it_is_another_order(
+    agent: Agent, clock: Clock, client: AsyncBotTradingClient
+) -> None:
+    await agent("place_order", **BUY)
+    clock.now += 119.9
+    await agent("place_order", **BUY)
+    assert len(await ids(client)) == 1
+    clock.now += 0.1
+    again, text = await agent("place_order", **BUY)
+
+    assert not again["order"]["replayed"]
+    assert text.startswith("BUY 10 AAPL")
+    assert len(await ids(client)) == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"quantity": 11}, {"side": "SELL"}, {"time_in_force": "IOC"}, {"asset_type": "STOCK"},
+        {"order_type": "LIMIT", "limit_price": 101}, {"client_order_id": "another"},
+    ],
+)  # fmt: skip
+async def test_any_other_order_is_another_one(
+    agent: Agent, client: AsyncBotTradingClient, other: dict[str, Any]
+) -> None:
+    await agent("place_order", **BUY)
+    await agent("place_order", **BUY | other)
+
+    assert len(await ids(client)) == 2
+
+
+async def test_an_id_of_the_agents_own_names_one_order(agent: Agent) -> None:
+    await agent("place_order", **BUY, client_order_id="mine")
+    _, text = await agent("place_order", **BUY, client_order_id="mine")
+    refusal = await agent.refused("place_order", **BUY | {"quantity": 1, "client_order_id": "mine"})
+
+    assert text.startswith("Nothing new was placed: this client_order_id is that of this order.")
+    assert refusal.startswith("CLIENT_ORDER_ID_REUSED: ")
+
+
+async def test_it_is_one_order_over_a_restart_of_the_server(
+    agent: Agent, clock: Clock, client: AsyncBotTradingClient
+) -> None:
+    await agent("place_order", **BUY)
+    await agent("place_order", **BUY | {"quantity": 1})
+    clock.now += 60
+    async with Client(build_server(client, clock=clock)) as connection:
+        _, text = await Agent(connection)("place_order", **BUY)
+        clock.now += 60
+    async with Client(build_server(client, clock=clock)) as connection:
+        _, later = await Agent(connection)("place_order", **BUY)
+
+    assert "placed 60 s ago" in text
+    assert later.startswith("BUY 10 AAPL")
+    assert len(await ids(client)) == 3
+
+
+async def test_many_at_once_are_one_order(agent: Agent, client: AsyncBotTradingClient) -> None:
+    answers = await asyncio.gather(*(agent("place_order", **BUY) for _ in range(10)))
+
+    assert len({content["order"]["id"] for content, _ in answers}) == 1
+    assert sum(not content["order"]["replayed"] for content, _ in answers) == 1
+    assert len(await ids(client)) == 1
+
+
+async def test_an_order_whose_answer_was_lost_is_told_and_not_doubled(
+    quoted: Venue, bot: Bot, client: AsyncBotTradingClient, clock: Clock
+) -> None:
+    async with (
+        Wire.to(quoted.address) as wire,
+        AsyncBotTradingClient(bot.key, wire.address, timeout=1) as far,
+        Client(build_server(far, clock=clock)) as connection,
+    ):
+        agent = Agent(connection)
+        await agent("get_bot_account")
+        await agent("get_orders")
+        wire.deaf = True
+        told = await agent.refused("place_order", **BUY, client_order_id="mine")
+        wire.deaf = False
+        wire.cut()
+        found, _ = await agent("get_order", client_order_id="mine")
+        again, _ = await agent("place_order", **BUY, client_order_id="mine")
+
+    assert "may have been placed: look it up with get_order, client_order_id mine" in told
+    assert found["order"]["status"] == "FILLED"
+    assert again["order"]["id"] == found["order"]["id"]
+    assert await ids(client) == [found["order"]["id"]]

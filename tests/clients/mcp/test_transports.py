@@ -1,0 +1,180 @@
+"""The command as clients start it: the official client drives every tool over stdio and HTTP."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from mcp import Client, StdioServerParameters
+
+from tests.clients.mcp.conftest import Agent
+from tests.support.process import Process, free_port, make_key
+
+ROOT = Path(__file__).parents[3]
+COMMAND = [sys.executable, "-m", "server", "mcp"]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    with Process(tmp_path_factory.mktemp("service") / "data") as service:
+        yield service
+
+
+@pytest.fixture
+def environment(service: Process, request: pytest.FixtureRequest) -> dict[str, str]:
+    key = make_key(service, f"agent {abs(hash(request.node.name))}")
+    return {"BOTTRADING_TARGET": service.grpc, "BOTTRADING_BOT_KEY": key}
+
+
+async def test_every_tool_is_driven_over_stdio(environment: dict[str, str]) -> None:
+    started = StdioServerParameters(
+        command=COMMAND[0], args=COMMAND[1:], cwd=ROOT, env=os.environ | environment
+    )
+    async with Client(started) as connection:
+        await drive_every_tool(connection)
+
+
+async def test_every_tool_is_driven_over_http(environment: dict[str, str]) -> None:
+    async with serving_http(environment) as url, Client(url) as connection:
+        await drive_every_tool(connection)
+
+
+async def drive_every_tool(connection: Client) -> None:
+    agent, left = Agent(connection), {tool.name for tool in (await connection.list_tools()).tools}
+
+    async def call(tool: str, **arguments: Any) -> Any:
+        left.discard(tool)
+        return (await agent(tool, **arguments))[0]
+
+    waiting = {"order_type": "LIMIT", "limit_price": 1}
+    buy = {"symbol": "AAPL", "side": "BUY", "quantity": 1}
+    assert (await call("preview_order", **buy))["preview"]["order"]["status"] == "FILLED"
+    filled = (await call("place_order", **buy))["order"]
+    live = (await call("place_order", **buy, **waiting))["order"]
+    assert (await call("wait_for_order", order_id=filled["id"]))["order"]["status"] == "FILLED"
+    assert (await call("get_order", order_id=live["id"]))["order"]["status"] == "OPEN"
+    assert (await call("cancel_order", order_id=live["id"]))["order"]["status"] == "CANCELLED"
+    assert len((await call("get_orders"))["orders"]) == 2
+    assert (await call("get_portfolio"))["portfolio"]["positions"][0]["symbol"] == "AAPL"
+    assert (await call("get_trading_kpi"))["kpi"]["total_trades"] == 0
+    assert (await call("get_bot_account"))["account"]["environment"] == "SIMULATED"
+    assert (await call("get_quote", symbol="BTC-USD"))["quote"]["stale"] is False
+    assert (await call("find_instruments", query="BTC"))["instruments"]
+    assert (await call("get_bars", symbol="AAPL", interval="1d"))["bars"]
+    assert (await call("get_limits"))["limits"]["orders"]["remaining"] == 18
+    assert not left
+
+
+@asynccontextmanager
+async def serving_http(environment: dict[str, str]) -> AsyncIterator[str]:
+    """Run `bottrading mcp --http`; yield its URL, and see it end at SIGTERM with clients there."""
+    address = f"127.0.0.1:{free_port()}"
+    process = subprocess.Popen(
+        [*COMMAND, "--http", address], env=os.environ | environment, cwd=ROOT,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"http://{address}/mcp\n"
+        yield f"http://{address}/mcp"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == -signal.SIGTERM
+        assert "Traceback" not in process.stderr.read()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+async def test_over_http_it_ends_at_sigterm_though_a_client_stays(
+    environment: dict[str, str],
+) -> None:
+    async with serving_http(environment) as url, httpx.AsyncClient() as http:
+        message = {
+            "jsonrpc": "2.0", "id": 1, "method": "initialize",
+            "params": {
+                "protocolVersion": "2025-11-25", "capabilities": {},
+                "clientInfo": {"name": "test", "version": "1"},
+            },
+        }  # fmt: skip
+        accepts = {"Accept": "application/json, text/event-stream"}
+        told = await http.post(url, json=message, headers=accepts)
+        session = accepts | {"Mcp-Session-Id": told.headers["mcp-session-id"]}
+        stream = await http.send(http.build_request("GET", url, headers=session), stream=True)
+        assert stream.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}], ids=["host", "origin"]
+)
+async def test_a_page_of_elsewhere_cannot_trade(
+    environment: dict[str, str], headers: dict[str, str]
+) -> None:
+    async with serving_http(environment) as url, httpx.AsyncClient() as http:
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+        accepts = {"Accept": "application/json, text/event-stream"}
+        told = await http.post(url, json=message, headers=accepts | headers)
+
+    assert told.status_code in {403, 421}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ([], "pass a bot key, or set BOTTRADING_BOT_KEY"),
+        (["--http", "0.0.0.0:8090"], "0.0.0.0 is beyond this machine"),
+        (["--http", "8090x"], "8090x is not HOST:PORT"),
+        (["--nothing"], "unrecognized arguments: --nothing"),
+    ],
+)
+def test_what_is_missing_is_said_in_words(given: list[str], told: str) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("BOTTRADING")}
+    done = subprocess.run(
+        [*COMMAND, *given], env=environment, cwd=ROOT, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "known"),
+    [(["--print-config"], "mcpServers"), (["--read-only", "--print-config", "servers"], "servers")],
+)
+async def test_the_printed_configuration_starts_the_server(
+    environment: dict[str, str], given: list[str], known: str
+) -> None:
+    snippet = printed(given, environment)[known]["bottrading"]
+    assert snippet.pop("type", "stdio") == "stdio"
+
+    async with Client(StdioServerParameters(**snippet)) as connection:
+        content, _ = await Agent(connection)("get_bot_account")
+        tools = {tool.name for tool in (await connection.list_tools()).tools}
+    assert content["account"]["balance"] == "100000.00"
+    assert ("place_order" in tools) is ("--read-only" not in given)
+
+
+def test_the_readme_shows_what_is_printed(
+    environment: dict[str, str],
+) -> None:
+    readme = (ROOT / "clients/mcp/README.md").read_text()
+    shown = json.loads(re.findall(r"```json\n(.*?)```", readme, re.DOTALL)[0])
+    environment |= {"BOTTRADING_TARGET": "127.0.0.1:50051", "BOTTRADING_BOT_KEY": "tvt_…"}
+    snippet = printed(["--print-config"], environment)
+    snippet["mcpServers"]["bottrading"]["command"] = "/path/to/bottrading/.venv/bin/python"
+
+    assert shown == snippet
+
+
+def printed(given: list[str], environment: dict[str, str]) -> Any:
+    command = [*COMMAND, *given]
+    return json.loads(subprocess.check_output(command, env=os.environ | environment, cwd=ROOT))
