@@ -95,7 +95,7 @@ client-types: setup $(TYPESCRIPT_MODULES) ## Generate the types of the contract 
 	$(BIN)/python -m rest_bridge.openapi | \
 		npm run --silent --prefix $(TYPESCRIPT_CLIENT) contract -- -o $(CURDIR)/$(TYPESCRIPT_CONTRACT)
 
-test-clients: setup setup-browser $(NODE_MODULES) $(TYPESCRIPT_MODULES) ## Run the tests that need Node.
+test-clients: setup setup-mcp setup-browser $(NODE_MODULES) $(TYPESCRIPT_MODULES) ## Run the tests that need Node.
 	$(MAKE) --no-print-directory client-types TYPESCRIPT_CONTRACT=build/contract.ts
 	diff $(TYPESCRIPT_CLIENT)/src/contract.ts build/contract.ts
 	BOTTRADING_COMMAND=$(CURDIR)/$(BIN)/bottrading GOOGLE_PROTOS=$(GOOGLE_PROTOS) \

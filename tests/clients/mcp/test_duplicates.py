@@ -121,3 +121,22 @@ async def test_an_order_whose_answer_was_lost_is_told_and_not_doubled(
     assert found["order"]["status"] == "FILLED"
     assert again["order"]["id"] == found["order"]["id"]
     assert await ids(client) == [found["order"]["id"]]
+
+
+async def test_an_order_that_may_be_on_its_way_keeps_its_id(venue: Venue, clock: Clock) -> None:
+    bot = await venue.bot()
+    await venue.front.server.stop(0)
+    async with (
+        AsyncBotTradingClient(bot.key, venue.address, timeout=0.3) as client,
+        Client(build_server(client, clock=clock)) as connection,
+    ):
+        agent = Agent(connection)
+        first = await agent.refused("place_order", **BUY)
+        clock.now += 60
+        again = await agent.refused("place_order", **BUY)
+        clock.now += 60
+        later = await agent.refused("place_order", **BUY)
+
+    assert "client_order_id mcp-" in first
+    assert again == first
+    assert later != first

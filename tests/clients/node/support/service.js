@@ -46,6 +46,7 @@ class Service {
     const ownOptions = ['--data-dir', this.#directory, '--seed', '1'];
     this.#arguments = ['serve', ...ownOptions, ...listens, ...options];
     this.#environment = { ...serviceEnvironment, ...settings };
+    this.grpc = grpc;
     this.rest = bridge && `http://${bridge}`;
     this.clients = connect(grpc);
     this.#cleanUpWhateverHappens();
@@ -170,7 +171,7 @@ async function answersOk(url) {
 }
 
 /** Return ports of the loopback that nobody uses, all different. */
-async function freePorts(count) {
+export async function freePorts(count) {
   const probes = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   await Promise.all(probes.map((probe) => once(probe, 'listening')));
   const ports = probes.map((probe) => probe.address().port);
