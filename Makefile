@@ -9,9 +9,11 @@ GOOGLE_PROTOS = $$($(BIN)/python -c 'import google.api; print(list(google.api.__
 PROTOC = PATH=$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -Iproto -I$(GOOGLE_PROTOS)
 NODE_CLIENT := tests/clients/node
 TYPESCRIPT_CLIENT := clients/typescript
+EXAMPLES := examples
 TYPESCRIPT_CONTRACT ?= $(TYPESCRIPT_CLIENT)/src/contract.ts
 NODE_MODULES := $(NODE_CLIENT)/node_modules/.package-lock.json
 TYPESCRIPT_MODULES := $(TYPESCRIPT_CLIENT)/node_modules/.package-lock.json
+EXAMPLES_MODULES := $(EXAMPLES)/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-exchange setup-report setup-mcp lock proto run test setup-browser client-types test-clients soak check bench release clean
@@ -95,17 +97,17 @@ client-types: setup $(TYPESCRIPT_MODULES) ## Generate the types of the contract 
 	$(BIN)/python -m rest_bridge.openapi | \
 		npm run --silent --prefix $(TYPESCRIPT_CLIENT) contract -- -o $(CURDIR)/$(TYPESCRIPT_CONTRACT)
 
-test-clients: setup setup-mcp setup-browser $(NODE_MODULES) $(TYPESCRIPT_MODULES) ## Run the tests that need Node.
+test-clients: setup setup-mcp setup-browser $(NODE_MODULES) $(TYPESCRIPT_MODULES) $(EXAMPLES_MODULES) ## Run the tests that need Node.
 	$(MAKE) --no-print-directory client-types TYPESCRIPT_CONTRACT=build/contract.ts
 	diff $(TYPESCRIPT_CLIENT)/src/contract.ts build/contract.ts
 	BOTTRADING_COMMAND=$(CURDIR)/$(BIN)/bottrading GOOGLE_PROTOS=$(GOOGLE_PROTOS) \
-		sh -c 'for client in $(NODE_CLIENT) $(TYPESCRIPT_CLIENT); do npm test --prefix $$client || exit; done'
+		sh -c 'for tested in $(TYPESCRIPT_CLIENT) $(EXAMPLES) $(NODE_CLIENT); do npm test --prefix $$tested || exit; done'
 
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	npm ci --prefix $*
 	touch $@
 
-CHECKED := server rest_bridge clients/python clients/mcp bench tests
+CHECKED := server rest_bridge clients/python clients/mcp bench examples tests
 
 check: setup-dev ## Check style, types, layers, the contract and what is generated from it.
 	$(BIN)/ruff check $(CHECKED)
@@ -127,5 +129,5 @@ release: setup-dev ## Release the contract: from now on it can only grow.
 	@$(PROTOC) --include_imports -o proto/released.binpb $(PROTOS)
 
 clean: ## Remove what the other commands made, but no data.
-	rm -rf .venv build dist $(NODE_CLIENT)/node_modules $(TYPESCRIPT_CLIENT)/node_modules $(TYPESCRIPT_CLIENT)/dist
+	rm -rf .venv build dist $(addsuffix /node_modules, $(NODE_CLIENT) $(TYPESCRIPT_CLIENT) $(EXAMPLES)) $(TYPESCRIPT_CLIENT)/dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+FOLDERS = ("server", "rest_bridge", "clients", "bench", "examples", "tests")
 SOURCES = [
     path
-    for folder in ("server", "rest_bridge", "clients", "bench", "tests")
+    for folder in FOLDERS
     for path in sorted((ROOT / folder).rglob("*.py"))
     if "node_modules" not in path.parts
 ]
@@ -60,7 +61,7 @@ def test_every_module_says_in_one_sentence_what_lives_in_it() -> None:
 
 def test_nothing_is_left_for_later() -> None:
     left = re.compile("TO" + r"DO|FIX" + r"ME|XX" + r"X|NotImplemented" + "Error")
-    for name, line, text in _lines("server", "rest_bridge", "clients", "bench", "tests"):
+    for name, line, text in _lines(*FOLDERS):
         assert not left.search(text), f"{name}:{line}"
 
 

@@ -17,6 +17,17 @@ export const googleProtos = required('GOOGLE_PROTOS');
 /** The command under test. */
 export const bottradingCommand = required('BOTTRADING_COMMAND');
 
+/** Return what runs an example, `agent/agent` for one, in each language that it is written in. */
+export function exampleCommands(name) {
+  const file = fileURLToPath(new URL(`../../../../examples/${name}`, import.meta.url));
+  const bin = (command, folder) =>
+    fileURLToPath(new URL(`../../../../${folder}/${command}`, import.meta.url));
+  return {
+    Python: [bin('python', '.venv/bin'), `${file}.py`],
+    TypeScript: [bin('tsx', 'examples/node_modules/.bin'), `${file}.ts`],
+  };
+}
+
 /** The browser that stands for all browsers. */
 export const chromiumCommand = process.env.CHROMIUM || '/usr/bin/chromium';
 
