@@ -16,7 +16,7 @@ TYPESCRIPT_MODULES := $(TYPESCRIPT_CLIENT)/node_modules/.package-lock.json
 EXAMPLES_MODULES := $(EXAMPLES)/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-exchange setup-report setup-mcp lock proto run test setup-browser client-types test-clients soak check bench release clean
+.PHONY: help setup setup-dev setup-exchange setup-report setup-mcp lock proto docs run test setup-browser client-types test-clients soak check bench release clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -75,6 +75,13 @@ proto: setup-dev ## Generate the Python code of the contract into generated/.
 	@$(PROTOC) --grpc_python_out=$(GENERATED) --mypy_grpc_out=quiet:$(GENERATED) $(SERVICES)
 	touch $(GENERATED)/bottrading/py.typed
 
+REFERENCE ?= docs/reference.md
+
+docs: setup-dev ## Write the reference of the contract from its comments.
+	mkdir -p build
+	@$(PROTOC) --include_imports --include_source_info -o build/contract.binpb $(PROTOS)
+	$(BIN)/python docs/generate.py build/contract.binpb > $(REFERENCE)
+
 run: setup ## Run the service: gRPC on 127.0.0.1:50051, REST on 127.0.0.1:8080, data in ./data.
 	$(BIN)/bottrading serve
 
@@ -107,7 +114,7 @@ test-clients: setup setup-mcp setup-browser $(NODE_MODULES) $(TYPESCRIPT_MODULES
 	npm ci --prefix $*
 	touch $@
 
-CHECKED := server rest_bridge clients/python clients/mcp bench examples tests
+CHECKED := server rest_bridge clients/python clients/mcp bench docs examples tests
 
 check: setup-dev ## Check style, types, layers, the contract and what is generated from it.
 	$(BIN)/ruff check $(CHECKED)
@@ -115,8 +122,8 @@ check: setup-dev ## Check style, types, layers, the contract and what is generat
 	$(BIN)/mypy $(CHECKED)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/architecture
-	mkdir -p build
-	@$(PROTOC) --include_imports --include_source_info -o build/contract.binpb $(PROTOS)
+	$(MAKE) --no-print-directory docs REFERENCE=build/reference.md
+	diff docs/reference.md build/reference.md
 	$(BIN)/buf lint build/contract.binpb --path bottrading --config proto/buf.yaml
 	$(BIN)/buf breaking build/contract.binpb --against proto/released.binpb --config proto/buf.yaml
 	rm -rf build/generated && $(MAKE) --no-print-directory proto GENERATED=build/generated

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("server", "rest_bridge", "clients", "bench", "examples", "tests")
+FOLDERS = ("server", "rest_bridge", "clients", "bench", "docs", "examples", "tests")
 SOURCES = [
     path
     for folder in FOLDERS
