@@ -21,16 +21,13 @@ def blocks(language: str) -> list[str]:
 
 def pointed_at(service: Process, text: str) -> str:
     """Return a command for a service on other ports, with other data."""
-    words = [sys.executable, "-m", "server", "token", "me", "--data-dir", str(service.data_dir)]
-    data_dir = f"--data-dir {service.data_dir}"
-    return (
-        text.replace("127.0.0.1:8080", service.rest)
-        .replace("127.0.0.1:50051", service.grpc)
-        .replace('[".venv/bin/bottrading", "token", "me"]', repr(words))
-        .replace(".venv/bin/bottrading token me", f"{sys.executable} -m server token me {data_dir}")
-        .replace(".venv/bin/bottrading mcp", f"{sys.executable} -m server mcp")
-        .replace(".venv/bin/bottrading report", f"{sys.executable} -m server report {data_dir}")
-    )
+    server, data_dir = f"{sys.executable} -m server", f"--data-dir {service.data_dir}"
+    words = [*server.split(), "token", "me", *data_dir.split()]
+    text = text.replace('[".venv/bin/bottrading", "token", "me"]', repr(words))
+    text = re.sub(r"(?<![\w/])\.venv/bin/python ", f"{sys.executable} ", text)
+    text = re.sub(r"\.venv/bin/bottrading (token|report)", rf"{server} \1 {data_dir}", text)
+    text = text.replace(".venv/bin/bottrading", server)
+    return text.replace("127.0.0.1:8080", service.rest).replace("127.0.0.1:50051", service.grpc)
 
 
 def test_the_first_trade_works_as_pasted_over_rest_and_over_grpc(tmp_path: Path) -> None:
