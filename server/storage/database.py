@@ -95,7 +95,7 @@ def translated(error: DBAPIError) -> Exception:
     name = getattr(original, "sqlite_errorname", "")
     if name.startswith(("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return StorageBroken(name)
-    if isinstance(original, sqlite3.OperationalError):
+    if isinstance(original, sqlite3.OperationalError) and name != "SQLITE_ERROR":
         return StorageUnavailable(name)
     return error
 
