@@ -32,16 +32,20 @@ BEYOND_ALL_IDS = "~"
 
 _WORTHS = "CREATE TEMP TABLE worths (symbol TEXT PRIMARY KEY, worth REAL NOT NULL) WITHOUT ROWID"
 _LAST = "SELECT id FROM venue.accounts WHERE id > :after ORDER BY id LIMIT 1 OFFSET :others"
+# Equity as `total_equity` rounds it: a half cent to the even one.
 _RANKED = """
 SELECT id, name, resets, trades, wins, initial_balance, :now AS time,
-    min(round((balance + held) * 1.0 / :cent) * :cent, :most) * initial_share AS value,
+    :cent * (
+        (equity + :cent / 2) / :cent
+        - (equity % :cent = :cent / 2 AND (equity + :cent / 2) / :cent % 2)
+    ) * initial_share AS value,
     initial_balance AS since_all, {begun_with}, curve.*
 FROM (
-    SELECT accounts.*, users.name, ifnull((
-        SELECT sum(ifnull(quantity * worth, cost_basis))
+    SELECT accounts.*, users.name, CAST(min(balance + (
+        SELECT total(ifnull(round(quantity * worth), cost_basis))
         FROM venue.positions AS held LEFT JOIN worths USING (symbol)
         WHERE held.account_id = accounts.id AND quantity > 0
-    ), 0) AS held
+    ), :most) AS INTEGER) AS equity
     FROM venue.accounts JOIN venue.users ON users.id = accounts.user_id
     WHERE accounts.id > :after AND accounts.id <= :last AND fills > 0 AND NOT is_operator
     AND NOT EXISTS (

@@ -85,6 +85,20 @@ async def test_its_figures_are_those_that_the_accounts_read_themselves(venue: Ve
         assert (entry.rank, board.rank_total) == (kpi.rank, kpi.rank_total)
 
 
+async def test_half_a_cent_is_rounded_as_in_the_portfolio(venue: Venue) -> None:
+    """0.5 × 100.01 is 50.005 and 0.5 × 100.03 is 50.015: a half cent goes to the even one."""
+    bot = await venue.bot()
+    await venue.publish("AAPL", "100", "100")
+    await bot.place(quantity="0.5")
+    returns = []
+    for price in ("100.01", "100.03"):
+        await venue.publish("AAPL", price, price)
+        returns.append((await board_of(bot)).own_entry.return_pct)
+        assert returns[-1] == (await kpi_of(bot)).total_return_pct
+
+    assert returns == pytest.approx([0, 0.00002], rel=1e-12, abs=0)
+
+
 async def test_ranks_are_a_permutation_where_returns_differ_and_shared_where_they_are_equal(
     venue: Venue,
 ) -> None:
