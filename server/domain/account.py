@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from math import floor, log10
 
 from server.domain.values import SCALE, STORED_LIMIT, Micros, Units, divide_half_even
+
+EQUITY_DIGITS = 13
+"""The largest equity has so many, in cents."""
 
 
 class TradingState(Enum):
@@ -109,8 +113,13 @@ class Account:
 
         Money that comes in does not move it, so its growth is the time-weighted return, the
         product of the growth between deposits (D. Spaulding, Investment Performance Measurement).
+        The product's own errors are rounded away: they would make returns of what did not
+        change, and ratios of such returns are of any size.
         """
-        return equity * self.initial_share
+        value = equity * self.initial_share
+        if self.initial_share == 1.0 or not value:
+            return value
+        return round(value, EQUITY_DIGITS - 1 - floor(log10(value)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,13 +32,13 @@ BEYOND_ALL_IDS = "~"
 
 _WORTHS = "CREATE TEMP TABLE worths (symbol TEXT PRIMARY KEY, worth REAL NOT NULL) WITHOUT ROWID"
 _LAST = "SELECT id FROM venue.accounts WHERE id > :after ORDER BY id LIMIT 1 OFFSET :others"
-# Equity as `total_equity` rounds it: a half cent to the even one.
+# Equity as `total_equity` rounds it, a half cent to the even one, and then `initial_value`.
 _RANKED = """
 SELECT id, name, resets, trades, wins, initial_balance, :now AS time,
-    :cent * (
+    CAST(printf('%.13g', initial_share * :cent * (
         (equity + :cent / 2) / :cent
         - (equity % :cent = :cent / 2 AND (equity + :cent / 2) / :cent % 2)
-    ) * initial_share AS value,
+    )) AS REAL) AS value,
     initial_balance AS since_all, {begun_with}, curve.*
 FROM (
     SELECT accounts.*, users.name, CAST(min(balance + (

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support.accounts import kpi_of
+from bottrading.v1 import leaderboard_pb2
+from tests.support.accounts import deposit, id_of, kpi_of, to_midnight
 from tests.support.venue import Bot, Venue
 
 
@@ -62,6 +63,29 @@ async def test_ratios_are_of_the_last_snapshot_of_each_day_and_of_now(venue: Ven
     assert kpi.sortino_ratio == pytest.approx(mean / downside * 252**0.5, rel=1e-9)
     assert kpi.max_drawdown == pytest.approx(100 * 2_000 / 101_000, rel=1e-9)
     assert kpi.total_return_pct == pytest.approx(2.0)
+
+
+async def test_money_that_comes_in_makes_no_figure_of_what_did_not_change(venue: Venue) -> None:
+    """100 000 × 100 000 ÷ 110 000 × 110 000 ÷ 111 000 of 111 000 in floating point is a bit less.
+
+    A Sharpe ratio of such returns was −9.2, and one who lost nothing ranked below another.
+    """
+    ada, bob = await venue.bot("ada"), await venue.bot("bob")
+    for bot in (ada, bob):
+        await trade(venue, bot, "100", "100")
+    for amount in ("10000", "1000", "0.01"):
+        await to_midnight(venue)
+        await deposit(venue, await id_of(ada), amount)
+
+    first, second = await kpi_of(ada), await kpi_of(bob)
+
+    assert (first.total_return_pct, first.max_drawdown) == (0, 0)
+    assert not first.HasField("sharpe_ratio")
+    assert not first.HasField("sortino_ratio")
+    assert (first.rank, second.rank, first.rank_total) == (1, 1, 2)
+    for period in leaderboard_pb2.LeaderboardPeriod.values():
+        board = await ada.call("GetLeaderboard", period=period)
+        assert {entry.return_pct for entry in board.entries} == {0}
 
 
 async def test_ranks_are_by_return_and_leave_operators_and_idle_accounts_out(
