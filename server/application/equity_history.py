@@ -12,11 +12,20 @@ POINTS_MAX = 5_000
 
 
 class Interval(Enum):
-    """The distance between two points; its value is a width, of SNAPSHOT none."""
+    """The distance between two points: of each span the last snapshot counts."""
 
-    SNAPSHOT = 0
+    SNAPSHOT = 1
     HOUR = 3_600 * SECOND
     DAY = 86_400 * SECOND
+
+    @property
+    def width(self) -> Micros:
+        """Return the length of a span; SNAPSHOT's is too short for two snapshots."""
+        return self.value
+
+    def begin(self, moment: Micros) -> Micros:
+        """Return the beginning of the span that a moment is in."""
+        return moment - moment % self.width
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +38,17 @@ class EquityPoint:
 
 
 def equity_history(
-    record: TrackRecord, equity: Units, now: Micros, since: Micros | None, interval: Interval
+    record: TrackRecord, equity: Units, now: Micros, since: Micros | None
 ) -> list[EquityPoint]:
-    """Return the curve of an account's epoch, oldest point first; `equity` is that of now.
+    """Return the curve of an account's epoch, oldest point first; the last one is now's `equity`.
 
-    Of each hour or day the last snapshot counts, of the running one now. The first point is the
-    beginning of the epoch, unless that was before `since`.
+    The first point is the beginning of the epoch, unless that was before `since`.
     """
-    account, inflows = record.holdings.account, record.inflows
-    kept: dict[Micros | int, tuple[int, Micros, Units]] = {}
-    for number, (sequence, time, worth) in enumerate(record.snapshots):
-        bucket = time // interval.value if interval.value else number
-        if time < now and not (interval.value and bucket == now // interval.value):
-            kept[bucket] = (sequence, time, worth)
-    snapshots = [*kept.values(), (account.sequence, now, equity)]
+    account = record.holdings.account
+    snapshots = [*record.snapshots, (account.sequence, now, equity)]
     begun_with = account.initial_balance
     begin = EquityPoint(account.epoch_began_at, begun_with, begun_with)
-    points = [begin, *_with_deposits(snapshots, inflows)]
+    points = [begin, *_with_deposits(snapshots, record.inflows)]
     return [point for point in points if since is None or point.time >= since]
 
 

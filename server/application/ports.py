@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from server.application.people import People
-from server.domain.account import Account, Inflow, Position, Snapshot
+from server.domain.account import Account, Inflow, Position, Snapshot, SnapshotFilter
 from server.domain.account_changes import AccountDecision
 from server.domain.bar import Bar, BarFilter, BarInterval, StoredBars
 from server.domain.equity_curve import EquityCurve
@@ -185,7 +185,7 @@ class Standing:
 class TrackRecord:
     """An account, what came in during its epoch and what it was worth, from one snapshot.
 
-    `snapshots` are (sequence, time, equity): of an old account they are many.
+    `snapshots` are (sequence, time, equity), in order of time.
     """
 
     holdings: Holdings
@@ -211,7 +211,7 @@ class Reads(Protocol):
     def standing(self, account_id: str) -> Standing:
         """Return what the figures of an account are computed from."""
 
-    def track_record(self, account_id: str) -> TrackRecord:
+    def track_record(self, account_id: str, wanted: SnapshotFilter) -> TrackRecord:
         """Return what the history of an account's epoch is made of."""
 
     def order(self, account_id: str, order_id: str) -> Order | None:

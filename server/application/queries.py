@@ -22,7 +22,7 @@ from server.application.ports import (
     Reads,
 )
 from server.domain import performance
-from server.domain.account import Account, TradeStatistics
+from server.domain.account import Account, SnapshotFilter, TradeStatistics
 from server.domain.bar import Bar, BarFilter, BarInterval, StoredBars, joined
 from server.domain.equity_curve import EquityCurve
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
@@ -139,10 +139,14 @@ class Queries:
         self, account_id: str, period: Micros | None, interval: Interval
     ) -> list[EquityPoint] | Refusal:
         """Return the equity curve of an account over a period up to now, None for its epoch."""
-        record, now = self.reads.track_record(account_id), self._clock()
-        equity = self._valued(record.holdings).equity
+        now = self._clock()
         since = None if period is None else now - period
-        points = equity_history(record, equity, now, since, interval)
+        wanted = SnapshotFilter(
+            since=since, before=interval.begin(now), width=interval.width, limit=POINTS_MAX
+        )
+        record = self.reads.track_record(account_id, wanted)
+        equity = self._valued(record.holdings).equity
+        points = equity_history(record, equity, now, since)
         if len(points) > POINTS_MAX:
             message = f"More than {POINTS_MAX} points; take a longer interval or a shorter period."
             return refuse_fields([Violation("interval", Reason.FIELD_INVALID, message)])

@@ -180,6 +180,19 @@ class Snapshot:
     initial_value: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotFilter:
+    """Which equity snapshots to read: the last one of each span of `width`, before a moment.
+
+    They are the newest `limit` down to the first one before `since`; None is the beginning.
+    """
+
+    since: Micros | None
+    before: Micros
+    width: Micros
+    limit: int
+
+
 def check_invariants(account: Account, position: Position) -> None:
     """Stop at a state that must never be committed."""
     assert 0 <= account.reserved <= account.balance, f"account {account.id}: money"

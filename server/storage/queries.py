@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, func, select
 
 from server.application.ports import FillFilter, Holdings, OrderFilter, Standing, TrackRecord
-from server.domain.account import Account
+from server.domain.account import Account, SnapshotFilter
 from server.domain.bar import Bar, BarFilter, StoredBars
 from server.domain.events import Fill
 from server.domain.order import Order, OrderStatus
@@ -129,25 +129,30 @@ class SqlReads(LogRows):
             holdings = _holdings(connection, account_id)
             return Standing(holdings, curve(connection, holdings.account))
 
-    def track_record(self, account_id: str) -> TrackRecord:
+    def track_record(self, account_id: str, wanted: SnapshotFilter) -> TrackRecord:
         with snapshot(self._engine) as connection:
             holdings = _holdings(connection, account_id)
-            begun = holdings.account.epoch_sequence
+            account = holdings.account
             came_in = (
                 select(inflows)
-                .where(inflows.c.account_id == account_id, inflows.c.sequence > begun)
+                .where(inflows.c.account_id == account_id)
+                .where(inflows.c.sequence > account.epoch_sequence)
                 .order_by(inflows.c.sequence)
             )
-            point = equity_snapshots.c
-            taken = (
-                select(point.sequence, point.time, point.equity)
-                .where(point.account_id == account_id, point.sequence >= begun)
-                .order_by(point.sequence, point.time)
-            )
+            values = {
+                "account_id": account_id,
+                "epoch_sequence": account.epoch_sequence,
+                "epoch_began_at": account.epoch_began_at,
+                "since": BEGINNING if wanted.since is None else wanted.since,
+                "before": wanted.before,
+                "width": wanted.width,
+                "limit": wanted.limit,
+            }
+            taken = connection.exec_driver_sql(statements.SELECT_SNAPSHOTS, values)
             return TrackRecord(
                 holdings,
                 [account_mapping.inflow_from(row) for row in connection.execute(came_in)],
-                [(sequence, time, equity) for sequence, time, equity in connection.execute(taken)],
+                [(sequence, time, equity) for sequence, time, equity in taken],
             )
 
     def order(self, account_id: str, order_id: str) -> Order | None:

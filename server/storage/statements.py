@@ -153,6 +153,25 @@ DROP_MINUTES = (
     " WHERE interval = '1M' AND start < :before ORDER BY start LIMIT :limit)"
 )
 STORE_REPLAY = _upsert(replays, "time")
+
+
+def _last_snapshot(before: str) -> str:
+    # By time too: the snapshots of earlier epochs are many and need not be read.
+    return (  # Made of our own constants only.
+        "SELECT time FROM equity_snapshots WHERE account_id = :account_id"  # noqa: S608
+        f" AND time < {before} AND time >= :epoch_began_at AND sequence >= :epoch_sequence"
+        " ORDER BY time DESC LIMIT 1"
+    )
+
+
+# One search for each span that has any: to group all snapshots would read all of them.
+SELECT_SNAPSHOTS = (
+    f"WITH RECURSIVE kept (time) AS (SELECT ({_last_snapshot(':before')})"  # noqa: S608
+    f" UNION ALL SELECT ({_last_snapshot('kept.time - kept.time % :width')})"
+    " FROM kept WHERE kept.time >= :since LIMIT :limit)"
+    " SELECT sequence, time, equity FROM kept CROSS JOIN equity_snapshots USING (time)"
+    " WHERE account_id = :account_id ORDER BY time"
+)
 ADD_SNAPSHOT = _upsert(equity_snapshots, "equity", "sequence", "initial_value")
 STORE_CURVE = _upsert(equity_curves, *_others(equity_curves, "account_id"))
 _USAGE = upsert(api_usage)

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from server.config import DATABASE_FILE
+from server.domain.account import SnapshotFilter
 from server.domain.equity_curve import EquityCurve
 from server.storage import migrate
 from server.storage.database import open_readers
 from server.storage.queries import SqlReads
 
 OPENED_AT = 1_000_000
+ALL_SNAPSHOTS = SnapshotFilter(since=None, before=2**62, width=1, limit=9)
 ACCOUNT = {
     "id": "account", "user_id": "user", "created_at": OPENED_AT, "deposits": 100, "balance": 90,
     "reserved": 0, "sequence": 5, "live_orders": 0, "fills": 2, "realized_pnl": -10,
@@ -59,7 +61,7 @@ def reads(old_database: Path) -> Iterator[SqlReads]:
 
 
 def test_an_account_of_before_is_in_the_epoch_that_it_opened_with(reads: SqlReads) -> None:
-    record = reads.track_record("account")
+    record = reads.track_record("account", ALL_SNAPSHOTS)
     standing = reads.standing("account")
 
     account = record.holdings.account
@@ -96,7 +98,7 @@ def test_what_belongs_to_earlier_epochs_is_left_out_also_when_the_clock_went_bac
         )
     connection.close()
 
-    record = reads.track_record("account")
+    record = reads.track_record("account", ALL_SNAPSHOTS)
     standing = reads.standing("account")
 
     assert record.snapshots == [(6, 15, 100), (8, 16, 103)]
