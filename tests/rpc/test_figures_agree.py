@@ -1,0 +1,193 @@
+"""Portfolio, history, KPIs and leaderboard tell the same, whatever was traded before.
+
+Random histories on real venues: quotes, trades, money that comes in, resets, and days that pass.
+"""
+
+import asyncio
+import shutil
+import tempfile
+from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from bottrading.v1 import leaderboard_pb2, portfolio_pb2
+from server.config import DATABASE_FILE
+from tests.support.accounts import account_of, deposit, id_of, manage
+from tests.support.venue import Bot, Venue
+
+NAMES = ("ada", "bob", "cyd")
+SYMBOLS = ("AAPL", "MGC", "BTC-USD")
+CENT = Decimal("0.01")
+INITIAL = Decimal(100_000)
+READERS, READS, TRADES = 3, 40, 40
+
+bots = st.integers(0, len(NAMES) - 1)
+symbols = st.sampled_from(SYMBOLS)
+trades = st.tuples(
+    st.just("trade"), bots, symbols, st.sampled_from(("BUY", "BUY", "SELL")), st.integers(1, 30)
+)
+prices = st.tuples(st.just("quote"), symbols, st.integers(900, 1_100))
+changes = st.one_of(
+    st.tuples(st.just("deposit"), bots, st.integers(1, 10**7)),
+    st.tuples(st.just("reset"), bots),
+    st.tuples(st.just("wait"), st.sampled_from((1, 900, 3_600, 86_400, 800_000))),
+)
+steps = st.lists(st.one_of(trades, prices, trades, changes), min_size=5, max_size=40)
+
+
+async def quote(venue: Venue, symbol: str, tenths: int) -> None:
+    price = str(Decimal(tenths) / 10)
+    await venue.publish(symbol, price, price, size="100000")
+
+
+async def take(venue: Venue, owned: list[Bot], step: tuple[Any, ...]) -> None:
+    """Let one thing happen; an order may be rejected."""
+    match step:
+        case "trade", number, symbol, side, quantity:
+            await owned[number].place(symbol, side, str(quantity))
+        case "quote", symbol, tenths:
+            await quote(venue, symbol, tenths)
+        case "deposit", number, cents:
+            await deposit(venue, await id_of(owned[number]), str(cents * CENT))
+        case "reset", number:
+            person = venue.person(NAMES[number])
+            await manage(person, "ResetAccount", account_id=await id_of(owned[number]))
+        case "wait", seconds:
+            venue.pass_time(seconds=seconds)
+            for symbol in SYMBOLS:
+                await quote(venue, symbol, 1_000)
+
+
+async def check_history(bot: Bot) -> None:
+    """Every curve ends with the portfolio's equity, and the whole one has all that came in."""
+    equity = (await bot.portfolio()).total_equity
+    account = await account_of(bot)
+    sums = set()
+    for period, interval in product(
+        portfolio_pb2.HistoryPeriod.values()[1:], portfolio_pb2.HistoryInterval.values()[1:]
+    ):
+        found = await bot.call("GetPortfolioHistory", period=period, interval=interval)
+        times = [point.time.ToMicroseconds() for point in found.points]
+        assert times == sorted(set(times))
+        assert found.points[-1].equity == equity
+        if period == portfolio_pb2.HISTORY_PERIOD_ALL:
+            assert found.points[0].time == account.epoch_began_at
+            sums.add(sum(Decimal(point.deposits) for point in found.points))
+    assert len(sums) == 1
+    kpi = (await bot.call("GetTradingKpi")).kpi
+    if sums == {INITIAL}:
+        growth = 100 * (Decimal(equity) / INITIAL - 1)
+        assert kpi.total_return_pct == pytest.approx(float(growth), rel=1e-9, abs=1e-12)
+    assert kpi.max_drawdown >= max(0, -kpi.total_return_pct) - 1e-9
+
+
+async def pages(bot: Bot, period: int, limit: int) -> tuple[list[Any], Any]:
+    """Read the whole leaderboard page by page; the own row and the total are on every one."""
+    entries: list[Any] = []
+    owns, token = [], ""
+    while True:
+        page = await bot.call("GetLeaderboard", period=period, limit=limit, page_token=token)
+        entries += page.entries
+        owns.append((page.own_entry, page.HasField("own_entry"), page.rank_total))
+        token = page.next_page_token
+        if not token:
+            assert all(own == owns[0] for own in owns)
+            return entries, page
+
+
+async def check_ranks(owned: list[Bot], limit: int) -> None:
+    for period in leaderboard_pb2.LeaderboardPeriod.values()[1:]:
+        for bot, name in zip(owned, NAMES, strict=True):
+            entries, page = await pages(bot, period, limit)
+            returns = [entry.return_pct for entry in entries]
+            assert returns == sorted(returns, reverse=True)
+            assert [entry.rank for entry in entries] == [1 + returns.index(it) for it in returns]
+            assert len({entry.display_name for entry in entries}) == len(entries)
+            assert page.rank_total == len(entries)
+            own = [entry for entry in entries if entry.own]
+            assert own == [entry for entry in entries if entry.display_name == name]
+            assert own == ([page.own_entry] if page.HasField("own_entry") else [])
+            if period == leaderboard_pb2.LEADERBOARD_PERIOD_ALL:
+                await check_own(bot, own, page.rank_total)
+
+
+async def check_own(bot: Bot, own: list[Any], total: int) -> None:
+    """The own row says what the KPIs say."""
+    kpi = (await bot.call("GetTradingKpi")).kpi
+    assert kpi.HasField("rank") == kpi.HasField("rank_total") == bool(own)
+    for row in own:
+        assert (row.rank, row.trades, total) == (kpi.rank, kpi.total_trades, kpi.rank_total)
+        assert row.return_pct == pytest.approx(kpi.total_return_pct, rel=1e-12, abs=1e-12)
+        for name in ("win_rate", "sharpe_ratio", "max_drawdown"):
+            assert row.HasField(name) == kpi.HasField(name)
+            assert getattr(row, name) == pytest.approx(getattr(kpi, name), rel=1e-9, abs=1e-12)
+
+
+# Nothing is made smaller: a history takes a quarter of a second, and that thousands of them.
+@settings(
+    max_examples=12, deadline=None, phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@given(steps=steps, limit=st.integers(1, 4))
+async def test_all_calls_agree_after_any_history(
+    empty_database: Path, steps: list[tuple[Any, ...]], limit: int
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        shutil.copy(empty_database, Path(directory) / DATABASE_FILE)
+        venue = await Venue.start(
+            Path(directory), requests_per_minute=10**6, orders_per_minute=10**6
+        )
+        try:
+            owned = [await venue.bot(name) for name in NAMES]
+            for symbol in SYMBOLS:
+                await quote(venue, symbol, 1_000)
+            for step in steps:
+                await take(venue, owned, step)
+            venue.clock.turn(seconds=1)
+            venue.refresh_leaderboard()
+            for bot in owned:
+                await check_history(bot)
+            await check_ranks(owned, limit)
+        finally:
+            await venue.stop()
+
+
+def check_portfolio(shown: Any) -> None:
+    """Equity is balance and market values, and money and positions are of one moment.
+
+    Without fees, what was paid for the positions and the balance is what there was and was earned.
+    """
+    balance, realized = Decimal(shown.balance), Decimal(shown.realized_pnl)
+    worth = sum(Decimal(held.market_value) for held in shown.positions)
+    gains = sum(Decimal(held.unrealized_pnl) for held in shown.positions)
+    assert Decimal(shown.total_equity) == (balance + worth).quantize(CENT, ROUND_HALF_EVEN)
+    assert balance + worth - gains == INITIAL + realized
+
+
+async def test_every_portfolio_is_of_one_moment_while_trading_goes_on(start_venue: Any) -> None:
+    venue = await start_venue(requests_per_minute=10**6, orders_per_minute=10**6)
+    bot = await venue.bot()
+    for symbol in SYMBOLS:
+        await quote(venue, symbol, 1_000)
+
+    async def trade() -> None:
+        for number in range(TRADES):
+            symbol = SYMBOLS[number % len(SYMBOLS)]
+            side = "SELL" if number % 4 == 3 else "BUY"
+            await quote(venue, symbol, 1_000 + number)
+            await bot.place(symbol, side, str(1 + number % 3))
+
+    async def read() -> list[Any]:
+        return [await bot.portfolio() for _ in range(READS)]
+
+    found = await asyncio.gather(*(read() for _ in range(READERS)), trade())
+
+    shown = [portfolio for portfolios in found if portfolios for portfolio in portfolios]
+    assert len({portfolio.balance for portfolio in shown}) > TRADES // 4
+    for portfolio in shown:
+        check_portfolio(portfolio)
