@@ -54,10 +54,11 @@ class Tools:
         """
         placement = None
         if client_order_id is None:
+            # As the service reads it; the asset type is a check and makes no other order.
             placement = await self._guard.placement(
-                symbol=symbol, side=side, quantity=_exact(quantity), order_type=order_type,
-                limit_price=_exact(limit_price), stop_price=_exact(stop_price),
-                time_in_force=time_in_force, asset_type=asset_type,
+                symbol=symbol.upper().replace("/", "-"), side=side, quantity=_exact(quantity),
+                order_type=order_type, limit_price=_exact(limit_price),
+                stop_price=_exact(stop_price), time_in_force=time_in_force,
             )  # fmt: skip
             client_order_id = placement.client_order_id
         order = await self._client.place_order(

@@ -52,7 +52,7 @@ async def test_after_two_minutes_it_is_another_order(
 @pytest.mark.parametrize(
     "other",
     [
-        {"quantity": 11}, {"side": "SELL"}, {"time_in_force": "IOC"}, {"asset_type": "STOCK"},
+        {"quantity": 11}, {"side": "SELL"}, {"time_in_force": "IOC"},
         {"order_type": "LIMIT", "limit_price": 101}, {"client_order_id": "another"},
     ],
 )  # fmt: skip
@@ -63,6 +63,23 @@ async def test_any_other_order_is_another_one(
     await agent("place_order", **BUY | other)
 
     assert len(await ids(client)) == 2
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"symbol": "aapl"}, {"asset_type": "STOCK"}, {"quantity": "10.00"}, {"quantity": 1e1},
+        {"order_type": "MARKET", "time_in_force": "GTC"},
+    ],
+)  # fmt: skip
+async def test_the_same_order_in_other_words_is_the_same_one(
+    agent: Agent, client: AsyncBotTradingClient, same: dict[str, Any]
+) -> None:
+    await agent("place_order", **BUY)
+    content, _ = await agent("place_order", **BUY | same)
+
+    assert content["order"]["replayed"] is True
+    assert len(await ids(client)) == 1
 
 
 async def test_an_id_of_the_agents_own_names_one_order(agent: Agent) -> None:

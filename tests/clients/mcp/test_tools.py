@@ -100,6 +100,22 @@ async def test_waiting_ends_at_once_for_what_is_done_and_in_time_for_what_is_not
     assert text.startswith("Still live after 1 s. BUY 10 AAPL")
 
 
+async def test_a_wait_that_its_agent_gives_up_leaves_no_stream_open(agent: Agent) -> None:
+    order = (await agent("place_order", **WAITING))[0]["order"]
+
+    async def streams() -> Any:
+        return (await agent("get_limits"))[0]["limits"]["streams"]["used"]
+
+    waiting = asyncio.ensure_future(agent("wait_for_order", order_id=order["id"]))
+    while not await streams():
+        pass
+    waiting.cancel()
+    while await streams():
+        pass
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
 async def test_what_the_account_has_and_did_is_read(agent: Agent) -> None:
     await agent("place_order", **BUY)
 
@@ -187,6 +203,18 @@ async def test_refusals_say_what_to_do(
     assert unknown.startswith("ORDER_NOT_FOUND: ")
     assert revoked.startswith("BOT_KEY_INVALID: ")
     assert "Ask your user" in revoked
+
+
+async def test_a_wait_ends_when_the_key_does(
+    agent: Agent, person: AsyncKeyManagementClient, bot: Bot
+) -> None:
+    order = (await agent("place_order", **WAITING))[0]["order"]
+    waiting = asyncio.ensure_future(agent.refused("wait_for_order", order_id=order["id"]))
+    while not (await agent("get_limits"))[0]["limits"]["streams"]["used"]:
+        pass
+    await person.revoke_key(bot.key_id)
+
+    assert (await waiting).startswith("BOT_KEY_INVALID: ")
 
 
 async def test_a_server_that_is_away_is_said_to_be(venue: Venue) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -123,6 +124,28 @@ async def test_a_page_of_elsewhere_cannot_trade(
         told = await http.post(url, json=message, headers=accepts | headers)
 
     assert told.status_code in {403, 421}
+
+
+def test_over_stdio_it_ends_with_its_client(environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        COMMAND, env=os.environ | environment, cwd=ROOT, stdin=subprocess.DEVNULL, timeout=20,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_an_address_that_is_taken_is_said_to_be(environment: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = subprocess.run(
+            [*COMMAND, "--http", address], env=os.environ | environment, cwd=ROOT,
+            capture_output=True, text=True, check=False, timeout=20,
+        )  # fmt: skip
+
+    assert done.returncode == 2
+    assert "Address already in use" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
