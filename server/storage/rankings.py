@@ -36,8 +36,7 @@ _LAST = "SELECT id FROM venue.accounts WHERE id > :after ORDER BY id LIMIT 1 OFF
 _RANKED = """
 SELECT id, name, resets, trades, wins, initial_balance, :now AS time,
     CAST(printf('%.13g', initial_share * :cent * (
-        (equity + :cent / 2) / :cent
-        - (equity % :cent = :cent / 2 AND (equity + :cent / 2) / :cent % 2)
+        (equity + :cent / 2 - (equity / :cent % 2 = 0)) / :cent
     )) AS REAL) AS value,
     initial_balance AS since_all, {begun_with}, curve.*
 FROM (
