@@ -50,12 +50,13 @@ class MarketData:
         self, request: pb.ListInstrumentsRequest, _: Call
     ) -> pb.ListInstrumentsResponse:
         asset_type, text = accepted(filters.instruments_query(request))
+        of_symbol = text.replace("/", "-")  # As in every other place that takes a symbol.
         return pb.ListInstrumentsResponse(
             instruments=[
                 answers.instrument(instrument)
                 for instrument in self._instruments.listed(self._clock())
                 if asset_type in (None, instrument.asset_type)
-                and (text in instrument.symbol.lower() or text in instrument.name.lower())
+                and (of_symbol in instrument.symbol.lower() or text in instrument.name.lower())
             ]
         )
 

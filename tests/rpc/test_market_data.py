@@ -151,7 +151,12 @@ async def test_an_unknown_symbol_is_not_found_in_a_path_and_invalid_in_a_list(
 
 @pytest.mark.parametrize(
     ("fields", "expected"),
-    [({"query": "apple"}, "AAPL"), ({"query": "btc-"}, "BTC-USD"), ({"asset_type": 3}, "EUR-USD")],
+    [
+        ({"query": "apple"}, "AAPL"),
+        ({"query": "btc-"}, "BTC-USD"),
+        ({"query": "Btc/U"}, "BTC-USD"),
+        ({"asset_type": 3}, "EUR-USD"),
+    ],
 )
 async def test_instruments_are_found_by_type_and_by_text(
     venue: Venue, fields: dict[str, object], expected: str
