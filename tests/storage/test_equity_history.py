@@ -117,7 +117,9 @@ def rows_of(history: list[tuple[Micros, bool, int]]) -> tuple[list[Row], list[Ro
     return snapshots, inflows, now + 1
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)  # fmt: skip
 @given(history=histories)
 def test_a_curve_is_what_all_snapshots_of_the_epoch_come_to(
     database: sqlite3.Connection, reads: SqlReads, history: list[tuple[Micros, bool, int]]
