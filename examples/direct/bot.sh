@@ -11,18 +11,20 @@ bot() { # method, path, body: prints the answer, whatever its status
   curl -sS -X "$1" "$URL$2" -H "X-Bot-Key: $BOTTRADING_BOT_KEY" ${3:+-d "$3"}
   echo
 }
-field() { # name: the first such field of the JSON on standard input
-  sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" | head -n 1
+field() { # name: the text of that field in the JSON on standard input
+  sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"
 }
 
 # Under an id of your own it is one order, however often the call is repeated.
 BUY='{"symbol": "AAPL", "side": "BUY", "quantity": 2, "client_order_id": "sh-'$(date +%s)-$$'"}'
 ORDER=$(bot POST /orders "$BUY" | field id)
 bot POST /orders "$BUY" # "replayed":true
+[ -n "$ORDER" ] || exit 1 # The answer above says why.
 
 # Everything that ever happened on the account, and then what happens: here until the order is done.
-curl -sN "$URL/order-updates?after_sequence=0" -H "X-Bot-Key: $BOTTRADING_BOT_KEY" |
-  sed -n "/$ORDER.*\"status\":\"\(FILLED\|CANCELLED\|REJECTED\)\"/{s/^data: //p;q}"
+# curl sees that nobody reads on when it writes next, so the heartbeats come often.
+curl -sN "$URL/order-updates?after_sequence=0&heartbeat_interval=1s" -H "X-Bot-Key: $BOTTRADING_BOT_KEY" |
+  sed -nE "/$ORDER.*\"status\":\"(FILLED|CANCELLED|REJECTED)\"/{s/^data: //p;q;}"
 
 # A limit far below the market waits until it is cancelled.
 WAITING=$(bot POST /orders \

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from tests.support.process import Process, make_key
 
 ROOT = Path(__file__).parents[2]
+HEARTBEAT = timedelta(seconds=15)
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +50,31 @@ def test_the_bot_in_python_trades(service: Process) -> None:
 
 
 def test_the_bot_in_curl_trades(service: Process) -> None:
+    """It leaves the stream when its order is done, not when the stream says the next thing."""
     replayed, update, cancelled, error, portfolio = map(
         json.loads, run(service, "sh", "examples/direct/bot.sh")
     )
 
     assert replayed["replayed"] is True
     assert (update["type"], update["order"]["id"]) == ("FILLED", replayed["id"])
+    bought, went_on = (
+        datetime.fromisoformat(order["created_at"]) for order in (replayed, cancelled)
+    )
+    assert went_on - bought < HEARTBEAT
     assert (cancelled["status"], cancelled["limit_price"]) == ("CANCELLED", "1.00000000")
     assert error["error"]["reason"] == "LIMIT_PRICE_REQUIRED"
     assert portfolio["positions"][0]["quantity"] == "2.00000000"
+
+
+def test_the_bot_in_curl_ends_where_it_may_not_trade(service: Process) -> None:
+    environment = {
+        "BOTTRADING_BOT_KEY": "tvt_unknown",
+        "BOTTRADING_REST_URL": f"http://{service.rest}",
+    }
+    done = subprocess.run(
+        ["sh", "examples/direct/bot.sh"], env=os.environ | environment, cwd=ROOT, timeout=30,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["error"]["reason"] == "BOT_KEY_INVALID"
