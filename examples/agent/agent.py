@@ -21,7 +21,7 @@ GOAL = "Look at my portfolio. If I hold no AAPL, buy 5 shares. Then say what you
 
 async def main(goal: str) -> None:
     server = StdioServerParameters(
-        command=sys.executable, args=["-m", "bottrading_mcp"], env=dict(os.environ)
+        command=sys.executable, args=["-P", "-m", "bottrading_mcp"], env=dict(os.environ)
     )
     model = httpx2.AsyncClient(
         base_url=os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1"),

@@ -2,20 +2,25 @@
 
 import argparse
 import asyncio
-import ipaddress
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import uvicorn
+from anyio import BrokenResourceError
+from mcp.server.mcpserver import MCPServer
 
 from bottrading_client import AsyncBotTradingClient
 from bottrading_mcp.server import build_server
 
 HTTP_DEFAULT = "127.0.0.1:8090"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""The hosts whose pages the server tells from those of elsewhere."""
+PORT_MAX = 65_535
 SHUTDOWN_SECONDS = 2
 USAGE_ERROR = 2
 VARIABLES = {"BOTTRADING_TARGET": "127.0.0.1:50051", "BOTTRADING_BOT_KEY": "tvt_…"}
@@ -57,24 +62,22 @@ def _parser() -> argparse.ArgumentParser:
 
 def _loopback(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
-    try:
-        is_loopback = ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        is_loopback = host == "localhost"
-    if not port.isdecimal():
+    host = host.removeprefix("[").removesuffix("]")
+    if not (host and port.isdecimal() and 0 < int(port) <= PORT_MAX):
         raise argparse.ArgumentTypeError(f"{address} is not HOST:PORT")
-    if not is_loopback:
+    if host not in LOOPBACK:
         raise argparse.ArgumentTypeError(
-            f"{host} is beyond this machine: whoever reaches it could trade with your key"
+            f"{host} is beyond this machine's {', '.join(LOOPBACK)}: whoever reaches it could trade"
+            " with your key"
         )
-    return host.strip("[]"), int(port)
+    return host, int(port)
 
 
 async def _serve(options: argparse.Namespace) -> None:
     async with AsyncBotTradingClient() as client:
         server = build_server(client, read_only=options.read_only)
         if options.http is None:
-            await server.run_stdio_async()
+            await _serve_stdio(server)
             return
         host, port = options.http
         config = uvicorn.Config(
@@ -82,8 +85,21 @@ async def _serve(options: argparse.Namespace) -> None:
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )  # fmt: skip
         with socket.create_server((host, port), family=_family(host)) as listening:
-            print(f"http://{options.http[0]}:{port}/mcp", file=sys.stderr, flush=True)
+            print(_url(host, port), file=sys.stderr, flush=True)
             await uvicorn.Server(config).serve([listening])
+
+
+async def _serve_stdio(server: MCPServer) -> None:
+    # Nothing else interrupts the thread that reads standard input.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        await server.run_stdio_async()
+    except* (BrokenPipeError, BrokenResourceError):
+        """The client is gone: nobody is left to answer."""
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}/mcp" if ":" in host else f"http://{host}:{port}/mcp"
 
 
 def _family(host: str) -> socket.AddressFamily:
@@ -95,12 +111,12 @@ def _config(options: argparse.Namespace) -> dict[str, Any]:
     server: dict[str, Any] = {"type": "stdio"} if options.print_config == "servers" else {}
     server |= {
         "command": sys.executable,
-        "args": ["-m", "bottrading_mcp", *(["--read-only"] if options.read_only else [])],
+        # -P: a module in the directory where a client starts it would get the key.
+        "args": ["-P", "-m", "bottrading_mcp", *(["--read-only"] if options.read_only else [])],
         "env": {name: os.environ.get(name) or default for name, default in VARIABLES.items()},
     }
     if options.http is not None:
-        host, port = options.http
-        server = {"type": "http", "url": f"http://{host}:{port}/mcp"}
+        server = {"type": "http", "url": _url(*options.http)}
     return {options.print_config: {"bottrading": server}}
 
 

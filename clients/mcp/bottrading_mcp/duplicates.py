@@ -10,7 +10,7 @@ from bottrading_client import AsyncBotTradingClient, BotTradingError
 
 WINDOW_SECONDS = 120
 ORDERS_WITHIN_WINDOW = 100
-"""More than an account may place within the window."""
+"""More than an account may place within the window, unless its operator lets it."""
 
 
 @dataclass(frozen=True, slots=True)

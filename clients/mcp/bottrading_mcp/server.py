@@ -137,7 +137,7 @@ def _refusal(error: BotTradingError) -> str:
         lines.append("The server does not answer; try again later.")
     if error.retry_after is not None:
         lines.append(f"Try again in {error.retry_after:.0f} s.")
-    return " ".join(lines)
+    return " ".join(lines).replace("ListInstruments", "find_instruments")
 
 
 def _unknown(error: OutcomeUnknown) -> str:

@@ -74,10 +74,16 @@ async def test_a_live_order_is_found_and_cancelled(agent: Agent) -> None:
     assert "CANCELLED, REQUESTED" in told
 
 
+async def streams_open(venue: Venue, agent: Agent) -> Any:
+    """Return how many streams are open; time passes, so that no limit of calls is reached."""
+    venue.clock.turn(seconds=1)
+    return (await agent("get_limits"))[0]["limits"]["streams"]["used"]
+
+
 async def test_an_order_is_waited_for_until_it_fills(quoted: Venue, agent: Agent) -> None:
     order = (await agent("place_order", **WAITING))[0]["order"]
     waiting = asyncio.ensure_future(agent("wait_for_order", order_id=order["id"]))
-    while not (await agent("get_limits"))[0]["limits"]["streams"]["used"]:
+    while not await streams_open(quoted, agent):
         pass
     await quoted.publish("AAPL", "89", "90")
 
@@ -100,17 +106,15 @@ async def test_waiting_ends_at_once_for_what_is_done_and_in_time_for_what_is_not
     assert text.startswith("Still live after 1 s. BUY 10 AAPL")
 
 
-async def test_a_wait_that_its_agent_gives_up_leaves_no_stream_open(agent: Agent) -> None:
+async def test_a_wait_that_its_agent_gives_up_leaves_no_stream_open(
+    quoted: Venue, agent: Agent
+) -> None:
     order = (await agent("place_order", **WAITING))[0]["order"]
-
-    async def streams() -> Any:
-        return (await agent("get_limits"))[0]["limits"]["streams"]["used"]
-
     waiting = asyncio.ensure_future(agent("wait_for_order", order_id=order["id"]))
-    while not await streams():
+    while not await streams_open(quoted, agent):
         pass
     waiting.cancel()
-    while await streams():
+    while await streams_open(quoted, agent):
         pass
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -177,6 +181,7 @@ async def test_what_people_chose_is_marked_as_data(quoted: Venue) -> None:
         ({"quantity": "-1"}, "DECIMAL_INVALID: "),
         ({"quantity": 0}, "NOT_POSITIVE: "),
         ({"symbol": "NOPE"}, "SYMBOL_UNKNOWN: "),
+        ({"symbol": "NOPE"}, "find_instruments lists them"),
         ({"symbol": ""}, "FIELD_REQUIRED: "),
         ({"order_type": "LIMIT"}, "LIMIT_PRICE_REQUIRED: "),
         ({"asset_type": "CRYPTO"}, "ASSET_TYPE_MISMATCH: "),
@@ -206,11 +211,11 @@ async def test_refusals_say_what_to_do(
 
 
 async def test_a_wait_ends_when_the_key_does(
-    agent: Agent, person: AsyncKeyManagementClient, bot: Bot
+    quoted: Venue, agent: Agent, person: AsyncKeyManagementClient, bot: Bot
 ) -> None:
     order = (await agent("place_order", **WAITING))[0]["order"]
     waiting = asyncio.ensure_future(agent.refused("wait_for_order", order_id=order["id"]))
-    while not (await agent("get_limits"))[0]["limits"]["streams"]["used"]:
+    while not await streams_open(quoted, agent):
         pass
     await person.revoke_key(bot.key_id)
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,25 @@ import httpx
 import pytest
 from mcp import Client, StdioServerParameters
 
+from bottrading_client import BotTradingClient
 from tests.clients.mcp.conftest import Agent
 from tests.support.process import Process, free_port, make_key
 
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "server", "mcp"]
+INITIALIZE: dict[str, Any] = {
+    "jsonrpc": "2.0", "id": 1, "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with Process(tmp_path_factory.mktemp("service") / "data") as service:
+    directory = tmp_path_factory.mktemp("service") / "data"
+    with Process(directory, requests_per_minute="10000") as service:
         yield service
 
 
@@ -98,15 +107,8 @@ async def test_over_http_it_ends_at_sigterm_though_a_client_stays(
     environment: dict[str, str],
 ) -> None:
     async with serving_http(environment) as url, httpx.AsyncClient() as http:
-        message = {
-            "jsonrpc": "2.0", "id": 1, "method": "initialize",
-            "params": {
-                "protocolVersion": "2025-11-25", "capabilities": {},
-                "clientInfo": {"name": "test", "version": "1"},
-            },
-        }  # fmt: skip
         accepts = {"Accept": "application/json, text/event-stream"}
-        told = await http.post(url, json=message, headers=accepts)
+        told = await http.post(url, json=INITIALIZE, headers=accepts)
         session = accepts | {"Mcp-Session-Id": told.headers["mcp-session-id"]}
         stream = await http.send(http.build_request("GET", url, headers=session), stream=True)
         assert stream.status_code == 200
@@ -135,6 +137,63 @@ def test_over_stdio_it_ends_with_its_client(environment: dict[str, str]) -> None
     assert (done.stdout, done.stderr) == ("", "")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_over_stdio_it_ends_at_a_signal_though_its_client_stays(
+    environment: dict[str, str], number: signal.Signals
+) -> None:
+    with talking(environment) as process:
+        process.send_signal(number)
+
+        assert process.wait(20) == -number
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_over_stdio_it_ends_without_complaint_when_its_client_is_gone_in_the_middle_of_a_call(
+    environment: dict[str, str],
+) -> None:
+    key, target = environment["BOTTRADING_BOT_KEY"], environment["BOTTRADING_TARGET"]
+    with BotTradingClient(key, target) as bot:
+        waiting = bot.place_order("AAPL", "BUY", 1, order_type="LIMIT", limit_price=1)
+        with talking(environment) as process:
+            say(process, "tools/call", name="wait_for_order", arguments={"order_id": waiting.id})
+            while not bot.limits().streams.used:
+                pass
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            process.stdin.close()
+
+            assert process.stderr.read() == ""
+            assert process.wait(20) == 0
+
+
+@contextmanager
+def talking(environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
+    """Run `bottrading mcp`; yield it when it has answered over its pipes."""
+    process = subprocess.Popen(
+        COMMAND, env=os.environ | environment, cwd=ROOT, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    with process:
+        try:
+            assert process.stdout is not None
+            say(process, INITIALIZE["method"], **INITIALIZE["params"])
+            assert json.loads(process.stdout.readline())["id"] == 1
+            yield process
+        finally:
+            process.kill()
+
+
+def say(process: "subprocess.Popen[str]", method: str, **params: Any) -> None:
+    """Ask for something in one line."""
+    assert process.stdin is not None
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    process.stdin.write(f"{json.dumps(message)}\n")
+    process.stdin.flush()
+
+
 def test_an_address_that_is_taken_is_said_to_be(environment: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -153,7 +212,13 @@ def test_an_address_that_is_taken_is_said_to_be(environment: dict[str, str]) -> 
     [
         ([], "pass a bot key, or set BOTTRADING_BOT_KEY"),
         (["--http", "0.0.0.0:8090"], "0.0.0.0 is beyond this machine"),
+        (
+            ["--http", "127.0.0.2:8090"],
+            "127.0.0.2 is beyond this machine's 127.0.0.1, ::1",
+        ),
         (["--http", "8090x"], "8090x is not HOST:PORT"),
+        (["--http", "8090"], "8090 is not HOST:PORT"),
+        (["--http", "127.0.0.1:65536"], "127.0.0.1:65536 is not HOST:PORT"),
         (["--nothing"], "unrecognized arguments: --nothing"),
     ],
 )
@@ -184,6 +249,29 @@ async def test_the_printed_configuration_starts_the_server(
         tools = {tool.name for tool in (await connection.list_tools()).tools}
     assert content["account"]["balance"] == "100000.00"
     assert ("place_order" in tools) is ("--read-only" not in given)
+
+
+async def test_a_module_of_the_directory_where_it_is_started_does_not_get_the_key(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "bottrading_client.py").write_text("raise SystemExit")
+    snippet = printed(["--print-config"], environment)["mcpServers"]["bottrading"]
+
+    async with Client(StdioServerParameters(**snippet, cwd=tmp_path)) as connection:
+        await Agent(connection)("get_bot_account")
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("[::1]:8091", "http://[::1]:8091/mcp"), ("::1:8091", "http://[::1]:8091/mcp"),
+        ("localhost:8091", "http://localhost:8091/mcp"),
+    ],
+)  # fmt: skip
+def test_the_printed_url_is_one(environment: dict[str, str], address: str, url: str) -> None:
+    snippet = printed(["--http", address, "--print-config"], environment)
+
+    assert snippet["mcpServers"]["bottrading"] == {"type": "http", "url": url}
 
 
 def test_the_readme_shows_what_is_printed(
