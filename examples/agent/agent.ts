@@ -16,6 +16,7 @@ type Message =
 type ToolCall = { id: string; function: { name: string; arguments: string } };
 
 const TURNS_MAX = 20;
+const CALL_MILLISECONDS_MAX = 320_000; // wait_for_order waits for up to 300 s.
 const goal =
   process.argv[2] ??
   "Look at my portfolio. If I hold no AAPL, buy 5 shares. Then say what you did and why.";
@@ -57,13 +58,18 @@ async function answer(goal: string): Promise<string> {
 
 /** Call a tool; return what the model is to read. */
 async function use(call: ToolCall["function"]): Promise<string> {
-  let given: Record<string, unknown>;
+  let given: unknown;
   try {
     given = JSON.parse(call.arguments || "{}");
   } catch (error) {
     return `Arguments must be a JSON object: ${error}`; // The model reads why.
   }
-  const result = await mcp.callTool({ name: call.name, arguments: given });
+  if (typeof given !== "object" || Array.isArray(given)) return "Arguments must be a JSON object.";
+  const result = await mcp.callTool(
+    { name: call.name, arguments: { ...given } },
+    undefined,
+    { timeout: CALL_MILLISECONDS_MAX },
+  );
   const parts = result.content as { type: string; text?: string }[];
   return parts.map((part) => part.text ?? "").join("\n");
 }

@@ -108,6 +108,21 @@ async def test_it_is_one_order_over_a_restart_of_the_server(
     assert len(await ids(client)) == 3
 
 
+async def test_it_is_one_order_of_all_agents_on_an_account(
+    quoted: Venue, agent: Agent, clock: Clock, client: AsyncBotTradingClient
+) -> None:
+    await agent("place_order", **BUY)
+    other = await quoted.bot()
+    async with (
+        AsyncBotTradingClient(other.key, quoted.address) as second,
+        Client(build_server(second, clock=clock)) as connection,
+    ):
+        _, text = await Agent(connection)("place_order", **BUY)
+
+    assert text.startswith("Nothing new was placed")
+    assert len(await ids(client)) == 1
+
+
 async def test_many_at_once_are_one_order(agent: Agent, client: AsyncBotTradingClient) -> None:
     answers = await asyncio.gather(*(agent("place_order", **BUY) for _ in range(10)))
 

@@ -50,10 +50,14 @@ for (const [language, command] of Object.entries(exampleCommands('agent/agent'))
     await model.close();
   });
 
-  test(`the agent in ${language} tells its model of arguments that are no JSON`, async () => {
-    const broken = { id: 'call', type: 'function', function: { name: 'get_quote', arguments: '{' } };
+  test(`the agent in ${language} tells its model of arguments that are no JSON object`, async () => {
+    const broken = ['{', '[1]', '"AAPL"'].map((given, number) => ({
+      id: `call-${number}`,
+      type: 'function',
+      function: { name: 'get_quote', arguments: given },
+    }));
     const model = await scriptedModel([
-      { role: 'assistant', content: null, tool_calls: [broken] },
+      { role: 'assistant', content: null, tool_calls: broken },
       { role: 'assistant', content: 'Sorry.' },
     ]);
     const trader = await newTrader(service);
@@ -61,7 +65,9 @@ for (const [language, command] of Object.entries(exampleCommands('agent/agent'))
     const { told } = await run(command, trader.key, model.url);
 
     assert.match(told, /Sorry\.\n$/);
-    assert.match(model.requests[1].messages.at(-1).content, /must be a JSON object/);
+    for (const { content } of model.requests[1].messages.slice(-broken.length)) {
+      assert.match(content, /must be a JSON object/);
+    }
     await model.close();
   });
 }
