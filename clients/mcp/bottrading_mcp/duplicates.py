@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bottrading_client import AsyncBotTradingClient, BotTradingError
+from bottrading_client import AsyncBotTradingClient, InvalidRequest
 
 WINDOW_SECONDS = 120
 ORDERS_WITHIN_WINDOW = 100
@@ -40,7 +40,7 @@ class DuplicateGuard:
         return self._clock()
 
     async def placement(self, **order: str | None) -> Placement:
-        """Return what an order is to be sent as."""
+        """Return what an order is to be sent as. Raises BotTradingError where it cannot look."""
         text = json.dumps(order, sort_keys=True)
         prefix = f"mcp-{hashlib.sha256(text.encode()).hexdigest()[:16]}-"
         async with self._looking_up:
@@ -57,8 +57,8 @@ class DuplicateGuard:
                 if name.startswith(prefix) and name.removeprefix(prefix).isdecimal():
                     placement = Placement(name, float(name.removeprefix(prefix)))
                     return placement if self._is_new(placement) else None
-        except BotTradingError:
-            # What is wrong with the order or the account is told when the order is placed.
+        except InvalidRequest:
+            # What is wrong with the order is told when it is placed.
             return None
         return None
 

@@ -155,20 +155,22 @@ async def test_an_order_whose_answer_was_lost_is_told_and_not_doubled(
     assert await ids(client) == [found["order"]["id"]]
 
 
-async def test_an_order_that_may_be_on_its_way_keeps_its_id(venue: Venue, clock: Clock) -> None:
-    bot = await venue.bot()
-    await venue.front.server.stop(0)
+async def test_an_order_that_may_be_on_its_way_keeps_its_id_and_no_other_is_sent_blindly(
+    quoted: Venue, bot: Bot, clock: Clock
+) -> None:
     async with (
-        AsyncBotTradingClient(bot.key, venue.address, timeout=0.3) as client,
+        AsyncBotTradingClient(bot.key, quoted.address, timeout=0.5) as client,
         Client(build_server(client, clock=clock)) as connection,
     ):
         agent = Agent(connection)
-        first = await agent.refused("place_order", **BUY)
+        placed, _ = await agent("place_order", **BUY)
+        await quoted.front.server.stop(0)
         clock.now += 60
         again = await agent.refused("place_order", **BUY)
         clock.now += 60
         later = await agent.refused("place_order", **BUY)
 
-    assert "client_order_id mcp-" in first
-    assert again == first
-    assert later != first
+    own = placed["order"]["client_order_id"]["untrusted_text"]
+    assert f"may have been placed: look it up with get_order, client_order_id {own}." in again
+    assert later.startswith("UNAVAILABLE: ")
+    assert "may have been placed" not in later
