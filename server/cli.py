@@ -175,11 +175,12 @@ def report(
         from server.report.page import write_report
     except ModuleNotFoundError as error:
         raise SettingsError(f"report needs {error.name}; run `make setup-report`") from None
+    from server.application.ports import StorageBroken, StorageUnavailable
     from server.report.contents import ReportUnavailable, read_contents
 
     try:
         write_report(read_contents(settings, account), out)
-    except ReportUnavailable as error:
+    except (ReportUnavailable, StorageBroken, StorageUnavailable, OSError) as error:
         raise SettingsError(f"report: {error}") from None
     print(out)
 

@@ -31,11 +31,20 @@ class Month:
 
 
 def write_report(contents: Contents, out: Path) -> None:
-    """Write the page; whoever reads it sees the one of before or the whole new one."""
+    """Write the page; whoever reads it sees the one of before or the whole new one.
+
+    Raises OSError where it cannot be written, with nothing left behind.
+    """
     page = render(contents)
     with NamedTemporaryFile("w", encoding="utf-8", dir=out.parent, delete=False) as file:
-        file.write(page)
-    Path(file.name).replace(out)
+        written = Path(file.name)
+        try:
+            file.write(page)
+            file.flush()
+            written.replace(out)
+        except OSError:
+            written.unlink()
+            raise
 
 
 def render(contents: Contents) -> str:

@@ -33,8 +33,14 @@ def bring_up_to_date(path: Path) -> str:
 
 
 def is_up_to_date(engine: Engine) -> bool:
-    """Tell whether a database has the schema of this version."""
-    return _revision(engine) == NEWEST_REVISION
+    """Tell whether a database has the schema of this version.
+
+    Raises StorageUnavailable or StorageBroken like `bring_up_to_date`.
+    """
+    try:
+        return _revision(engine) == NEWEST_REVISION
+    except DBAPIError as error:
+        raise translated(error) from error
 
 
 def _upgrade(engine: Engine, revision: str | None) -> None:

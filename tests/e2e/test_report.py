@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from html import unescape
 from pathlib import Path
 
+from server.config import DATABASE_FILE
 from tests.support.accounts import deposit, id_of, kpi_of, manage, to_midnight
 from tests.support.venue import Bot, Venue
 
@@ -25,8 +26,8 @@ def run(arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
 
 
-def pages(directory: Path) -> list[Path]:
-    return list(directory.glob("*.html"))
+def names(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()}
 
 
 def tiles(page: str) -> dict[str, str]:
@@ -111,17 +112,24 @@ async def test_what_cannot_be_reported_on_is_said_and_nothing_is_written(
 ) -> None:
     bot = await venue.bot("ada")
     out, account_id = tmp_path / "report.html", await id_of(bot)
+    taken = tmp_path / "taken"
+    (taken / "kept").mkdir(parents=True)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / DATABASE_FILE).write_bytes(b"nothing of a database" * 100)
     elsewhere = ["report", "--account", account_id, "--out", str(out), "--data-dir", str(tmp_path)]
 
     refusals = [
         (await report(venue, "01890000-0000-7000-8000-000000000000", out), "has no account"),
         (await report(venue, "' OR 1=1 --", out), "has no account"),
         (await report(venue, account_id, tmp_path / "none" / "report.html"), "is no directory"),
+        (await report(venue, account_id, taken), "Is a directory"),
         (await asyncio.to_thread(run, elsewhere), "does not exist"),
+        (await asyncio.to_thread(run, [*elsewhere, "--data-dir", str(broken)]), "NOTADB"),
     ]
 
     for done, message in refusals:
         assert (done.returncode, done.stdout) == (2, "")
         assert message in done.stderr
         assert len(done.stderr.splitlines()) == 1
-    assert not pages(tmp_path)
+    assert names(tmp_path) == {"data", "taken", "broken"}
