@@ -9,7 +9,7 @@ from server.application.equity_history import EquityPoint, Interval
 from server.application.leaderboard import Leaderboard
 from server.application.market_feed import QuoteBoard
 from server.application.market_record import HeardMinutes
-from server.application.ports import FillFilter
+from server.application.ports import FillFilter, Instruments
 from server.application.queries import Indicators, Portfolio, Queries
 from server.bootstrap import venue
 from server.config import Settings
@@ -48,7 +48,6 @@ class Contents:
 
     now: Micros
     display_name: str
-    environment: str
     portfolio: Portfolio
     indicators: Indicators
     history: Sequence[EquityPoint]
@@ -77,7 +76,12 @@ def read_contents(settings: Settings, account_id: str) -> Contents:
 
 def _read(settings: Settings, reads: SqlReads, account_id: str) -> Contents:
     now = reads.history().replay_time or system_clock()
-    queries = _queries(settings, reads, now)
+    instruments = venue.current_instruments(venue.universe(settings.for_engine()), lambda: now)
+    for held in reads.holdings(account_id).positions:
+        if instruments.find(held.symbol) is None:
+            raise ReportUnavailable(f"{held.symbol} is held and in no universe; give the settings"
+                                    " that the service runs with")  # fmt: skip
+    queries = _queries(settings, reads, instruments, now)
     portfolio = queries.portfolio(account_id)
     account = portfolio.account
     _, user, _ = reads.account(account_id)
@@ -85,7 +89,6 @@ def _read(settings: Settings, reads: SqlReads, account_id: str) -> Contents:
     return Contents(
         now=now,
         display_name=user.identity.name,
-        environment=settings.market.upper(),
         portfolio=portfolio,
         indicators=queries.indicators(account_id),
         history=_history(queries, account_id),
@@ -99,13 +102,11 @@ def _read(settings: Settings, reads: SqlReads, account_id: str) -> Contents:
     )
 
 
-def _queries(settings: Settings, reads: SqlReads, now: Micros) -> Queries:
+def _queries(settings: Settings, reads: SqlReads, instruments: Instruments, now: Micros) -> Queries:
     def clock() -> Micros:
         return now
 
-    engine = settings.for_engine()
-    instruments = venue.current_instruments(venue.universe(engine), clock)
-    board = QuoteBoard(engine.quote_staleness)
+    board = QuoteBoard(settings.for_engine().quote_staleness)
     board.load(reads.quotes())
     leaderboard = Leaderboard(
         rankings=RankingsFile(Path(settings.data_dir), settings.database_path), board=board,

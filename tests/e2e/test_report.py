@@ -10,8 +10,9 @@ from pathlib import Path
 
 from server.config import DATABASE_FILE
 from tests.support.accounts import deposit, id_of, kpi_of, manage, to_midnight
-from tests.support.venue import Bot, Venue
+from tests.support.venue import Bot, Venue, VenueFactory
 
+UNIVERSE = Path(__file__).parents[2] / "server/market/universe.toml"
 EVIL = "<script>alert('ada')</script>"
 
 
@@ -133,3 +134,19 @@ async def test_what_cannot_be_reported_on_is_said_and_nothing_is_written(
         assert message in done.stderr
         assert len(done.stderr.splitlines()) == 1
     assert names(tmp_path) == {"data", "taken", "broken"}
+
+
+async def test_a_position_that_the_universe_does_not_know_is_said(
+    start_venue: VenueFactory, tmp_path: Path
+) -> None:
+    own = tmp_path / "universe.toml"
+    own.write_text(UNIVERSE.read_text().replace("\nMSFT ", "\nOURS "))
+    venue = await start_venue(universe_file=own)
+    bot = await venue.bot()
+    await venue.publish("OURS", "100", "100")
+    await bot.place("OURS")
+
+    done = await report(venue, await id_of(bot), tmp_path / "report.html")
+
+    assert done.returncode == 2
+    assert "OURS is held and in no universe; give the settings" in done.stderr
