@@ -203,7 +203,10 @@ class Reads(Protocol):
         """Return an account with the positions that are not empty, by symbol."""
 
     def accounts(self, user_id: str) -> tuple[list[Account], User, int]:
-        """Return the accounts of a user, oldest first, the user, and their live keys' number."""
+        """Return the accounts of a user, the user, and their live keys' number.
+
+        The first account comes first, then the others, oldest first.
+        """
 
     def account_count(self, user_id: str) -> int:
         """Return how many accounts a user has."""

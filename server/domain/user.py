@@ -62,7 +62,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """A person who is known, and their first account."""
+    """A person who is known; `account_id` is the first account, which stays the same for ever."""
 
     id: str
     identity: Identity

@@ -191,8 +191,8 @@ def permissions_from(text: str | None) -> Permissions:
     )
 
 
-def user_from(row: Row[Any], account_id: str) -> User:
-    """Return the user of a row, with the id of their first account."""
+def user_from(row: Row[Any]) -> User:
+    """Return the user of a row."""
     return User(
         id=row.id,
         identity=Identity(
@@ -203,7 +203,7 @@ def user_from(row: Row[Any], account_id: str) -> User:
             is_operator=row.is_operator,
         ),
         created_at=row.created_at,
-        account_id=account_id,
+        account_id=row.first_account_id,
     )
 
 
@@ -217,6 +217,7 @@ def user_values(user: User) -> Values:
         "plan": user.identity.plan.value,
         "is_operator": user.identity.is_operator,
         "created_at": user.created_at,
+        "first_account_id": user.account_id,
     }
 
 

@@ -1,7 +1,5 @@
 """People and their bot keys, within the transaction of a unit of work."""
 
-from typing import Any
-
 from sqlalchemy import Connection, func, insert, select, update
 
 from server.domain.user import BotKey, Identity, Permissions, User
@@ -30,11 +28,11 @@ class People:
         row = self._connection.execute(
             select(users).where(users.c.issuer == issuer, users.c.subject == subject)
         ).one_or_none()
-        return None if row is None else self._with_account(row)
+        return None if row is None else mapping.user_from(row)
 
     def user(self, user_id: str) -> User:
         row = self._connection.execute(select(users).where(users.c.id == user_id)).one()
-        return self._with_account(row)
+        return mapping.user_from(row)
 
     def owns(self, user_id: str, account_id: str) -> bool:
         query = select(accounts.c.id).where(
@@ -79,12 +77,3 @@ class People:
         self._connection.execute(
             update(bot_keys).where(bot_keys.c.id == key_id).values(revoked_at=now)
         )
-
-    def _with_account(self, row: Any) -> User:
-        first = (
-            select(accounts.c.id)
-            .where(accounts.c.user_id == row.id)
-            .order_by(accounts.c.created_at, accounts.c.id)
-            .limit(1)
-        )
-        return mapping.user_from(row, self._connection.execute(first).scalar_one())

@@ -86,7 +86,10 @@ class SqlReads(LogRows):
         owned = (
             select(accounts)
             .where(accounts.c.user_id == user_id)
-            .order_by(accounts.c.created_at, accounts.c.id)
+            .join(users, users.c.id == accounts.c.user_id)
+            .order_by(
+                accounts.c.id != users.c.first_account_id, accounts.c.created_at, accounts.c.id
+            )
         )
         with snapshot(self._engine) as connection:
             found = [account_mapping.account_from(row) for row in connection.execute(owned)]
@@ -281,7 +284,7 @@ def _owner(connection: Connection, account: Account) -> tuple[User, int]:
     keys = select(func.count()).where(
         bot_keys.c.user_id == account.user_id, bot_keys.c.revoked_at.is_(None)
     )
-    return mapping.user_from(row, account.id), connection.execute(keys).scalar_one()
+    return mapping.user_from(row), connection.execute(keys).scalar_one()
 
 
 def _holdings(connection: Connection, account_id: str) -> Holdings:

@@ -47,10 +47,7 @@ FROM (
     ), :most) AS INTEGER) AS equity
     FROM venue.accounts JOIN venue.users ON users.id = accounts.user_id
     WHERE accounts.id > :after AND accounts.id <= :last AND fills > 0 AND NOT is_operator
-    AND NOT EXISTS (
-        SELECT 1 FROM venue.accounts AS older WHERE older.user_id = accounts.user_id
-        AND (older.created_at, older.id) < (accounts.created_at, accounts.id)
-    )
+    AND accounts.id = users.first_account_id
 ) AS owner
 LEFT JOIN venue.equity_curves AS curve
     ON curve.account_id = owner.id AND curve.epoch_sequence = owner.epoch_sequence

@@ -64,6 +64,8 @@ users = Table(
     Column("plan", NAME, nullable=False),
     Column("is_operator", Boolean, nullable=False),
     Column("created_at", TIME, nullable=False),
+    # The account that the first token opened: times may go back, so none tells which it is.
+    Column("first_account_id", ID, nullable=False),
     UniqueConstraint("issuer", "subject"),
 )
 

@@ -47,6 +47,24 @@ async def test_a_person_opens_accounts_and_lists_them_oldest_first(venue: Venue)
         assert account.epoch_began_at == account.created_at
 
 
+async def test_the_first_account_stays_the_first_though_the_clock_went_back(venue: Venue) -> None:
+    """It is the one that ranks, and the one that a key is for."""
+    ada = venue.person("ada")
+    (first,) = await accounts_of(ada)
+    venue.clock.turn(seconds=-86_400)
+    second = (await manage(ada, "OpenAccount")).account
+    on_first, on_second = await venue.bot("ada"), await bot_on(venue, second.bot_user_id)
+    await venue.publish("AAPL", "100", "100")
+    for bot in (on_first, on_second):
+        await bot.place(quantity="1")
+
+    assert second.created_at.ToSeconds() < first.created_at.ToSeconds()
+    listed = [it.bot_user_id for it in await accounts_of(ada)]
+    assert listed == [first.bot_user_id, second.bot_user_id]
+    assert await id_of(on_first) == first.bot_user_id
+    assert ((await kpi_of(on_first)).rank, (await kpi_of(on_second)).HasField("rank")) == (1, False)
+
+
 @pytest.mark.parametrize(
     ("plan", "accounts"), [(Plan.FREE, 1), (Plan.STANDARD, 5), (Plan.PROFESSIONAL, 25)]
 )

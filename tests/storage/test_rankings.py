@@ -29,7 +29,8 @@ def add_accounts(data_dir: Path, count: int) -> None:
     with sqlite3.connect(data_dir / DATABASE_FILE) as connection:
         connection.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
-            " INSERT INTO users SELECT 'u' || i, 'i', 's' || i, 'user ' || i, 'FREE', 0, i FROM n",
+            " INSERT INTO users SELECT 'u' || i, 'i', 's' || i, 'user ' || i, 'FREE', 0, i, i"
+            " FROM n",
             (count,),
         )
         columns = [row[1] for row in connection.execute("PRAGMA table_info(accounts)")]

@@ -67,6 +67,30 @@ def test_a_quote_of_an_older_schema_is_all_that_is_known_of_its_minute(
     assert rows == [("AAPL", 1, 2, 3, 4, 5, 6, 7, 5, 5, 5)]
 
 
+def test_the_oldest_account_of_an_older_schema_is_the_first_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "old.sqlite"
+    with monkeypatch.context() as patch:
+        patch.setattr(migrate, "NEWEST_REVISION", "0006")
+        bring_up_to_date(path)
+    connection = sqlite3.connect(path)
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(accounts)")]
+    made = (("b", "ada", 2), ("d", "ada", 1), ("c", "ada", 1), ("a", "ada", 3), ("e", "bob", 9))
+    for name, owner, created_at in made:
+        given = {"id": name, "user_id": owner, "created_at": created_at, "trading_state": "ACTIVE"}
+        row = [given.get(column, 0) for column in columns]
+        connection.execute(f"INSERT INTO accounts VALUES ({', '.join('?' * len(row))})", row)
+    for owner in ("ada", "bob"):
+        connection.execute("INSERT INTO users VALUES (?, 'i', ?, 'n', 'Free', 0, 1)", [owner] * 2)
+    connection.commit()
+    bring_up_to_date(path)
+    rows = connection.execute("SELECT id, first_account_id FROM users ORDER BY id").fetchall()
+    connection.close()
+
+    assert rows == [("ada", "c"), ("bob", "e")]
+
+
 PAGE = "SELECT * FROM orders WHERE account_id = ? AND sequence < ? ORDER BY sequence DESC LIMIT 20"
 MATCH = "orders USING INDEX ix_orders_match (symbol=? AND watch=? AND match_price"
 REACHED = (f"{MATCH}>?)", f"{MATCH}<?)", f"{MATCH}>?)", f"{MATCH}<?)")

@@ -68,7 +68,7 @@ def open_account() -> Call[models.Account]:
 
 
 def accounts() -> Call[tuple[models.Account, ...]]:
-    """List the accounts, oldest first."""
+    """List the accounts: the first one, then the others, oldest first."""
     return call(
         lambda service: service.keys.ListAccounts,
         keys_pb.ListAccountsRequest(),

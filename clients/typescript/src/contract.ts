@@ -344,8 +344,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists the accounts of the person, oldest first
-         * @description Lists the accounts of the person, oldest first.
+         * Lists the accounts of the person: the first one, then the others, oldest first
+         * @description Lists the accounts of the person: the first one, then the others, oldest first.
          */
         get: operations["ListAccounts"];
         put?: never;

@@ -52,7 +52,7 @@ export class KeyManagementClient {
     return this.#transport.send("post", "/accounts", { ...options, body: {} });
   }
 
-  /** List the person's accounts, oldest first. */
+  /** List the person's accounts: the first one, then the others, oldest first. */
   accounts(options?: CallOptions): Promise<Account[]> {
     return this.#transport.send("get", "/accounts", options);
   }

@@ -256,7 +256,7 @@ class ListAccountsResponse(_message.Message):
     ACCOUNTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def accounts(self) -> _containers.RepeatedCompositeFieldContainer[_account_pb2.Account]:
-        """The accounts, oldest first."""
+        """The first account of the person, then the others, oldest first."""
 
     def __init__(
         self,

@@ -129,7 +129,7 @@ class KeyManagementServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAccounts(self, request, context):
-        """Lists the accounts of the person, oldest first.
+        """Lists the accounts of the person: the first one, then the others, oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -57,7 +57,7 @@ class KeyManagementStub:
     keys; one more is refused (ACCOUNT_LIMIT_REACHED).
     """
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.ListAccountsRequest, _key_management_pb2.ListAccountsResponse]
-    """Lists the accounts of the person, oldest first."""
+    """Lists the accounts of the person: the first one, then the others, oldest first."""
     ResetAccount: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.ResetAccountRequest, _key_management_pb2.ResetAccountResponse]
     """Cancels all orders (ACCOUNT_RESET), drops all positions and starts anew with the
     starting balance that the server gives now, all in one transaction. Portfolio
@@ -107,7 +107,7 @@ class KeyManagementAsyncStub(KeyManagementStub):
     keys; one more is refused (ACCOUNT_LIMIT_REACHED).
     """
     ListAccounts: _aio.UnaryUnaryMultiCallable[_key_management_pb2.ListAccountsRequest, _key_management_pb2.ListAccountsResponse]  # type: ignore[assignment]
-    """Lists the accounts of the person, oldest first."""
+    """Lists the accounts of the person: the first one, then the others, oldest first."""
     ResetAccount: _aio.UnaryUnaryMultiCallable[_key_management_pb2.ResetAccountRequest, _key_management_pb2.ResetAccountResponse]  # type: ignore[assignment]
     """Cancels all orders (ACCOUNT_RESET), drops all positions and starts anew with the
     starting balance that the server gives now, all in one transaction. Portfolio
@@ -184,7 +184,7 @@ class KeyManagementServicer(metaclass=_abc_1.ABCMeta):
         request: _key_management_pb2.ListAccountsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_key_management_pb2.ListAccountsResponse, _abc.Awaitable[_key_management_pb2.ListAccountsResponse]]:
-        """Lists the accounts of the person, oldest first."""
+        """Lists the accounts of the person: the first one, then the others, oldest first."""
 
     @_abc_1.abstractmethod
     def ResetAccount(
