@@ -1,48 +1,37 @@
 """The supervisor: `serve` is the front itself, and starts, watches and ends the others."""
 
 import asyncio
-import errno
 import gc
 import logging
-import re
 import signal
-import socket
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Coroutine
 
-import grpc
 import uvloop
 from prometheus_client import start_http_server
 
-from server.adapters import system_clock
 from server.application.leaderboard import PAUSE_MIN
 from server.application.ports import StorageBroken, StorageUnavailable
 from server.bootstrap import front as bootstrap
-from server.bootstrap import venue
 from server.children import BridgeProcess, EngineProcess
-from server.config import LOCK_FILE, SOCKET_FILE, Settings, SettingsError, split_address
+from server.config import LOCK_FILE, Settings, SettingsError, split_address
 from server.domain.values import SECOND
 from server.engine.client import EngineRefused
 from server.engine.frames import Method as EngineMethod
 from server.engine.service import encode_usage
 from server.line_writer import LineWriter
+from server.listening import BUSY_RETRY_SECONDS, await_free, busy_line, credentials, socket_path
 from server.locking import LockHeld, take_lock
 from server.market.exchange_sessions import SessionsUnavailable
 from server.market.replay_table import ReplayFileError
 from server.market.secret import SecretFileError
 from server.market.universe_file import UniverseError
 from server.rpc.tokens import JwksError
+from server.starting import check_market
 from server.storage.migrate import SchemaTooNew, bring_up_to_date
 
 log = logging.getLogger(__name__)
 
-BUSY_RETRY_SECONDS = 2.0
-BUSY_RETRY_PAUSE_SECONDS = 0.1
 FORGET_IDLE_SECONDS = 60.0
-PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]{1,100}")
-"""What fits the kernel's limit for a socket and means itself in an address."""
 
 
 def serve(settings: Settings, lines: LineWriter) -> None:
@@ -55,10 +44,10 @@ def serve(settings: Settings, lines: LineWriter) -> None:
             take_lock(database.with_name(f"{database.name}.lock"), BUSY_RETRY_SECONDS),
         ):
             bring_up_to_date(database)
-            _check_market(settings)
+            check_market(settings)
             # The bridge comes in through a socket that only this user can reach, so that it
             # needs no certificates however the public port is guarded.
-            with _socket_path(settings.data_dir) as path:
+            with socket_path(settings.data_dir) as path:
                 uvloop.run(_run(settings, f"unix:{path}", lines))
     except LockHeld as error:
         raise SettingsError(f"data_dir: {error} is in use by another server") from None
@@ -129,21 +118,21 @@ class Supervisor:
         await self._drain()
 
     async def _bind(self) -> None:
-        await _await_free("grpc", self._settings.grpc)
+        await await_free("grpc", self._settings.grpc)
         if not self._settings.no_rest:
-            await _await_free("rest", self._settings.rest)
+            await await_free("rest", self._settings.rest)
         try:
-            port = self._front.server.bind(self._settings.grpc, _credentials(self._settings))
+            port = self._front.server.bind(self._settings.grpc, credentials(self._settings))
             self._front.server.bind(self._local)
         except RuntimeError:
-            raise SettingsError(_busy("grpc", self._settings.grpc)) from None
+            raise SettingsError(busy_line("grpc", self._settings.grpc)) from None
         self._address = f"{split_address(self._settings.grpc)[0]}:{port}"
         if self._settings.metrics:
             host, port = split_address(self._settings.metrics)
             try:
                 start_http_server(port, host, self._front.registry)
             except OSError:
-                raise SettingsError(_busy("metrics", self._settings.metrics)) from None
+                raise SettingsError(busy_line("metrics", self._settings.metrics)) from None
 
     def _begin(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -213,75 +202,6 @@ class Supervisor:
         await self._engine.stop()
         await self._base.close()
         self._front.journal.flush()
-
-
-def _check_market(settings: Settings) -> None:
-    """Tell in one line what the engine would fail on at every start."""
-    engine = settings.for_engine()
-    listed = venue.universe(engine)
-    calendar, history = venue.calendar(engine), bootstrap.history(settings)
-    digest, now = None, system_clock()
-    if engine.market == "replay":
-        facts = venue.replay_facts(engine, listed, calendar)
-        digest, now = facts.digest, history.replay_time or facts.first
-    else:
-        venue.quote_source(engine, listed)
-    if not history.is_of(digest):
-        raise SettingsError(
-            "data_dir: its accounts live in another time: a replay and any other market, or"
-            " another file, need a data directory each"
-        )
-    # Which options there are is a matter of the time in which the accounts live.
-    missing = [symbol for symbol in history.symbols_in_use if listed.find(symbol, now) is None]
-    if missing:
-        raise SettingsError(
-            f"universe_file: lacks {', '.join(missing)}, which accounts hold or have orders for"
-        )
-
-
-@contextmanager
-def _socket_path(data_dir: Path) -> Iterator[Path]:
-    """Give a path for a socket: in the data directory, if its name can be an address."""
-    path = data_dir.resolve() / SOCKET_FILE
-    if PLAIN_PATH.fullmatch(str(path)):
-        yield path
-        path.unlink(missing_ok=True)
-    else:
-        with TemporaryDirectory(prefix="bottrading-") as directory:
-            yield Path(directory) / SOCKET_FILE
-
-
-def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    authority = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
-    return grpc.ssl_server_credentials(
-        [(settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())],
-        root_certificates=authority,
-        require_client_auth=authority is not None,
-    )
-
-
-async def _await_free(setting: str, address: str) -> None:
-    """Wait until nobody listens at an address that another process is to take."""
-    host, port = split_address(address)
-    deadline = asyncio.get_running_loop().time() + BUSY_RETRY_SECONDS
-    while True:
-        try:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            with socket.socket(family) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((host.strip("[]"), port))
-            return
-        except OSError as error:
-            busy = error.errno == errno.EADDRINUSE
-            if not busy or asyncio.get_running_loop().time() > deadline:
-                raise SettingsError(_busy(setting, address)) from None
-            await asyncio.sleep(BUSY_RETRY_PAUSE_SECONDS)
-
-
-def _busy(setting: str, address: str) -> str:
-    return f"{setting}: {address} is busy or not an address of this machine"
 
 
 def _drop(_: bytes) -> None:
