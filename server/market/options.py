@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from statistics import NormalDist
 
 from server.domain.instrument import (
@@ -115,14 +116,22 @@ def listed_expiries(day: date) -> list[date]:
 
 
 def monthly_expiry(year: int, month: int) -> date:
-    """Return the third Friday of a month, or the day before when US exchanges are closed then."""
+    """Return the third Friday of a month, or the last day before it when NYSE is open."""
     middle = date(year, month, 15)
-    friday = middle + timedelta(days=(_FRIDAY - middle.weekday()) % 7)
-    # Juneteenth on Saturday the 19th is kept on the Friday before it.
-    is_juneteenth = month == 6 and friday.day in (18, 19)
-    if is_juneteenth or friday == _easter(year) - timedelta(days=2):
-        return friday - timedelta(days=1)
-    return friday
+    expiry = middle + timedelta(days=(_FRIDAY - middle.weekday()) % 7)
+    while expiry in nyse_holidays(year):
+        expiry -= timedelta(days=1)
+    return expiry
+
+
+@lru_cache(maxsize=256)
+def nyse_holidays(year: int) -> frozenset[date]:
+    """Return when NYSE is closed on weekdays, unscheduled closings included."""
+    # Imported here: many commands need no options. One object for each call: it is not safe to
+    # share between threads.
+    from holidays import financial_holidays
+
+    return frozenset(financial_holidays("XNYS", years=year))
 
 
 def black_scholes(
@@ -148,17 +157,3 @@ def _read_expiry(digits: str) -> date | None:
     except ValueError:
         return None
     return expiry if expiry == monthly_expiry(expiry.year, expiry.month) else None
-
-
-def _easter(year: int) -> date:
-    """Return Easter Sunday; Meeus, "Astronomical Algorithms" (1991), chapter 8, and its letters."""
-    a = year % 19
-    b, c = divmod(year, 100)
-    d, e = divmod(b, 4)
-    g = (b - (b + 8) // 25 + 1) // 3
-    h = (19 * a + b - d - g + 15) % 30
-    i, k = divmod(c, 4)
-    m = (32 + 2 * e + 2 * i - h - k) % 7
-    n = (a + 11 * h + 22 * m) // 451
-    month, day = divmod(h + m - 7 * n + 114, 31)
-    return date(year, month, day + 1)

@@ -3,6 +3,7 @@
 import math
 from datetime import UTC, date, datetime, timedelta
 
+import exchange_calendars
 import pytest
 
 from server.domain.instrument import AssetType, LiquidityClass, OptionRight
@@ -13,6 +14,7 @@ from server.market.options import (
     black_scholes,
     listed_expiries,
     monthly_expiry,
+    nyse_holidays,
 )
 from server.market.universe_file import default_universe
 
@@ -47,11 +49,32 @@ def moment(day: str) -> Micros:
         "2026-06-18",
         "2027-06-17",
         "2028-06-16",
+        # Juneteenth closes NYSE since 2022 only.
+        "2009-06-19",
+        "2015-06-19",
+        "2020-06-19",
+        "2021-06-18",
+        # A closing that was in no rule: the week after 2001-09-11 had its third Friday again.
+        "2001-09-21",
     ],
 )
 def test_options_expire_on_the_third_friday_or_the_trading_day_before(expiry: str) -> None:
     day = date.fromisoformat(expiry)
     assert monthly_expiry(day.year, day.month) == day
+
+
+def test_options_expire_on_sessions_of_the_calendar_that_stocks_follow() -> None:
+    """With and without `exchange_calendars` they are the same."""
+    first, last = date(1971, 1, 1), date(2045, 12, 31)
+    library = exchange_calendars.get_calendar("XNYS", start=str(first), end=str(last))
+    sessions = {session.date() for session in library.sessions}
+    for number in range((last - first).days):
+        day = first + timedelta(days=number)
+        if day.weekday() < 5:
+            assert (day not in sessions) is (day in nyse_holidays(day.year)), day
+        if day.weekday() == 4 and 15 <= day.day <= 21:
+            week = {day - timedelta(days=less) for less in range(5)}
+            assert monthly_expiry(day.year, day.month) == max(week & sessions)
 
 
 @pytest.mark.parametrize(
