@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
+from collections.abc import Iterable
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
@@ -18,6 +19,23 @@ CALENDARS = {
     AssetType.COMMODITY: "CMES",
 }
 """The calendars of `exchange_calendars` that asset types follow."""
+
+OPEN_AFTER_ALL = {
+    "CMES": (
+        # Mourning for George H. W. Bush: only equity and interest rate products closed. CME Group,
+        # "CME Group U.S. Equity, Interest Rate Markets to Close for National Day of Mourning",
+        # press release of 2018-12-02.
+        date(2018, 12, 5),
+        # Mourning for Jimmy Carter: energy and metals kept their hours. CME Group, "CME Group
+        # Announces Trading Hours for U.S. National Day of Mourning to Honor Former President Jimmy
+        # Carter", press release of 2024-12-30.
+        date(2025, 1, 9),
+    ),
+}
+"""Days that the library takes for holidays of a calendar, and that were ordinary trading days.
+
+On 2004-06-11 and 2007-01-02 CME's commodities were closed, as the library has it.
+"""
 
 _SATURDAY = 5
 
@@ -136,17 +154,25 @@ def exchange_sessions(first: date, last: date) -> ExchangeSessions:
     loaded: dict[str, Sessions] = {}
     for name in set(CALENDARS.values()):
         calendar = exchange_calendars.get_calendar(name, start=str(first), end=str(last))
-        loaded[name] = _flatten(calendar)
+        loaded[name] = _flatten(calendar, OPEN_AFTER_ALL.get(name, ()))
     sessions = {asset_type: loaded[name] for asset_type, name in CALENDARS.items()}
     return ExchangeSessions(sessions | {AssetType.FOREX: _currencies(first, last)})
 
 
-def _flatten(calendar: Any) -> Sessions:
-    return Sessions(
-        [session.date() for session in calendar.sessions],
-        [opens.value // 1_000 for opens in calendar.opens],
-        [closes.value // 1_000 for closes in calendar.closes],
-    )
+def _flatten(calendar: Any, open_after_all: Iterable[date]) -> Sessions:
+    days = [session.date() for session in calendar.sessions]
+    opens = [opens.value // 1_000 for opens in calendar.opens]
+    closes = [closes.value // 1_000 for closes in calendar.closes]
+    for day in open_after_all:
+        index = bisect_left(days, day)
+        # Outside of what was loaded nothing is known of the days beside it.
+        if 0 < index < len(days) and days[index] != day:
+            # The market closes for no moment between two days of a week.
+            begin, end = closes[index - 1], opens[index]
+            days.insert(index, day)
+            opens.insert(index, begin)
+            closes.insert(index, end)
+    return Sessions(days, opens, closes)
 
 
 def _currencies(first: date, last: date) -> Sessions:

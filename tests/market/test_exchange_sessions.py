@@ -15,6 +15,7 @@ from server.domain.instrument import AssetType
 from server.domain.values import DAY, Micros
 from server.market.exchange_sessions import (
     CALENDARS,
+    OPEN_AFTER_ALL,
     ExchangeSessions,
     SessionsUnavailable,
     exchange_sessions,
@@ -236,6 +237,32 @@ def test_a_trading_day_has_the_session_that_the_table_says(
     kind, day, *expected = (cell.strip() for cell in line.split("|"))
     found = calendar.session_on(AssetType[kind], date.fromisoformat(day))
     assert (["-", "-"] if found is None else [shown(moment) for moment in found]) == expected
+
+
+@pytest.mark.parametrize("day", ["2018-12-05", "2025-01-09"])
+def test_commodities_keep_their_hours_on_a_day_on_which_only_stocks_mourn(day: str) -> None:
+    mourned = date.fromisoformat(day)
+    before, after = mourned - timedelta(days=1), mourned + timedelta(days=1)
+    calendar = exchange_sessions(before - timedelta(days=20), after + timedelta(days=20))
+    session = calendar.session_on(AssetType.COMMODITY, mourned)
+    assert session == (at(f"{before} 23:00:00"), at(f"{mourned} 23:00:00"))
+    assert calendar.session_on(AssetType.STOCK, mourned) is None
+    for moment in (at(f"{before} 12:00:00"), at(f"{mourned} 12:00:00")):
+        assert calendar.is_open_throughout(AssetType.COMMODITY, moment, at(f"{after} 12:00:00"))
+
+
+@pytest.mark.parametrize("day", ["2004-06-11", "2007-01-02"])
+def test_commodities_are_closed_where_they_mourned_too(day: str) -> None:
+    mourned = date.fromisoformat(day)
+    calendar = exchange_sessions(mourned - timedelta(days=20), mourned + timedelta(days=20))
+    assert calendar.session_on(AssetType.COMMODITY, mourned) is None
+
+
+def test_every_day_that_is_set_right_is_wrong_in_the_library() -> None:
+    """A row that the library has come to know is to be deleted."""
+    for name, days in OPEN_AFTER_ALL.items():
+        library = exchange_calendars.get_calendar(name, start="2000-01-01")
+        assert not [day for day in days if library.is_session(str(day))]
 
 
 @pytest.mark.parametrize(
