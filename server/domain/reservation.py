@@ -53,12 +53,14 @@ def reservation(
 
     It is what the rest costs with fee, all that is left when that is less: at the limit; for a
     STOP at the higher of stop price and ask, × 1.05; for what takes any price at the ask × 1.05.
+    Nothing for the latter before the first quote, which it waits for while the market is closed.
     """
     price = order.limit_price
     if price is None:
         ask = 0 if quote is None else quote.ask
         stop = order.stop_price if order.awaits_trigger else None
-        assert quote is not None or stop is not None, "what takes any price needs a quote"
+        if quote is None and stop is None:
+            return 0
         price = with_margin(max(stop or 0, ask))
     return min(cost_to_fill(order, order.leaves_quantity, price, instrument, costs), free)
 

@@ -190,10 +190,22 @@ def _market_closed(it: Situation) -> str | None:
 
 
 def _no_quote(it: Situation) -> str | None:
-    waits = not it.order.takes_any_price and it.order.time_in_force.rests
-    if waits or it.quote is not None:
+    order = it.order
+    if it.quote is not None or (order.time_in_force.rests and not order.takes_any_price):
         return None
-    return f"{it.order.symbol} has no fresh quote; place a resting LIMIT order or try later."
+    if it.is_open or not order.time_in_force.rests:
+        return f"{order.symbol} has no fresh quote; place a resting LIMIT order or try later."
+    if _limits_notional(it):
+        # At the opening it would fill at any price, and limits are checked at arrival alone.
+        return f"{order.symbol} has no quote yet to check limits by; place a LIMIT order instead."
+    return None
+
+
+def _limits_notional(it: Situation) -> bool:
+    rails = it.account.guard_rails
+    buys_share = it.order.side is Side.BUY and rails.position_share_max is not None
+    largest = (rails.order_notional_max, it.guard.order_notional_max)
+    return buys_share or any(limit is not None for limit in largest)
 
 
 def _not_fillable(it: Situation) -> str | None:

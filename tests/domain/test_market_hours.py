@@ -1,9 +1,17 @@
 """Market hours: what orders and quotes do while a market is closed, and when it opens again."""
 
+from dataclasses import replace
+
+import pytest
+
+from server.domain.account import GuardRails
+from server.domain.errors import Reason
+from server.domain.order import Side
 from server.domain.posting import Market
+from server.domain.risk import Exposure, Guard
 from server.domain.trading import fill_resting
-from server.domain.values import DAY
-from tests.domain.book import INSTRUMENTS, make_costs, make_quote
+from server.domain.values import DAY, SCALE
+from tests.domain.book import INSTRUMENTS, Book, Wish, make_costs, make_quote
 from tests.domain.scenario import play
 
 
@@ -142,15 +150,51 @@ def test_a_market_buy_reserves_the_newest_ask_with_margin_however_old_it_is() ->
     """)
 
 
-def test_without_any_quote_a_market_order_is_rejected_and_others_wait() -> None:
+def test_without_any_quote_orders_wait_for_the_opening_and_a_market_buy_holds_nothing() -> None:
     play("""
     10:00:00 | close                           | -
-             | a: buy 10 AAPL                  | a REJECTED NO_QUOTE
+             | a: buy 10 AAPL                  | a ACCEPTED
              | b: buy 10 AAPL limit 100        | b ACCEPTED
              | c: buy 10 AAPL stop 100         | c ACCEPTED
              | d: buy 10 AAPL stop 90 limit 95 | d ACCEPTED
              | show account reserved           | reserved 3000.00
     """)
+
+
+def test_a_market_order_before_the_first_quote_fills_at_the_opening_as_money_lasts() -> None:
+    play("""
+    given    | balance 1000                     | -
+    10:00:00 | close                            | -
+             | a: buy 6 AAPL                    | a ACCEPTED
+             | b: buy 6 AAPL                    | b ACCEPTED
+             | replace b quantity 5             | b REPLACED
+             | c: buy 1 AAPL IOC                | c REJECTED MARKET_CLOSED
+             | show a reserved                  | reserved 0.00
+             | show account reserved free       | reserved 0.00, free 1000.00
+             | open                             | -
+    10:00:01 | quote AAPL 99 x 100 / 100 x 100  | a FILLED 6 at 100
+             |                                  | b PARTIALLY_FILLED 4 at 100
+             |                                  | b CANCELLED INSUFFICIENT_BUYING_POWER
+             | show account balance reserved    | balance 0.00, reserved 0.00
+    """)
+
+
+@pytest.mark.parametrize("limited", ["key", "account", "share", "nothing"])
+def test_before_the_first_quote_a_market_order_waits_where_no_limit_needs_its_price(
+    limited: str,
+) -> None:
+    book = Book(deposit=SCALE, costs=make_costs())
+    exposure = Exposure(equity=SCALE, equity_at_day_start=SCALE, at_stake=0)
+    book.guard = Guard(order_notional_max=1 if limited == "key" else None, exposure=exposure)
+    rails = GuardRails(
+        order_notional_max=1 if limited == "account" else None,
+        position_share_max=1 if limited == "share" else None,
+    )
+    book.account = replace(book.account, guard_rails=rails)
+    book.is_open = False
+    book.place("order", Wish(symbol="SPY", side=Side.BUY, quantity=SCALE))
+    expected = None if limited == "nothing" else Reason.NO_QUOTE
+    assert book.orders["order"].rejection_reason is expected
 
 
 def test_a_market_buy_that_can_just_pay_the_ask_reserves_all_there_is() -> None:

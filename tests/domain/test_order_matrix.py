@@ -45,7 +45,7 @@ OUTCOMES = """
     closed, stale    | LIMIT      | OPEN                         | MARKET_CLOSED | MARKET_CLOSED
     closed, stale    | STOP       | OPEN                         | -             | -
     closed, stale    | STOP_LIMIT | OPEN                         | -             | -
-    closed, no quote | MARKET     | NO_QUOTE                     | MARKET_CLOSED | MARKET_CLOSED
+    closed, no quote | MARKET     | OPEN                         | MARKET_CLOSED | MARKET_CLOSED
     closed, no quote | LIMIT      | OPEN                         | MARKET_CLOSED | MARKET_CLOSED
     closed, no quote | STOP       | OPEN                         | -             | -
     closed, no quote | STOP_LIMIT | OPEN                         | -             | -

@@ -173,3 +173,24 @@ async def test_the_sample_is_a_year(start_venue: VenueFactory) -> None:
         market_data_pb2.GetQuoteRequest(symbol="BTC-USD"), metadata=bot.metadata
     )
     assert not quote.quote.stale, "at the end of the file its last quotes stand"
+
+
+async def test_a_market_order_before_the_first_session_waits_for_it_as_in_later_nights(
+    start_venue: VenueFactory, tmp_path: Path
+) -> None:
+    path = tmp_path / "night.csv"
+    path.write_text(BARS.replace("\n", "\n2025-01-02,BTC-USD,90000,90000,90000,90000,400\n", 1))
+    venue = await start_venue(market="replay", replay_file=path, replay_speed=float(3_600))
+    pass_real_seconds(venue, 0)
+    pass_real_seconds(venue, 2)
+    bot = await venue.bot()
+
+    first = await bot.place("AAPL", quantity="10")
+    pass_real_seconds(venue, 22)
+    second = await bot.place("AAPL", quantity="10")
+    waiting = (await bot.order(first.id), await bot.order(second.id))
+    pass_real_seconds(venue, 24)
+
+    assert first.status == second.status == order_pb2.ORDER_STATUS_OPEN
+    assert waiting[0].filled_price == "250.01000000"
+    assert (await bot.order(second.id)).filled_price == "251.01000000"
