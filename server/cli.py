@@ -1,4 +1,4 @@
-"""The command `bottrading`: serve, token, bridge, migrate, report, mcp."""
+"""The command `bottrading`: serve, token, key, account, bridge, migrate, report, mcp."""
 
 import os
 import sys
@@ -9,11 +9,10 @@ from typing import Annotated
 
 import typer
 
-from server import config
-from server.adapters import system_clock
+from server import config, key_commands
 from server.config import Settings, SettingsError
-from server.domain.user import Identity, Plan
-from server.domain.values import SECOND
+from server.credentials import new_identity, signed_token
+from server.domain.user import Plan
 from server.line_writer import LineWriter, log_through
 
 USAGE_ERROR = 2
@@ -23,12 +22,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(key_commands.app, name="key")
 
 
 def main() -> None:
     """Run the command line; a wrong setting is one line on standard error and exit status 2."""
     # Whatever is made in the data directory is its owner's alone.
     os.umask(0o077)
+    # gRPC reports a busy port or a lost connection on its own besides our line.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     arguments = sys.argv[1:] or ["--help"]
     try:
         sys.exit(app(arguments, standalone_mode=False))
@@ -88,8 +90,6 @@ def serve(
     )  # fmt: skip
     lines = LineWriter(sys.stderr.fileno())
     log_through(lines, "serve")
-    # gRPC reports a busy port on its own besides our line.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Imported here: the other commands start faster without the server.
     from server.supervisor import serve as run
 
@@ -109,27 +109,23 @@ def token(
     data_dir: Annotated[Path | None, typer.Option()] = None,
 ) -> None:
     """Print a token for SUBJECT, signed with the secret of the data directory."""
-    from server.rpc.tokens import (
-        LIFETIME_SECONDS_MAX,
-        NAME_LENGTH_MAX,
-        SUBJECT_LENGTH_MAX,
-        issue,
-    )
+    from server.rpc.tokens import LIFETIME_SECONDS_MAX
 
     settings = config.load(data_dir=data_dir)
     if not 1 <= ttl <= LIFETIME_SECONDS_MAX:
         raise SettingsError(f"ttl: must be from 1 to {LIFETIME_SECONDS_MAX} seconds")
-    if not 1 <= len(subject) <= SUBJECT_LENGTH_MAX:
-        raise SettingsError(f"subject: must have 1 to {SUBJECT_LENGTH_MAX} characters")
-    shown = subject if name is None else name
-    if not 1 <= len(shown) <= NAME_LENGTH_MAX:
-        raise SettingsError(f"name: must have 1 to {NAME_LENGTH_MAX} characters")
-    identity = Identity(
-        issuer=settings.jwt_issuer, subject=subject, name=shown, plan=plan, is_operator=operator
-    )
-    secret = config.jwt_secret(settings)
-    now = system_clock() // SECOND
-    print(issue(settings.token_terms, secret, identity, now_seconds=now, ttl_seconds=ttl))
+    identity = new_identity(settings, subject, name=name, plan=plan, is_operator=operator)
+    print(signed_token(settings, identity, ttl))
+
+
+@app.command()
+def account(
+    person: key_commands.Person = key_commands.DEFAULT_PERSON,
+    data_dir: key_commands.DataDir = None,
+) -> None:
+    """Print the id of a person's first account, in a running service."""
+    with key_commands.KeyService(config.load(data_dir=data_dir), person) as service:
+        print(service.first_account_id())
 
 
 @app.command()

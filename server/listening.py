@@ -21,14 +21,20 @@ PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]{1,100}")
 
 @contextmanager
 def socket_path(data_dir: Path) -> Iterator[Path]:
-    """Give a path for a socket: in the data directory, if its name can be an address."""
+    """Give a path for a socket: in the data directory, if its name can be an address.
+
+    Otherwise the data directory has a link to it, so that it is found there all the same.
+    """
     path = data_dir.resolve() / SOCKET_FILE
     if PLAIN_PATH.fullmatch(str(path)):
         yield path
         path.unlink(missing_ok=True)
     else:
         with TemporaryDirectory(prefix="bottrading-") as directory:
+            path.unlink(missing_ok=True)
+            path.symlink_to(Path(directory) / SOCKET_FILE)
             yield Path(directory) / SOCKET_FILE
+            path.unlink(missing_ok=True)
 
 
 def credentials(settings: Settings) -> grpc.ServerCredentials | None:

@@ -28,7 +28,7 @@ FORBIDDEN = [
     (r"os\.environ|os\.getenv", ["server/config.py", "server/cli.py"], "add a setting"),
     (r"(?<!\w)float\(", ["server/domain/performance.py", "server/market/"],
      "amounts are integers of 10⁻⁸"),
-    (r"\bprint\(", ["server/cli.py"], "log it"),
+    (r"\bprint\(", ["server/cli.py", "server/key_commands.py"], "log it"),
 ]  # fmt: skip
 
 

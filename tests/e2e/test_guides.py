@@ -1,5 +1,6 @@
 """The commands of the guides work as pasted, one after another."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -70,6 +71,7 @@ def pasted(service: Process, text: str, work: Path) -> "subprocess.CompletedProc
     return subprocess.run(
         ["bash", "-eu", "-c", script.replace("report.html", f"{work}/report.html")],
         capture_output=True, text=True, check=False, cwd=ROOT, timeout=90,
+        env=os.environ | {"BOTTRADING_TARGET": service.grpc},
     )  # fmt: skip
 
 

@@ -22,10 +22,10 @@ def blocks(language: str) -> list[str]:
 def pointed_at(service: Process, text: str) -> str:
     """Return a command for a service on other ports, with other data."""
     server, data_dir = f"{sys.executable} -m server", f"--data-dir {service.data_dir}"
-    words = [*server.split(), "token", "me", *data_dir.split()]
-    text = text.replace('[".venv/bin/bottrading", "token", "me"]', repr(words))
     text = re.sub(r"(?<![\w/])\.venv/bin/python ", f"{sys.executable} ", text)
-    text = re.sub(r"\.venv/bin/bottrading (token|report)", rf"{server} \1 {data_dir}", text)
+    text = re.sub(
+        r"\.venv/bin/bottrading (token|account|report|key \w+)", rf"{server} \1 {data_dir}", text
+    )
     text = text.replace(".venv/bin/bottrading", server)
     return text.replace("127.0.0.1:8080", service.rest).replace("127.0.0.1:50051", service.grpc)
 
@@ -33,14 +33,16 @@ def pointed_at(service: Process, text: str) -> str:
 def test_the_first_trade_works_as_pasted_over_rest_and_over_grpc(tmp_path: Path) -> None:
     with Process(tmp_path / "data", rest=True) as service:
         shell = pointed_at(service, blocks("sh")[1]).replace('KEY"\n', 'KEY"; echo\n')
+        shell += "echo $KEY\n"
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", shell],
             capture_output=True, text=True, check=True, cwd=ROOT, timeout=30,
         )  # fmt: skip
-        python = pointed_at(service, blocks("python")[0])
+        python, key = pointed_at(service, blocks("python")[0]), done.stdout.splitlines()[-1]
         grpc = subprocess.run(
             [sys.executable, "-c", python],
             capture_output=True, text=True, check=True, cwd=ROOT, timeout=30,
+            env=os.environ | {"KEY": key},
         )  # fmt: skip
 
     documents = re.findall(r"^\{.*", re.sub(r"\}\{", "}\n{", done.stdout), re.MULTILINE)
@@ -75,13 +77,16 @@ def test_what_happens_is_followed_as_pasted_over_rest_and_over_grpc(tmp_path: Pa
 def test_the_configuration_of_an_agent_is_printed_as_pasted(tmp_path: Path) -> None:
     with Process(tmp_path / "data", rest=True) as service:
         shown = blocks("sh")[3].removeprefix("make setup-mcp\n")
+        key = make_key(service)
+        target = {"BOTTRADING_TARGET": service.grpc}
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", pointed_at(service, shown)],
-            capture_output=True, text=True, check=True, cwd=ROOT, env=os.environ | {"KEY": "tvt_x"},
+            capture_output=True, text=True, check=True, cwd=ROOT,
+            env=os.environ | target | {"KEY": key},
         )  # fmt: skip
 
     [server] = json.loads(done.stdout)["mcpServers"].values()
-    assert server["env"]["BOTTRADING_BOT_KEY"] == "tvt_x"
+    assert server["env"]["BOTTRADING_BOT_KEY"] == key
 
 
 def test_an_account_is_looked_at_as_pasted(tmp_path: Path) -> None:

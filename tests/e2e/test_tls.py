@@ -1,6 +1,8 @@
 """TLS on the gRPC port, also with client certificates; REST goes on beside it."""
 
 import ipaddress
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,12 @@ def test_tls_guards_the_port_and_rest_is_still_served(
             assert health(service, stranger) == health_pb2.HealthCheckResponse.SERVING
         answer = httpx.get(f"http://{service.rest}/api/v1/bot/account")
         assert answer.status_code == 401
+        # On the machine itself the keys need no certificates.
+        made = subprocess.check_output(
+            [sys.executable, "-m", "server", "key", "create", "--label", "x", "--data-dir",
+             str(service.data_dir)], text=True, timeout=30,
+        )  # fmt: skip
+        assert made.startswith("tvt_")
         assert service.stop() == 0
 
 

@@ -14,7 +14,7 @@ import uvicorn
 from anyio import BrokenResourceError
 from mcp.server.mcpserver import MCPServer
 
-from bottrading_client import AsyncBotTradingClient
+from bottrading_client import AsyncBotTradingClient, BotTradingClient, BotTradingError
 from bottrading_mcp.server import build_server
 
 HTTP_DEFAULT = "127.0.0.1:8090"
@@ -29,14 +29,14 @@ VARIABLES = {"BOTTRADING_TARGET": "127.0.0.1:50051", "BOTTRADING_BOT_KEY": "tvt_
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; what is missing is one line on standard error and exit status 2."""
     options = _parser().parse_args(arguments)
-    if options.print_config:
-        print(json.dumps(_config(options), indent=2, ensure_ascii=False))
-        return
     try:
-        asyncio.run(_serve(options))
+        if options.print_config:
+            print(json.dumps(_config(options), indent=2, ensure_ascii=False))
+        else:
+            asyncio.run(_serve(options))
     except KeyboardInterrupt:
         sys.exit(130)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, BotTradingError) as error:
         print(f"bottrading-mcp: {error}", file=sys.stderr)
         sys.exit(USAGE_ERROR)
 
@@ -107,7 +107,15 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 def _config(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the snippet that a client's configuration takes; with the key, if it is set."""
+    """Return the snippet that a client's configuration takes.
+
+    The one with a key is for a key that the service knows: else the client could not tell why
+    its agent can do nothing.
+    """
+    if options.http is not None:
+        return {options.print_config: {"bottrading": {"type": "http", "url": _url(*options.http)}}}
+    with BotTradingClient() as client:
+        client.account()
     server: dict[str, Any] = {"type": "stdio"} if options.print_config == "servers" else {}
     server |= {
         "command": sys.executable,
@@ -115,8 +123,6 @@ def _config(options: argparse.Namespace) -> dict[str, Any]:
         "args": ["-P", "-m", "bottrading_mcp", *(["--read-only"] if options.read_only else [])],
         "env": {name: os.environ.get(name) or default for name, default in VARIABLES.items()},
     }
-    if options.http is not None:
-        server = {"type": "http", "url": _url(*options.http)}
     return {options.print_config: {"bottrading": server}}
 
 

@@ -279,11 +279,45 @@ def test_the_readme_shows_what_is_printed(
 ) -> None:
     readme = (ROOT / "clients/mcp/README.md").read_text()
     shown = json.loads(re.findall(r"```json\n(.*?)```", readme, re.DOTALL)[0])
-    environment |= {"BOTTRADING_TARGET": "127.0.0.1:50051", "BOTTRADING_BOT_KEY": "tvt_…"}
     snippet = printed(["--print-config"], environment)
-    snippet["mcpServers"]["bottrading"]["command"] = "/path/to/bottrading/.venv/bin/python"
+    server = snippet["mcpServers"]["bottrading"]
+    server["command"] = "/path/to/bottrading/.venv/bin/python"
+    server["env"] |= {"BOTTRADING_TARGET": "127.0.0.1:50051", "BOTTRADING_BOT_KEY": "tvt_…"}
 
     assert shown == snippet
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("", "pass a bot key, or set BOTTRADING_BOT_KEY"),
+        ("tvt_x", "missing, malformed, unknown or revoked"),
+        ('{"type":"authentication_error"}', "missing, malformed, unknown or revoked"),
+    ],
+)
+def test_no_configuration_is_printed_for_a_key_that_opens_nothing(
+    environment: dict[str, str], key: str, told: str
+) -> None:
+    done = subprocess.run(
+        [*COMMAND, "--print-config"], env=os.environ | environment | {"BOTTRADING_BOT_KEY": key},
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=20,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(rf"bottrading-mcp: .*{told}.*\n", done.stderr)
+
+
+def test_no_configuration_is_printed_while_no_service_can_say_whether_the_key_is_good(
+    environment: dict[str, str],
+) -> None:
+    target = f"127.0.0.1:{free_port()}"
+    done = subprocess.run(
+        [*COMMAND, "--print-config"], env=os.environ | environment | {"BOTTRADING_TARGET": target},
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=20,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(f"bottrading-mcp: .*{target}.*\n", done.stderr)
 
 
 def printed(given: list[str], environment: dict[str, str]) -> Any:

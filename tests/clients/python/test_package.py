@@ -74,14 +74,13 @@ def test_the_wheel_of_the_service_holds_no_generated_code(tmp_path: Path) -> Non
 
 
 def test_a_key_is_made_as_pasted(service: Process) -> None:
-    token = f"{sys.executable} -m server token me --data-dir {service.data_dir}"
-    script = (
-        blocks("sh")[1]
-        .replace(".venv/bin/python", sys.executable)
-        .replace(".venv/bin/bottrading token me", token)
-    )
+    script = blocks("sh")[1].replace(".venv/bin/bottrading", f"{sys.executable} -m server")
 
-    told = bash(script + "echo $BOTTRADING_BOT_KEY", BOTTRADING_TARGET=service.grpc)
+    told = bash(
+        script + "echo $BOTTRADING_BOT_KEY",
+        BOTTRADING_TARGET=service.grpc,
+        BOTTRADING_DATA_DIR=str(service.data_dir),
+    )
     assert re.fullmatch(r"tvt_\w{36}\n", told)
 
 

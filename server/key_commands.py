@@ -1,0 +1,247 @@
+"""The commands `bottrading key …`: make, list and revoke bot keys of a running service.
+
+They call the service through the socket in its data directory, which needs neither an address
+nor certificates, with a token that they sign themselves.
+"""
+
+import shlex
+import sys
+from datetime import UTC
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import orjson
+import typer
+
+from server import config
+from server.config import SOCKET_FILE, Settings, SettingsError
+from server.credentials import known_identity, signed_token
+from server.domain.user import Scope
+
+if TYPE_CHECKING:
+    import grpc
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    from bottrading.v1.bot_key_pb2 import BotKey
+
+TOKEN_SECONDS = 60
+ANSWER_SECONDS_MAX = 10.0
+DEFAULT_PERSON = "me"
+
+app = typer.Typer()
+
+Person = Annotated[str, typer.Option(metavar="SUBJECT", help="Whose keys, as in `token`.")]
+DataDir = Annotated[Path | None, typer.Option(help="That of the service. Default ./data.")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(context: typer.Context) -> None:
+    """Make, list and revoke bot keys of a running service."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def create(
+    label: Annotated[str, typer.Option(metavar="NAME", help="Your name for the key.")],
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(case_sensitive=False, help="What it opens. Default all."),
+    ] = None,
+    symbols: Annotated[
+        str | None, typer.Option(metavar="AAPL,SPY", help="The only ones that it may trade.")
+    ] = None,
+    order_notional_max: Annotated[
+        str | None, typer.Option(metavar="DOLLARS", help="Largest value of one order.")
+    ] = None,
+    person: Person = DEFAULT_PERSON,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a bot key and print it, and nothing else, on standard output."""
+    from bottrading.v1.bot_key_pb2 import KeyScope
+    from bottrading.v1.key_management_pb2 import CreateBotKeyRequest
+
+    request = CreateBotKeyRequest(
+        label=label,
+        scopes=[KeyScope.Value(f"KEY_SCOPE_{one.value}") for one in scope or ()],
+        allowed_symbols=[] if symbols is None else [one.strip() for one in symbols.split(",")],
+        order_notional_max=order_notional_max,
+    )
+    with KeyService(config.load(data_dir=data_dir), person) as service:
+        made = service.call("CreateBotKey", request).bot_key
+    typer.echo(made.key)
+    _tell(f"Key {made.id} ({made.label}) of {person} is made. It is shown this once.")
+
+
+@app.command("list")
+def list_(
+    every: Annotated[bool, typer.Option("--all", help="Revoked ones too.")] = False,
+    person: Person = DEFAULT_PERSON,
+    data_dir: DataDir = None,
+) -> None:
+    """List live keys, newest first: a table on a terminal, else JSON."""
+    with KeyService(config.load(data_dir=data_dir), person) as service:
+        keys = [key for key in service.keys() if every or not key.HasField("revoked_at")]
+    if sys.stdout.isatty():
+        _show_table(keys)
+        return
+    from rest_bridge.answer_fields import message_json
+
+    shown = message_json(keys[0].DESCRIPTOR) if keys else None
+    typer.echo(orjson.dumps([shown(key) for key in keys] if shown else []))
+
+
+@app.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it.")],
+    person: Person = DEFAULT_PERSON,
+    data_dir: DataDir = None,
+) -> None:
+    """Revoke a key for good."""
+    from bottrading.v1.key_management_pb2 import RevokeBotKeyRequest
+
+    with KeyService(config.load(data_dir=data_dir), person) as service:
+        revoked = service.call("RevokeBotKey", RevokeBotKeyRequest(key_id=key_id)).bot_key
+    _tell(f"Key {revoked.id} ({revoked.label}) of {person} is revoked.")
+
+
+class KeyService:
+    """KeyManagement of a running service, called as a person."""
+
+    def __init__(self, settings: Settings, person: str) -> None:
+        self._settings = settings
+        self._person = person
+        # Where the directory's name cannot be an address, the file is a link to the socket.
+        self._socket = (settings.data_dir / SOCKET_FILE).resolve()
+
+    def __enter__(self) -> Self:
+        if not self._socket.exists():
+            raise SettingsError(self._nobody())
+        # Imported here: the other commands start faster without gRPC.
+        import grpc
+
+        from bottrading.v1.key_management_pb2_grpc import KeyManagementStub
+
+        settings = self._settings
+        token = signed_token(settings, known_identity(settings, self._person), TOKEN_SECONDS)
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._channel = grpc.insecure_channel(f"unix:{self._socket}")
+        self._stub = KeyManagementStub(self._channel)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._channel.close()
+
+    def keys(self) -> "list[BotKey]":
+        """Return all keys of the person, newest first."""
+        from bottrading.v1.key_management_pb2 import ListBotKeysRequest
+
+        return list(self.call("ListBotKeys", ListBotKeysRequest()).bot_keys)
+
+    def first_account_id(self) -> str:
+        """Return the id of the account that ranks."""
+        from bottrading.v1.key_management_pb2 import ListAccountsRequest
+
+        return str(self.call("ListAccounts", ListAccountsRequest()).accounts[0].bot_user_id)
+
+    def call(self, name: str, request: Any) -> Any:
+        """Make a call; raise SettingsError that says what to do."""
+        import grpc
+
+        method = getattr(self._stub, name)
+        try:
+            return method(request, metadata=self._metadata, timeout=ANSWER_SECONDS_MAX)
+        except grpc.RpcError as error:
+            raise SettingsError(self._explained(error)) from None
+
+    def _explained(self, error: "grpc.RpcError") -> str:
+        from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+        from grpc_status import rpc_status
+
+        info, wrong = ErrorInfo(), BadRequest()
+        status = rpc_status.from_call(error)
+        for detail in status.details if status is not None else ():
+            detail.Unpack(info)
+            detail.Unpack(wrong)
+        told = " ".join(one.description for one in wrong.field_violations) or error.details() or ""
+        match info.reason:
+            case "":  # What gRPC says of a connection that failed helps nobody.
+                return self._nobody()
+            case "BOT_KEY_LIMIT_REACHED":
+                *_, oldest = (key for key in self.keys() if not key.HasField("revoked_at"))
+                command = self._command("key", "revoke", oldest.id, *self._whose)
+                return f"{told} The oldest is {oldest.label}: `{command}`"
+            case "TOKEN_INVALID":
+                return (
+                    f"{told} Give this command the BOTTRADING_JWT_… settings of the service; where"
+                    " an identity provider signs people in, make keys over REST with its token"
+                )
+            case "BOT_KEY_NOT_FOUND":
+                return f"{told} `{self._command('key', 'list', *self._whose)}` shows yours"
+            case _:
+                return told
+
+    def _nobody(self) -> str:
+        return (
+            f"no service answers on the data directory {self._settings.data_dir}: start it with"
+            f" `{self._command('serve')}`, or name that of one that runs with --data-dir"
+        )
+
+    @property
+    def _whose(self) -> tuple[str, ...]:
+        return () if self._person == DEFAULT_PERSON else ("--person", self._person)
+
+    def _command(self, *words: str) -> str:
+        """Return a command of ours on the same data, to be pasted."""
+        called = sys.argv[0] if Path(sys.argv[0]).name == "bottrading" else "bottrading"
+        data_dir = self._settings.data_dir
+        default = Settings.model_fields["data_dir"].default
+        where = () if data_dir == default else ("--data-dir", str(data_dir))
+        return shlex.join((called, *words, *where))
+
+
+def _show_table(keys: "list[BotKey]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("label", "key", "opens", "last used"):
+        table.add_column(name, overflow="fold")
+    table.add_column("id", no_wrap=True)
+    for key in keys:
+        used = _minute(key.last_used_at) if key.HasField("last_used_at") else "never"
+        if key.HasField("revoked_at"):
+            used = f"revoked {_minute(key.revoked_at)}"
+        # As text: brackets in a label are no markup.
+        table.add_row(Text(key.label), f"{key.prefix}…", Text(_opens(key)), used, key.id)
+    Console().print(table)
+
+
+def _opens(key: "BotKey") -> str:
+    """Return what a key opens: its scopes, then what fences it."""
+    from bottrading.v1.bot_key_pb2 import KeyScope
+    from bottrading.v1.instrument_pb2 import AssetType
+
+    parts = [KeyScope.Name(number).removeprefix("KEY_SCOPE_") for number in key.scopes]
+    parts += key.allowed_symbols
+    parts += [AssetType.Name(kind).removeprefix("ASSET_TYPE_") for kind in key.allowed_asset_types]
+    if key.HasField("order_notional_max"):
+        parts.append(f"to ${key.order_notional_max}")
+    return " ".join(parts)
+
+
+def _minute(time: "Timestamp") -> str:
+    return f"{time.ToDatetime(UTC).astimezone():%Y-%m-%d %H:%M}"
+
+
+def _tell(text: str) -> None:
+    """Tell a person, who reads standard error, what a program need not know."""
+    if sys.stderr.isatty():
+        typer.echo(text, err=True)
