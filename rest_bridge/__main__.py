@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import gc
-import ipaddress
 import logging
 import math
 import os
@@ -17,7 +16,9 @@ from pydantic import ValidationError
 
 from rest_bridge.app import create_app
 from rest_bridge.event_stream import EventStreams
+from rest_bridge.hosts import is_loopback
 from rest_bridge.limits import bounded_protocol
+from rest_bridge.pages import PROTECTING_HEADERS
 from rest_bridge.settings import Settings
 
 
@@ -53,7 +54,7 @@ class Server(uvicorn.Server):
 
 def server(settings: Settings) -> Server:
     """Build the server that listens at `settings.rest`."""
-    host, port = _host_and_port(settings.rest)
+    host, port = settings.rest_address
     config: dict[str, Any] = {
         "host": host,
         "port": port,
@@ -64,6 +65,7 @@ def server(settings: Settings) -> Server:
         "log_config": None,
         "access_log": False,
         "server_header": False,
+        "headers": list(PROTECTING_HEADERS.items()),
         "proxy_headers": False,
         "timeout_keep_alive": settings.keep_alive_seconds,
         "timeout_graceful_shutdown": math.ceil(settings.drain_seconds),
@@ -83,8 +85,8 @@ def _settings_and_tie() -> tuple[Settings, bool]:
         settings = Settings(**given)
     except ValidationError as error:
         parser.error(str(error))
-    host, _ = _host_and_port(settings.rest)
-    if not (_is_loopback(host) or settings.rest_certificate or settings.insecure):
+    host, _ = settings.rest_address
+    if not (is_loopback(host) or settings.rest_certificate or settings.insecure):
         parser.error(
             f"{host} is no loopback address, and keys would cross the network readable: "
             "give --rest-certificate and --rest-key, or --insecure"
@@ -113,18 +115,6 @@ def _exit_at_end_of_stdin() -> None:
         while os.read(0, 4096):
             pass
     os._exit(0)
-
-
-def _host_and_port(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 if __name__ == "__main__":

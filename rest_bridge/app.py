@@ -1,4 +1,4 @@
-"""The bridge as a FastAPI application: the transcoded routes, health, and the OpenAPI page."""
+"""The bridge as a FastAPI application: the transcoded routes, health, and the pages."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,8 +12,11 @@ from rest_bridge.bridge import Bridge
 from rest_bridge.errors import method_not_allowed, route_not_found
 from rest_bridge.event_stream import EventStreams
 from rest_bridge.headers import read_head
+from rest_bridge.host_check import HostCheck
+from rest_bridge.hosts import Hosts
 from rest_bridge.limits import LingeringClose
 from rest_bridge.openapi import openapi_document
+from rest_bridge.pages import add_pages
 from rest_bridge.routes import PREFIXES, contract_routes
 from rest_bridge.settings import Settings
 from rest_bridge.upstream import Upstream
@@ -39,11 +42,10 @@ def create_app(settings: Settings) -> FastAPI:
     async def readyz(_: Request) -> Response:
         return Response(status_code=200 if await upstream.is_serving() else 503)
 
-    app = FastAPI(title="BotTrading", redirect_slashes=False, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(redirect_slashes=False, openapi_url=None, lifespan=lifespan)
     app.add_route("/healthz", healthz)
     app.add_route("/readyz", readyz)
-    document = openapi_document(routes, PREFIXES)
-    app.openapi = lambda: document  # type: ignore[method-assign]
+    add_pages(app, openapi_document(routes, PREFIXES))
     app.add_exception_handler(HTTPException, _refuse)
     app.add_middleware(
         Bridge,
@@ -62,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
             allow_headers=("*",),
             expose_headers=replies.EXPOSED_HEADERS,
         )
+    app.add_middleware(HostCheck, hosts=Hosts(settings.hosts, listens_at=settings.rest_address[0]))
     app.add_middleware(LingeringClose, linger_seconds=settings.linger_seconds)
     return app
 

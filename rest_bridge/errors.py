@@ -25,6 +25,7 @@ _KINDS = {
     409: "validation_error",
     410: "validation_error",
     413: "validation_error",
+    421: "validation_error",
     422: "validation_error",
     429: "rate_limit_error",
     431: "validation_error",

@@ -221,7 +221,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         reply = replies.refusal(refusal, None)
-        headers = [*reply.headers, (b"connection", b"close")]
+        default_headers = self.server_state.default_headers
+        headers = [*default_headers, *reply.headers, (b"connection", b"close")]
         lines = [name + b": " + value + b"\r\n" for name, value in headers]
         self.transport.write(b"".join([STATUS_LINE[reply.status], *lines, b"\r\n", reply.body]))
         self.transport.close()

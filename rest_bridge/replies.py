@@ -67,7 +67,9 @@ def refusal(refused: Refusal, request_id: str | None) -> Reply:
         },
         "request_id": told_id,
     }
-    return _json_reply(refused.status, headers, orjson.dumps(body))
+    return _json_reply(
+        refused.status, headers, orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)
+    )
 
 
 COME_AGAIN = b"retry: 1000\n\n"
@@ -101,6 +103,8 @@ def new_request_id() -> str:
 
 def _json_reply(status: int, headers: HttpHeaders, body: bytes) -> Reply:
     headers.append((b"content-type", b"application/json"))
+    # Keys, tickets and whatever an account has: nothing for a cache on the way.
+    headers.append((b"cache-control", b"no-store"))
     headers.append((b"content-length", b"%d" % len(body)))
     return Reply(status, headers, body)
 

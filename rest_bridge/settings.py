@@ -1,12 +1,28 @@
 """The bridge's settings: where it listens, whom it calls, and every limit with its unit."""
 
 from pathlib import Path
+from typing import Annotated, TypeAlias
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from rest_bridge.hosts import checked_names, checked_origins
 
 KIBIBYTE = 1024
 MEBIBYTE = 1024 * KIBIBYTE
+
+
+def _listed(value: object) -> object:
+    """Read a list as people write it in a variable: separated by commas."""
+    return tuple(filter(None, map(str.strip, value.split(",")))) if type(value) is str else value
+
+
+HostNames: TypeAlias = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(checked_names)
+]
+Origins: TypeAlias = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(checked_origins)
+]
 
 
 class Settings(BaseSettings):
@@ -30,7 +46,8 @@ class Settings(BaseSettings):
     rest_certificate: Path | None = None
     rest_key: Path | None = None
     insecure: bool = False
-    cors_origins: tuple[str, ...] = ()
+    cors_origins: Origins = ()
+    hosts: HostNames = ()
 
     connections_max: int = Field(default=900, ge=1)
     head_bytes_max: int = Field(default=16 * KIBIBYTE, gt=0)
@@ -43,3 +60,9 @@ class Settings(BaseSettings):
     unread_answer_seconds: float = Field(default=30.0, gt=0)
     untaken_answer_seconds: float = Field(default=1.0, gt=0)
     drain_seconds: float = Field(default=10.0, gt=0)
+
+    @property
+    def rest_address(self) -> tuple[str, int]:
+        """Return host and port to listen at."""
+        host, _, port = self.rest.rpartition(":")
+        return host.strip("[]") or "127.0.0.1", int(port)

@@ -144,7 +144,7 @@ class AnswerWriter:
         replayed = self._resource is not None and getattr(message, self._resource).replayed
         return Answer(
             status=200 if replayed else self._success_status,
-            body=orjson.dumps(self._to_json(message)),
+            body=orjson.dumps(self._to_json(message), option=orjson.OPT_APPEND_NEWLINE),
             next_page_token=getattr(message, _NEXT_PAGE_TOKEN) if self._has_page_token else "",
         )
 

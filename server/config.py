@@ -1,6 +1,5 @@
 """Settings: every limit with its name and unit; the one reader of the environment."""
 
-import ipaddress
 import os
 import secrets
 import tempfile
@@ -12,6 +11,8 @@ import orjson
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from rest_bridge.hosts import is_loopback as is_loopback_host
+from rest_bridge.settings import HostNames, Origins
 from server.domain.values import CENT, SECOND, DecimalError, Micros, Units, parse_units
 from server.rpc.tokens import SECRET_BYTES_MIN, TokenTerms
 
@@ -72,6 +73,12 @@ class Settings(BaseSettings):
     rest: str = Field("127.0.0.1:8080", description="address of the REST bridge, HOST:PORT")
     no_rest: bool = Field(False, description="run without the REST bridge")
     metrics: str = Field("", description="address of /metrics, HOST:PORT; empty: none")
+    hosts: HostNames = Field(
+        (), description="names by which REST and /metrics may be called besides localhost, a,b,…"
+    )
+    cors_origins: Origins = Field(
+        (), description="origins whose pages may call REST, https://a,https://b,…; or *"
+    )
     database: str = Field("", description="sqlite:///FILE; empty: a file in the data directory")
 
     market: Literal["simulated", "published", "replay"] = Field(
@@ -299,8 +306,4 @@ def split_address(address: str) -> tuple[str, int]:
 
 def is_loopback(address: str) -> bool:
     """Tell whether HOST:PORT can be reached from this machine only."""
-    host = split_address(address)[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return is_loopback_host(split_address(address)[0])

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Coroutine
 
 import uvloop
-from prometheus_client import start_http_server
 
 from server.application.leaderboard import PAUSE_MIN
 from server.application.ports import StorageBroken, StorageUnavailable
@@ -25,6 +24,7 @@ from server.market.exchange_sessions import SessionsUnavailable
 from server.market.replay_table import ReplayFileError
 from server.market.secret import SecretFileError
 from server.market.universe_file import UniverseError
+from server.metrics import serve_metrics
 from server.rpc.tokens import JwksError
 from server.starting import check_market
 from server.storage.migrate import SchemaTooNew, bring_up_to_date
@@ -130,7 +130,7 @@ class Supervisor:
         if self._settings.metrics:
             host, port = split_address(self._settings.metrics)
             try:
-                start_http_server(port, host, self._front.registry)
+                serve_metrics(host, port, self._front.registry, self._settings.hosts)
             except OSError:
                 raise SettingsError(busy_line("metrics", self._settings.metrics)) from None
 

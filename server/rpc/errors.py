@@ -59,6 +59,7 @@ _CODES: dict[StatusCode, tuple[Reason, ...]] = {
         Reason.ORDER_NOT_FOUND,
         Reason.BOT_KEY_NOT_FOUND,
         Reason.ACCOUNT_NOT_FOUND,
+        Reason.HOST_UNKNOWN,
         Reason.ROUTE_NOT_FOUND,
     ),
     StatusCode.ALREADY_EXISTS: (Reason.CLIENT_ORDER_ID_REUSED,),

@@ -48,6 +48,8 @@ def test_the_operators_page_counts_calls_by_method_status_and_reason(tmp_path: P
             time.sleep(POLL_SECONDS)
         assert _counted(metrics, labels) == 3
         assert "tvt_" not in httpx.get(f"http://{metrics}/metrics").text
+        foreign = httpx.get(f"http://{metrics}/metrics", headers={"Host": "evil.example"})
+        assert (foreign.status_code, "BOTTRADING_HOSTS" in foreign.text) == (421, True)
 
 
 def test_a_database_is_brought_up_to_date_by_command(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.rest.support import Failure, RunningBridge, ServerDouble
 def answer_to(bridge: RunningBridge, *headers: bytes, path: bytes = b"/account") -> bytes:
     """Send headers that no HTTP client would send."""
     return bridge.exchange(
-        b"GET /api/v1/bot%s HTTP/1.1\r\nHost: b\r\nConnection: close\r\n%s\r\n"
+        b"GET /api/v1/bot%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n"
         % (path, b"".join(header + b"\r\n" for header in headers))
     )
 

@@ -318,7 +318,7 @@ def test_a_client_that_takes_nothing_does_not_hold_up_the_end(
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.connect(("127.0.0.1", bridge.port))
-        request = f"GET {PREFIX}/order-updates HTTP/1.1\r\nHost: b\r\nX-Bot-Key: k\r\n\r\n"
+        request = f"GET {PREFIX}/order-updates HTTP/1.1\r\nHost: localhost\r\nX-Bot-Key: k\r\n\r\n"
         deaf.sendall(request.encode())
         assert deaf.recv(1) == b"H"
         begun = time.monotonic()

@@ -11,9 +11,9 @@ from bottrading.v1 import bot_trading_pb2 as trading
 from bottrading.v1 import order_pb2 as order
 from tests.rest.support import BOT_KEY, House, RunningBridge, ServerDouble, received
 
-POST = b"POST /api/v1/bot/orders HTTP/1.1\r\nHost: b\r\n"
+POST = b"POST /api/v1/bot/orders HTTP/1.1\r\nHost: localhost\r\n"
 KEY = b"X-Bot-Key: k\r\n"
-GET = b"GET /api/v1/bot/account HTTP/1.1\r\nHost: b\r\nX-Bot-Key: k\r\n"
+GET = b"GET /api/v1/bot/account HTTP/1.1\r\nHost: localhost\r\nX-Bot-Key: k\r\n"
 LAST = b"Connection: close\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
@@ -244,7 +244,7 @@ def test_a_reader_that_never_reads_is_given_up(
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", strict_bridge.port))
-        request = b"DELETE /api/v1/bot/orders HTTP/1.1\r\nHost: b\r\n" + KEY + b"\r\n"
+        request = b"DELETE /api/v1/bot/orders HTTP/1.1\r\nHost: localhost\r\n" + KEY + b"\r\n"
         connection.sendall(request * 8)
         started = time.monotonic()
         while takes_bytes(connection) and time.monotonic() - started < 8:
@@ -280,7 +280,7 @@ def test_one_connection_too_many_is_503(house: House, target: str) -> None:
 def test_pipelined_requests_are_answered_in_their_order(
     bridge: RunningBridge, server: ServerDouble
 ) -> None:
-    head = b"GET /api/v1/bot/orders/%d HTTP/1.1\r\nHost: b\r\nX-Bot-Key: k\r\n"
+    head = b"GET /api/v1/bot/orders/%d HTTP/1.1\r\nHost: localhost\r\nX-Bot-Key: k\r\n"
     requests = [head % number + b"X-Request-Id: id-%d\r\n" % number for number in range(20)]
 
     answer = bridge.exchange(b"\r\n".join(requests) + LAST + b"\r\n")

@@ -45,7 +45,7 @@ def test_sigterm_finishes_what_is_in_flight_and_exits_with_0(
 ) -> None:
     with bridge_process("--target", target) as (process, port):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-            head = b"POST /api/v1/bot/orders HTTP/1.1\r\nHost: b\r\nX-Bot-Key: k\r\n"
+            head = b"POST /api/v1/bot/orders HTTP/1.1\r\nHost: localhost\r\nX-Bot-Key: k\r\n"
             connection.sendall(head + b"Content-Length: 2\r\n\r\n{")
             assert is_alive(port)
             process.send_signal(signal.SIGTERM)

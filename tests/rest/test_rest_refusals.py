@@ -182,7 +182,7 @@ def test_a_call_past_its_deadline_says_that_the_outcome_is_unknown(
 
 def statuses_at_once(bridge: RunningBridge, count: int) -> list[bytes]:
     """Make calls at one moment, each on a connection of its own."""
-    call = b"GET /api/v1/bot/account HTTP/1.1\r\nHost: b\r\nX-Bot-Key: k\r\n\r\n"
+    call = b"GET /api/v1/bot/account HTTP/1.1\r\nHost: localhost\r\nX-Bot-Key: k\r\n\r\n"
     connections = [bridge.connect() for _ in range(count)]
     for connection in connections:
         connection.sendall(call)

@@ -162,7 +162,7 @@ def test_a_path_value_is_percent_decoded_once_and_may_hold_a_slash(
 ) -> None:
     # By hand, since clients rewrite such paths.
     bridge.exchange(
-        f"GET /api/v1/bot/quotes/{path} HTTP/1.1\r\nHost: b\r\nX-Bot-Key: k\r\n"
+        f"GET /api/v1/bot/quotes/{path} HTTP/1.1\r\nHost: localhost\r\nX-Bot-Key: k\r\n"
         "Connection: close\r\n\r\n".encode()
     )
 

@@ -25,7 +25,7 @@ from tests.rest.test_rest_event_streams import SUBSCRIBED, UNAVAILABLE, WAIT_SEC
 SNAPSHOT = bot_trading_pb2.StreamOrderUpdatesResponse(
     sequence=7, snapshot_order=order_pb2.Order(id="o", symbol="AAPL")
 )
-OPENING = f"GET {PREFIX}/order-updates HTTP/1.1\r\nHost: b\r\nX-Bot-Key: k\r\n\r\n".encode()
+OPENING = f"GET {PREFIX}/order-updates HTTP/1.1\r\nHost: localhost\r\nX-Bot-Key: k\r\n\r\n".encode()
 
 
 def names(bridge: RunningBridge, path: str = "/order-updates") -> list[tuple[str, str]]:
@@ -104,7 +104,7 @@ def test_a_client_that_leaves_with_a_second_request_under_way_ends_its_stream(
 ) -> None:
     server.scripts = [[OPEN, SUBSCRIBED, HOLD]]
     with bridge.connect() as connection:
-        connection.sendall(OPENING + b"GET /healthz HTTP/1.1\r\nHost: b\r\n\r\n")
+        connection.sendall(OPENING + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert server.arrived.wait(WAIT_SECONDS)
         connection.shutdown(socket.SHUT_RDWR)
 

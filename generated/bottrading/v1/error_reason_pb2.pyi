@@ -181,6 +181,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No such account, or another user's.
     Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
     """
+    ERROR_REASON_HOST_UNKNOWN: _ErrorReason.ValueType  # 62
+    """The `Host` of the request is no name of this server. REST only.
+    Example: `Host: elsewhere.example` on a loopback address. HTTP 421.
+    """
     ERROR_REASON_ROUTE_NOT_FOUND: _ErrorReason.ValueType  # 34
     """No route has this path. REST only.
     Example: GET /nothing. HTTP 404.
@@ -457,6 +461,10 @@ Example: RevokeBotKey with a stranger's id. NOT_FOUND, HTTP 404.
 ERROR_REASON_ACCOUNT_NOT_FOUND: ErrorReason.ValueType  # 33
 """No such account, or another user's.
 Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
+"""
+ERROR_REASON_HOST_UNKNOWN: ErrorReason.ValueType  # 62
+"""The `Host` of the request is no name of this server. REST only.
+Example: `Host: elsewhere.example` on a loopback address. HTTP 421.
 """
 ERROR_REASON_ROUTE_NOT_FOUND: ErrorReason.ValueType  # 34
 """No route has this path. REST only.

@@ -1,0 +1,66 @@
+"""Names by which a listener may be called: a page elsewhere must not reach this machine's own.
+
+A page of an attacker can give its own name an address of the reader's machine (DNS rebinding).
+Its calls then count as calls to its own origin, but they carry its name in `Host`.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+MISDIRECTED = 421
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host, without its port, is a name or an address of the loopback."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower().removesuffix(".") == "localhost"
+
+
+class Hosts:
+    """Tells which `Host` headers a listener takes: names of the loopback, and those it is given."""
+
+    def __init__(self, names: Iterable[str], *, listens_at: str) -> None:
+        self._names = frozenset(name.lower() for name in names)
+        # Beyond this machine the names are the operator's: none is known unless it is told.
+        self._takes_all = not self._names and not is_loopback(listens_at)
+        self.take = lru_cache(maxsize=1024)(self._take)
+
+    def _take(self, header: str) -> bool:
+        host = _without_port(header).lower().removesuffix(".")
+        return self._takes_all or host in self._names or is_loopback(host)
+
+
+def misdirected(setting: str) -> str:
+    """Return what a caller is told whose `Host` is not taken."""
+    return (
+        "This server does not go by the name in the Host header."
+        f" Call it by localhost, or add the name to {setting}."
+    )
+
+
+def checked_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names; raise ValueError when one is no host without scheme and port."""
+    for name in names:
+        if not name or _without_port(name) != name or set(name) & set("/*@, "):
+            raise ValueError(f"must be host names without scheme and port, not {name!r}")
+    return names
+
+
+def checked_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the origins; raise ValueError when one is not as browsers write it, nor `*`."""
+    for origin in origins:
+        if origin != "*" and _ORIGIN.fullmatch(origin) is None:
+            raise ValueError(f"must be origins such as https://app.example, not {origin!r}")
+    return origins
+
+
+def _without_port(header: str) -> str:
+    if header.startswith("["):
+        return header.partition("]")[0] + "]"
+    return header.partition(":")[0]

@@ -1,0 +1,97 @@
+"""The pages for a browser: what this server is, and the contract as Swagger UI shows it.
+
+Swagger UI's files come from a package: no request of a page leaves for another host.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+_FILES = Path(str(files("fastapi_offline"))) / "static"
+_SWAGGER_FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
+
+_DOCS = bytes(
+    get_swagger_ui_html(
+        title="BotTrading: REST",
+        openapi_url="/openapi.json",
+        swagger_js_url="/docs/swagger-ui-bundle.js",
+        swagger_css_url="/docs/swagger-ui.css",
+        swagger_favicon_url="/docs/favicon.png",
+        swagger_ui_parameters={"validatorUrl": None},
+    ).body
+)
+
+_START = b"""<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="/docs/favicon.png">
+<title>BotTrading</title>
+<h1>BotTrading</h1>
+<p>A paper-trading venue for bots and AI agents. Bots trade virtual money here.</p>
+<ul>
+<li><a href="/docs">/docs</a>: all calls of the REST API, to read and to try
+<li><a href="/openapi.json">/openapi.json</a>: the same as an OpenAPI document
+<li><code>/api/trade/v1/bot</code>: where the API begins
+<li><a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a>: status 200 when this server
+lives, and when it takes calls
+</ul>
+</html>
+"""
+
+
+def _hashes(page: bytes) -> str:
+    """Return the sources of a Content-Security-Policy for the scripts that stand in a page."""
+    scripts = re.findall(rb"<script>(.*?)</script>", page, re.DOTALL)
+    digests = (base64.b64encode(hashlib.sha256(script).digest()) for script in scripts)
+    return " ".join(f"'sha256-{digest.decode('ascii')}'" for digest in digests)
+
+
+PROTECTING_HEADERS = {
+    "content-security-policy": (
+        f"default-src 'none'; script-src 'self' {_hashes(_DOCS)}; style-src 'self' 'unsafe-inline';"
+        " img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+"""What every answer carries: a browser loads, runs and frames nothing that is not meant."""
+
+
+def add_pages(app: FastAPI, document: dict[str, Any]) -> None:
+    """Serve the pages, the OpenAPI document and the files that the pages load."""
+    told = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+
+    async def start(_: Request) -> Response:
+        return HTMLResponse(_START)
+
+    async def docs(_: Request) -> Response:
+        return HTMLResponse(_DOCS)
+
+    async def openapi(_: Request) -> Response:
+        return Response(told, media_type="application/json")
+
+    app.add_route("/", start)
+    app.add_route("/docs", docs)
+    app.add_route("/openapi.json", openapi)
+    for name in _SWAGGER_FILES:
+        app.add_route(f"/docs/{name}", _file(_FILES / name))
+
+
+def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
+    async def send(_: Request) -> Response:
+        return FileResponse(path)
+
+    return send
