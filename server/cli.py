@@ -47,7 +47,7 @@ def _settings_help() -> str:
     """Return the help of `serve`: every setting with its variable and default."""
     lines = ["Run the service: gRPC server, engine and REST bridge.", "", "\b", "Settings:"]
     for name, field in Settings.model_fields.items():
-        default = "" if field.default in (None, "") else f" [{field.default}]"
+        default = "" if field.default in (None, "", ()) else f" [{field.default}]"
         lines.append(
             f"  {config.ENVIRONMENT_PREFIX}{name.upper()}{default}\n      {field.description}"
         )

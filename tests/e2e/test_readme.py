@@ -123,6 +123,6 @@ def test_every_setting_is_in_the_readme_with_its_default() -> None:
 
     assert [name.lower() for name in rows] == list(Settings.model_fields)
     for name, field in Settings.model_fields.items():
-        default = "" if field.default in (None, "") else str(field.default)
+        default = "" if field.default in (None, "", ()) else str(field.default)
         shown = default.lower() if default in ("True", "False") else default
         assert rows[name.upper()].strip("`") == shown, name
