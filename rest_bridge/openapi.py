@@ -58,6 +58,8 @@ _NULLABLE = frozenset(
         "BotKey.last_used_at",
         "BotKey.revoked_at",
         "GetLeaderboardResponse.own_entry",
+        "Limits.orders",
+        "Limits.requests",
         "MarketSession.next_close",
         "MarketSession.next_open",
         "Order.expires_at",

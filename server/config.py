@@ -109,8 +109,12 @@ class Settings(BaseSettings):
         900, ge=1, le=YEAR_SECONDS, description="distance between equity snapshots"
     )
 
-    orders_per_minute: int = Field(20, ge=1, description="orders of an account within 60 s")
-    requests_per_minute: int = Field(120, ge=1, description="calls of an account within 60 s")
+    orders_per_minute: int = Field(
+        20, ge=0, description="orders of an account within 60 s; 0: no limit"
+    )
+    requests_per_minute: int = Field(
+        120, ge=0, description="calls of an account within 60 s; 0: no limit"
+    )
     streams_per_account: int = Field(20, ge=1, description="open streams of an account")
     streams_max: int = Field(5_000, ge=1, description="open streams in all")
     stream_blocked_seconds: float = Field(

@@ -21,9 +21,12 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What became of a call: `refused` names the limit that it exceeds."""
+    """What became of a call: `refused` names the limit that it exceeds.
 
-    figures: Figures
+    `figures` are those of the limit that stands for the call, None when none does.
+    """
+
+    figures: Figures | None
     refused: str | None
 
 
@@ -33,12 +36,15 @@ class RateLimits(Protocol):
     def spend(self, account_id: str, *, order: bool) -> Spent:
         """Spend one request, and one order too for an order call; nothing when refused."""
 
-    def figures(self, account_id: str) -> tuple[Figures, Figures]:
-        """Return the figures of orders and of requests."""
+    def figures(self, account_id: str) -> tuple[Figures | None, Figures | None]:
+        """Return the figures of orders and of requests; None for a limit that is lifted."""
 
 
 class MemoryRateLimits:
-    """Windows in this process's memory. `monotonic` gives microseconds that never go back."""
+    """Windows in this process's memory. `monotonic` gives microseconds that never go back.
+
+    A limit of 0 is lifted.
+    """
 
     def __init__(
         self, *, orders_per_minute: int, requests_per_minute: int, monotonic: Callable[[], Micros]
@@ -49,24 +55,19 @@ class MemoryRateLimits:
 
     def spend(self, account_id: str, *, order: bool) -> Spent:
         now = self._monotonic()
-        requests = self._requests.of(account_id, now)
-        orders = self._orders.of(account_id, now) if order else None
-        if orders is not None and len(orders) >= self._orders.limit:
-            return Spent(self._orders.figures(orders, now), "order")
-        if len(requests) >= self._requests.limit:
-            return Spent(self._requests.figures(requests, now), "request")
-        requests.append(now)
-        if orders is None:
-            return Spent(self._requests.figures(requests, now), None)
-        orders.append(now)
-        return Spent(self._orders.figures(orders, now), None)
+        limited = [("order", self._orders)] if order and self._orders.limit else []
+        if self._requests.limit:
+            limited.append(("request", self._requests))
+        for name, windows in limited:
+            if len(windows.of(account_id, now)) >= windows.limit:
+                return Spent(windows.figures(account_id, now), name)
+        for _, windows in limited:
+            windows.of(account_id, now).append(now)
+        return Spent(limited[0][1].figures(account_id, now) if limited else None, None)
 
-    def figures(self, account_id: str) -> tuple[Figures, Figures]:
+    def figures(self, account_id: str) -> tuple[Figures | None, Figures | None]:
         now = self._monotonic()
-        return (
-            self._orders.figures(self._orders.of(account_id, now), now),
-            self._requests.figures(self._requests.of(account_id, now), now),
-        )
+        return self._orders.figures(account_id, now), self._requests.figures(account_id, now)
 
     def forget_idle(self) -> None:
         """Drop the windows of accounts that made no call within the last minute."""
@@ -89,7 +90,10 @@ class _Windows:
             window.popleft()
         return window
 
-    def figures(self, window: deque[Micros], now: Micros) -> Figures:
+    def figures(self, account_id: str, now: Micros) -> Figures | None:
+        if not self.limit:
+            return None
+        window = self.of(account_id, now)
         reset_in = window[0] + WINDOW - now if window else 0
         return Figures(self.limit, self.limit - len(window), reset_in)
 

@@ -173,7 +173,9 @@ class BotTrading:
         )
 
 
-def _rate(figures: Figures, now: Micros) -> limits_pb2.RateLimit:
+def _rate(figures: Figures | None, now: Micros) -> limits_pb2.RateLimit | None:
+    if figures is None:
+        return None
     taken = figures.remaining < figures.limit
     return limits_pb2.RateLimit(
         limit=figures.limit,

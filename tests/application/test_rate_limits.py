@@ -1,5 +1,7 @@
 """Rate limits and the count of calls, with a clock to turn."""
 
+import pytest
+
 from server.application.rate_limits import MemoryRateLimits, UsageMeter
 from server.domain.values import DAY, SECOND
 from tests.support.venue import ManualClock
@@ -31,6 +33,8 @@ def test_a_refused_call_spends_nothing() -> None:
         windows.spend("a", order=True)
 
     orders, requests = windows.figures("a")
+    assert orders is not None
+    assert requests is not None
     assert (orders.remaining, requests.remaining) == (0, 1)
 
 
@@ -41,8 +45,37 @@ def test_figures_tell_when_the_next_slot_frees() -> None:
     clock.turn(seconds=25)
     figures = windows.spend("a", order=False).figures
 
+    assert figures is not None
     assert (figures.limit, figures.remaining, figures.reset_in) == (3, 1, 35 * SECOND)
-    assert windows.figures("other")[1].reset_in == 0
+    _, others = windows.figures("other")
+    assert others is not None
+    assert others.reset_in == 0
+
+
+@pytest.mark.parametrize(
+    ("orders", "requests", "refused", "limit"),
+    [(0, 0, None, None), (0, 3, "request", 3), (2, 0, "order", 2)],
+)
+def test_a_limit_of_zero_is_lifted_and_the_other_one_stands(
+    orders: int, requests: int, refused: str | None, limit: int | None
+) -> None:
+    windows = MemoryRateLimits(
+        orders_per_minute=orders, requests_per_minute=requests, monotonic=ManualClock(0)
+    )
+    for _ in range(100):
+        spent = windows.spend("a", order=True)
+
+    assert spent.refused == refused
+    assert (spent.figures.limit if spent.figures else None) == limit
+    told = [figures.limit if figures else None for figures in windows.figures("a")]
+    assert told == [orders or None, requests or None]
+
+
+def test_a_limit_that_is_lifted_keeps_no_record() -> None:
+    windows = MemoryRateLimits(orders_per_minute=0, requests_per_minute=0, monotonic=ManualClock(0))
+    windows.spend("a", order=True)
+
+    assert (windows._orders._windows, windows._requests._windows) == ({}, {})
 
 
 def test_idle_accounts_are_forgotten() -> None:

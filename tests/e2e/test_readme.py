@@ -6,10 +6,20 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pytest
+
 from server.config import ENVIRONMENT_PREFIX, Settings
-from tests.support.process import Process, make_key
+from tests.support.process import (
+    POLL_SECONDS,
+    START_SECONDS_MAX,
+    Process,
+    answers,
+    free_port,
+    make_key,
+)
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -101,6 +111,45 @@ def test_an_account_is_looked_at_as_pasted(tmp_path: Path) -> None:
         )  # fmt: skip
 
     assert "<td>BUY</td><td>AAPL</td><td>10</td>" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.timeout(120)
+def test_a_replay_as_pasted_runs_beside_the_service(tmp_path: Path) -> None:
+    """Its ports and its data are its own; its rate limits are lifted."""
+    serve, use = (one for one in blocks("sh") if "data-replay" in one)
+    with Process(tmp_path / "data", rest=True) as beside:
+        grpc_port, rest_port = (f"127.0.0.1:{free_port()}" for _ in range(2))
+
+        def pasted(text: str) -> str:
+            text = text.removeprefix("make setup-exchange\n").replace("127.0.0.1:50052", grpc_port)
+            text = text.replace("127.0.0.1:8081", rest_port)
+            text = text.replace("data-replay", str(tmp_path / "data-replay"))
+            return text.replace(".venv/bin/bottrading", f"{sys.executable} -m server")
+
+        assert "127.0.0.1:50051" not in serve
+        assert "127.0.0.1:8080" not in serve
+        with (tmp_path / "log").open("w") as log:
+            replay = subprocess.Popen(
+                ["bash", "-c", f"{pasted(serve).rstrip()} & echo $!; wait"], cwd=ROOT, stderr=log,
+                stdout=subprocess.PIPE, text=True, start_new_session=True,
+            )  # fmt: skip
+        try:
+            deadline = time.monotonic() + START_SECONDS_MAX
+            while not answers(f"http://{rest_port}/readyz"):
+                assert replay.poll() is None, (tmp_path / "log").read_text()
+                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+                time.sleep(POLL_SECONDS)
+            used = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", pasted(use)],
+                capture_output=True, text=True, check=True, cwd=ROOT, timeout=30,
+            )  # fmt: skip
+            assert beside.is_serving()
+        finally:
+            os.killpg(replay.pid, signal.SIGTERM)
+            replay.communicate(timeout=30)
+
+    limits = json.loads(used.stdout)
+    assert (limits["orders"], limits["requests"]) == (None, None)
 
 
 def lines_until(process: "subprocess.Popen[str]", last: str) -> list[str]:

@@ -165,3 +165,17 @@ async def test_one_account_too_many_and_one_dollar_too_many_are_refused(
     assert [told(answer) for answer in refused] == [
         (422, "ACCOUNT_LIMIT_REACHED"), (422, "DEPOSIT_TOO_LARGE"),
     ]  # fmt: skip
+
+
+async def test_limits_that_are_lifted_are_null_and_answers_tell_no_rate(
+    start_rest: RestFactory,
+) -> None:
+    rest = await start_rest(orders_per_minute=0, requests_per_minute=0)
+    await rest.venue.publish("AAPL", "184.00", "185.00")
+    placed = [await rest.send("POST", "/orders", json=LIMIT) for _ in range(25)]
+
+    assert {answer.status_code for answer in placed} == {201}
+    assert not [name for answer in placed for name in answer.headers if "ratelimit" in name]
+    limits = await rest.get("/limits")
+    assert (limits["orders"], limits["requests"]) == (None, None)
+    assert (limits["api_calls"]["used"], limits["open_orders"]["used"]) == (27, 25)

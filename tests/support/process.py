@@ -108,7 +108,7 @@ class Process:
 
     def is_rest_ready(self) -> bool:
         """Tell what /readyz says."""
-        return _answers(f"http://{self.rest}/readyz")
+        return answers(f"http://{self.rest}/readyz")
 
     def children(self) -> list[int]:
         """Return the process ids of engine and bridge."""
@@ -147,7 +147,7 @@ def bridge(target: str) -> Iterator[str]:
     process = subprocess.Popen([*command, "--rest", url.removeprefix("http://")])
     try:
         deadline = time.monotonic() + START_SECONDS_MAX
-        while not _answers(f"{url}/healthz"):
+        while not answers(f"{url}/healthz"):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(POLL_SECONDS)
@@ -159,7 +159,8 @@ def bridge(target: str) -> Iterator[str]:
         process.wait()
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Tell whether a GET succeeds."""
     try:
         return httpx.get(url, timeout=1).status_code == 200
     except httpx.TransportError:

@@ -162,7 +162,9 @@ def limits_text(limits: Limits) -> str:
     )
 
 
-def _left(limit: RateLimit | Quota) -> str:
+def _left(limit: RateLimit | Quota | None) -> str:
+    if limit is None:
+        return "any number of"
     return f"{limit.remaining} of {limit.limit}"
 
 

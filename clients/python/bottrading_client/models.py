@@ -262,10 +262,13 @@ class Quota:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Everything that limits an account, and what is left of it."""
+    """Everything that limits an account, and what is left of it.
 
-    orders: RateLimit
-    requests: RateLimit
+    `orders` and `requests` are None where the operator lifted that limit.
+    """
+
+    orders: RateLimit | None
+    requests: RateLimit | None
     api_calls: Quota
     bot_keys: Quota
     open_orders: Quota

@@ -1008,10 +1008,10 @@ export interface components {
         LeaderboardPeriod: "DAY" | "WEEK" | "MONTH" | "ALL";
         /** @description The limits of an account and what is left of them. */
         Limits: {
-            /** @description Orders placed or replaced within 60 seconds. */
-            orders: components["schemas"]["RateLimit"];
-            /** @description Calls of any kind within 60 seconds. */
-            requests: components["schemas"]["RateLimit"];
+            /** @description Orders placed or replaced within 60 seconds of real time; null when the operator lifted the limit. Then an order's answer tells the rate of requests. */
+            orders: components["schemas"]["RateLimit"] | null;
+            /** @description Calls of any kind within 60 seconds of real time; null when the operator lifted the limit. Answers of calls that no limit stands for tell no rate: they have no `x-ratelimit-…`. */
+            requests: components["schemas"]["RateLimit"] | null;
             /** @description Calls of the current UTC day. */
             api_calls: components["schemas"]["Quota"];
             /** @description Live bot keys of the owner. */

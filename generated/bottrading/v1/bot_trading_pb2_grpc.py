@@ -35,7 +35,8 @@ class BotTradingStub:
     change something are answered once the change is on disk.
 
     Answers carry `x-request-id` and, in the trailing metadata, `x-ratelimit-limit`,
-    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds).
+    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds), of the narrowest limit
+    that stands for the call; where the operator lifted all of them there are none.
     """
 
     def __init__(self, channel):
@@ -136,7 +137,8 @@ class BotTradingServicer:
     change something are answered once the change is on disk.
 
     Answers carry `x-request-id` and, in the trailing metadata, `x-ratelimit-limit`,
-    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds).
+    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds), of the narrowest limit
+    that stands for the call; where the operator lifted all of them there are none.
     """
 
     def GetAccount(self, request, context):
@@ -409,7 +411,8 @@ class BotTrading:
     change something are answered once the change is on disk.
 
     Answers carry `x-request-id` and, in the trailing metadata, `x-ratelimit-limit`,
-    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds).
+    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds), of the narrowest limit
+    that stands for the call; where the operator lifted all of them there are none.
     """
 
     @staticmethod

@@ -36,7 +36,8 @@ class BotTradingStub:
     change something are answered once the change is on disk.
 
     Answers carry `x-request-id` and, in the trailing metadata, `x-ratelimit-limit`,
-    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds).
+    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds), of the narrowest limit
+    that stands for the call; where the operator lifted all of them there are none.
     """
 
     @_typing.overload
@@ -154,7 +155,8 @@ class BotTradingAsyncStub(BotTradingStub):
     change something are answered once the change is on disk.
 
     Answers carry `x-request-id` and, in the trailing metadata, `x-ratelimit-limit`,
-    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds).
+    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds), of the narrowest limit
+    that stands for the call; where the operator lifted all of them there are none.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -268,7 +270,8 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
     change something are answered once the change is on disk.
 
     Answers carry `x-request-id` and, in the trailing metadata, `x-ratelimit-limit`,
-    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds).
+    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds), of the narrowest limit
+    that stands for the call; where the operator lifted all of them there are none.
     """
 
     @_abc_1.abstractmethod

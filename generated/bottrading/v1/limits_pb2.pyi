@@ -36,11 +36,16 @@ class Limits(_message.Message):
     ACCOUNTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def orders(self) -> Global___RateLimit:
-        """Orders placed or replaced within 60 seconds."""
+        """Orders placed or replaced within 60 seconds of real time; null when the operator
+        lifted the limit. Then an order's answer tells the rate of requests.
+        """
 
     @_builtins.property
     def requests(self) -> Global___RateLimit:
-        """Calls of any kind within 60 seconds."""
+        """Calls of any kind within 60 seconds of real time; null when the operator lifted the
+        limit. Answers of calls that no limit stands for tell no rate: they have no
+        `x-ratelimit-…`.
+        """
 
     @_builtins.property
     def api_calls(self) -> Global___Quota:

@@ -39,6 +39,7 @@ class RateLimiting:
             call.figures = spent.figures
             if spent.refused is not None:
                 figures = spent.figures
+                assert figures is not None, "a limit that is lifted refuses nothing"
                 raise Refused(
                     Refusal(
                         reason=REASONS[spent.refused],
