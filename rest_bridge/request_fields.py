@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, ROUND_UP, Context, Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
 from google.api import field_behavior_pb2
@@ -30,6 +30,10 @@ FromText: TypeAlias = Callable[[str], FieldValue]
 _PLAIN_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,9})(\.[0-9]{1,8})?")
 _WHOLE_DIGITS_MAX = 10
 _FRACTION_DIGITS_MAX = 8
+_LAST_DECIMAL = Decimal(1).scaleb(-_FRACTION_DIGITS_MAX)
+_NOISE_DIGITS = 12
+_ROUNDING = Context(prec=40, rounding=ROUND_HALF_EVEN, traps=[])
+_ROUNDING_UP = Context(prec=40, rounding=ROUND_UP, traps=[])
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _INTEGER_BITS = {FieldDescriptor.CPPTYPE_INT32: 32, FieldDescriptor.CPPTYPE_INT64: 64}
 _TIMESTAMP = re.compile(
@@ -217,26 +221,32 @@ def _decimal(value: object) -> str:
         raise _mistyped("a decimal number or a string that holds one")
     if _PLAIN_DECIMAL.fullmatch(value.text):
         return value.text
-    return _exact_decimal(value.text)
+    return _decimal_of(value.text)
 
 
-def _exact_decimal(number: str) -> str:
-    """Write a JSON number without exponent and needless zeros, if its exact value allows it.
+def _decimal_of(number: str) -> str:
+    """Write a JSON number as a decimal, without an exponent and the noise of floating point.
 
-    Works on the digits, since writing out 1e999999999 first would take a gigabyte.
+    It is rounded half-even to 8 decimals where that moves it by less than one part in 10¹².
     """
     try:
-        sign, digits, exponent = Decimal(number).as_tuple()
+        value = Decimal(number)
     except InvalidOperation:
         raise _not_a_decimal() from None
-    assert isinstance(exponent, int), "JSON has no NaN"
-    if not any(digits):
+    if not value:
         return "0"
-    shortened = "".join(map(str, digits)).rstrip("0")
-    exponent += len(digits) - len(shortened)
-    if sign or exponent < -_FRACTION_DIGITS_MAX or len(shortened) + exponent > _WHOLE_DIGITS_MAX:
+    # Looked at first: to write out 1e999999999 would take a gigabyte.
+    if value < 0 or value.adjusted() >= _WHOLE_DIGITS_MAX:
         raise _not_a_decimal()
-    return f"{Decimal(f'{shortened}e{exponent}'):f}"
+    rounded = value.quantize(_LAST_DECIMAL, context=_ROUNDING)
+    moved = _ROUNDING_UP.subtract(max(value, rounded), min(value, rounded))
+    if (
+        not rounded
+        or rounded.adjusted() >= _WHOLE_DIGITS_MAX
+        or moved.scaleb(_NOISE_DIGITS, _ROUNDING_UP) >= value
+    ):
+        raise _not_a_decimal()
+    return f"{rounded.normalize(_ROUNDING):f}"
 
 
 def _text(value: str) -> str:

@@ -16,11 +16,13 @@ from server.domain.values import Micros, Units
 @dataclass(frozen=True, slots=True)
 class PlaceOrder:
     ticket: OrderTicket
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewOrder:
     ticket: OrderTicket
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,15 @@ class Instrument:
         """Return the smallest quantity, given by the asset type."""
         return QUANTITY_STEPS[self.asset_type]
 
+    def may_be_called(self, asset_type: AssetType) -> bool:
+        """Tell whether an order may name this kind: the own one, or STOCK for what trades alike.
+
+        Some clients send STOCK with every order; the symbol says what is meant.
+        """
+        return asset_type is self.asset_type or (
+            asset_type is AssetType.STOCK and self.asset_type in (AssetType.ETF, AssetType.CRYPTO)
+        )
+
     def has_expired(self, now: Micros) -> bool:
         """Tell whether the instrument is an option whose last day is over."""
         return self.option is not None and self.option.expires_at <= now

@@ -86,7 +86,7 @@ class EngineService:
         frames = [pack_doorbell(doorbell) for doorbell in (batch.doorbells if batch else ())]
         for call, command in zip(calls, read, strict=True):
             result = command if isinstance(command, Refusal) else next(results)
-            frames.append(self._answer(call, result))
+            frames.append(self._answer(call, command, result))
         self._events.forget()
         return frames
 
@@ -100,7 +100,7 @@ class EngineService:
         except DecodeError:
             return MALFORMED
 
-    def _answer(self, call: Call, result: Result) -> bytes:
+    def _answer(self, call: Call, command: Command | Refusal, result: Result) -> bytes:
         if isinstance(result, Refusal):
             return pack_answer(call.id, Kind.REFUSAL, encode_refusal(result))
         if isinstance(result, UserKnown):
@@ -110,7 +110,10 @@ class EngineService:
             return pack_answer(call.id, Kind.RESPONSE, result.account_id.encode())
         if isinstance(result, Done):
             return pack_answer(call.id, Kind.RESPONSE, b"")
-        return pack_answer(call.id, Kind.RESPONSE, self._message(call, result).SerializeToString())
+        message = self._message(call, result)
+        if isinstance(command, PlaceOrder | PreviewOrder) and command.warnings:
+            _add_warnings(message, command.warnings)
+        return pack_answer(call.id, Kind.RESPONSE, message.SerializeToString())
 
     def _message(self, call: Call, result: Told) -> Message:
         match result:
@@ -152,13 +155,17 @@ class EngineService:
         request = bot_trading.PlaceOrderRequest.FromString(call.body)
         instruments = self._feed.instruments
         ticket = requests.order_ticket(request, call.caller_id, call.bot_key_id, instruments)
-        return ticket if isinstance(ticket, Refusal) else PlaceOrder(ticket)
+        if isinstance(ticket, Refusal):
+            return ticket
+        return PlaceOrder(ticket, requests.order_warnings(request, ticket, instruments))
 
     def _preview_order(self, call: Call) -> Command | Refusal:
         request = bot_trading.PreviewOrderRequest.FromString(call.body)
         instruments = self._feed.instruments
         ticket = requests.order_ticket(request, call.caller_id, call.bot_key_id, instruments)
-        return ticket if isinstance(ticket, Refusal) else PreviewOrder(ticket)
+        if isinstance(ticket, Refusal):
+            return ticket
+        return PreviewOrder(ticket, requests.order_warnings(request, ticket, instruments))
 
     def _replace_order(self, call: Call) -> Command | Refusal:
         request = bot_trading.ReplaceOrderRequest.FromString(call.body)
@@ -236,6 +243,14 @@ class EngineService:
         Method.RESET_ACCOUNT: _reset_account,
         Method.DEPOSIT: _deposit,
     }
+
+
+def _add_warnings(answer: Message, warnings: Sequence[str]) -> None:
+    """Tell warnings in an answer: they are about its call, and no part of the order."""
+    if isinstance(answer, bot_trading.PlaceOrderResponse):
+        answer.order.warnings.extend(warnings)
+    elif isinstance(answer, bot_trading.PreviewOrderResponse):
+        answer.preview.order.warnings.extend(warnings)
 
 
 def encode_usage(

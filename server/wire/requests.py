@@ -107,6 +107,22 @@ def order_ticket(
     )
 
 
+def order_warnings(
+    request: OrderRequest, ticket: OrderTicket, instruments: Instruments
+) -> tuple[str, ...]:
+    """Tell what in a request was taken otherwise than it was sent."""
+    asset_type = _ASSET_TYPES.get(request.asset_type)
+    if asset_type is None:
+        return ()
+    instrument = instruments.find(ticket.symbol)
+    if instrument is None or asset_type is instrument.asset_type:
+        return ()
+    return (
+        f"{instrument.symbol} has asset_type {instrument.asset_type.value},"
+        f" not {asset_type.value}; the order is one for {instrument.asset_type.value}.",
+    )
+
+
 def replace_order(
     request: bot_trading.ReplaceOrderRequest, account_id: str, bot_key_id: str
 ) -> ReplaceOrder | Refusal:
@@ -282,7 +298,7 @@ def _permissions(
 
 def _check_asset_type(fields: Fields, number: int, instrument: Instrument) -> None:
     asset_type = fields.optional_member("asset_type", number, _ASSET_TYPES)
-    if asset_type not in (None, instrument.asset_type):
+    if asset_type is not None and not instrument.may_be_called(asset_type):
         fields.refuse(
             "asset_type", Reason.ASSET_TYPE_MISMATCH,
             f"{instrument.symbol} has asset_type {instrument.asset_type.value};"

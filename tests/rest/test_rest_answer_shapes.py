@@ -37,7 +37,7 @@ FILLED_ORDER = order.Order(
     fees="1.00",
     reserved="0.00",
 )
-FILLED_ORDER_JSON = {
+FILLED_ORDER_JSON: dict[str, Any] = {
     "id": "uuid",
     "symbol": "AAPL",
     "side": "BUY",
@@ -62,6 +62,7 @@ FILLED_ORDER_JSON = {
     "expires_at": None,
     "replayed": False,
     "triggered_at": None,
+    "warnings": [],
 }
 
 

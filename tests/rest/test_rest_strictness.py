@@ -139,7 +139,10 @@ def test_only_the_exact_name_of_an_enum_value_counts(client: httpx.Client, name:
         "1e10",
         "0.000000001",
         "1.123456789",
-        "9999999999.999999991",
+        "9999999999.9999999999",
+        "4999.999999995",
+        "243.85000610351562",
+        "0.0000000049999999999",
         pytest.param("9" * 60_000, id="sixty thousand digits"),
         pytest.param("0." + "1" * 60_000, id="sixty thousand decimals"),
     ],
@@ -150,6 +153,38 @@ def test_a_number_that_no_decimal_field_can_hold_exactly_is_refused(
     body = f'{{"symbol": "A", "side": "BUY", "quantity": {number}}}'
 
     assert refusal(client.post("/orders", content=body)) == ("DECIMAL_INVALID", ["quantity"])
+
+
+@pytest.mark.parametrize(
+    ("number", "taken"),
+    [
+        ("0.30000000000000004", "0.3"),
+        ("0.1000000000000000055511151231257827", "0.1"),
+        ("185.49999999999997", "185.5"),
+        ("3.0000000000000004e-1", "0.3"),
+        ("9999999999.999999991", "9999999999.99999999"),
+        ("5000.000000005", "5000"),
+        ("6000.000000015", "6000.00000002"),
+        ("6000.000000025", "6000.00000002"),
+        pytest.param("0.1" + "0" * 60_000 + "1", "0.1", id="sixty thousand decimals"),
+    ],
+)
+def test_a_number_loses_the_noise_of_floating_point_and_no_more(
+    client: httpx.Client, server: ServerDouble, number: str, taken: str
+) -> None:
+    client.post("/orders", content=f'{{"symbol": "A", "side": "BUY", "quantity": {number}}}')
+
+    (call,) = server.calls
+    assert call.request.quantity == taken  # type: ignore[attr-defined]
+
+
+def test_a_string_is_exact_or_left_to_the_server_to_refuse(
+    client: httpx.Client, server: ServerDouble
+) -> None:
+    client.post("/orders", json=WHOLE | {"quantity": "0.30000000000000004"})
+
+    (call,) = server.calls
+    assert call.request.quantity == "0.30000000000000004"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -31,16 +31,22 @@ class Credential:
     variable: str
     header: str
     prefix: str = ""
+    other_variable: str = ""
 
     def metadata(self, secret: str | None) -> Metadata:
         """Return what goes with every call. Raises ValueError without a secret."""
-        found = (secret or os.environ.get(self.variable, "")).strip()
+        found = (secret or self._of_environment()).strip()
         if not found:
             raise ValueError(f"pass {self.what}, or set {self.variable}")
         return ((self.header, self.prefix + found),)
 
+    def _of_environment(self) -> str:
+        return os.environ.get(self.variable) or os.environ.get(self.other_variable, "")
 
-BOT_KEY = Credential("a bot key", "BOTTRADING_BOT_KEY", "x-bot-key")
+
+BOT_KEY = Credential(
+    "a bot key", "BOTTRADING_BOT_KEY", "x-bot-key", other_variable="VECTRADE_BOT_KEY"
+)
 TOKEN = Credential("a person's token", "BOTTRADING_TOKEN", "authorization", "Bearer ")
 
 

@@ -81,6 +81,7 @@ class Order:
     expires_at: datetime | None
     replayed: bool
     triggered_at: datetime | None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

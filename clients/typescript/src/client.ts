@@ -45,7 +45,7 @@ export type InstrumentFilter = Query<Operation<"get", "/instruments">>;
 export type BarQuery = Query<Operation<"get", "/bars/{symbol}">>;
 
 export interface BotTradingClientOptions extends ClientOptions {
-  /** The bot key; by default that of BOTTRADING_BOT_KEY. */
+  /** The bot key; by default that of BOTTRADING_BOT_KEY, else of VECTRADE_BOT_KEY. */
   botKey?: string | undefined;
 }
 
@@ -59,7 +59,7 @@ export class BotTradingClient {
   readonly #transport: Transport;
 
   constructor(options: BotTradingClientOptions = {}) {
-    const botKey = options.botKey ?? setting("BOTTRADING_BOT_KEY");
+    const botKey = options.botKey ?? setting("BOTTRADING_BOT_KEY") ?? setting("VECTRADE_BOT_KEY");
     if (!botKey) throw new TypeError("Pass a botKey, or set BOTTRADING_BOT_KEY.");
     this.#transport = new Transport({ "x-bot-key": botKey }, options);
   }

@@ -1134,6 +1134,8 @@ export interface components {
             replayed: boolean;
             /** @description When the stop price was reached, for good; null before that and for orders without one. */
             triggered_at: string | null;
+            /** @description What in the request was taken otherwise than it was sent, as sentences. Only in answers to PlaceOrder and PreviewOrder, a repeated one too; elsewhere empty. */
+            warnings: string[];
         };
         /** @description What an order would do now. */
         OrderPreview: {
@@ -1688,7 +1690,7 @@ export interface operations {
                 "application/json": {
                     /** @description The instrument. Letters are upper-cased and `/` becomes `-`: "btc/usd" is "BTC-USD". Unknown: SYMBOL_UNKNOWN. */
                     symbol: string;
-                    /** @description Kind of the instrument, as a check: left out it is the instrument's own; another one is refused (ASSET_TYPE_MISMATCH). */
+                    /** @description Kind of the instrument, as a check: left out it is the instrument's own. STOCK for an ETF or CRYPTO is accepted with a note in `warnings`, since some clients always send it; any other difference is refused (ASSET_TYPE_MISMATCH). */
                     asset_type?: components["schemas"]["AssetType"];
                     /** @description Buy or sell. */
                     side: components["schemas"]["Side"];
@@ -1795,7 +1797,7 @@ export interface operations {
                 "application/json": {
                     /** @description The instrument. */
                     symbol: string;
-                    /** @description Kind of the instrument, as a check. */
+                    /** @description Kind of the instrument, as a check like that of PlaceOrderRequest. */
                     asset_type?: components["schemas"]["AssetType"];
                     /** @description Buy or sell. */
                     side: components["schemas"]["Side"];

@@ -183,7 +183,7 @@ test("a refusal is an error of its own class, with a reason that programs read",
 
 test("a client takes its key and its server from the environment", async (t) => {
   const { botKey, token } = await newPerson(service);
-  for (const name of ["BOTTRADING_REST_URL", "BOTTRADING_BOT_KEY", "BOTTRADING_TOKEN"]) {
+  for (const name of ["BOTTRADING_REST_URL", "BOTTRADING_BOT_KEY", "VECTRADE_BOT_KEY", "BOTTRADING_TOKEN"]) {
     const value = process.env[name];
     t.after(() => (value === undefined ? delete process.env[name] : (process.env[name] = value)));
     delete process.env[name];
@@ -200,6 +200,9 @@ test("a client takes its key and its server from the environment", async (t) => 
   });
   assert.equal((await new BotTradingClient().account()).status, "ACTIVE");
   assert.equal((await new KeyManagementClient().keys()).length, 1);
+  delete process.env.BOTTRADING_BOT_KEY;
+  process.env.VECTRADE_BOT_KEY = botKey;
+  assert.equal((await new BotTradingClient().account()).status, "ACTIVE");
 });
 
 test("every call of the contract is offered, but for the feed's", () => {

@@ -63,6 +63,8 @@ resource says `replayed` is always 200: nothing was created.
 """
 decimal: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """The field is a decimal number in text, `(0|[1-9][0-9]{0,9})(\\.[0-9]{1,8})?`
-in ASCII. Over REST it may also be written as a JSON number whose exact
-value fits that form.
+in ASCII. Over REST it may also be written as a JSON number. One with more
+than 8 decimals is rounded half-even to 8 when that moves it by less than one
+part in 10¹² and not to zero, which undoes the noise of floating point; any
+other is refused (DECIMAL_INVALID).
 """

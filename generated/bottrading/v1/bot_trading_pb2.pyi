@@ -91,8 +91,9 @@ class PlaceOrderRequest(_message.Message):
     "BTC-USD". Unknown: SYMBOL_UNKNOWN.
     """
     asset_type: _instrument_pb2.AssetType.ValueType
-    """Kind of the instrument, as a check: left out it is the instrument's own;
-    another one is refused (ASSET_TYPE_MISMATCH).
+    """Kind of the instrument, as a check: left out it is the instrument's own. STOCK
+    for an ETF or CRYPTO is accepted with a note in `warnings`, since some clients
+    always send it; any other difference is refused (ASSET_TYPE_MISMATCH).
     """
     side: _order_pb2.Side.ValueType
     """Buy or sell."""
@@ -188,7 +189,7 @@ class PreviewOrderRequest(_message.Message):
     symbol: _builtins.str
     """The instrument."""
     asset_type: _instrument_pb2.AssetType.ValueType
-    """Kind of the instrument, as a check."""
+    """Kind of the instrument, as a check like that of PlaceOrderRequest."""
     side: _order_pb2.Side.ValueType
     """Buy or sell."""
     order_type: _order_pb2.OrderType.ValueType

@@ -5,9 +5,11 @@ Orders and their states."""
 
 from bottrading.v1 import error_reason_pb2 as _error_reason_pb2
 from bottrading.v1 import instrument_pb2 as _instrument_pb2
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -230,6 +232,7 @@ class Order(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
     TRIGGERED_AT_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Unique id, a UUID."""
     symbol: _builtins.str
@@ -290,6 +293,12 @@ class Order(_message.Message):
         without one.
         """
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What in the request was taken otherwise than it was sent, as sentences. Only in
+        answers to PlaceOrder and PreviewOrder, a repeated one too; elsewhere empty.
+        """
+
     def __init__(
         self,
         *,
@@ -317,10 +326,11 @@ class Order(_message.Message):
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         replayed: _builtins.bool = ...,
         triggered_at: _timestamp_pb2.Timestamp | None = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_limit_price", b"_limit_price", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "filled_price", b"filled_price", "limit_price", b"limit_price", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "status_reason", b"status_reason", "stop_price", b"stop_price", "triggered_at", b"triggered_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_limit_price", b"_limit_price", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "asset_type", b"asset_type", "bot_key_id", b"bot_key_id", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "fees", b"fees", "filled_price", b"filled_price", "filled_quantity", b"filled_quantity", "id", b"id", "limit_price", b"limit_price", "order_type", b"order_type", "quantity", b"quantity", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "replayed", b"replayed", "reserved", b"reserved", "side", b"side", "status", b"status", "status_reason", b"status_reason", "stop_price", b"stop_price", "symbol", b"symbol", "time_in_force", b"time_in_force", "triggered_at", b"triggered_at", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_limit_price", b"_limit_price", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "asset_type", b"asset_type", "bot_key_id", b"bot_key_id", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "fees", b"fees", "filled_price", b"filled_price", "filled_quantity", b"filled_quantity", "id", b"id", "limit_price", b"limit_price", "order_type", b"order_type", "quantity", b"quantity", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "replayed", b"replayed", "reserved", b"reserved", "side", b"side", "status", b"status", "status_reason", b"status_reason", "stop_price", b"stop_price", "symbol", b"symbol", "time_in_force", b"time_in_force", "triggered_at", b"triggered_at", "updated_at", b"updated_at", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
     _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015

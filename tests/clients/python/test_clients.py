@@ -247,8 +247,11 @@ def test_key_and_target_are_those_of_the_environment_unless_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("BOTTRADING_BOT_KEY", raising=False)
+    monkeypatch.delenv("VECTRADE_BOT_KEY", raising=False)
     with pytest.raises(ValueError, match="pass a bot key, or set BOTTRADING_BOT_KEY"):
         BotTradingClient()
+    monkeypatch.setenv("VECTRADE_BOT_KEY", "tvt_theirs")
+    assert BOT_KEY.metadata(None) == (("x-bot-key", "tvt_theirs"),)
     monkeypatch.setenv("BOTTRADING_BOT_KEY", "tvt_key\n")
     assert BOT_KEY.metadata(None) == (("x-bot-key", "tvt_key"),)
     assert BOT_KEY.metadata("tvt_other") == (("x-bot-key", "tvt_other"),)
