@@ -9,7 +9,6 @@ URL="${BOTTRADING_REST_URL:-http://127.0.0.1:8080}/api/trade/v1/bot"
 
 bot() { # method, path, body: prints the answer, whatever its status
   curl -sS -X "$1" "$URL$2" -H "X-Bot-Key: $BOTTRADING_BOT_KEY" ${3:+-d "$3"}
-  echo
 }
 field() { # name: the text of that field in the JSON on standard input
   sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"

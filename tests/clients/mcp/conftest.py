@@ -1,7 +1,7 @@
 """An agent: the official MCP client, connected to a server in this process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from mcp import Client
 
 from bottrading_client import AsyncBotTradingClient
 from bottrading_mcp import build_server
+from tests.support.process import Process, make_key
 
 
 class Clock:
@@ -44,6 +45,19 @@ class Agent:
         assert content.type == "text"
         assert result.structured_content is None
         return content.text
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    directory = tmp_path_factory.mktemp("service") / "data"
+    with Process(directory, requests_per_minute="10000") as service:
+        yield service
+
+
+@pytest.fixture
+def environment(service: Process, request: pytest.FixtureRequest) -> dict[str, str]:
+    key = make_key(service, f"agent {abs(hash(request.node.name))}")
+    return {"BOTTRADING_TARGET": service.grpc, "BOTTRADING_BOT_KEY": key}
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from mcp import Client, StdioServerParameters
 
 from bottrading_client import BotTradingClient
 from tests.clients.mcp.conftest import Agent
-from tests.support.process import Process, free_port, make_key
+from tests.support.process import free_port
 
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "server", "mcp"]
@@ -29,19 +29,6 @@ INITIALIZE: dict[str, Any] = {
         "clientInfo": {"name": "test", "version": "1"},
     },
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    directory = tmp_path_factory.mktemp("service") / "data"
-    with Process(directory, requests_per_minute="10000") as service:
-        yield service
-
-
-@pytest.fixture
-def environment(service: Process, request: pytest.FixtureRequest) -> dict[str, str]:
-    key = make_key(service, f"agent {abs(hash(request.node.name))}")
-    return {"BOTTRADING_TARGET": service.grpc, "BOTTRADING_BOT_KEY": key}
 
 
 async def test_every_tool_is_driven_over_stdio(environment: dict[str, str]) -> None:
