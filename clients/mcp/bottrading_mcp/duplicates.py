@@ -3,14 +3,18 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from bottrading_client import AsyncBotTradingClient, InvalidRequest
+from bottrading_client import AsyncBotTradingClient, InvalidRequest, Order, OrderStatus
 
 WINDOW_SECONDS = 120
 ORDERS_WITHIN_WINDOW = 100
 """More than an account may place within the window, unless its operator lets it."""
+
+DERIVED_ID = re.compile(r"(mcp-[0-9a-f]{16}-)([0-9]{1,12})(?:-([0-9]{1,6}))?")
+"""What the order asks for, the second it was first asked for, how many were REJECTED before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class DuplicateGuard:
 
     The id tells what the order asks for and when, so that the account's orders remember it when
     this process has ended; the time is that of this machine, for a replayed market has its own.
+    A REJECTED order placed nothing, so it is never found.
     """
 
     def __init__(self, client: AsyncBotTradingClient, clock: Callable[[], float]) -> None:
@@ -34,33 +39,52 @@ class DuplicateGuard:
         self._newest: dict[str, Placement] = {}
         self._looking_up = asyncio.Lock()
 
-    @property
-    def now(self) -> float:
-        """Return the time of this machine."""
-        return self._clock()
+    async def place(
+        self, send: Callable[[str], Awaitable[Order]], **asked: str | None
+    ) -> tuple[Order, float]:
+        """Send what is asked for under its id; return the order and how many seconds ago it was.
 
-    async def placement(self, **order: str | None) -> Placement:
-        """Return what an order is to be sent as. Raises BotTradingError where it cannot look."""
-        text = json.dumps(order, sort_keys=True)
+        Raises BotTradingError where it cannot look, or as `send` does: then the id is kept.
+        """
+        order, placement = await self._send(send, asked)
+        if order.replayed and order.status is OrderStatus.REJECTED:
+            # The answer to the one before was lost, or is on its way to another caller.
+            order, placement = await self._send(send, asked)
+        return order, self._clock() - placement.placed_at
+
+    async def _send(
+        self, send: Callable[[str], Awaitable[Order]], asked: dict[str, str | None]
+    ) -> tuple[Order, Placement]:
+        text = json.dumps(asked, sort_keys=True)
         prefix = f"mcp-{hashlib.sha256(text.encode()).hexdigest()[:16]}-"
         async with self._looking_up:
             self._newest = {key: one for key, one in self._newest.items() if self._is_new(one)}
-            known = self._newest.get(prefix) or await self._stored(prefix, order["symbol"])
-            placement = known or Placement(f"{prefix}{self.now:.0f}", self.now)
+            placement = self._newest.get(prefix) or await self._stored(prefix, asked["symbol"])
             self._newest[prefix] = placement
-        return placement
+        order = await send(placement.client_order_id)
+        if order.status is OrderStatus.REJECTED and self._newest.get(prefix) == placement:
+            del self._newest[prefix]
+        return order, placement
 
-    async def _stored(self, prefix: str, symbol: str | None) -> Placement | None:
+    async def _stored(self, prefix: str, symbol: str | None) -> Placement:
+        """Return the placement of an order of the account, or a new one that none there has."""
+        rejections = 0
         try:
             async for order in self._client.orders(symbol=symbol, limit=ORDERS_WITHIN_WINDOW):
-                name = order.client_order_id or ""
-                if name.startswith(prefix) and name.removeprefix(prefix).isdecimal():
-                    placement = Placement(name, float(name.removeprefix(prefix)))
-                    return placement if self._is_new(placement) else None
+                parts = DERIVED_ID.fullmatch(order.client_order_id or "")
+                if parts is None or parts[1] != prefix:
+                    continue
+                placement = Placement(parts[0], float(parts[2]))
+                if not self._is_new(placement):
+                    break
+                if order.status is not OrderStatus.REJECTED:
+                    return placement
+                rejections = max(rejections, int(parts[3] or 0) + 1)
         except InvalidRequest:
-            # What is wrong with the order is told when it is placed.
-            return None
-        return None
+            """What is wrong with the order is told when it is placed."""
+        now = self._clock()
+        name = f"{prefix}{int(now)}"
+        return Placement(f"{name}-{rejections}" if rejections else name, now)
 
     def _is_new(self, placement: Placement) -> bool:
-        return self.now - placement.placed_at < WINDOW_SECONDS
+        return self._clock() - placement.placed_at < WINDOW_SECONDS

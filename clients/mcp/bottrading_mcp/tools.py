@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Literal
 
 from mcp_types import CallToolResult
@@ -50,31 +51,41 @@ class Tools:
         """Place an order and return what became of it: FILLED, OPEN, or REJECTED with a reason.
 
         LIMIT needs limit_price, STOP stop_price, STOP_LIMIT both. The same call within 120 s
-        returns the first order, unless it has another client_order_id.
+        returns the first order, unless that was REJECTED or you pass another client_order_id.
         """
-        placement = None
-        if client_order_id is None:
+        send = partial(
+            self._client.place_order,
+            symbol,
+            side,
+            quantity,
+            order_type=order_type,
+            limit_price=limit_price,
+            stop_price=stop_price,
+            time_in_force=time_in_force,
+            asset_type=asset_type,
+        )
+        if client_order_id is not None:
+            order = await send(client_order_id=client_order_id)
+            first = "this client_order_id is that of this order."
+        else:
             # As the service reads it; the asset type is a check and makes no other order.
-            placement = await self._guard.placement(
-                symbol=symbol.upper().replace("/", "-"), side=side, quantity=_exact(quantity),
-                order_type=order_type, limit_price=_exact(limit_price),
-                stop_price=_exact(stop_price), time_in_force=time_in_force,
-            )  # fmt: skip
-            client_order_id = placement.client_order_id
-        order = await self._client.place_order(
-            symbol, side, quantity, order_type=order_type, limit_price=limit_price,
-            stop_price=stop_price, time_in_force=time_in_force, asset_type=asset_type,
-            client_order_id=client_order_id,
-        )  # fmt: skip
-        text = answers.order_text(order)
-        if order.replayed and placement is not None:
-            seconds = self._guard.now - placement.placed_at
-            text = (
-                f"Nothing new was placed: this order was placed {seconds:.0f} s ago; pass a"
-                f" client_order_id for another. {text}"
+            order, seconds_ago = await self._guard.place(
+                lambda derived: send(client_order_id=derived),
+                symbol=symbol.upper().replace("/", "-"),
+                side=side,
+                quantity=_exact(quantity),
+                order_type=order_type,
+                limit_price=_exact(limit_price),
+                stop_price=_exact(stop_price),
+                time_in_force=time_in_force,
             )
-        elif order.replayed:
-            text = f"Nothing new was placed: this client_order_id is that of this order. {text}"
+            first = (
+                f"this order was placed {seconds_ago:.0f} s ago; pass a client_order_id for"
+                " another."
+            )
+        text = answers.order_text(order)
+        if order.replayed:
+            text = f"Nothing new was placed: {first} {text}"
         return answer(text, order=order)
 
     async def preview_order(
