@@ -135,7 +135,7 @@ def _people(directory: Path, accounts: int, trades: int) -> None:
             " FROM upward", people,
         )  # fmt: skip
         _insert(
-            connection, people, "users", "id, :issuer, 'bench-' || n, 'bench', 'Standard', 0, 0"
+            connection, people, "users", "id, :issuer, 'bench-' || n, 'bench', 'Standard', 0, 0, id"
         )
         _insert_accounts(connection, people)
         for symbol in HELD:

@@ -6,16 +6,15 @@ import tempfile
 import time
 from pathlib import Path
 
-import orjson
 from grpc import StatusCode
 from prometheus_client import CollectorRegistry
 
+from bench.customer import customer
 from bottrading.v1 import bot_trading_pb2, order_pb2
 from server.application.commands import PassTime
 from server.bootstrap.engine import build
 from server.config import Settings
-from server.domain.user import Identity, Plan
-from server.engine.frames import Call, FrameBuffer, Method, encode_identity, unpack_answer
+from server.engine.frames import Call, Method
 from server.line_writer import LineWriter
 from server.rpc.chain import contract_methods
 from server.rpc.interceptors.observability import CallJournal, Finished
@@ -50,15 +49,12 @@ def deciding_us(directory: Path) -> float:
         bring_up_to_date(settings.database_path)
         parts = build(settings.for_engine())
         parts.service.handle([], [PassTime()])
-        identity = Identity(issuer="", subject="", name="bench", plan=Plan.FREE, is_operator=False)
-        known = parts.service.handle([Call(1, Method.KNOW_USER, "", "", encode_identity(identity))])
-        *_, frame = FrameBuffer().feed(b"".join(known))
-        _, account_id = orjson.loads(unpack_answer(frame).body)
+        account_id, key_id = customer(parts)
         body = bot_trading_pb2.PlaceOrderRequest(
             symbol="AAPL", side=order_pb2.SIDE_BUY, quantity="0.01"
         ).SerializeToString()
         calls = [
-            Call(number, Method.PLACE_ORDER, account_id, account_id, body)
+            Call(number, Method.PLACE_ORDER, account_id, key_id, body)
             for number in range(1, BATCH + 1)
         ]
         begun = time.process_time()

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import orjson
 from sqlalchemy import event
 
+from bench.customer import customer
 from bottrading.v1 import bot_trading_pb2, market_data_pb2, order_pb2, quote_pb2
 from server.adapters import system_clock
 from server.bootstrap.engine import EngineParts, build
 from server.config import Settings
-from server.domain.user import Identity, Plan
-from server.engine.frames import Call, FrameBuffer, Method, encode_identity, unpack_answer
+from server.engine.frames import Call, Method
 from server.storage.migrate import bring_up_to_date
 
 SYMBOLS = 100
@@ -65,10 +64,10 @@ class _Floor:
         bring_up_to_date(settings.database_path)
         self.parts: EngineParts = build(settings.for_engine())
         self._sequence = 0
-        accounts = [self._account(number) for number in range(ACCOUNTS)]
+        customers = [customer(self.parts, str(number)) for number in range(ACCOUNTS)]
         for begin in range(0, resting, 500):
             numbers = range(begin, min(begin + 500, resting))
-            self.parts.service.handle([self._stop(n, accounts[n % ACCOUNTS]) for n in numbers])
+            self.parts.service.handle([self._stop(n, *customers[n % ACCOUNTS]) for n in numbers])
 
     def quote_us(self) -> float:
         """Return what a quote costs that reaches nothing."""
@@ -95,26 +94,14 @@ class _Floor:
             raise AssertionError(f"{filled} orders are filled, not {TRIGGERED}")
         return taken, len(commits)
 
-    def _account(self, number: int) -> str:
-        identity = Identity(
-            issuer="", subject=str(number), name="bench", plan=Plan.FREE, is_operator=False
-        )
-        known = self.parts.service.handle(
-            [Call(1, Method.KNOW_USER, OPERATOR, OPERATOR, encode_identity(identity))]
-        )
-        *_, frame = FrameBuffer().feed(b"".join(known))
-        return str(orjson.loads(unpack_answer(frame).body)[1])
-
-    def _stop(self, number: int, account_id: str) -> Call:
+    def _stop(self, number: int, account_id: str, key_id: str) -> Call:
         # Each account has as many orders of each symbol; prices lie apart.
         symbol = self.symbols[number // ACCOUNTS % SYMBOLS]
         request = bot_trading_pb2.PlaceOrderRequest(
             symbol=symbol, side=order_pb2.SIDE_BUY, quantity="1",
             order_type=order_pb2.ORDER_TYPE_STOP, stop_price=f"{110 + number % 3_000 / 100:.2f}",
         )  # fmt: skip
-        return Call(
-            number + 1, Method.PLACE_ORDER, account_id, account_id, request.SerializeToString()
-        )
+        return Call(number + 1, Method.PLACE_ORDER, account_id, key_id, request.SerializeToString())
 
     def _quote(self, symbol: str, price: str) -> Call:
         self._sequence += 1

@@ -18,11 +18,19 @@ class PlaceOrder:
     ticket: OrderTicket
     warnings: tuple[str, ...] = ()
 
+    @property
+    def bot_key_id(self) -> str:
+        return self.ticket.bot_key_id
+
 
 @dataclass(frozen=True, slots=True)
 class PreviewOrder:
     ticket: OrderTicket
     warnings: tuple[str, ...] = ()
+
+    @property
+    def bot_key_id(self) -> str:
+        return self.ticket.bot_key_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +44,14 @@ class ReplaceOrder:
 @dataclass(frozen=True, slots=True)
 class CancelOrder:
     account_id: str
+    bot_key_id: str
     order_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class CancelAllOrders:
     account_id: str
+    bot_key_id: str
     symbol: str | None
 
 
@@ -98,6 +108,8 @@ class SetGuardRails:
 class TellMarketHours:
     """Tell which markets are open."""
 
+    bot_key_id: str
+
 
 @dataclass(frozen=True, slots=True)
 class KnowUser:
@@ -132,6 +144,11 @@ class PassTime:
     """Apply the quotes that are due, end what has expired, take snapshots that are due."""
 
 
+BotCommand = (
+    PlaceOrder | PreviewOrder | ReplaceOrder | CancelOrder | CancelAllOrders | TellMarketHours
+)
+"""What a bot asks for: refused once its key is revoked, also when it was asked for before."""
+
 Administration = (
     CreateBotKey
     | RevokeBotKey
@@ -144,17 +161,7 @@ Administration = (
     | RecordUsage
 )
 
-Command = (
-    PlaceOrder
-    | PreviewOrder
-    | ReplaceOrder
-    | CancelOrder
-    | CancelAllOrders
-    | TellMarketHours
-    | PublishQuotes
-    | PassTime
-    | Administration
-)
+Command = BotCommand | PublishQuotes | PassTime | Administration
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,12 @@ from server.domain.user import (
 )
 from server.domain.values import Micros, Units
 
+KEY_REFUSED = Refusal(
+    reason=Reason.BOT_KEY_INVALID,
+    message="The bot key is missing, malformed, unknown or revoked.",
+)
+"""Never told which, so that guessing teaches nothing."""
+
 
 class Keys:
     """Makes and revokes bot keys, and knows people by their tokens."""

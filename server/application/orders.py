@@ -26,6 +26,7 @@ from server.domain.trading import (
     preview,
     replace,
 )
+from server.domain.user import Permissions
 from server.domain.valuation import total_equity
 from server.domain.values import DAY, Micros, format_units
 
@@ -39,11 +40,13 @@ class Orders:
         self._feed = feed
         self._chance = chance
 
-    def place(self, command: PlaceOrder, unit: UnitOfWork, now: Micros) -> Placed | Refusal:
+    def place(
+        self, command: PlaceOrder, permissions: Permissions, unit: UnitOfWork, now: Micros
+    ) -> Placed | Refusal:
         """Place an order, or answer again the one that an earlier call placed."""
         ticket = command.ticket
         instrument = self._instrument(ticket.symbol)
-        refusal = _not_allowed(ticket.bot_key_id, instrument, unit)
+        refusal = _not_allowed(permissions, instrument)
         if refusal is not None:
             return refusal
         if ticket.client_order_id is not None:
@@ -58,16 +61,18 @@ class Orders:
             unit.position(ticket.account_id, ticket.symbol),
             self._feed.market(instrument, now),
             self._chance.new_id,
-            self._guard(ticket, unit, now),
+            self._guard(ticket, permissions, unit, now),
         )
         unit.keep(decision)
         return Placed(decision.order, replayed=False)
 
-    def preview(self, command: PreviewOrder, unit: UnitOfWork, now: Micros) -> Previewed | Refusal:
+    def preview(
+        self, command: PreviewOrder, permissions: Permissions, unit: UnitOfWork, now: Micros
+    ) -> Previewed | Refusal:
         """Tell what placing an order would do; nothing is kept."""
         ticket = command.ticket
         instrument = self._instrument(ticket.symbol)
-        refusal = _not_allowed(ticket.bot_key_id, instrument, unit)
+        refusal = _not_allowed(permissions, instrument)
         if refusal is not None:
             return refusal
         if instrument.has_expired(now):
@@ -77,18 +82,20 @@ class Orders:
             unit.account(ticket.account_id),
             unit.position(ticket.account_id, ticket.symbol),
             self._feed.market(instrument, now),
-            self._guard(ticket, unit, now),
+            self._guard(ticket, permissions, unit, now),
         )
         return Previewed(found)
 
-    def replace(self, command: ReplaceOrder, unit: UnitOfWork, now: Micros) -> Replaced | Refusal:
+    def replace(
+        self, command: ReplaceOrder, permissions: Permissions, unit: UnitOfWork, now: Micros
+    ) -> Replaced | Refusal:
         """Give a live order new values."""
         order = unit.order(command.account_id, command.order_id)
         if order is None:
             return ORDER_NOT_FOUND
         instrument = self._instrument(order.symbol)
         refusal = (
-            _not_allowed(command.bot_key_id, instrument, unit)
+            _not_allowed(permissions, instrument)
             or _wrong_values(order, command.wanted, instrument)
             or _not_live(order, "replaced", now)
         )
@@ -111,7 +118,7 @@ class Orders:
             unit.position(order.account_id, order.symbol),
             self._feed.market(instrument, now),
             self._chance.new_id,
-            self._guard(command, unit, now, order),
+            self._guard(command, permissions, unit, now, order),
         )
         if isinstance(decision, Rejection):
             return Refusal(reason=decision.reason, message=decision.message)
@@ -141,11 +148,15 @@ class Orders:
         return found
 
     def _guard(
-        self, asks: OrderTicket | ReplaceOrder, unit: UnitOfWork, now: Micros,
+        self,
+        asks: OrderTicket | ReplaceOrder,
+        permissions: Permissions,
+        unit: UnitOfWork,
+        now: Micros,
         replaced: Order | None = None,
-    ) -> Guard:  # fmt: skip
+    ) -> Guard:
         """Return what guards an order; `replaced` is the order as it was, to be left out."""
-        limit = unit.permissions(asks.bot_key_id).order_notional_max
+        limit = permissions.order_notional_max
         rails = unit.account(asks.account_id).guard_rails
         if not rails.need_exposure:
             return UNGUARDED if limit is None else Guard(order_notional_max=limit)
@@ -198,8 +209,8 @@ def end_all(
     return tuple(end(order, unit, now, reason) for order in live)
 
 
-def _not_allowed(key_id: str, instrument: Instrument, unit: UnitOfWork) -> Refusal | None:
-    if unit.permissions(key_id).allow(instrument):
+def _not_allowed(permissions: Permissions, instrument: Instrument) -> Refusal | None:
+    if permissions.allow(instrument):
         return None
     return Refusal(
         reason=Reason.INSTRUMENT_NOT_ALLOWED,

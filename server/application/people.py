@@ -9,8 +9,8 @@ from server.domain.values import Micros
 class People(Protocol):
     """Users, whose the accounts are, and what their keys may do."""
 
-    def permissions(self, key_id: str) -> Permissions:
-        """Return what a bot key may do."""
+    def permissions(self, key_id: str) -> Permissions | None:
+        """Return what a bot key may do; None when it is unknown or revoked."""
 
     def user_by_identity(self, issuer: str, subject: str) -> User | None:
         """Return the user of a token."""

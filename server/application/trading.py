@@ -9,6 +9,7 @@ from typing import assert_never
 from server.application.accounts import Accounts, change_guard_rails, change_trading_state
 from server.application.commands import (
     Administration,
+    BotCommand,
     CancelAllOrders,
     CancelOrder,
     Command,
@@ -35,7 +36,7 @@ from server.application.commands import (
     SetTradingState,
     TellMarketHours,
 )
-from server.application.keys import Keys
+from server.application.keys import KEY_REFUSED, Keys
 from server.application.market_feed import MarketFeed
 from server.application.orders import Orders
 from server.application.ports import (
@@ -146,26 +147,36 @@ class Trading:
 
     def _decide(self, command: Command, unit: UnitOfWork, doorbells: list[Doorbell]) -> Result:
         now = self._clock()
+        if isinstance(command, BotCommand):
+            return self._serve_bot(command, unit, now)
         match command:
-            case PlaceOrder():
-                return self._orders.place(command, unit, now)
-            case CancelOrder():
-                return self._orders.cancel(command, unit, now)
-            case ReplaceOrder():
-                return self._orders.replace(command, unit, now)
-            case CancelAllOrders():
-                return self._orders.cancel_all(command, unit, now)
-            case PreviewOrder():
-                return self._orders.preview(command, unit, now)
             case PublishQuotes():
                 return self._publish(command, unit, now, doorbells)
             case PassTime():
                 self._timekeeping.pass_time(unit, now, doorbells)
                 return Done()
-            case TellMarketHours():
-                return self._feed.hours(now)
             case _:
                 return self._administer(command, unit, now, doorbells)
+
+    def _serve_bot(self, command: BotCommand, unit: UnitOfWork, now: Micros) -> Result:
+        # The caller's key was live when the call came; it may have been revoked since.
+        permissions = unit.permissions(command.bot_key_id)
+        if permissions is None:
+            return KEY_REFUSED
+        match command:
+            case PlaceOrder():
+                return self._orders.place(command, permissions, unit, now)
+            case CancelOrder():
+                return self._orders.cancel(command, unit, now)
+            case ReplaceOrder():
+                return self._orders.replace(command, permissions, unit, now)
+            case CancelAllOrders():
+                return self._orders.cancel_all(command, unit, now)
+            case PreviewOrder():
+                return self._orders.preview(command, permissions, unit, now)
+            case TellMarketHours():
+                return self._feed.hours(now)
+        assert_never(command)
 
     def _administer(
         self, command: Administration, unit: UnitOfWork, now: Micros, doorbells: list[Doorbell]

@@ -173,11 +173,13 @@ class EngineService:
 
     def _cancel_order(self, call: Call) -> Command | Refusal:
         request = bot_trading.CancelOrderRequest.FromString(call.body)
-        return requests.cancel_order(request, call.caller_id)
+        return requests.cancel_order(request, call.caller_id, call.bot_key_id)
 
     def _cancel_all_orders(self, call: Call) -> Command | Refusal:
         request = bot_trading.CancelAllOrdersRequest.FromString(call.body)
-        return requests.cancel_all_orders(request, call.caller_id, self._feed.instruments)
+        return requests.cancel_all_orders(
+            request, call.caller_id, call.bot_key_id, self._feed.instruments
+        )
 
     def _create_bot_key(self, call: Call) -> Command | Refusal:
         request = key_management.CreateBotKeyRequest.FromString(call.body)
@@ -209,7 +211,7 @@ class EngineService:
 
     def _get_market_clock(self, call: Call) -> Command:
         market_data.GetMarketClockRequest.FromString(call.body)
-        return TellMarketHours()
+        return TellMarketHours(call.bot_key_id)
 
     def _publish_quotes(self, call: Call) -> Command | Refusal:
         request = market_data.PublishQuotesRequest.FromString(call.body)

@@ -13,16 +13,21 @@ class People:
 
     def __init__(self, connection: Connection, permissions: dict[str, Permissions]) -> None:
         self._connection = connection
-        # What a key may do never changes, so it is read once.
+        # Only of live keys. What a key may do never changes, so it is read once.
         self._permissions = permissions
 
-    def permissions(self, key_id: str) -> Permissions:
+    def permissions(self, key_id: str) -> Permissions | None:
         known = self._permissions.get(key_id)
-        if known is None:
-            query = select(bot_keys.c.permissions).where(bot_keys.c.id == key_id)
-            text = self._connection.execute(query).scalar_one_or_none()
-            known = self._permissions[key_id] = mapping.permissions_from(text)
-        return known
+        if known is not None:
+            return known
+        query = select(bot_keys.c.permissions).where(
+            bot_keys.c.id == key_id, bot_keys.c.revoked_at.is_(None)
+        )
+        row = self._connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        found = self._permissions[key_id] = mapping.permissions_from(row.permissions)
+        return found
 
     def user_by_identity(self, issuer: str, subject: str) -> User | None:
         row = self._connection.execute(
@@ -74,6 +79,7 @@ class People:
         self._connection.execute(insert(bot_keys), mapping.key_values(key))
 
     def revoke_key(self, key_id: str, now: Micros) -> None:
+        self._permissions.pop(key_id, None)
         self._connection.execute(
             update(bot_keys).where(bot_keys.c.id == key_id).values(revoked_at=now)
         )

@@ -140,20 +140,27 @@ def replace_order(
     )
 
 
-def cancel_order(request: bot_trading.CancelOrderRequest, account_id: str) -> CancelOrder | Refusal:
+def cancel_order(
+    request: bot_trading.CancelOrderRequest, account_id: str, bot_key_id: str
+) -> CancelOrder | Refusal:
     """Read which order to cancel."""
-    return order_not_found(request.order_id) or CancelOrder(account_id, request.order_id)
+    return order_not_found(request.order_id) or CancelOrder(
+        account_id, bot_key_id, request.order_id
+    )
 
 
 def cancel_all_orders(
-    request: bot_trading.CancelAllOrdersRequest, account_id: str, instruments: Instruments
+    request: bot_trading.CancelAllOrdersRequest,
+    account_id: str,
+    bot_key_id: str,
+    instruments: Instruments,
 ) -> CancelAllOrders | Refusal:
     """Read which orders to cancel."""
     fields = Fields()
     symbol = None
     if request.HasField("symbol"):
         symbol = fields.known_symbol("symbol", request.symbol, instruments)
-    return fields.refusal() or CancelAllOrders(account_id, symbol)
+    return fields.refusal() or CancelAllOrders(account_id, bot_key_id, symbol)
 
 
 def create_bot_key(

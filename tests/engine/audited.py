@@ -25,7 +25,7 @@ from server.engine.frames import (
     encode_identity,
     unpack_answer,
 )
-from tests.engine.bench import call
+from tests.engine.bench import call, make_key
 from tests.engine.ledger import AHEAD_MAX, Ledger, connect
 from tests.support.venue import NOON, ManualClock
 
@@ -129,6 +129,7 @@ class AuditedEngine:
         self.parts = bootstrap.build(self.settings.for_engine(), clock=self.clock)
         driver: Any = self.parts.writer.connection.connection.driver_connection
         driver.execute("PRAGMA synchronous = OFF")  # No power fails here, and waiting costs much.
+        make_key(self.parts)
         self.connection = connect(self.data_dir)
         self._listen()
 

@@ -15,7 +15,7 @@ from server.bootstrap import engine as bootstrap
 from server.bootstrap.engine import EngineParts
 from server.config import Settings
 from server.domain.errors import Reason
-from server.domain.user import Identity, Plan
+from server.domain.user import BotKey, Identity, Plan
 from server.domain.values import Micros
 from server.engine.frames import (
     Answer,
@@ -31,6 +31,15 @@ from server.market.moments import from_datetime
 from tests.support.venue import ManualClock
 
 KEY_ID = "0198c0de-0000-7000-8000-000000000000"
+KEY = BotKey(
+    id=KEY_ID,
+    user_id="",
+    account_id="",
+    label="bench",
+    prefix="tvt_",
+    key_hash=b"",
+    created_at=0,
+)
 
 
 class Bench:
@@ -55,6 +64,7 @@ class Bench:
             chance=chance,
             tell_progress=tell_progress,
         )
+        make_key(self.parts)
 
     def handle(self, *calls: Call, passing: bool = False) -> list[Answer]:
         """Return answers and doorbells; which logs have grown is in `grown` instead."""
@@ -97,6 +107,14 @@ def row(when: str, symbol: str, bid: str, ask: str, *, size: int = 1_000) -> str
     """Return a row of a replay at a moment of 2025."""
     time = datetime.fromisoformat(f"2025-{when}").isoformat()
     return f"{time}Z,{symbol},{bid},{size},{ask},{size}"
+
+
+def make_key(parts: EngineParts) -> None:
+    """Store the key that all calls are made with, unless an earlier engine did."""
+    with parts.writer.unit_of_work() as unit:
+        if unit.key("", KEY_ID) is None:
+            unit.add_key(KEY)
+            unit.commit()
 
 
 def call(number: int, method: Method, caller: str, body: bytes) -> Call:

@@ -26,7 +26,7 @@ from server.engine.frames import (
     unpack_answer,
 )
 from server.storage.migrate import bring_up_to_date
-from tests.engine.bench import call
+from tests.engine.bench import call, make_key
 from tests.support.venue import NOON, ManualClock
 
 ROUNDS = 150
@@ -64,6 +64,7 @@ class Run:
         self.parts = bootstrap.build(
             settings.for_engine(), clock=self.clock, chance=CountingChance()
         )
+        make_key(self.parts)
         self.orders: list[tuple[str, str]] = []
         self.accounts = [self._account(name) for name in ("ada", "bob", "eve")]
 

@@ -328,7 +328,7 @@ export interface paths {
         post?: never;
         /**
          * Revokes a key for good and answers it
-         * @description Revokes a key for good and answers it. Once answered, no later call with the key succeeds. Revoking a revoked key answers it again.
+         * @description Revokes a key for good and answers it. Once answered, no later call with the key succeeds, and no order of the key is placed, replaced or cancelled any more, not even by a call that came before. Live orders stay live. Revoking a revoked key answers it again.
          */
         delete: operations["RevokeBotKey"];
         options?: never;

@@ -113,7 +113,9 @@ class KeyManagementServicer:
 
     def RevokeBotKey(self, request, context):
         """Revokes a key for good and answers it. Once answered, no later call with the
-        key succeeds. Revoking a revoked key answers it again.
+        key succeeds, and no order of the key is placed, replaced or cancelled any more,
+        not even by a call that came before. Live orders stay live. Revoking a revoked
+        key answers it again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

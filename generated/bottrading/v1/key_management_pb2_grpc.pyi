@@ -49,7 +49,9 @@ class KeyManagementStub:
     """
     RevokeBotKey: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.RevokeBotKeyRequest, _key_management_pb2.RevokeBotKeyResponse]
     """Revokes a key for good and answers it. Once answered, no later call with the
-    key succeeds. Revoking a revoked key answers it again.
+    key succeeds, and no order of the key is placed, replaced or cancelled any more,
+    not even by a call that came before. Live orders stay live. Revoking a revoked
+    key answers it again.
     """
     OpenAccount: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.OpenAccountRequest, _key_management_pb2.OpenAccountResponse]
     """Opens one more account with the starting balance. Rate limits and calls of a day
@@ -99,7 +101,9 @@ class KeyManagementAsyncStub(KeyManagementStub):
     """
     RevokeBotKey: _aio.UnaryUnaryMultiCallable[_key_management_pb2.RevokeBotKeyRequest, _key_management_pb2.RevokeBotKeyResponse]  # type: ignore[assignment]
     """Revokes a key for good and answers it. Once answered, no later call with the
-    key succeeds. Revoking a revoked key answers it again.
+    key succeeds, and no order of the key is placed, replaced or cancelled any more,
+    not even by a call that came before. Live orders stay live. Revoking a revoked
+    key answers it again.
     """
     OpenAccount: _aio.UnaryUnaryMultiCallable[_key_management_pb2.OpenAccountRequest, _key_management_pb2.OpenAccountResponse]  # type: ignore[assignment]
     """Opens one more account with the starting balance. Rate limits and calls of a day
@@ -164,7 +168,9 @@ class KeyManagementServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_key_management_pb2.RevokeBotKeyResponse, _abc.Awaitable[_key_management_pb2.RevokeBotKeyResponse]]:
         """Revokes a key for good and answers it. Once answered, no later call with the
-        key succeeds. Revoking a revoked key answers it again.
+        key succeeds, and no order of the key is placed, replaced or cancelled any more,
+        not even by a call that came before. Live orders stay live. Revoking a revoked
+        key answers it again.
         """
 
     @_abc_1.abstractmethod

@@ -7,6 +7,7 @@ from enum import Enum
 
 import orjson
 
+from server.application.keys import KEY_REFUSED
 from server.domain.errors import Reason, Refusal
 from server.domain.user import Identity, Scope
 from server.engine.client import RETRY_SECONDS, Engine
@@ -76,9 +77,6 @@ TRADE_METHODS = frozenset(
 )
 """Calls of BotTrading for a key with the scope TRADE; the others are for READ."""
 
-KEY_INVALID = "The bot key is missing, malformed, unknown or revoked."
-"""Never told which, so that guessing teaches nothing."""
-
 KEYS_AWAY = Refusal(
     reason=Reason.UNAVAILABLE,
     message="The keys that sign tokens cannot be fetched; try again.",
@@ -138,7 +136,7 @@ class Authentication:
                 principal = await self._keyring.find_by_id(bot_key_id)
                 principal = principal and replace(principal, by_ticket=True)
         if principal is None:
-            raise refuse(Reason.BOT_KEY_INVALID, KEY_INVALID)
+            raise Refused(KEY_REFUSED)
         return principal
 
     async def _person(self, kind: str, value: str, *, operator: bool) -> Principal:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from server.application.keys import KEY_REFUSED
 from server.domain.errors import Reason, Refusal
 from server.engine.client import RETRY_SECONDS
 from server.rpc.call import Call, Handler, Method
 from server.rpc.errors import Refused
-from server.rpc.interceptors.authentication import KEY_INVALID
 from server.rpc.open_stream import Headers, OpenStream, StreamEnded
 
 DRAINING = Refusal(
@@ -17,7 +17,6 @@ DRAINING = Refusal(
     message="The server is stopping; open the stream again.",
     retry_after_seconds=RETRY_SECONDS,
 )
-REVOKED = Refusal(reason=Reason.BOT_KEY_INVALID, message=KEY_INVALID)
 TOO_SLOW = Refusal(
     reason=Reason.READER_TOO_SLOW,
     message="The reader took nothing for too long.",
@@ -86,7 +85,7 @@ class OpenStreams:
         """End the streams of a bot key that is revoked."""
         for stream in self._streams:
             if stream.bot_key_id == bot_key_id:
-                stream.end(REVOKED)
+                stream.end(KEY_REFUSED)
 
     def end_blocked(self) -> None:
         """Look at all streams; end those whose readers took nothing for too many looks."""
@@ -123,7 +122,7 @@ def _full(message: str) -> Refused:
 
 
 def _ended(why: Refusal, last_sequence: int | None) -> Refused:
-    if last_sequence is None or why is REVOKED:
+    if last_sequence is None or why is KEY_REFUSED:
         return Refused(why)
     message = f"{why.message} Resume after sequence {last_sequence}."
     return Refused(replace(why, message=message), last_sequence=last_sequence)

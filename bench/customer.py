@@ -1,0 +1,26 @@
+"""A person with an account and a bot key, of an engine without processes around it."""
+
+import orjson
+
+from bottrading.v1 import key_management_pb2
+from server.bootstrap.engine import EngineParts
+from server.domain.user import Identity, Plan
+from server.engine.frames import Call, FrameBuffer, Method, encode_identity, unpack_answer
+
+
+def customer(parts: EngineParts, subject: str = "bench") -> tuple[str, str]:
+    """Make a person known; return the ids of their account and of a bot key for it."""
+    identity = Identity(issuer="", subject=subject, name="bench", plan=Plan.FREE, is_operator=False)
+    user_id, account_id = orjson.loads(
+        _answer(parts, Call(1, Method.KNOW_USER, "", "", encode_identity(identity)))
+    )
+    request = key_management_pb2.CreateBotKeyRequest(label="bench").SerializeToString()
+    made = key_management_pb2.CreateBotKeyResponse.FromString(
+        _answer(parts, Call(1, Method.CREATE_BOT_KEY, user_id, "", request))
+    )
+    return account_id, made.bot_key.id
+
+
+def _answer(parts: EngineParts, call: Call) -> bytes:
+    *_, frame = FrameBuffer().feed(b"".join(parts.service.handle([call])))
+    return unpack_answer(frame).body

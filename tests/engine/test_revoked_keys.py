@@ -1,0 +1,107 @@
+"""Revocations in the engine: what a key asked for is decided by what the key is at that moment."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from bottrading.v1 import bot_trading_pb2 as pb
+from bottrading.v1 import key_management_pb2 as keys
+from bottrading.v1 import order_pb2
+from server.application.keys import KEY_REFUSED
+from server.application.ports import StorageUnavailable
+from server.domain.errors import Reason
+from server.domain.user import Identity, Plan
+from server.engine.frames import Answer, Call, Kind, Method, decode_refusal, encode_identity
+from tests.engine.bench import Bench, order_of, reason_of
+
+
+class Owner:
+    """A person with a bot key, whose calls carry that key."""
+
+    def __init__(self, bench: Bench) -> None:
+        identity = Identity(
+            issuer="i", subject="ada", name="ada", plan=Plan.STANDARD, is_operator=False
+        )
+        (known,) = bench.handle(Call(1, Method.KNOW_USER, "", "", encode_identity(identity)))
+        self.user_id, self.account_id = orjson.loads(known.body)
+        request = keys.CreateBotKeyRequest(label="bot").SerializeToString()
+        (made,) = bench.handle(Call(1, Method.CREATE_BOT_KEY, self.user_id, "", request))
+        self.key_id = keys.CreateBotKeyResponse.FromString(made.body).bot_key.id
+
+    def revoke(self) -> Call:
+        request = keys.RevokeBotKeyRequest(key_id=self.key_id).SerializeToString()
+        return Call(9, Method.REVOKE_BOT_KEY, self.user_id, "", request)
+
+    def ask(self, method: Method, request: Any) -> Call:
+        return Call(2, method, self.account_id, self.key_id, request.SerializeToString())
+
+    def place(self) -> Call:
+        request = pb.PlaceOrderRequest(
+            symbol="AAPL",
+            side=order_pb2.SIDE_BUY,
+            quantity="1",
+            order_type=order_pb2.ORDER_TYPE_LIMIT,
+            limit_price="1.00",
+        )
+        return self.ask(Method.PLACE_ORDER, request)
+
+    def asks_for_all(self, order_id: str) -> list[Call]:
+        """Return a call of every kind that a bot key opens and the engine decides."""
+        preview = pb.PreviewOrderRequest(symbol="AAPL", side=order_pb2.SIDE_BUY, quantity="1")
+        replace = pb.ReplaceOrderRequest(order_id=order_id, quantity="2")
+        return [
+            self.place(),
+            self.ask(Method.PREVIEW_ORDER, preview),
+            self.ask(Method.REPLACE_ORDER, replace),
+            self.ask(Method.CANCEL_ORDER, pb.CancelOrderRequest(order_id=order_id)),
+            self.ask(Method.CANCEL_ALL_ORDERS, pb.CancelAllOrdersRequest()),
+            self.ask(Method.GET_MARKET_CLOCK, pb.GetAccountRequest()),
+        ]
+
+
+def told(answers: list[Answer]) -> list[Answer]:
+    """Return the answers to the calls of a bot, without doorbells and the revoker's own."""
+    return [answer for answer in answers if answer.call_id == 2]
+
+
+def test_what_waits_behind_a_revocation_is_refused_as_the_credential_is(bench: Bench) -> None:
+    """The calls came while the key was live, and are decided in the batch that revokes it."""
+    owner = Owner(bench)
+    (placed,) = bench.handle(owner.place())
+    order = order_of(placed)
+
+    answers = told(bench.handle(owner.place(), owner.revoke(), *owner.asks_for_all(order.id)))
+
+    assert answers[0].kind is Kind.RESPONSE
+    assert [decode_refusal(answer.body) for answer in answers[1:]] == [KEY_REFUSED] * 6
+    later = told(bench.handle(*owner.asks_for_all(order.id)))
+    assert {reason_of(answer) for answer in later} == {Reason.BOT_KEY_INVALID}
+
+
+def test_a_revocation_that_is_not_stored_ends_no_key(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = Owner(bench)
+    bench.handle(owner.place())
+
+    def away() -> None:
+        raise StorageUnavailable("SQLITE_FULL")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(bench.parts.writer.connection, "commit", away)
+        (failed,) = bench.handle(owner.revoke())
+    (placed,) = bench.handle(owner.place())
+
+    assert reason_of(failed) is Reason.UNAVAILABLE
+    assert order_of(placed).status == order_pb2.ORDER_STATUS_OPEN
+
+
+def test_a_key_that_was_never_made_opens_nothing(bench: Bench) -> None:
+    owner = Owner(bench)
+    call = owner.place()
+    stranger = Call(2, call.method, call.caller_id, owner.user_id, call.body)
+
+    (answer,) = bench.handle(stranger)
+
+    assert reason_of(answer) is Reason.BOT_KEY_INVALID
