@@ -17,6 +17,8 @@ from bottrading_client import (
     Account,
     Bar,
     Instrument,
+    Leaderboard,
+    LeaderboardEntry,
     Limits,
     Order,
     OrderPreview,
@@ -77,12 +79,18 @@ def order_text(order: Order) -> str:
     if order.filled_price is not None:
         line += f", {amount(order.filled_quantity)} filled at {amount(order.filled_price)}"
         line += f", fees {amount(order.fees)}"
-    return f"{line}. id {order.id}" if order.id else f"{line}."
+    line = f"{line.removesuffix('.')}."
+    return f"{line} id {order.id}" if order.id else line
 
 
 def orders_text(orders: Sequence[Order]) -> str:
     """Return orders, one a line."""
     return "\n".join(map(order_text, orders)) or "No orders."
+
+
+def cancelled_text(orders: Sequence[Order]) -> str:
+    """Return the orders that were cancelled, one a line."""
+    return f"Cancelled:\n{orders_text(orders)}" if orders else "No live order to cancel."
 
 
 def preview_text(preview: OrderPreview) -> str:
@@ -123,6 +131,19 @@ def kpi_text(kpi: TradingKpi) -> str:
     """Return the key figures that are defined."""
     figures = [f"{name} {value}" for name, value in _json(kpi).items() if value is not None]
     return ", ".join(figures)
+
+
+def leaderboard_text(leaderboard: Leaderboard) -> str:
+    """Return the rows, one a line, and the caller's own place."""
+    lines = [_ranked(entry) for entry in leaderboard.entries]
+    own = leaderboard.own_entry
+    place = "not ranked" if own is None else _ranked(own)
+    lines.append(f"Your account: {place}. Ranked accounts: {leaderboard.rank_total}.")
+    return "\n".join(lines)
+
+
+def _ranked(entry: LeaderboardEntry) -> str:
+    return f"{entry.rank}. {quoted(entry.display_name)}: {entry.return_pct:+.2f} %"
 
 
 def instruments_text(instruments: Sequence[Instrument], found: int) -> str:

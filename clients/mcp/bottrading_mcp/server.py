@@ -44,13 +44,15 @@ def build_server(
     reading: list[Callable[..., Any]] = [
         tools.preview_order, tools.find_instruments, tools.get_quote, tools.get_bars,
         tools.get_portfolio, tools.get_orders, tools.get_order, tools.wait_for_order,
-        tools.get_trading_kpi, tools.get_bot_account, tools.get_limits,
+        tools.get_trading_kpi, tools.get_leaderboard, tools.get_bot_account, tools.get_limits,
     ]  # fmt: skip
     offered = [_tool(one, read_only=True) for one in reading]
     if not read_only:
         offered = [
             _tool(tools.place_order, read_only=False, idempotent=False),
+            _tool(tools.replace_order, read_only=False),
             _tool(tools.cancel_order, read_only=False),
+            _tool(tools.cancel_all_orders, read_only=False),
             *offered,
         ]
     return Server(
@@ -142,7 +144,10 @@ def _refusal(error: BotTradingError) -> str:
 
 def _unknown(error: OutcomeUnknown) -> str:
     if not error.client_order_id:
-        return f"{error.reason}: No answer came. It may have been done: look with get_order."
+        return (
+            f"{error.reason}: No answer came. It may have been done: look with get_order or"
+            " get_orders."
+        )
     return (
         f"{error.reason}: No answer came. The order may have been placed: look it up with"
         f" get_order, client_order_id {error.client_order_id}. Placing it again under that id is"

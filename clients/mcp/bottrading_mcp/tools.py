@@ -14,14 +14,16 @@ from bottrading_mcp.answers import LIVE, answer
 from bottrading_mcp.duplicates import DuplicateGuard
 
 Amount = Annotated[
-    Decimal, Field(max_digits=28, decimal_places=8), WithJsonSchema({"type": ["string", "number"]})
+    Decimal, Field(max_digits=28, decimal_places=8), WithJsonSchema({"type": "string"})
 ]
+"""A decimal; told as a string, because not every client reads two types, and taken as a number."""
 Symbol = Annotated[str, Field(description="Such as AAPL, BTC-USD")]
 Side = Literal["BUY", "SELL"]
 OrderType = Literal["MARKET", "LIMIT", "STOP", "STOP_LIMIT"]
 TimeInForce = Literal["GTC", "DAY", "IOC", "FOK"]
 AssetType = Literal["STOCK", "CRYPTO", "FOREX", "ETF", "OPTION", "COMMODITY"]
 Status = Literal["OPEN", "PARTIALLY_FILLED", "FILLED", "CANCELLED", "REJECTED"]
+Period = Literal["DAY", "WEEK", "MONTH", "ALL"]
 Interval = Literal["1m", "5m", "15m", "1h", "1d"]
 OrderId = Annotated[str, Field(description="`id` of an order")]
 OwnId = Annotated[str, Field(description="An id of your own for this one order")]
@@ -106,10 +108,28 @@ class Tools:
         )  # fmt: skip
         return answer(answers.preview_text(preview), preview=preview)
 
+    async def replace_order(
+        self,
+        order_id: OrderId,
+        quantity: Amount | None = None,
+        limit_price: Amount | None = None,
+        stop_price: Amount | None = None,
+    ) -> CallToolResult:
+        """Change the total quantity or the prices of a live order; what you leave out stays."""
+        order = await self._client.replace_order(
+            order_id, quantity=quantity, limit_price=limit_price, stop_price=stop_price
+        )
+        return answer(answers.order_text(order), order=order)
+
     async def cancel_order(self, order_id: OrderId) -> CallToolResult:
         """Cancel a live order; what is filled stays filled."""
         order = await self._client.cancel_order(order_id)
         return answer(answers.order_text(order), order=order)
+
+    async def cancel_all_orders(self, symbol: Symbol | None = None) -> CallToolResult:
+        """Cancel every live order of the account, or those of one symbol."""
+        orders = await self._client.cancel_all_orders(symbol)
+        return answer(answers.cancelled_text(orders), orders=orders)
 
     async def get_order(
         self, order_id: OrderId | None = None, client_order_id: OwnId | None = None
@@ -162,6 +182,13 @@ class Tools:
         """Return return, Sharpe and Sortino ratio, drawdown, win rate and rank; null: undefined."""
         kpi = await self._client.kpi()
         return answer(answers.kpi_text(kpi), kpi=kpi)
+
+    async def get_leaderboard(
+        self, period: Period = "ALL", limit: Annotated[int, Field(ge=1, le=100)] = 10
+    ) -> CallToolResult:
+        """List the accounts with the highest returns of a period, and the caller's own place."""
+        leaderboard = await self._client.leaderboard(period, limit=limit)
+        return answer(answers.leaderboard_text(leaderboard), leaderboard=leaderboard)
 
     async def get_bot_account(self) -> CallToolResult:
         """Return the account: money, state, plan and calls of the day."""

@@ -58,7 +58,11 @@ async def drive_every_tool(connection: Client) -> None:
     live = (await call("place_order", **buy, **waiting))["order"]
     assert (await call("wait_for_order", order_id=filled["id"]))["order"]["status"] == "FILLED"
     assert (await call("get_order", order_id=live["id"]))["order"]["status"] == "OPEN"
+    replaced = await call("replace_order", order_id=live["id"], limit_price="2")
+    assert replaced["order"]["limit_price"] == "2.00000000"
     assert (await call("cancel_order", order_id=live["id"]))["order"]["status"] == "CANCELLED"
+    assert (await call("cancel_all_orders"))["orders"] == []
+    assert (await call("get_leaderboard"))["leaderboard"]["entries"] is not None
     assert len((await call("get_orders"))["orders"]) == 2
     assert (await call("get_portfolio"))["portfolio"]["positions"][0]["symbol"] == "AAPL"
     assert (await call("get_trading_kpi"))["kpi"]["total_trades"] == 0
@@ -66,7 +70,7 @@ async def drive_every_tool(connection: Client) -> None:
     assert (await call("get_quote", symbol="BTC-USD"))["quote"]["stale"] is False
     assert (await call("find_instruments", query="BTC"))["instruments"]
     assert (await call("get_bars", symbol="AAPL", interval="1d"))["bars"]
-    assert (await call("get_limits"))["limits"]["orders"]["remaining"] == 18
+    assert (await call("get_limits"))["limits"]["orders"]["remaining"] == 17
     assert not left
 
 
