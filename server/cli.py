@@ -11,7 +11,7 @@ import typer
 
 from server import config, key_commands
 from server.config import Settings, SettingsError
-from server.credentials import new_identity, signed_token
+from server.credentials import known_identity, signed_token
 from server.domain.user import Plan
 from server.line_writer import LineWriter, log_through
 
@@ -102,8 +102,10 @@ def serve(
 @app.command()
 def token(
     subject: str,
-    name: Annotated[str | None, typer.Option(help="Shown name; default the subject.")] = None,
-    plan: Annotated[Plan, typer.Option()] = Plan.STANDARD,
+    name: Annotated[
+        str | None, typer.Option(help="Shown name. Default as before; at first the subject.")
+    ] = None,
+    plan: Annotated[Plan | None, typer.Option(help="Default as before; at first Standard.")] = None,
     operator: Annotated[bool, typer.Option("--operator")] = False,
     ttl: Annotated[int, typer.Option(metavar="SECONDS")] = 3600,
     data_dir: Annotated[Path | None, typer.Option()] = None,
@@ -114,7 +116,7 @@ def token(
     settings = config.load(data_dir=data_dir)
     if not 1 <= ttl <= LIFETIME_SECONDS_MAX:
         raise SettingsError(f"ttl: must be from 1 to {LIFETIME_SECONDS_MAX} seconds")
-    identity = new_identity(settings, subject, name=name, plan=plan, is_operator=operator)
+    identity = known_identity(settings, subject, name=name, plan=plan, is_operator=operator)
     print(signed_token(settings, identity, ttl))
 
 

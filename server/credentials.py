@@ -1,5 +1,7 @@
 """Tokens that this machine signs by itself, and for whom."""
 
+from dataclasses import replace
+
 from server import config
 from server.adapters import system_clock
 from server.application.ports import StorageBroken, StorageUnavailable
@@ -9,13 +11,12 @@ from server.domain.values import SECOND
 from server.rpc.tokens import NAME_LENGTH_MAX, SUBJECT_LENGTH_MAX, issue
 
 
-def new_identity(
+def _new_identity(
     settings: Settings,
     subject: str,
     *,
     name: str | None = None,
     plan: Plan = Plan.STANDARD,
-    is_operator: bool = False,
 ) -> Identity:
     """Return who a person is to be; raise SettingsError for what no token can carry."""
     if not 1 <= len(subject) <= SUBJECT_LENGTH_MAX:
@@ -24,29 +25,54 @@ def new_identity(
     if not 1 <= len(shown) <= NAME_LENGTH_MAX:
         raise SettingsError(f"name: must have 1 to {NAME_LENGTH_MAX} characters")
     return Identity(
-        issuer=settings.jwt_issuer, subject=subject, name=shown, plan=plan, is_operator=is_operator
+        issuer=settings.jwt_issuer, subject=subject, name=shown, plan=plan, is_operator=False
     )
 
 
-def known_identity(settings: Settings, subject: str) -> Identity:
-    """Return who a person is to the service, or is to be when it does not know them.
+def known_identity(
+    settings: Settings,
+    subject: str,
+    *,
+    name: str | None = None,
+    plan: Plan | None = None,
+    is_operator: bool | None = None,
+) -> Identity:
+    """Return who a person is to the service, but for what is given anew.
 
-    A token tells the service name and plan anew, so one for somebody known must repeat them.
+    The service takes what a newer token tells, so a token must repeat what it is not to change.
     """
-    # Imported here: `token` needs no database.
+    given = _new_identity(settings, subject, name=name, plan=plan or Plan.STANDARD)
+    known = _stored(settings, subject) or given
+    return replace(
+        known,
+        name=known.name if name is None else name,
+        plan=plan or known.plan,
+        is_operator=known.is_operator if is_operator is None else is_operator,
+    )
+
+
+def _stored(settings: Settings, subject: str) -> Identity | None:
+    """Return a person as the database has them; None for a stranger."""
     from server.storage.database import open_readers, snapshot
+    from server.storage.migrate import is_up_to_date
     from server.storage.people import People
 
-    wanted = new_identity(settings, subject)
-    engine = open_readers(settings.database_path)
+    path = settings.database_path
+    if not path.exists():
+        return None
+    engine = open_readers(path)
     try:
+        if not is_up_to_date(engine):
+            raise SettingsError(
+                f"database: {path}: has the schema of another version: start the service first"
+            )
         with snapshot(engine) as connection:
-            user = People(connection, {}).user_by_identity(wanted.issuer, wanted.subject)
+            user = People(connection, {}).user_by_identity(settings.jwt_issuer, subject)
     except (StorageBroken, StorageUnavailable) as error:
-        raise SettingsError(f"database: {settings.database_path}: {error}") from None
+        raise SettingsError(f"database: {path}: {error}") from None
     finally:
         engine.dispose()
-    return wanted if user is None else user.identity
+    return None if user is None else user.identity
 
 
 def signed_token(settings: Settings, identity: Identity, ttl_seconds: int) -> str:

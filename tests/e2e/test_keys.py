@@ -157,6 +157,38 @@ def test_a_person_who_is_known_keeps_name_and_plan(service: Process) -> None:
     assert (account.display_name, account.plan) == ("Ada L.", "Professional")
 
 
+@pytest.mark.parametrize(
+    ("told", "stands"),
+    [
+        ((), ("Grace H.", "Professional")),
+        (("--name", "Grace"), ("Grace", "Professional")),
+        (("--plan", "Free"), ("Grace H.", "Free")),
+    ],
+    ids=str,
+)
+def test_a_token_changes_of_a_person_only_what_it_was_told(
+    service: Process, told: tuple[str, ...], stands: tuple[str, str]
+) -> None:
+    with channel(service.grpc) as opened:
+        stub = key_management_pb2_grpc.KeyManagementStub(opened)
+        for options in (("--name", "Grace H.", "--plan", "Professional", "--operator"), told):
+            bearer = (("authorization", f"Bearer {service.token(f'grace {told}', *options)}"),)
+            accounts = stub.ListAccounts(
+                key_management_pb2.ListAccountsRequest(), metadata=bearer
+            ).accounts
+        with pytest.raises(grpc.RpcError) as error:
+            stub.Deposit(key_management_pb2.DepositRequest(), metadata=bearer)
+
+    assert (accounts[0].display_name, accounts[0].plan) == stands
+    assert error.value.code() is grpc.StatusCode.PERMISSION_DENIED, "an operator says so each time"
+
+
+def test_a_token_of_a_database_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bottrading.sqlite").write_text("This is no database. " * 100)
+
+    assert "bottrading.sqlite: SQLITE_NOTADB" in refused("token", "ada", data=tmp_path)
+
+
 def test_a_token_that_the_service_does_not_take_is_explained(service: Process) -> None:
     told = refused("key", "list", data=service.data_dir, BOTTRADING_JWT_ISSUER="somebody else")
 
