@@ -26,6 +26,7 @@ from rest_bridge.routes import Match, Route, Router
 from rest_bridge.settings import Settings
 from rest_bridge.transcoding import AnswerWriter, RequestReader
 from rest_bridge.upstream import Upstream
+from rest_bridge.wording import rest_wording
 
 _logger = logging.getLogger("rest_bridge")
 
@@ -70,6 +71,8 @@ class Bridge:
         self._streams = streams
         self._settings = settings
         self._router: Router[Endpoint] = Router()
+        routes = list(routes)
+        self._in_rest_words = rest_wording(routes)
         for route in routes:
             endpoint = Endpoint(route, RequestReader(route), AnswerWriter(route))
             self._router.add(route.verb, route.path, endpoint)
@@ -163,7 +166,7 @@ class Bridge:
         try:
             return await self._upstream.call(endpoint.route.rpc, request, head.metadata())
         except grpc.aio.AioRpcError as error:
-            raise _refused(endpoint.route, error) from None
+            raise self._refused(endpoint.route, error) from None
 
     async def _open(
         self, endpoint: Endpoint, request: bytes, head: RequestHead, receive: Receive
@@ -172,7 +175,7 @@ class Bridge:
         try:
             return await self._streams.open(wanted, receive)
         except grpc.aio.AioRpcError as error:
-            raise _refused(endpoint.route, error) from None
+            raise self._refused(endpoint.route, error) from None
 
     async def _metadata_of_refusal(
         self, endpoint: Endpoint, head: RequestHead, receive: Receive
@@ -193,19 +196,19 @@ class Bridge:
             return theirs.metadata
         return ()
 
+    def _refused(self, route: Route, error: grpc.aio.AioRpcError) -> Refusal:
+        metadata = error.trailing_metadata() or ()
+        refused = self._in_rest_words(refusal_from_status(error.code(), error.details(), metadata))
+        if refused.status == 401:
+            refused.headers += (_challenge(route),)
+        return refused
+
 
 def _allow(match: Match[Endpoint]) -> tuple[bytes, bytes]:
     verbs = set(match.endpoints) | {"OPTIONS"}
     if "GET" in verbs:
         verbs.add("HEAD")
     return b"allow", ", ".join(sorted(verbs)).encode("ascii")
-
-
-def _refused(route: Route, error: grpc.aio.AioRpcError) -> Refusal:
-    refused = refusal_from_status(error.code(), error.details(), error.trailing_metadata() or ())
-    if refused.status == 401:
-        refused.headers += (_challenge(route),)
-    return refused
 
 
 def _unauthenticated(route: Route) -> Refusal:

@@ -183,10 +183,7 @@ def _insufficient_position(it: Situation) -> str | None:
 def _market_closed(it: Situation) -> str | None:
     if it.is_open or it.order.time_in_force.rests:
         return None
-    return (
-        f"The market of {it.order.symbol} is closed; use GTC or DAY to wait for it,"
-        " GetMarketClock tells when it opens."
-    )
+    return f"The market of {it.order.symbol} is closed; use GTC or DAY to wait until it opens."
 
 
 def _no_quote(it: Situation) -> str | None:

@@ -3,13 +3,14 @@
 import io
 from collections.abc import Iterable, Sequence
 from datetime import UTC
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import Formatter
 from numpy.typing import NDArray
 
 from server.application.equity_history import EquityPoint
@@ -21,6 +22,7 @@ INK = "#868e96"
 GAIN, LOSS = "#3b8bc4", "#d9822b"
 """Blue and orange are told apart by every eye."""
 TRADES_SHOWN = 150
+DECIMALS_MAX = 8
 
 mpl.rcParams |= {
     "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9.0, "text.color": INK,
@@ -44,7 +46,7 @@ def equity_picture(points: Sequence[EquityPoint]) -> str:
     )  # fmt: skip
     if marked:
         axes.legend(frameon=False, loc="upper left")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_major_formatter(_Amounts())
     return _svg(figure, "equity")
 
 
@@ -59,7 +61,7 @@ def drawdown_picture(values: Sequence[tuple[Micros, float]]) -> str:
     axes.fill_between(times, falls, color=LOSS, alpha=0.35, linewidth=0)
     axes.plot(times, falls, color=LOSS, linewidth=1)
     axes.set_ylim(min(min(falls) * 1.1, -0.1), 0)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g} %"))
+    axes.yaxis.set_major_formatter(_Amounts(unit=" %"))
     return _svg(figure, "drawdown")
 
 
@@ -73,8 +75,36 @@ def trades_picture(trades: Sequence[ClosedTrade]) -> str:
     axes.set_xticks([])
     axes.spines.bottom.set_visible(False)
     axes.margins(x=0.01)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_major_formatter(_Amounts())
     return _svg(figure, "trades")
+
+
+class _Amounts(Formatter):
+    """Labels of an axis with as few decimals as say where each of its lines is."""
+
+    def __init__(self, unit: str = "") -> None:
+        self._unit = unit
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        """Return a label for each value."""
+        decimals = 0
+        while decimals < DECIMALS_MAX and not _are_told(values, decimals):
+            decimals += 1
+        return [self._text(value, decimals) for value in values]
+
+    def __call__(self, value: float, pos: int | None = None) -> str:
+        """Return the label of a value that stands alone."""
+        return self.format_ticks([value])[0]
+
+    def _text(self, value: float, decimals: int) -> str:
+        # Adding 0.0 takes the sign from a zero.
+        return f"{round(value, decimals) + 0.0:,.{decimals}f}{self._unit}"
+
+
+def _are_told(values: Sequence[float], decimals: int) -> bool:
+    """Tell whether rounding moves no value by more than a hundredth of the distance of two."""
+    distances = [abs(b - a) for a, b in pairwise(values)] or [abs(value) for value in values]
+    return all(abs(round(value, decimals) - value) <= min(distances) / 100 for value in values)
 
 
 def _plot(height: float) -> tuple[Figure, Axes]:

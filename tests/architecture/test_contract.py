@@ -1,5 +1,6 @@
 """The contract and what is derived from it agree."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -52,6 +53,14 @@ def test_every_method_has_an_http_rule() -> None:
     for path, method in METHODS.items():
         rule = method.GetOptions().Extensions[annotations_pb2.http]
         assert rule.WhichOneof("pattern"), path
+
+
+def test_the_domain_whose_words_go_over_every_protocol_names_no_call() -> None:
+    names = re.compile(rf"\b({'|'.join(method.name for method in METHODS.values())})\b")
+    for path in (ROOT / "server/domain").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not names.search(node.value), f"{path.name}:{node.lineno}"
 
 
 def test_reasons_are_those_of_the_contract_in_its_order() -> None:

@@ -47,10 +47,15 @@ def test_a_guide_works_as_pasted(tmp_path: Path, guide: str, told: list[str]) ->
         said = said[said.index(part) :]
 
 
-def test_a_backup_made_as_pasted_is_the_service_of_then(tmp_path: Path) -> None:
+def test_a_backup_made_as_pasted_replaces_the_one_before_and_is_the_service_of_then(
+    tmp_path: Path,
+) -> None:
+    guide = (DOCS / "operators.md").read_text()
+    backup = guide.split("## Backup")[1].split("## ")[0]
     with Process(tmp_path / "data", rest=True) as service:
-        done = pasted(service, (DOCS / "operators.md").read_text(), tmp_path)
-        assert done.returncode == 0, done.stderr
+        for text in (backup, guide):
+            done = pasted(service, text, tmp_path)
+            assert done.returncode == 0, done.stderr
         token = service.token("ada")
     with Process(tmp_path / "data-backup", rest=True) as restored:
         listed = subprocess.check_output(
@@ -65,9 +70,7 @@ def pasted(service: Process, text: str, work: Path) -> "subprocess.CompletedProc
     """Run all commands of a guide in one shell."""
     blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
     script = re.sub(r"(?m)^make setup-.*$", "", pointed_at(service, "echo\n".join(blocks)))
-    script = script.replace('"data"', f'"{work}/data"').replace(
-        "data-backup", f"{work}/data-backup"
-    )
+    script = script.replace('"data', f'"{work}/data')
     return subprocess.run(
         ["bash", "-eu", "-c", script.replace("report.html", f"{work}/report.html")],
         capture_output=True, text=True, check=False, cwd=ROOT, timeout=90,

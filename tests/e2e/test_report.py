@@ -6,9 +6,16 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
+from server.application.equity_history import EquityPoint
 from server.config import DATABASE_FILE
+from server.domain.values import SCALE, SECOND
+from server.report.contents import ClosedTrade
+from server.report.pictures import drawdown_picture, equity_picture, trades_picture
 from tests.support.accounts import deposit, id_of, kpi_of, manage, to_midnight
 from tests.support.venue import Bot, Venue, VenueFactory
 
@@ -74,6 +81,36 @@ async def test_a_report_shows_the_figures_that_the_account_reads(
     assert "All 1 sales" in page
     assert re.search(r"SELL</td><td>AAPL</td><td>4</td><td>110</td><td>0.00</td><td>40.00", page)
     assert re.search(r"AAPL</td><td>6</td><td>540.00</td><td>-60.00", page)
+
+
+@pytest.mark.parametrize(
+    "worth",
+    [
+        (100_000, 100_001),
+        (100_000, 100_000.01),
+        (100_000, 100_000),
+        (0.0001, 0.0002),
+        (100_000, -2_500_000.5),
+        (9_999_999_999.99, 9_999_999_999.98),
+        (0, 0),
+    ],
+)
+def test_the_axes_of_pictures_tell_values_apart(worth: tuple[float, float]) -> None:
+    first, second = (round(amount * SCALE) for amount in worth)
+    fall = abs(worth[1] - worth[0]) / 1e8
+    pictures = [
+        equity_picture([EquityPoint(0, first, 0), EquityPoint(SECOND, second, 0)]),
+        drawdown_picture([(0, 1.0), (SECOND, 1.0 - fall)]),
+        trades_picture([ClosedTrade(time=0, symbol="A", pnl=pnl) for pnl in (first, second)]),
+    ]
+
+    for picture in pictures:
+        labels = re.findall(r'id="ytick_.*?<text[^>]*>(.*?)</text>', picture, re.DOTALL)
+        numbers = [float(re.sub("[,% ]", "", one)) for one in labels]
+        assert len(numbers) == len(set(labels)) >= 2, labels
+        steps = [after - before for before, after in pairwise(numbers)]
+        assert max(steps) <= min(steps) * 1.1, labels
+        assert not {"-0", "-0 %"} & set(labels)
 
 
 async def test_a_report_needs_nothing_from_elsewhere_and_runs_nothing(

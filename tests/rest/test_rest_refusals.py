@@ -75,6 +75,21 @@ def test_violations_name_their_fields(client: httpx.Client, server: ServerDouble
     ]
 
 
+def test_a_refusal_names_routes_and_no_calls_of_grpc(
+    client: httpx.Client, server: ServerDouble
+) -> None:
+    told = '"ListOrders" is no known symbol; ListInstruments lists them, GetOrder shows one.'
+    server.outcomes["PlaceOrder"] = Failure(
+        Code.INVALID_ARGUMENT, "SYMBOL_UNKNOWN", told, violations=(("symbol", told),)
+    )
+
+    answer = client.post("/orders", json={}).json()
+
+    worded = '"ListOrders" is no known symbol; GET /instruments lists them, GET /orders/{order_id}'
+    assert answer["message"] == answer["detail"] == f"{worded} shows one."
+    assert answer["error"]["violations"] == [{"field": "symbol", "message": f"{worded} shows one."}]
+
+
 @pytest.mark.parametrize(
     ("code", "reason", "seconds", "header"),
     [

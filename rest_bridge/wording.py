@@ -1,0 +1,34 @@
+"""The words of a refusal over REST: the server names calls of gRPC, a caller here knows routes."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeAlias
+
+from rest_bridge.errors import Refusal
+from rest_bridge.routes import Route
+
+Wording: TypeAlias = Callable[[Refusal], Refusal]
+
+
+def rest_wording(routes: Iterable[Route]) -> Wording:
+    """Return what writes `GET /instruments` for ListInstruments, in place, in a refusal's texts.
+
+    What stands in quotation marks came from the caller and stays.
+    """
+    calls: dict[str, str] = {}
+    for route in routes:
+        calls.setdefault(route.method.name, f"{route.verb} {route.path}")
+    named = re.compile(rf'"[^"]*"|\b({"|".join(calls)})\b')
+
+    def text(said: str) -> str:
+        return named.sub(lambda it: calls[it[1]] if it[1] else it[0], said)
+
+    def word(refused: Refusal) -> Refusal:
+        refused.message = text(refused.message)
+        refused.violations = tuple(
+            replace(one, message=text(one.message)) for one in refused.violations
+        )
+        return refused
+
+    return word
