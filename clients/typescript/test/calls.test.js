@@ -34,6 +34,13 @@ test("an order is placed, and what it did is read", async () => {
   assert.equal((await client.limits()).open_orders.used, 0);
 });
 
+test("a number that JavaScript computed is sent without the noise of floating point", async () => {
+  const { client } = await newPerson(service);
+  const noisy = { symbol: "AAPL", side: "BUY", quantity: 0.1 + 0.2 };
+
+  assert.equal((await client.placeOrder(noisy)).quantity, "0.30000000");
+});
+
 test("a live order is found, replaced and cancelled", async () => {
   const { client } = await newPerson(service);
   const order = await client.placeOrder({ symbol: "KO", ...RESTING, client_order_id: "mine" });
@@ -154,7 +161,7 @@ test("a refusal is an error of its own class, with a reason that programs read",
   const cases = [
     [() => client.placeOrder({ ...order, order_type: "LIMIT" }), "InvalidRequest", "LIMIT_PRICE_REQUIRED"],
     [() => client.placeOrder({ ...order, symbol: "NOPE" }), "InvalidRequest", "SYMBOL_UNKNOWN"],
-    [() => client.placeOrder({ ...order, quantity: 0.1 + 0.2 }), "InvalidRequest", "DECIMAL_INVALID"],
+    [() => client.placeOrder({ ...order, quantity: 0.123456789 }), "InvalidRequest", "DECIMAL_INVALID"],
     [
       () => client.placeOrder({ ...order, quantity: "2", client_order_id: "taken" }),
       "Conflict",

@@ -61,7 +61,7 @@ test('the tools leave an agent its context', async () => {
   }));
   const tokens = encode(JSON.stringify(described)).length;
   assert.ok(tokens < TOKENS_MAX, `${tokens} tokens`);
-  assert.equal(described.length, 13);
+  assert.equal(described.length, 16);
 });
 
 async function driveEveryTool(client) {
@@ -83,10 +83,14 @@ async function driveEveryTool(client) {
   assert.equal(repeated.id, filled.id);
   assert.equal((await call('wait_for_order', { order_id: filled.id })).order.status, 'FILLED');
   assert.equal((await call('get_order', { order_id: live.id })).order.status, 'OPEN');
+  const change = { order_id: live.id, limit_price: '2' };
+  assert.equal((await call('replace_order', change)).order.limit_price, '2.00000000');
   assert.equal((await call('cancel_order', { order_id: live.id })).order.status, 'CANCELLED');
+  assert.deepEqual((await call('cancel_all_orders')).orders, []);
   assert.equal((await call('get_orders')).orders.length, 2);
   assert.equal((await call('get_portfolio')).portfolio.positions[0].symbol, 'AAPL');
   assert.equal((await call('get_trading_kpi')).kpi.total_trades, 0);
+  assert.ok(Array.isArray((await call('get_leaderboard')).leaderboard.entries));
   assert.equal((await call('get_bot_account')).account.environment, 'SIMULATED');
   assert.equal((await call('get_quote', { symbol: 'BTC-USD' })).quote.stale, false);
   assert.ok((await call('find_instruments', { query: 'BTC' })).instruments.length > 0);
