@@ -1,11 +1,9 @@
-"""Bars of a replay: when they begin and end, and the four quotes that each becomes."""
+"""Bars of a replay: how their rows are read, and the four quotes that each becomes."""
 
 from collections.abc import Iterator
-from functools import lru_cache
+from datetime import date
 from typing import NamedTuple
 
-from server.application.ports import Calendar
-from server.domain.instrument import AssetType
 from server.domain.quote import Quote
 from server.domain.values import (
     DAY,
@@ -18,30 +16,34 @@ from server.domain.values import (
     format_units,
 )
 from server.market.listing import Listing
-from server.market.moments import utc_day
-from server.market.replay_table import Listings, ReplayTable, Shape, read_day, read_time
+from server.market.replay_table import (
+    Listings,
+    ReplayTable,
+    Shape,
+    read_day,
+    read_time,
+    written_midnight,
+)
 from server.market.universe_file import LEVEL_MAX
 
 BARS = Shape("bars", ("time", "symbol", "open", "high", "low", "close"), "volume")
 
 BAR_LENGTH_MIN: Micros = SECOND
-BAR_LENGTH_MAX: Micros = DAY
 CLOSE_BEFORE_END: Micros = MILLISECOND
 """The quote of the close comes this long before the bar ends, while the market is open."""
 
 LOTS_WITHOUT_VOLUME = 1_000
 QUOTES_OF_A_BAR = 4
 
-DAY_REACHES: Micros = DAY
-"""A trading day's session begins at most this long before 00:00 UTC of the day."""
-
-_FOREVER: Micros = 2**63
-
 
 class Bar(NamedTuple):
-    """A row of a file of bars; `time` is its beginning, of a daily bar 00:00 UTC of the day."""
+    """A row of a file of bars; `time` is its beginning, of a daily bar 00:00 UTC of the day.
+
+    `date` is the one whose midnight `time` is as it is written, None for any other time of day.
+    """
 
     time: Micros
+    date: date | None
     listing: Listing
     open: Units
     high: Units
@@ -80,7 +82,17 @@ class BarReader:
             numbers = table.numbers(columns, texts)
             opened, high, low, close = numbers[:4]
             volume = numbers[4] if len(numbers) == len(columns) else None
-            bar = Bar(time, listing, opened, high, low, close, volume, table.line)
+            bar = Bar(
+                time,
+                written_midnight(time_text),
+                listing,
+                opened,
+                high,
+                low,
+                close,
+                volume,
+                table.line,
+            )
             problem = _problem(bar)
             if problem is not None:
                 raise table.error(problem)
@@ -97,48 +109,6 @@ class BarReader:
                 else "time: must be such as 2025-01-02T14:30:00Z, from 1970 to 2199"
             )
         return time
-
-
-class BarSpans:
-    """When bars begin and end; `length` is that of the bars of a file, but for daily ones."""
-
-    def __init__(self, calendar: Calendar, length: Micros | None) -> None:
-        self._calendar = calendar
-        self._length = length
-        self._session_on = lru_cache(maxsize=16)(self._find_session)
-        # For each asset type a span of time, and when bars in it end at the latest.
-        self._hours: dict[AssetType, tuple[Micros, Micros, Micros]] = {}
-
-    def of(self, bar: Bar, table: ReplayTable) -> tuple[Micros, Micros]:
-        """Return beginning and end; raise ReplayFileError for a day without a session."""
-        asset_type = bar.listing.instrument.asset_type
-        if self._length is not None:
-            return bar.time, self._end(asset_type, bar.time, bar.time + self._length)
-        session = self._session_on(asset_type, bar.time)
-        if session is None:
-            raise table.error(
-                f"time: {asset_type.value} has no session on {utc_day(bar.time).isoformat()}"
-            )
-        return session
-
-    def _find_session(
-        self, asset_type: AssetType, midnight: Micros
-    ) -> tuple[Micros, Micros] | None:
-        session = self._calendar.session_on(asset_type, utc_day(midnight))
-        if session is not None:
-            # The order in which quotes are played rests on it.
-            assert session[0] >= midnight - DAY_REACHES, "a session begins days before its own"
-        return session
-
-    def _end(self, asset_type: AssetType, begin: Micros, end: Micros) -> Micros:
-        since, until, latest = self._hours.get(asset_type, (0, 0, 0))
-        if not since <= begin < until:
-            hours = self._calendar.hours(asset_type, begin)
-            change = hours.next_close if hours.is_open else hours.next_open
-            until = _FOREVER if change is None else change
-            latest = until if hours.is_open else _FOREVER
-            self._hours[asset_type] = (begin, until, latest)
-        return min(end, latest)
 
 
 def close_time(span: tuple[Micros, Micros]) -> Micros:
@@ -190,7 +160,7 @@ def _third(span: tuple[Micros, Micros], number: int) -> Micros:
 
 
 def _problem(bar: Bar) -> str | None:
-    _, listing, opened, high, low, close, _, _ = bar
+    _, _, listing, opened, high, low, close, _, _ = bar
     tick = listing.instrument.price_tick
     if low < tick:
         return f"low: must be at least {format_units(tick)}, the price tick"

@@ -9,8 +9,11 @@ the middle of bid and ask. `time` is RFC 3339 with an offset: 2025-01-02T14:30:0
 
 Bars have the columns `time,symbol,open,high,low,close` and perhaps `volume`. `time` is when the
 bar begins, written as for quotes; bars last as long as the smallest distance between two of one
-symbol in the file, a minute when there are no two and a day at most, but not beyond the close of
-their market. Or it is a date, 2025-01-02, in all rows: then the bar is that trading day's session.
+symbol in the file, a minute when there are no two and a day at most. Or it is a date, 2025-01-02,
+in all rows: then the bar is that trading day's session. Of a market that closes at night, a day's
+bar that begins at midnight, of any zone, is the session of that date. Any other bar is cut to
+what it shares with the session of which it covers most; one outside of all sessions stays whole.
+A file of which no row lies in a session of its market is refused: no order could ever execute.
 
 A bar becomes four quotes: the open when it begins, low and high at one third and two thirds of it
 (high and low when the close is below the open), the close a millisecond before it ends. `last` is
@@ -29,17 +32,9 @@ from typing import TypeAlias
 
 from server.application.ports import Calendar
 from server.domain.quote import Quote
-from server.domain.values import DAY, SECOND, Micros, Units
-from server.market.replay_bars import (
-    BAR_LENGTH_MAX,
-    BARS,
-    DAY_REACHES,
-    Bar,
-    BarReader,
-    BarSpans,
-    close_time,
-    quotes_of,
-)
+from server.domain.values import DAY, Micros, Units
+from server.market.bar_spans import BarSpans, BarSurvey, Dates, outside_of_sessions
+from server.market.replay_bars import BARS, Bar, BarReader, close_time, quotes_of
 from server.market.replay_table import (
     Listings,
     ReplayFileError,
@@ -50,8 +45,6 @@ from server.market.replay_table import (
 from server.market.universe import Universe
 
 QUOTES = Shape("quotes", ("time", "symbol", "bid", "bid_size", "ask", "ask_size"), "last")
-
-LONE_BAR_LENGTH: Micros = 60 * SECOND
 
 # Of a quote: time, symbol, bid and its size, ask and its size, last, line. Naming the fields would
 # take a tenth of the time of a check.
@@ -74,7 +67,7 @@ class ReplayFacts:
     """What is known of a file that can be played.
 
     `first` and `last` are the moments of its first and last quote, `digest` is its SHA-256 in
-    hexadecimal digits. `bar_length` is None but for BARS.
+    hexadecimal digits. `bar_length` is None but for BARS, `dates` UNKNOWN but for days among them.
     """
 
     path: Path
@@ -83,6 +76,7 @@ class ReplayFacts:
     last: Micros
     digest: str
     bar_length: Micros | None
+    dates: Dates = Dates.UNKNOWN
 
     @property
     def start(self) -> Micros:
@@ -95,7 +89,7 @@ def check_replay_file(path: Path, universe: Universe, calendar: Calendar) -> Rep
     with ReplayTable(path, (QUOTES, BARS)) as table:
         listings = Listings(universe, calendar)
         if table.shape is QUOTES:
-            return _check_quotes(table, listings)
+            return _check_quotes(table, listings, calendar)
         return _check_bars(table, listings, calendar)
 
 
@@ -112,7 +106,9 @@ def replay_quotes(
         quotes = (
             map(_quote, _read_quotes(table, listings, after + 1))
             if table.shape is QUOTES
-            else _replay_bars(table, listings, BarSpans(calendar, facts.bar_length), after)
+            else _replay_bars(
+                table, listings, BarSpans(calendar, facts.bar_length, facts.dates), after
+            )
         )
         for quote in quotes:
             if quote.time > facts.last:
@@ -169,10 +165,10 @@ def _replay_bars(
 ) -> Iterator[Quote]:
     reader = BarReader(table, listings)
     waiting: list[tuple[Micros, int, Quote]] = []
-    # A daily bar ends at most two days after the 00:00 UTC it is read as.
+    # A bar ends at most two days after the moment it is read as.
     for bar in reader.bars(after - 2 * DAY):
         # Neither this bar nor a later one has a quote before this.
-        floor = bar.time - DAY_REACHES if reader.daily else bar.time
+        floor = bar.time - spans.reach
         while waiting and waiting[0][0] < floor:
             yield heappop(waiting)[2]
         for quote in quotes_of(bar, spans.of(bar, table)):
@@ -182,14 +178,21 @@ def _replay_bars(
         yield heappop(waiting)[2]
 
 
-def _check_quotes(table: ReplayTable, listings: Listings) -> ReplayFacts:
+def _check_quotes(table: ReplayTable, listings: Listings, calendar: Calendar) -> ReplayFacts:
     rows = _read_quotes(table, listings, None)
     row = next(rows, None)
     if row is None:
         raise _no_rows(table)
     first = last = row[0]
+    asset_type = first_type = listings.find(row[1], first, table).instrument.asset_type
+    is_in_session = calendar.is_open(asset_type, first)
     for row in rows:
         last = row[0]
+        if not is_in_session:
+            asset_type = listings.find(row[1], last, table).instrument.asset_type
+            is_in_session = calendar.is_open(asset_type, last)
+    if not is_in_session:
+        raise outside_of_sessions(table, calendar, "quote", first_type, first)
     return _facts(table, ReplayKind.QUOTES, first, last)
 
 
@@ -200,18 +203,28 @@ def _check_bars(table: ReplayTable, listings: Listings, calendar: Calendar) -> R
     if bar is None:
         raise _no_rows(table)
     if reader.daily:
-        return _check_daily_bars(table, chain([bar], bars), BarSpans(calendar, None))
-    first, length, newest = bar.time, BAR_LENGTH_MAX, {bar.listing.instrument.symbol: bar}
-    is_lone = True
-    for bar in bars:
-        symbol = bar.listing.instrument.symbol
-        if symbol in newest:
-            length, is_lone = min(length, bar.time - newest[symbol].time), False
-        newest[symbol] = bar
-    length = LONE_BAR_LENGTH if is_lone else length
-    spans = BarSpans(calendar, length)
-    last = max(close_time(spans.of(bar, table)) for bar in newest.values())
-    return _facts(table, ReplayKind.BARS, first, last, length)
+        dates = BarSpans(calendar, None, Dates.UNKNOWN)
+        return _check_daily_bars(table, chain([bar], bars), dates)
+    survey = BarSurvey(calendar)
+    for each in chain([bar], bars):
+        survey.see(each)
+    ends = survey.ends()
+    spans = BarSpans(calendar, survey.length, survey.dates)
+    if not any(map(spans.touches_a_session, ends)):
+        _look_inside(table, listings, calendar, spans, bar)
+    of_ends = [spans.of(end, table) for end in ends]
+    first, last = min(span[0] for span in of_ends), max(map(close_time, of_ends))
+    return _facts(table, ReplayKind.BARS, first, last, survey.length, survey.dates)
+
+
+def _look_inside(
+    table: ReplayTable, listings: Listings, calendar: Calendar, spans: BarSpans, first: Bar
+) -> None:
+    """Raise ReplayFileError unless one of all bars touches a session."""
+    with ReplayTable(table.path, (BARS,)) as again:
+        if not any(map(spans.touches_a_session, BarReader(again, listings).bars(None))):
+            asset_type = first.listing.instrument.asset_type
+            raise outside_of_sessions(table, calendar, "bar", asset_type, first.time)
 
 
 def _check_daily_bars(table: ReplayTable, bars: Iterable[Bar], sessions: BarSpans) -> ReplayFacts:
@@ -229,6 +242,7 @@ def _facts(
     first: Micros,
     last: Micros,
     bar_length: Micros | None = None,
+    dates: Dates = Dates.UNKNOWN,
 ) -> ReplayFacts:
     return ReplayFacts(
         path=table.path,
@@ -237,6 +251,7 @@ def _facts(
         last=last,
         digest=table.digest(),
         bar_length=bar_length,
+        dates=dates,
     )
 
 

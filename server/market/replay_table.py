@@ -35,8 +35,10 @@ _TIME = re.compile(
     rf"{_DAY.pattern}[T ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,9}})?"
     r"(?:Z|[+-][0-9]{2}:[0-9]{2})"
 )
-# The longest that a market was closed, and some more.
-_LONG_BREAK = (8, 15)
+_NO_FRACTION = re.compile(r"(?:\.0+)?[Z+-]")
+
+LONG_BREAK = (8, 15)
+"""The longest that a market was closed, and some more, in days."""
 
 # Neighbouring rows repeat times, prices and sizes; reading them again takes most of the time.
 _read_units = lru_cache(maxsize=1 << 14)(parse_units)
@@ -188,7 +190,7 @@ class Listings:
         return all(
             any(
                 self._calendar.session_on(asset_type, day + timedelta(days=sign * distance))
-                for distance in range(*_LONG_BREAK)
+                for distance in range(*LONG_BREAK)
             )
             for sign in (-1, 1)
         )
@@ -204,6 +206,13 @@ def read_time(text: str) -> Micros | None:
     except ValueError:
         return None
     return moment if moment >= 0 else None
+
+
+def written_midnight(text: str) -> date | None:
+    """Return the date of a time that `read_time` reads and that is written as a midnight."""
+    if text[11:19] == "00:00:00" and _NO_FRACTION.match(text, 19):
+        return date.fromisoformat(text[:10])
+    return None
 
 
 @lru_cache(maxsize=16)

@@ -129,10 +129,10 @@ def test_a_bid_stays_a_tick_above_nothing(tmp_path: Path) -> None:
     ]
 
 
-def test_a_bar_ends_with_the_session_it_begins_in(
+def test_a_bar_is_cut_to_the_session_that_it_covers(
     tmp_path: Path, exchange: ExchangeSessions
 ) -> None:
-    """The last hourly bar of a day that opens at half past is half an hour long."""
+    """The first and the last hourly bar of a day that opens at half past are half an hour long."""
     rows = [
         "2025-01-02T14:00:00Z,AAPL,250,250,250,250",
         "2025-01-02T19:30:00Z,AAPL,250,250,250,250",
@@ -145,7 +145,7 @@ def test_a_bar_ends_with_the_session_it_begins_in(
     for quote in quotes:
         times[quote.symbol].append(to_datetime(quote.time).strftime("%H:%M:%S.%f")[:12])
     assert " ".join(times["AAPL"]) == (
-        " 14:00:00.000 14:20:00.000 14:40:00.000 14:59:59.999"
+        " 14:30:00.000 14:40:00.000 14:50:00.000 14:59:59.999"
         " 19:30:00.000 19:50:00.000 20:10:00.000 20:29:59.999"
         " 20:30:00.000 20:40:00.000 20:50:00.000 20:59:59.999"
     )
