@@ -1,9 +1,13 @@
 """Starting: what is checked before any process is started."""
 
+import logging
+
 from server.adapters import system_clock
 from server.bootstrap import front as bootstrap
 from server.bootstrap import venue
 from server.config import Settings, SettingsError
+
+log = logging.getLogger(__name__)
 
 
 def check_market(settings: Settings) -> None:
@@ -14,6 +18,8 @@ def check_market(settings: Settings) -> None:
     digest, now = None, system_clock()
     if engine.market == "replay":
         facts = venue.replay_facts(engine, listed, calendar)
+        for note in facts.notes:
+            log.warning("%s: %s", facts.path, note)
         digest, now = facts.digest, history.replay_time or facts.first
     else:
         venue.quote_source(engine, listed)

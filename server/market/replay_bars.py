@@ -1,6 +1,7 @@
 """Bars of a replay: how their rows are read, and the four quotes that each becomes."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
@@ -28,6 +29,8 @@ from server.market.universe_file import LEVEL_MAX
 
 BARS = Shape("bars", ("time", "symbol", "open", "high", "low", "close"), "volume")
 
+PRICES = BARS.required[2:]
+
 BAR_LENGTH_MIN: Micros = SECOND
 CLOSE_BEFORE_END: Micros = MILLISECOND
 """The quote of the close comes this long before the bar ends, while the market is open."""
@@ -53,18 +56,49 @@ class Bar(NamedTuple):
     line: int
 
 
-class BarReader:
-    """Reads the rows of a file as bars; `daily` is known from the first row on."""
+@dataclass(slots=True)
+class Tally:
+    """What was seen of the bars of a symbol: how many volumes, and how many of them were 0."""
 
-    def __init__(self, table: ReplayTable, listings: Listings) -> None:
+    listing: Listing
+    volumes: int = 0
+    zeros: int = 0
+
+    def notes(self) -> Iterator[str]:
+        """Say what was made of them that the author of the file may not expect."""
+        if self.zeros == self.volumes != 0:
+            size = _plain(usual_size(self.listing))
+            symbol = self.listing.instrument.symbol
+            yield f"{symbol}: no bar has a volume, so every quote shows its usual size, {size}"
+
+
+class BarReader:
+    """Reads the rows of a file as bars; `daily` is known from the first row on.
+
+    The volume of the symbols `without_volume` is not known, whatever the file says.
+    """
+
+    def __init__(
+        self, table: ReplayTable, listings: Listings, without_volume: Container[str] = ()
+    ) -> None:
         self._table = table
         self._listings = listings
+        self._without_volume = without_volume
+        self._tallies: dict[str, Tally] = {}
         self.daily: bool | None = None
+
+    def without_volume(self) -> frozenset[str]:
+        """Return the symbols of which every volume was empty or 0 so far."""
+        tallies = self._tallies.items()
+        return frozenset(symbol for symbol, tally in tallies if tally.zeros == tally.volumes != 0)
+
+    def notes(self) -> list[str]:
+        """Return what was made of the bars so far that their author may not expect."""
+        return [note for symbol in sorted(self._tallies) for note in self._tallies[symbol].notes()]
 
     def bars(self, begin: Micros | None) -> Iterator[Bar]:
         """Read the bars in order of time; what is wrong before `begin` is not looked for."""
         table, before = self._table, 0
-        columns = (*BARS.required[2:], BARS.optional)
         last_times: dict[str, Micros] = {}
         for time_text, symbol_text, *texts in table.rows():
             time = self._time(time_text)
@@ -79,9 +113,11 @@ class BarReader:
             if distance < BAR_LENGTH_MIN:
                 raise table.error(f"time: less than a second after the last bar of {symbol}")
             last_times[symbol] = time
-            numbers = table.numbers(columns, texts)
-            opened, high, low, close = numbers[:4]
-            volume = numbers[4] if len(numbers) == len(columns) else None
+            tally = self._tallies.get(symbol)
+            if tally is None:
+                tally = self._tallies[symbol] = Tally(listing)
+            volume = self._volume(tally, texts)
+            opened, high, low, close = table.numbers(PRICES, texts)
             bar = Bar(
                 time,
                 written_midnight(time_text),
@@ -97,6 +133,17 @@ class BarReader:
             if problem is not None:
                 raise table.error(problem)
             yield bar
+
+    def _volume(self, tally: "Tally", texts: list[str]) -> Units | None:
+        """Take the volume out of the fields of a row, if there is one; None when not known."""
+        if len(texts) == len(PRICES):
+            return None
+        text = texts.pop()
+        volume = self._table.numbers((BARS.optional,), [text])[0] if text else 0
+        tally.volumes += 1
+        tally.zeros += not volume
+        is_unknown = tally.listing.instrument.symbol in self._without_volume
+        return None if is_unknown else volume
 
     def _time(self, text: str) -> Micros:
         if self.daily is None:
@@ -147,9 +194,14 @@ def _quote(listing: Listing, price: Units, size: Units, time: Micros, sequence: 
     )
 
 
+def usual_size(listing: Listing) -> Units:
+    """Return what each quote shows of an instrument whose volumes are not known."""
+    return LOTS_WITHOUT_VOLUME * listing.lot
+
+
 def _size(bar: Bar) -> Units:
     if bar.volume is None:
-        return LOTS_WITHOUT_VOLUME * bar.listing.lot
+        return usual_size(bar.listing)
     step = bar.listing.instrument.quantity_step
     return bar.volume // (QUOTES_OF_A_BAR * step) * step
 
@@ -171,3 +223,7 @@ def _problem(bar: Bar) -> str | None:
     if not low <= close <= high:
         return "close: must be from low to high"
     return None
+
+
+def _plain(value: Units) -> str:
+    return format_units(value).rstrip("0").rstrip(".")

@@ -19,11 +19,12 @@ A bar becomes four quotes: the open when it begins, low and high at one third an
 (high and low when the close is below the open), the close a millisecond before it ends. `last` is
 the price; bid and ask lie around it on the price tick, as far apart as the universe's `spread_bps`
 says and at least a tick. Each side shows a quarter of the volume, rounded down to the quantity
-step, or without that column 1000 of the universe's lots.
+step. Where it is not known, each shows 1000 of the universe's lots: without that column, and of an
+instrument for which every row of the file has 0 or nothing there. Nothing there else means 0.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from heapq import heappop, heappush
 from itertools import chain
@@ -68,6 +69,8 @@ class ReplayFacts:
 
     `first` and `last` are the moments of its first and last quote, `digest` is its SHA-256 in
     hexadecimal digits. `bar_length` is None but for BARS, `dates` UNKNOWN but for days among them.
+    `without_volume` names symbols whose volumes mean nothing. `notes` say what was made of the
+    file that its author may not expect.
     """
 
     path: Path
@@ -77,6 +80,8 @@ class ReplayFacts:
     digest: str
     bar_length: Micros | None
     dates: Dates = Dates.UNKNOWN
+    without_volume: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
 
     @property
     def start(self) -> Micros:
@@ -107,7 +112,10 @@ def replay_quotes(
             map(_quote, _read_quotes(table, listings, after + 1))
             if table.shape is QUOTES
             else _replay_bars(
-                table, listings, BarSpans(calendar, facts.bar_length, facts.dates), after
+                BarReader(table, listings, facts.without_volume),
+                table,
+                BarSpans(calendar, facts.bar_length, facts.dates),
+                after,
             )
         )
         for quote in quotes:
@@ -161,9 +169,8 @@ def _quote(row: _QuoteRow) -> Quote:
 
 
 def _replay_bars(
-    table: ReplayTable, listings: Listings, spans: BarSpans, after: Micros
+    reader: BarReader, table: ReplayTable, spans: BarSpans, after: Micros
 ) -> Iterator[Quote]:
-    reader = BarReader(table, listings)
     waiting: list[tuple[Micros, int, Quote]] = []
     # A bar ends at most two days after the moment it is read as.
     for bar in reader.bars(after - 2 * DAY):
@@ -202,16 +209,35 @@ def _check_bars(table: ReplayTable, listings: Listings, calendar: Calendar) -> R
     bar = next(bars, None)
     if bar is None:
         raise _no_rows(table)
-    if reader.daily:
-        dates = BarSpans(calendar, None, Dates.UNKNOWN)
-        return _check_daily_bars(table, chain([bar], bars), dates)
+    bars = chain([bar], bars)
+    check = _check_daily_bars if reader.daily else _check_timed_bars
+    facts = check(table, listings, calendar, bars)
+    return replace(facts, without_volume=reader.without_volume(), notes=tuple(reader.notes()))
+
+
+def _check_daily_bars(
+    table: ReplayTable, listings: Listings, calendar: Calendar, bars: Iterable[Bar]
+) -> ReplayFacts:
+    del listings
+    sessions = BarSpans(calendar, None, Dates.UNKNOWN)
+    spans = (sessions.of(bar, table) for bar in bars)
+    span = next(spans)
+    first, last = span[0], close_time(span)
+    for span in spans:
+        first, last = min(first, span[0]), max(last, close_time(span))
+    return _facts(table, ReplayKind.DAILY_BARS, first, last)
+
+
+def _check_timed_bars(
+    table: ReplayTable, listings: Listings, calendar: Calendar, bars: Iterable[Bar]
+) -> ReplayFacts:
     survey = BarSurvey(calendar)
-    for each in chain([bar], bars):
-        survey.see(each)
-    ends = survey.ends()
+    for bar in bars:
+        survey.see(bar)
     spans = BarSpans(calendar, survey.length, survey.dates)
+    ends = survey.ends()
     if not any(map(spans.touches_a_session, ends)):
-        _look_inside(table, listings, calendar, spans, bar)
+        _look_inside(table, listings, calendar, spans, ends[0])
     of_ends = [spans.of(end, table) for end in ends]
     first, last = min(span[0] for span in of_ends), max(map(close_time, of_ends))
     return _facts(table, ReplayKind.BARS, first, last, survey.length, survey.dates)
@@ -225,15 +251,6 @@ def _look_inside(
         if not any(map(spans.touches_a_session, BarReader(again, listings).bars(None))):
             asset_type = first.listing.instrument.asset_type
             raise outside_of_sessions(table, calendar, "bar", asset_type, first.time)
-
-
-def _check_daily_bars(table: ReplayTable, bars: Iterable[Bar], sessions: BarSpans) -> ReplayFacts:
-    spans = (sessions.of(bar, table) for bar in bars)
-    span = next(spans)
-    first, last = span[0], close_time(span)
-    for span in spans:
-        first, last = min(first, span[0]), max(last, close_time(span))
-    return _facts(table, ReplayKind.DAILY_BARS, first, last)
 
 
 def _facts(

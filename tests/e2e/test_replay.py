@@ -11,6 +11,7 @@ import pytest
 from bottrading.v1 import bot_trading_pb2 as pb
 from bottrading.v1 import market_data_pb2, order_pb2
 from server.domain.values import DAY, SECOND
+from server.starting import check_market
 from tests.support.process import Process
 from tests.support.venue import Venue, VenueFactory
 
@@ -194,3 +195,22 @@ async def test_a_market_order_before_the_first_session_waits_for_it_as_in_later_
     assert first.status == second.status == order_pb2.ORDER_STATUS_OPEN
     assert waiting[0].filled_price == "250.01000000"
     assert (await bot.order(second.id)).filled_price == "251.01000000"
+
+
+async def test_an_instrument_without_volumes_can_be_traded_and_the_log_says_so_once(
+    start_venue: VenueFactory, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "zero.csv"
+    header, *days = BARS.splitlines()
+    rows = [f"{day[:10]},EUR-USD,1.03,1.035,1.025,1.032,0\n{day}" for day in days]
+    path.write_text("\n".join([header, *rows]))
+    venue = await start_venue(market="replay", replay_file=path, replay_speed=float(3_600))
+    pass_real_seconds(venue, 0)
+    pass_real_seconds(venue, 18)
+    order = await (await venue.bot()).place("EUR-USD", quantity="500")
+    assert order.status == order_pb2.ORDER_STATUS_FILLED
+
+    check_market(venue.settings)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: EUR-USD: no bar has a volume, so every quote shows its usual size, 1000000"
+    ]
