@@ -1,5 +1,6 @@
 """The command as clients start it: the official client drives every tool over stdio and HTTP."""
 
+import asyncio
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import httpx
 import pytest
 from mcp import Client, StdioServerParameters
 
-from bottrading_client import BotTradingClient
+from bottrading_client import AsyncBotTradingClient, BotTradingClient
 from tests.clients.mcp.conftest import Agent
 from tests.support.process import free_port
 
@@ -29,6 +30,13 @@ INITIALIZE: dict[str, Any] = {
         "clientInfo": {"name": "test", "version": "1"},
     },
 }  # fmt: skip
+
+ACCEPTS = {"Accept": "application/json, text/event-stream"}
+LIST_TOOLS = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+PREFLIGHT = {
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "content-type, mcp-protocol-version",
+}
 
 
 async def test_every_tool_is_driven_over_stdio(environment: dict[str, str]) -> None:
@@ -75,11 +83,11 @@ async def drive_every_tool(connection: Client) -> None:
 
 
 @asynccontextmanager
-async def serving_http(environment: dict[str, str]) -> AsyncIterator[str]:
+async def serving_http(environment: dict[str, str], *options: str) -> AsyncIterator[str]:
     """Run `bottrading mcp --http`; yield its URL, and see it end at SIGTERM with clients there."""
     address = f"127.0.0.1:{free_port()}"
     process = subprocess.Popen(
-        [*COMMAND, "--http", address], env=os.environ | environment, cwd=ROOT,
+        [*COMMAND, "--http", address, *options], env=os.environ | environment, cwd=ROOT,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
@@ -98,25 +106,70 @@ async def test_over_http_it_ends_at_sigterm_though_a_client_stays(
     environment: dict[str, str],
 ) -> None:
     async with serving_http(environment) as url, httpx.AsyncClient() as http:
-        accepts = {"Accept": "application/json, text/event-stream"}
-        told = await http.post(url, json=INITIALIZE, headers=accepts)
-        session = accepts | {"Mcp-Session-Id": told.headers["mcp-session-id"]}
-        stream = await http.send(http.build_request("GET", url, headers=session), stream=True)
+        stream = await http.send(http.build_request("GET", url, headers=ACCEPTS), stream=True)
         assert stream.status_code == 200
 
 
+async def test_over_http_no_client_leaves_anything_behind(environment: dict[str, str]) -> None:
+    key, target = environment["BOTTRADING_BOT_KEY"], environment["BOTTRADING_TARGET"]
+    async with serving_http(environment) as url, AsyncBotTradingClient(key, target) as bot:
+        waiting = await bot.place_order("AAPL", "BUY", 1, order_type="LIMIT", limit_price=1)
+        wait = {"name": "wait_for_order", "arguments": {"order_id": waiting.id}}
+        call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": wait}
+        async with httpx.AsyncClient() as leaving:
+            opened = await leaving.post(url, json=INITIALIZE, headers=ACCEPTS)
+            asking = asyncio.create_task(leaving.post(url, json=call, headers=ACCEPTS))
+            async with asyncio.timeout(20):
+                while not (await bot.limits()).streams.used:
+                    assert not asking.done()
+            asking.cancel()
+
+        assert "mcp-session-id" not in opened.headers
+        async with asyncio.timeout(20):
+            while (await bot.limits()).streams.used:
+                pass
+
+
 @pytest.mark.parametrize(
-    "headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}], ids=["host", "origin"]
+    ("headers", "status", "told"),
+    [
+        ({"Host": "evil.example"}, 421, "BOTTRADING_HOSTS"),
+        ({"Host": "localhost.evil.example:8090"}, 421, "BOTTRADING_HOSTS"),
+        ({"Origin": "http://evil.example"}, 403, "--origin"),
+        ({"Origin": "http://localhost:6274"}, 403, "--origin"),
+        ({"Origin": "null"}, 403, "--origin"),
+        ({"Host": "localhost", "Origin": "http://127.0.0.1:3000"}, 403, "--origin"),
+    ],
 )
 async def test_a_page_of_elsewhere_cannot_trade(
-    environment: dict[str, str], headers: dict[str, str]
+    environment: dict[str, str], headers: dict[str, str], status: int, told: str
 ) -> None:
     async with serving_http(environment) as url, httpx.AsyncClient() as http:
-        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-        accepts = {"Accept": "application/json, text/event-stream"}
-        told = await http.post(url, json=message, headers=accepts | headers)
+        answer = await http.post(url, json=LIST_TOOLS, headers=ACCEPTS | headers)
+        preflight = await http.options(url, headers=headers | PREFLIGHT)
 
-    assert told.status_code in {403, 421}
+    assert answer.status_code == preflight.status_code == status
+    assert told in answer.text
+    assert "access-control-allow-origin" not in preflight.headers
+
+
+async def test_a_page_and_a_name_that_are_told_are_served(environment: dict[str, str]) -> None:
+    page = "http://localhost:6274"
+    names = {"BOTTRADING_HOSTS": "agent.example, other.example"}
+    async with (
+        serving_http(environment | names, "--origin", page) as url,
+        httpx.AsyncClient() as http,
+    ):
+        headers = {"Origin": page, "Host": "Agent.example:80"}
+        preflight = await http.options(url, headers=headers | PREFLIGHT)
+        answer = await http.post(url, json=LIST_TOOLS, headers=ACCEPTS | headers)
+        own = {"Origin": url.removesuffix("/mcp")}
+        same = await http.post(url, json=LIST_TOOLS, headers=ACCEPTS | own)
+
+    assert preflight.headers["access-control-allow-origin"] == page
+    assert answer.headers["access-control-allow-origin"] == page
+    assert [it.status_code for it in (preflight, answer, same)] == [200, 200, 200]
+    assert "place_order" in answer.text
 
 
 def test_over_stdio_it_ends_with_its_client(environment: dict[str, str]) -> None:
@@ -207,6 +260,7 @@ def test_an_address_that_is_taken_is_said_to_be(environment: dict[str, str]) -> 
             ["--http", "127.0.0.2:8090"],
             "127.0.0.2 is beyond this machine's 127.0.0.1, ::1",
         ),
+        (["--origin", "localhost:6274"], "localhost:6274 is no origin such as"),
         (["--http", "8090x"], "8090x is not HOST:PORT"),
         (["--http", "8090"], "8090 is not HOST:PORT"),
         (["--http", "127.0.0.1:65536"], "127.0.0.1:65536 is not HOST:PORT"),
