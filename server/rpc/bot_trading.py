@@ -48,7 +48,10 @@ class BotTrading:
         return pb.GetAccountResponse(account=self._show_account(account, user, keys))
 
     async def ListOrders(self, request: pb.ListOrdersRequest, call: Call) -> pb.ListOrdersResponse:
-        wanted, limit = accepted(filters.orders(request, call.caller.account_id, self._instruments))
+        caller = call.caller
+        wanted, limit = accepted(
+            filters.orders(request, caller.account_id, caller.permissions, self._instruments)
+        )
         page = accepted(await self._read(self._queries.orders, wanted, limit, request.page_token))
         return pb.ListOrdersResponse(
             orders=answers.orders(page.items), next_page_token=page.next_token
@@ -61,7 +64,7 @@ class BotTrading:
             order = await self._read(reads.order_by_client_id, account_id, client_order_id)
         else:
             order = await self._read(reads.order, account_id, order_id)
-        if order is None:
+        if order is None or not call.caller.permissions.allow(order):
             raise Refused(ORDER_NOT_FOUND)
         return pb.GetOrderResponse(order=answers.order(order))
 
@@ -83,7 +86,10 @@ class BotTrading:
         )
 
     async def ListFills(self, request: pb.ListFillsRequest, call: Call) -> pb.ListFillsResponse:
-        wanted, limit = accepted(filters.fills(request, call.caller.account_id, self._instruments))
+        caller = call.caller
+        wanted, limit = accepted(
+            filters.fills(request, caller.account_id, caller.permissions, self._instruments)
+        )
         page = accepted(await self._read(self._queries.fills, wanted, limit, request.page_token))
         return pb.ListFillsResponse(
             fills=[answers.fill(fill) for fill in page.items], next_page_token=page.next_token

@@ -45,8 +45,8 @@ export interface paths {
          */
         post: operations["PlaceOrder"];
         /**
-         * Cancels all live orders, or those of one symbol, in one transaction, and answers them, newest first
-         * @description Cancels all live orders, or those of one symbol, in one transaction, and answers them, newest first.
+         * Cancels all live orders that the key may act on, or those of one symbol, in one transaction, and answers them, newest first
+         * @description Cancels all live orders that the key may act on, or those of one symbol, in one transaction, and answers them, newest first. How many others were left is also the trailing metadata `x-skipped-orders`, over REST the header `X-Skipped-Orders`.
          */
         delete: operations["CancelAllOrders"];
         options?: never;
@@ -257,7 +257,7 @@ export interface paths {
          * Streams the log of the account: every change of an order or of the account, exactly once, in order
          * @description Streams the log of the account: every change of an order or of the account, exactly once, in order. A stream that ends is resumed with the last sequence received; nothing is lost and nothing repeated, however long that takes.
          *
-         *     What a reader can rely on, with `after_sequence` and without, over any number of resumed streams: - Ordered: sequences grow. - Unique: no event comes twice. - Atomic: changes that were made together come together, with no heartbeat between them, once they are on disk. - Reliable: no event is left out but those of symbols not asked for. - Resumable: every sequence ever received can be resumed from. - Bookmarkable: everything up to the sequence of `subscribed` or of a heartbeat was sent, also when nothing of it matched `symbols`.
+         *     What a reader can rely on, with `after_sequence` and without, over any number of resumed streams: - Ordered: sequences grow. - Unique: no event comes twice. - Atomic: changes that were made together come together, with no heartbeat between them, once they are on disk. - Reliable: no event is left out but those of orders whose symbol was not asked for or which the key may not act on. - Resumable: every sequence ever received can be resumed from. - Bookmarkable: everything up to the sequence of `subscribed` or of a heartbeat was sent, also when nothing of it was for this reader.
          *
          *     A slow reader lags and loses nothing; one that takes nothing for 10 s is ended (READER_TOO_SLOW). A revoked key's streams end within 2 s (BOT_KEY_INVALID). A server that drains ends all of them (UNAVAILABLE). The answer's initial metadata, sent when the stream is open, is what other calls trail.
          *
@@ -729,9 +729,9 @@ export interface components {
             revoked_at: string | null;
             /** @description What the key opens. */
             scopes: components["schemas"]["KeyScope"][];
-            /** @description The only instruments that the key may trade; empty: all. */
+            /** @description The only instruments whose orders the key may place, see and change; empty: all. */
             allowed_symbols: string[];
-            /** @description The only kinds of instruments that the key may trade; empty: all. */
+            /** @description The only kinds of instruments whose orders the key may place, see and change; empty: all. */
             allowed_asset_types: components["schemas"]["AssetType"][];
             /** @description Largest value of one order of the key, in US dollars, 2 decimals; null is no limit. */
             order_notional_max: string | null;
@@ -815,7 +815,7 @@ export interface components {
          *
          *     The contract has the method or option, this server does not offer it. Example: GetLeaderboard where accounts are not ranked. UNIMPLEMENTED, HTTP 501.
          *     - `INSTRUMENT_NOT_ALLOWED`: The bot key was made for other instruments or asset types. Example: BTC-USD with a key for AAPL. PERMISSION_DENIED, HTTP 403.
-         *     - `ORDER_NOT_FOUND`: No such order, or another account's. Example: GetOrder with an id that does not exist. NOT_FOUND, HTTP 404.
+         *     - `ORDER_NOT_FOUND`: No such order, another account's, or one of an instrument that the key was not made for. Example: GetOrder with an id that does not exist. NOT_FOUND, HTTP 404.
          *     - `BOT_KEY_NOT_FOUND`: No such bot key, or another user's. Example: RevokeBotKey with a stranger's id. NOT_FOUND, HTTP 404.
          *     - `ACCOUNT_NOT_FOUND`: No such account, or another user's. Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
          *     - `HOST_UNKNOWN`: The `Host` of the request is no name of this server. REST only. Example: `Host: elsewhere.example` on a loopback address. HTTP 421.
@@ -1764,6 +1764,8 @@ export interface operations {
                 headers: {
                     /** @description Id of the call. */
                     "X-Request-Id"?: string;
+                    /** @description How many live orders were left: of instruments that the key is not for. */
+                    "X-Skipped-Orders"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2382,9 +2384,9 @@ export interface operations {
                     account_id?: string | null;
                     /** @description What the key opens; left out: everything. */
                     scopes?: components["schemas"]["KeyScope"][];
-                    /** @description The only instruments that the key may trade, at most 100; left out: all. */
+                    /** @description The only instruments whose orders the key may place, see and change, at most 100; left out: all. */
                     allowed_symbols?: string[];
-                    /** @description The only kinds of instruments that the key may trade; left out: all. */
+                    /** @description The only kinds of instruments whose orders the key may place, see and change; left out: all. */
                     allowed_asset_types?: components["schemas"]["AssetType"][];
                     /** @description Largest value of one order of the key, in US dollars, positive, at most 2 decimals; left out: no limit. */
                     order_notional_max?: (string | number) | null;
