@@ -9,7 +9,7 @@ from server.domain import performance
 from server.domain.errors import Reason, Refusal
 from server.domain.risk import LIVE_ORDERS_LIMIT
 from server.domain.valuation import total_unrealized_pnl
-from server.domain.values import DAY, Micros, format_money
+from server.domain.values import DAY, Micros, format_money, format_to_the_cent
 from server.rpc.account_view import AccountView
 from server.rpc.call import Call
 from server.rpc.errors import Refused
@@ -79,8 +79,8 @@ class BotTrading:
                 total_unrealized_pnl=format_money(total_unrealized_pnl(found.positions)),
                 buying_power=format_money(account.buying_power),
                 reserved=format_money(account.reserved),
-                realized_pnl=format_money(account.realized_pnl),
-                fees_paid=format_money(account.fees_paid),
+                realized_pnl=format_to_the_cent(account.realized_pnl),
+                fees_paid=format_to_the_cent(account.fees_paid),
                 environment=self._show_account.environment,
             )
         )

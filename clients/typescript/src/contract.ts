@@ -871,7 +871,7 @@ export interface components {
             amount: string;
             /** @description Fee of this fill, in US dollars, 2 decimals. */
             fee: string;
-            /** @description Profit or loss that a SELL realised, in US dollars, 2 decimals, after its fee and its share of cost and buy fees; null for a BUY. */
+            /** @description Profit or loss that a SELL realised, in US dollars, 2 decimals, after its fee and its share of cost and buy fees; null for a BUY. It is kept with 8 decimals, and sums and wins follow from that. */
             realized_pnl: string | null;
             /** @description The bot key that placed the order. */
             bot_key_id: string;
@@ -880,6 +880,8 @@ export interface components {
              * @description When it was filled.
              */
             created_at: string;
+            /** @description What rounding `amount` to cents took, in US dollars, 8 decimals: it is part of the fees of the fill. An order is rounded once on the sum of its fills, so a later fill may give back what an earlier one took. Null for fills of before it was kept. */
+            rounding: string | null;
         };
         /** @description One page of the leaderboard. */
         GetLeaderboardResponse: {
@@ -1214,7 +1216,7 @@ export interface components {
             reserved: string;
             /** @description Profit and loss of all sells after fees since the account was opened or last reset, in US dollars, 2 decimals. */
             realized_pnl: string;
-            /** @description All fees charged since then, in US dollars, 2 decimals. */
+            /** @description All fees charged since then, with what rounding to cents took (`rounding` of the fills), in US dollars, 2 decimals. */
             fees_paid: string;
             /** @description Where the quotes come from. */
             environment: components["schemas"]["Environment"];
@@ -1227,7 +1229,7 @@ export interface components {
             asset_type: components["schemas"]["AssetType"];
             /** @description Quantity held, 8 decimals. */
             quantity: string;
-            /** @description Money paid for one unit, without fees, in US dollars, 8 decimals. */
+            /** @description Mean price of what is held, without fees, in US dollars, 8 decimals. A sale does not move it. */
             avg_cost: string;
             /** @description Last price within bid and ask, in US dollars, 8 decimals; null without a fresh quote. */
             current_price: string | null;
