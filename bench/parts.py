@@ -11,11 +11,11 @@ from prometheus_client import CollectorRegistry
 
 from bench.customer import customer
 from bottrading.v1 import bot_trading_pb2, order_pb2
+from rest_bridge.line_writer import LineWriter
 from server.application.commands import PassTime
 from server.bootstrap.engine import build
 from server.config import Settings
 from server.engine.frames import Call, Method
-from server.line_writer import LineWriter
 from server.rpc.chain import contract_methods
 from server.rpc.interceptors.observability import CallJournal, Finished
 from server.storage.migrate import bring_up_to_date

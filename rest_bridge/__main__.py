@@ -8,6 +8,7 @@ import math
 import os
 import signal
 import socket
+import sys
 import threading
 from typing import Any
 
@@ -18,14 +19,22 @@ from rest_bridge.app import create_app
 from rest_bridge.event_stream import EventStreams
 from rest_bridge.hosts import is_loopback
 from rest_bridge.limits import bounded_protocol
+from rest_bridge.line_writer import LineWriter, log_through
+from rest_bridge.listening import explained, refused
+from rest_bridge.log_lines import formatter
 from rest_bridge.pages import PROTECTING_HEADERS
 from rest_bridge.settings import Settings
+
+USAGE_ERROR = 2
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in flight and exit with status 0."""
     settings, exit_with_stdin = _settings_and_tie()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    lines = LineWriter(sys.stderr.fileno())
+    log_through(lines, formatter(settings.log_format, "bridge", sys.stderr))
     if exit_with_stdin:
         threading.Thread(target=_exit_at_end_of_stdin, daemon=True).start()
     # uvicorn drains on a signal and then raises it again, which must not end us with an error.
@@ -36,15 +45,31 @@ def main() -> None:
     # default pace, what was built at start would be walked over and over for nothing.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    uvicorn_server.run()
+    try:
+        uvicorn_server.run()
+    finally:
+        lines.close()
 
 
 class Server(uvicorn.Server):
-    """A server that ends its streams of events when it stops: by themselves they never end."""
+    """A server that says where it listens, and ends its streams of events when it stops.
+
+    By themselves they never end.
+    """
 
     def __init__(self, config: uvicorn.Config, streams: EventStreams) -> None:
         super().__init__(config)
         self._streams = streams
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        await super().startup(sockets)
+        scheme = "https" if self.config.is_ssl else "http"
+        for listener in self.servers:
+            for one in listener.sockets:
+                host, port = one.getsockname()[:2]
+                shown = f"[{host}]" if ":" in host else host
+                log.info("REST is running on %s://%s:%d", scheme, shown, port)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take nothing new, end streams and finish the rest of what is in flight."""
@@ -91,6 +116,11 @@ def _settings_and_tie() -> tuple[Settings, bool]:
             f"{host} is no loopback address, and keys would cross the network readable: "
             "give --rest-certificate and --rest-key, or --insecure"
         )
+    # What starts and watches the bridge has looked before, and starts it again if this fails.
+    wrong = None if exit_with_stdin else refused(*settings.rest_address)
+    if wrong is not None:
+        told = explained("rest", *settings.rest_address, wrong.errno)
+        parser.exit(USAGE_ERROR, f"bottrading: {told}\n")
     return settings, exit_with_stdin
 
 
@@ -103,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--rest-key", metavar="FILE", help="the certificate's private key")
     parser.add_argument("--insecure", action="store_true", default=None, help="plaintext anywhere")
+    parser.add_argument("--log-format", metavar="auto|text|json", help="how the log is written")
     parser.add_argument(
         "--exit-with-stdin", action="store_true", help="exit at once when standard input ends"
     )

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rest_bridge.hosts import checked_names, checked_origins
+from rest_bridge.log_lines import LogFormat
 
 KIBIBYTE = 1024
 MEBIBYTE = 1024 * KIBIBYTE
@@ -46,6 +47,7 @@ class Settings(BaseSettings):
     rest_certificate: Path | None = None
     rest_key: Path | None = None
     insecure: bool = False
+    log_format: LogFormat = "auto"
     cors_origins: Origins = ()
     hosts: HostNames = ()
 

@@ -57,7 +57,10 @@ class EngineProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [*PYTHON, "server.engine_process", str(theirs.fileno())],
+                [
+                    *PYTHON, "server.engine_process", str(theirs.fileno()),
+                    self._settings.log_format,
+                ],
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=child_environment(),
                 start_new_session=True,
             )  # fmt: skip
@@ -110,7 +113,7 @@ class BridgeProcess:
         """Start the process."""
         command = [
             *PYTHON, "rest_bridge", "--target", self._target, "--rest", self._settings.rest,
-            "--exit-with-stdin",
+            "--log-format", self._settings.log_format, "--exit-with-stdin",
         ]  # fmt: skip
         if self._settings.insecure:
             command.append("--insecure")

@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
+from rest_bridge.line_writer import LineWriter, log_through
+from rest_bridge.log_lines import formatter
 from server import config, key_commands
 from server.config import Settings, SettingsError
 from server.credentials import known_identity, signed_token
 from server.domain.user import Plan
-from server.line_writer import LineWriter, log_through
 
 USAGE_ERROR = 2
 
@@ -75,6 +76,7 @@ def serve(
     grpc: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
     rest: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
     no_rest: Annotated[bool | None, typer.Option("--no-rest")] = None,
+    metrics: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
     market: Annotated[str | None, typer.Option(metavar="simulated|published|replay")] = None,
     sessions: Annotated[str | None, typer.Option(metavar="always-open|exchange")] = None,
     replay_file: Annotated[Path | None, typer.Option()] = None,
@@ -82,14 +84,15 @@ def serve(
     seed: Annotated[int | None, typer.Option()] = None,
     database: Annotated[str | None, typer.Option(metavar="URL")] = None,
     insecure: Annotated[bool | None, typer.Option("--insecure")] = None,
+    log_format: Annotated[str | None, typer.Option(metavar="auto|text|json")] = None,
 ) -> None:
     settings = config.load(
         data_dir=data_dir, grpc=grpc, rest=rest, no_rest=no_rest, market=market, seed=seed,
         sessions=sessions, replay_file=replay_file, replay_speed=replay_speed,
-        database=database, insecure=insecure,
+        database=database, insecure=insecure, metrics=metrics, log_format=log_format,
     )  # fmt: skip
     lines = LineWriter(sys.stderr.fileno())
-    log_through(lines, "serve")
+    log_through(lines, formatter(settings.log_format, "front", sys.stderr))
     # Imported here: the other commands start faster without the server.
     from server.supervisor import serve as run
 
@@ -135,10 +138,12 @@ def bridge(
     target: Annotated[str, typer.Option(metavar="HOST:PORT", help="The gRPC server.")],
     rest: Annotated[str, typer.Option(metavar="HOST:PORT")] = "127.0.0.1:8080",
     insecure: Annotated[bool, typer.Option("--insecure")] = False,
+    log_format: Annotated[str | None, typer.Option(metavar="auto|text|json")] = None,
 ) -> None:
     """Run the REST bridge alone, in front of a gRPC server."""
     command = [sys.executable, "-P", "-m", "rest_bridge", "--target", target, "--rest", rest]
-    os.execv(sys.executable, command + ["--insecure"] * insecure)
+    command += ["--insecure"] * insecure
+    os.execv(sys.executable, command + (["--log-format", log_format] if log_format else []))
 
 
 @app.command()

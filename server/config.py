@@ -2,16 +2,19 @@
 
 import os
 import secrets
+import shlex
+import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Self
 
 import orjson
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rest_bridge.hosts import is_loopback as is_loopback_host
+from rest_bridge.log_lines import LogFormat
 from rest_bridge.settings import HostNames, Origins
 from server.domain.values import CENT, SECOND, DecimalError, Micros, Units, parse_units
 from server.rpc.tokens import SECRET_BYTES_MIN, TokenTerms
@@ -25,6 +28,7 @@ SOCKET_FILE = "front.sock"
 YEAR_SECONDS = 366 * 86_400
 NEVER: Micros = 2**62
 REPLAY_SPEED_MAX = 10_000_000
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104
 MARKET_SECRET_FILE = "market.secret"
 JWT_SECRET_FILE = "jwt.secret"
 TICKET_SECRET_FILE = "ticket.secret"
@@ -147,7 +151,10 @@ class Settings(BaseSettings):
     rest_key: Path | None = Field(None, description="PEM private key for REST")
     insecure: bool = Field(False, description="allow plaintext on addresses beyond this machine")
     reflection: bool = Field(False, description="offer gRPC server reflection")
-    log_calls: bool = Field(True, description="write one JSON line for each call")
+    log_format: LogFormat = Field(
+        "auto", description="text for people, json for programs; auto: text on a terminal"
+    )
+    log_calls: bool = Field(True, description="write one line for each call")
     engine_answer_seconds: float = Field(
         10, gt=0, le=YEAR_SECONDS, description="time after which an engine is held to hang"
     )
@@ -157,8 +164,8 @@ class Settings(BaseSettings):
 
     @field_validator("grpc", "rest", "metrics")
     @classmethod
-    def _check_address(cls, value: str) -> str:
-        if value:
+    def _check_address(cls, value: str, field: ValidationInfo) -> str:
+        if value or field.field_name != "metrics":
             split_address(value)
         return value
 
@@ -196,17 +203,29 @@ class Settings(BaseSettings):
             raise ValueError("tls_certificate and tls_key go together")
         if self.tls_client_ca is not None and self.tls_certificate is None:
             raise ValueError("tls_client_ca needs tls_certificate and tls_key")
-        plaintext = {"grpc": self.grpc, "rest": self.rest, "metrics": self.metrics}
-        if self.tls_certificate is not None:
-            del plaintext["grpc"]
-        if self.rest_certificate is not None or self.no_rest:
-            del plaintext["rest"]
-        for name, address in plaintext.items():
-            if address and not self.insecure and not is_loopback(address):
+        guarded = {"grpc": self.tls_certificate, "rest": self.rest_certificate}
+        for name, address in self.addresses.items():
+            in_plaintext = guarded.get(name) is None
+            if in_plaintext and not self.insecure and not is_loopback(address):
                 raise ValueError(
                     f"{name} {address} is in plaintext beyond this machine: say insecure"
                 )
+        self._check_addresses_differ()
         return self
+
+    def _check_addresses_differ(self) -> None:
+        taken: dict[str, str] = {}
+        for name, address in self.addresses.items():
+            other = taken.setdefault(address, name)
+            if other != name and split_address(address)[1]:
+                raise ValueError(f"{other} and {name} are both at {address}: each needs its own")
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Return where the service listens, by the names of the settings."""
+        rest = "" if self.no_rest else self.rest
+        wanted = {"grpc": self.grpc, "rest": rest, "metrics": self.metrics}
+        return {name: address for name, address in wanted.items() if address}
 
     @property
     def database_path(self) -> Path:
@@ -255,6 +274,14 @@ def load(**options: object) -> Settings:
         name = ".".join(str(part) for part in first["loc"]) or "settings"
         message = str(first["msg"]).removeprefix("Value error, ")
         raise SettingsError(f"{name}: {message}") from None
+
+
+def command(settings: Settings, *words: str) -> str:
+    """Return a command of ours on the same data, to be pasted."""
+    called = sys.argv[0] if Path(sys.argv[0]).name == "bottrading" else "bottrading"
+    default = Settings.model_fields["data_dir"].default
+    where = () if settings.data_dir == default else ("--data-dir", str(settings.data_dir))
+    return shlex.join((called, *words, *where))
 
 
 def child_environment() -> dict[str, str]:
@@ -306,6 +333,12 @@ def split_address(address: str) -> tuple[str, int]:
     if not separator or not host or not (port.isascii() and port.isdigit() and int(port) < 65536):
         raise ValueError(f"must be HOST:PORT, not {address!r}")
     return host, int(port)
+
+
+def reached(address: str) -> str:
+    """Return where this machine reaches a listener at HOST:PORT."""
+    host, port = split_address(address)
+    return f"{ANY_ADDRESS.get(host, host)}:{port}"
 
 
 def is_loopback(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""The engine as a process: `python -m server.engine_process SOCKET`, started by `serve`."""
+"""The engine as a process, started by `serve`: `python -m server.engine_process SOCKET FORMAT`."""
 
 import gc
 import logging
@@ -8,13 +8,15 @@ import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import cast
 
+from rest_bridge.line_writer import LineWriter, log_through
+from rest_bridge.log_lines import LogFormat, formatter
 from server.adapters import monotonic_clock
 from server.bootstrap.engine import build
 from server.config import ENGINE_LOCK_FILE, EngineSettings
 from server.engine.frames import LENGTH, NOBODY, Kind, pack_answer
 from server.engine.loop import run
-from server.line_writer import LineWriter, log_through
 from server.locking import take_lock
 
 LOCK_TIMEOUT_SECONDS = 5.0
@@ -22,9 +24,12 @@ SIGN_OF_LIFE = pack_answer(NOBODY, Kind.SIGN_OF_LIFE, b"")
 
 
 def main() -> None:
-    """Read the settings from the socket whose number is given, then serve until it closes."""
+    """Read the settings from the socket whose number is given, then serve until it closes.
+
+    FORMAT is that of the log, as in the settings.
+    """
     lines = LineWriter(sys.stderr.fileno())
-    log_through(lines, "engine")
+    log_through(lines, formatter(cast("LogFormat", sys.argv[2]), "engine", sys.stderr))
     try:
         _serve()
     except Exception:

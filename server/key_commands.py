@@ -4,7 +4,6 @@ They call the service through the socket in its data directory, which needs neit
 nor certificates, with a token that they sign themselves.
 """
 
-import shlex
 import sys
 from datetime import UTC
 from pathlib import Path
@@ -175,7 +174,7 @@ class KeyService:
                 return self._nobody()
             case "BOT_KEY_LIMIT_REACHED":
                 *_, oldest = (key for key in self.keys() if not key.HasField("revoked_at"))
-                command = self._command("key", "revoke", oldest.id, *self._whose)
+                command = config.command(self._settings, "key", "revoke", oldest.id, *self._whose)
                 return f"{told} The oldest is {oldest.label}: `{command}`"
             case "TOKEN_INVALID":
                 return (
@@ -183,27 +182,21 @@ class KeyService:
                     " an identity provider signs people in, make keys over REST with its token"
                 )
             case "BOT_KEY_NOT_FOUND":
-                return f"{told} `{self._command('key', 'list', *self._whose)}` shows yours"
+                command = config.command(self._settings, "key", "list", *self._whose)
+                return f"{told} `{command}` shows yours"
             case _:
                 return told
 
     def _nobody(self) -> str:
+        serve = config.command(self._settings, "serve")
         return (
             f"no service answers on the data directory {self._settings.data_dir}: start it with"
-            f" `{self._command('serve')}`, or name that of one that runs with --data-dir"
+            f" `{serve}`, or name that of one that runs with --data-dir"
         )
 
     @property
     def _whose(self) -> tuple[str, ...]:
         return () if self._person == DEFAULT_PERSON else ("--person", self._person)
-
-    def _command(self, *words: str) -> str:
-        """Return a command of ours on the same data, to be pasted."""
-        called = sys.argv[0] if Path(sys.argv[0]).name == "bottrading" else "bottrading"
-        data_dir = self._settings.data_dir
-        default = Settings.model_fields["data_dir"].default
-        where = () if data_dir == default else ("--data-dir", str(data_dir))
-        return shlex.join((called, *words, *where))
 
 
 def _show_table(keys: "list[BotKey]") -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import re
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +10,12 @@ from tempfile import TemporaryDirectory
 
 import grpc
 
-from server.config import SOCKET_FILE, Settings, SettingsError, split_address
+from rest_bridge.listening import explained, refused
+from server.config import SOCKET_FILE, Settings, SettingsError, reached, split_address
 
 BUSY_RETRY_SECONDS = 2.0
 BUSY_RETRY_PAUSE_SECONDS = 0.1
+LISTENER_PAUSE_SECONDS = 0.05
 PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]{1,100}")
 """What fits the kernel's limit for a socket and means itself in an address."""
 
@@ -48,23 +49,30 @@ def credentials(settings: Settings) -> grpc.ServerCredentials | None:
     )
 
 
-async def await_free(setting: str, address: str) -> None:
-    """Wait until nobody listens at an address that another process is to take."""
-    host, port = split_address(address)
+async def await_free(settings: Settings) -> None:
+    """Wait until nobody listens where the service is to; raise SettingsError when that stays so."""
     deadline = asyncio.get_running_loop().time() + BUSY_RETRY_SECONDS
-    while True:
-        try:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            with socket.socket(family) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((host.strip("[]"), port))
-            return
-        except OSError as error:
-            busy = error.errno == errno.EADDRINUSE
-            if not busy or asyncio.get_running_loop().time() > deadline:
-                raise SettingsError(busy_line(setting, address)) from None
+    for setting, address in settings.addresses.items():
+        while (error := refused(*split_address(address))) is not None:
+            late = asyncio.get_running_loop().time() > deadline
+            if late or error.errno != errno.EADDRINUSE:
+                raise cannot_listen(setting, address, error.errno)
             await asyncio.sleep(BUSY_RETRY_PAUSE_SECONDS)
 
 
-def busy_line(setting: str, address: str) -> str:
-    return f"{setting}: {address} is busy or not an address of this machine"
+async def await_listener(address: str) -> None:
+    """Wait until another process listens at an address; not where the kernel chooses the port."""
+    host, port = split_address(reached(address))
+    while port:
+        try:
+            _, writer = await asyncio.open_connection(host.strip("[]"), port)
+        except OSError:
+            await asyncio.sleep(LISTENER_PAUSE_SECONDS)
+        else:
+            writer.close()
+            return
+
+
+def cannot_listen(setting: str, address: str, number: int | None = None) -> SettingsError:
+    """Return what is said of an address that cannot be taken, by default because it is in use."""
+    return SettingsError(explained(setting, *split_address(address), number or errno.EADDRINUSE))

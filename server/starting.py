@@ -6,16 +6,17 @@ from server.adapters import system_clock
 from server.bootstrap import front as bootstrap
 from server.bootstrap import venue
 from server.config import Settings, SettingsError
+from server.market.replay_file import ReplayFacts
 
 log = logging.getLogger(__name__)
 
 
-def check_market(settings: Settings) -> None:
-    """Tell in one line what the engine would fail on at every start."""
+def check_market(settings: Settings) -> ReplayFacts | None:
+    """Return what is replayed; tell in one line what the engine would fail on at every start."""
     engine = settings.for_engine()
     listed = venue.universe(engine)
     calendar, history = venue.calendar(engine), bootstrap.history(settings)
-    digest, now = None, system_clock()
+    facts, digest, now = None, None, system_clock()
     if engine.market == "replay":
         facts = venue.replay_facts(engine, listed, calendar)
         for note in facts.notes:
@@ -34,3 +35,4 @@ def check_market(settings: Settings) -> None:
         raise SettingsError(
             f"universe_file: lacks {', '.join(missing)}, which accounts hold or have orders for"
         )
+    return facts

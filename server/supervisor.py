@@ -8,6 +8,8 @@ from collections.abc import Coroutine
 
 import uvloop
 
+from rest_bridge.line_writer import LineWriter
+from server.announcing import Announcer, call_line, tell_step
 from server.application.leaderboard import PAUSE_MIN
 from server.application.ports import StorageBroken, StorageUnavailable
 from server.bootstrap import front as bootstrap
@@ -17,8 +19,14 @@ from server.domain.values import SECOND
 from server.engine.client import EngineRefused
 from server.engine.frames import Method as EngineMethod
 from server.engine.service import encode_usage
-from server.line_writer import LineWriter
-from server.listening import BUSY_RETRY_SECONDS, await_free, busy_line, credentials, socket_path
+from server.listening import (
+    BUSY_RETRY_SECONDS,
+    await_free,
+    await_listener,
+    cannot_listen,
+    credentials,
+    socket_path,
+)
 from server.locking import LockHeld, take_lock
 from server.market.exchange_sessions import SessionsUnavailable
 from server.market.replay_table import ReplayFileError
@@ -43,12 +51,14 @@ def serve(settings: Settings, lines: LineWriter) -> None:
             take_lock(settings.data_dir / LOCK_FILE, BUSY_RETRY_SECONDS),
             take_lock(database.with_name(f"{database.name}.lock"), BUSY_RETRY_SECONDS),
         ):
+            tell_step(settings, f"the database {database}")
             bring_up_to_date(database)
-            check_market(settings)
+            tell_step(settings, f"the market, {settings.replay_file or settings.market}")
+            announcer = Announcer(settings, lines, check_market(settings))
             # The bridge comes in through a socket that only this user can reach, so that it
             # needs no certificates however the public port is guarded.
             with socket_path(settings.data_dir) as path:
-                uvloop.run(_run(settings, f"unix:{path}", lines))
+                uvloop.run(_run(settings, f"unix:{path}", lines, announcer))
     except LockHeld as error:
         raise SettingsError(f"data_dir: {error} is in use by another server") from None
     except (SchemaTooNew, StorageBroken, StorageUnavailable) as error:
@@ -67,8 +77,8 @@ def serve(settings: Settings, lines: LineWriter) -> None:
         raise SettingsError(f"{error.filename}: {error.strerror}") from None
 
 
-async def _run(settings: Settings, local: str, lines: LineWriter) -> None:
-    await Supervisor(settings, local, lines).run()
+async def _run(settings: Settings, local: str, lines: LineWriter, announcer: Announcer) -> None:
+    await Supervisor(settings, local, lines, announcer).run()
 
 
 class Supervisor:
@@ -77,8 +87,11 @@ class Supervisor:
     `local` is the address of the socket at which the bridge comes in.
     """
 
-    def __init__(self, settings: Settings, local: str, lines: LineWriter) -> None:
+    def __init__(
+        self, settings: Settings, local: str, lines: LineWriter, announcer: Announcer
+    ) -> None:
         self._settings = settings
+        self._announcer = announcer
         self._local = local
         self._lines = lines
         self._address = settings.grpc
@@ -87,7 +100,7 @@ class Supervisor:
         self._engine = EngineProcess(settings, self._base, self._on_ready, self._on_lost)
         self._front = bootstrap.build(
             settings, self._base, self._engine,
-            write_line=lines.write if settings.log_calls else _drop,
+            write_line=lines.write if settings.log_calls else _drop, line=call_line(settings),
         )  # fmt: skip
         self._bridge = BridgeProcess(settings, local)
         self._watch = bootstrap.stream_watch(self._base)
@@ -99,9 +112,11 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         await self._bind()
+        tell_step(self._settings, "the engine")
         await self._engine.start()
         await self._front.server.start()
         if not self._settings.no_rest:
+            tell_step(self._settings, "the REST bridge")
             self._bridge.start()
         # Calls make many short-lived objects and no cycles to speak of: collected at the default
         # pace, what was built at the start would be walked over and over for nothing.
@@ -110,29 +125,29 @@ class Supervisor:
         for work in (
             self._flush_usage(), self._forget_idle(), self._refresh_leaderboard(),
             self._watch.run(), self._bridge.watch(),
+            self._announcer.follow_replay(self._base.clock),
         ):  # fmt: skip
             self._begin(work)
         await self._stopping.wait()
+        log.info("Stopping: calls in flight are finished.")
         for task in self._tasks:
             task.cancel()
         await self._drain()
 
     async def _bind(self) -> None:
-        await await_free("grpc", self._settings.grpc)
-        if not self._settings.no_rest:
-            await await_free("rest", self._settings.rest)
+        await await_free(self._settings)
         try:
             port = self._front.server.bind(self._settings.grpc, credentials(self._settings))
             self._front.server.bind(self._local)
         except RuntimeError:
-            raise SettingsError(busy_line("grpc", self._settings.grpc)) from None
+            raise cannot_listen("grpc", self._settings.grpc) from None
         self._address = f"{split_address(self._settings.grpc)[0]}:{port}"
         if self._settings.metrics:
             host, port = split_address(self._settings.metrics)
             try:
                 serve_metrics(host, port, self._front.registry, self._settings.hosts)
-            except OSError:
-                raise SettingsError(busy_line("metrics", self._settings.metrics)) from None
+            except OSError as error:
+                raise cannot_listen("metrics", self._settings.metrics, error.errno) from None
 
     def _begin(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -147,8 +162,13 @@ class Supervisor:
     def _on_ready(self) -> None:
         self._base.keyring.forget_all()
         self._watch.doubt()
-        log.info("Ready: gRPC on %s", self._address)
-        self._begin(self._front.server.set_ready(ready=True))
+        self._begin(self._tell_ready())
+
+    async def _tell_ready(self) -> None:
+        await self._front.server.set_ready(ready=True)
+        if not self._settings.no_rest:
+            await await_listener(self._settings.rest)
+        self._announcer.ready(self._address)
 
     def _on_lost(self) -> None:
         # A doorbell of its last batch may be lost: a key may be revoked that seems to live.

@@ -186,10 +186,9 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The orders that are cancelled now, newest first, and how many the key may not cancel."""
+    """The orders that are cancelled now, newest first."""
 
     orders: tuple[Order, ...]
-    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

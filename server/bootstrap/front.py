@@ -26,7 +26,13 @@ from server.rpc.call import Call
 from server.rpc.interceptors.authentication import TICKET_HEADER, Authentication
 from server.rpc.interceptors.errors import ErrorTranslation
 from server.rpc.interceptors.in_flight import InFlight
-from server.rpc.interceptors.observability import CallJournal, Observability, answer_headers
+from server.rpc.interceptors.observability import (
+    CallJournal,
+    Finished,
+    Observability,
+    answer_headers,
+    json_line,
+)
 from server.rpc.interceptors.parsing import GuardedParsing
 from server.rpc.interceptors.rate_limit import RateLimiting
 from server.rpc.interceptors.streams import OpenStreams
@@ -154,8 +160,9 @@ def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> Front
 def build(
     settings: Settings, base: FrontBase, engine: Engine, *, wall_clock: Clock = system_clock,
     monotonic: Clock = monotonic_clock, write_line: Callable[[bytes], object],
+    line: Callable[[Finished], bytes] = json_line,
 ) -> Front:  # fmt: skip
-    """Put the gRPC server together.
+    """Put the gRPC server together; `line` makes what is written of a finished call.
 
     What happens on the market is seen by `base.clock`, what callers may do by `wall_clock`: a
     replay runs by a time of its own.
@@ -196,7 +203,7 @@ def build(
             clock=clock, stream_quotes=QuoteStream(base.quote_updates, instruments, clock),
         ),
     }  # fmt: skip
-    journal = CallJournal(write_line, registry)
+    journal = CallJournal(write_line, registry, line)
     Gauge("bottrading_open_streams", "Open streams.", registry=registry).set_function(
         base.streams.__len__
     )

@@ -1,16 +1,19 @@
 """The service as its operator runs it: `bottrading serve` as processes of their own."""
 
 import os
+import pty
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import grpc
 import httpx
@@ -30,7 +33,7 @@ class Process:
     def __init__(
         self, data_dir: Path, *options: str, rest: bool = False, wait: bool = True,
         command: Sequence[str] = (sys.executable, "-m", "server"), cwd: Path | None = None,
-        **settings: str,
+        terminal: bool = False, **settings: str,
     ) -> None:  # fmt: skip
         self.data_dir = data_dir
         self.grpc = f"127.0.0.1:{free_port()}"
@@ -45,6 +48,8 @@ class Process:
         self._with_rest = rest
         self._process: subprocess.Popen[bytes] | None = None
         self._wait = wait
+        self._on_terminal = terminal
+        self._screen: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -59,6 +64,8 @@ class Process:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(STOP_SECONDS_MAX)
+        if self._screen is not None:
+            self._screen.join(STOP_SECONDS_MAX)
 
     @property
     def process(self) -> "subprocess.Popen[bytes]":
@@ -70,12 +77,31 @@ class Process:
         """Start it, again after it ended, and wait until it is ready."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith(ENVIRONMENT_PREFIX)}
         environment |= {f"{ENVIRONMENT_PREFIX}{k.upper()}": v for k, v in self._settings.items()}
-        with self.log.open("ab") as log:
+        with self._standard_error() as error:
             self._process = subprocess.Popen(
-                self._command, env=environment, stderr=log, cwd=self._cwd
+                self._command, env=environment, stderr=error, cwd=self._cwd
             )
         if self._wait:
             self.wait_until_ready()
+
+    def _standard_error(self) -> BinaryIO:
+        """Return where standard error goes: to the log, or to a terminal whose screen it shows."""
+        if not self._on_terminal:
+            return self.log.open("ab")
+        ours, theirs = pty.openpty()
+        self._screen = threading.Thread(target=copy_screen, args=(ours, self.log))
+        self._screen.start()
+        return os.fdopen(theirs, "wb", buffering=0)
+
+    def wait_until_told(self, pattern: str) -> str:
+        """Wait until a pattern is in the log; return the log."""
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while True:
+            told = self.log.read_text()
+            if re.search(pattern, told):
+                return told
+            assert time.monotonic() < deadline, told
+            time.sleep(POLL_SECONDS)
 
     def wait_until_ready(self) -> None:
         """Wait until gRPC health, and REST if there is one, say that calls can come."""
@@ -137,6 +163,14 @@ class Process:
         """Stop it with SIGTERM; return its exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(STOP_SECONDS_MAX)
+
+
+def copy_screen(terminal: int, path: Path) -> None:
+    """Append to a file what is shown on a terminal, until nothing writes to it any more."""
+    with path.open("ab", buffering=0) as screen, suppress(OSError):
+        while part := os.read(terminal, 4096):
+            screen.write(part.replace(b"\r\n", b"\n"))
+    os.close(terminal)
 
 
 @contextmanager

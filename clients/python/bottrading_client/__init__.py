@@ -6,7 +6,6 @@ from bottrading_client.asynchronous import (
     AsyncOrderUpdates,
     AsyncQuoteUpdates,
 )
-from bottrading_client.cancelled import CancelledOrders
 from bottrading_client.enums import (
     AccountStatus,
     AccountUpdateType,
@@ -99,7 +98,6 @@ __all__ = [
     "BotKey",
     "BotTradingClient",
     "BotTradingError",
-    "CancelledOrders",
     "Conflict",
     "DeadlineExceeded",
     "Environment",

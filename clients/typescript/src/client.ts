@@ -37,8 +37,6 @@ import {
 export type OrderRequest = Body<Operation<"post", "/orders">>;
 /** New total quantity or prices of a live order; what is left out stays. */
 export type OrderChange = Body<Operation<"patch", "/orders/{order_id}">>;
-/** Cancelled orders; `skipped` live ones were left, of instruments that the key is not for. */
-export type CancelledOrders = Order[] & { readonly skipped: number };
 export type OrderFilter = Omit<Query<Operation<"get", "/orders">>, "page_token">;
 export type FillFilter = Omit<Query<Operation<"get", "/fills">>, "page_token">;
 export type HistoryQuery = Query<Operation<"get", "/portfolio/history">>;
@@ -103,11 +101,10 @@ export class BotTradingClient {
     return this.#transport.send("delete", "/orders/{order_id}", request);
   }
 
-  /** Cancel all live orders that the key may, or those of one symbol; return them, newest first. */
-  async cancelAllOrders(symbol?: string, options?: CallOptions): Promise<CancelledOrders> {
+  /** Cancel all live orders, or those of one symbol, and return them, newest first. */
+  cancelAllOrders(symbol?: string, options?: CallOptions): Promise<Order[]> {
     const request = { ...options, ...REPEATABLE, query: { symbol } };
-    const { answer, headers } = await this.#transport.exchange("delete", "/orders", request);
-    return Object.assign(answer, { skipped: Number(headers.get("x-skipped-orders")) });
+    return this.#transport.send("delete", "/orders", request);
   }
 
   /** Read an order. */

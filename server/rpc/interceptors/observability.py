@@ -38,14 +38,38 @@ class Finished:
     time: float
 
 
+def json_line(call: Finished) -> bytes:
+    """Return a call as a line for programs."""
+    return orjson.dumps(
+        {
+            "time": round(call.time, 6),
+            "event": "call",
+            "method": call.method.name,
+            "code": call.code.name,
+            "reason": call.reason,
+            "ms": round(call.seconds * 1000, 3),
+            "request_id": call.request_id,
+            "account_id": call.account_id,
+            "bot_key_id": call.bot_key_id,
+        },
+        option=orjson.OPT_APPEND_NEWLINE,
+    )
+
+
 class CallJournal:
     """Collects finished calls and writes lines and counters together, every 20 ms.
 
     Written with each call they cost as much as the order itself.
     """
 
-    def __init__(self, write: Callable[[bytes], object], registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        write: Callable[[bytes], object],
+        registry: CollectorRegistry,
+        line: Callable[[Finished], bytes] = json_line,
+    ) -> None:
         self._write = write
+        self._line = line
         self._finished: list[Finished] = []
         self._calls = Counter(
             "bottrading_calls", "Calls by method, status and reason.",
@@ -73,7 +97,7 @@ class CallJournal:
         for labels, count in counts.items():
             self._calls.labels(*labels).inc(count)
         if finished:
-            self._write(b"".join(map(_line, finished)))
+            self._write(b"".join(map(self._line, finished)))
 
 
 class Observability:
@@ -131,21 +155,4 @@ def answer_headers(call: Call, clock: Clock) -> tuple[tuple[str, str], ...]:
         ("x-ratelimit-limit", str(figures.limit)),
         ("x-ratelimit-remaining", str(figures.remaining)),
         ("x-ratelimit-reset", str(reset)),
-    )
-
-
-def _line(call: Finished) -> bytes:
-    return orjson.dumps(
-        {
-            "time": round(call.time, 6),
-            "event": "call",
-            "method": call.method.name,
-            "code": call.code.name,
-            "reason": call.reason,
-            "ms": round(call.seconds * 1000, 3),
-            "request_id": call.request_id,
-            "account_id": call.account_id,
-            "bot_key_id": call.bot_key_id,
-        },
-        option=orjson.OPT_APPEND_NEWLINE,
     )

@@ -21,12 +21,14 @@ class LineHandler(logging.Handler):
         self._lines.write(f"{self.format(record)}\n".encode(errors="backslashreplace"))
 
 
-def log_through(lines: "LineWriter", name: str) -> None:
+def log_through(lines: "LineWriter", form: logging.Formatter) -> None:
     """Send everything that is logged in this process to `lines`."""
     handler = LineHandler(lines)
-    handler.setFormatter(logging.Formatter(f"%(asctime)s {name} %(levelname)s %(message)s"))
+    handler.setFormatter(form)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # Their steps are nobody's concern; ours are told.
+    for library in ("alembic", "uvicorn"):
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 class LineWriter:

@@ -1,0 +1,152 @@
+"""Announcing: what is told of a start, of being ready and of how far a replay is."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from rest_bridge.line_writer import LineWriter
+from rest_bridge.log_lines import Paint, chosen
+from server.application.ports import Clock
+from server.config import Settings, command, reached, split_address
+from server.domain.values import SECOND, Micros
+from server.market.replay_file import ReplayFacts
+from server.rpc.call_lines import text_line
+from server.rpc.interceptors.observability import Finished, json_line
+
+log = logging.getLogger(__name__)
+
+REPLAY_LOOK_SECONDS = 0.2
+REPLAY_LINE_SECONDS = 5.0
+
+_NAME_WIDTH = 10
+
+
+def tell_step(settings: Settings, what: str) -> None:
+    """Tell a person what takes a moment at the start."""
+    if _is_for_people(settings):
+        log.info("Starting: %s", what)
+
+
+def call_line(settings: Settings) -> Callable[[Finished], bytes]:
+    """Return what makes a line of a finished call."""
+    return text_line(Paint(sys.stderr)) if _is_for_people(settings) else json_line
+
+
+class Announcer:
+    """Tells that the service is ready: a person by a summary, a program by one line.
+
+    `replay` is what is replayed, if anything.
+    """
+
+    def __init__(self, settings: Settings, lines: LineWriter, replay: ReplayFacts | None) -> None:
+        self._settings = settings
+        self._lines = lines
+        self._replay = replay
+        self._is_told = False
+
+    def ready(self, grpc: str) -> None:
+        """Tell where the service is reached; `grpc` is the address that it has got."""
+        if self._is_told:
+            log.info("Ready again.")
+            return
+        self._is_told = True
+        facts = {
+            "REST": self._rest("/api/trade/v1/bot"),
+            "gRPC": reached(grpc),
+            "docs": self._rest("/docs"),
+            "metrics": _url("http", self._settings.metrics, "/metrics"),
+            "data": str(self._settings.data_dir.resolve()),
+            "market": self._market(),
+        }
+        told = {name: fact for name, fact in facts.items() if fact}
+        if _is_for_people(self._settings):
+            self._lines.write(self._summary(told).encode(errors="backslashreplace"))
+        else:
+            log.info("Ready: %s", ", ".join(f"{name} {fact}" for name, fact in told.items()))
+
+    async def follow_replay(self, clock: Clock) -> None:
+        """Tell every few seconds how far the replay is, and at last that it has ended."""
+        if self._replay is not None:
+            await _follow(self._replay, clock)
+
+    def _summary(self, facts: dict[str, str]) -> str:
+        paint = Paint(sys.stderr)
+        first_key = command(self._settings, "key", "create", "--label", "my-first-bot")
+        return "\n".join(
+            (
+                "",
+                paint(f"BotTrading {version('bottrading')} is ready.", "bold green"),
+                "",
+                *(f"  {name:<{_NAME_WIDTH}}{paint(fact, 'cyan')}" for name, fact in facts.items()),
+                "",
+                f"  Next, in a second terminal: {paint(first_key, 'bold')}",
+                "  Ctrl-C ends the service. Below is a line for each call and for what happens.",
+                "\n",
+            )
+        )
+
+    def _rest(self, path: str) -> str:
+        settings = self._settings
+        if settings.no_rest:
+            return ""
+        return _url("https" if settings.rest_certificate else "http", settings.rest, path)
+
+    def _market(self) -> str:
+        settings, replay = self._settings, self._replay
+        is_always_open = settings.for_engine().sessions == "always-open"
+        hours = "always open" if is_always_open else "with real opening hours"
+        if replay is None:
+            return f"{settings.market}, {hours}"
+        span = f"{_minute(replay.first)} to {_minute(replay.last)}"
+        speed = f"{settings.replay_speed:,.10g} times as fast as real time"
+        return f"replay of {replay.path.name}, {span}, {speed}, {hours}"
+
+
+def _is_for_people(settings: Settings) -> bool:
+    return chosen(settings.log_format, sys.stderr) == "text"
+
+
+async def _follow(facts: ReplayFacts, clock: Clock) -> None:
+    loop = asyncio.get_running_loop()
+    first, begun, next_line, told = 0, 0.0, 0.0, ""
+    while (now := clock()) < facts.last:
+        real = loop.time()
+        # Until the engine has told the time there is none.
+        if now and real >= next_line:
+            next_line = real + REPLAY_LINE_SECONDS
+            if not first:
+                first, begun = now, real
+            line = _progress(facts, now, (now - first) / max(real - begun, 1e-3))
+            if line != told:
+                log.info("%s", line)
+            told = line
+        await asyncio.sleep(REPLAY_LOOK_SECONDS)
+    log.info("The replay has ended: the time stands at %s.", _minute(now))
+
+
+def _progress(facts: ReplayFacts, now: Micros, rate: float) -> str:
+    share = (now - facts.first) / max(facts.last - facts.first, 1)
+    line = f"Replay: {_minute(now)}, {max(share, 0):.0%} played"
+    return f"{line}, {_rest_of((facts.last - now) / rate)}" if rate > 0 else line
+
+
+def _rest_of(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {seconds:.0f} s left"
+    if seconds < 5_400:
+        return f"about {seconds / 60:.0f} min left"
+    return f"about {seconds / 3_600:,.0f} h left"
+
+
+def _url(scheme: str, address: str, path: str) -> str:
+    """Return where an address is reached; empty where the kernel chooses the port."""
+    if not address or not split_address(address)[1]:
+        return ""
+    return f"{scheme}://{reached(address)}{path}"
+
+
+def _minute(moment: Micros) -> str:
+    return f"{datetime.fromtimestamp(moment // SECOND, UTC):%Y-%m-%d %H:%M} UTC"
