@@ -90,10 +90,12 @@ test: setup-dev ## Run the tests.
 
 SOAK_STEPS ?= 1000000
 SOAK_HISTORIES ?= 84
+SOAK_SCHEMA_CALLS ?= 1000
 
-soak: setup-dev ## Run a million audited steps of the engine, and 500 histories of streams with kills.
+soak: setup-dev ## Run a million audited steps of the engine, 500 histories of streams with kills, and 33 000 calls by the OpenAPI document.
 	SOAK_STEPS=$(SOAK_STEPS) $(BIN)/python -m pytest -n 2 tests/engine/test_state_machine.py
 	SOAK_HISTORIES=$(SOAK_HISTORIES) $(BIN)/python -m pytest -n 2 tests/reliability/test_promises.py
+	SOAK_SCHEMA_CALLS=$(SOAK_SCHEMA_CALLS) $(BIN)/python -m pytest -n 2 tests/e2e/test_rest_schema.py
 
 setup-browser: ## Install Chromium for the browser test (Debian, root).
 	command -v "$${CHROMIUM:-chromium}" >/dev/null || \

@@ -10,11 +10,10 @@ from typing import Any, TypeAlias
 
 import orjson
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from bottrading.v1 import annotations_pb2 as contract
 from bottrading.v1 import error_reason_pb2
+from rest_bridge.bounds import array, bounds_of, scalar
 from rest_bridge.comments import contract_comments
 from rest_bridge.errors import REFUSAL_TYPES
 from rest_bridge.request_fields import is_required
@@ -23,23 +22,6 @@ from rest_bridge.transcoding import has_page_token_header, replayable_resource
 
 Json: TypeAlias = dict[str, Any]
 
-_DECIMAL = {
-    "anyOf": [
-        {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,8})?$"},
-        {"type": "number"},
-    ]
-}
-_WELL_KNOWN = {
-    Timestamp.DESCRIPTOR.full_name: {"type": "string", "format": "date-time"},
-    Duration.DESCRIPTOR.full_name: {"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,9})?s$"},
-}
-_SCALARS = {
-    FieldDescriptor.CPPTYPE_STRING: {"type": "string"},
-    FieldDescriptor.CPPTYPE_BOOL: {"type": "boolean"},
-    FieldDescriptor.CPPTYPE_INT32: {"type": "integer", "format": "int32"},
-    FieldDescriptor.CPPTYPE_INT64: {"type": "integer", "format": "int64"},
-    FieldDescriptor.CPPTYPE_DOUBLE: {"type": "number", "format": "double"},
-}
 _SECURITY: dict[int, list[Json]] = {
     contract.CREDENTIAL_BOT_KEY: [{"BotKey": []}],
     contract.CREDENTIAL_BOT_KEY_OR_TICKET: [{"BotKey": []}, {"StreamTicket": []}],
@@ -195,13 +177,14 @@ class _Builder:
         return name
 
     def _parameters(self, route: Route) -> Iterator[Json]:
+        needed, left_out = _alternatives(route)
         for field in route.method.input_type.fields:
             in_path = field.name in route.parameters
-            if in_path or not route.takes_body:
+            if in_path or not (route.takes_body or field.name in left_out):
                 yield {
                     "name": field.name,
                     "in": "path" if in_path else "query",
-                    "required": in_path or is_required(field),
+                    "required": in_path or is_required(field) or field.name in needed,
                     **self.description(f"{route.method.input_type.name}.{field.name}"),
                     "schema": self._value(field),
                     **({"style": "form", "explode": False} if field.is_repeated else {}),
@@ -239,14 +222,13 @@ class _Builder:
 
         A message that has required fields is one that a caller sends.
         """
-        if descriptor.full_name in _WELL_KNOWN:
-            return _WELL_KNOWN[descriptor.full_name]
         if descriptor.name not in self.schemas:
             required = [field.name for field in descriptor.fields if is_required(field)]
             always_there = () if required else _always_there(descriptor)
             self.schemas[descriptor.name] = {
                 "type": "object",
                 **self.description(descriptor.name),
+                **({"additionalProperties": False} if required else {}),
                 "required": required or [field.name for field in descriptor.fields],
                 "properties": self._properties(descriptor.name, descriptor.fields, always_there),
             }
@@ -265,17 +247,33 @@ class _Builder:
 
     def _value(self, field: FieldDescriptor) -> Json:
         item = self._item(field)
-        return {"type": "array", "items": item} if field.is_repeated else item
+        return array(field, item) if field.is_repeated else item
 
     def _item(self, field: FieldDescriptor) -> Json:
+        described = scalar(field)
+        if described is not None:
+            return described
         if field.message_type is not None:
             return self._message(field.message_type)
-        if field.enum_type is not None:
-            self.add_enum(field.enum_type)
-            return {"$ref": f"#/components/schemas/{field.enum_type.name}"}
-        if field.GetOptions().Extensions[contract.decimal]:
-            return _DECIMAL
-        return _SCALARS[field.cpp_type]
+        enum = field.enum_type
+        assert enum is not None, "a scalar has been described"
+        self.add_enum(enum)
+        return {"$ref": f"#/components/schemas/{enum.name}"}
+
+
+def _alternatives(route: Route) -> tuple[set[str], set[str]]:
+    """Return the fields of which one is given for another: those that are, and those that are not.
+
+    The path decides: a field in it leaves the alternative no place.
+    """
+    needed, left_out = set[str](), set[str]()
+    for field in route.method.input_type.fields:
+        other = bounds_of(field).instead_of
+        if other:
+            given, spared = (other, field.name)[:: 1 if other in route.parameters else -1]
+            needed.add(given)
+            left_out.add(spared)
+    return needed, left_out
 
 
 def _json_content(schema: Json) -> Json:

@@ -1,6 +1,7 @@
 """People, their plans and the keys they give to bots."""
 
 import hashlib
+import re
 import string
 import zlib
 from dataclasses import dataclass, field
@@ -14,6 +15,14 @@ KEY_RANDOM_LENGTH = 30
 KEY_CHECKSUM_LENGTH = 6
 KEY_SHOWN_LENGTH = 8
 LABEL_LENGTH_MAX = 64
+
+# Written out, since what Python calls printable changes from one Python to the next: no control
+# and format characters, no space but the common one, nothing of private use.
+LABEL = re.compile(
+    r"(?! *$)[^\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f"
+    r"\u205f-\u206f\u3000\ue000-\uf8ff\ufeff\ufff0-\ufffb"
+    "\U000e0000-\U000e00ff\U000f0000-\U0010ffff]{1,64}"
+)
 
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
@@ -132,8 +141,8 @@ def hash_key(key: str) -> bytes:
 
 
 def is_valid_label(label: str) -> bool:
-    """Tell whether a text can name a key: 1 to 64 printable characters, not only spaces."""
-    return 0 < len(label) <= LABEL_LENGTH_MAX and label.isprintable() and not label.isspace()
+    """Tell whether a text can name a key: 1 to 64 visible characters, not only spaces."""
+    return LABEL.fullmatch(label) is not None
 
 
 def _checksum(random_part: str) -> str:

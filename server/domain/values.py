@@ -22,7 +22,7 @@ STORED_LIMIT = 2**63
 """Every stored figure is below this."""
 
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,9})(?:\.([0-9]{1,8}))?")
-_SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-=/]{0,31}")
+SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-=/]{0,31}")
 
 
 class DecimalError(ValueError):
@@ -83,6 +83,6 @@ def cents_half_even(numerator: int, denominator: int = 1) -> Units:
 
 def normalize_symbol(text: str) -> str | None:
     """Upper-case a symbol and write `/` as `-`; None when it cannot be one."""
-    if _SYMBOL.fullmatch(text) is None:
+    if SYMBOL.fullmatch(text) is None:
         return None
     return text.upper().replace("/", "-")

@@ -51,7 +51,11 @@ class OpenStream:
 
         Raises StreamEnded.
         """
-        await self._context.send_initial_metadata(tuple(self._headers()))
+        try:
+            await self._context.send_initial_metadata(tuple(self._headers()))
+        except BaseException:
+            sending.close()  # The caller left before there was anything to send.
+            raise
         self._task = asyncio.get_running_loop().create_task(sending)
         if self.ending is not None:
             self._task.cancel()

@@ -5,18 +5,21 @@ from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from bottrading.v1 import annotations_pb2 as contract
+from bottrading.v1 import bot_trading_pb2
 from server.application.ports import Instruments
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
 from server.domain.instrument import Instrument
 from server.domain.values import CENT, DecimalError, Micros, Units, normalize_symbol, parse_units
+from server.wire.bounds import bounds, pattern
 
 LIMIT_DEFAULT = 20
-LIMIT_MAX = 100
+LIMIT = bounds(bot_trading_pb2.ListOrdersRequest, "limit")
 SHOWN_LENGTH_MAX = 40
 TIMESTAMP_SECONDS_MIN = -62_135_596_800
 TIMESTAMP_SECONDS_MAX = 253_402_300_799
 
-_CLIENT_ORDER_ID = re.compile(r"[\x20-\x7e]{1,128}")
+_CLIENT_ORDER_ID = pattern(contract.FORM_CLIENT_ORDER_ID)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 Member = TypeVar("Member")
@@ -120,8 +123,11 @@ class Fields:
         """Read the size of a page."""
         if number is None:
             return LIMIT_DEFAULT
-        if not 1 <= number <= LIMIT_MAX:
-            self.refuse(field, Reason.FIELD_INVALID, f"{field} must be from 1 to {LIMIT_MAX}.")
+        if not LIMIT.minimum <= number <= LIMIT.maximum:
+            self.refuse(
+                field, Reason.FIELD_INVALID,
+                f"{field} must be from {LIMIT.minimum} to {LIMIT.maximum}.",
+            )  # fmt: skip
         return number
 
     def moment(self, field: str, timestamp: Timestamp) -> Micros:

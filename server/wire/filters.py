@@ -15,16 +15,18 @@ from server.domain.instrument import AssetType
 from server.domain.values import DAY as A_DAY
 from server.domain.values import Micros, normalize_symbol
 from server.wire import enums
+from server.wire.bounds import bounds
 from server.wire.fields import Fields, is_id
 
-PAGE_TOKEN_LENGTH_MAX = 200
-SYMBOLS_MAX = 100
-QUERY_LENGTH_MAX = 64
+PAGE_TOKEN_LENGTH_MAX = bounds(bot_trading.ListOrdersRequest, "page_token").length_max
+SYMBOLS_MAX = bounds(market_data.BatchGetQuotesRequest, "symbols").items_max
+STREAM_SYMBOLS_MAX = bounds(bot_trading.StreamOrderUpdatesRequest, "symbols").items_max
+QUERY_LENGTH_MAX = bounds(market_data.ListInstrumentsRequest, "query").length_max
 BARS_DEFAULT = 100
 BARS_MAX = 1_000
 
 HEARTBEAT_SECONDS_DEFAULT = 15.0
-HEARTBEAT_SECONDS_MIN, HEARTBEAT_SECONDS_MAX = 1, 120
+HEARTBEAT_SECONDS = bounds(bot_trading.StreamOrderUpdatesRequest, "heartbeat_interval")
 
 _STATUSES = enums.members(enums.ORDER_STATUSES)
 _ASSET_TYPES = enums.members(enums.ASSET_TYPES)
@@ -153,12 +155,15 @@ def order_updates(
     after = request.after_sequence if request.HasField("after_sequence") else None
     if after is not None and after < 0:
         fields.refuse("after_sequence", Reason.FIELD_INVALID, "after_sequence must be 0 or more.")
-    if len(request.symbols) > SYMBOLS_MAX:
+    if len(request.symbols) > STREAM_SYMBOLS_MAX:
         fields.refuse(
-            "symbols", Reason.FIELD_INVALID, f"symbols must have at most {SYMBOLS_MAX} items."
+            "symbols",
+            Reason.FIELD_INVALID,
+            f"symbols must have at most {STREAM_SYMBOLS_MAX} items.",
         )
     symbols = [
-        fields.known_symbol("symbols", text, instruments) for text in request.symbols[:SYMBOLS_MAX]
+        fields.known_symbol("symbols", text, instruments)
+        for text in request.symbols[:STREAM_SYMBOLS_MAX]
     ]
     wanted = OrderUpdatesWanted(
         after_sequence=after,
@@ -264,11 +269,11 @@ def _heartbeat_seconds(fields: Fields, request: bot_trading.StreamOrderUpdatesRe
         return HEARTBEAT_SECONDS_DEFAULT
     interval = request.heartbeat_interval
     seconds = interval.seconds + interval.nanos / 1e9
-    if not HEARTBEAT_SECONDS_MIN <= seconds <= HEARTBEAT_SECONDS_MAX:
+    if not HEARTBEAT_SECONDS.minimum <= seconds <= HEARTBEAT_SECONDS.maximum:
         fields.refuse(
             "heartbeat_interval", Reason.FIELD_INVALID,
-            f"heartbeat_interval must be from {HEARTBEAT_SECONDS_MIN} to"
-            f" {HEARTBEAT_SECONDS_MAX} s.",
+            f"heartbeat_interval must be from {HEARTBEAT_SECONDS.minimum} to"
+            f" {HEARTBEAT_SECONDS.maximum} s.",
         )  # fmt: skip
     return seconds
 

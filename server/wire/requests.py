@@ -35,10 +35,12 @@ from server.domain.values import (
     parse_units,
 )
 from server.wire import enums
+from server.wire.bounds import bounds
 from server.wire.fields import Fields, is_id
 
-QUOTES_MAX = 500
-SYMBOLS_MAX = 100
+QUOTES_MAX = bounds(market_data.PublishQuotesRequest, "quotes").items_max
+SYMBOLS_MAX = bounds(key_management.CreateBotKeyRequest, "allowed_symbols").items_max
+POSITION_SHARE_MAX = bounds(key_management.SetGuardRailsRequest, "position_share_max").maximum
 
 _SIDES = enums.members(enums.SIDES)
 _ORDER_TYPES = enums.members(enums.ORDER_TYPES)
@@ -234,9 +236,11 @@ def set_guard_rails(
         for name in ("order_notional_max", "position_share_max", "daily_loss_max")
         if request.HasField(name)
     }
-    if (values.get("position_share_max") or 0) > 100 * SCALE:
+    if (values.get("position_share_max") or 0) > POSITION_SHARE_MAX * SCALE:
         fields.refuse(
-            "position_share_max", Reason.FIELD_INVALID, "position_share_max is at most 100 %."
+            "position_share_max",
+            Reason.FIELD_INVALID,
+            f"position_share_max is at most {POSITION_SHARE_MAX} %.",
         )
     return (
         fields.refusal()

@@ -20,6 +20,8 @@ from bottrading.v1 import (
     market_data_pb2,
 )
 from server.domain.errors import Reason
+from server.domain.user import LABEL
+from server.domain.values import SYMBOL
 from server.rpc.chain import contract_methods
 from server.rpc.errors import OUTCOMES, STATUS_OF
 from server.rpc.interceptors.authentication import METHOD_POLICY
@@ -110,3 +112,24 @@ def test_generated_code_is_what_the_protos_give(tmp_path: Path) -> None:
     assert fresh.keys() == kept.keys(), "run `make proto`"
     for name, text in fresh.items():
         assert kept[name] == text, f"{name}: run `make proto`"
+
+
+def test_forms_of_the_contract_are_those_that_are_checked() -> None:
+    patterns = {
+        value.name: value.GetOptions().Extensions[contract.pattern]
+        for value in contract.Form.DESCRIPTOR.values[1:]
+    }
+
+    assert patterns["FORM_SYMBOL"] == SYMBOL.pattern
+    assert patterns["FORM_LABEL"] == LABEL.pattern
+
+
+def test_what_is_bounded_alike_is_bounded_the_same_everywhere() -> None:
+    bounds: dict[str, set[str]] = {}
+    for method in METHODS.values():
+        for field in method.input_type.fields:
+            if field.name in ("limit", "page_token", "symbol", "allowed_symbols"):
+                said = field.GetOptions().Extensions[contract.bounds]
+                bounds.setdefault(field.name, set()).add(str(said))
+
+    assert {name: len(said) for name, said in bounds.items()} == dict.fromkeys(bounds, 1)

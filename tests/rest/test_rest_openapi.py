@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from google.protobuf.descriptor import Descriptor
+from jsonschema_rs import Draft202012Validator
 
 from rest_bridge.routes import contract_routes
 from tests.rest.support import RunningBridge
@@ -66,6 +67,66 @@ def test_an_order_is_described_as_it_is_sent_and_answered(document: dict[str, An
     assert answered == {"$ref": "#/components/schemas/Order"}
     assert order["properties"]["limit_price"]["anyOf"] == [{"type": "string"}, {"type": "null"}]
     assert "replayed" in order["required"]
+
+
+def sent_by(document: dict[str, Any], operation_id: str) -> dict[str, Any]:
+    """Return the schemas of what an operation takes, by name."""
+    operation = operations(document)[operation_id]
+    parameters = {it["name"]: it["schema"] for it in operation["parameters"]}
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    sent: dict[str, Any] = parameters | body.get("schema", {}).get("properties", {})
+    return sent
+
+
+def test_the_bounds_that_the_server_checks_are_told(document: dict[str, Any]) -> None:
+    listing, stream = sent_by(document, "ListOrders"), sent_by(document, "StreamOrderUpdates")
+
+    assert (listing["limit"]["minimum"], listing["limit"]["maximum"]) == (1, 100)
+    assert listing["page_token"]["maxLength"] == 200
+    assert stream["after_sequence"]["minimum"] == 0
+    assert stream["symbols"]["maxItems"] == 100
+    quotes = sent_by(document, "PublishQuotes")["quotes"]
+    assert (quotes["minItems"], quotes["maxItems"]) == (1, 500)
+    assert sent_by(document, "ListInstruments")["query"]["maxLength"] == 64
+
+
+@pytest.mark.parametrize(
+    ("operation_id", "field", "taken", "refused"),
+    [
+        ("PlaceOrder", "symbol", ["AAPL", "btc/usd", "EURUSD=X"], ["", " AAPL", "-A", "A" * 33]),
+        ("PlaceOrder", "quantity", ["1", "0.00000001", "9999999999"], ["0", "0.00", "-1", "01"]),
+        ("PlaceOrder", "quantity", [0.5, 9999999999], [0, -1, 10**10, 1e-9]),
+        ("PlaceOrder", "client_order_id", ["a", "two words", "~" * 128], ["", "é", "~" * 129]),
+        ("CreateBotKey", "label", ["a b", "机器人 🤖"], ["", "  ", "a\nb", "a\u202eb", "x" * 65]),
+        ("Deposit", "amount", ["0.01", "1.10000000"], ["0.001", "0.00", "10000000000"]),
+        ("SetGuardRails", "position_share_max", ["0.01", "99.99", "100.0"], ["100.01", "0", "101"]),
+        ("SetGuardRails", "position_share_max", [100, 7.25], [100.01, 0, 0.001]),
+        ("StreamOrderUpdates", "heartbeat_interval", ["1s", "9.5s", "119s", "120.0s"],
+         ["0s", "0.5s", "120.1s", "121s", "200s"]),
+        ("BatchGetQuotes", "symbols", [["AAPL"]], [[], ["A,B"], ["A"] * 101]),
+    ],
+)  # fmt: skip
+def test_the_document_takes_and_refuses_what_the_server_does(
+    document: dict[str, Any], operation_id: str, field: str, taken: list[Any], refused: list[Any]
+) -> None:
+    valid = Draft202012Validator(sent_by(document, operation_id)[field]).is_valid
+
+    assert [value for value in taken if not valid(value)] == []
+    assert [value for value in refused if valid(value)] == []
+
+
+def test_an_order_is_named_by_its_own_id_or_by_the_callers_as_the_path_says(
+    document: dict[str, Any],
+) -> None:
+    by_id, by_client_id = (
+        operations(document)["GetOrder"],
+        operations(document)["GetOrderByClientId"],
+    )
+
+    assert [(it["name"], it["required"]) for it in by_id["parameters"]] == [("order_id", True)]
+    assert [(it["name"], it["required"]) for it in by_client_id["parameters"]] == [
+        ("client_order_id", True)
+    ]
 
 
 def test_enums_are_named_without_prefix_and_without_their_zero(document: dict[str, Any]) -> None:

@@ -1845,10 +1845,7 @@ export interface operations {
     };
     GetOrder: {
         parameters: {
-            query?: {
-                /** @description The caller's own id of the order. */
-                client_order_id?: string;
-            };
+            query?: never;
             header?: never;
             path: {
                 /** @description The order's id. */
@@ -1973,11 +1970,9 @@ export interface operations {
     };
     GetOrderByClientId: {
         parameters: {
-            query?: {
-                /** @description The order's id. */
-                order_id?: string;
+            query: {
                 /** @description The caller's own id of the order. */
-                client_order_id?: string;
+                client_order_id: string;
             };
             header?: never;
             path?: never;

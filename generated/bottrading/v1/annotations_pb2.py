@@ -25,13 +25,23 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62ottrading/v1/annotations.proto\x12\rbottrading.v1\x1a google/protobuf/descriptor.proto*\x9c\x01\n\nCredential\x12\x1a\n\x16\x43REDENTIAL_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43REDENTIAL_BOT_KEY\x10\x01\x12\x19\n\x15\x43REDENTIAL_USER_TOKEN\x10\x02\x12\x1d\n\x19\x43REDENTIAL_OPERATOR_TOKEN\x10\x03\x12 \n\x1c\x43REDENTIAL_BOT_KEY_OR_TICKET\x10\x04:O\n\ncredential\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0e\x32\x19.bottrading.v1.Credential:8\n\x0esuccess_status\x12\x1e.google.protobuf.MethodOptions\x18\xd2\x86\x03 \x01(\x05:0\n\x07\x64\x65\x63imal\x12\x1d.google.protobuf.FieldOptions\x18\xd3\x86\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62ottrading/v1/annotations.proto\x12\rbottrading.v1\x1a google/protobuf/descriptor.proto\"\xbb\x02\n\x06\x42ounds\x12\x14\n\x07minimum\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x10\n\x08positive\x18\x03 \x01(\x08\x12\x1c\n\x0f\x66raction_digits\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12\x17\n\nlength_max\x18\x05 \x01(\x05H\x03\x88\x01\x01\x12!\n\x04\x66orm\x18\x06 \x01(\x0e\x32\x13.bottrading.v1.Form\x12\x16\n\titems_min\x18\x07 \x01(\x05H\x04\x88\x01\x01\x12\x16\n\titems_max\x18\x08 \x01(\x05H\x05\x88\x01\x01\x12\x12\n\ninstead_of\x18\t \x01(\tB\n\n\x08_minimumB\n\n\x08_maximumB\x12\n\x10_fraction_digitsB\r\n\x0b_length_maxB\x0c\n\n_items_minB\x0c\n\n_items_max*\x9c\x01\n\nCredential\x12\x1a\n\x16\x43REDENTIAL_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43REDENTIAL_BOT_KEY\x10\x01\x12\x19\n\x15\x43REDENTIAL_USER_TOKEN\x10\x02\x12\x1d\n\x19\x43REDENTIAL_OPERATOR_TOKEN\x10\x03\x12 \n\x1c\x43REDENTIAL_BOT_KEY_OR_TICKET\x10\x04*\xba\x02\n\x04\x46orm\x12\x14\n\x10\x46ORM_UNSPECIFIED\x10\x00\x12\x36\n\x0b\x46ORM_SYMBOL\x10\x01\x1a%\xaa\xb5\x18![A-Za-z0-9][A-Za-z0-9.\\-=/]{0,31}\x12*\n\x14\x46ORM_CLIENT_ORDER_ID\x10\x02\x1a\x10\xaa\xb5\x18\x0c[ -~]{1,128}\x12\xb7\x01\n\nFORM_LABEL\x10\x03\x1a\xa6\x01\xaa\xb5\x18\xa1\x01(?! *$)[^\\u0000-\\u001f\\u007f-\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ue000-\\uf8ff\\ufeff\\ufff0-\\ufffb\xf3\xa0\x80\x80-\xf3\xa0\x83\xbf\xf3\xb0\x80\x80-\xf4\x8f\xbf\xbf]{1,64}:O\n\ncredential\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0e\x32\x19.bottrading.v1.Credential:8\n\x0esuccess_status\x12\x1e.google.protobuf.MethodOptions\x18\xd2\x86\x03 \x01(\x05:4\n\x07pattern\x12!.google.protobuf.EnumValueOptions\x18\xd5\x86\x03 \x01(\t:0\n\x07\x64\x65\x63imal\x12\x1d.google.protobuf.FieldOptions\x18\xd3\x86\x03 \x01(\x08:F\n\x06\x62ounds\x12\x1d.google.protobuf.FieldOptions\x18\xd4\x86\x03 \x01(\x0b\x32\x15.bottrading.v1.Boundsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bottrading.v1.annotations_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREDENTIAL']._serialized_start=85
-  _globals['_CREDENTIAL']._serialized_end=241
+  _globals['_FORM'].values_by_name["FORM_SYMBOL"]._loaded_options = None
+  _globals['_FORM'].values_by_name["FORM_SYMBOL"]._serialized_options = b'\252\265\030![A-Za-z0-9][A-Za-z0-9.\\-=/]{0,31}'
+  _globals['_FORM'].values_by_name["FORM_CLIENT_ORDER_ID"]._loaded_options = None
+  _globals['_FORM'].values_by_name["FORM_CLIENT_ORDER_ID"]._serialized_options = b'\252\265\030\014[ -~]{1,128}'
+  _globals['_FORM'].values_by_name["FORM_LABEL"]._loaded_options = None
+  _globals['_FORM'].values_by_name["FORM_LABEL"]._serialized_options = b'\252\265\030\241\001(?! *$)[^\\u0000-\\u001f\\u007f-\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ue000-\\uf8ff\\ufeff\\ufff0-\\ufffb\363\240\200\200-\363\240\203\277\363\260\200\200-\364\217\277\277]{1,64}'
+  _globals['_CREDENTIAL']._serialized_start=403
+  _globals['_CREDENTIAL']._serialized_end=559
+  _globals['_FORM']._serialized_start=562
+  _globals['_FORM']._serialized_end=876
+  _globals['_BOUNDS']._serialized_start=85
+  _globals['_BOUNDS']._serialized_end=400
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ and how its answer looks over REST.
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pb2 as _descriptor_pb2
+from google.protobuf import message as _message
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf.internal import extension_dict as _extension_dict
 import builtins as _builtins
@@ -52,14 +53,127 @@ CREDENTIAL_BOT_KEY_OR_TICKET: Credential.ValueType  # 4
 """A bot key, or over REST a stream ticket in the query parameter `ticket`."""
 Global___Credential: _TypeAlias = Credential  # noqa: Y015
 
+class _Form:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FormEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Form.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FORM_UNSPECIFIED: _Form.ValueType  # 0
+    """Any text."""
+    FORM_SYMBOL: _Form.ValueType  # 1
+    """The symbol of an instrument."""
+    FORM_CLIENT_ORDER_ID: _Form.ValueType  # 2
+    """A caller's own id: 1 to 128 printable ASCII characters."""
+    FORM_LABEL: _Form.ValueType  # 3
+    """A name: 1 to 64 characters, not only spaces, none that is invisible."""
+
+class Form(_Form, metaclass=_FormEnumTypeWrapper):
+    """Forms of texts that are no words of a person."""
+
+FORM_UNSPECIFIED: Form.ValueType  # 0
+"""Any text."""
+FORM_SYMBOL: Form.ValueType  # 1
+"""The symbol of an instrument."""
+FORM_CLIENT_ORDER_ID: Form.ValueType  # 2
+"""A caller's own id: 1 to 128 printable ASCII characters."""
+FORM_LABEL: Form.ValueType  # 3
+"""A name: 1 to 64 characters, not only spaces, none that is invisible."""
+Global___Form: _TypeAlias = Form  # noqa: Y015
+
+@_typing.final
+class Bounds(_message.Message):
+    """What the server takes in a field of a request. What is not set bounds nothing.
+    The server checks by these values, and the OpenAPI document tells them.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MINIMUM_FIELD_NUMBER: _builtins.int
+    MAXIMUM_FIELD_NUMBER: _builtins.int
+    POSITIVE_FIELD_NUMBER: _builtins.int
+    FRACTION_DIGITS_FIELD_NUMBER: _builtins.int
+    LENGTH_MAX_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    ITEMS_MIN_FIELD_NUMBER: _builtins.int
+    ITEMS_MAX_FIELD_NUMBER: _builtins.int
+    INSTEAD_OF_FIELD_NUMBER: _builtins.int
+    minimum: _builtins.int
+    """The least whole number; of a Duration the least number of seconds."""
+    maximum: _builtins.int
+    """The greatest whole number, number of seconds, or decimal."""
+    positive: _builtins.bool
+    """A decimal must be above zero."""
+    fraction_digits: _builtins.int
+    """Digits after the point of a decimal beyond which all are 0; not set: 8."""
+    length_max: _builtins.int
+    """The most characters of a text."""
+    form: Global___Form.ValueType
+    """The form of a text, or of each text of a list."""
+    items_min: _builtins.int
+    """The fewest items of a list."""
+    items_max: _builtins.int
+    """The most items of a list."""
+    instead_of: _builtins.str
+    """Name of another field: exactly one of the two is given."""
+    def __init__(
+        self,
+        *,
+        minimum: _builtins.int | None = ...,
+        maximum: _builtins.int | None = ...,
+        positive: _builtins.bool = ...,
+        fraction_digits: _builtins.int | None = ...,
+        length_max: _builtins.int | None = ...,
+        form: Global___Form.ValueType = ...,
+        items_min: _builtins.int | None = ...,
+        items_max: _builtins.int | None = ...,
+        instead_of: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fraction_digits", b"_fraction_digits", "_items_max", b"_items_max", "_items_min", b"_items_min", "_length_max", b"_length_max", "_maximum", b"_maximum", "_minimum", b"_minimum", "fraction_digits", b"fraction_digits", "items_max", b"items_max", "items_min", b"items_min", "length_max", b"length_max", "maximum", b"maximum", "minimum", b"minimum"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fraction_digits", b"_fraction_digits", "_items_max", b"_items_max", "_items_min", b"_items_min", "_length_max", b"_length_max", "_maximum", b"_maximum", "_minimum", b"_minimum", "form", b"form", "fraction_digits", b"fraction_digits", "instead_of", b"instead_of", "items_max", b"items_max", "items_min", b"items_min", "length_max", b"length_max", "maximum", b"maximum", "minimum", b"minimum", "positive", b"positive"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__fraction_digits: _TypeAlias = _typing.Literal["fraction_digits"]  # noqa: Y015
+    _WhichOneofArgType__fraction_digits: _TypeAlias = _typing.Literal["_fraction_digits", b"_fraction_digits"]  # noqa: Y015
+    _WhichOneofReturnType__items_max: _TypeAlias = _typing.Literal["items_max"]  # noqa: Y015
+    _WhichOneofArgType__items_max: _TypeAlias = _typing.Literal["_items_max", b"_items_max"]  # noqa: Y015
+    _WhichOneofReturnType__items_min: _TypeAlias = _typing.Literal["items_min"]  # noqa: Y015
+    _WhichOneofArgType__items_min: _TypeAlias = _typing.Literal["_items_min", b"_items_min"]  # noqa: Y015
+    _WhichOneofReturnType__length_max: _TypeAlias = _typing.Literal["length_max"]  # noqa: Y015
+    _WhichOneofArgType__length_max: _TypeAlias = _typing.Literal["_length_max", b"_length_max"]  # noqa: Y015
+    _WhichOneofReturnType__maximum: _TypeAlias = _typing.Literal["maximum"]  # noqa: Y015
+    _WhichOneofArgType__maximum: _TypeAlias = _typing.Literal["_maximum", b"_maximum"]  # noqa: Y015
+    _WhichOneofReturnType__minimum: _TypeAlias = _typing.Literal["minimum"]  # noqa: Y015
+    _WhichOneofArgType__minimum: _TypeAlias = _typing.Literal["_minimum", b"_minimum"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fraction_digits) -> _WhichOneofReturnType__fraction_digits | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__items_max) -> _WhichOneofReturnType__items_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__items_min) -> _WhichOneofReturnType__items_min | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__length_max) -> _WhichOneofReturnType__length_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maximum) -> _WhichOneofReturnType__maximum | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__minimum) -> _WhichOneofReturnType__minimum | None: ...
+
+Global___Bounds: _TypeAlias = Bounds  # noqa: Y015
+
 CREDENTIAL_FIELD_NUMBER: _builtins.int
 SUCCESS_STATUS_FIELD_NUMBER: _builtins.int
+PATTERN_FIELD_NUMBER: _builtins.int
 DECIMAL_FIELD_NUMBER: _builtins.int
+BOUNDS_FIELD_NUMBER: _builtins.int
 credential: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Credential.ValueType]
 """Who may call the method."""
 success_status: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.int]
 """HTTP status of a success over REST; 200 when not set. An answer whose
 resource says `replayed` is always 200: nothing was created.
+"""
+pattern: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _builtins.str]
+"""A regular expression that the whole of a text of this form matches, as both
+JSON Schema and Python read it.
 """
 decimal: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """The field is a decimal number in text, `(0|[1-9][0-9]{0,9})(\\.[0-9]{1,8})?`
@@ -68,3 +182,5 @@ than 8 decimals is rounded half-even to 8 when that moves it by less than one
 part in 10¹² and not to zero, which undoes the noise of floating point; any
 other is refused (DECIMAL_INVALID).
 """
+bounds: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Bounds]
+"""What the server takes in the field."""

@@ -32,7 +32,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62ottrading/v1/market_data.proto\x12\rbottrading.v1\x1a\x1f\x62ottrading/v1/annotations.proto\x1a\x17\x62ottrading/v1/bar.proto\x1a\x1e\x62ottrading/v1/instrument.proto\x1a bottrading/v1/market_clock.proto\x1a\x19\x62ottrading/v1/quote.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\'\n\x0fGetQuoteRequest\x12\x14\n\x06symbol\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"7\n\x10GetQuoteResponse\x12#\n\x05quote\x18\x01 \x01(\x0b\x32\x14.bottrading.v1.Quote\".\n\x15\x42\x61tchGetQuotesRequest\x12\x15\n\x07symbols\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\">\n\x16\x42\x61tchGetQuotesResponse\x12$\n\x06quotes\x18\x01 \x03(\x0b\x32\x14.bottrading.v1.Quote\"d\n\x16ListInstrumentsRequest\x12,\n\nasset_type\x18\x01 \x01(\x0e\x32\x18.bottrading.v1.AssetType\x12\x12\n\x05query\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_query\"I\n\x17ListInstrumentsResponse\x12.\n\x0binstruments\x18\x01 \x03(\x0b\x32\x19.bottrading.v1.Instrument\"\xa9\x01\n\x0fListBarsRequest\x12\x14\n\x06symbol\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12,\n\x08interval\x18\x02 \x01(\x0e\x32\x1a.bottrading.v1.BarInterval\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"4\n\x10ListBarsResponse\x12 \n\x04\x62\x61rs\x18\x01 \x03(\x0b\x32\x12.bottrading.v1.Bar\"\x17\n\x15GetMarketClockRequest\"C\n\x16GetMarketClockResponse\x12)\n\x05\x63lock\x18\x01 \x01(\x0b\x32\x1a.bottrading.v1.MarketClock\",\n\x13StreamQuotesRequest\x12\x15\n\x07symbols\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\"m\n\x14StreamQuotesResponse\x12#\n\x05quote\x18\x01 \x01(\x0b\x32\x14.bottrading.v1.Quote\x12\x30\n\theartbeat\x18\x02 \x01(\x0b\x32\x1d.bottrading.v1.QuoteHeartbeat\":\n\x0eQuoteHeartbeat\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"K\n\x14PublishQuotesRequest\x12\x33\n\x06quotes\x18\x01 \x03(\x0b\x32\x1d.bottrading.v1.PublishedQuoteB\x04\xe2\x41\x01\x02\"W\n\x15PublishQuotesResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05\x12,\n\x07refused\x18\x02 \x03(\x0b\x32\x1b.bottrading.v1.RefusedQuote2\xd8\x06\n\nMarketData\x12p\n\x08GetQuote\x12\x1e.bottrading.v1.GetQuoteRequest\x1a\x1f.bottrading.v1.GetQuoteResponse\"#\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x19\x12\x10/quotes/{symbol}b\x05quote\x12z\n\x0e\x42\x61tchGetQuotes\x12$.bottrading.v1.BatchGetQuotesRequest\x1a%.bottrading.v1.BatchGetQuotesResponse\"\x1b\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x11\x12\x07/quotesb\x06quotes\x12\x87\x01\n\x0fListInstruments\x12%.bottrading.v1.ListInstrumentsRequest\x1a&.bottrading.v1.ListInstrumentsResponse\"%\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x1b\x12\x0c/instrumentsb\x0binstruments\x12m\n\x08ListBars\x12\x1e.bottrading.v1.ListBarsRequest\x1a\x1f.bottrading.v1.ListBarsResponse\" \x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x16\x12\x0e/bars/{symbol}b\x04\x62\x61rs\x12x\n\x0eGetMarketClock\x12$.bottrading.v1.GetMarketClockRequest\x1a%.bottrading.v1.GetMarketClockResponse\"\x19\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x0f\x12\x06/clockb\x05\x63lock\x12u\n\x0cStreamQuotes\x12\".bottrading.v1.StreamQuotesRequest\x1a#.bottrading.v1.StreamQuotesResponse\"\x1a\x88\xb5\x18\x04\x82\xd3\xe4\x93\x02\x10\x12\x0e/quote-updates0\x01\x12r\n\rPublishQuotes\x12#.bottrading.v1.PublishQuotesRequest\x1a$.bottrading.v1.PublishQuotesResponse\"\x16\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x0c\"\x07/quotes:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62ottrading/v1/market_data.proto\x12\rbottrading.v1\x1a\x1f\x62ottrading/v1/annotations.proto\x1a\x17\x62ottrading/v1/bar.proto\x1a\x1e\x62ottrading/v1/instrument.proto\x1a bottrading/v1/market_clock.proto\x1a\x19\x62ottrading/v1/quote.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"-\n\x0fGetQuoteRequest\x12\x1a\n\x06symbol\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xa2\xb5\x18\x02\x30\x01\"7\n\x10GetQuoteResponse\x12#\n\x05quote\x18\x01 \x01(\x0b\x32\x14.bottrading.v1.Quote\"8\n\x15\x42\x61tchGetQuotesRequest\x12\x1f\n\x07symbols\x18\x01 \x03(\tB\x0e\xe2\x41\x01\x02\xa2\xb5\x18\x06\x30\x01\x38\x01@d\">\n\x16\x42\x61tchGetQuotesResponse\x12$\n\x06quotes\x18\x01 \x03(\x0b\x32\x14.bottrading.v1.Quote\"l\n\x16ListInstrumentsRequest\x12,\n\nasset_type\x18\x01 \x01(\x0e\x32\x18.bottrading.v1.AssetType\x12\x1a\n\x05query\x18\x02 \x01(\tB\x06\xa2\xb5\x18\x02(@H\x00\x88\x01\x01\x42\x08\n\x06_query\"I\n\x17ListInstrumentsResponse\x12.\n\x0binstruments\x18\x01 \x03(\x0b\x32\x19.bottrading.v1.Instrument\"\xaf\x01\n\x0fListBarsRequest\x12\x1a\n\x06symbol\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xa2\xb5\x18\x02\x30\x01\x12,\n\x08interval\x18\x02 \x01(\x0e\x32\x1a.bottrading.v1.BarInterval\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"4\n\x10ListBarsResponse\x12 \n\x04\x62\x61rs\x18\x01 \x03(\x0b\x32\x12.bottrading.v1.Bar\"\x17\n\x15GetMarketClockRequest\"C\n\x16GetMarketClockResponse\x12)\n\x05\x63lock\x18\x01 \x01(\x0b\x32\x1a.bottrading.v1.MarketClock\"6\n\x13StreamQuotesRequest\x12\x1f\n\x07symbols\x18\x01 \x03(\tB\x0e\xe2\x41\x01\x02\xa2\xb5\x18\x06\x30\x01\x38\x01@d\"m\n\x14StreamQuotesResponse\x12#\n\x05quote\x18\x01 \x01(\x0b\x32\x14.bottrading.v1.Quote\x12\x30\n\theartbeat\x18\x02 \x01(\x0b\x32\x1d.bottrading.v1.QuoteHeartbeat\":\n\x0eQuoteHeartbeat\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"T\n\x14PublishQuotesRequest\x12<\n\x06quotes\x18\x01 \x03(\x0b\x32\x1d.bottrading.v1.PublishedQuoteB\r\xe2\x41\x01\x02\xa2\xb5\x18\x05\x38\x01@\xf4\x03\"W\n\x15PublishQuotesResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05\x12,\n\x07refused\x18\x02 \x03(\x0b\x32\x1b.bottrading.v1.RefusedQuote2\xd8\x06\n\nMarketData\x12p\n\x08GetQuote\x12\x1e.bottrading.v1.GetQuoteRequest\x1a\x1f.bottrading.v1.GetQuoteResponse\"#\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x19\x12\x10/quotes/{symbol}b\x05quote\x12z\n\x0e\x42\x61tchGetQuotes\x12$.bottrading.v1.BatchGetQuotesRequest\x1a%.bottrading.v1.BatchGetQuotesResponse\"\x1b\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x11\x12\x07/quotesb\x06quotes\x12\x87\x01\n\x0fListInstruments\x12%.bottrading.v1.ListInstrumentsRequest\x1a&.bottrading.v1.ListInstrumentsResponse\"%\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x1b\x12\x0c/instrumentsb\x0binstruments\x12m\n\x08ListBars\x12\x1e.bottrading.v1.ListBarsRequest\x1a\x1f.bottrading.v1.ListBarsResponse\" \x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x16\x12\x0e/bars/{symbol}b\x04\x62\x61rs\x12x\n\x0eGetMarketClock\x12$.bottrading.v1.GetMarketClockRequest\x1a%.bottrading.v1.GetMarketClockResponse\"\x19\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x0f\x12\x06/clockb\x05\x63lock\x12u\n\x0cStreamQuotes\x12\".bottrading.v1.StreamQuotesRequest\x1a#.bottrading.v1.StreamQuotesResponse\"\x1a\x88\xb5\x18\x04\x82\xd3\xe4\x93\x02\x10\x12\x0e/quote-updates0\x01\x12r\n\rPublishQuotes\x12#.bottrading.v1.PublishQuotesRequest\x1a$.bottrading.v1.PublishQuotesResponse\"\x16\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x0c\"\x07/quotes:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,15 +40,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bottrading.v1.market_data_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETQUOTEREQUEST'].fields_by_name['symbol']._loaded_options = None
-  _globals['_GETQUOTEREQUEST'].fields_by_name['symbol']._serialized_options = b'\342A\001\002'
+  _globals['_GETQUOTEREQUEST'].fields_by_name['symbol']._serialized_options = b'\342A\001\002\242\265\030\0020\001'
   _globals['_BATCHGETQUOTESREQUEST'].fields_by_name['symbols']._loaded_options = None
-  _globals['_BATCHGETQUOTESREQUEST'].fields_by_name['symbols']._serialized_options = b'\342A\001\002'
+  _globals['_BATCHGETQUOTESREQUEST'].fields_by_name['symbols']._serialized_options = b'\342A\001\002\242\265\030\0060\0018\001@d'
+  _globals['_LISTINSTRUMENTSREQUEST'].fields_by_name['query']._loaded_options = None
+  _globals['_LISTINSTRUMENTSREQUEST'].fields_by_name['query']._serialized_options = b'\242\265\030\002(@'
   _globals['_LISTBARSREQUEST'].fields_by_name['symbol']._loaded_options = None
-  _globals['_LISTBARSREQUEST'].fields_by_name['symbol']._serialized_options = b'\342A\001\002'
+  _globals['_LISTBARSREQUEST'].fields_by_name['symbol']._serialized_options = b'\342A\001\002\242\265\030\0020\001'
   _globals['_STREAMQUOTESREQUEST'].fields_by_name['symbols']._loaded_options = None
-  _globals['_STREAMQUOTESREQUEST'].fields_by_name['symbols']._serialized_options = b'\342A\001\002'
+  _globals['_STREAMQUOTESREQUEST'].fields_by_name['symbols']._serialized_options = b'\342A\001\002\242\265\030\0060\0018\001@d'
   _globals['_PUBLISHQUOTESREQUEST'].fields_by_name['quotes']._loaded_options = None
-  _globals['_PUBLISHQUOTESREQUEST'].fields_by_name['quotes']._serialized_options = b'\342A\001\002'
+  _globals['_PUBLISHQUOTESREQUEST'].fields_by_name['quotes']._serialized_options = b'\342A\001\002\242\265\030\0058\001@\364\003'
   _globals['_MARKETDATA'].methods_by_name['GetQuote']._loaded_options = None
   _globals['_MARKETDATA'].methods_by_name['GetQuote']._serialized_options = b'\210\265\030\001\202\323\344\223\002\031\022\020/quotes/{symbol}b\005quote'
   _globals['_MARKETDATA'].methods_by_name['BatchGetQuotes']._loaded_options = None
@@ -64,35 +66,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MARKETDATA'].methods_by_name['PublishQuotes']._loaded_options = None
   _globals['_MARKETDATA'].methods_by_name['PublishQuotes']._serialized_options = b'\210\265\030\003\202\323\344\223\002\014\"\007/quotes:\001*'
   _globals['_GETQUOTEREQUEST']._serialized_start=297
-  _globals['_GETQUOTEREQUEST']._serialized_end=336
-  _globals['_GETQUOTERESPONSE']._serialized_start=338
-  _globals['_GETQUOTERESPONSE']._serialized_end=393
-  _globals['_BATCHGETQUOTESREQUEST']._serialized_start=395
-  _globals['_BATCHGETQUOTESREQUEST']._serialized_end=441
-  _globals['_BATCHGETQUOTESRESPONSE']._serialized_start=443
-  _globals['_BATCHGETQUOTESRESPONSE']._serialized_end=505
-  _globals['_LISTINSTRUMENTSREQUEST']._serialized_start=507
-  _globals['_LISTINSTRUMENTSREQUEST']._serialized_end=607
-  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_start=609
-  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_end=682
-  _globals['_LISTBARSREQUEST']._serialized_start=685
-  _globals['_LISTBARSREQUEST']._serialized_end=854
-  _globals['_LISTBARSRESPONSE']._serialized_start=856
-  _globals['_LISTBARSRESPONSE']._serialized_end=908
-  _globals['_GETMARKETCLOCKREQUEST']._serialized_start=910
-  _globals['_GETMARKETCLOCKREQUEST']._serialized_end=933
-  _globals['_GETMARKETCLOCKRESPONSE']._serialized_start=935
-  _globals['_GETMARKETCLOCKRESPONSE']._serialized_end=1002
-  _globals['_STREAMQUOTESREQUEST']._serialized_start=1004
-  _globals['_STREAMQUOTESREQUEST']._serialized_end=1048
-  _globals['_STREAMQUOTESRESPONSE']._serialized_start=1050
-  _globals['_STREAMQUOTESRESPONSE']._serialized_end=1159
-  _globals['_QUOTEHEARTBEAT']._serialized_start=1161
-  _globals['_QUOTEHEARTBEAT']._serialized_end=1219
-  _globals['_PUBLISHQUOTESREQUEST']._serialized_start=1221
-  _globals['_PUBLISHQUOTESREQUEST']._serialized_end=1296
-  _globals['_PUBLISHQUOTESRESPONSE']._serialized_start=1298
-  _globals['_PUBLISHQUOTESRESPONSE']._serialized_end=1385
-  _globals['_MARKETDATA']._serialized_start=1388
-  _globals['_MARKETDATA']._serialized_end=2244
+  _globals['_GETQUOTEREQUEST']._serialized_end=342
+  _globals['_GETQUOTERESPONSE']._serialized_start=344
+  _globals['_GETQUOTERESPONSE']._serialized_end=399
+  _globals['_BATCHGETQUOTESREQUEST']._serialized_start=401
+  _globals['_BATCHGETQUOTESREQUEST']._serialized_end=457
+  _globals['_BATCHGETQUOTESRESPONSE']._serialized_start=459
+  _globals['_BATCHGETQUOTESRESPONSE']._serialized_end=521
+  _globals['_LISTINSTRUMENTSREQUEST']._serialized_start=523
+  _globals['_LISTINSTRUMENTSREQUEST']._serialized_end=631
+  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_start=633
+  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_end=706
+  _globals['_LISTBARSREQUEST']._serialized_start=709
+  _globals['_LISTBARSREQUEST']._serialized_end=884
+  _globals['_LISTBARSRESPONSE']._serialized_start=886
+  _globals['_LISTBARSRESPONSE']._serialized_end=938
+  _globals['_GETMARKETCLOCKREQUEST']._serialized_start=940
+  _globals['_GETMARKETCLOCKREQUEST']._serialized_end=963
+  _globals['_GETMARKETCLOCKRESPONSE']._serialized_start=965
+  _globals['_GETMARKETCLOCKRESPONSE']._serialized_end=1032
+  _globals['_STREAMQUOTESREQUEST']._serialized_start=1034
+  _globals['_STREAMQUOTESREQUEST']._serialized_end=1088
+  _globals['_STREAMQUOTESRESPONSE']._serialized_start=1090
+  _globals['_STREAMQUOTESRESPONSE']._serialized_end=1199
+  _globals['_QUOTEHEARTBEAT']._serialized_start=1201
+  _globals['_QUOTEHEARTBEAT']._serialized_end=1259
+  _globals['_PUBLISHQUOTESREQUEST']._serialized_start=1261
+  _globals['_PUBLISHQUOTESREQUEST']._serialized_end=1345
+  _globals['_PUBLISHQUOTESRESPONSE']._serialized_start=1347
+  _globals['_PUBLISHQUOTESRESPONSE']._serialized_end=1434
+  _globals['_MARKETDATA']._serialized_start=1437
+  _globals['_MARKETDATA']._serialized_end=2293
 # @@protoc_insertion_point(module_scope)
