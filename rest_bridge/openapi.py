@@ -18,7 +18,7 @@ from rest_bridge.comments import contract_comments
 from rest_bridge.errors import REFUSAL_TYPES
 from rest_bridge.request_fields import is_required
 from rest_bridge.routes import PREFIXES, Route, contract_routes
-from rest_bridge.transcoding import has_page_token_header, replayable_resource
+from rest_bridge.transcoding import answer_headers, replayable_resource
 
 Json: TypeAlias = dict[str, Any]
 
@@ -86,11 +86,15 @@ _REFUSAL = {
     },
 }
 _REQUEST_ID = {"X-Request-Id": {"description": "Id of the call.", "schema": _TEXT}}
-_NEXT_PAGE_TOKEN = {
+_ANSWER_HEADERS = {
     "X-Next-Page-Token": {
         "description": "`page_token` of the next page; absent on the last one.",
         "schema": _TEXT,
-    }
+    },
+    "X-Skipped-Orders": {
+        "description": "How many live orders were left: of instruments that the key is not for.",
+        "schema": {"type": "integer"},
+    },
 }
 _RETRY_AFTER = {
     "Retry-After": {
@@ -192,7 +196,8 @@ class _Builder:
 
     def _successes(self, route: Route) -> Json:
         phrase = HTTPStatus(route.success_status).phrase
-        headers = _REQUEST_ID | (_NEXT_PAGE_TOKEN if has_page_token_header(route) else {})
+        told = answer_headers(route).values()
+        headers = _REQUEST_ID | {name: _ANSWER_HEADERS[name] for name in told}
         answer = {"headers": headers, "content": self._answer(route)}
         successes = {str(route.success_status): {"description": phrase, **answer}}
         if replayable_resource(route) and route.success_status != HTTPStatus.OK:

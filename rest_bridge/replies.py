@@ -1,16 +1,13 @@
 """HTTP answers, successes and refusals alike, with the headers that every one of them carries."""
 
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import orjson
 import uuid_utils
 from starlette.types import Send
 
 from rest_bridge.errors import RawMetadata, Refusal
-from rest_bridge.transcoding import Answer
-
-HttpHeaders: TypeAlias = list[tuple[bytes, bytes]]
+from rest_bridge.transcoding import Answer, HttpHeaders
 
 _RATE_HEADERS = {
     "x-ratelimit-limit": (b"x-ratelimit-limit", b"x-vq-ratelimit-limit"),
@@ -20,6 +17,7 @@ _RATE_HEADERS = {
 EXPOSED_HEADERS = (
     "x-request-id",
     "x-next-page-token",
+    "x-skipped-orders",
     "retry-after",
     *(name.decode("ascii") for names in _RATE_HEADERS.values() for name in names),
 )
@@ -46,8 +44,7 @@ class Reply:
 def success(answer: Answer, metadata: RawMetadata, request_id: str | None) -> Reply:
     """Reply with an answer; `request_id` is the caller's own, if any."""
     _, headers = _common_headers(metadata, request_id)
-    if answer.next_page_token:
-        headers.append((b"x-next-page-token", answer.next_page_token.encode("ascii")))
+    headers.extend(answer.headers)
     return _json_reply(answer.status, headers, answer.body)
 
 

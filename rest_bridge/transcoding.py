@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
 import orjson
@@ -23,7 +24,9 @@ from rest_bridge.request_fields import (
 from rest_bridge.routes import Route
 from rest_bridge.strict_json import NotStrictJson, parse_object
 
-_NEXT_PAGE_TOKEN = "next_page_token"
+HttpHeaders: TypeAlias = list[tuple[bytes, bytes]]
+
+_HEADERS = {"next_page_token": "X-Next-Page-Token", "skipped_orders": "X-Skipped-Orders"}
 _SEQUENCE = "sequence"
 
 
@@ -121,7 +124,7 @@ class Answer:
 
     status: int
     body: bytes
-    next_page_token: str
+    headers: HttpHeaders
 
 
 class AnswerWriter:
@@ -137,7 +140,9 @@ class AnswerWriter:
             else message_json(descriptor)
         )
         self._resource = replayable_resource(route)
-        self._has_page_token = has_page_token_header(route)
+        self._headers = {
+            field: name.lower().encode("ascii") for field, name in answer_headers(route).items()
+        }
 
     def write(self, answer: bytes) -> Answer:
         message = self._message_class.FromString(answer)
@@ -145,7 +150,11 @@ class AnswerWriter:
         return Answer(
             status=200 if replayed else self._success_status,
             body=orjson.dumps(self._to_json(message), option=orjson.OPT_APPEND_NEWLINE),
-            next_page_token=getattr(message, _NEXT_PAGE_TOKEN) if self._has_page_token else "",
+            headers=[
+                (name, str(value).encode("ascii"))
+                for field, name in self._headers.items()
+                if (value := getattr(message, field)) != ""
+            ],
         )
 
 
@@ -199,7 +208,10 @@ def replayable_resource(route: Route) -> str | None:
     return field.name if "replayed" in field.message_type.fields_by_name else None
 
 
-def has_page_token_header(route: Route) -> bool:
-    """Tell whether a listing is a bare array: a whole message has the token in the body."""
-    fields = route.method.output_type.fields_by_name
-    return bool(route.response_body) and _NEXT_PAGE_TOKEN in fields
+def answer_headers(route: Route) -> dict[str, str]:
+    """Return the fields of an answer that are headers, by what their headers are called.
+
+    They are told beside a bare array; a whole message has them in the body.
+    """
+    fields = route.method.output_type.fields_by_name if route.response_body else {}
+    return {field: name for field, name in _HEADERS.items() if field in fields}

@@ -49,7 +49,8 @@ class Accounts:
         """Cancel all orders, drop all positions and begin anew with the starting balance."""
         if not unit.owns(command.user_id, command.account_id):
             return ACCOUNT_NOT_FOUND
-        end_all(command.account_id, None, unit, now, StatusReason.ACCOUNT_RESET)
+        live = unit.live_orders(command.account_id, None)
+        end_all(live, unit, now, StatusReason.ACCOUNT_RESET)
         account = unit.account(command.account_id)
         positions = unit.positions(command.account_id)
         unit.keep_account(reset(account, positions, self._initial_balance, now))
@@ -77,7 +78,8 @@ def change_trading_state(command: SetTradingState, unit: UnitOfWork, now: Micros
     if account.trading_state is not command.state:
         unit.keep_account(set_trading_state(account, command.state, now))
     if command.state is TradingState.HALTED:
-        end_all(command.account_id, None, unit, now, StatusReason.TRADING_HALTED)
+        live = unit.live_orders(command.account_id, None)
+        end_all(live, unit, now, StatusReason.TRADING_HALTED)
     return Done()
 
 

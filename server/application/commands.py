@@ -186,9 +186,10 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The orders that are cancelled now, newest first."""
+    """The orders that are cancelled now, newest first, and how many the key may not cancel."""
 
     orders: tuple[Order, ...]
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from server.application.ports import StoredEvent
+from server.domain.user import Traded
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +20,10 @@ RETRY_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One event as readers are sent it; `symbol` is None when it is about the account."""
+    """One event as readers are sent it; `traded` is None when it is about the account."""
 
     sequence: int
-    symbol: str | None
+    traded: Traded | None
     message: bytes
 
 

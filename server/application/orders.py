@@ -1,5 +1,7 @@
 """Orders: placing, previewing, replacing and cancelling them within a unit of work."""
 
+from collections.abc import Sequence
+
 from server.application.commands import (
     CancelAllOrders,
     Cancelled,
@@ -91,13 +93,11 @@ class Orders:
     ) -> Replaced | Refusal:
         """Give a live order new values."""
         order = unit.order(command.account_id, command.order_id)
-        if order is None:
+        if order is None or not permissions.allow(order):
             return ORDER_NOT_FOUND
         instrument = self._instrument(order.symbol)
-        refusal = (
-            _not_allowed(permissions, instrument)
-            or _wrong_values(order, command.wanted, instrument)
-            or _not_live(order, "replaced", now)
+        refusal = _wrong_values(order, command.wanted, instrument) or _not_live(
+            order, "replaced", now
         )
         if refusal is not None:
             return refusal
@@ -125,10 +125,12 @@ class Orders:
         unit.keep(decision)
         return Replaced(decision.order)
 
-    def cancel(self, command: CancelOrder, unit: UnitOfWork, now: Micros) -> Cancelled | Refusal:
+    def cancel(
+        self, command: CancelOrder, permissions: Permissions, unit: UnitOfWork, now: Micros
+    ) -> Cancelled | Refusal:
         """Cancel a live order; one that is cancelled is answered again."""
         order = unit.order(command.account_id, command.order_id)
-        if order is None:
+        if order is None or not permissions.allow(order):
             return ORDER_NOT_FOUND
         if order.status is OrderStatus.CANCELLED:
             return Cancelled((order,))
@@ -136,11 +138,14 @@ class Orders:
             return _refuse_ended(order, "cancelled")
         return Cancelled((end(order, unit, now, StatusReason.REQUESTED),))
 
-    def cancel_all(self, command: CancelAllOrders, unit: UnitOfWork, now: Micros) -> Cancelled:
-        """Cancel the live orders of an account, or those of one symbol."""
-        return Cancelled(
-            end_all(command.account_id, command.symbol, unit, now, StatusReason.REQUESTED)
-        )
+    def cancel_all(
+        self, command: CancelAllOrders, permissions: Permissions, unit: UnitOfWork, now: Micros
+    ) -> Cancelled:
+        """Cancel the live orders of an account, or those of one symbol, as far as a key may."""
+        live = unit.live_orders(command.account_id, command.symbol)
+        allowed = [order for order in live if permissions.allow(order)]
+        ended = end_all(allowed, unit, now, StatusReason.REQUESTED)
+        return Cancelled(ended, skipped=len(live) - len(allowed))
 
     def _instrument(self, symbol: str) -> Instrument:
         found = self._feed.instruments.find(symbol)
@@ -201,10 +206,9 @@ def end(order: Order, unit: UnitOfWork, now: Micros, reason: StatusReason) -> Or
 
 
 def end_all(
-    account_id: str, symbol: str | None, unit: UnitOfWork, now: Micros, reason: StatusReason
+    live: Sequence[Order], unit: UnitOfWork, now: Micros, reason: StatusReason
 ) -> tuple[Order, ...]:
-    """End the live orders of an account, newest first, and return them."""
-    live = unit.live_orders(account_id, symbol)
+    """End live orders one after another and return them."""
     unit.preload([(order.account_id, order.symbol) for order in live], [])
     return tuple(end(order, unit, now, reason) for order in live)
 

@@ -17,7 +17,7 @@ from server.domain.matching import Reach
 from server.domain.order import Order, OrderStatus, Side
 from server.domain.posting import Decision
 from server.domain.quote import Quote
-from server.domain.user import BotKey, Plan, User
+from server.domain.user import BotKey, Permissions, Plan, User
 from server.domain.values import Micros, Units
 
 
@@ -124,9 +124,10 @@ class Calendar(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFilter:
-    """Which orders to list; `status` OPEN means every live one."""
+    """Which orders to list of those that `permissions` allow; `status` OPEN: every live one."""
 
     account_id: str
+    permissions: Permissions
     status: OrderStatus | None
     symbol: str | None
     after: Micros | None
@@ -135,9 +136,10 @@ class OrderFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillFilter:
-    """Which fills to list."""
+    """Which fills to list of those that `permissions` allow."""
 
     account_id: str
+    permissions: Permissions
     symbol: str | None
     order_id: str | None
     after: Micros | None

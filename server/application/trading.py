@@ -167,11 +167,11 @@ class Trading:
             case PlaceOrder():
                 return self._orders.place(command, permissions, unit, now)
             case CancelOrder():
-                return self._orders.cancel(command, unit, now)
+                return self._orders.cancel(command, permissions, unit, now)
             case ReplaceOrder():
                 return self._orders.replace(command, permissions, unit, now)
             case CancelAllOrders():
-                return self._orders.cancel_all(command, unit, now)
+                return self._orders.cancel_all(command, permissions, unit, now)
             case PreviewOrder():
                 return self._orders.preview(command, permissions, unit, now)
             case TellMarketHours():

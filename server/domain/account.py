@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from math import floor, log10
 
-from server.domain.values import SCALE, STORED_LIMIT, Micros, Units, divide_half_even
+from server.domain.values import STORED_LIMIT, Micros, Units
 
 EQUITY_DIGITS = 13
 """The largest equity has so many, in cents."""
@@ -79,8 +79,9 @@ class Account:
     `balance`. An account begins an epoch when it is opened and whenever it is reset: with the
     event `epoch_sequence`, at `epoch_began_at`, and with `initial_balance`. Of the epoch alone
     are `deposits`, all money that came in, `fills`, `realized_pnl`, `fees_paid` and
-    `statistics`. `initial_share` is the part of the account that its initial balance makes up:
-    what came in later bought the rest, at the value of then.
+    `statistics`; P&L and fees have 8 decimals, other money whole cents. `initial_share` is the
+    part of the account that its initial balance makes up: what came in later bought the rest,
+    at the value of then.
     """
 
     id: str
@@ -126,14 +127,17 @@ class Account:
 class Position:
     """What an account holds of one symbol, and what it took of the newest quote.
 
-    `cost_basis` is the money paid without fees and `buy_fees` those fees, both for what is
-    still held. `reserved_quantity` is what live SELL orders hold back. `quote_time` and
-    `quote_sequence` name the quote of which `bid_taken` and `ask_taken` are gone.
+    `cost_basis` is what was bought at the prices of its fills and `buy_fees` what else was paid,
+    both for what is still held and with 8 decimals; together they are the money paid for it.
+    `average_cost` is the mean of those prices; a sale does not move it. `reserved_quantity` is
+    what live SELL orders hold back. `quote_time` and `quote_sequence` name the quote of which
+    `bid_taken` and `ask_taken` are gone.
     """
 
     account_id: str
     symbol: str
     quantity: Units = 0
+    average_cost: Units = 0
     cost_basis: Units = 0
     buy_fees: Units = 0
     reserved_quantity: Units = 0
@@ -146,10 +150,6 @@ class Position:
     def free_quantity(self) -> Units:
         """Return what a new SELL order may sell."""
         return self.quantity - self.reserved_quantity
-
-    def average_cost(self, multiplier: int) -> Units:
-        """Return the money paid for one unit, without fees; the position must not be empty."""
-        return divide_half_even(self.cost_basis * SCALE, self.quantity * multiplier)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

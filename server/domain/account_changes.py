@@ -58,7 +58,8 @@ def reset(
         initial_balance=starting_balance, initial_share=1.0,
     )  # fmt: skip
     dropped = tuple(
-        changed(position, quantity=0, cost_basis=0, buy_fees=0) for position in positions
+        changed(position, quantity=0, average_cost=0, cost_basis=0, buy_fees=0)
+        for position in positions
     )
     for position in dropped:
         check_invariants(account, position)
@@ -121,7 +122,7 @@ def settle(
         symbol=position.symbol, quantity=position.quantity, price=price, amount=amount,
         realized_pnl=pnl,
     )  # fmt: skip
-    position = changed(position, quantity=0, cost_basis=0, buy_fees=0)
+    position = changed(position, quantity=0, average_cost=0, cost_basis=0, buy_fees=0)
     check_invariants(account, position)
     event = _updated(account, AccountUpdateType.SETTLED, now, settlement=settlement)
     return AccountDecision(account=account, event=event, positions=(position,))

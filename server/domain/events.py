@@ -11,10 +11,12 @@ from server.domain.values import Micros, Units
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """One execution. `amount` is the money that moved without `fee`, in whole cents.
+    """One execution. `amount` is the money that moved without `fee`, both in whole cents.
 
-    `realized_pnl` is set for a SELL: its amount less its share of cost basis and buy fees
-    and its own fee.
+    `rounding` is what rounding the amount to cents took, with 8 decimals: part of the fill's
+    fees. It is below 0 when an earlier fill of the order paid for it, and None for fills that
+    were booked without it. `realized_pnl` is set for a SELL, with 8 decimals: its amount less
+    its share of cost basis and buy fees and its own fee.
     """
 
     id: str
@@ -29,6 +31,7 @@ class Fill:
     price: Units
     amount: Units
     fee: Units
+    rounding: Units | None
     realized_pnl: Units | None
     created_at: Micros
 
@@ -59,7 +62,7 @@ class AccountUpdateType(Enum):
 class Settlement:
     """An expired option that became money: `amount` in whole cents for `quantity` at `price`.
 
-    `realized_pnl` is the amount less cost basis and buy fees of the position.
+    `realized_pnl` is the amount less cost basis and buy fees of the position, with 8 decimals.
     """
 
     symbol: str

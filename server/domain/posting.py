@@ -12,7 +12,7 @@ from server.domain.matching import Match
 from server.domain.order import Order, OrderUpdateType, Side, StatusReason, status_after
 from server.domain.quote import Quote
 from server.domain.reservation import fee_due, paid, reservation
-from server.domain.values import AMOUNT_LIMIT, SCALE, Micros, Units, cents_down, cents_half_even
+from server.domain.values import AMOUNT_LIMIT, SCALE, Micros, Units, cents_down, divide_half_even
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +100,12 @@ def fill(decision: Decision, found: Match, market: Market, fill_id: str) -> Deci
     quantity = before.filled_quantity + found.quantity
     notional = before.filled_notional + found.quantity * found.price
     amount, fee = _money(before, quantity, notional, market)
+    worth = _worth(notional, market) - _worth(before.filled_notional, market)
     if before.side is Side.BUY:
-        balance, pnl = account.balance - amount - fee, None
-        position = _bought(position, found.quantity, amount, fee)
+        balance, pnl, rounding = account.balance - amount - fee, None, amount - worth
+        position = _bought(position, found, worth, fee + rounding)
     else:
-        balance = account.balance + amount - fee
+        balance, rounding = account.balance + amount - fee, worth - amount
         position, pnl = _sold(position, found.quantity, amount - fee)
     update = (
         OrderUpdateType.FILLED if quantity == before.quantity else OrderUpdateType.PARTIALLY_FILLED
@@ -122,13 +123,13 @@ def fill(decision: Decision, found: Match, market: Market, fill_id: str) -> Deci
         id=fill_id, account_id=account.id, sequence=account.sequence + 1, order_id=order.id,
         bot_key_id=order.bot_key_id, symbol=order.symbol, asset_type=order.asset_type,
         side=order.side, quantity=found.quantity, price=found.price, amount=amount, fee=fee,
-        realized_pnl=pnl, created_at=market.now,
+        rounding=rounding, realized_pnl=pnl, created_at=market.now,
     )  # fmt: skip
     return record(
         Decision(account=account, position=position, order=order, events=decision.events),
         update, market.now, execution,
         balance=balance, reserved=account.reserved + order.reserved - before.reserved,
-        fills=account.fills + 1, fees_paid=account.fees_paid + fee,
+        fills=account.fills + 1, fees_paid=account.fees_paid + fee + rounding,
         realized_pnl=account.realized_pnl + (pnl or 0),
     )  # fmt: skip
 
@@ -194,20 +195,31 @@ def _money(before: Order, quantity: Units, notional: int, market: Market) -> tup
     return amount, min(fee, amount)
 
 
-def _bought(position: Position, quantity: Units, amount: Units, fee: Units) -> Position:
+def _worth(notional: int, market: Market) -> Units:
+    """Return the value of a sum of quantity × price in 10⁻¹⁶, to 8 decimals."""
+    return divide_half_even(notional * market.instrument.multiplier, SCALE)
+
+
+def _bought(position: Position, found: Match, worth: Units, fees: Units) -> Position:
+    quantity = position.quantity + found.quantity
+    paid_for_all = position.average_cost * position.quantity + found.price * found.quantity
     return changed(
-        position, quantity=position.quantity + quantity, cost_basis=position.cost_basis + amount,
-        buy_fees=position.buy_fees + fee, ask_taken=_taken(position.ask_taken + quantity),
+        position, quantity=quantity, average_cost=divide_half_even(paid_for_all, quantity),
+        cost_basis=position.cost_basis + worth, buy_fees=position.buy_fees + fees,
+        ask_taken=_taken(position.ask_taken + found.quantity),
     )  # fmt: skip
 
 
 def _sold(position: Position, quantity: Units, proceeds: Units) -> tuple[Position, Units]:
-    """Return what a sale leaves of a position and the profit or loss it realises."""
-    # Both are whole cents, so the last sale takes all that is left of them.
-    basis = cents_half_even(position.cost_basis * quantity, position.quantity)
-    buy_fees = cents_half_even(position.buy_fees * quantity, position.quantity)
+    """Return what a sale leaves of a position and the profit or loss it realises.
+
+    The last sale takes all that is left of the cost. The average cost stays.
+    """
+    basis = divide_half_even(position.cost_basis * quantity, position.quantity)
+    buy_fees = divide_half_even(position.buy_fees * quantity, position.quantity)
+    left = position.quantity - quantity
     rest = changed(
-        position, quantity=position.quantity - quantity,
+        position, quantity=left, average_cost=position.average_cost if left else 0,
         reserved_quantity=position.reserved_quantity - quantity,
         cost_basis=position.cost_basis - basis, buy_fees=position.buy_fees - buy_fees,
         bid_taken=_taken(position.bid_taken + quantity),

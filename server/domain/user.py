@@ -6,8 +6,9 @@ import string
 import zlib
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 
-from server.domain.instrument import AssetType, Instrument
+from server.domain.instrument import AssetType
 from server.domain.values import Micros, Units
 
 KEY_PREFIX = "tvt_"
@@ -86,6 +87,16 @@ class Scope(Enum):
     READ = "READ"
 
 
+class Traded(Protocol):
+    """An instrument, or what is about one: an order, a fill."""
+
+    @property
+    def symbol(self) -> str: ...
+
+    @property
+    def asset_type(self) -> AssetType: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permissions:
     """What a bot key may do, given at its creation; empty lists and None limit nothing."""
@@ -95,10 +106,15 @@ class Permissions:
     asset_types: tuple[AssetType, ...] = ()
     order_notional_max: Units | None = None
 
-    def allow(self, instrument: Instrument) -> bool:
-        """Tell whether an instrument may be traded."""
-        return (not self.symbols or instrument.symbol in self.symbols) and (
-            not self.asset_types or instrument.asset_type in self.asset_types
+    @property
+    def are_fenced(self) -> bool:
+        """Tell whether the key is for some instruments only."""
+        return bool(self.symbols or self.asset_types)
+
+    def allow(self, traded: Traded) -> bool:
+        """Tell whether an instrument may be traded, or its order or fill be seen and changed."""
+        return (not self.symbols or traded.symbol in self.symbols) and (
+            not self.asset_types or traded.asset_type in self.asset_types
         )
 
 

@@ -53,6 +53,11 @@ def format_money(value: Units) -> str:
     return f"{sign}{cents // 100}.{cents % 100:02d}"
 
 
+def format_to_the_cent(value: Units) -> str:
+    """Show money that is kept exactly with 2 decimals, half to the even cent."""
+    return format_money(cents_half_even(value))
+
+
 def divide_up(numerator: int, denominator: int) -> int:
     """Divide by a positive number and round towards positive infinity."""
     return -(-numerator // denominator)

@@ -129,10 +129,12 @@ class EngineService:
                 return bot_trading.PlaceOrderResponse(
                     order=self._events.order(order, replayed=replayed)
                 )
-            case Cancelled(orders):
+            case Cancelled(orders, skipped):
                 if call.method is Method.CANCEL_ORDER:
                     return bot_trading.CancelOrderResponse(order=answers.order(orders[0]))
-                return bot_trading.CancelAllOrdersResponse(orders=answers.orders(orders))
+                return bot_trading.CancelAllOrdersResponse(
+                    orders=answers.orders(orders), skipped_orders=skipped
+                )
             case KeyCreated(key, secret):
                 new_key = bot_key_pb2.NewBotKey(
                     id=key.id, label=key.label, key=secret,

@@ -16,6 +16,7 @@ from server.config import Settings
 from server.domain.errors import Refusal
 from server.domain.events import Fill
 from server.domain.order import Side
+from server.domain.user import EVERYTHING
 from server.domain.values import Micros, Units
 from server.storage.database import open_readers
 from server.storage.migrate import is_up_to_date
@@ -129,7 +130,14 @@ def _history(queries: Queries, account_id: str) -> list[EquityPoint]:
 
 def _fills(reads: SqlReads, account_id: str, since: int) -> list[Fill]:
     """Return the fills of an epoch, newest first."""
-    wanted = FillFilter(account_id=account_id, symbol=None, order_id=None, after=None, until=None)
+    wanted = FillFilter(
+        account_id=account_id,
+        permissions=EVERYTHING,
+        symbol=None,
+        order_id=None,
+        after=None,
+        until=None,
+    )
     fills, before = list[Fill](), None
     while page := reads.fills(wanted, before, FILLS_AT_ONCE):
         fills += [fill for fill in page if fill.sequence > since]

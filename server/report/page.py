@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from server.domain import performance
-from server.domain.values import Micros, Units, format_money, format_units
+from server.domain.values import Micros, Units, format_to_the_cent, format_units
 from server.report.contents import Contents
 from server.report.pictures import TRADES_SHOWN, drawdown_picture, equity_picture, trades_picture
 
@@ -96,7 +96,7 @@ def _time(time: Micros) -> str:
 
 
 def _money(value: Units) -> str:
-    return f"{Decimal(format_money(value)):,}"
+    return f"{Decimal(format_to_the_cent(value)):,}"
 
 
 def _units(value: Units) -> str:

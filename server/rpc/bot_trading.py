@@ -9,7 +9,7 @@ from server.domain import performance
 from server.domain.errors import Reason, Refusal
 from server.domain.risk import LIVE_ORDERS_LIMIT
 from server.domain.valuation import total_unrealized_pnl
-from server.domain.values import DAY, Micros, format_money
+from server.domain.values import DAY, Micros, format_money, format_to_the_cent
 from server.rpc.account_view import AccountView
 from server.rpc.call import Call
 from server.rpc.errors import Refused
@@ -48,7 +48,10 @@ class BotTrading:
         return pb.GetAccountResponse(account=self._show_account(account, user, keys))
 
     async def ListOrders(self, request: pb.ListOrdersRequest, call: Call) -> pb.ListOrdersResponse:
-        wanted, limit = accepted(filters.orders(request, call.caller.account_id, self._instruments))
+        caller = call.caller
+        wanted, limit = accepted(
+            filters.orders(request, caller.account_id, caller.permissions, self._instruments)
+        )
         page = accepted(await self._read(self._queries.orders, wanted, limit, request.page_token))
         return pb.ListOrdersResponse(
             orders=answers.orders(page.items), next_page_token=page.next_token
@@ -61,7 +64,7 @@ class BotTrading:
             order = await self._read(reads.order_by_client_id, account_id, client_order_id)
         else:
             order = await self._read(reads.order, account_id, order_id)
-        if order is None:
+        if order is None or not call.caller.permissions.allow(order):
             raise Refused(ORDER_NOT_FOUND)
         return pb.GetOrderResponse(order=answers.order(order))
 
@@ -76,14 +79,17 @@ class BotTrading:
                 total_unrealized_pnl=format_money(total_unrealized_pnl(found.positions)),
                 buying_power=format_money(account.buying_power),
                 reserved=format_money(account.reserved),
-                realized_pnl=format_money(account.realized_pnl),
-                fees_paid=format_money(account.fees_paid),
+                realized_pnl=format_to_the_cent(account.realized_pnl),
+                fees_paid=format_to_the_cent(account.fees_paid),
                 environment=self._show_account.environment,
             )
         )
 
     async def ListFills(self, request: pb.ListFillsRequest, call: Call) -> pb.ListFillsResponse:
-        wanted, limit = accepted(filters.fills(request, call.caller.account_id, self._instruments))
+        caller = call.caller
+        wanted, limit = accepted(
+            filters.fills(request, caller.account_id, caller.permissions, self._instruments)
+        )
         page = accepted(await self._read(self._queries.fills, wanted, limit, request.page_token))
         return pb.ListFillsResponse(
             fills=[answers.fill(fill) for fill in page.items], next_page_token=page.next_token

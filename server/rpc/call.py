@@ -8,7 +8,7 @@ from grpc import StatusCode
 from grpc.aio import ServicerContext
 
 from server.application.rate_limits import Figures
-from server.domain.user import Plan, Scope
+from server.domain.user import EVERYTHING, Permissions, Plan
 from server.rpc.open_stream import OpenStream
 
 
@@ -23,7 +23,7 @@ class Principal:
     user_id: str
     plan: Plan
     bot_key_id: str | None = None
-    scopes: tuple[Scope, ...] = ()
+    permissions: Permissions = EVERYTHING
     by_ticket: bool = False
 
 

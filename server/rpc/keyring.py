@@ -84,7 +84,7 @@ class Keyring:
                 break
         return Principal(
             account_id=bot_key.account_id, user_id=bot_key.user_id, plan=plan,
-            bot_key_id=bot_key.id, scopes=bot_key.permissions.scopes,
+            bot_key_id=bot_key.id, permissions=bot_key.permissions,
         )  # fmt: skip
 
     def _forget(self, condition: Callable[[Principal], bool]) -> None:

@@ -9,6 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
+from bottrading.v1.bot_trading_pb2 import CancelAllOrdersResponse
 from server.engine.client import Engine
 from server.engine.frames import Method as EngineMethod
 from server.rpc.call import Call, Handler, Interceptor
@@ -32,6 +33,7 @@ CONNECTION_AGE_MS_MAX = 60 * 60_000
 CONNECTION_AGE_GRACE_MS = 30_000
 KEEPALIVE_INTERVAL_MS = 60_000
 KEEPALIVE_TIMEOUT_MS = 20_000
+SKIPPED_ORDERS_HEADER = "x-skipped-orders"
 FINISHED_LOOK_SECONDS = 0.02
 UNTAKEN_ANSWER_SECONDS = 1.0
 
@@ -138,7 +140,11 @@ def forward(engine: Engine) -> dict[str, Handler]:
             caller = call.caller
             if caller.bot_key_id is None:
                 return await engine.call(method, caller.user_id, "", call.body)
-            return await engine.call(method, caller.account_id, caller.bot_key_id, call.body)
+            answer = await engine.call(method, caller.account_id, caller.bot_key_id, call.body)
+            if method is EngineMethod.CANCEL_ALL_ORDERS:
+                left = CancelAllOrdersResponse.FromString(answer).skipped_orders
+                call.trailers.append((SKIPPED_ORDERS_HEADER, str(left)))
+            return answer
 
         return handle
 

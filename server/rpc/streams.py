@@ -43,7 +43,9 @@ class OrderUpdateStream:
         self, request: bot_trading_pb2.StreamOrderUpdatesRequest, call: Call
     ) -> None:
         """Serve one stream until its task is cancelled; raises Refused before it is open."""
-        wanted = accepted(filters.order_updates(request, self._instruments))
+        wanted = accepted(
+            filters.order_updates(request, call.caller.permissions, self._instruments)
+        )
         account_id, stream = call.caller.account_id, call.open_stream
         snapshot = None
         if wanted.include_snapshot and wanted.after_sequence is None:
@@ -96,7 +98,7 @@ class _Sending:
 
     async def snapshot(self, snapshot: _Snapshot) -> None:
         for order in snapshot.orders:
-            if self.wanted.includes(order.symbol):
+            if self.wanted.include(order):
                 message = stream_messages.snapshot_order(snapshot.sequence, order)
                 await self.stream.send(message, snapshot.sequence)
 
@@ -109,8 +111,8 @@ class _Sending:
                 promise = stream_messages.heartbeat(reader.position, self.clock())
                 await stream.send(promise, reader.position)
             entries = await reader.next(until)
-            if self.wanted.symbols:
-                entries = [entry for entry in entries if self.wanted.includes(entry.symbol)]
+            if not self.wanted.are_all:
+                entries = [entry for entry in entries if self.wanted.include(entry.traded)]
             await stream.send_entries(entries)
 
 

@@ -130,6 +130,7 @@ def fill_values(fill: Fill) -> Values:
         "price": fill.price,
         "amount": fill.amount,
         "fee": fill.fee,
+        "rounding": fill.rounding,
         "realized_pnl": fill.realized_pnl,
         "created_at": fill.created_at,
     }
@@ -150,6 +151,7 @@ def fill_from(row: Row[Any]) -> Fill:
         price=row.price,
         amount=row.amount,
         fee=row.fee,
+        rounding=row.rounding,
         realized_pnl=row.realized_pnl,
         created_at=row.created_at,
     )

@@ -260,6 +260,12 @@ class SqlReads(LogRows):
         self, query: Select[Any], table: Any, wanted: OrderFilter | FillFilter,
         before: int | None, limit: int,
     ) -> list[Any]:  # fmt: skip
+        permitted = wanted.permissions
+        if permitted.symbols:
+            query = query.where(table.c.symbol.in_(permitted.symbols))
+        if permitted.asset_types:
+            kinds = [kind.value for kind in permitted.asset_types]
+            query = query.where(table.c.asset_type.in_(kinds))
         if wanted.symbol is not None:
             query = query.where(table.c.symbol == wanted.symbol)
         if wanted.after is not None:

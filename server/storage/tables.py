@@ -126,6 +126,7 @@ positions = Table(
     Column("account_id", ID, primary_key=True),
     Column("symbol", SYMBOL, primary_key=True),
     Column("quantity", UNITS, nullable=False),
+    Column("average_cost", UNITS, nullable=False),
     Column("cost_basis", UNITS, nullable=False),
     Column("buy_fees", UNITS, nullable=False),
     Column("reserved_quantity", UNITS, nullable=False),
@@ -216,6 +217,8 @@ fills = Table(
     Column("price", UNITS, nullable=False),
     Column("amount", UNITS, nullable=False),
     Column("fee", UNITS, nullable=False),
+    # NULL for fills of before it was kept.
+    Column("rounding", UNITS),
     Column("realized_pnl", UNITS),
     Column("created_at", TIME, nullable=False),
     Index("ix_fills_order", "account_id", "order_id"),

@@ -31,7 +31,14 @@ from server.domain.quote import Quote
 from server.domain.trading import Preview
 from server.domain.user import BotKey
 from server.domain.valuation import ValuedPosition
-from server.domain.values import SCALE, Micros, Units, format_money, format_units
+from server.domain.values import (
+    SCALE,
+    Micros,
+    Units,
+    format_money,
+    format_to_the_cent,
+    format_units,
+)
 from server.wire import enums
 
 BOT_BADGE = "🤖"
@@ -92,7 +99,8 @@ def fill(value: Fill) -> fill_pb2.Fill:
         price=format_units(value.price),
         amount=format_money(value.amount),
         fee=format_money(value.fee),
-        realized_pnl=None if value.realized_pnl is None else format_money(value.realized_pnl),
+        rounding=None if value.rounding is None else format_units(value.rounding),
+        realized_pnl=None if value.realized_pnl is None else format_to_the_cent(value.realized_pnl),
         bot_key_id=value.bot_key_id,
         created_at=timestamp(value.created_at),
     )
@@ -214,7 +222,7 @@ def position(value: ValuedPosition) -> portfolio_pb2.Position:
         symbol=held.symbol,
         asset_type=enums.ASSET_TYPES[value.instrument.asset_type],
         quantity=format_units(held.quantity),
-        avg_cost=format_units(held.average_cost(value.instrument.multiplier)),
+        avg_cost=format_units(held.average_cost),
         current_price=None if price is None else format_units(price),
         market_value=format_units(value.market_value),
         unrealized_pnl=format_money(value.unrealized_pnl),
@@ -293,7 +301,7 @@ def _settlement(value: Settlement) -> order_update_pb2.Settlement:
         quantity=format_units(value.quantity),
         price=format_units(value.price),
         amount=format_money(value.amount),
-        realized_pnl=format_money(value.realized_pnl),
+        realized_pnl=format_to_the_cent(value.realized_pnl),
     )
 
 

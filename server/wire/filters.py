@@ -12,6 +12,7 @@ from server.application.ports import FillFilter, Instruments, OrderFilter
 from server.domain.bar import BarFilter, BarInterval
 from server.domain.errors import Reason, Refusal
 from server.domain.instrument import AssetType
+from server.domain.user import Permissions, Traded
 from server.domain.values import DAY as A_DAY
 from server.domain.values import Micros, normalize_symbol
 from server.wire import enums
@@ -66,25 +67,38 @@ _BAR_INTERVALS = enums.members(enums.BAR_INTERVALS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderUpdatesWanted:
-    """Which order updates a stream sends; no symbols: all of them."""
+    """Which order updates a stream sends of those that `permissions` allow; no symbols: all."""
 
     after_sequence: int | None
+    permissions: Permissions
     symbols: frozenset[str]
     include_snapshot: bool
     heartbeat_seconds: float
 
-    def includes(self, symbol: str | None) -> bool:
-        """Tell whether what is about a symbol is sent; None is about the account."""
-        return symbol is None or not self.symbols or symbol in self.symbols
+    @property
+    def are_all(self) -> bool:
+        """Tell whether nothing is left out."""
+        return not self.symbols and not self.permissions.are_fenced
+
+    def include(self, traded: Traded | None) -> bool:
+        """Tell whether what is about an order's instrument is sent; None is about the account."""
+        if traded is None:
+            return True
+        asked_for = not self.symbols or traded.symbol in self.symbols
+        return asked_for and self.permissions.allow(traded)
 
 
 def orders(
-    request: bot_trading.ListOrdersRequest, account_id: str, instruments: Instruments
+    request: bot_trading.ListOrdersRequest,
+    account_id: str,
+    permissions: Permissions,
+    instruments: Instruments,
 ) -> tuple[OrderFilter, int] | Refusal:
     """Read which orders to list, and how many."""
     fields = Fields()
     wanted = OrderFilter(
         account_id=account_id,
+        permissions=permissions,
         status=fields.optional_member("status", request.status, _STATUSES),
         symbol=_symbol(fields, request, instruments),
         after=fields.moment("after", request.after) if request.HasField("after") else None,
@@ -96,12 +110,16 @@ def orders(
 
 
 def fills(
-    request: bot_trading.ListFillsRequest, account_id: str, instruments: Instruments
+    request: bot_trading.ListFillsRequest,
+    account_id: str,
+    permissions: Permissions,
+    instruments: Instruments,
 ) -> tuple[FillFilter, int] | Refusal:
     """Read which fills to list, and how many."""
     fields = Fields()
     wanted = FillFilter(
         account_id=account_id,
+        permissions=permissions,
         symbol=_symbol(fields, request, instruments),
         order_id=request.order_id if request.HasField("order_id") else None,
         after=fields.moment("after", request.after) if request.HasField("after") else None,
@@ -148,7 +166,9 @@ def symbols(
 
 
 def order_updates(
-    request: bot_trading.StreamOrderUpdatesRequest, instruments: Instruments
+    request: bot_trading.StreamOrderUpdatesRequest,
+    permissions: Permissions,
+    instruments: Instruments,
 ) -> OrderUpdatesWanted | Refusal:
     """Read where a stream begins and what it leaves out."""
     fields = Fields()
@@ -167,6 +187,7 @@ def order_updates(
     ]
     wanted = OrderUpdatesWanted(
         after_sequence=after,
+        permissions=permissions,
         symbols=frozenset(symbol for symbol in symbols if symbol is not None),
         include_snapshot=request.include_snapshot,
         heartbeat_seconds=_heartbeat_seconds(fields, request),

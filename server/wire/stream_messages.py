@@ -1,30 +1,42 @@
 """Messages of streams: stored events and quotes as readers are sent them, as bytes."""
 
+from typing import NamedTuple
+
 from bottrading.v1 import bot_trading_pb2, market_data_pb2, order_update_pb2
 from server.application.order_updates import LogEntry
 from server.application.ports import StoredEvent
+from server.domain.instrument import AssetType
 from server.domain.order import Order
 from server.domain.quote import Quote
 from server.domain.values import Micros
-from server.wire import answers
+from server.wire import answers, enums
 
 _Message = bot_trading_pb2.StreamOrderUpdatesResponse
+_ASSET_TYPES = enums.members(enums.ASSET_TYPES)
+
+
+class _Traded(NamedTuple):
+    """What an order of an update is for."""
+
+    symbol: str
+    asset_type: AssetType
 
 
 def log_entry(stored: StoredEvent) -> LogEntry:
     """Return an event of an account's log as it is sent."""
     event = order_update_pb2.AccountEvent.FromString(stored.payload)
-    symbol: str | None = None
+    traded: _Traded | None = None
     if event.WhichOneof("event") == "order_update":
         update = event.order_update
-        update.transaction_end, symbol = stored.transaction_end, update.order.symbol
+        update.transaction_end = stored.transaction_end
+        traded = _Traded(update.order.symbol, _ASSET_TYPES[update.order.asset_type])
         message = _Message(sequence=stored.sequence, order_update=update)
     else:
         changed = event.account_update
         changed.transaction_end = stored.transaction_end
         changed.time.CopyFrom(event.time)
         message = _Message(sequence=stored.sequence, account_update=changed)
-    return LogEntry(stored.sequence, symbol, message.SerializeToString())
+    return LogEntry(stored.sequence, traded, message.SerializeToString())
 
 
 def subscribed(sequence: int, now: Micros) -> bytes:

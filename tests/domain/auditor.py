@@ -28,9 +28,9 @@ def real(units: int) -> Fraction:
     return Fraction(units, 10**8)
 
 
-def in_cents(amount: Fraction) -> Fraction:
-    """Return the nearest whole cents, ties to the even one."""
-    return Fraction(round(amount * 100), 100)
+def to_eight_decimals(number: Fraction) -> Fraction:
+    """Return the nearest number of eight decimals, ties to the even one."""
+    return Fraction(round(number * 10**8), 10**8)
 
 
 class Auditor:
@@ -49,6 +49,7 @@ class Auditor:
         self.fills: dict[str, list[Fill]] = defaultdict(list)
         self.quantities: dict[str, Fraction] = defaultdict(Fraction)
         self.bases: dict[str, Fraction] = defaultdict(Fraction)
+        self.averages: dict[str, Fraction] = defaultdict(Fraction)
         self.buy_fees: dict[str, Fraction] = defaultdict(Fraction)
         self.realized = self.fees_charged = NOTHING
         self.fill_count = self.resets = 0
@@ -115,6 +116,7 @@ class Auditor:
             exact = real(settled.quantity) * real(settled.price) * multiplier
             assert amount == Fraction(floor(exact * 100), 100)
             pnl = amount - self.bases.pop(symbol) - self.buy_fees.pop(symbol)
+            del self.averages[symbol]
             assert real(settled.realized_pnl) == pnl
             self.balance += amount
             self.realized += pnl
@@ -151,7 +153,7 @@ class Auditor:
         assert not alive, "an order outlives a reset"
         assert event.time == self.book.now
         self.deposit = self.balance = amount
-        for held in (self.quantities, self.bases, self.buy_fees):
+        for held in (self.quantities, self.averages, self.bases, self.buy_fees):
             held.clear()
         self.realized = self.fees_charged = NOTHING
         self.fill_count, self.closed_trades = 0, []
@@ -218,23 +220,30 @@ class Auditor:
         assert min(amount, fee) >= 0
         self._check_price(fill)
         self.taken[symbol, fill.side.value] += quantity
+        worth = self._worth([*self.fills[order.id], fill]) - self._worth(self.fills[order.id])
+        rounding = amount - worth if fill.side.value == "BUY" else worth - amount
+        assert fill.rounding is not None
+        assert real(fill.rounding) == rounding, "rounding to cents costs something else"
         self._check_money([*self.fills[order.id], fill])
         self.fills[order.id].append(fill)
         self.fill_count += 1
-        self.fees_charged += fee
+        self.fees_charged += fee + rounding
         if fill.side.value == "BUY":
             assert fill.realized_pnl is None
             self.balance -= amount + fee
+            held = self.quantities[symbol]
             self.quantities[symbol] += quantity
-            self.bases[symbol] += amount
-            self.buy_fees[symbol] += fee
+            mean = (self.averages[symbol] * held + price * quantity) / self.quantities[symbol]
+            self.averages[symbol] = to_eight_decimals(mean)
+            self.bases[symbol] += worth
+            self.buy_fees[symbol] += fee + rounding
             return
         assert fill.realized_pnl is not None
         self.balance += amount - fee
         share = quantity / self.quantities[symbol]
         basis, buy_fees = (
-            in_cents(self.bases[symbol] * share),
-            in_cents(self.buy_fees[symbol] * share),
+            to_eight_decimals(self.bases[symbol] * share),
+            to_eight_decimals(self.buy_fees[symbol] * share),
         )
         self.quantities[symbol] -= quantity
         self.bases[symbol] -= basis
@@ -243,6 +252,7 @@ class Auditor:
         self.realized += real(fill.realized_pnl)
         if not self.quantities[symbol]:
             assert self.bases[symbol] == self.buy_fees[symbol] == 0, "nothing held has a cost"
+            self.averages[symbol] = NOTHING
 
     def _check_price(self, fill: Fill) -> None:
         quote, limit = self.quotes[fill.symbol], self.orders[fill.order_id].limit_price
@@ -259,6 +269,11 @@ class Auditor:
             taken = self.taken[fill.symbol, fill.side.value] + real(fill.quantity)
             assert taken <= real(size), "more than the quote showed"
 
+    def _worth(self, fills: list[Fill]) -> Fraction:
+        """Return what the fills of one order are worth at their prices."""
+        exact = sum((real(fill.quantity) * real(fill.price) for fill in fills), NOTHING)
+        return to_eight_decimals(exact * MULTIPLIERS.get(fills[0].symbol, 1)) if fills else NOTHING
+
     def _check_money(self, fills: list[Fill]) -> None:
         """Check what the fills of one order moved, rounded once on their sum."""
         newest = fills[-1]
@@ -269,6 +284,8 @@ class Auditor:
         rounded = ceil if newest.side.value == "BUY" else floor
         moved = sum((real(fill.amount) for fill in fills), NOTHING)
         assert moved == Fraction(rounded(notional * 100), 100), "rounded for the account"
+        cost = sum((real(fill.rounding or 0) for fill in fills), NOTHING)
+        assert 0 <= cost <= Fraction(1, 100), "rounding an order costs at most a cent"
         fills = fills[self.fee_starts.get(newest.order_id, 0) :]
         before = sum((real(fill.fee) for fill in fills[:-1]), NOTHING)
         quantity = sum((real(fill.quantity) for fill in fills), NOTHING)
@@ -322,7 +339,8 @@ class Auditor:
             position = self.book.position(symbol)
             assert real(position.quantity) == self.quantities[symbol] >= 0
             assert real(position.cost_basis) == self.bases[symbol] >= 0
-            assert real(position.buy_fees) == self.buy_fees[symbol] >= 0
+            assert real(position.average_cost) == self.averages[symbol] >= 0
+            assert real(position.buy_fees) == self.buy_fees[symbol]
             leaves = sum(
                 order.quantity - order.filled_quantity
                 for order in live

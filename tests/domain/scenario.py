@@ -141,7 +141,7 @@ def told(event: OrderUpdated) -> str:
     line += f" {plain(fill.quantity)} at {plain(fill.price)}"
     if fill.fee:
         line += f" fee {format_money(fill.fee)}"
-    return line if fill.realized_pnl is None else f"{line} pnl {format_money(fill.realized_pnl)}"
+    return line if fill.realized_pnl is None else f"{line} pnl {exact(fill.realized_pnl)}"
 
 
 def _previewed(found: Preview) -> list[str]:
@@ -158,6 +158,12 @@ def plain(value: Units | None) -> str:
     return "-" if value is None else format_units(value).rstrip("0").rstrip(".")
 
 
+def exact(value: Units) -> str:
+    """Show money with 2 decimals, or with as many more as it has."""
+    cents, below = format_units(value)[:-6], format_units(value)[-6:].rstrip("0")
+    return cents + below
+
+
 def clock(moment: Micros | None) -> str:
     """Show a moment as it is written in a table."""
     if moment is None:
@@ -172,27 +178,25 @@ ACCOUNT_FIELDS: dict[str, Callable[[Account], str]] = {
     "balance": lambda account: format_money(account.balance),
     "reserved": lambda account: format_money(account.reserved),
     "free": lambda account: format_money(account.buying_power),
-    "fees": lambda account: format_money(account.fees_paid),
-    "pnl": lambda account: format_money(account.realized_pnl),
+    "fees": lambda account: exact(account.fees_paid),
+    "pnl": lambda account: exact(account.realized_pnl),
     "live": lambda account: str(account.live_orders),
     "fills": lambda account: str(account.fills),
 }
 TRADE_FIELDS: dict[str, Callable[[TradeStatistics], str]] = {
     "closed": lambda trades: str(trades.trades),
     "wins": lambda trades: str(trades.wins),
-    "profit": lambda trades: format_money(trades.gross_profit),
-    "loss": lambda trades: format_money(trades.gross_loss),
+    "profit": lambda trades: exact(trades.gross_profit),
+    "loss": lambda trades: exact(trades.gross_loss),
     "streaks": lambda trades: f"{trades.win_streak} {trades.loss_streak}",
     "longest": lambda trades: f"{trades.longest_win_streak} {trades.longest_loss_streak}",
 }
 POSITION_FIELDS: dict[str, Callable[[Position], str]] = {
     "quantity": lambda position: plain(position.quantity),
     "held": lambda position: plain(position.reserved_quantity),
-    "basis": lambda position: format_money(position.cost_basis),
-    "buy_fees": lambda position: format_money(position.buy_fees),
-    "average": lambda position: plain(
-        position.average_cost(INSTRUMENTS[position.symbol].multiplier)
-    ),
+    "basis": lambda position: exact(position.cost_basis),
+    "buy_fees": lambda position: exact(position.buy_fees),
+    "average": lambda position: plain(position.average_cost),
 }
 ORDER_FIELDS: dict[str, Callable[[Order], str]] = {
     "status": lambda order: order.status.value,
@@ -200,7 +204,7 @@ ORDER_FIELDS: dict[str, Callable[[Order], str]] = {
     "average": lambda order: plain(order.average_price),
     "reserved": lambda order: format_money(order.reserved),
     "fees": lambda order: format_money(order.fees),
-    "pnl": lambda order: format_money(order.realized_pnl),
+    "pnl": lambda order: exact(order.realized_pnl),
     "expires": lambda order: clock(order.expires_at),
     "quantity": lambda order: plain(order.quantity),
     "triggered": lambda order: clock(order.triggered_at),

@@ -19,6 +19,7 @@ from server.domain.values import (
     divide_half_even,
     divide_up,
     format_money,
+    format_to_the_cent,
     format_units,
     normalize_symbol,
     parse_units,
@@ -91,6 +92,22 @@ def test_money_is_shown_with_two_decimals(units: int, text: str) -> None:
 def test_money_that_is_not_whole_cents_is_a_bug(units: int) -> None:
     with pytest.raises(AssertionError):
         format_money(units)
+
+
+@pytest.mark.parametrize(
+    ("units", "text"),
+    [
+        (766_000, "0.01"),
+        (500_000, "0.00"),
+        (500_001, "0.01"),
+        (1_500_000, "0.02"),
+        (-400_000, "0.00"),
+        (-500_001, "-0.01"),
+        (SCALE, "1.00"),
+    ],
+)
+def test_money_that_is_kept_exactly_is_shown_to_the_even_cent(units: int, text: str) -> None:
+    assert format_to_the_cent(units) == text
 
 
 @settings(derandomize=True, database=None, max_examples=200, deadline=None)

@@ -36,10 +36,10 @@ def test_the_smallest_quantity_costs_a_cent_and_brings_nothing() -> None:
     10:00:00 | quote BTC-USD 92000 x 1 / 92000 x 1 | -
              | a: buy 0.00000001 BTC-USD           | a ACCEPTED
              |                                     | a FILLED 0.00000001 at 92000
-             | show BTC-USD quantity basis         | quantity 0.00000001, basis 0.01
+             | show BTC-USD quantity basis         | quantity 0.00000001, basis 0.00092
              | b: sell 0.00000001 BTC-USD          | b ACCEPTED
              |                                     | b FILLED 0.00000001 at 92000 pnl -0.01
-             | show account balance pnl            | balance 99.99, pnl -0.01
+             | show account balance pnl fees       | balance 99.99, pnl -0.01, fees 0.01
     """)
 
 
@@ -55,10 +55,10 @@ def test_an_order_is_rounded_once_over_all_its_fills() -> None:
     10:00:02 | quote DUST 0.01 x 0.4 / 0.01 x 0.4 | a FILLED 0.2 at 0.01
              | show account balance               | balance 99.99
              | b: sell 1 DUST                     | b ACCEPTED
-             |                                    | b PARTIALLY_FILLED 0.4 at 0.01 pnl 0.00
+             |                                    | b PARTIALLY_FILLED 0.4 at 0.01 pnl -0.004
              | show account balance               | balance 99.99
-    10:00:03 | quote DUST 0.01 x 0.5 / 0.01 x 0.4 | b PARTIALLY_FILLED 0.5 at 0.01 pnl -0.01
-    10:00:04 | quote DUST 0.01 x 0.4 / 0.01 x 0.4 | b FILLED 0.1 at 0.01 pnl 0.01
+    10:00:03 | quote DUST 0.01 x 0.5 / 0.01 x 0.4 | b PARTIALLY_FILLED 0.5 at 0.01 pnl -0.005
+    10:00:04 | quote DUST 0.01 x 0.4 / 0.01 x 0.4 | b FILLED 0.1 at 0.01 pnl 0.009
              | show account balance pnl           | balance 100.00, pnl 0.00
     """)
 

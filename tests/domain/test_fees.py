@@ -131,12 +131,12 @@ def test_a_sale_pays_at_most_what_it_brings() -> None:
              | a: buy 4 AAPL                     | a ACCEPTED
              |                                   | a FILLED 4 at 1 fee 1.00
              | b: sell 2 AAPL                    | b ACCEPTED
-             |                                   | b PARTIALLY_FILLED 0.5 at 0.8 fee 0.40 pnl -0.62
+             |                                   | b PARTIALLY_FILLED 0.5 at 0.8 fee 0.40 pnl -0.625
              | show account balance              | balance 95.00
-    10:00:01 | quote AAPL 0.80 x 9 / 1.00 x 10   | b FILLED 1.5 at 0.8 fee 0.60 pnl -1.28
+    10:00:01 | quote AAPL 0.80 x 9 / 1.00 x 10   | b FILLED 1.5 at 0.8 fee 0.60 pnl -1.275
              | show account balance              | balance 95.60
              | c: sell 0.01 AAPL                 | c ACCEPTED
-             |                                   | c FILLED 0.01 at 0.8 pnl -0.01
+             |                                   | c FILLED 0.01 at 0.8 pnl -0.0125
              | d: sell 1 AAPL                    | d ACCEPTED
              |                                   | d FILLED 1 at 0.8 fee 0.80 pnl -1.25
              | show account balance              | balance 95.60

@@ -38,7 +38,7 @@ def test_not_even_the_smallest_step_beyond_the_limit_fills() -> None:
              |                                            | b FILLED 9 at 0.00000004
              | c: sell 4 DUST limit 0.00000004            | c ACCEPTED
              | d: sell 5 DUST limit 0.00000003            | d ACCEPTED
-             |                                            | d FILLED 5 at 0.00000003 pnl -0.01
+             |                                            | d FILLED 5 at 0.00000003 pnl -0.00555556
     10:00:01 | quote DUST 0.00000003 x 9 / 0.00000004 x 9 | -
     10:00:02 | quote DUST 0.00000002 x 9 / 0.00000003 x 9 | a FILLED 9 at 0.00000003
     """)

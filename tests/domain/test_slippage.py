@@ -47,11 +47,11 @@ def test_slicing_an_order_gains_nothing() -> None:
              |                               | b FILLED 50 at 100.0075
              | c: buy 100 AAPL               | c ACCEPTED
              |                               | c FILLED 100 at 100.015
-             | show AAPL basis               | basis 20002.01
+             | show AAPL basis buy_fees      | basis 20002.00, buy_fees 0.01
     10:00:01 | quote AAPL 99 x 1 / 100 x 200 | -
              | d: buy 200 AAPL               | d ACCEPTED
              |                               | d FILLED 200 at 100.01
-             | show AAPL basis               | basis 40004.01
+             | show AAPL basis buy_fees      | basis 40004.00, buy_fees 0.01
     """)
 
 
@@ -99,10 +99,10 @@ def test_a_price_is_rounded_against_the_account_and_stays_positive() -> None:
              | a: buy 9 DUST                              | a ACCEPTED
              |                                            | a FILLED 9 at 0.00000004
              | b: sell 5 DUST                             | b ACCEPTED
-             |                                            | b FILLED 5 at 0.00000002 pnl -0.01
+             |                                            | b FILLED 5 at 0.00000002 pnl -0.00555556
     10:00:01 | quote DUST 0.00000001 x 9 / 0.00000001 x 9 | -
              | c: sell 4 DUST                             | c ACCEPTED
-             |                                            | c FILLED 4 at 0.00000001 pnl 0.00
+             |                                            | c FILLED 4 at 0.00000001 pnl -0.00444444
     """)
 
 

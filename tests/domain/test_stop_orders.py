@@ -365,7 +365,7 @@ def test_a_stale_quote_triggers_nothing() -> None:
              |                                   | b TRIGGERED
              |                                   | b FILLED 10 at 121
              |                                   | c TRIGGERED
-             |                                   | c FILLED 4 at 120 pnl -3.33
+             |                                   | c FILLED 4 at 120 pnl -3.33333333
     """)
 
 

@@ -76,14 +76,7 @@ def test_half_a_cent_of_equity_goes_to_the_even_cent() -> None:
 
 
 def test_what_has_no_cost_left_has_no_gain_in_percent() -> None:
-    """Buying three for a cent and selling two leaves one, and no cost: nothing to divide by."""
+    """What costs less than 8 decimals show leaves nothing to divide by."""
     position = valued("0.1", "0", "5")
     assert format_money(position.unrealized_pnl) == "0.50"
     assert position.unrealized_pnl_percent == 0
-
-
-def test_average_cost_is_for_one_unit_and_half_even() -> None:
-    assert format_units(held("10", "1855").average_cost(1)) == "185.50000000"
-    assert format_units(held("3", "450").average_cost(100)) == "1.50000000"
-    assert format_units(held("3", "1").average_cost(1)) == "0.33333333"
-    assert format_units(held("0.3", "2").average_cost(1)) == "6.66666667"

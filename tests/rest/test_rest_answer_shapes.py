@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from bottrading.v1 import account_pb2 as account
@@ -292,6 +293,20 @@ def test_the_last_page_has_no_next_page_header(client: httpx.Client, server: Ser
 
     assert answer.json() == []
     assert "x-next-page-token" not in answer.headers
+
+
+@pytest.mark.parametrize("skipped", [0, 2])
+def test_cancelled_orders_are_a_bare_array_and_how_many_were_left_is_a_header(
+    client: httpx.Client, server: ServerDouble, skipped: int
+) -> None:
+    server.outcomes["CancelAllOrders"] = trading.CancelAllOrdersResponse(
+        orders=[FILLED_ORDER], skipped_orders=skipped
+    )
+
+    answer = client.delete("/orders")
+
+    assert answer.json() == [FILLED_ORDER_JSON]
+    assert answer.headers["x-skipped-orders"] == str(skipped)
 
 
 def test_an_answer_that_is_a_whole_message_keeps_its_page_token_in_the_body(

@@ -240,16 +240,23 @@ def test_a_replayed_order_is_described_beside_a_new_one(document: dict[str, Any]
     assert "201" not in operations(document)["GetOrder"]["responses"]
 
 
-def test_the_next_pages_token_is_a_header_where_the_answer_is_an_array(
-    document: dict[str, Any],
+@pytest.mark.parametrize(
+    ("header", "told_by"),
+    [
+        ("X-Next-Page-Token", {"ListOrders", "ListFills"}),
+        ("X-Skipped-Orders", {"CancelAllOrders"}),
+    ],
+)
+def test_what_stands_beside_an_array_is_a_header(
+    document: dict[str, Any], header: str, told_by: set[str]
 ) -> None:
-    paged = {
+    found = {
         name
         for name, operation in operations(document).items()
-        if "X-Next-Page-Token" in operation["responses"].get("200", {}).get("headers", {})
+        if header in operation["responses"].get("200", {}).get("headers", {})
     }
 
-    assert paged == {"ListOrders", "ListFills"}
+    assert found == told_by
 
 
 def test_a_refusal_names_its_types_and_reasons(document: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from bottrading.v1 import error_reason_pb2, order_pb2
+from tests.support.accounts import kpi_of
 from tests.support.venue import Venue, VenueFactory, refusal
 
 UNKNOWN_ID = "0198c0de-0000-7000-8000-000000000000"
@@ -281,3 +282,22 @@ async def test_a_stop_order_without_its_price_is_refused(venue: Venue) -> None:
     missing = await refusal(bot.place("AAPL", "SELL", "1", order_type=order_pb2.ORDER_TYPE_STOP))
     assert missing.reason == "STOP_PRICE_REQUIRED"
     assert (await bot.call("ListOrders")).orders == []
+
+
+async def test_what_rounding_takes_is_a_fee_and_moves_no_average_cost(venue: Venue) -> None:
+    """A coin for 0.16234 costs 0.17: 0.00766 are fees, and the price paid is 0.16234."""
+    bot = await venue.bot()
+    await venue.publish("DOGE-USD", "0.16234", "0.16234")
+    for side in ("BUY", "BUY", "BUY", "SELL"):
+        await bot.place("DOGE-USD", side, "1")
+        portfolio = await bot.portfolio()
+        (position,) = portfolio.positions
+        shown = (position.avg_cost, position.unrealized_pnl, position.unrealized_pnl_pct)
+        assert shown == ("0.16234000", "0.00", "0.00")
+    sale, *_, first = (await bot.call("ListFills")).fills
+
+    assert (first.amount, first.fee, first.rounding) == ("0.17", "0.00", "0.00766000")
+    assert (sale.amount, sale.fee, sale.rounding) == ("0.16", "0.00", "0.00234000")
+    assert (sale.realized_pnl, portfolio.realized_pnl) == ("-0.01", "-0.01")
+    assert (portfolio.balance, portfolio.fees_paid) == ("99999.65", "0.03")
+    assert (await kpi_of(bot)).expectancy == -0.01

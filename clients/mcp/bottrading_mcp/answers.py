@@ -16,6 +16,7 @@ from mcp_types import CallToolResult, TextContent
 from bottrading_client import (
     Account,
     Bar,
+    CancelledOrders,
     Instrument,
     Leaderboard,
     LeaderboardEntry,
@@ -88,9 +89,12 @@ def orders_text(orders: Sequence[Order]) -> str:
     return "\n".join(map(order_text, orders)) or "No orders."
 
 
-def cancelled_text(orders: Sequence[Order]) -> str:
-    """Return the orders that were cancelled, one a line."""
-    return f"Cancelled:\n{orders_text(orders)}" if orders else "No live order to cancel."
+def cancelled_text(orders: CancelledOrders) -> str:
+    """Return the orders that were cancelled, one a line, and how many were left."""
+    text = f"Cancelled:\n{orders_text(orders)}" if orders else "No live order to cancel."
+    if orders.skipped:
+        text += f"\nStill live: {orders.skipped}, of instruments that this key is not for."
+    return text
 
 
 def preview_text(preview: OrderPreview) -> str:

@@ -127,9 +127,9 @@ class Tools:
         return answer(answers.order_text(order), order=order)
 
     async def cancel_all_orders(self, symbol: Symbol | None = None) -> CallToolResult:
-        """Cancel every live order of the account, or those of one symbol."""
+        """Cancel every live order that your key may, or those of one symbol; tell what is left."""
         orders = await self._client.cancel_all_orders(symbol)
-        return answer(answers.cancelled_text(orders), orders=orders)
+        return answer(answers.cancelled_text(orders), orders=orders, skipped=orders.skipped)
 
     async def get_order(
         self, order_id: OrderId | None = None, client_order_id: OwnId | None = None

@@ -6,6 +6,7 @@ from bottrading_client.asynchronous import (
     AsyncOrderUpdates,
     AsyncQuoteUpdates,
 )
+from bottrading_client.cancelled import CancelledOrders
 from bottrading_client.enums import (
     AccountStatus,
     AccountUpdateType,
@@ -98,6 +99,7 @@ __all__ = [
     "BotKey",
     "BotTradingClient",
     "BotTradingError",
+    "CancelledOrders",
     "Conflict",
     "DeadlineExceeded",
     "Environment",

@@ -8,6 +8,7 @@ from bottrading.v1 import bot_trading_pb2 as trading
 from bottrading.v1 import market_data_pb2 as market
 from bottrading_client import models
 from bottrading_client.call import Call, Page, Repeating, call, pages
+from bottrading_client.cancelled import CancelledOrders
 from bottrading_client.enums import (
     AssetType,
     BarInterval,
@@ -128,15 +129,18 @@ def cancel_order(order_id: str) -> Call[models.Order]:
     )
 
 
-def cancel_all_orders(symbol: str | None = None) -> Call[tuple[models.Order, ...]]:
-    """Cancel all live orders, or those of one symbol, and return them, newest first.
+def cancel_all_orders(symbol: str | None = None) -> Call[CancelledOrders]:
+    """Cancel all live orders that the key may, or those of one symbol; return them, newest first.
 
-    Those are missing which an attempt cancelled whose answer was lost.
+    `skipped` of what is returned tells how many were left. Those are missing which an attempt
+    cancelled whose answer was lost.
     """
     return call(
         lambda service: service.trading.CancelAllOrders,
         trading.CancelAllOrdersRequest(symbol=symbol),
-        lambda answer: tuple(read(models.Order, order) for order in answer.orders),
+        lambda answer: CancelledOrders(
+            (read(models.Order, order) for order in answer.orders), skipped=answer.skipped_orders
+        ),
         Repeating.CHANGES_NOTHING_MORE,
     )
 

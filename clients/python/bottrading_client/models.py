@@ -108,6 +108,7 @@ class Fill:
     price: Decimal
     amount: Decimal
     fee: Decimal
+    rounding: Decimal | None
     realized_pnl: Decimal | None
     bot_key_id: str
     created_at: datetime

@@ -37,6 +37,8 @@ import {
 export type OrderRequest = Body<Operation<"post", "/orders">>;
 /** New total quantity or prices of a live order; what is left out stays. */
 export type OrderChange = Body<Operation<"patch", "/orders/{order_id}">>;
+/** Cancelled orders; `skipped` live ones were left, of instruments that the key is not for. */
+export type CancelledOrders = Order[] & { readonly skipped: number };
 export type OrderFilter = Omit<Query<Operation<"get", "/orders">>, "page_token">;
 export type FillFilter = Omit<Query<Operation<"get", "/fills">>, "page_token">;
 export type HistoryQuery = Query<Operation<"get", "/portfolio/history">>;
@@ -101,10 +103,11 @@ export class BotTradingClient {
     return this.#transport.send("delete", "/orders/{order_id}", request);
   }
 
-  /** Cancel all live orders, or those of one symbol, and return them, newest first. */
-  cancelAllOrders(symbol?: string, options?: CallOptions): Promise<Order[]> {
+  /** Cancel all live orders that the key may, or those of one symbol; return them, newest first. */
+  async cancelAllOrders(symbol?: string, options?: CallOptions): Promise<CancelledOrders> {
     const request = { ...options, ...REPEATABLE, query: { symbol } };
-    return this.#transport.send("delete", "/orders", request);
+    const { answer, headers } = await this.#transport.exchange("delete", "/orders", request);
+    return Object.assign(answer, { skipped: Number(headers.get("x-skipped-orders")) });
   }
 
   /** Read an order. */

@@ -45,8 +45,8 @@ export interface paths {
          */
         post: operations["PlaceOrder"];
         /**
-         * Cancels all live orders, or those of one symbol, in one transaction, and answers them, newest first
-         * @description Cancels all live orders, or those of one symbol, in one transaction, and answers them, newest first.
+         * Cancels all live orders that the key may act on, or those of one symbol, in one transaction, and answers them, newest first
+         * @description Cancels all live orders that the key may act on, or those of one symbol, in one transaction, and answers them, newest first. How many others were left is also the trailing metadata `x-skipped-orders`, over REST the header `X-Skipped-Orders`.
          */
         delete: operations["CancelAllOrders"];
         options?: never;
@@ -257,7 +257,7 @@ export interface paths {
          * Streams the log of the account: every change of an order or of the account, exactly once, in order
          * @description Streams the log of the account: every change of an order or of the account, exactly once, in order. A stream that ends is resumed with the last sequence received; nothing is lost and nothing repeated, however long that takes.
          *
-         *     What a reader can rely on, with `after_sequence` and without, over any number of resumed streams: - Ordered: sequences grow. - Unique: no event comes twice. - Atomic: changes that were made together come together, with no heartbeat between them, once they are on disk. - Reliable: no event is left out but those of symbols not asked for. - Resumable: every sequence ever received can be resumed from. - Bookmarkable: everything up to the sequence of `subscribed` or of a heartbeat was sent, also when nothing of it matched `symbols`.
+         *     What a reader can rely on, with `after_sequence` and without, over any number of resumed streams: - Ordered: sequences grow. - Unique: no event comes twice. - Atomic: changes that were made together come together, with no heartbeat between them, once they are on disk. - Reliable: no event is left out but those of orders whose symbol was not asked for or which the key may not act on. - Resumable: every sequence ever received can be resumed from. - Bookmarkable: everything up to the sequence of `subscribed` or of a heartbeat was sent, also when nothing of it was for this reader.
          *
          *     A slow reader lags and loses nothing; one that takes nothing for 10 s is ended (READER_TOO_SLOW). A revoked key's streams end within 2 s (BOT_KEY_INVALID). A server that drains ends all of them (UNAVAILABLE). The answer's initial metadata, sent when the stream is open, is what other calls trail.
          *
@@ -729,9 +729,9 @@ export interface components {
             revoked_at: string | null;
             /** @description What the key opens. */
             scopes: components["schemas"]["KeyScope"][];
-            /** @description The only instruments that the key may trade; empty: all. */
+            /** @description The only instruments whose orders the key may place, see and change; empty: all. */
             allowed_symbols: string[];
-            /** @description The only kinds of instruments that the key may trade; empty: all. */
+            /** @description The only kinds of instruments whose orders the key may place, see and change; empty: all. */
             allowed_asset_types: components["schemas"]["AssetType"][];
             /** @description Largest value of one order of the key, in US dollars, 2 decimals; null is no limit. */
             order_notional_max: string | null;
@@ -815,7 +815,7 @@ export interface components {
          *
          *     The contract has the method or option, this server does not offer it. Example: GetLeaderboard where accounts are not ranked. UNIMPLEMENTED, HTTP 501.
          *     - `INSTRUMENT_NOT_ALLOWED`: The bot key was made for other instruments or asset types. Example: BTC-USD with a key for AAPL. PERMISSION_DENIED, HTTP 403.
-         *     - `ORDER_NOT_FOUND`: No such order, or another account's. Example: GetOrder with an id that does not exist. NOT_FOUND, HTTP 404.
+         *     - `ORDER_NOT_FOUND`: No such order, another account's, or one of an instrument that the key was not made for. Example: GetOrder with an id that does not exist. NOT_FOUND, HTTP 404.
          *     - `BOT_KEY_NOT_FOUND`: No such bot key, or another user's. Example: RevokeBotKey with a stranger's id. NOT_FOUND, HTTP 404.
          *     - `ACCOUNT_NOT_FOUND`: No such account, or another user's. Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
          *     - `HOST_UNKNOWN`: The `Host` of the request is no name of this server. REST only. Example: `Host: elsewhere.example` on a loopback address. HTTP 421.
@@ -871,7 +871,7 @@ export interface components {
             amount: string;
             /** @description Fee of this fill, in US dollars, 2 decimals. */
             fee: string;
-            /** @description Profit or loss that a SELL realised, in US dollars, 2 decimals, after its fee and its share of cost and buy fees; null for a BUY. */
+            /** @description Profit or loss that a SELL realised, in US dollars, 2 decimals, after its fee and its share of cost and buy fees; null for a BUY. It is kept with 8 decimals, and sums and wins follow from that. */
             realized_pnl: string | null;
             /** @description The bot key that placed the order. */
             bot_key_id: string;
@@ -880,6 +880,8 @@ export interface components {
              * @description When it was filled.
              */
             created_at: string;
+            /** @description What rounding `amount` to cents took, in US dollars, 8 decimals: it is part of the fees of the fill. An order is rounded once on the sum of its fills, so a later fill may give back what an earlier one took. Null for fills of before it was kept. */
+            rounding: string | null;
         };
         /** @description One page of the leaderboard. */
         GetLeaderboardResponse: {
@@ -1214,7 +1216,7 @@ export interface components {
             reserved: string;
             /** @description Profit and loss of all sells after fees since the account was opened or last reset, in US dollars, 2 decimals. */
             realized_pnl: string;
-            /** @description All fees charged since then, in US dollars, 2 decimals. */
+            /** @description All fees charged since then, with what rounding to cents took (`rounding` of the fills), in US dollars, 2 decimals. */
             fees_paid: string;
             /** @description Where the quotes come from. */
             environment: components["schemas"]["Environment"];
@@ -1227,7 +1229,7 @@ export interface components {
             asset_type: components["schemas"]["AssetType"];
             /** @description Quantity held, 8 decimals. */
             quantity: string;
-            /** @description Money paid for one unit, without fees, in US dollars, 8 decimals. */
+            /** @description Mean price of what is held, without fees, in US dollars, 8 decimals. A sale does not move it. */
             avg_cost: string;
             /** @description Last price within bid and ask, in US dollars, 8 decimals; null without a fresh quote. */
             current_price: string | null;
@@ -1764,6 +1766,8 @@ export interface operations {
                 headers: {
                     /** @description Id of the call. */
                     "X-Request-Id"?: string;
+                    /** @description How many live orders were left: of instruments that the key is not for. */
+                    "X-Skipped-Orders"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2377,9 +2381,9 @@ export interface operations {
                     account_id?: string | null;
                     /** @description What the key opens; left out: everything. */
                     scopes?: components["schemas"]["KeyScope"][];
-                    /** @description The only instruments that the key may trade, at most 100; left out: all. */
+                    /** @description The only instruments whose orders the key may place, see and change, at most 100; left out: all. */
                     allowed_symbols?: string[];
-                    /** @description The only kinds of instruments that the key may trade; left out: all. */
+                    /** @description The only kinds of instruments whose orders the key may place, see and change; left out: all. */
                     allowed_asset_types?: components["schemas"]["AssetType"][];
                     /** @description Largest value of one order of the key, in US dollars, positive, at most 2 decimals; left out: no limit. */
                     order_notional_max?: (string | number) | null;

@@ -83,7 +83,16 @@ export class Transport {
     path: P,
     request: Request<Operation<V, P>> = {},
   ): Promise<Answer<Operation<V, P>>> {
-    return (await this.#exchange<Answer<Operation<V, P>>>(verb, path, request)).answer;
+    return (await this.exchange(verb, path, request)).answer;
+  }
+
+  /** Make a call like `send`; return its answer and the headers that came with it. */
+  exchange<V extends Verb, P extends Path<V>>(
+    verb: V,
+    path: P,
+    request: Request<Operation<V, P>> = {},
+  ): Promise<{ answer: Answer<Operation<V, P>>; headers: Headers }> {
+    return this.#exchange(verb, path, request);
   }
 
   /** List what a path has, page after page; `limit` ends it after so many items. */

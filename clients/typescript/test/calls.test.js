@@ -62,6 +62,18 @@ test("all live orders are cancelled, or those of a symbol", async () => {
   assert.deepEqual(symbols(await client.cancelAllOrders()), ["AAPL", "AAPL"]);
 });
 
+test("a fenced key cancels the orders of its instruments and tells how many it left", async () => {
+  const { client, manager } = await newPerson(service);
+  const { key } = await manager.createKey({ label: "fenced", allowed_symbols: ["KO"] });
+  const fenced = new BotTradingClient({ botKey: key, baseUrl: service.rest });
+  for (const symbol of ["KO", "AAPL", "AAPL"]) await client.placeOrder({ symbol, ...RESTING });
+
+  const cancelled = await fenced.cancelAllOrders();
+  assert.deepEqual(cancelled.map(({ symbol }) => symbol), ["KO"]);
+  assert.equal(cancelled.skipped, 2);
+  assert.equal((await client.cancelAllOrders()).skipped, 0);
+});
+
 test("an order has a client_order_id, made up where it is left out, and is placed once", async () => {
   const { client } = await newPerson(service);
   const request = { symbol: "KO", ...RESTING };
@@ -221,7 +233,7 @@ test("every call of the contract is offered, but for the feed's", () => {
   );
   const code = ["client", "key-management", "following"].map(source).join("");
   const found = (pattern, write) => [...code.matchAll(pattern)].map((match) => write(...match));
-  const calls = found(/send\("(\w+)", "(.*?)"/g, (_, verb, path) => `${verb} ${path}`);
+  const calls = found(/(?:send|exchange)\("(\w+)", "(.*?)"/g, (_, verb, path) => `${verb} ${path}`);
   const reads = found(/(?:pages\(|readonly path = )"(.*?)"/g, (_, path) => `get ${path}`);
 
   assert.deepEqual([...calls, ...reads, "post /quotes"].sort(), operations.sort());

@@ -90,11 +90,13 @@ class BotKey(_message.Message):
 
     @_builtins.property
     def allowed_symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The only instruments that the key may trade; empty: all."""
+        """The only instruments whose orders the key may place, see and change; empty: all."""
 
     @_builtins.property
     def allowed_asset_types(self) -> _containers.RepeatedScalarFieldContainer[_instrument_pb2.AssetType.ValueType]:
-        """The only kinds of instruments that the key may trade; empty: all."""
+        """The only kinds of instruments whose orders the key may place, see and change;
+        empty: all.
+        """
 
     def __init__(
         self,

@@ -447,11 +447,16 @@ Global___CancelAllOrdersRequest: _TypeAlias = CancelAllOrdersRequest  # noqa: Y0
 
 @_typing.final
 class CancelAllOrdersResponse(_message.Message):
-    """The orders that were cancelled."""
+    """The orders that were cancelled, and how many were not."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDERS_FIELD_NUMBER: _builtins.int
+    SKIPPED_ORDERS_FIELD_NUMBER: _builtins.int
+    skipped_orders: _builtins.int
+    """Live orders that were asked for and left, because they are of instruments that
+    the key was not made for.
+    """
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]:
         """The orders, newest first."""
@@ -460,10 +465,11 @@ class CancelAllOrdersResponse(_message.Message):
         self,
         *,
         orders: _abc.Iterable[_order_pb2.Order] | None = ...,
+        skipped_orders: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders", "skipped_orders", b"skipped_orders"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

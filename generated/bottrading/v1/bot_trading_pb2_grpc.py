@@ -29,6 +29,11 @@ class BotTradingStub:
     """Trading on the account that a bot key belongs to. Every call carries the key
     in the metadata `x-bot-key` and sees that account only.
 
+    A key that was made for some instruments lists, reads, replaces, cancels and
+    streams the orders and fills of those only: an order of another instrument is
+    one that does not exist (ORDER_NOT_FOUND). Account, portfolio, figures and limits
+    are those of the whole account.
+
     Amounts are decimals in text: money has 2 decimals in answers, prices and
     quantities have 8. Refusals carry `google.rpc.ErrorInfo` with domain
     "bottrading" and an `ErrorReason`; a refused call changes nothing. Calls that
@@ -131,6 +136,11 @@ class BotTradingServicer:
     """Trading on the account that a bot key belongs to. Every call carries the key
     in the metadata `x-bot-key` and sees that account only.
 
+    A key that was made for some instruments lists, reads, replaces, cancels and
+    streams the orders and fills of those only: an order of another instrument is
+    one that does not exist (ORDER_NOT_FOUND). Account, portfolio, figures and limits
+    are those of the whole account.
+
     Amounts are decimals in text: money has 2 decimals in answers, prices and
     quantities have 8. Refusals carry `google.rpc.ErrorInfo` with domain
     "bottrading" and an `ErrorReason`; a refused call changes nothing. Calls that
@@ -198,8 +208,9 @@ class BotTradingServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelAllOrders(self, request, context):
-        """Cancels all live orders, or those of one symbol, in one transaction, and
-        answers them, newest first.
+        """Cancels all live orders that the key may act on, or those of one symbol, in one
+        transaction, and answers them, newest first. How many others were left is also
+        the trailing metadata `x-skipped-orders`, over REST the header `X-Skipped-Orders`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -280,10 +291,11 @@ class BotTradingServicer:
         - Unique: no event comes twice.
         - Atomic: changes that were made together come together, with no heartbeat
         between them, once they are on disk.
-        - Reliable: no event is left out but those of symbols not asked for.
+        - Reliable: no event is left out but those of orders whose symbol was not asked
+        for or which the key may not act on.
         - Resumable: every sequence ever received can be resumed from.
         - Bookmarkable: everything up to the sequence of `subscribed` or of a heartbeat
-        was sent, also when nothing of it matched `symbols`.
+        was sent, also when nothing of it was for this reader.
 
         A slow reader lags and loses nothing; one that takes nothing for 10 s is ended
         (READER_TOO_SLOW). A revoked key's streams end within 2 s (BOT_KEY_INVALID).
@@ -404,6 +416,11 @@ def add_BotTradingServicer_to_server(servicer, server):
 class BotTrading:
     """Trading on the account that a bot key belongs to. Every call carries the key
     in the metadata `x-bot-key` and sees that account only.
+
+    A key that was made for some instruments lists, reads, replaces, cancels and
+    streams the orders and fills of those only: an order of another instrument is
+    one that does not exist (ORDER_NOT_FOUND). Account, portfolio, figures and limits
+    are those of the whole account.
 
     Amounts are decimals in text: money has 2 decimals in answers, prices and
     quantities have 8. Refusals carry `google.rpc.ErrorInfo` with domain

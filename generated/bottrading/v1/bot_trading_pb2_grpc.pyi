@@ -30,6 +30,11 @@ class BotTradingStub:
     """Trading on the account that a bot key belongs to. Every call carries the key
     in the metadata `x-bot-key` and sees that account only.
 
+    A key that was made for some instruments lists, reads, replaces, cancels and
+    streams the orders and fills of those only: an order of another instrument is
+    one that does not exist (ORDER_NOT_FOUND). Account, portfolio, figures and limits
+    are those of the whole account.
+
     Amounts are decimals in text: money has 2 decimals in answers, prices and
     quantities have 8. Refusals carry `google.rpc.ErrorInfo` with domain
     "bottrading" and an `ErrorReason`; a refused call changes nothing. Calls that
@@ -80,8 +85,9 @@ class BotTradingStub:
     again; a filled or rejected one is refused (ORDER_NOT_LIVE).
     """
     CancelAllOrders: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.CancelAllOrdersRequest, _bot_trading_pb2.CancelAllOrdersResponse]
-    """Cancels all live orders, or those of one symbol, in one transaction, and
-    answers them, newest first.
+    """Cancels all live orders that the key may act on, or those of one symbol, in one
+    transaction, and answers them, newest first. How many others were left is also
+    the trailing metadata `x-skipped-orders`, over REST the header `X-Skipped-Orders`.
     """
     ListOrders: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.ListOrdersRequest, _bot_trading_pb2.ListOrdersResponse]
     """Lists orders, newest first, a page at a time. Over REST the answer is a bare
@@ -121,10 +127,11 @@ class BotTradingStub:
     - Unique: no event comes twice.
     - Atomic: changes that were made together come together, with no heartbeat
       between them, once they are on disk.
-    - Reliable: no event is left out but those of symbols not asked for.
+    - Reliable: no event is left out but those of orders whose symbol was not asked
+      for or which the key may not act on.
     - Resumable: every sequence ever received can be resumed from.
     - Bookmarkable: everything up to the sequence of `subscribed` or of a heartbeat
-      was sent, also when nothing of it matched `symbols`.
+      was sent, also when nothing of it was for this reader.
 
     A slow reader lags and loses nothing; one that takes nothing for 10 s is ended
     (READER_TOO_SLOW). A revoked key's streams end within 2 s (BOT_KEY_INVALID).
@@ -148,6 +155,11 @@ class BotTradingStub:
 class BotTradingAsyncStub(BotTradingStub):
     """Trading on the account that a bot key belongs to. Every call carries the key
     in the metadata `x-bot-key` and sees that account only.
+
+    A key that was made for some instruments lists, reads, replaces, cancels and
+    streams the orders and fills of those only: an order of another instrument is
+    one that does not exist (ORDER_NOT_FOUND). Account, portfolio, figures and limits
+    are those of the whole account.
 
     Amounts are decimals in text: money has 2 decimals in answers, prices and
     quantities have 8. Refusals carry `google.rpc.ErrorInfo` with domain
@@ -196,8 +208,9 @@ class BotTradingAsyncStub(BotTradingStub):
     again; a filled or rejected one is refused (ORDER_NOT_LIVE).
     """
     CancelAllOrders: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.CancelAllOrdersRequest, _bot_trading_pb2.CancelAllOrdersResponse]  # type: ignore[assignment]
-    """Cancels all live orders, or those of one symbol, in one transaction, and
-    answers them, newest first.
+    """Cancels all live orders that the key may act on, or those of one symbol, in one
+    transaction, and answers them, newest first. How many others were left is also
+    the trailing metadata `x-skipped-orders`, over REST the header `X-Skipped-Orders`.
     """
     ListOrders: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.ListOrdersRequest, _bot_trading_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """Lists orders, newest first, a page at a time. Over REST the answer is a bare
@@ -237,10 +250,11 @@ class BotTradingAsyncStub(BotTradingStub):
     - Unique: no event comes twice.
     - Atomic: changes that were made together come together, with no heartbeat
       between them, once they are on disk.
-    - Reliable: no event is left out but those of symbols not asked for.
+    - Reliable: no event is left out but those of orders whose symbol was not asked
+      for or which the key may not act on.
     - Resumable: every sequence ever received can be resumed from.
     - Bookmarkable: everything up to the sequence of `subscribed` or of a heartbeat
-      was sent, also when nothing of it matched `symbols`.
+      was sent, also when nothing of it was for this reader.
 
     A slow reader lags and loses nothing; one that takes nothing for 10 s is ended
     (READER_TOO_SLOW). A revoked key's streams end within 2 s (BOT_KEY_INVALID).
@@ -263,6 +277,11 @@ class BotTradingAsyncStub(BotTradingStub):
 class BotTradingServicer(metaclass=_abc_1.ABCMeta):
     """Trading on the account that a bot key belongs to. Every call carries the key
     in the metadata `x-bot-key` and sees that account only.
+
+    A key that was made for some instruments lists, reads, replaces, cancels and
+    streams the orders and fills of those only: an order of another instrument is
+    one that does not exist (ORDER_NOT_FOUND). Account, portfolio, figures and limits
+    are those of the whole account.
 
     Amounts are decimals in text: money has 2 decimals in answers, prices and
     quantities have 8. Refusals carry `google.rpc.ErrorInfo` with domain
@@ -345,8 +364,9 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         request: _bot_trading_pb2.CancelAllOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.CancelAllOrdersResponse, _abc.Awaitable[_bot_trading_pb2.CancelAllOrdersResponse]]:
-        """Cancels all live orders, or those of one symbol, in one transaction, and
-        answers them, newest first.
+        """Cancels all live orders that the key may act on, or those of one symbol, in one
+        transaction, and answers them, newest first. How many others were left is also
+        the trailing metadata `x-skipped-orders`, over REST the header `X-Skipped-Orders`.
         """
 
     @_abc_1.abstractmethod
@@ -440,10 +460,11 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         - Unique: no event comes twice.
         - Atomic: changes that were made together come together, with no heartbeat
           between them, once they are on disk.
-        - Reliable: no event is left out but those of symbols not asked for.
+        - Reliable: no event is left out but those of orders whose symbol was not asked
+          for or which the key may not act on.
         - Resumable: every sequence ever received can be resumed from.
         - Bookmarkable: everything up to the sequence of `subscribed` or of a heartbeat
-          was sent, also when nothing of it matched `symbols`.
+          was sent, also when nothing of it was for this reader.
 
         A slow reader lags and loses nothing; one that takes nothing for 10 s is ended
         (READER_TOO_SLOW). A revoked key's streams end within 2 s (BOT_KEY_INVALID).

@@ -170,7 +170,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: BTC-USD with a key for AAPL. PERMISSION_DENIED, HTTP 403.
     """
     ERROR_REASON_ORDER_NOT_FOUND: _ErrorReason.ValueType  # 31
-    """No such order, or another account's.
+    """No such order, another account's, or one of an instrument that the key was not
+    made for.
     Example: GetOrder with an id that does not exist. NOT_FOUND, HTTP 404.
     """
     ERROR_REASON_BOT_KEY_NOT_FOUND: _ErrorReason.ValueType  # 32
@@ -451,7 +452,8 @@ ERROR_REASON_INSTRUMENT_NOT_ALLOWED: ErrorReason.ValueType  # 55
 Example: BTC-USD with a key for AAPL. PERMISSION_DENIED, HTTP 403.
 """
 ERROR_REASON_ORDER_NOT_FOUND: ErrorReason.ValueType  # 31
-"""No such order, or another account's.
+"""No such order, another account's, or one of an instrument that the key was not
+made for.
 Example: GetOrder with an id that does not exist. NOT_FOUND, HTTP 404.
 """
 ERROR_REASON_BOT_KEY_NOT_FOUND: ErrorReason.ValueType  # 32

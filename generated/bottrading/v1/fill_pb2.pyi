@@ -37,6 +37,7 @@ class Fill(_message.Message):
     REALIZED_PNL_FIELD_NUMBER: _builtins.int
     BOT_KEY_ID_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    ROUNDING_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Unique id, a UUID."""
     order_id: _builtins.str
@@ -59,10 +60,16 @@ class Fill(_message.Message):
     """Fee of this fill, in US dollars, 2 decimals."""
     realized_pnl: _builtins.str
     """Profit or loss that a SELL realised, in US dollars, 2 decimals, after its fee
-    and its share of cost and buy fees; null for a BUY.
+    and its share of cost and buy fees; null for a BUY. It is kept with 8 decimals,
+    and sums and wins follow from that.
     """
     bot_key_id: _builtins.str
     """The bot key that placed the order."""
+    rounding: _builtins.str
+    """What rounding `amount` to cents took, in US dollars, 8 decimals: it is part of
+    the fees of the fill. An order is rounded once on the sum of its fills, so a later
+    fill may give back what an earlier one took. Null for fills of before it was kept.
+    """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was filled."""
@@ -82,13 +89,19 @@ class Fill(_message.Message):
         realized_pnl: _builtins.str | None = ...,
         bot_key_id: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        rounding: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_realized_pnl", b"_realized_pnl", "created_at", b"created_at", "realized_pnl", b"realized_pnl"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_realized_pnl", b"_realized_pnl", "_rounding", b"_rounding", "created_at", b"created_at", "realized_pnl", b"realized_pnl", "rounding", b"rounding"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_realized_pnl", b"_realized_pnl", "amount", b"amount", "asset_type", b"asset_type", "bot_key_id", b"bot_key_id", "created_at", b"created_at", "fee", b"fee", "id", b"id", "order_id", b"order_id", "price", b"price", "quantity", b"quantity", "realized_pnl", b"realized_pnl", "side", b"side", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_realized_pnl", b"_realized_pnl", "_rounding", b"_rounding", "amount", b"amount", "asset_type", b"asset_type", "bot_key_id", b"bot_key_id", "created_at", b"created_at", "fee", b"fee", "id", b"id", "order_id", b"order_id", "price", b"price", "quantity", b"quantity", "realized_pnl", b"realized_pnl", "rounding", b"rounding", "side", b"side", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__realized_pnl: _TypeAlias = _typing.Literal["realized_pnl"]  # noqa: Y015
     _WhichOneofArgType__realized_pnl: _TypeAlias = _typing.Literal["_realized_pnl", b"_realized_pnl"]  # noqa: Y015
+    _WhichOneofReturnType__rounding: _TypeAlias = _typing.Literal["rounding"]  # noqa: Y015
+    _WhichOneofArgType__rounding: _TypeAlias = _typing.Literal["_rounding", b"_rounding"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__realized_pnl) -> _WhichOneofReturnType__realized_pnl | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rounding) -> _WhichOneofReturnType__rounding | None: ...
 
 Global___Fill: _TypeAlias = Fill  # noqa: Y015

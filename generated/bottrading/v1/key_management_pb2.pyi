@@ -47,11 +47,15 @@ class CreateBotKeyRequest(_message.Message):
 
     @_builtins.property
     def allowed_symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The only instruments that the key may trade, at most 100; left out: all."""
+        """The only instruments whose orders the key may place, see and change, at most 100;
+        left out: all.
+        """
 
     @_builtins.property
     def allowed_asset_types(self) -> _containers.RepeatedScalarFieldContainer[_instrument_pb2.AssetType.ValueType]:
-        """The only kinds of instruments that the key may trade; left out: all."""
+        """The only kinds of instruments whose orders the key may place, see and change; left
+        out: all.
+        """
 
     def __init__(
         self,

@@ -116,7 +116,9 @@ class Portfolio(_message.Message):
     reset, in US dollars, 2 decimals.
     """
     fees_paid: _builtins.str
-    """All fees charged since then, in US dollars, 2 decimals."""
+    """All fees charged since then, with what rounding to cents took (`rounding` of the
+    fills), in US dollars, 2 decimals.
+    """
     environment: _account_pb2.Environment.ValueType
     """Where the quotes come from."""
     @_builtins.property
@@ -166,7 +168,9 @@ class Position(_message.Message):
     quantity: _builtins.str
     """Quantity held, 8 decimals."""
     avg_cost: _builtins.str
-    """Money paid for one unit, without fees, in US dollars, 8 decimals."""
+    """Mean price of what is held, without fees, in US dollars, 8 decimals. A sale
+    does not move it.
+    """
     current_price: _builtins.str
     """Last price within bid and ask, in US dollars, 8 decimals; null without a
     fresh quote.

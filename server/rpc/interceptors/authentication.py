@@ -111,7 +111,7 @@ class Authentication:
             if takes_key:
                 takes_ticket = credential is Credential.BOT_KEY_OR_TICKET
                 call.principal = await self._bot(kind, value, takes_ticket=takes_ticket)
-                if scope is not None and scope not in call.principal.scopes:
+                if scope is not None and scope not in call.principal.permissions.scopes:
                     raise refuse(
                         Reason.KEY_SCOPE_MISSING,
                         f"This call takes a bot key with the scope {scope.value}.",

@@ -110,6 +110,30 @@ async def test_all_live_orders_or_those_of_a_symbol_are_cancelled(
     assert (await agent("get_order", order_id=filled["id"]))[0]["order"]["status"] == "FILLED"
 
 
+async def test_an_agent_with_a_fenced_key_is_told_how_many_orders_it_left(
+    quoted: Venue, person: AsyncKeyManagementClient
+) -> None:
+    await quoted.publish("MSFT", "100", "101")
+    whole = await quoted.bot()
+    fenced = await person.create_key("fenced", allowed_symbols=["AAPL"])
+    own = await whole.place("AAPL", limit_price="1")
+    other = await whole.place("MSFT", limit_price="1")
+
+    async with (
+        AsyncBotTradingClient(fenced.key, quoted.address) as client,
+        Client(build_server(client)) as connection,
+    ):
+        agent = Agent(connection)
+        unknown = await agent.refused("cancel_order", order_id=other.id)
+        content, text = await agent("cancel_all_orders")
+        _, nothing = await agent("cancel_all_orders", symbol="MSFT")
+
+    assert unknown.startswith("ORDER_NOT_FOUND: ")
+    assert ([it["id"] for it in content["orders"]], content["skipped"]) == ([own.id], 1)
+    assert text.endswith("Still live: 1, of instruments that this key is not for.")
+    assert nothing.startswith("No live order to cancel.\nStill live: 1, of")
+
+
 async def test_the_leaderboard_tells_the_best_accounts_and_the_agents_own_place(
     quoted: Venue, agent: Agent
 ) -> None:

@@ -87,7 +87,25 @@ async def test_an_order_lives_from_preview_to_cancellation(make: Make) -> None:
         "place_order", "AAPL", "SELL", 10, order_type="STOP_LIMIT", stop_price=90, limit_price=89
     )
     assert [order.id for order in await make("cancel_all_orders", "AAPL")] == [stop.id]
-    assert await make("cancel_all_orders") == ()
+    nothing = await make("cancel_all_orders")
+    assert (nothing, nothing.skipped) == ((), 0)
+
+
+async def test_cancelling_all_with_a_fenced_key_tells_what_is_left(
+    quoted: Venue, person: AsyncKeyManagementClient
+) -> None:
+    await quoted.publish("MSFT", "100", "101")
+    fenced = await person.create_key("fenced", allowed_symbols=["AAPL"])
+    whole = await quoted.bot()
+    own = await whole.place("AAPL", limit_price="1")
+    await whole.place("MSFT", limit_price="1")
+
+    async with AsyncBotTradingClient(fenced.key, quoted.address) as client:
+        cancelled = await client.cancel_all_orders()
+        left = await client.cancel_all_orders("MSFT")
+
+    assert ([order.id for order in cancelled], cancelled.skipped) == ([own.id], 1)
+    assert (left, left.skipped) == ((), 1)
 
 
 async def test_an_order_that_the_rules_reject_is_an_order(make: Make) -> None:
