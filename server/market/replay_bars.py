@@ -17,12 +17,13 @@ from server.domain.values import (
     format_units,
 )
 from server.market.listing import Listing
+from server.market.replay_header import Shape
 from server.market.replay_table import (
     Listings,
     ReplayTable,
-    Shape,
     read_day,
     read_time,
+    time_problem,
     written_midnight,
 )
 from server.market.universe_file import LEVEL_MAX
@@ -94,7 +95,8 @@ class BarReader:
 
     def notes(self) -> list[str]:
         """Return what was made of the bars so far that their author may not expect."""
-        return [note for symbol in sorted(self._tallies) for note in self._tallies[symbol].notes()]
+        tallies = [self._tallies[symbol] for symbol in sorted(self._tallies)]
+        return [*self._table.notes(), *(note for tally in tallies for note in tally.notes())]
 
     def bars(self, begin: Micros | None) -> Iterator[Bar]:
         """Read the bars in order of time; what is wrong before `begin` is not looked for."""
@@ -117,7 +119,8 @@ class BarReader:
             if tally is None:
                 tally = self._tallies[symbol] = Tally(listing)
             volume = self._volume(tally, texts)
-            opened, high, low, close = table.numbers(PRICES, texts)
+            prices = table.numbers(PRICES, texts, symbol)
+            opened, high, low, close = table.to_ticks(prices, listing)
             bar = Bar(
                 time,
                 written_midnight(time_text),
@@ -138,12 +141,11 @@ class BarReader:
         """Take the volume out of the fields of a row, if there is one; None when not known."""
         if len(texts) == len(PRICES):
             return None
-        text = texts.pop()
-        volume = self._table.numbers((BARS.optional,), [text])[0] if text else 0
+        text, symbol = texts.pop(), tally.listing.instrument.symbol
+        volume = self._table.numbers((BARS.optional,), [text], symbol)[0] if text else 0
         tally.volumes += 1
         tally.zeros += not volume
-        is_unknown = tally.listing.instrument.symbol in self._without_volume
-        return None if is_unknown else volume
+        return None if symbol in self._without_volume else volume
 
     def _time(self, text: str) -> Micros:
         if self.daily is None:
@@ -153,7 +155,7 @@ class BarReader:
             raise self._table.error(
                 "time: must be a date such as 2025-01-02, as in the rows above"
                 if self.daily
-                else "time: must be such as 2025-01-02T14:30:00Z, from 1970 to 2199"
+                else time_problem(text)
             )
         return time
 

@@ -1,11 +1,16 @@
 """Replay files: recorded quotes or bars as CSV, checked once and then read as quotes.
 
-A file is UTF-8 with comma separated fields that are not quoted. Its first line names the columns,
-in any order; an unknown one is refused. Rows are sorted by time, empty lines are skipped, symbols
-are those of the universe, numbers are decimals such as 185.5 without sign or exponent.
+A file is UTF-8 with fields that are not quoted, between commas, semicolons or tabs. Its first line
+names the columns, in any order and case, perhaps as Yahoo or Binance do; an unknown one is
+refused. Rows are sorted by time, empty lines are skipped, symbols are those of the universe.
+
+Numbers are decimals without a sign, such as 185.5, or floats such as 1.2e+06. What has more than
+8 decimals is noise: prices are then rounded to the price tick, as all prices of bars are. A volume
+or size that is larger than a quote can show is capped.
 
 Quotes have the columns `time,symbol,bid,bid_size,ask,ask_size` and perhaps `last`, which else is
-the middle of bid and ask. `time` is RFC 3339 with an offset: 2025-01-02T14:30:00.5Z.
+the middle of bid and ask. `time` is RFC 3339 with an offset, 2025-01-02T14:30:00.5Z, or a number
+of seconds, milli-, micro- or nanoseconds since 1970.
 
 Bars have the columns `time,symbol,open,high,low,close` and perhaps `volume`. `time` is when the
 bar begins, written as for quotes; bars last as long as the smallest distance between two of one
@@ -36,12 +41,13 @@ from server.domain.quote import Quote
 from server.domain.values import DAY, Micros, Units
 from server.market.bar_spans import BarSpans, BarSurvey, Dates, outside_of_sessions
 from server.market.replay_bars import BARS, Bar, BarReader, close_time, quotes_of
+from server.market.replay_header import Shape
 from server.market.replay_table import (
     Listings,
     ReplayFileError,
     ReplayTable,
-    Shape,
     read_time,
+    time_problem,
 )
 from server.market.universe import Universe
 
@@ -133,14 +139,18 @@ def _read_quotes(
     for time_text, symbol_text, *texts in table.rows():
         time = read_time(time_text)
         if time is None:
-            raise table.error("time: must be such as 2025-01-02T14:30:00Z, from 1970 to 2199")
+            raise table.error(time_problem(time_text))
         if time < before:
             raise table.error("time: must not be before that of the row above")
         before = time
         if begin is not None and time < begin:
             continue
         listing = listings.find(symbol_text, time, table)
-        numbers = table.numbers(_NUMBERS, texts)
+        symbol = listing.instrument.symbol
+        numbers = table.numbers(_NUMBERS, texts, symbol)
+        if table.is_rough:
+            # Of the recorded prices, only those that a quote cannot show are changed.
+            numbers[::2] = table.to_ticks(numbers[::2], listing)
         bid, bid_size, ask, ask_size = numbers[:4]
         last = numbers[4] if len(numbers) == _FULL else (bid + ask) // 2
         if not bid:
@@ -149,7 +159,6 @@ def _read_quotes(
             raise table.error("bid: must not be above ask")
         if not last:
             raise table.error("last: must be positive")
-        symbol = listing.instrument.symbol
         yield time, symbol, bid, bid_size, ask, ask_size, last, table.line
 
 
@@ -200,7 +209,7 @@ def _check_quotes(table: ReplayTable, listings: Listings, calendar: Calendar) ->
             is_in_session = calendar.is_open(asset_type, last)
     if not is_in_session:
         raise outside_of_sessions(table, calendar, "quote", first_type, first)
-    return _facts(table, ReplayKind.QUOTES, first, last)
+    return replace(_facts(table, ReplayKind.QUOTES, first, last), notes=tuple(table.notes()))
 
 
 def _check_bars(table: ReplayTable, listings: Listings, calendar: Calendar) -> ReplayFacts:

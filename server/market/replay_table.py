@@ -3,9 +3,10 @@
 import codecs
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 from hashlib import sha256
 from operator import itemgetter
@@ -17,14 +18,17 @@ from server.application.ports import Calendar
 from server.domain.instrument import AssetType
 from server.domain.values import (
     DAY,
+    SECOND,
     DecimalError,
     Micros,
     Units,
+    divide_half_even,
     normalize_symbol,
     parse_units,
 )
 from server.market.listing import Listing
 from server.market.moments import day_start, from_datetime, utc_day
+from server.market.replay_header import HeaderError, Shape, read_header
 from server.market.universe import Universe
 
 LINE_BYTES_MAX = 4_096
@@ -40,6 +44,20 @@ _NO_FRACTION = re.compile(r"(?:\.0+)?[Z+-]")
 LONG_BREAK = (8, 15)
 """The longest that a market was closed, and some more, in days."""
 
+_EPOCH = re.compile(r"[0-9]{9,10}|[0-9]{12,13}|[0-9]{15,16}|[0-9]{18,19}")
+_EPOCH_END: Micros = 7_258_118_400 * SECOND
+_TIME_WITHOUT_OFFSET = re.compile(r"[0-9-]{10}[T ][0-9:]{8}(?:\.[0-9]+)?")
+
+# Numbers as programs write floats: any number of digits, and perhaps an exponent.
+_FLOAT = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?")
+_EXACT = Context(prec=LINE_BYTES_MAX + 200, rounding=ROUND_HALF_EVEN)
+
+SHOWN_MAX: Units = 10**18 - 1
+"""The largest price and size of a quote: ten digits before the point."""
+
+# The largest that are read of a size; more is as good as these.
+_CAPS = {"bid_size": SHOWN_MAX, "ask_size": SHOWN_MAX, "volume": 4 * SHOWN_MAX}
+
 # Neighbouring rows repeat times, prices and sizes; reading them again takes most of the time.
 _read_units = lru_cache(maxsize=1 << 14)(parse_units)
 
@@ -48,21 +66,19 @@ class ReplayFileError(ValueError):
     """The file cannot be played; one line names the file, the line of it and the problem."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The columns of a kind of file; rows give their fields in this order."""
-
-    name: str
-    required: tuple[str, ...]
-    optional: str
-
-
 class ReplayTable:
-    """An open file; `line` is the number of the line that was read last."""
+    """An open file; `line` is the number of the line that was read last.
+
+    `is_rough` tells whether one of the last numbers had more digits than a quote can show.
+    `rounded` and `capped` count prices and sizes that were changed, by symbol.
+    """
 
     def __init__(self, path: Path, shapes: Sequence[Shape]) -> None:
         self.path = path
         self.line = 0
+        self.is_rough = False
+        self.rounded: Counter[str] = Counter()
+        self.capped: Counter[str] = Counter()
         self._digest = sha256()
         self._file = _open(path)
         self._lines = self._read_lines()
@@ -85,12 +101,30 @@ class ReplayTable:
 
     def rows(self) -> Iterator[tuple[str, ...]]:
         """Read the rows; each has the fields of the columns of `shape`, the optional one last."""
-        width, pick = self._width, self._pick
+        header, pick = self._header, itemgetter(*self._header.at)
+        separator, width, is_padded = header.separator, header.width, header.is_padded
         for line in self._lines:
-            fields = line.split(",")
+            fields = line.split(separator)
             if len(fields) != width:
                 raise self.error(f"has {len(fields)} fields instead of {width}")
+            if is_padded:
+                fields = [field.strip() for field in fields]
             yield pick(fields)
+
+    def notes(self) -> list[str]:
+        """Return what was made of the file so far that its author may not expect."""
+        unused = ", ".join(self._header.unused)
+        return [
+            *([f"columns that are not used: {unused}"] if unused else []),
+            *(
+                f"{symbol}: prices rounded to the price tick: {count}"
+                for symbol, count in sorted(self.rounded.items())
+            ),
+            *(
+                f"{symbol}: volumes or sizes cut to the largest that quotes can show: {count}"
+                for symbol, count in sorted(self.capped.items())
+            ),
+        ]
 
     def digest(self) -> str:
         """Return the SHA-256 of the file, as far as it has been read."""
@@ -100,55 +134,75 @@ class ReplayTable:
         """Return the error that the last line has a problem."""
         return ReplayFileError(f"{self.path}: line {self.line}: {problem}")
 
-    def numbers(self, columns: Sequence[str], fields: Sequence[str]) -> list[Units]:
-        """Read the decimals of columns, of which the last may be missing."""
+    def numbers(self, columns: Sequence[str], fields: Sequence[str], symbol: str) -> list[Units]:
+        """Read the decimals of columns, of which the last may be missing.
+
+        What has more decimals than a quote is rounded, a size that has more digits is capped.
+        """
         try:
-            return [_read_units(field) for field in fields]
+            numbers = [_read_units(field) for field in fields]
         except DecimalError:
-            for column, field in zip(columns, fields, strict=False):
-                if not _is_decimal(field):
-                    raise self.error(
-                        f"{column}: must be a decimal of at most 10 digits before the point and "
-                        "8 after it"
-                    ) from None
-            raise
+            self.is_rough = True
+            pairs = zip(columns, fields, strict=False)
+            return [self._rough_number(column, field, symbol) for column, field in pairs]
+        self.is_rough = False
+        return numbers
+
+    def to_ticks(self, prices: list[Units], listing: Listing) -> list[Units]:
+        """Return prices on the price tick of an instrument, and count those that were not."""
+        tick = listing.instrument.price_tick
+        rough = sum(price % tick != 0 for price in prices)
+        if not rough:
+            return prices
+        self.rounded[listing.instrument.symbol] += rough
+        return [divide_half_even(price, tick) * tick for price in prices]
+
+    def _rough_number(self, column: str, field: str, symbol: str) -> Units:
+        number = _read_float(field)
+        cap = _CAPS.get(column)
+        if number is None or (cap is None and number > SHOWN_MAX):
+            raise self.error(
+                f"{column}: must be a decimal of at most 10 digits before the point, such as 185.5"
+            )
+        if cap is not None and number > cap:
+            self.capped[symbol] += 1
+            return cap
+        return number
 
     def _read_header(self, shapes: Sequence[Shape]) -> None:
-        header = next(self._lines, None)
-        if header is None:
+        line = next(self._lines, None)
+        if line is None:
             raise ReplayFileError(f"{self.path}: is empty")
-        columns = header.split(",")
-        shape = max(shapes, key=lambda shape: len({*shape.required} & {*columns}))
-        known = (*shape.required, shape.optional)
-        for number, column in enumerate(columns):
-            if column not in known:
-                raise self.error(f"{column!r}: is no column of {shape.name}")
-            if column in columns[:number]:
-                raise self.error(f"{column}: is there twice")
-        for column in shape.required:
-            if column not in columns:
-                raise self.error(f"{column}: is missing")
-        self.shape = shape
-        self._width = len(columns)
-        present = [column for column in known if column in columns]
-        self._pick = itemgetter(*map(columns.index, present))
+        try:
+            self._header = read_header(line, shapes)
+        except HeaderError as error:
+            raise self.error(str(error)) from None
+        self.shape = self._header.shape
 
     def _read_lines(self) -> Iterator[str]:
         try:
             while line := self._file.readline(LINE_BYTES_MAX + 1):
                 self.line += 1
                 self._digest.update(line)
+                if self.line == 1:
+                    self._check_encoding(line)
+                    line = line.removeprefix(codecs.BOM_UTF8)
                 if len(line) > LINE_BYTES_MAX:
                     raise self.error(f"is longer than {LINE_BYTES_MAX} bytes")
-                if self.line == 1:
-                    line = line.removeprefix(codecs.BOM_UTF8)
-                text = line.decode().strip()
-                if text:
+                # The last field may be empty, and be preceded by a tab.
+                text = line.decode().strip(" \r\n")
+                if text.strip():
                     yield text
         except UnicodeDecodeError:
             raise self.error("is not UTF-8") from None
         except OSError as error:
             raise ReplayFileError(f"{self.path}: {error.strerror}") from error
+
+    def _check_encoding(self, line: bytes) -> None:
+        if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise self.error("is UTF-16: save the file as UTF-8")
+        if b"\r" in line.rstrip(b"\r\n"):
+            raise self.error("ends with CR alone: lines must end with LF or CR LF")
 
 
 class Listings:
@@ -178,12 +232,19 @@ class Listings:
             raise table.error("symbol: must be 1 to 32 letters, digits, '.', '-', '=' or '/'")
         listing, day = self._universe.listings(time).get(symbol), utc_day(time)
         if listing is None:
-            raise table.error(f"symbol: {symbol} is not listed on {day.isoformat()}")
+            hint = self._similar(symbol, time)
+            raise table.error(f"symbol: {symbol} is not listed on {day.isoformat()}{hint}")
         # Also those of others: whoever trades on this file may ask for any market at its time.
         for asset_type in (listing.instrument.asset_type, *AssetType):
             if not self._is_known(asset_type, day):
                 raise table.error(f"time: the sessions of {asset_type.value} are not known then")
         return listing
+
+    def _similar(self, symbol: str, time: Micros) -> str:
+        """Return the symbol that is listed under another spelling, such as Yahoo's EURUSD=X."""
+        plain = _letters(symbol.removesuffix("=X"))
+        found = [other for other in self._universe.listings(time) if _letters(other) == plain]
+        return f"; {found[0]} is" if found else ""
 
     def _look_for_sessions(self, asset_type: AssetType, day: date) -> bool:
         # A calendar knows a span of years, and must not be asked about a moment outside of it.
@@ -198,7 +259,14 @@ class Listings:
 
 @lru_cache(maxsize=16)
 def read_time(text: str) -> Micros | None:
-    """Read a moment as RFC 3339 has it, cut to microseconds; None for anything else."""
+    """Read a moment, cut to microseconds; None for anything else.
+
+    It is written as RFC 3339 has it, or as seconds, milli-, micro- or nanoseconds since 1970.
+    """
+    if _EPOCH.fullmatch(text) is not None:
+        # Which unit it is the number of digits tells, from 1973 on.
+        moment = int(text) * SECOND // 1_000 ** ((len(text) - 9) // 3)
+        return moment if moment < _EPOCH_END else None
     if _TIME.fullmatch(text) is None:
         return None
     try:
@@ -206,6 +274,14 @@ def read_time(text: str) -> Micros | None:
     except ValueError:
         return None
     return moment if moment >= 0 else None
+
+
+def time_problem(text: str) -> str:
+    """Return what is wrong with a time that `read_time` does not read."""
+    problem = "time: must be such as 2025-01-02T14:30:00Z, from 1970 to 2199"
+    if _TIME_WITHOUT_OFFSET.fullmatch(text) is None:
+        return problem
+    return f"{problem}; {text} lacks its offset from UTC, such as Z or -05:00"
 
 
 def written_midnight(text: str) -> date | None:
@@ -236,9 +312,13 @@ def _open(path: Path) -> BinaryIO:
         raise ReplayFileError(f"{path}: {error.strerror}") from error
 
 
-def _is_decimal(field: str) -> bool:
-    try:
-        parse_units(field)
-    except DecimalError:
-        return False
-    return True
+@lru_cache(maxsize=1 << 14)
+def _read_float(text: str) -> Units | None:
+    if _FLOAT.fullmatch(text) is None:
+        return None
+    units = _EXACT.scaleb(Decimal(text), 8)
+    return int(units.to_integral_value(ROUND_HALF_EVEN, _EXACT))
+
+
+def _letters(symbol: str) -> str:
+    return "".join(filter(str.isalnum, symbol))

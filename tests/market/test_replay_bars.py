@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 from server.application.ports import Calendar
 from server.domain.instrument import AssetType, Instrument
 from server.domain.quote import Quote, refusal
-from server.domain.values import CENT, DAY, SCALE, SECOND, Micros, Units, format_units, parse_units
+from server.domain.values import (
+    CENT,
+    DAY,
+    SCALE,
+    SECOND,
+    Micros,
+    Units,
+    divide_half_even,
+    format_units,
+    parse_units,
+)
 from server.market.exchange_sessions import ExchangeSessions, exchange_sessions
 from server.market.listing import Listing
 from server.market.moments import from_datetime, to_datetime
@@ -67,8 +77,8 @@ PATHS = """
     2025-07-03,SPY,700,700,600.004,690.006,7
         07-03 13:30:00.000 SPY 700 700 700.01 1.75
         07-03 14:40:00.000 SPY 700 700 700.01 1.75
-        07-03 15:50:00.000 SPY 600 600.004 600.01 1.75
-        07-03 16:59:59.999 SPY 690 690.006 690.01 1.75
+        07-03 15:50:00.000 SPY 600 600 600.01 1.75
+        07-03 16:59:59.999 SPY 690 690.01 690.01 1.75
     2025-01-04,BTC-USD,90000,100000,80000.5,90000,0.00000007
         01-04 00:00:00.000 BTC-USD 89995.5 90000 90004.5 0.00000001
         01-04 08:00:00.000 BTC-USD 79996.5 80000.5 80004.5 0.00000001
@@ -125,7 +135,7 @@ def test_a_bid_stays_a_tick_above_nothing(tmp_path: Path) -> None:
         "0.01 0.01 0.02 1000",
         "0.01 0.01 0.02 1000",
         "0.24 0.25 0.26 1000",
-        "0.01 0.019 0.02 1000",
+        "0.02 0.02 0.03 1000",
     ]
 
 
@@ -208,7 +218,9 @@ def test_whatever_the_bars_every_quote_is_one_that_the_venue_accepts(rows: list[
     known = {row.split(",")[1] for row in rows if parse_units(row.split(",")[-1])}
     for line, row in enumerate(rows, start=2):
         _, symbol, *texts = row.split(",")
-        opened, high, low, close, volume = map(parse_units, texts)
+        *prices, volume = map(parse_units, texts)
+        tick = UNIVERSE.listings(MONDAY)[symbol].instrument.price_tick
+        opened, high, low, close = (divide_half_even(price, tick) * tick for price in prices)
         shown = of_rows.pop(line)
         assert {quote.symbol for quote in shown} == {symbol}
         extremes = (low, high) if close >= opened else (high, low)
