@@ -85,6 +85,9 @@ def serve(
     database: Annotated[str | None, typer.Option(metavar="URL")] = None,
     insecure: Annotated[bool | None, typer.Option("--insecure")] = None,
     log_format: Annotated[str | None, typer.Option(metavar="auto|text|json")] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Begin anew where the database of before is gone.")
+    ] = False,
 ) -> None:
     settings = config.load(
         data_dir=data_dir, grpc=grpc, rest=rest, no_rest=no_rest, market=market, seed=seed,
@@ -97,7 +100,7 @@ def serve(
     from server.supervisor import serve as run
 
     try:
-        run(settings, lines)
+        run(settings, lines, begin_anew=new)
     finally:
         lines.close()
 
@@ -152,15 +155,11 @@ def migrate(
     database: Annotated[str | None, typer.Option(metavar="URL")] = None,
 ) -> None:
     """Bring the database's schema up to date."""
-    from server.application.ports import StorageBroken, StorageUnavailable
-    from server.storage.migrate import SchemaTooNew, bring_up_to_date
+    from server.starting import prepare_database
 
     settings = config.load(data_dir=data_dir, database=database)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        revision = bring_up_to_date(settings.database_path)
-    except (SchemaTooNew, StorageBroken, StorageUnavailable) as error:
-        raise SettingsError(f"database: {error}") from None
+    revision = prepare_database(settings)
     print(f"{settings.database_path}: schema {revision}")
 
 

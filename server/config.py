@@ -84,6 +84,9 @@ class Settings(BaseSettings):
         (), description="origins whose pages may call REST, https://a,https://b,…; or *"
     )
     database: str = Field("", description="sqlite:///FILE; empty: a file in the data directory")
+    check_megabytes_max: int = Field(
+        1_000, ge=0, description="size up to which a start checks the whole database; 0: never"
+    )
 
     market: Literal["simulated", "published", "replay"] = Field(
         "simulated", description="simulated, published by an operator, or a replay of a file"

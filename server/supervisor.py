@@ -34,15 +34,14 @@ from server.market.secret import SecretFileError
 from server.market.universe_file import UniverseError
 from server.metrics import serve_metrics
 from server.rpc.tokens import JwksError
-from server.starting import check_market
-from server.storage.migrate import SchemaTooNew, bring_up_to_date
+from server.starting import check_market, damaged, prepare_database
 
 log = logging.getLogger(__name__)
 
 FORGET_IDLE_SECONDS = 60.0
 
 
-def serve(settings: Settings, lines: LineWriter) -> None:
+def serve(settings: Settings, lines: LineWriter, *, begin_anew: bool = False) -> None:
     """Run the service until SIGTERM or SIGINT; raise SettingsError when it cannot start."""
     database = settings.database_path
     try:
@@ -52,7 +51,7 @@ def serve(settings: Settings, lines: LineWriter) -> None:
             take_lock(database.with_name(f"{database.name}.lock"), BUSY_RETRY_SECONDS),
         ):
             tell_step(settings, f"the database {database}")
-            bring_up_to_date(database)
+            prepare_database(settings, begin_anew=begin_anew)
             tell_step(settings, f"the market, {settings.replay_file or settings.market}")
             announcer = Announcer(settings, lines, check_market(settings))
             # The bridge comes in through a socket that only this user can reach, so that it
@@ -61,7 +60,9 @@ def serve(settings: Settings, lines: LineWriter) -> None:
                 uvloop.run(_run(settings, f"unix:{path}", lines, announcer))
     except LockHeld as error:
         raise SettingsError(f"data_dir: {error} is in use by another server") from None
-    except (SchemaTooNew, StorageBroken, StorageUnavailable) as error:
+    except StorageBroken as error:
+        raise damaged(database, error) from None
+    except StorageUnavailable as error:
         raise SettingsError(f"database: {database}: {error}") from None
     except (
         UniverseError,

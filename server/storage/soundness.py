@@ -1,0 +1,53 @@
+"""Soundness: what lies where a database is to be, looked at before anything is changed."""
+
+from pathlib import Path
+
+from sqlalchemy import inspect
+from sqlalchemy.exc import DBAPIError
+
+from server.storage.database import open_readers, snapshot, translated
+
+OUR_TABLES = frozenset({"alembic_version", "users", "accounts", "orders", "events"})
+
+
+class ForeignDatabase(Exception):
+    """The file is a database of something else."""
+
+
+def holds_a_venue(path: Path) -> bool:
+    """Tell whether a file has the tables of a venue; a missing or empty one has none.
+
+    Raise ForeignDatabase when there are tables of something else, and StorageBroken or
+    StorageUnavailable for a file that is no database or cannot be read.
+    """
+    if not path.exists():
+        return False
+    engine = open_readers(path)
+    try:
+        tables = set(inspect(engine).get_table_names())
+    except DBAPIError as error:
+        raise translated(error) from error
+    finally:
+        engine.dispose()
+    if tables and not tables >= OUR_TABLES:
+        raise ForeignDatabase("is a database of something else")
+    return bool(tables)
+
+
+def first_damage(path: Path) -> str | None:
+    """Return what SQLite's quick check finds first, in one line; it reads the whole file."""
+    engine = open_readers(path)
+    try:
+        with snapshot(engine) as connection:
+            found: str = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+    finally:
+        engine.dispose()
+    # SQLite begins with a line that only names the file.
+    *_, told = found.splitlines()
+    return None if told == "ok" else told
+
+
+def size(path: Path) -> int:
+    """Return how many bytes a database and its write-ahead log have."""
+    log = path.with_name(f"{path.name}-wal")
+    return sum(file.stat().st_size for file in (path, log) if file.exists())

@@ -1,0 +1,115 @@
+"""Starting `bottrading serve` on data that is damaged, lost or somebody else's."""
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from server.config import DATABASE_FILE, JWT_SECRET_FILE, TICKET_SECRET_FILE
+from tests.support.process import Process, free_port, make_key
+
+GUIDE = "docs/operators.md#backup"
+
+
+def refused(data_dir: Path, command: str = "serve") -> str:
+    """Return the one line by which a command refuses a data directory."""
+    address = ["--grpc", f"127.0.0.1:{free_port()}", "--no-rest"] if command == "serve" else []
+    done = subprocess.run(
+        [sys.executable, "-m", "server", command, "--data-dir", str(data_dir), *address],
+        capture_output=True, text=True, timeout=40, check=False, env=os.environ,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert re.fullmatch(r"bottrading: .+\n", done.stderr)
+    return done.stderr
+
+
+def damage(database: Path, table: str) -> None:
+    """Overwrite the first page of a table."""
+    connection = sqlite3.connect(database)
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+    (page,) = connection.execute(query, (table,)).fetchone()
+    connection.close()
+    with database.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+
+
+@pytest.mark.parametrize("state", ["missing", "empty"])
+def test_where_a_database_was_a_new_one_is_made_only_when_told_so(
+    tmp_path: Path, state: str
+) -> None:
+    database = tmp_path / "data" / DATABASE_FILE
+    with Process(tmp_path / "data") as service:
+        make_key(service)
+        service.stop()
+    for path in database.parent.glob(f"{DATABASE_FILE}*"):
+        path.unlink()
+    if state == "empty":
+        database.touch()
+
+    for command in ("serve", "migrate"):
+        line = refused(tmp_path / "data", command)
+        assert all(part in line for part in (str(database), state, "serve --new", GUIDE))
+        assert not database.exists() or not database.read_bytes()
+    with Process(tmp_path / "data", "--new") as service:
+        make_key(service)
+        service.stop()
+    with Process(tmp_path / "data") as service:
+        assert service.is_serving()
+
+
+def test_an_empty_database_beside_a_secret_of_tokens_is_refused_too(tmp_path: Path) -> None:
+    (tmp_path / JWT_SECRET_FILE).write_text("a" * 64)
+    (tmp_path / DATABASE_FILE).touch()
+
+    assert JWT_SECRET_FILE in refused(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} >= {JWT_SECRET_FILE, DATABASE_FILE}
+    assert (tmp_path / DATABASE_FILE).read_bytes() == b""
+
+
+@pytest.mark.parametrize("secret", [None, TICKET_SECRET_FILE])
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_a_database_of_something_else_is_left_as_it_is(
+    tmp_path: Path, command: str, secret: str | None
+) -> None:
+    database = tmp_path / DATABASE_FILE
+    connection = sqlite3.connect(database)
+    connection.execute("CREATE TABLE notes (text)")
+    connection.commit()
+    connection.close()
+    if secret is not None:
+        (tmp_path / secret).write_text("a" * 64)
+    before = database.read_bytes()
+
+    assert "something else" in refused(tmp_path, command)
+    assert database.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_a_damaged_database_is_refused_with_the_way_to_the_backup(
+    data_dir: Path, command: str
+) -> None:
+    damage(data_dir / DATABASE_FILE, "inflows")
+
+    line = refused(data_dir, command)
+
+    assert all(part in line for part in (DATABASE_FILE, "is damaged", GUIDE))
+
+
+def test_a_file_that_is_no_database_is_refused_with_the_way_to_the_backup(tmp_path: Path) -> None:
+    (tmp_path / DATABASE_FILE).write_bytes(b"no database at all" * 1_000)
+
+    assert GUIDE in refused(tmp_path)
+
+
+def test_a_database_above_the_size_of_the_check_is_started_unchecked_and_that_is_told(
+    data_dir: Path,
+) -> None:
+    damage(data_dir / DATABASE_FILE, "inflows")
+    with Process(data_dir, check_megabytes_max="0") as service:
+        assert "BOTTRADING_CHECK_MEGABYTES_MAX" in service.log.read_text()
