@@ -211,7 +211,10 @@ def build(
         observability=Observability(journal=journal, clock=wall_clock, new_id=chance.new_id),
         errors=ErrorTranslation(chance),
         authentication=Authentication(
-            keyring=base.keyring, tickets=base.tickets, verifier=_verifier(settings), engine=engine,
+            keyring=base.keyring,
+            tickets=base.tickets,
+            verifier=_verifier(settings, monotonic),
+            engine=engine,
             executor=base.guard,
         ),
         in_flight=InFlight(),
@@ -240,7 +243,7 @@ def stream_watch(base: FrontBase) -> StreamWatch:
     return StreamWatch(base.streams, base.order_updates, base.reads, Reading(base.executor))
 
 
-def _verifier(settings: Settings) -> TokenVerifier:
+def _verifier(settings: Settings, monotonic: Clock) -> TokenVerifier:
     if settings.jwt_jwks:
-        return jwks_verifier(settings.token_terms, settings.jwt_jwks)
+        return jwks_verifier(settings.token_terms, settings.jwt_jwks, monotonic)
     return secret_verifier(settings.token_terms, jwt_secret(settings))

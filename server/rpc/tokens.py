@@ -1,16 +1,17 @@
 """JSON Web Tokens: who a bearer is, checked against a secret or published keys."""
 
 import json
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jwt
-from jwt import PyJWK, PyJWKClient, PyJWKClientConnectionError, PyJWTError
+from jwt import PyJWK, PyJWTError
 
+from server.application.ports import Clock
 from server.domain.user import Identity, Plan
+from server.rpc.published_keys import PublishedKeys
 
 TOKEN_BYTES_MAX = 4096
 LIFETIME_SECONDS_MAX = 24 * 3600
@@ -18,17 +19,11 @@ CLOCK_LEEWAY_SECONDS = 5
 SECRET_BYTES_MIN = 32
 SUBJECT_LENGTH_MAX = 255
 NAME_LENGTH_MAX = 128
-JWKS_TIMEOUT_SECONDS = 3
-JWKS_LIFESPAN_SECONDS = 300
-JWKS_RETRY_SECONDS = 5.0
 
 SECRET_ALGORITHMS = ("HS256",)
 KEY_ALGORITHMS = ("RS256", "ES256", "EdDSA")
+NOT_PUBLISHED = "The token names a key that is not published."
 REQUIRED_CLAIMS = ["exp", "iat", "iss", "aud", "sub"]
-
-
-class KeysUnavailable(Exception):
-    """The published keys cannot be fetched now."""
 
 
 class JwksError(ValueError):
@@ -36,6 +31,14 @@ class JwksError(ValueError):
 
 
 KeyFinder = Callable[[str], Any]
+"""Returns the key that a token names; raises TokenRefused."""
+
+BROKEN = (PyJWTError, ValueError, TypeError, RecursionError)
+"""What reading a token raises; one that nests without end ends the recursion."""
+
+
+async def _nothing_to_fetch(_: str) -> None:
+    """Stand in where all keys are at hand."""
 
 
 class TokenRefused(Exception):
@@ -51,15 +54,30 @@ class TokenTerms:
 
 
 class TokenVerifier:
-    """Checks tokens; blocks while published keys are fetched, so not for an event loop."""
+    """Checks tokens. `prepare` fetches what `verify` needs, without a thread.
 
-    def __init__(self, terms: TokenTerms, find_key: KeyFinder, algorithms: tuple[str, ...]) -> None:
+    To verify takes a signature's time, so it is not for an event loop.
+    """
+
+    def __init__(
+        self,
+        terms: TokenTerms,
+        find_key: KeyFinder,
+        algorithms: tuple[str, ...],
+        prepare: Callable[[str], Awaitable[None]] = _nothing_to_fetch,
+    ) -> None:
         self._terms = terms
         self._find_key = find_key
         self._algorithms = algorithms
+        self._prepare = prepare
+
+    async def prepare(self, token: str) -> None:
+        """Fetch the keys that a token may need; one that is broken is left to `verify`."""
+        if len(token) <= TOKEN_BYTES_MAX:
+            await self._prepare(token)
 
     def verify(self, token: str) -> Identity:
-        """Return whose token it is; raise TokenRefused."""
+        """Return whose token it is; raise TokenRefused, or KeysUnavailable if nobody can say."""
         if len(token) > TOKEN_BYTES_MAX:
             raise TokenRefused(f"The token is larger than {TOKEN_BYTES_MAX} bytes.")
         try:
@@ -73,29 +91,8 @@ class TokenVerifier:
                 options={"require": REQUIRED_CLAIMS, "strict_aud": False},
             )
             return _identity(claims)
-        except (PyJWTError, ValueError, TypeError) as error:
+        except BROKEN as error:
             raise TokenRefused(_explained(error)) from error
-
-
-class PublishedKeys:
-    """The keys of a JWKS URL, fetched now and then; a withdrawn key is soon forgotten."""
-
-    def __init__(self, url: str) -> None:
-        self._client = PyJWKClient(
-            url, cache_keys=False, lifespan=JWKS_LIFESPAN_SECONDS, timeout=JWKS_TIMEOUT_SECONDS
-        )
-        self._failing_until = 0.0
-
-    def find(self, token: str) -> Any:
-        """Return the key that a token names; raise KeysUnavailable while they cannot be had."""
-        if time.monotonic() < self._failing_until:
-            raise KeysUnavailable
-        try:
-            return self._client.get_signing_key_from_jwt(token).key
-        except PyJWKClientConnectionError as error:
-            # Whoever sends tokens must not make every caller wait for the same fetch again.
-            self._failing_until = time.monotonic() + JWKS_RETRY_SECONDS
-            raise KeysUnavailable from error
 
 
 def secret_verifier(terms: TokenTerms, secret: bytes) -> TokenVerifier:
@@ -103,18 +100,35 @@ def secret_verifier(terms: TokenTerms, secret: bytes) -> TokenVerifier:
     return TokenVerifier(terms, lambda _: secret, SECRET_ALGORITHMS)
 
 
-def jwks_verifier(terms: TokenTerms, location: str) -> TokenVerifier:
+def jwks_verifier(terms: TokenTerms, location: str, monotonic: Clock) -> TokenVerifier:
     """Return a verifier for tokens signed with a key of a JWKS, by URL or file name.
 
     Raises JwksError for a file that is none.
     """
     if location.startswith(("http://", "https://")):
-        return TokenVerifier(terms, PublishedKeys(location).find, KEY_ALGORITHMS)
+        return _url_verifier(terms, PublishedKeys(location, monotonic))
     try:
         keys = [PyJWK(entry) for entry in json.loads(Path(location).read_text())["keys"]]
-    except (OSError, ValueError, LookupError, TypeError, PyJWTError) as error:
+    except (OSError, LookupError, AttributeError, *BROKEN) as error:
         raise JwksError(f"jwt_jwks: {location} is no JWKS file ({type(error).__name__})") from error
     return TokenVerifier(terms, lambda token: _key_of(token, keys), KEY_ALGORITHMS)
+
+
+def _url_verifier(terms: TokenTerms, published: PublishedKeys) -> TokenVerifier:
+    def find(token: str) -> Any:
+        key = published.find(_key_id(token))
+        if key is None:
+            raise TokenRefused(NOT_PUBLISHED)
+        return key
+
+    async def prepare(token: str) -> None:
+        try:
+            key_id = _key_id(token)
+        except BROKEN:
+            return
+        await published.prepare(key_id)
+
+    return TokenVerifier(terms, find, KEY_ALGORITHMS, prepare)
 
 
 def issue(
@@ -136,11 +150,17 @@ def issue(
 
 
 def _key_of(token: str, keys: list[PyJWK]) -> PyJWK:
-    key_id = jwt.get_unverified_header(token).get("kid")
+    key_id = _key_id(token)
     for key in keys:
         if (key_id is None and len(keys) == 1) or key.key_id == key_id:
             return key
-    raise TokenRefused("The token names a key that is not published.")
+    raise TokenRefused(NOT_PUBLISHED)
+
+
+def _key_id(token: str) -> str | None:
+    """Return the id of the key that a token says it is signed with, if it does."""
+    key_id: str | None = jwt.get_unverified_header(token).get("kid")
+    return key_id
 
 
 def _identity(claims: dict[str, Any]) -> Identity:

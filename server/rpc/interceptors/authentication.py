@@ -16,8 +16,9 @@ from server.engine.frames import encode_identity
 from server.rpc.call import Call, Handler, Method, Principal
 from server.rpc.errors import Refused, refuse
 from server.rpc.keyring import Keyring
+from server.rpc.published_keys import KeysUnavailable
 from server.rpc.tickets import Tickets
-from server.rpc.tokens import KeysUnavailable, TokenRefused, TokenVerifier
+from server.rpc.tokens import TokenRefused, TokenVerifier
 
 BOT_KEY_HEADER = "x-bot-key"
 TOKEN_HEADER = "authorization"
@@ -162,11 +163,11 @@ class Authentication:
         scheme, _, credentials = token.partition(" ")
         if scheme.lower() != "bearer":
             raise refuse(Reason.TOKEN_INVALID, "Send a token as authorization: Bearer …")
+        bearer = credentials.strip()
+        await self._verifier.prepare(bearer)
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(
-                self._executor, self._verifier.verify, credentials.strip()
-            )
+            return await loop.run_in_executor(self._executor, self._verifier.verify, bearer)
         except TokenRefused as error:
             raise refuse(Reason.TOKEN_INVALID, str(error)) from error
         except KeysUnavailable as error:

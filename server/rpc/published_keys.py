@@ -1,0 +1,122 @@
+"""Published keys: those of a JWKS URL, kept while whoever publishes them cannot be asked."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any
+
+import jwt
+from jwt import PyJWK, PyJWKClient
+
+from server.application.ports import Clock
+from server.domain.values import SECOND, Micros
+
+FETCH_SECONDS_MAX = 3
+LIFESPAN: Micros = 300 * SECOND
+"""A key that is withdrawn is forgotten after so long, once the URL answers."""
+BETWEEN_FETCHES_MIN: Micros = 10 * SECOND
+
+log = logging.getLogger(__name__)
+
+
+class KeysUnavailable(Exception):
+    """The published keys cannot be fetched now."""
+
+
+class PublishedKeys:
+    """The keys of a JWKS URL; `monotonic` is a clock that never goes back.
+
+    They are fetched anew when they are old, and for a key that is not among them, but never more
+    often than every 10 s: whoever sends tokens must not make this server a flood. Keys that were
+    fetched are good until a later answer lacks them. Waiting takes no thread of those that look
+    credentials up.
+    """
+
+    def __init__(self, url: str, monotonic: Clock) -> None:
+        self._client = PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_SECONDS_MAX)
+        self._monotonic = monotonic
+        self._keys: Mapping[str, Any] = {}
+        self._fetched_at: Micros | None = None
+        self._begun_at: Micros | None = None
+        self._fetching: Future[None] = Future()
+        self._fetching.set_result(None)
+        self._is_away = False
+
+    async def prepare(self, key_id: str | None) -> None:
+        """Fetch the keys if they are old or lack one, and wait for them unless they are away."""
+        is_known = key_id in self._keys
+        if is_known and self._is_young():
+            return
+        if self._fetching.done() and self._may_fetch():
+            self._begin()
+        if self._fetching.done() or (is_known and self._is_away):
+            return
+        waiting = asyncio.wrap_future(self._fetching)
+        try:
+            _, late = await asyncio.wait({waiting}, timeout=FETCH_SECONDS_MAX)
+        finally:
+            waiting.cancel()
+        if late:
+            self._take_away("no answer in time")
+
+    def find(self, key_id: str | None) -> Any:
+        """Return a key, None when it is not published; raise KeysUnavailable if nobody can say."""
+        key = None if key_id is None else self._keys.get(key_id)
+        if key is None and self._is_away:
+            raise KeysUnavailable
+        return key
+
+    def _is_young(self) -> bool:
+        return self._fetched_at is not None and self._monotonic() - self._fetched_at <= LIFESPAN
+
+    def _may_fetch(self) -> bool:
+        begun_at = self._begun_at
+        return begun_at is None or self._monotonic() - begun_at >= BETWEEN_FETCHES_MIN
+
+    def _begin(self) -> None:
+        self._begun_at = self._monotonic()
+        self._fetching = Future()
+        # Who no longer waits must not cancel it for the others.
+        self._fetching.set_running_or_notify_cancel()
+        # A daemon: a URL that answers a byte at a time must not hold up the end of the process.
+        threading.Thread(target=self._fetch, args=(self._fetching,), daemon=True).start()
+
+    def _fetch(self, fetching: "Future[None]") -> None:
+        try:
+            keys = _signing_keys(self._client.fetch_data())
+        except Exception as error:
+            self._take_away(f"{type(error).__name__}: {error}"[:200])
+        else:
+            self._keys, self._fetched_at = keys, self._monotonic()
+            self._is_away = False
+        finally:
+            fetching.set_result(None)
+
+    def _take_away(self, why: str) -> None:
+        if not self._is_away:
+            log.warning("The keys that sign tokens cannot be fetched, known ones go on: %s", why)
+        self._is_away = True
+
+
+def _signing_keys(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys of a JWKS by their ids; of two with one id the first.
+
+    Keys of a kind that is not known here are left out. Raises ValueError for what is no JWKS.
+    """
+    entries = document.get("keys")
+    if not isinstance(entries, list):
+        raise ValueError("its `keys` are no list")
+    keys: dict[str, Any] = {}
+    for entry in entries:
+        try:
+            published = PyJWK(entry)
+        except (jwt.PyJWTError, ValueError, TypeError, LookupError, AttributeError):
+            continue
+        name = published.key_id
+        if isinstance(name, str) and published.public_key_use in ("sig", None):
+            keys.setdefault(name, published.key)
+    if entries and not keys:
+        raise ValueError("it has no key that signs")
+    return keys
