@@ -86,7 +86,7 @@ def serve(
     insecure: Annotated[bool | None, typer.Option("--insecure")] = None,
     log_format: Annotated[str | None, typer.Option(metavar="auto|text|json")] = None,
     new: Annotated[
-        bool, typer.Option("--new", help="Begin anew where the database of before is gone.")
+        bool, typer.Option("--new", help="Begin anew, where the database is another one or gone.")
     ] = False,
 ) -> None:
     settings = config.load(

@@ -52,6 +52,7 @@ def _serve() -> None:
         # When the front is gone, nobody is left to answer.
         with suppress(BrokenPipeError, ConnectionResetError):
             run(connection, parts.service, parts.feed.source, parts.clock, monotonic_clock)
+        parts.close()
 
 
 def _first_frame(connection: socket.socket) -> bytes:

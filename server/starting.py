@@ -15,8 +15,15 @@ from server.config import (
     SettingsError,
 )
 from server.market.replay_file import ReplayFacts
+from server.storage.commit_mark import CommitMark, mark_path, read_mark
 from server.storage.migrate import SchemaTooNew, bring_up_to_date
-from server.storage.soundness import ForeignDatabase, first_damage, holds_a_venue, size
+from server.storage.soundness import (
+    ForeignDatabase,
+    first_damage,
+    holds_a_venue,
+    last_commit,
+    size,
+)
 
 MEGABYTE = 1_000_000
 BACKUP_GUIDE = "restore a backup as docs/operators.md#backup says"
@@ -28,14 +35,21 @@ def prepare_database(settings: Settings, *, begin_anew: bool = False) -> str:
     """Check the database and bring its schema up to date; return the revision.
 
     Raise SettingsError for what is not to be gone on with; such a file is left as it is.
-    `begin_anew` makes a new database also where there was one.
+    `begin_anew` makes a new database, or takes another one, also where there was one.
     """
     path = settings.database_path
     try:
-        if holds_a_venue(path):
+        is_there = holds_a_venue(path)
+        if is_there:
             _check_integrity(settings)
-        elif not begin_anew:
-            _expect_no_secrets(settings)
+        marked, stored = read_mark(path), last_commit(path) if is_there else None
+        is_marked = marked is not None and stored is not None and marked.is_of(stored)
+        if begin_anew and not is_marked:
+            mark_path(path).unlink(missing_ok=True)
+        elif not is_there:
+            _expect_no_traces(settings)
+        elif marked is not None:
+            _check_mark(path, marked, stored)
         return bring_up_to_date(path)
     except StorageBroken as error:
         raise damaged(path, error) from None
@@ -62,19 +76,37 @@ def _check_integrity(settings: Settings) -> None:
         raise StorageBroken(damage)
 
 
-def _expect_no_secrets(settings: Settings) -> None:
-    """Refuse to make a database where secrets tell that there was one.
+def _expect_no_traces(settings: Settings) -> None:
+    """Refuse to make a database where secrets or a commit mark tell that there was one.
 
     A token may be made before the first start, and with it its secret.
     """
-    path = settings.database_path
+    path, kept = settings.database_path, settings.data_dir
     is_there = path.exists()
-    names = [TICKET_SECRET_FILE, *([JWT_SECRET_FILE, MARKET_SECRET_FILE] if is_there else [])]
-    secrets = [settings.data_dir / name for name in names if (settings.data_dir / name).exists()]
-    if secrets:
+    traces = [kept / TICKET_SECRET_FILE, mark_path(path)]
+    if is_there:
+        traces += [kept / JWT_SECRET_FILE, kept / MARKET_SECRET_FILE]
+    found = [trace for trace in traces if trace.exists()]
+    if found:
         raise SettingsError(
-            f"database: {path}: is {'empty' if is_there else 'missing'}, though {secrets[0]} tells"
+            f"database: {path}: is {'empty' if is_there else 'missing'}, though {found[0]} tells"
             f" that there was one: {BACKUP_GUIDE}, or begin anew with `bottrading serve --new`"
+        )
+
+
+def _check_mark(path: Path, marked: CommitMark, stored: CommitMark | None) -> None:
+    """Refuse another database than the marked one, and one that lacks what was committed."""
+    if stored is None or not marked.is_of(stored):
+        raise SettingsError(
+            f"database: {path}: is another one than {mark_path(path)} is of: {BACKUP_GUIDE}, or go"
+            " on with it by `bottrading serve --new`"
+        )
+    missing = marked.number - stored.number
+    if missing > 0:
+        raise SettingsError(
+            f"database: {path}: at least the last {missing} of {marked.number} transactions that"
+            f" were committed are missing: {BACKUP_GUIDE}, or remove {mark_path(path)} to go on"
+            " without them"
         )
 
 

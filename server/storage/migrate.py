@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from server.storage.database import open_writer, translated
 
-NEWEST_REVISION = "0008"
+NEWEST_REVISION = "0009"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 

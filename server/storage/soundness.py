@@ -5,6 +5,7 @@ from pathlib import Path
 from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
 
+from server.storage.commit_mark import CommitMark, stored_mark
 from server.storage.database import open_readers, snapshot, translated
 
 OUR_TABLES = frozenset({"alembic_version", "users", "accounts", "orders", "events"})
@@ -45,6 +46,20 @@ def first_damage(path: Path) -> str | None:
     # SQLite begins with a line that only names the file.
     *_, told = found.splitlines()
     return None if told == "ok" else told
+
+
+def last_commit(path: Path) -> CommitMark | None:
+    """Return the identity of a database and its newest transaction; an older schema has none."""
+    engine = open_readers(path)
+    try:
+        if not inspect(engine).has_table("commits"):
+            return None
+        with snapshot(engine) as connection:
+            return stored_mark(connection)
+    except DBAPIError as error:
+        raise translated(error) from error
+    finally:
+        engine.dispose()
 
 
 def size(path: Path) -> int:

@@ -12,6 +12,7 @@ from server.storage.tables import (
     api_usage,
     bars,
     bot_keys,
+    commits,
     equity_curves,
     equity_snapshots,
     events,
@@ -186,3 +187,4 @@ USE_KEY = _compiled(
     .where(bot_keys.c.id == bindparam("key_id"))
     .values(last_used_at=bindparam("used_at"))
 )
+NUMBER_COMMIT = _compiled(update(commits).values(number=bindparam("new_number")))

@@ -333,3 +333,11 @@ replays = Table(
     Column("digest", String(64), primary_key=True),
     Column("time", TIME, nullable=False),
 )
+
+# One row: which database this is, and how many transactions have written to it.
+commits = Table(
+    "commits",
+    metadata,
+    Column("database_id", String(16), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)

@@ -1,8 +1,11 @@
 """The unit of work: one transaction that loads in bulk, remembers, and stores in bulk."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from operator import itemgetter
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from server.application.ports import ReachedOrder, Standing
+from server.application.ports import ReachedOrder, Standing, StorageBroken
 from server.domain.account import Account, Position
 from server.domain.account_changes import AccountDecision
 from server.domain.events import Event
@@ -23,6 +26,7 @@ from server.domain.posting import Decision
 from server.domain.user import Permissions
 from server.domain.values import Micros
 from server.storage import account_mapping, mapping, statements
+from server.storage.commit_mark import MarkFile, read_mark, stored_mark
 from server.storage.database import translated
 from server.storage.market_rows import MarketRows, bulk
 from server.storage.pending import EventEncoder, Pending
@@ -46,7 +50,11 @@ class Writer:
     """
 
     def __init__(self, engine: Engine, encode_event: EventEncoder) -> None:
+        """Raise StorageBroken when the database lacks what was committed once."""
         self.connection = engine.connect()
+        driver: Any = self.connection.connection.driver_connection
+        self._driver = driver
+        self._changes, self._number, self._mark = self._driver.total_changes, *self._open_mark()
         self.encode_event = encode_event
         self.accounts: dict[str, Account] = {}
         self.positions: dict[tuple[str, str], Position] = {}
@@ -57,7 +65,13 @@ class Writer:
         return SqlUnitOfWork(self)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Empty the write-ahead log as far as readers let, and close the connection."""
+        if self.connection.closed:
+            return
+        # What stays in the log is safe there too.
+        with suppress(sqlite3.Error):
+            self._driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._mark.close()
         self.connection.close()
         self.connection.engine.dispose()
 
@@ -75,6 +89,31 @@ class Writer:
         self.accounts.clear()
         self.positions.clear()
         self.permissions.clear()
+
+    def commit(self) -> None:
+        """Commit what was written and count it; without anything written nothing is counted."""
+        has_written = self._driver.total_changes != self._changes
+        if has_written:
+            values = {"new_number": self._number + 1}
+            self.connection.exec_driver_sql(statements.NUMBER_COMMIT, values)
+        self.connection.commit()
+        if has_written:
+            self._changes = self._driver.total_changes
+            self._number += 1
+            self._mark.write(self._number)
+
+    def _open_mark(self) -> tuple[int, MarkFile]:
+        database = Path(str(self.connection.engine.url.database))
+        try:
+            stored, noted = stored_mark(self.connection), read_mark(database)
+            self.connection.rollback()
+        except DBAPIError as error:
+            raise translated(error) from error
+        if noted is not None and noted.is_of(stored):
+            missing = noted.number - stored.number
+            if missing > 0:
+                raise StorageBroken(f"the last {missing} transactions are missing")
+        return stored.number, MarkFile(database, stored)
 
 
 class SqlUnitOfWork(People, MarketRows):
@@ -122,7 +161,7 @@ class SqlUnitOfWork(People, MarketRows):
         try:
             self._flush()
             grown = self._pending.write_events(self._accounts)
-            self._connection.commit()
+            self._writer.commit()
         except DBAPIError as error:
             raise translated(error) from error
         self._committed = True

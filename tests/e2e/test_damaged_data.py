@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -9,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from bottrading.v1 import bot_trading_pb2, bot_trading_pb2_grpc, order_pb2
 from server.config import DATABASE_FILE, JWT_SECRET_FILE, TICKET_SECRET_FILE
-from tests.support.process import Process, free_port, make_key
+from server.storage.commit_mark import mark_path
+from tests.support.process import Process, channel, free_port, make_key, wait_until_gone
 
 GUIDE = "docs/operators.md#backup"
 
@@ -25,6 +29,12 @@ def refused(data_dir: Path, command: str = "serve") -> str:
     assert done.returncode == 2, done.stderr
     assert re.fullmatch(r"bottrading: .+\n", done.stderr)
     return done.stderr
+
+
+def refused_not(data_dir: Path) -> bool:
+    """Tell whether a service starts on a data directory and stops well."""
+    with Process(data_dir) as service:
+        return service.stop() == 0
 
 
 def damage(database: Path, table: str) -> None:
@@ -113,3 +123,95 @@ def test_a_database_above_the_size_of_the_check_is_started_unchecked_and_that_is
     damage(data_dir / DATABASE_FILE, "inflows")
     with Process(data_dir, check_megabytes_max="0") as service:
         assert "BOTTRADING_CHECK_MEGABYTES_MAX" in service.log.read_text()
+
+
+def trade(service: Process, orders: int) -> None:
+    """Place orders one after another: each is a transaction."""
+    metadata = (("x-bot-key", make_key(service)),)
+    request = bot_trading_pb2.PlaceOrderRequest(
+        symbol="AAPL", side=order_pb2.SIDE_BUY, quantity="0.01"
+    )
+    with channel(service.grpc) as opened:
+        stub = bot_trading_pb2_grpc.BotTradingStub(opened)
+        for _ in range(orders):
+            stub.PlaceOrder(request, metadata=metadata)
+
+
+@pytest.mark.parametrize("how", ["lost", "damaged"])
+def test_after_a_write_ahead_log_is_lost_or_damaged_a_start_tells_how_much_is_missing(
+    data_dir: Path, how: str
+) -> None:
+    database = data_dir / DATABASE_FILE
+    log = data_dir / f"{DATABASE_FILE}-wal"
+    with Process(data_dir, orders_per_minute="0") as service:
+        trade(service, 20)
+        engine = service.engine()
+        os.kill(engine, signal.SIGSTOP)
+        service.kill()
+        os.kill(engine, signal.SIGKILL)
+        wait_until_gone([engine])
+    assert log.stat().st_size
+    if how == "lost":
+        log.unlink()
+    else:
+        # A frame after the header of the log: SQLite reads nothing from there on.
+        with log.open("r+b") as file:
+            file.seek(32 + 24 + 100)
+            file.write(b"\xff" * 100)
+
+    for _ in range(2):
+        line = refused(data_dir)
+        told = re.search(r"at least the last (\d+) of (\d+) transactions", line)
+        assert told is not None, line
+        assert int(told[2]) >= int(told[1]) > 20
+        assert GUIDE in line
+    mark_path(database).unlink()
+    with Process(data_dir) as service:
+        trade(service, 1)
+        assert service.stop() == 0
+    assert refused_not(data_dir)
+
+
+def test_after_a_clean_stop_the_database_is_whole_without_its_write_ahead_log(
+    data_dir: Path,
+) -> None:
+    database = data_dir / DATABASE_FILE
+    with Process(data_dir, orders_per_minute="0") as service:
+        trade(service, 5)
+        assert service.stop() == 0
+    for name in ("-wal", "-shm"):
+        database.with_name(f"{DATABASE_FILE}{name}").unlink(missing_ok=True)
+
+    assert refused_not(data_dir)
+
+
+def test_an_older_copy_in_the_place_of_the_database_is_told(data_dir: Path, tmp_path: Path) -> None:
+    database = data_dir / DATABASE_FILE
+    copy = shutil.copy(database, tmp_path / "copy.sqlite")
+    with Process(data_dir, orders_per_minute="0") as service:
+        trade(service, 5)
+        assert service.stop() == 0
+    for path in data_dir.glob(f"{DATABASE_FILE}-*"):
+        path.unlink()
+    shutil.copy(copy, database)
+
+    assert "transactions" in refused(data_dir)
+
+
+def test_the_database_of_another_venue_is_taken_only_when_told_so(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with Process(tmp_path / name) as service:
+            make_key(service)
+            assert service.stop() == 0
+    shutil.copy(tmp_path / "two" / DATABASE_FILE, tmp_path / "one" / DATABASE_FILE)
+
+    assert all(part in refused(tmp_path / "one") for part in ("another", "--new", GUIDE))
+    with Process(tmp_path / "one", "--new") as service:
+        assert service.stop() == 0
+    assert refused_not(tmp_path / "one")
+
+
+def test_a_mark_that_was_torn_by_a_power_failure_says_nothing(data_dir: Path) -> None:
+    mark_path(data_dir / DATABASE_FILE).write_bytes(b"0123456789abcdef 0000000000000")
+
+    assert refused_not(data_dir)

@@ -1,0 +1,99 @@
+"""The commit mark: a file beside the database that says which transaction was the newest.
+
+SQLite leaves out, without a word, what it cannot read of its write-ahead log. The mark is no part
+of that log, so it tells what a database lacks.
+"""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+from sqlalchemy import Connection, select
+
+from server.storage.tables import commits
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CommitMark:
+    """A database by its identity, and how many transactions have written to it."""
+
+    database_id: str
+    number: int
+
+    def is_of(self, other: "CommitMark") -> bool:
+        """Tell whether both are of one database."""
+        return self.database_id == other.database_id
+
+
+def mark_path(database: Path) -> Path:
+    """Return where the mark of a database is kept."""
+    return database.with_name(f"{database.name}.mark")
+
+
+def read_mark(database: Path) -> CommitMark | None:
+    """Return the mark of a database; None when there is none, or a write of it was torn."""
+    try:
+        line = mark_path(database).read_bytes()
+    except FileNotFoundError:
+        return None
+    database_id, _, rest = line.decode("ascii", "replace").partition(" ")
+    number = rest[:20]
+    if not number.isdecimal():
+        return None
+    mark = CommitMark(database_id, int(number))
+    return mark if _line(mark) == line else None
+
+
+def stored_mark(connection: Connection) -> CommitMark:
+    """Return what the database says itself."""
+    row = connection.execute(select(commits)).one()
+    return CommitMark(row.database_id, row.number)
+
+
+class MarkFile:
+    """The mark of a database that is written to.
+
+    It never runs ahead of the database, so it may be behind: after a power failure as far as the
+    last checkpoint, which is when it is forced onto the disk.
+    """
+
+    def __init__(self, database: Path, mark: CommitMark) -> None:
+        self._database = database
+        self._database_id = mark.database_id
+        self._is_failing = False
+        self._descriptor = os.open(
+            mark_path(database), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        os.ftruncate(self._descriptor, len(_line(mark)))
+        self._checkpointed = 0
+        self.write(mark.number)
+
+    def write(self, number: int) -> None:
+        """Note that a transaction is committed; one that cannot be noted is a warning."""
+        try:
+            os.pwrite(self._descriptor, _line(CommitMark(self._database_id, number)), 0)
+            # Beside its log, the file of the database itself changes by checkpoints only.
+            changed = self._database.stat().st_mtime_ns
+            if changed != self._checkpointed:
+                os.fdatasync(self._descriptor)
+                self._checkpointed = changed
+        except OSError as error:
+            if not self._is_failing:
+                log.warning("%s cannot be written: %s", mark_path(self._database), error)
+            self._is_failing = True
+
+    def close(self) -> None:
+        """Force the mark onto the disk and close its file."""
+        try:
+            os.fdatasync(self._descriptor)
+        finally:
+            os.close(self._descriptor)
+
+
+def _line(mark: CommitMark) -> bytes:
+    said = f"{mark.database_id} {mark.number:020d}"
+    return f"{said} {crc32(said.encode()):08x}\n".encode()
