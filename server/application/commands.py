@@ -280,4 +280,9 @@ class LogsGrown:
     account_ids: tuple[str, ...]
 
 
-Doorbell = QuotesChanged | KeyEnded | TimePassed | LogsGrown
+@dataclass(frozen=True, slots=True)
+class MarketStopped:
+    """Doorbell: no more quotes come though they should; the market stands until a new start."""
+
+
+Doorbell = QuotesChanged | KeyEnded | TimePassed | LogsGrown | MarketStopped

@@ -34,6 +34,12 @@ from server.domain.values import DAY, Micros, format_units
 
 ORDER_NOT_FOUND = Refusal(reason=Reason.ORDER_NOT_FOUND, message="There is no such order.")
 
+MARKET_STOPPED = Refusal(
+    reason=Reason.UNAVAILABLE,
+    message="The market has stopped, since the file of the replay has changed, and takes no orders."
+    " They can be read and cancelled; an operator must start the server again.",
+)
+
 
 class Orders:
     """What bots do with orders; each method decides one command."""
@@ -55,6 +61,8 @@ class Orders:
             earlier = unit.order_by_client_id(ticket.account_id, ticket.client_order_id)
             if earlier is not None:
                 return _replay(earlier, ticket.fingerprint)
+        if self._feed.source.fault is not None:
+            return MARKET_STOPPED
         if instrument.has_expired(now):
             return _refuse_expired(instrument)
         decision = place(
@@ -99,6 +107,8 @@ class Orders:
         refusal = _wrong_values(order, command.wanted, instrument) or _not_live(
             order, "replaced", now
         )
+        if refusal is None and self._feed.source.fault is not None:
+            refusal = MARKET_STOPPED
         if refusal is not None:
             return refusal
         if instrument.has_expired(now):

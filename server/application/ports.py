@@ -65,14 +65,15 @@ class QuoteSource(Protocol):
     def replay_digest(self) -> str | None:
         """Return the name of the file that is replayed; None on a market of the real time."""
 
+    @property
+    def fault(self) -> str | None:
+        """Return why no more quotes come though they should; None while all is well."""
+
     def poll(self, now: Micros) -> Sequence[MarketStep]:
         """Return what became due since the last call, in order of time."""
 
     def take_back(self, since: MarketStep | None = None) -> None:
-        """Forget the last `poll`, or only what it returned from a step on.
-
-        It could not be stored and is due again.
-        """
+        """Make the last `poll`, or what it returned from a step on, due again: it is not stored."""
 
     def is_due(self, now: Micros) -> bool:
         """Tell whether time must pass before anything else is decided."""

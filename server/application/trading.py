@@ -21,6 +21,7 @@ from server.application.commands import (
     KeyRevoked,
     KnowUser,
     LogsGrown,
+    MarketStopped,
     OpenAccount,
     PassTime,
     PlaceOrder,
@@ -82,6 +83,7 @@ class Trading:
         self._timekeeping = Timekeeping(feed, snapshot_interval, monotonic)
         self._grown_logs: set[str] = set()
         self._doorbells: list[Doorbell] = []
+        self._has_stopped = False
 
     def recover(self) -> None:
         """Load what the last run left: its quotes, which are stale."""
@@ -105,6 +107,11 @@ class Trading:
         if self._grown_logs:
             doorbells.append(LogsGrown(tuple(self._grown_logs)))
             self._grown_logs.clear()
+        fault = self._feed.source.fault
+        if fault is not None and not self._has_stopped:
+            self._has_stopped = True
+            log.error("The market stops, no order is taken any more: %s", fault)
+            doorbells.append(MarketStopped())
         return Batch(results, doorbells)
 
     def _stuck(self, command: Command, result: Result) -> Refusal | None:

@@ -225,6 +225,7 @@ def build(
         parsing=GuardedParsing(servicers, forward(engine)),
     )  # fmt: skip
     server = RpcServer(links, with_reflection=settings.reflection)
+    base.doorbells.tell_stopped = lambda is_stopped: server.set_stopped(is_stopped=is_stopped)
     return Front(server, base.meter, limits, journal, registry, leaderboard)
 
 

@@ -70,6 +70,8 @@ class Doorbells:
         self._ring_logs = ring_logs
         self._end_key = end_key
         self._set_time = set_time
+        self.tell_stopped: Callable[[bool], object] = lambda _: None
+        """Called with whether the market has stopped, at each start of an engine too."""
 
     def ring(self, answer: Answer) -> None:
         """Take note of a doorbell."""
@@ -83,12 +85,15 @@ class Doorbells:
             case Kind.QUOTES_LOADED:
                 self._board.load(decode_quotes(answer.body))
                 self._heard.forget()
+                self.tell_stopped(False)
             case Kind.KEY_ENDED:
                 self._end_key(answer.body.decode())
             case Kind.LOGS_GROWN:
                 self._ring_logs(answer.body.decode().split())
             case Kind.TIME_PASSED:
                 self._set_time(int.from_bytes(answer.body))
+            case Kind.MARKET_STOPPED:
+                self.tell_stopped(True)
 
 
 class SocketEngine(asyncio.Protocol):

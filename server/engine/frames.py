@@ -16,6 +16,7 @@ from server.application.commands import (
     Doorbell,
     KeyEnded,
     LogsGrown,
+    MarketStopped,
     QuotesChanged,
     TimePassed,
 )
@@ -62,6 +63,7 @@ class Kind(IntEnum):
     TIME_PASSED = 6
     LOGS_GROWN = 7
     SIGN_OF_LIFE = 8
+    MARKET_STOPPED = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,8 @@ def pack_doorbell(doorbell: Doorbell) -> bytes:
             return pack_answer(NOBODY, Kind.TIME_PASSED, now.to_bytes(8))
         case LogsGrown(account_ids):
             return pack_answer(NOBODY, Kind.LOGS_GROWN, " ".join(account_ids).encode())
+        case MarketStopped():
+            return pack_answer(NOBODY, Kind.MARKET_STOPPED, b"")
 
 
 def encode_quotes(quotes: Sequence[Quote]) -> bytes:

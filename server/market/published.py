@@ -8,6 +8,7 @@ class PublishedSource:
     """A source that never has anything: quotes arrive by calls."""
 
     environment = "PUBLISHED"
+    fault: str | None = None
     replay_digest = None
 
     def poll(self, now: Micros) -> list[MarketStep]:

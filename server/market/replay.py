@@ -6,8 +6,8 @@ from collections import deque
 from server.application.ports import Calendar, Clock, MarketStep
 from server.domain.quote import Quote
 from server.domain.values import Micros
-from server.market.replay_file import ReplayFacts, replay_quotes
-from server.market.replay_table import ReplayFileError
+from server.market.replay_file import ReplayFacts, file_changed, replay_quotes
+from server.market.replay_table import FileState, ReplayFileError
 from server.market.universe import Universe
 
 STEPS_PER_POLL_MAX = 200
@@ -59,8 +59,8 @@ class ReplaySource:
 
     No quote is skipped: when they cannot be stored as fast as they are due, time runs slower.
     The clock stands at the last step that was returned, so what is decided next is decided then.
-    Making one reads up to where the clock stands. A file that has changed so that it cannot be
-    played raises ReplayFileError. Not safe to share between threads.
+    Making one reads up to where the clock stands. When the file has changed so that it cannot be
+    played, `fault` says so and time stands. Not safe to share between threads.
     """
 
     environment = "REPLAY"
@@ -69,9 +69,10 @@ class ReplaySource:
         self, *, facts: ReplayFacts, universe: Universe, calendar: Calendar, clock: ReplayClock
     ) -> None:
         self.replay_digest = facts.digest
+        self._facts = facts
         self._clock = clock
         self._quotes = replay_quotes(facts, universe, calendar, clock())
-        self._fault: ReplayFileError | None = None
+        self.fault: str | None = None
         self._ahead = self._read()
         self._taken: list[MarketStep] = []
         self._returned: deque[MarketStep] = deque()
@@ -81,13 +82,17 @@ class ReplaySource:
         """Return a step for each moment with quotes, and one at the moment real time has got to.
 
         The latter is left out when there are quotes at that moment, and when there are more steps
-        than STEPS_PER_POLL_MAX: the next `poll` goes on behind them.
+        than STEPS_PER_POLL_MAX: the next `poll` goes on behind them. At a fault it is the moment
+        of the last quotes.
         """
         self._stood, self._taken = self._clock(), []
+        self._look_at_file()
         steps, target = self._taken, self._clock.target()
         while len(steps) < STEPS_PER_POLL_MAX:
             time = self._next_time()
             if time is None or time > target:
+                if self.fault is not None:
+                    target = steps[-1].time if steps else self._stood
                 if not steps or steps[-1].time < target:
                     steps.append(MarketStep(target, ()))
                 break
@@ -131,12 +136,20 @@ class ReplaySource:
             self._ahead = self._read()
         return MarketStep(time, quotes)
 
+    def _look_at_file(self) -> None:
+        """Stop at a file that has changed, even if what is read next was buffered before."""
+        if self._ahead is None:
+            return
+        try:
+            has_changed = FileState.of(self._facts.path.stat()) != self._facts.state
+        except OSError:
+            has_changed = True
+        if has_changed:
+            self.fault, self._ahead = str(file_changed(self._facts)), None
+
     def _read(self) -> Quote | None:
-        # What has failed to read must not look like a file that has come to its end.
-        if self._fault is not None:
-            raise self._fault
         try:
             return next(self._quotes, None)
-        except ReplayFileError as fault:
-            self._fault = fault
-            raise
+        except ReplayFileError as error:
+            self.fault = str(error)
+            return None

@@ -29,7 +29,7 @@ instrument for which every row of the file has 0 or nothing there. Nothing there
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from heapq import heappop, heappush
 from itertools import chain
@@ -43,6 +43,7 @@ from server.market.bar_spans import BarSpans, BarSurvey, Dates, outside_of_sessi
 from server.market.replay_bars import BARS, Bar, BarReader, close_time, quotes_of
 from server.market.replay_header import Shape
 from server.market.replay_table import (
+    FileState,
     Listings,
     ReplayFileError,
     ReplayTable,
@@ -76,7 +77,7 @@ class ReplayFacts:
     `first` and `last` are the moments of its first and last quote, `digest` is its SHA-256 in
     hexadecimal digits. `bar_length` is None but for BARS, `dates` UNKNOWN but for days among them.
     `without_volume` names symbols whose volumes mean nothing. `notes` say what was made of the
-    file that its author may not expect.
+    file that its author may not expect. `state` is how the file was when it was checked.
     """
 
     path: Path
@@ -88,6 +89,7 @@ class ReplayFacts:
     dates: Dates = Dates.UNKNOWN
     without_volume: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    state: FileState | None = field(default=None, compare=False)
 
     @property
     def start(self) -> Micros:
@@ -113,6 +115,8 @@ def replay_quotes(
     file that has changed: at the row that cannot be played any more, at the latest in the end.
     """
     with ReplayTable(facts.path, (QUOTES, BARS)) as table:
+        if table.state != facts.state:
+            raise file_changed(facts)
         listings = Listings(universe, calendar)
         quotes = (
             map(_quote, _read_quotes(table, listings, after + 1))
@@ -126,10 +130,10 @@ def replay_quotes(
         )
         for quote in quotes:
             if quote.time > facts.last:
-                raise _changed(table)
+                raise file_changed(facts)
             yield quote
         if table.digest() != facts.digest:
-            raise _changed(table)
+            raise file_changed(facts)
 
 
 def _read_quotes(
@@ -278,6 +282,7 @@ def _facts(
         digest=table.digest(),
         bar_length=bar_length,
         dates=dates,
+        state=table.state,
     )
 
 
@@ -285,5 +290,6 @@ def _no_rows(table: ReplayTable) -> ReplayFileError:
     return ReplayFileError(f"{table.path}: has no rows")
 
 
-def _changed(table: ReplayTable) -> ReplayFileError:
-    return ReplayFileError(f"{table.path}: has changed since it was checked")
+def file_changed(facts: ReplayFacts) -> ReplayFileError:
+    """Return the error that a file is not what was checked."""
+    return ReplayFileError(f"{facts.path}: has changed since it was checked")

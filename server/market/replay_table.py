@@ -1,6 +1,7 @@
 """Replay tables: the rows of a CSV file with their numbers, and how their fields are read."""
 
 import codecs
+import os
 import re
 import stat
 from collections import Counter
@@ -12,7 +13,7 @@ from hashlib import sha256
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
 from server.application.ports import Calendar
 from server.domain.instrument import AssetType
@@ -66,6 +67,19 @@ class ReplayFileError(ValueError):
     """The file cannot be played; one line names the file, the line of it and the problem."""
 
 
+class FileState(NamedTuple):
+    """What changes with the content of a file, without reading it."""
+
+    number: int
+    size: int
+    modified: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Self:
+        """Return the state of a file that was looked at."""
+        return cls(found.st_ino, found.st_size, found.st_mtime_ns)
+
+
 class ReplayTable:
     """An open file; `line` is the number of the line that was read last.
 
@@ -81,6 +95,7 @@ class ReplayTable:
         self.capped: Counter[str] = Counter()
         self._digest = sha256()
         self._file = _open(path)
+        self.state = FileState.of(os.fstat(self._file.fileno()))
         self._lines = self._read_lines()
         try:
             self._read_header(shapes)

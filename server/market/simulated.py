@@ -42,6 +42,7 @@ class SimulatedSource:
     """
 
     environment = "SIMULATED"
+    fault: str | None = None
     replay_digest = None
 
     def __init__(self, *, universe: Universe, secret: MarketSecret) -> None:

@@ -97,6 +97,8 @@ class RpcServer:
             options=OPTIONS,
             maximum_concurrent_rpcs=OPEN_CALLS_MAX,
         )
+        self._is_ready = self._has_stopped = False
+        self._telling: asyncio.Future[None] | None = None
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if with_reflection:
@@ -115,9 +117,20 @@ class RpcServer:
         await self._server.start()
 
     async def set_ready(self, *, ready: bool) -> None:
-        """Tell through health whether calls should come here."""
+        """Tell through health whether calls should come here, unless the market has stopped."""
+        self._is_ready = ready
+        await self._tell_health()
+
+    def set_stopped(self, *, is_stopped: bool) -> None:
+        """Tell through health that calls should not come here while the market has stopped."""
+        if is_stopped is not self._has_stopped:
+            self._has_stopped = is_stopped
+            self._telling = asyncio.ensure_future(self._tell_health())
+
+    async def _tell_health(self) -> None:
         status = health_pb2.HealthCheckResponse
-        await self._health.set("", status.SERVING if ready else status.NOT_SERVING)
+        is_serving = self._is_ready and not self._has_stopped
+        await self._health.set("", status.SERVING if is_serving else status.NOT_SERVING)
 
     async def stop(self, grace_seconds: float) -> None:
         """Refuse new calls, let those in flight finish, then end the rest.

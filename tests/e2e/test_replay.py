@@ -1,15 +1,18 @@
 """A replay as an operator runs it: a file, a clock of its own, and going on after a restart."""
 
+import asyncio
 import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from bottrading.v1 import account_pb2, key_management_pb2, market_data_pb2, order_pb2
 from bottrading.v1 import bot_trading_pb2 as pb
-from bottrading.v1 import market_data_pb2, order_pb2
 from server.domain.values import DAY, SECOND
 from server.starting import check_market
 from tests.support.process import Process
@@ -213,4 +216,57 @@ async def test_an_instrument_without_volumes_can_be_traded_and_the_log_says_so_o
     check_market(venue.settings)
     assert [record.getMessage() for record in caplog.records] == [
         f"{path}: EUR-USD: no bar has a volume, so every quote shows its usual size, 1000000"
+    ]
+
+
+async def test_a_file_that_changes_while_it_plays_stops_the_market_and_nothing_else(
+    start_venue: VenueFactory, bars: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    venue = await start_venue(market="replay", replay_file=bars, replay_speed=float(3_600))
+    health = health_pb2_grpc.HealthStub(venue.channel)
+
+    async def status() -> Any:
+        return (await health.Check(health_pb2.HealthCheckRequest())).status
+
+    await venue.front.server.set_ready(ready=True)
+    pass_real_seconds(venue, 0)
+    pass_real_seconds(venue, 1)
+    bot = await venue.bot()
+    order = await bot.place("AAPL", quantity="1", client_order_id="first")
+    resting = [await bot.place("AAPL", quantity="1", limit_price="200.00") for _ in range(3)]
+    serving = await status()
+    await asyncio.to_thread(bars.write_text, BARS.replace("241,400000", "242.5,400000"))
+    pass_real_seconds(venue, 24 * 5)
+    stood = venue.parts.clock()
+    for _ in range(20):
+        pass_real_seconds(venue, 3_600)
+
+    assert (serving, await status()) == (health_pb2.HealthCheckResponse.SERVING, 2)
+    assert venue.parts.clock() == stood
+    refused = [
+        bot.place("AAPL", quantity="1"),
+        bot.call("ReplaceOrder", order_id=resting[0].id, limit_price="201.00"),
+    ]
+    for call in refused:
+        with pytest.raises(grpc.aio.AioRpcError, match="The market has stopped") as caught:
+            await call
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    repeated = await bot.place("AAPL", quantity="1", client_order_id="first")
+    assert (repeated.id, repeated.replayed) == (order.id, True)
+    assert (await bot.call("GetPortfolio")).portfolio.positions[0].symbol == "AAPL"
+    assert (await bot.call("PreviewOrder", symbol="AAPL", side="SIDE_BUY", quantity="1")).preview
+    assert (await bot.cancel(resting[0].id)).status == order_pb2.ORDER_STATUS_CANCELLED
+    person = venue.person()
+    (key,) = await person.list_keys()
+    halt = key_management_pb2.SetTradingStateRequest(
+        account_id=key.account_id, trading_state=account_pb2.TRADING_STATE_HALTED
+    )
+    await person.keys.SetTradingState(halt, metadata=person.metadata)
+    assert (await bot.order(resting[1].id)).status == order_pb2.ORDER_STATUS_CANCELLED
+    await person.revoke_key(key.id)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await bot.order(order.id)
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        f"The market stops, no order is taken any more: {bars}: has changed since it was checked"
     ]

@@ -15,7 +15,6 @@ from server.domain.values import SECOND, Micros
 from server.market.moments import from_datetime, to_datetime
 from server.market.replay import STEPS_PER_POLL_MAX, ReplayClock, ReplaySource
 from server.market.replay_file import ReplayFacts, check_replay_file, replay_quotes
-from server.market.replay_table import ReplayFileError
 from server.market.sessions import AlwaysOpen
 from server.market.universe_file import default_universe
 
@@ -328,48 +327,72 @@ def test_many_bars_that_overlap_are_merged_in_order(recorded: Callable[..., Repl
 
 
 @pytest.mark.parametrize(
-    ("change", "problem"),
+    "change",
     [
-        (lambda text: text.replace("101,", "x,"), "line 302: bid: must be a decimal of at most"),
-        (lambda text: text.replace("101,", "102,"), "has changed since it was checked"),
-        (lambda text: text + row(999) + "\n", "has changed since it was checked"),
-        (lambda text: text[: len(text) // 2], "line 152: "),
-        (lambda text: "\n".join(text.split("\n")[:150]), "has changed since it was checked"),
+        lambda text: text.replace("101,", "x,"),
+        lambda text: text.replace("101,", "102,"),
+        lambda text: text + row(999) + "\n",
+        lambda text: text[: len(text) // 2],
+        lambda text: "\n".join(text.split("\n")[:150]),
     ],
 )
-def test_a_file_that_changes_while_it_is_played_is_told_again_and_again(
-    recorded: Callable[..., ReplayFacts], change: Callable[[str], str], problem: str
+def test_a_file_that_changes_stops_the_replay_with_a_fault(
+    recorded: Callable[..., ReplayFacts], change: Callable[[str], str]
 ) -> None:
     """A source that stopped without a word would look like a file that has ended."""
     facts = recorded(*[row(second, bid=101 if second == 300 else 100) for second in range(301)])
     facts.path.write_text(change(facts.path.read_text()))
     replay = Replay(facts)
-    with pytest.raises(ReplayFileError) as caught:
-        list(replay.rest())
-    assert str(caught.value).startswith(f"{facts.path}: {problem}")
-    assert replay.source.is_due(replay.clock())
-    replay.source.take_back()
-    with pytest.raises(ReplayFileError, match=r"own\.csv: "):
-        list(replay.rest())
+    list(replay.rest())
+    stood = replay.clock()
+    for _ in range(2):
+        fault = replay.source.fault
+        assert fault == f"{facts.path}: has changed since it was checked"
+        assert not replay.source.is_due(stood)
+        assert replay.due_in is None
+        assert replay.poll(FOREVER) == [MarketStep(stood, ())], "time stands"
 
 
-def test_a_file_is_read_while_it_is_played(
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_text("", "ascii")])
+def test_a_change_is_seen_though_the_rest_is_buffered(
+    recorded: Callable[..., ReplayFacts], change: Callable[[Path], object]
+) -> None:
+    facts = recorded(*[row(second) for second in range(5)])
+    replay = Replay(facts)
+    assert shown(replay.poll(SECOND + 1)) == [(0, "AAPL"), (1, "AAPL")]
+    change(facts.path)
+    for _ in range(2):
+        assert shown(replay.poll(FOREVER)) == [(1, "")]
+    assert replay.source.fault is not None
+
+
+def test_what_was_taken_back_is_due_after_a_change_too(
     recorded: Callable[..., ReplayFacts],
 ) -> None:
-    facts = recorded(*[row(second) for second in range(20_000)])
+    facts = recorded(*[row(second) for second in range(5)])
     replay = Replay(facts)
-    replay.poll(SECOND)
-    text = facts.path.read_text()
-    facts.path.write_text(text[: len(text) // 2])
-    assert shown(replay.poll(5 * SECOND))[-1] == (5.999999, "")
-    with pytest.raises(ReplayFileError):
-        list(replay.rest())
+    taken = replay.poll(SECOND + 1)
+    facts.path.unlink()
+    replay.source.take_back()
+    assert replay.poll(FOREVER) == taken
+    assert replay.source.fault is not None
+    assert replay.poll(FOREVER) == [MarketStep(taken[-1].time, ())]
 
 
-def test_a_missing_file_is_told_when_the_source_is_made(
+def test_a_file_that_was_played_to_its_end_may_go(recorded: Callable[..., ReplayFacts]) -> None:
+    facts = recorded(row(0), row(1))
+    replay = Replay(facts)
+    list(replay.rest())
+    facts.path.unlink()
+    replay.poll(FOREVER)
+    assert replay.source.fault is None
+
+
+def test_a_missing_file_is_a_fault_of_the_source(
     recorded: Callable[..., ReplayFacts],
 ) -> None:
     facts = recorded(row(0))
     facts.path.unlink()
-    with pytest.raises(ReplayFileError, match="No such file or directory"):
-        Replay(facts)
+    fault = Replay(facts).source.fault
+    assert fault is not None
+    assert fault.endswith("No such file or directory")
