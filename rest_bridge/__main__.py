@@ -48,6 +48,7 @@ def main() -> None:
     try:
         uvicorn_server.run()
     finally:
+        logging.shutdown()
         lines.close()
 
 

@@ -1,5 +1,6 @@
 """The command `bottrading`: serve, token, key, account, bridge, migrate, report, mcp."""
 
+import logging
 import os
 import sys
 from importlib.metadata import version
@@ -95,13 +96,20 @@ def serve(
         database=database, insecure=insecure, metrics=metrics, log_format=log_format,
     )  # fmt: skip
     lines = LineWriter(sys.stderr.fileno())
-    log_through(lines, formatter(settings.log_format, "front", sys.stderr))
     # Imported here: the other commands start faster without the server.
+    from grpc.aio import InternalError
+
+    from server.foreseen import Foreseen
     from server.supervisor import serve as run
+
+    form = formatter(settings.log_format, "front", sys.stderr)
+    # What gRPC raises when a caller leaves while its answer is on its way.
+    log_through(lines, form, Foreseen(InternalError))
 
     try:
         run(settings, lines, begin_anew=new)
     finally:
+        logging.shutdown()
         lines.close()
 
 

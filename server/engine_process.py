@@ -17,6 +17,7 @@ from server.bootstrap.engine import build
 from server.config import ENGINE_LOCK_FILE, EngineSettings
 from server.engine.frames import LENGTH, NOBODY, Kind, pack_answer
 from server.engine.loop import run
+from server.foreseen import Foreseen
 from server.locking import take_lock
 
 LOCK_TIMEOUT_SECONDS = 5.0
@@ -29,13 +30,15 @@ def main() -> None:
     FORMAT is that of the log, as in the settings.
     """
     lines = LineWriter(sys.stderr.fileno())
-    log_through(lines, formatter(cast("LogFormat", sys.argv[2]), "engine", sys.stderr))
+    form = formatter(cast("LogFormat", sys.argv[2]), "engine", sys.stderr)
+    log_through(lines, form, Foreseen())
     try:
         _serve()
     except Exception:
         logging.getLogger(__name__).exception("The engine cannot go on.")
         sys.exit(1)
     finally:
+        logging.shutdown()
         lines.close()
 
 

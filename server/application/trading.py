@@ -136,7 +136,8 @@ class Trading:
         except Exception as error:
             if len(commands) == 1:
                 return [self._failed(error)]
-            log.warning("A batch of %d is retried one by one: %r", len(commands), error)
+            kind = type(error).__name__
+            log.warning("A batch of %d is retried one by one after %s.", len(commands), kind)
         return [result for command in commands for result in self._handle([command])]
 
     def _commit(self, commands: Sequence[Command]) -> list[Result]:

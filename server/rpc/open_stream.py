@@ -53,8 +53,10 @@ class OpenStream:
         """
         try:
             await self._context.send_initial_metadata(tuple(self._headers()))
-        except BaseException:
+        except BaseException as error:
             sending.close()  # The caller left before there was anything to send.
+            if isinstance(error, InternalError):
+                raise asyncio.CancelledError from None
             raise
         self._task = asyncio.get_running_loop().create_task(sending)
         if self.ending is not None:

@@ -116,6 +116,24 @@ def test_a_pipe_gets_one_json_object_a_line_from_every_process(tmp_path: Path) -
     }  # fmt: skip
 
 
+def test_a_data_directory_that_is_gone_is_one_line_without_traceback(tmp_path: Path) -> None:
+    with Process(tmp_path / "data") as service:
+        service.wait_until_told("Ready: ")
+        service.data_dir.rename(tmp_path / "away")
+        service.wait_until_told("could not be refreshed")
+        (tmp_path / "away").rename(service.data_dir)
+        assert service.stop() == 0
+
+    lines = [json.loads(line) for line in service.log.read_text().splitlines()]
+    faults = [line for line in lines if line.get("level") in ("WARNING", "ERROR")]
+    assert "The leaderboard could not be refreshed. (SQLITE_CANTOPEN)" in [
+        fault["message"] for fault in faults
+    ]
+    for fault in faults:
+        assert "traceback" not in fault
+        assert not re.search(r"\n|SQL:|SELECT", fault["message"])
+
+
 @pytest.mark.parametrize(
     ("terminal", "wished", "variables", "is_json"),
     [

@@ -31,7 +31,8 @@ class ErrorTranslation:
                 _refuse(call, Refused(error.refusal))
             except Refused as error:
                 _refuse(call, error)
-            except StorageUnavailable:
+            except StorageUnavailable as error:
+                log.warning("The database cannot be read (%s)", error)
                 _refuse(call, Refused(DATABASE_AWAY))
             except Exception:
                 error_id = self._chance.new_id()

@@ -1,0 +1,29 @@
+"""Foreseen faults: what the service expects to happen is one line of its log, without traceback."""
+
+import logging
+
+from server.application.ports import StorageBroken, StorageUnavailable
+from server.locking import LockHeld
+from server.market.replay_table import ReplayFileError
+
+FORESEEN = (StorageUnavailable, StorageBroken, ReplayFileError, LockHeld)
+"""A disk that is full, gone or broken, a file that changed, data in use by another process."""
+
+
+class Foreseen(logging.Filter):
+    """Shortens records of foreseen faults, whoever logs them: to the message and the fault."""
+
+    def __init__(self, *more: type[BaseException]) -> None:
+        super().__init__()
+        self._faults: tuple[type[BaseException], ...] = (*FORESEEN, *more)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass."""
+        fault = record.exc_info[1] if record.exc_info else None
+        if isinstance(fault, self._faults):
+            # Libraries add lines that show objects; the first one says what happened.
+            message = record.getMessage().split("\n", 1)[0]
+            told = " ".join(str(fault).split())
+            record.msg, record.args = f"{message} ({told or type(fault).__name__})", ()
+            record.exc_info = record.exc_text = None
+        return True
