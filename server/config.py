@@ -30,6 +30,7 @@ NEVER: Micros = 2**62
 REPLAY_SPEED_MAX = 10_000_000
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104
 MARKET_SECRET_FILE = "market.secret"
+REPLAY_INDEX_FILE = "replay-index.json"
 JWT_SECRET_FILE = "jwt.secret"
 TICKET_SECRET_FILE = "ticket.secret"
 

@@ -117,7 +117,7 @@ def check_market(settings: Settings) -> ReplayFacts | None:
     calendar, history = venue.calendar(engine), bootstrap.history(settings)
     facts, digest, now = None, None, system_clock()
     if engine.market == "replay":
-        facts = venue.replay_facts(engine, listed, calendar)
+        facts = venue.check_replay(engine, listed, calendar)
         for note in facts.notes:
             log.warning("%s: %s", facts.path, note)
         digest, now = facts.digest, history.replay_time or facts.first

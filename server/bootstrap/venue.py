@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from server.adapters import system_clock
 from server.application.ports import Calendar, Clock, QuoteSource
-from server.config import MARKET_SECRET_FILE, EngineSettings
+from server.config import MARKET_SECRET_FILE, REPLAY_INDEX_FILE, EngineSettings
 from server.domain.costs import (
     FEE_SCHEDULE,
     Costs,
@@ -24,6 +25,7 @@ from server.market.moments import utc_day
 from server.market.published import PublishedSource
 from server.market.replay import ReplayClock, ReplaySource
 from server.market.replay_file import ReplayFacts, check_replay_file
+from server.market.replay_index import circumstances, load_index, store_index
 from server.market.secret import load_or_create_secret, secret_from_seed
 from server.market.sessions import AlwaysOpen
 from server.market.simulated import SimulatedSource
@@ -63,10 +65,44 @@ def universe(settings: EngineSettings) -> Universe:
     return load_universe(Path(settings.universe_file))
 
 
+def check_replay(settings: EngineSettings, listed: Universe, hours: Calendar) -> ReplayFacts:
+    """Check the file to replay, unless it is as an earlier check found it, and keep the result.
+
+    Raises ReplayFileError for a wrong one.
+    """
+    path, index, found_in = _replay_index(settings)
+    facts = load_index(index, path, found_in)
+    if facts is None or not facts.is_as_checked():
+        facts = check_replay_file(path, listed, hours)
+        store_index(index, facts, found_in)
+    return facts
+
+
 def replay_facts(settings: EngineSettings, listed: Universe, hours: Calendar) -> ReplayFacts:
-    """Return what is known of the file to replay; raises ReplayFileError for a wrong one."""
+    """Return what the last check found of the file to replay; it may have changed since.
+
+    One that was never checked is checked now; raises ReplayFileError for a wrong one.
+    """
+    path, index, found_in = _replay_index(settings)
+    return load_index(index, path, found_in) or check_replay_file(path, listed, hours)
+
+
+def _replay_index(settings: EngineSettings) -> tuple[Path, Path, str]:
+    """Return the file to replay, where its index is, and in which circumstances it is checked."""
     assert settings.replay_file is not None, "the settings were checked"
-    return check_replay_file(Path(settings.replay_file), listed, hours)
+    universe = settings.universe_file and Path(settings.universe_file).read_bytes()
+    # Of the libraries, those with the instruments and with the hours matter.
+    versions = [version("bottrading"), *(_version_of("exchange-calendars"))]
+    found_in = circumstances(universe, settings.sessions, utc_day(system_clock()).year, *versions)
+    index = Path(settings.data_dir) / REPLAY_INDEX_FILE
+    return Path(settings.replay_file), index, found_in
+
+
+def _version_of(package: str) -> list[str]:
+    try:
+        return [version(package)]
+    except PackageNotFoundError:
+        return []
 
 
 def replay_source(

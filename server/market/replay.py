@@ -7,7 +7,7 @@ from server.application.ports import Calendar, Clock, MarketStep
 from server.domain.quote import Quote
 from server.domain.values import Micros
 from server.market.replay_file import ReplayFacts, file_changed, replay_quotes
-from server.market.replay_table import FileState, ReplayFileError
+from server.market.replay_table import ReplayFileError
 from server.market.universe import Universe
 
 STEPS_PER_POLL_MAX = 200
@@ -138,13 +138,7 @@ class ReplaySource:
 
     def _look_at_file(self) -> None:
         """Stop at a file that has changed, even if what is read next was buffered before."""
-        if self._ahead is None:
-            return
-        try:
-            has_changed = FileState.of(self._facts.path.stat()) != self._facts.state
-        except OSError:
-            has_changed = True
-        if has_changed:
+        if self._ahead is not None and not self._facts.is_as_checked():
             self.fault, self._ahead = str(file_changed(self._facts)), None
 
     def _read(self) -> Quote | None:

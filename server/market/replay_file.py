@@ -45,8 +45,10 @@ from server.market.replay_header import Shape
 from server.market.replay_table import (
     FileState,
     Listings,
+    Mark,
     ReplayFileError,
     ReplayTable,
+    read_day,
     read_time,
     time_problem,
 )
@@ -77,7 +79,8 @@ class ReplayFacts:
     `first` and `last` are the moments of its first and last quote, `digest` is its SHA-256 in
     hexadecimal digits. `bar_length` is None but for BARS, `dates` UNKNOWN but for days among them.
     `without_volume` names symbols whose volumes mean nothing. `notes` say what was made of the
-    file that its author may not expect. `state` is how the file was when it was checked.
+    file that its author may not expect. `state` is how the file was when it was checked,
+    `marks` are places in it from which it can be read.
     """
 
     path: Path
@@ -90,6 +93,14 @@ class ReplayFacts:
     without_volume: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     state: FileState | None = field(default=None, compare=False)
+    marks: tuple[Mark, ...] = field(default=(), compare=False)
+
+    def is_as_checked(self) -> bool:
+        """Tell whether the file is what was checked, by how it looks from outside."""
+        try:
+            return FileState.of(self.path.stat()) == self.state
+        except OSError:
+            return False
 
     @property
     def start(self) -> Micros:
@@ -118,21 +129,22 @@ def replay_quotes(
         if table.state != facts.state:
             raise file_changed(facts)
         listings = Listings(universe, calendar)
-        quotes = (
-            map(_quote, _read_quotes(table, listings, after + 1))
-            if table.shape is QUOTES
-            else _replay_bars(
-                BarReader(table, listings, facts.without_volume),
-                table,
-                BarSpans(calendar, facts.bar_length, facts.dates),
-                after,
-            )
-        )
+        if table.shape is QUOTES:
+            table.skip(facts.marks, after, read_time)
+            quotes: Iterator[Quote] = map(_quote, _read_quotes(table, listings, after + 1))
+        else:
+            # A bar ends at most two days after the moment it is read as.
+            begin = after - 2 * DAY
+            is_daily = facts.kind is ReplayKind.DAILY_BARS
+            table.skip(facts.marks, begin, read_day if is_daily else read_time)
+            reader = BarReader(table, listings, facts.without_volume)
+            spans = BarSpans(calendar, facts.bar_length, facts.dates)
+            quotes = _replay_bars(reader.bars(begin), table, spans, after)
         for quote in quotes:
             if quote.time > facts.last:
                 raise file_changed(facts)
             yield quote
-        if table.digest() != facts.digest:
+        if not table.has_skipped and table.digest() != facts.digest:
             raise file_changed(facts)
 
 
@@ -182,11 +194,10 @@ def _quote(row: _QuoteRow) -> Quote:
 
 
 def _replay_bars(
-    reader: BarReader, table: ReplayTable, spans: BarSpans, after: Micros
+    bars: Iterable[Bar], table: ReplayTable, spans: BarSpans, after: Micros
 ) -> Iterator[Quote]:
     waiting: list[tuple[Micros, int, Quote]] = []
-    # A bar ends at most two days after the moment it is read as.
-    for bar in reader.bars(after - 2 * DAY):
+    for bar in bars:
         # Neither this bar nor a later one has a quote before this.
         floor = bar.time - spans.reach
         while waiting and waiting[0][0] < floor:
@@ -283,6 +294,7 @@ def _facts(
         bar_length=bar_length,
         dates=dates,
         state=table.state,
+        marks=tuple(table.marks),
     )
 
 

@@ -4,8 +4,9 @@ import codecs
 import os
 import re
 import stat
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
@@ -33,6 +34,7 @@ from server.market.replay_header import HeaderError, Shape, read_header
 from server.market.universe import Universe
 
 LINE_BYTES_MAX = 4_096
+MARK_BYTES = 1 << 20
 
 _YEARS = "(?:19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})"
 _DAY = re.compile(rf"{_YEARS}-[0-9]{{2}}-[0-9]{{2}}")
@@ -80,17 +82,28 @@ class FileState(NamedTuple):
         return cls(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
+class Mark(NamedTuple):
+    """Where a row begins, and the number of the line before it."""
+
+    offset: int
+    line: int
+
+
 class ReplayTable:
     """An open file; `line` is the number of the line that was read last.
 
     `is_rough` tells whether one of the last numbers had more digits than a quote can show.
-    `rounded` and `capped` count prices and sizes that were changed, by symbol.
+    `rounded` and `capped` count prices and sizes that were changed, by symbol. `marks` are found
+    while the rows are read.
     """
 
     def __init__(self, path: Path, shapes: Sequence[Shape]) -> None:
         self.path = path
         self.line = 0
-        self.is_rough = False
+        self.is_rough = self.has_skipped = False
+        self.marks: list[Mark] = []
+        self._next_mark = MARK_BYTES
+        self._line_start = self._line_end = 0
         self.rounded: Counter[str] = Counter()
         self.capped: Counter[str] = Counter()
         self._digest = sha256()
@@ -122,9 +135,37 @@ class ReplayTable:
             fields = line.split(separator)
             if len(fields) != width:
                 raise self.error(f"has {len(fields)} fields instead of {width}")
+            if self._line_start >= self._next_mark:
+                self.marks.append(Mark(self._line_start, self.line - 1))
+                self._next_mark = self._line_start + MARK_BYTES
             if is_padded:
                 fields = [field.strip() for field in fields]
             yield pick(fields)
+
+    def skip(
+        self, marks: Sequence[Mark], before: Micros, read: Callable[[str], Micros | None]
+    ) -> None:
+        """Go on at the last mark before which every row is earlier than a moment.
+
+        `read` reads the times of the rows.
+        """
+        first = self._file.tell()
+        count = bisect_left(marks, before, key=lambda mark: self._time_at(mark, read))
+        if count:
+            mark = marks[count - 1]
+            self.has_skipped, self.line = True, mark.line
+            first = self._line_end = mark.offset
+        self._file.seek(first)
+
+    def _time_at(self, mark: Mark, read: Callable[[str], Micros | None]) -> Micros:
+        self._file.seek(mark.offset)
+        line = self._file.readline(LINE_BYTES_MAX).decode(errors="replace").strip(" \r\n")
+        fields = line.split(self._header.separator)
+        is_row = len(fields) == self._header.width
+        time = read(fields[self._header.at[0]].strip()) if is_row else None
+        if time is None:
+            raise ReplayFileError(f"{self.path}: has no row any more where there was one")
+        return time
 
     def notes(self) -> list[str]:
         """Return what was made of the file so far that its author may not expect."""
@@ -198,6 +239,8 @@ class ReplayTable:
         try:
             while line := self._file.readline(LINE_BYTES_MAX + 1):
                 self.line += 1
+                self._line_start = self._line_end
+                self._line_end += len(line)
                 self._digest.update(line)
                 if self.line == 1:
                     self._check_encoding(line)

@@ -270,3 +270,27 @@ async def test_a_file_that_changes_while_it_plays_stops_the_market_and_nothing_e
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
         f"The market stops, no order is taken any more: {bars}: has changed since it was checked"
     ]
+
+
+async def test_an_engine_that_starts_again_on_a_changed_file_lets_cancel_where_it_was(
+    start_venue: VenueFactory, bars: Path
+) -> None:
+    """It must neither play another file nor begin this one anew: accounts are at a later time."""
+    options: dict[str, Any] = {"replay_file": bars, "replay_speed": float(3_600)}
+    venue = await start_venue(market="replay", **options)
+    check_market(venue.settings)
+    pass_real_seconds(venue, 0)
+    pass_real_seconds(venue, 1)
+    order = await (await venue.bot()).place("AAPL", quantity="1", limit_price="200.00")
+    reached = venue.parts.clock()
+    await venue.stop()
+    await asyncio.to_thread(bars.write_text, BARS.replace("250,252", "251,252"))
+
+    again = await start_venue(market="replay", **options)
+    pass_real_seconds(again, 24)
+
+    assert again.parts.clock() == reached
+    bot = await again.bot()
+    with pytest.raises(grpc.aio.AioRpcError, match="The market has stopped"):
+        await bot.place("AAPL", quantity="1")
+    assert (await bot.cancel(order.id)).status == order_pb2.ORDER_STATUS_CANCELLED

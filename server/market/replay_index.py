@@ -1,0 +1,53 @@
+"""The index of a replay file: what its check found, kept so that an engine need not repeat it."""
+
+from contextlib import suppress
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+
+import orjson
+
+from server.market.bar_spans import Dates
+from server.market.replay_file import ReplayFacts, ReplayKind
+from server.market.replay_table import FileState, Mark
+
+_FORM = 1
+"""Another number makes indexes of an earlier form unknown; what they say is found again."""
+
+
+def circumstances(*what: object) -> str:
+    """Return a name for all that a check depends on besides the file itself."""
+    return sha256(orjson.dumps([_FORM, *map(repr, what)])).hexdigest()
+
+
+def store_index(index: Path, facts: ReplayFacts, found_in: str) -> None:
+    """Keep the facts of a file that was checked in some circumstances."""
+    known = asdict(facts) | {"path": str(facts.path.absolute()), "circumstances": found_in}
+    known["without_volume"] = sorted(facts.without_volume)
+    whole = index.with_suffix(".new")
+    whole.write_bytes(orjson.dumps(known, default=list))
+    # An index that is there is whole, whatever happens to the process.
+    whole.replace(index)
+
+
+def load_index(index: Path, path: Path, found_in: str) -> ReplayFacts | None:
+    """Return the facts of a file as it was in these circumstances; None when not known.
+
+    The file may have changed since: `state` is how it was.
+    """
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        known = orjson.loads(index.read_bytes())
+        if (known.pop("path"), known.pop("circumstances")) == (str(path.absolute()), found_in):
+            return ReplayFacts(
+                **known
+                | {
+                    "path": path,
+                    "kind": ReplayKind(known["kind"]),
+                    "dates": Dates(known["dates"]),
+                    "without_volume": frozenset(known["without_volume"]),
+                    "notes": tuple(known["notes"]),
+                    "state": FileState(*known["state"]),
+                    "marks": tuple(Mark(*mark) for mark in known["marks"]),
+                }
+            )
+    return None
