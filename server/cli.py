@@ -1,4 +1,4 @@
-"""The command `bottrading`: serve, token, key, account, bridge, migrate, report, mcp."""
+"""The command `bottrading`: serve, token, key, account, bridge, migrate, verify, report, mcp."""
 
 import logging
 import os
@@ -169,6 +169,17 @@ def migrate(
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     revision = prepare_database(settings)
     print(f"{settings.database_path}: schema {revision}")
+
+
+@app.command()
+def verify(
+    data_dir: Annotated[Path | None, typer.Option()] = None,
+    database: Annotated[str | None, typer.Option(metavar="URL")] = None,
+) -> None:
+    """Check all there is in the database, beside a server or without one; 1 tells of faults."""
+    from server.verify_command import run
+
+    sys.exit(run(config.load(data_dir=data_dir, database=database)))
 
 
 @app.command()

@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from server.storage.database import open_writer, translated
+from server.storage.database import open_readers, open_writer, translated
 
 NEWEST_REVISION = "0009"
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -41,6 +41,15 @@ def is_up_to_date(engine: Engine) -> bool:
         return _revision(engine) == NEWEST_REVISION
     except DBAPIError as error:
         raise translated(error) from error
+
+
+def is_current(path: Path) -> bool:
+    """Tell whether a file has the schema of this version."""
+    engine = open_readers(path)
+    try:
+        return is_up_to_date(engine)
+    finally:
+        engine.dispose()
 
 
 def _upgrade(engine: Engine, revision: str | None) -> None:

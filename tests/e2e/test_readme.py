@@ -34,7 +34,9 @@ def pointed_at(service: Process, text: str) -> str:
     server, data_dir = f"{sys.executable} -m server", f"--data-dir {service.data_dir}"
     text = re.sub(r"(?<![\w/])\.venv/bin/python ", f"{sys.executable} ", text)
     text = re.sub(
-        r"\.venv/bin/bottrading (token|account|report|key \w+)", rf"{server} \1 {data_dir}", text
+        r"\.venv/bin/bottrading (token|account|report|verify|key \w+)",
+        rf"{server} \1 {data_dir}",
+        text,
     )
     text = text.replace(".venv/bin/bottrading", server)
     return text.replace("127.0.0.1:8080", service.rest).replace("127.0.0.1:50051", service.grpc)

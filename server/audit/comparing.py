@@ -1,0 +1,168 @@
+"""What is stored of one account, held against the replay of its log."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from google.protobuf.message import DecodeError
+
+from bottrading.v1 import order_pb2, order_update_pb2
+from server.audit.replay import Epoch, Holding, Replay
+from server.domain.account import Account, Position
+from server.domain.values import Units, format_units
+from server.storage.audit_rows import AccountRows
+from server.wire import answers, enums
+
+FINDINGS_MAX = 20
+"""So many are told of an account: one fault makes many."""
+
+
+class AccountAudit:
+    """The audit of one account; `findings` are sentences."""
+
+    def __init__(self, rows: AccountRows) -> None:
+        self._rows = rows
+        self.findings: list[str] = []
+        self.replay = Replay(self._say)
+        self.fills = 0
+
+    def run(self) -> None:
+        """Read everything of the account and compare it."""
+        try:
+            account = self._rows.account()
+            fills = self._hear_log()
+            self._compare_account(account)
+            self._compare_positions(account)
+            self._compare_orders()
+            self._compare_fills(fills)
+            self._compare_inflows()
+        except (ValueError, KeyError, TypeError, ZeroDivisionError, DecodeError) as error:
+            self._say(f"a row cannot be read: {type(error).__name__}: {error}")
+
+    def _say(self, finding: str) -> None:
+        if len(self.findings) < FINDINGS_MAX:
+            self.findings.append(finding)
+
+    def _differ(self, what: str, stored: object, replayed: object) -> None:
+        if stored != replayed:
+            self._say(f"{what} is stored as {stored}, the log makes it {replayed}")
+
+    def _hear_log(self) -> dict[int, bytes]:
+        """Replay the log; return the messages of its fills by sequence."""
+        fills: dict[int, bytes] = {}
+        ends: list[tuple[int, int]] = []
+        for number, stored in enumerate(self._rows.log(), start=1):
+            event = order_update_pb2.AccountEvent.FromString(stored.payload)
+            if not stored.sequence == event.sequence == number:
+                self._say(f"the log has a gap: {stored.sequence} comes where {number} is due")
+                break
+            self.replay.hear(event)
+            ends.append((stored.transaction_end, stored.sequence))
+            if event.order_update.HasField("fill"):
+                fills[number] = event.order_update.fill.SerializeToString(deterministic=True)
+        for end, together in groupby(ends, key=lambda pair: pair[0]):
+            *_, (_, last) = together
+            if last != end:
+                self._say(f"a transaction that ends with event {last} says that {end} is its last")
+        return fills
+
+    def _compare_account(self, account: Account) -> None:
+        replay, epoch = self.replay, self.replay.epoch
+        live = [order for order in replay.orders.values() if order.is_live]
+        for name, stored, replayed in (
+            ("sequence", account.sequence, replay.sequence),
+            ("resets", account.resets, replay.resets),
+            ("epoch_sequence", account.epoch_sequence, epoch.sequence),
+            ("epoch_began_at", account.epoch_began_at, epoch.began_at),
+            ("fills", account.fills, epoch.fills),
+            ("live_orders", account.live_orders, len(live)),
+        ):
+            self._differ(name, stored, replayed)
+        state = enums.TRADING_STATES[account.trading_state]
+        self._differ("trading_state", state, replay.trading_state)
+        self._differ_money("balance", account.balance, epoch.balance)
+        self._differ_money("deposits", account.deposits, epoch.deposits)
+        self._differ_money("initial_balance", account.initial_balance, epoch.initial_balance)
+        self._differ_money("reserved", account.reserved, sum(order.reserved for order in live))
+        if not 0 <= account.reserved <= account.balance:
+            self._say("more is reserved than there is")
+        if epoch.is_exact:
+            self._differ_money("fees_paid", account.fees_paid, epoch.fees_paid)
+            self._differ_money("realized_pnl", account.realized_pnl, epoch.realized_pnl)
+            for name, figure in _statistics(epoch.trades).items():
+                self._differ(name, getattr(account.statistics, name), figure)
+
+    def _compare_positions(self, account: Account) -> None:
+        epoch, held_back = self.replay.epoch, dict[str, Units]()
+        for order in self.replay.orders.values():
+            if order.is_live and order.side == order_pb2.SIDE_SELL:
+                held_back[order.symbol] = held_back.get(order.symbol, 0) + order.leaves
+        stored = {position.symbol: position for position in self._rows.positions()}
+        for symbol in sorted(stored.keys() | epoch.holdings.keys()):
+            position = stored.get(symbol) or Position(account_id="", symbol=symbol)
+            self._compare_position(position, epoch, held_back.get(symbol, 0))
+        paid = sum(position.cost_basis + position.buy_fees for position in stored.values())
+        if account.balance != account.deposits + account.realized_pnl - paid:
+            self._say("the balance is not what deposits and profits make less what is held cost")
+
+    def _compare_position(self, position: Position, epoch: Epoch, held_back: Units) -> None:
+        held, name = epoch.holdings.get(position.symbol, Holding()), position.symbol
+        self._differ_money(f"quantity of {name}", position.quantity, held.quantity)
+        self._differ_money(f"reserved quantity of {name}", position.reserved_quantity, held_back)
+        if epoch.is_exact:
+            self._differ_money(f"average cost of {name}", position.average_cost, held.average_cost)
+            self._differ_money(f"cost basis of {name}", position.cost_basis, held.cost_basis)
+            self._differ_money(f"buy fees of {name}", position.buy_fees, held.buy_fees)
+
+    def _compare_orders(self) -> None:
+        left = dict(self.replay.orders)
+        for order in self._rows.orders():
+            replayed = left.pop(order.id, None)
+            name = f"order {order.id}"
+            if replayed is None:
+                self._say(f"{name} is in no event")
+                continue
+            shown = answers.order(order).SerializeToString(deterministic=True)
+            if shown != replayed.message:
+                self._say(f"{name} is stored otherwise than its last event tells")
+            self._differ(f"sequence of {name}", order.sequence, replayed.sequence)
+            self._differ_money(f"filled of {name}", order.filled_quantity, replayed.filled)
+            self._differ_money(f"fees of {name}", order.fees, replayed.fees)
+            self._differ(f"notional of {name}", order.filled_notional, replayed.notional)
+            if self.replay.epoch.is_exact and order.sequence > self.replay.epoch.sequence:
+                self._differ_money(f"profit of {name}", order.realized_pnl, replayed.realized_pnl)
+        for order_id in left:
+            self._say(f"order {order_id} is in the log and not stored")
+
+    def _compare_fills(self, told: dict[int, bytes]) -> None:
+        for fill in self._rows.fills():
+            self.fills += 1
+            shown = answers.fill(fill).SerializeToString(deterministic=True)
+            if told.pop(fill.sequence, None) != shown:
+                self._say(f"fill {fill.sequence} is stored otherwise than its event tells")
+        for sequence in told:
+            self._say(f"fill {sequence} is in the log and not stored")
+
+    def _compare_inflows(self) -> None:
+        stored = {inflow.sequence: inflow.amount for inflow in self._rows.inflows()}
+        if stored != self.replay.deposits:
+            self._say("the deposits that are stored are not those of the log")
+
+    def _differ_money(self, what: str, stored: Units, replayed: Units) -> None:
+        self._differ(what, format_units(stored), format_units(replayed))
+
+
+def _statistics(trades: Sequence[Units]) -> dict[str, int]:
+    """Return the figures over closed trades by name."""
+    results = [(pnl > 0) - (pnl < 0) for pnl in trades]
+    runs = [(result, len(list(run))) for result, run in groupby(results)]
+    last = runs[-1] if runs else (0, 0)
+    return {
+        "trades": len(results),
+        "wins": results.count(1),
+        "gross_profit": sum(pnl for pnl in trades if pnl > 0),
+        "gross_loss": -sum(pnl for pnl in trades if pnl < 0),
+        "win_streak": last[1] if last[0] == 1 else 0,
+        "loss_streak": last[1] if last[0] == -1 else 0,
+        "longest_win_streak": max((length for result, length in runs if result == 1), default=0),
+        "longest_loss_streak": max((length for result, length in runs if result == -1), default=0),
+    }

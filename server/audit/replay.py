@@ -1,0 +1,224 @@
+"""A replay of one account's log: money, positions, orders and figures, added up anew.
+
+It shares no arithmetic with the code that booked them: whole numbers of 10⁻⁸, and fractions.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil, floor
+
+from bottrading.v1 import account_pb2, fill_pb2, instrument_pb2, order_pb2, order_update_pb2
+from server.domain.values import CENT, SCALE, Units
+
+LIVE = (order_pb2.ORDER_STATUS_OPEN, order_pb2.ORDER_STATUS_PARTIALLY_FILLED)
+BEGINNINGS = (
+    order_update_pb2.ORDER_UPDATE_TYPE_ACCEPTED,
+    order_update_pb2.ORDER_UPDATE_TYPE_REJECTED,
+)
+MULTIPLIERS = {
+    instrument_pb2.ASSET_TYPE_STOCK: 1,
+    instrument_pb2.ASSET_TYPE_ETF: 1,
+    instrument_pb2.ASSET_TYPE_CRYPTO: 1,
+    instrument_pb2.ASSET_TYPE_FOREX: 1,
+    instrument_pb2.ASSET_TYPE_OPTION: 100,
+}
+"""Of commodities it differs, and follows from the first fill of an order."""
+
+
+def units(text: str) -> Units:
+    """Return a decimal of the contract as a whole number of 10⁻⁸."""
+    whole, _, fraction = text.partition(".")
+    return int(whole + fraction.ljust(8, "0"))
+
+
+@dataclass(slots=True)
+class ReplayedOrder:
+    """An order as its last event tells it, and the sums over its fills."""
+
+    sequence: int
+    message: bytes
+    side: int
+    symbol: str
+    is_live: bool = False
+    leaves: Units = 0
+    reserved: Units = 0
+    filled: Units = 0
+    notional: int = 0
+    worth: Units = 0
+    amount: Units = 0
+    fees: Units = 0
+    realized_pnl: Units = 0
+
+
+@dataclass(slots=True)
+class Holding:
+    """What is held of a symbol, and what was paid for it."""
+
+    quantity: Units = 0
+    average_cost: Units = 0
+    cost_basis: Units = 0
+    buy_fees: Units = 0
+
+
+@dataclass(slots=True)
+class Epoch:
+    """The figures since an account was opened or reset.
+
+    `is_exact` is false once a fill of before the rounding was kept is met: what it cost to
+    8 decimals is not in the log.
+    """
+
+    sequence: int = 0
+    began_at: int = 0
+    initial_balance: Units = 0
+    deposits: Units = 0
+    balance: Units = 0
+    fills: int = 0
+    fees_paid: Units = 0
+    realized_pnl: Units = 0
+    trades: list[Units] = field(default_factory=list)
+    holdings: dict[str, Holding] = field(default_factory=lambda: defaultdict(Holding))
+    is_exact: bool = True
+
+
+class Replay:
+    """Hears the events of one account in their order; `say` is told what cannot be right."""
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self._say = say
+        self.sequence = 0
+        self.resets = -1
+        self.trading_state = account_pb2.TRADING_STATE_UNSPECIFIED
+        self.epoch = Epoch()
+        self.orders: dict[str, ReplayedOrder] = {}
+        self.deposits: dict[int, Units] = {}
+
+    def hear(self, event: order_update_pb2.AccountEvent) -> None:
+        """Add up the next event of the log."""
+        self.sequence += 1
+        if event.HasField("account_update"):
+            self._hear_account(event)
+        elif event.HasField("order_update"):
+            self._hear_order(event)
+        else:
+            self._say(f"event {event.sequence} says nothing")
+
+    def _hear_account(self, event: order_update_pb2.AccountEvent) -> None:
+        change, epoch = event.account_update, self.epoch
+        amount = units(change.amount) if change.HasField("amount") else 0
+        match change.type:
+            case (
+                order_update_pb2.ACCOUNT_UPDATE_TYPE_OPENED
+                | order_update_pb2.ACCOUNT_UPDATE_TYPE_RESET
+            ):
+                if any(order.is_live for order in self.orders.values()):
+                    self._say(f"an order is live at the reset {event.sequence}")
+                self.resets += 1
+                epoch = self.epoch = Epoch(
+                    sequence=event.sequence, began_at=event.time.ToMicroseconds(),
+                    initial_balance=amount, deposits=amount, balance=amount,
+                )  # fmt: skip
+            case order_update_pb2.ACCOUNT_UPDATE_TYPE_DEPOSIT:
+                epoch.deposits += amount
+                epoch.balance += amount
+                self.deposits[event.sequence] = amount
+            case order_update_pb2.ACCOUNT_UPDATE_TYPE_SETTLED:
+                self._settle(event.sequence, change.settlement)
+        self.trading_state = change.trading_state
+        if epoch.balance != units(change.balance):
+            self._say(f"event {event.sequence} tells a balance of {change.balance}, which its"
+                      " fills do not make")  # fmt: skip
+            epoch.balance = units(change.balance)
+
+    def _settle(self, sequence: int, settled: order_update_pb2.Settlement) -> None:
+        held = self.epoch.holdings.pop(settled.symbol, Holding())
+        if held.quantity != units(settled.quantity):
+            self._say(f"event {sequence} settles another quantity than is held")
+        amount = units(settled.amount)
+        exact = units(settled.quantity) * units(settled.price) * 100
+        if amount != floor(Fraction(exact, SCALE * CENT)) * CENT:
+            self._say(f"event {sequence} settles for another amount than exercise pays")
+        pnl = amount - held.cost_basis - held.buy_fees
+        self.epoch.balance += amount
+        self.epoch.realized_pnl += pnl
+        self.epoch.trades.append(pnl)
+
+    def _hear_order(self, event: order_update_pb2.AccountEvent) -> None:
+        update, shown = event.order_update, event.order_update.order
+        known = self.orders.get(shown.id)
+        if (known is None) != (update.type in BEGINNINGS):
+            self._say(f"event {event.sequence} is out of the order of an order's life")
+        if known is not None and not known.is_live:
+            self._say(f"event {event.sequence} changes an order that has ended")
+        order = known or ReplayedOrder(event.sequence, b"", shown.side, shown.symbol)
+        self.orders[shown.id] = order
+        if update.HasField("fill"):
+            self._fill(event.sequence, order, update.fill)
+        order.message = shown.SerializeToString(deterministic=True)
+        order.is_live = shown.status in LIVE
+        order.leaves = units(shown.quantity) - order.filled
+        order.reserved = units(shown.reserved)
+        ended = update.type in (
+            order_update_pb2.ORDER_UPDATE_TYPE_FILLED,
+            order_update_pb2.ORDER_UPDATE_TYPE_CANCELLED,
+        )
+        if ended and shown.side == order_pb2.SIDE_SELL and order.filled:
+            self.epoch.trades.append(order.realized_pnl)
+
+    def _fill(self, sequence: int, order: ReplayedOrder, fill: fill_pb2.Fill) -> None:
+        epoch, buys = self.epoch, fill.side == order_pb2.SIDE_BUY
+        quantity, price = units(fill.quantity), units(fill.price)
+        amount, fee = units(fill.amount), units(fill.fee)
+        order.filled += quantity
+        order.notional += quantity * price
+        order.amount += amount
+        order.fees += fee
+        epoch.fills += 1
+        epoch.balance += -amount - fee if buys else amount - fee
+        held = epoch.holdings[order.symbol]
+        rounding = units(fill.rounding) if fill.HasField("rounding") else 0
+        epoch.is_exact &= fill.HasField("rounding")
+        if epoch.is_exact:
+            self._check_amount(sequence, order, fill, rounding)
+        epoch.fees_paid += fee + rounding
+        if buys:
+            whole = held.average_cost * held.quantity + price * quantity
+            held.quantity += quantity
+            held.average_cost = _nearest(whole, held.quantity)
+            held.cost_basis += amount - rounding
+            held.buy_fees += fee + rounding
+            return
+        if quantity > held.quantity:
+            self._say(f"event {sequence} sells more than is held")
+            held.quantity = quantity
+        basis = _nearest(held.cost_basis * quantity, held.quantity)
+        buy_fees = _nearest(held.buy_fees * quantity, held.quantity)
+        held.quantity -= quantity
+        held.cost_basis -= basis
+        held.buy_fees -= buy_fees
+        held.average_cost = held.average_cost if held.quantity else 0
+        pnl = amount - fee - basis - buy_fees
+        order.realized_pnl += pnl
+        epoch.realized_pnl += pnl
+        if epoch.is_exact and abs(units(fill.realized_pnl) - pnl) > CENT // 2:
+            self._say(f"event {sequence} tells another profit than its fill made")
+
+    def _check_amount(
+        self, sequence: int, order: ReplayedOrder, fill: fill_pb2.Fill, rounding: Units
+    ) -> None:
+        """Check that an order moved what its fills are worth, rounded once on their sum."""
+        buys = fill.side == order_pb2.SIDE_BUY
+        order.worth += units(fill.amount) + (-rounding if buys else rounding)
+        multiplier = MULTIPLIERS.get(fill.asset_type)
+        if multiplier is None:
+            multiplier = max(_nearest(order.worth * SCALE, order.notional), 1)
+        exact = Fraction(order.notional * multiplier, SCALE)
+        cents = (ceil if buys else floor)(exact / CENT) * CENT
+        if (order.worth, order.amount) != (round(exact), cents):
+            self._say(f"event {sequence} moves other money than its fill is worth")
+
+
+def _nearest(numerator: int, denominator: int) -> int:
+    return round(Fraction(numerator, denominator))

@@ -1,0 +1,101 @@
+"""Verifying: everything in a database is held against everything else."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from server.audit.comparing import AccountAudit
+from server.storage.audit_rows import (
+    AccountRows,
+    account_ids,
+    integrity,
+    strays,
+    totals,
+)
+from server.storage.commit_mark import read_mark, stored_mark
+from server.storage.database import open_readers, snapshot
+
+INTEGRITY_LINES_MAX = 100
+ACCOUNTS_AT_ONCE = 1_000
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was found, and how much was looked at."""
+
+    accounts: int = 0
+    events: int = 0
+    orders: int = 0
+    fills: int = 0
+    transactions: int = 0
+    findings: list[str] = field(default_factory=list)
+
+
+Progress = Callable[[int, int], object]
+"""Told how many entries of logs are read, of how many."""
+
+
+def verify(path: Path, *, progress: Progress = lambda _done, _all: None) -> Verdict:
+    """Check a database, beside a server or without one; the schema must be of this version.
+
+    Each account is checked as of one moment. Raise StorageBroken when SQLite cannot go on
+    reading, StorageUnavailable when it is away.
+    """
+    verdict = Verdict()
+    engine = open_readers(path)
+    try:
+        with snapshot(engine) as connection:
+            verdict.findings += integrity(connection, INTEGRITY_LINES_MAX)
+        with snapshot(engine) as connection:
+            verdict.findings += [
+                f"{name}: has rows whose account or person is not there"
+                for name in strays(connection)
+            ]
+        _check_mark(engine, path, verdict)
+        _check_accounts(engine, verdict, progress)
+    finally:
+        engine.dispose()
+    return verdict
+
+
+def _check_mark(engine: Engine, path: Path, verdict: Verdict) -> None:
+    # Read first: a server beside goes on counting.
+    marked = read_mark(path)
+    with snapshot(engine) as connection:
+        stored = stored_mark(connection)
+    verdict.transactions = stored.number
+    if marked is None:
+        return
+    if not marked.is_of(stored):
+        verdict.findings.append("the commit mark beside it is of another database")
+    elif marked.number > stored.number:
+        verdict.findings.append(
+            f"at least the last {marked.number - stored.number} of {marked.number} transactions"
+            " that were committed are missing"
+        )
+
+
+def _check_accounts(engine: Engine, verdict: Verdict, progress: Progress) -> None:
+    with snapshot(engine) as connection:
+        _, expected = totals(connection)
+    after = ""
+    progress(0, expected)
+    while True:
+        with snapshot(engine) as connection:
+            names = account_ids(connection, after, ACCOUNTS_AT_ONCE)
+        for account_id in names:
+            # A transaction each: a long one would keep a server's log from being emptied.
+            with snapshot(engine) as connection:
+                audit = AccountAudit(AccountRows(connection, account_id))
+                audit.run()
+            verdict.accounts += 1
+            verdict.events += audit.replay.sequence
+            verdict.orders += len(audit.replay.orders)
+            verdict.fills += audit.fills
+            verdict.findings += [f"account {account_id}: {told}" for told in audit.findings]
+            progress(verdict.events, max(expected, verdict.events))
+        if not names:
+            return
+        after = names[-1]

@@ -1,0 +1,107 @@
+"""Rows of one account after another, as an audit reads them: each account is of one moment."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, literal, select
+
+from server.application.ports import StoredEvent
+from server.domain.account import Account, Inflow, Position
+from server.domain.events import Fill
+from server.domain.order import Order
+from server.storage import account_mapping, mapping
+from server.storage.tables import (
+    accounts,
+    bot_keys,
+    equity_snapshots,
+    events,
+    fills,
+    inflows,
+    orders,
+    positions,
+    users,
+)
+
+ROWS_AT_ONCE = 1_000
+
+
+def totals(connection: Connection) -> tuple[int, int]:
+    """Return how many accounts there are, and how many entries their logs have."""
+    row = connection.execute(select(func.count(), func.sum(accounts.c.sequence))).one()
+    return row[0], row[1] or 0
+
+
+def account_ids(connection: Connection, after: str, limit: int) -> Sequence[str]:
+    """Return the ids of accounts that follow one, in their order."""
+    query = select(accounts.c.id).where(accounts.c.id > after).order_by(accounts.c.id)
+    return connection.execute(query.limit(limit)).scalars().all()
+
+
+def integrity(connection: Connection, limit: int) -> list[str]:
+    """Return what SQLite's integrity check finds, a line each; it reads the whole file."""
+    found = connection.exec_driver_sql(f"PRAGMA integrity_check({limit})").scalars()
+    lines = [line for part in found for line in part.splitlines() if not line.startswith("***")]
+    return [] if lines == ["ok"] else lines
+
+
+def strays(connection: Connection) -> list[str]:
+    """Return the names of tables with rows whose account or person is not there."""
+    known = select(accounts.c.id)
+    found = [
+        table.name
+        for table in (bot_keys, positions, orders, fills, events, equity_snapshots, inflows)
+        if _any(connection, table.c.account_id.not_in(known))
+    ]
+    if _any(connection, accounts.c.user_id.not_in(select(users.c.id))):
+        found.append("accounts")
+    if _any(connection, users.c.first_account_id.not_in(known)):
+        found.append("users")
+    return found
+
+
+class AccountRows:
+    """What is stored of one account, within one transaction."""
+
+    def __init__(self, connection: Connection, account_id: str) -> None:
+        self._connection = connection
+        self._account_id = account_id
+
+    def account(self) -> Account:
+        """Return the account."""
+        row = self._connection.execute(
+            select(accounts).where(accounts.c.id == self._account_id)
+        ).one()
+        return account_mapping.account_from(row)
+
+    def log(self) -> Iterator[StoredEvent]:
+        """Return the entries of the log."""
+        for row in self._rows(events, "sequence"):
+            end = row.transaction_end or row.sequence
+            yield StoredEvent(row.account_id, row.sequence, end, row.payload)
+
+    def positions(self) -> Iterator[Position]:
+        """Return all positions, empty ones too."""
+        return map(account_mapping.position_from, self._rows(positions, "symbol"))
+
+    def orders(self) -> Iterator[Order]:
+        """Return all orders."""
+        return map(mapping.order_from, self._rows(orders, "sequence"))
+
+    def fills(self) -> Iterator[Fill]:
+        """Return all fills."""
+        return map(mapping.fill_from, self._rows(fills, "sequence"))
+
+    def inflows(self) -> Iterator[Inflow]:
+        """Return what came in."""
+        return map(account_mapping.inflow_from, self._rows(inflows, "sequence"))
+
+    def _rows(self, table: Any, order: str) -> Iterator[Any]:
+        query = select(table).where(table.c.account_id == self._account_id)
+        options = {"yield_per": ROWS_AT_ONCE}
+        ordered = query.order_by(table.c[order]).execution_options(**options)
+        yield from self._connection.execute(ordered)
+
+
+def _any(connection: Connection, condition: ColumnElement[bool]) -> bool:
+    query = select(literal(1)).where(condition).limit(1)
+    return connection.execute(query).one_or_none() is not None

@@ -1,0 +1,71 @@
+"""The command `bottrading verify`: what the audit of a database found, for people and scripts."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+import typer
+
+from server.application.ports import StorageBroken, StorageUnavailable
+from server.audit.verifying import Progress, Verdict, verify
+from server.config import Settings, SettingsError
+from server.starting import BACKUP_GUIDE
+from server.storage.migrate import is_current
+
+FINDINGS_MAX = 100
+SOUND, FAULTY = 0, 1
+
+
+def run(settings: Settings) -> int:
+    """Check a database and print what was found; return the exit status."""
+    path = settings.database_path
+    if not path.exists():
+        raise SettingsError(f"database: {path} does not exist")
+    begun = monotonic()
+    try:
+        if not is_current(path):
+            raise SettingsError(
+                f"database: {path} is of another version; `bottrading migrate` brings an older one"
+                " up to date"
+            )
+        with _progress() as progress:
+            verdict = verify(path, progress=progress)
+    except StorageBroken as error:
+        typer.echo(f"SQLite cannot read on: {error}")
+        typer.echo(f"{path}: damaged; {BACKUP_GUIDE}")
+        return FAULTY
+    except StorageUnavailable as error:
+        raise SettingsError(f"database: {path}: {error}") from None
+    return _tell(path.name, verdict, monotonic() - begun)
+
+
+def _tell(name: str, verdict: Verdict, seconds: float) -> int:
+    findings = verdict.findings
+    for finding in findings[:FINDINGS_MAX]:
+        typer.echo(finding)
+    if len(findings) > FINDINGS_MAX:
+        typer.echo(f"and {len(findings) - FINDINGS_MAX} more")
+    typer.echo(
+        f"{name}: {verdict.accounts} accounts, {verdict.events} events, {verdict.orders} orders,"
+        f" {verdict.fills} fills, {verdict.transactions} transactions in {seconds:.1f} s:"
+        f" {f'{len(findings)} faults; {BACKUP_GUIDE}' if findings else 'everything agrees'}"
+    )
+    return FAULTY if findings else SOUND
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Show a bar on a terminal, on standard error, and nothing anywhere else."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _all: None
+        return
+    # Imported here: a script does without.
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Reading the file", total=None)
+        yield lambda done, expected: bar.update(
+            task, description="Replaying the logs", completed=done, total=expected
+        )
