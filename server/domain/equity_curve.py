@@ -71,22 +71,22 @@ class Returns:
 class EquityCurve:
     """What is remembered of a curve up to its newest point.
 
-    `day_value` is the newest value, of the UTC day `day`; `closed_value` the last one of the
-    latest earlier day that has any, and `closed_returns` are those between the last values of
-    such days.
+    `day_value` is the newest value, of the UTC day `day`, which is None before the first one.
+    `closed_value` is the last value of the latest earlier day that has any, what the epoch began
+    with before that, and `closed_returns` are those up to it.
     """
 
     peak: float
     deepest_fall: float = 0.0
     day: int | None = None
     day_value: float = 0.0
-    closed_value: float | None = None
+    closed_value: float
     closed_returns: Returns = Returns()
 
     @classmethod
     def begin(cls, value: float) -> Self:
-        """Return the curve of an epoch that begins: its first peak, no day's end yet."""
-        return cls(peak=value)
+        """Return the curve of an epoch that begins: its first day's return starts at its value."""
+        return cls(peak=value, closed_value=value)
 
     def added(self, time: Micros, value: float) -> "EquityCurve":
         """Return the curve with a later point; where the clock went back, it is of the same day."""
@@ -100,11 +100,11 @@ class EquityCurve:
 
     @property
     def returns(self) -> Returns:
-        """Return those between the last values of days, the newest value being the last one.
+        """Return those from the epoch's beginning to the last values of days, and to the newest.
 
         Where nothing was left they end.
         """
-        if not self.closed_value:
+        if self.day is None or not self.closed_value:
             return self.closed_returns
         return self.closed_returns.added((self.day_value - self.closed_value) / self.closed_value)
 

@@ -34,8 +34,8 @@ def curve_of(begun_with: float, points: Sequence[tuple[Micros, float]]) -> Equit
 
 
 def daily(values: Sequence[float]) -> EquityCurve:
-    """Return the curve with one point a day, which begins with the first one."""
-    return curve_of(values[0], [(number * DAY, value) for number, value in enumerate(values)])
+    """Return the curve that begins with the first value and has one point a day from then on."""
+    return curve_of(values[0], [(number * DAY, value) for number, value in enumerate(values[1:])])
 
 
 @pytest.mark.parametrize(
@@ -62,23 +62,38 @@ def test_what_an_epoch_begins_with_is_its_first_peak() -> None:
 
 
 def test_of_a_day_only_its_last_value_makes_a_return() -> None:
-    """100 → 110 at the ends of two days, then 99 in the third so far."""
+    """100 → 110 at the ends of two days, then 99 in the third so far; it began with 500."""
     points = [(HOUR, 500.0), (23 * HOUR, 100), (DAY, 90), (DAY + HOUR, 110), (2 * DAY, 99)]
     curve = curve_of(500, points)
 
-    assert (curve.returns.count, curve.returns.first) == (2, 0.1)
-    assert curve.returns.mean == pytest.approx(0.0, abs=1e-15)
+    assert (curve.returns.count, curve.returns.first) == (3, -0.8)
+    assert curve.returns.mean == pytest.approx(-0.8 / 3)
     assert curve.max_drawdown_pct == 82  # The falls within a day count: 500 to 90.
 
 
 def test_a_day_that_nobody_looked_at_makes_no_return_of_its_own() -> None:
-    assert curve_of(100, [(0, 100), (5 * DAY, 121)]).returns == returns_of([0.21])
+    assert curve_of(100, [(0, 100), (5 * DAY, 121)]).returns == returns_of([0.0, 0.21])
 
 
 def test_a_clock_that_goes_back_adds_no_day() -> None:
-    curve = curve_of(100, [(0, 100), (DAY, 110), (0, 120), (2 * DAY, 132)])
-    assert curve.returns.count == 2
-    assert curve.returns.first == pytest.approx(0.2)
+    curve = curve_of(80, [(0, 100), (DAY, 110), (0, 120), (2 * DAY, 132)])
+    assert curve.returns.count == 3
+    assert curve.returns.mean == pytest.approx((0.25 + 0.2 + 0.1) / 3)
+
+
+def test_the_return_of_the_first_day_belongs_to_the_ratios() -> None:
+    """100 000 at noon; 90 000, 91 000, 90 500 and 91 500 at the ends of days, and 91 500 now."""
+    ends = [90_000, 91_000, 90_500, 91_500, 91_500]
+    curve = curve_of(100_000, [(DAY // 2 + day * DAY, end) for day, end in enumerate(ends)])
+    series = np.array(period_returns([100_000, *ends]))
+
+    assert series[0] == pytest.approx(-0.1)
+    assert curve.returns.sharpe_ratio == pytest.approx(empyrical.sharpe_ratio(series), abs=1e-9)
+    assert curve.returns.sortino_ratio == pytest.approx(empyrical.sortino_ratio(series), abs=1e-9)
+
+
+def test_a_curve_that_only_began_has_no_return() -> None:
+    assert EquityCurve.begin(100).returns == Returns()
 
 
 def test_returns_end_where_nothing_is_left() -> None:
@@ -153,7 +168,7 @@ def test_the_sums_come_to_what_all_points_at_once_do(steps: list[tuple[int, int]
         points.append((now, float(value)))
     curve = curve_of(10**13, points)
 
-    whole = period_returns(day_ends(points))
+    whole = period_returns([10**13, *day_ends(points)])
     assert curve.returns.count == len(whole)
     if whole:
         assert curve.returns.mean == pytest.approx(sum(whole) / len(whole), rel=1e-9, abs=1e-9)

@@ -24,8 +24,8 @@ async def test_ratios_of_a_new_epoch_leave_the_old_ones_days_out(venue: Venue) -
 
     kpi = await kpi_of(bot)
 
-    returns = [99_990 / 101_000 - 1, 0]
-    mean, downside = sum(returns) / 2, (returns[0] ** 2 / 2) ** 0.5
+    returns = [0.01, 99_990 / 101_000 - 1, 0]
+    mean, downside = sum(returns) / 3, (returns[1] ** 2 / 3) ** 0.5
     assert kpi.sortino_ratio == pytest.approx(mean / downside * 252**0.5, rel=1e-9)
     assert kpi.max_drawdown == pytest.approx(1, rel=1e-9)
     assert kpi.total_return_pct == pytest.approx(-0.01, rel=1e-9)
@@ -62,9 +62,9 @@ async def test_the_return_across_two_deposits_is_weighted_by_time(venue: Venue) 
     total = growth[0] * growth[1] * growth[2]
     assert kpi.total_return_pct == pytest.approx(100 * (total - 1), rel=1e-9)
     assert kpi.max_drawdown == pytest.approx(100 * (1 - growth[2]), rel=1e-9)
-    returns = [growth[1] - 1, growth[2] - 1, 0.0]
-    mean = sum(returns) / 3
-    deviation = (sum((r - mean) ** 2 for r in returns) / 2) ** 0.5
+    returns = [growth[0] - 1, growth[1] - 1, growth[2] - 1, 0.0]
+    mean = sum(returns) / 4
+    deviation = (sum((r - mean) ** 2 for r in returns) / 3) ** 0.5
     assert kpi.sharpe_ratio == pytest.approx(mean / deviation * 252**0.5, rel=1e-9)
     assert (kpi.rank, kpi.rank_total) == (1, 1)
 

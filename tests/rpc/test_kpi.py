@@ -43,7 +43,7 @@ async def test_closed_trades_make_the_figures(venue: Venue) -> None:
 
 
 async def test_ratios_are_of_the_last_snapshot_of_each_day_and_of_now(venue: Venue) -> None:
-    """Equity 100 000 → 101 000, 99 000, 102 000 at the ends of days, 102 000 now."""
+    """Equity 100 000 to begin with, 101 000, 99 000, 102 000 at the ends of days and now."""
     bot = await venue.bot()
     await venue.publish("AAPL", "100", "100")
     await bot.place("AAPL", "BUY", "100")
@@ -55,10 +55,10 @@ async def test_ratios_are_of_the_last_snapshot_of_each_day_and_of_now(venue: Ven
         venue.clock.turn(seconds=10)
     kpi = await kpi_of(bot)
 
-    returns = [99_000 / 101_000 - 1, 102_000 / 99_000 - 1, 0.0]
-    mean = sum(returns) / 3
-    deviation = (sum((r - mean) ** 2 for r in returns) / 2) ** 0.5
-    downside = (returns[0] ** 2 / 3) ** 0.5
+    returns = [0.01, 99_000 / 101_000 - 1, 102_000 / 99_000 - 1, 0.0]
+    mean = sum(returns) / 4
+    deviation = (sum((r - mean) ** 2 for r in returns) / 3) ** 0.5
+    downside = (returns[1] ** 2 / 4) ** 0.5
     assert kpi.sharpe_ratio == pytest.approx(mean / deviation * 252**0.5, rel=1e-9)
     assert kpi.sortino_ratio == pytest.approx(mean / downside * 252**0.5, rel=1e-9)
     assert kpi.max_drawdown == pytest.approx(100 * 2_000 / 101_000, rel=1e-9)

@@ -1460,7 +1460,7 @@ export interface components {
         TradingKpi: {
             /** @description Time-weighted return in percent: the product of the growth between deposits. */
             total_return_pct: number | null;
-            /** @description Mean ÷ sample standard deviation of daily returns × √252; null with fewer than two returns or without deviation. */
+            /** @description Mean ÷ sample standard deviation of daily returns × √252; null with fewer than two returns or without deviation. The first return is that of the first day from what the account began with, the last one that of today so far. */
             sharpe_ratio: number | null;
             /** @description Closed trades with a profit, in percent of all; null without closed trades. */
             win_rate: number | null;

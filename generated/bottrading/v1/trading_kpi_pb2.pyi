@@ -43,7 +43,8 @@ class TradingKpi(_message.Message):
     """Time-weighted return in percent: the product of the growth between deposits."""
     sharpe_ratio: _builtins.float
     """Mean ÷ sample standard deviation of daily returns × √252; null with fewer
-    than two returns or without deviation.
+    than two returns or without deviation. The first return is that of the first
+    day from what the account began with, the last one that of today so far.
     """
     win_rate: _builtins.float
     """Closed trades with a profit, in percent of all; null without closed trades."""

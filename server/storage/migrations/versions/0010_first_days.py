@@ -1,0 +1,11 @@
+"""Returns of first days, in all equity curves."""
+
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+
+
+def upgrade() -> None:
+    """Drop the sums, which lack them; they are made of the snapshots when they are needed."""
+    op.execute("DELETE FROM equity_curves")
