@@ -105,7 +105,7 @@ def test_ratios_count_the_first_day_after_an_upgrade(old_database: Path) -> None
 
     ends = list({time // DAY: value for time, value in values.items()}.values())
     assert returns.count == len(ends) > 1
-    assert returns.first == ends[0] / ada["initial_balance"] - 1
+    assert returns.first == pytest.approx(ends[0] / ada["initial_balance"] - 1, rel=1e-9)
 
 
 async def test_people_trade_on_after_an_upgrade(
