@@ -1,12 +1,16 @@
 # Everything a person or the checks need, one command each. `make help` lists them.
 
-PYTHON ?= python3.11
+# The newest release of Python from 3.11 on that is installed, unless another is given.
+PYTHON ?= $(shell for name in $$(seq -f python3.%g 40 -1 11) python3; do \
+	$$name -c '$(PYTHON_FITS)' 2>/dev/null && echo $$name && break; done)
+PYTHON_FITS := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11) or sys.version_info[3] != "final")
+NO_PYTHON = No Python from 3.11 on is here that can make a virtual environment. Install one (on Debian with \
+	python3-venv), or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python
 BIN := .venv/bin
 PROTOS := $(sort $(wildcard proto/bottrading/v1/*.proto))
 SERVICES := $(shell grep -l "^service " $(PROTOS))
 GENERATED ?= generated
-GOOGLE_PROTOS = $$($(BIN)/python -c 'import google.api; print(list(google.api.__path__)[0] + "/../..")')
-PROTOC = PATH=$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -Iproto -I$(GOOGLE_PROTOS)
+PROTOC = PATH=$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -Iproto
 NODE_CLIENT := tests/clients/node
 TYPESCRIPT_CLIENT := clients/typescript
 EXAMPLES := examples
@@ -35,6 +39,7 @@ setup-mcp: .venv/.installed-mcp ## Install what `bottrading mcp` needs too.
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 
 .venv/.installed: requirements.lock pyproject.toml generated/pyproject.toml clients/python/pyproject.toml
+	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(PIP) --require-hashes -r requirements.lock
 	$(PIP) --no-build-isolation -e generated -e . -e clients/python
@@ -109,7 +114,7 @@ client-types: setup $(TYPESCRIPT_MODULES) ## Generate the types of the contract 
 test-clients: setup setup-mcp setup-browser $(NODE_MODULES) $(TYPESCRIPT_MODULES) $(EXAMPLES_MODULES) ## Run the tests that need Node.
 	$(MAKE) --no-print-directory client-types TYPESCRIPT_CONTRACT=build/contract.ts
 	diff $(TYPESCRIPT_CLIENT)/src/contract.ts build/contract.ts
-	BOTTRADING_COMMAND=$(CURDIR)/$(BIN)/bottrading GOOGLE_PROTOS=$(GOOGLE_PROTOS) \
+	BOTTRADING_COMMAND=$(CURDIR)/$(BIN)/bottrading \
 		sh -c 'for tested in $(TYPESCRIPT_CLIENT) $(EXAMPLES) $(NODE_CLIENT); do npm test --prefix $$tested || exit; done'
 
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json

@@ -30,6 +30,20 @@ INTRODUCTION = """\
 Made from the comments in `proto/bottrading/v1`, by `make docs`. Each REST path stands under
 `/api/trade/v1/bot` and `/api/v1/bot`, where the field in brackets is the whole answer and the other
 fields of the answer are headers.
+
+Over gRPC a call needs nothing but `proto/`, for instance with
+[buf](https://buf.build/docs/cli/installation/), which `make setup-dev` installs too, and a bot key
+in `KEY`:
+
+```sh
+.venv/bin/buf curl --schema proto --protocol grpc --http2-prior-knowledge \\
+  --header "x-bot-key: $KEY" --data '{"symbol": "AAPL"}' \\
+  http://127.0.0.1:50051/bottrading.v1.MarketData/GetQuote
+```
+
+A server that runs with `BOTTRADING_REFLECTION=true` tells its schema itself: then leave
+`--schema proto` out. `grpcurl` and other tools that ask by reflection, v1 or v1alpha, find all of
+the contract there.
 """
 CREDENTIALS = {
     contract.CREDENTIAL_BOT_KEY: "bot key",

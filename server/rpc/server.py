@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
-from grpc_reflection.v1alpha import reflection
 
 from bottrading.v1.bot_trading_pb2 import CancelAllOrdersResponse
 from server.engine.client import Engine
@@ -21,6 +20,7 @@ from server.rpc.interceptors.observability import Observability
 from server.rpc.interceptors.parsing import GuardedParsing
 from server.rpc.interceptors.rate_limit import RateLimiting
 from server.rpc.interceptors.streams import OpenStreams
+from server.rpc.reflection import enable_reflection
 
 MESSAGE_BYTES_MAX = 64 * 1024
 METADATA_BYTES_MAX = 8 * 1024
@@ -103,7 +103,7 @@ class RpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if with_reflection:
             services = sorted({method.path.split("/")[1] for method in contract_methods()})
-            reflection.enable_server_reflection([*services, reflection.SERVICE_NAME], self._server)
+            enable_reflection(services, self._server)
 
     def bind(self, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
         """Take a port and return it; raise RuntimeError when it is busy."""

@@ -89,10 +89,28 @@ def test_every_reason_tells_an_example_and_its_status() -> None:
     assert StatusCode.UNKNOWN not in STATUS_OF.values()
 
 
+def test_the_copies_of_what_google_publishes_are_those_of_its_package() -> None:
+    published = Path(next(iter(google.api.__path__))).parent
+    for copy in (ROOT / "proto/google").glob("*/*.proto"):
+        assert copy.read_text() == (published / copy.parent.name / copy.name).read_text(), copy
+
+
+def test_the_contract_compiles_from_the_folder_alone() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("buf"), "build", "proto"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_generated_code_is_what_the_protos_give(tmp_path: Path) -> None:
-    includes = ["-Iproto", f"-I{Path(next(iter(google.api.__path__))).parents[1]}"]
     services = [str(path.relative_to(ROOT)) for path in PROTOS if "\nservice " in path.read_text()]
-    protoc = [sys.executable, "-m", "grpc_tools.protoc", *includes]
+    protoc = [sys.executable, "-m", "grpc_tools.protoc", "-Iproto"]
     plugins = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
     for outputs, files in (
         (["python", "mypy"], [str(path.relative_to(ROOT)) for path in PROTOS]),

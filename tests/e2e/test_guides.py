@@ -79,7 +79,7 @@ def pasted(service: Process, text: str, work: Path) -> "subprocess.CompletedProc
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:
-    for page in (ROOT / "README.md", *DOCS.glob("*.md"), *(ROOT / "clients").glob("*/README.md")):
+    for page in (*ROOT.glob("*.md"), *DOCS.glob("*.md"), *(ROOT / "clients").glob("*/README.md")):
         for target, anchor in re.findall(r"\]\(([^)#\s]*)(#[^)]*)?\)", page.read_text()):
             if "://" in target:
                 continue

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { credentials, loadPackageDefinition, Metadata, status } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 
-import { contractProtos, googleProtos, ownProtos } from './environment.js';
+import { contractProtos, ownProtos } from './environment.js';
 
 const CALL_DEADLINE_MS = 10_000;
 const STREAM_DEADLINE_MS = 30_000;
@@ -20,7 +20,7 @@ const definition = loadSync(
     'grpc/health/v1/health.proto',
   ],
   {
-    includeDirs: [contractProtos, googleProtos, ownProtos],
+    includeDirs: [contractProtos, ownProtos],
     keepCase: true,
     enums: String,
     longs: String,

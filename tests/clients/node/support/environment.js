@@ -11,9 +11,6 @@ export const contractProtos = fileURLToPath(new URL('../../../../proto', import.
 /** The folder of .proto files that are in no package. */
 export const ownProtos = fileURLToPath(new URL('../protos', import.meta.url));
 
-/** The folder in which google/api and google/rpc are. */
-export const googleProtos = required('GOOGLE_PROTOS');
-
 /** The command under test. */
 export const bottradingCommand = required('BOTTRADING_COMMAND');
 
