@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from rest_bridge.line_writer import LineWriter
 from rest_bridge.log_lines import Paint, chosen
+from server.adapters import monotonic_clock
 from server.application.ports import Clock
 from server.config import Settings, command, reached, split_address
 from server.domain.values import SECOND, Micros
@@ -18,6 +19,7 @@ from server.rpc.interceptors.observability import Finished, json_line
 
 log = logging.getLogger(__name__)
 
+SHARE_EVERY: Micros = 2 * SECOND
 REPLAY_LOOK_SECONDS = 0.2
 REPLAY_LINE_SECONDS = 5.0
 
@@ -28,6 +30,23 @@ def tell_step(settings: Settings, what: str) -> None:
     """Tell a person what takes a moment at the start."""
     if _is_for_people(settings):
         log.info("Starting: %s", what)
+
+
+def tell_share(
+    settings: Settings, monotonic: Clock = monotonic_clock
+) -> Callable[[float], None] | None:
+    """Return what tells a person every few seconds how much of a file is read; None for nobody."""
+    if not _is_for_people(settings):
+        return None
+    next_line = monotonic() + SHARE_EVERY
+
+    def tell(share: float) -> None:
+        nonlocal next_line
+        if monotonic() >= next_line:
+            next_line = monotonic() + SHARE_EVERY
+            tell_step(settings, f"{share:.0%} of {settings.replay_file} is read")
+
+    return tell
 
 
 def call_line(settings: Settings) -> Callable[[Finished], bytes]:
@@ -101,7 +120,8 @@ class Announcer:
         if replay is None:
             return f"{settings.market}, {hours}"
         span = f"{_minute(replay.first)} to {_minute(replay.last)}"
-        speed = f"{settings.replay_speed:,.10g} times as fast as real time"
+        times = settings.replay_speed
+        speed = "in real time" if times == 1 else f"{times:,.10g} times as fast as real time"
         return f"replay of {replay.path.name}, {span}, {speed}, {hours}"
 
 

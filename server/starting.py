@@ -1,6 +1,7 @@
 """Starting: what is checked before any process is started."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from server.adapters import system_clock
@@ -110,14 +111,19 @@ def _check_mark(path: Path, marked: CommitMark, stored: CommitMark | None) -> No
         )
 
 
-def check_market(settings: Settings) -> ReplayFacts | None:
-    """Return what is replayed; tell in one line what the engine would fail on at every start."""
+def check_market(
+    settings: Settings, tell_share: Callable[[float], None] | None = None
+) -> ReplayFacts | None:
+    """Return what is replayed; tell in one line what the engine would fail on at every start.
+
+    `tell_share` is called now and then with how much of a replay file is read.
+    """
     engine = settings.for_engine()
     listed = venue.universe(engine)
     calendar, history = venue.calendar(engine), bootstrap.history(settings)
     facts, digest, now = None, None, system_clock()
     if engine.market == "replay":
-        facts = venue.check_replay(engine, listed, calendar)
+        facts = venue.check_replay(engine, listed, calendar, tell_share)
         for note in facts.notes:
             log.warning("%s: %s", facts.path, note)
         digest, now = facts.digest, history.replay_time or facts.first

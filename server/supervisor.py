@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 import uvloop
 
 from rest_bridge.line_writer import LineWriter
-from server.announcing import Announcer, call_line, tell_step
+from server.announcing import Announcer, call_line, tell_share, tell_step
 from server.application.leaderboard import PAUSE_MIN
 from server.application.ports import StorageBroken, StorageUnavailable
 from server.bootstrap import front as bootstrap
@@ -53,7 +53,7 @@ def serve(settings: Settings, lines: LineWriter, *, begin_anew: bool = False) ->
             tell_step(settings, f"the database {database}")
             prepare_database(settings, begin_anew=begin_anew)
             tell_step(settings, f"the market, {settings.replay_file or settings.market}")
-            announcer = Announcer(settings, lines, check_market(settings))
+            announcer = Announcer(settings, lines, check_market(settings, tell_share(settings)))
             # The bridge comes in through a socket that only this user can reach, so that it
             # needs no certificates however the public port is guarded.
             with socket_path(settings.data_dir) as path:

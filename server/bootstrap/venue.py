@@ -65,15 +65,21 @@ def universe(settings: EngineSettings) -> Universe:
     return load_universe(Path(settings.universe_file))
 
 
-def check_replay(settings: EngineSettings, listed: Universe, hours: Calendar) -> ReplayFacts:
+def check_replay(
+    settings: EngineSettings,
+    listed: Universe,
+    hours: Calendar,
+    tell_share: Callable[[float], None] | None = None,
+) -> ReplayFacts:
     """Check the file to replay, unless it is as an earlier check found it, and keep the result.
 
-    Raises ReplayFileError for a wrong one.
+    `tell_share` is called now and then with how much of it is read. Raises ReplayFileError for a
+    wrong one.
     """
     path, index, found_in = _replay_index(settings)
     facts = load_index(index, path, found_in)
     if facts is None or not facts.is_as_checked():
-        facts = check_replay_file(path, listed, hours)
+        facts = check_replay_file(path, listed, hours, tell_share)
         store_index(index, facts, found_in)
     return facts
 

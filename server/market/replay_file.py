@@ -28,7 +28,7 @@ step. Where it is not known, each shows 1000 of the universe's lots: without tha
 instrument for which every row of the file has 0 or nothing there. Nothing there else means 0.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from heapq import heappop, heappush
@@ -108,9 +108,17 @@ class ReplayFacts:
         return self.first - 1
 
 
-def check_replay_file(path: Path, universe: Universe, calendar: Calendar) -> ReplayFacts:
-    """Read a whole file once; raise ReplayFileError for the first row that cannot be played."""
-    with ReplayTable(path, (QUOTES, BARS)) as table:
+def check_replay_file(
+    path: Path,
+    universe: Universe,
+    calendar: Calendar,
+    tell_share: Callable[[float], None] | None = None,
+) -> ReplayFacts:
+    """Read a whole file once; raise ReplayFileError for the first row that cannot be played.
+
+    `tell_share` is called now and then with how much of it is read.
+    """
+    with ReplayTable(path, (QUOTES, BARS), tell_share) as table:
         listings = Listings(universe, calendar)
         if table.shape is QUOTES:
             return _check_quotes(table, listings, calendar)

@@ -94,11 +94,14 @@ class ReplayTable:
 
     `is_rough` tells whether one of the last numbers had more digits than a quote can show.
     `rounded` and `capped` count prices and sizes that were changed, by symbol. `marks` are found
-    while the rows are read.
+    while the rows are read; at each, `tell_share` is called with how much of the file is read.
     """
 
-    def __init__(self, path: Path, shapes: Sequence[Shape]) -> None:
+    def __init__(
+        self, path: Path, shapes: Sequence[Shape], tell_share: Callable[[float], None] | None = None
+    ) -> None:
         self.path = path
+        self._tell_share = tell_share
         self.line = 0
         self.is_rough = self.has_skipped = False
         self.marks: list[Mark] = []
@@ -138,6 +141,8 @@ class ReplayTable:
             if self._line_start >= self._next_mark:
                 self.marks.append(Mark(self._line_start, self.line - 1))
                 self._next_mark = self._line_start + MARK_BYTES
+                if self._tell_share is not None:
+                    self._tell_share(self._line_start / self.state.size)
             if is_padded:
                 fields = [field.strip() for field in fields]
             yield pick(fields)

@@ -1,5 +1,6 @@
 """What `bottrading serve` shows: text for people at a terminal, JSON for programs."""
 
+import itertools
 import json
 import os
 import re
@@ -8,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +17,11 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
+from server.announcing import tell_share
+from server.config import Settings
+from server.domain.values import SECOND
+from server.starting import check_market
+from server.storage.migrate import bring_up_to_date
 from tests.support.process import Process, free_port, make_key
 
 ESCAPE = "\x1b["
@@ -255,3 +261,29 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         [sys.executable, "-m", "server", *arguments],
         capture_output=True, text=True, timeout=40, check=False,
     )  # fmt: skip
+
+
+def test_a_long_file_is_told_by_how_much_of_it_is_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, seconds = tmp_path / "long.csv", itertools.count()
+    begun = datetime(2025, 1, 1, tzinfo=UTC)
+    with path.open("w") as file:
+        file.write("time,symbol,bid,bid_size,ask,ask_size\n")
+        for number in range(110_000):
+            moment = begun + timedelta(seconds=number)
+            file.write(f"{moment:%Y-%m-%dT%H:%M:%SZ},BTC-USD,90000,1,90001,1\n")
+    settings = Settings(
+        data_dir=tmp_path / "data", market="replay", replay_file=path, sessions="always-open",
+        log_format="text",
+    )  # fmt: skip
+    settings.data_dir.mkdir()
+    bring_up_to_date(settings.database_path)
+    caplog.set_level("INFO")
+
+    check_market(settings, tell_share(settings, lambda: next(seconds) * SECOND))
+
+    told = re.findall(rf"Starting: (\d+)% of {path} is read", caplog.text)
+    assert told == sorted(told, key=int)
+    assert 2 <= len(told) <= 4
+    assert tell_share(settings.model_copy(update={"log_format": "json"})) is None
