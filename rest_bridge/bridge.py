@@ -158,7 +158,11 @@ class Bridge:
                     return replies.empty_stream(head.request_id)
                 raise
         answer, metadata = await self._call(endpoint, request, head)
-        return replies.success(endpoint.writer.write(answer), metadata, head.request_id)
+        reply = replies.success(endpoint.writer.write(answer), metadata, head.request_id)
+        notice = endpoint.reader.notice(query) if query else None
+        if notice is not None:
+            reply.headers.append((b"x-notice", notice.encode("ascii")))
+        return reply
 
     async def _call(
         self, endpoint: Endpoint, request: bytes, head: RequestHead

@@ -18,7 +18,7 @@ from rest_bridge.comments import contract_comments
 from rest_bridge.errors import REFUSAL_TYPES
 from rest_bridge.request_fields import is_required
 from rest_bridge.routes import PREFIXES, Route, contract_routes
-from rest_bridge.transcoding import answer_headers, replayable_resource
+from rest_bridge.transcoding import answer_headers, reads_intervals, replayable_resource
 
 Json: TypeAlias = dict[str, Any]
 
@@ -95,6 +95,12 @@ _ANSWER_HEADERS = {
         "description": "How many live orders were left: of instruments that the key is not for.",
         "schema": {"type": "integer"},
     },
+}
+_NOTICE = {
+    "X-Notice": {
+        "description": "Said of an interval such as `1M`, elsewhere a month: it is read as `1m`.",
+        "schema": _TEXT,
+    }
 }
 _RETRY_AFTER = {
     "Retry-After": {
@@ -198,6 +204,8 @@ class _Builder:
         phrase = HTTPStatus(route.success_status).phrase
         told = answer_headers(route).values()
         headers = _REQUEST_ID | {name: _ANSWER_HEADERS[name] for name in told}
+        if reads_intervals(route):
+            headers |= _NOTICE
         answer = {"headers": headers, "content": self._answer(route)}
         successes = {str(route.success_status): {"description": phrase, **answer}}
         if replayable_resource(route) and route.success_status != HTTPStatus.OK:

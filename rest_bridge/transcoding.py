@@ -1,5 +1,6 @@
 """One route's calls, both ways: an HTTP request to message bytes, message bytes to an answer."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -10,6 +11,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from bottrading.v1 import bar_pb2
 from rest_bridge.answer_fields import field_json, message_json
 from rest_bridge.errors import Refusal
 from rest_bridge.request_fields import (
@@ -28,6 +30,9 @@ HttpHeaders: TypeAlias = list[tuple[bytes, bytes]]
 
 _HEADERS = {"next_page_token": "X-Next-Page-Token", "skipped_orders": "X-Skipped-Orders"}
 _SEQUENCE = "sequence"
+_BAR_INTERVAL = bar_pb2.BarInterval.DESCRIPTOR
+# Elsewhere 1M is a month and 1m a minute; here the names of the contract are in capitals.
+_MONTHS = re.compile(rb"(?:^|&)interval=([0-9]+M)(?=&|$)")
 
 
 class RequestReader:
@@ -51,6 +56,8 @@ class RequestReader:
             }
         )
 
+        self._has_intervals = reads_intervals(route)
+
     def read(self, path_values: tuple[str, ...], query: bytes, body: bytes) -> bytes:
         """Return the serialised request message.
 
@@ -69,6 +76,14 @@ class RequestReader:
         if path_values:
             values.update(zip(self._parameters, path_values, strict=True))
         return self._message_class(**values).SerializeToString()
+
+    def notice(self, query: bytes) -> str | None:
+        """Return how a query is read where its author may have meant something else."""
+        found = _MONTHS.search(query) if self._has_intervals else None
+        if found is None:
+            return None
+        text = found[1].decode()
+        return f"interval: {text} is read as {text.lower()}, minutes; there are no bars of months"
 
     def _query_values(self, query: bytes) -> dict[str, FieldValue]:
         values: dict[str, FieldValue] = {}
@@ -206,6 +221,11 @@ def replayable_resource(route: Route) -> str | None:
     if field is None or field.is_repeated or field.message_type is None:
         return None
     return field.name if "replayed" in field.message_type.fields_by_name else None
+
+
+def reads_intervals(route: Route) -> bool:
+    """Tell whether a route has the length of bars in its query."""
+    return any(field.enum_type == _BAR_INTERVAL for field in route.method.input_type.fields)
 
 
 def answer_headers(route: Route) -> dict[str, str]:

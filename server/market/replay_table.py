@@ -212,10 +212,12 @@ class ReplayTable:
     def to_ticks(self, prices: list[Units], listing: Listing) -> list[Units]:
         """Return prices on the price tick of an instrument, and count those that were not."""
         tick = listing.instrument.price_tick
-        rough = sum(price % tick != 0 for price in prices)
-        if not rough:
+        for price in prices:
+            if price % tick:
+                break
+        else:
             return prices
-        self.rounded[listing.instrument.symbol] += rough
+        self.rounded[listing.instrument.symbol] += sum(price % tick != 0 for price in prices)
         return [divide_half_even(price, tick) * tick for price in prices]
 
     def _rough_number(self, column: str, field: str, symbol: str) -> Units:

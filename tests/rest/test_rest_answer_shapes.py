@@ -365,3 +365,17 @@ def test_times_are_in_utc_with_as_many_digits_as_they_need(
     answer = client.get("/portfolio/history").json()
 
     assert [point["time"] for point in answer["points"]] == list(expected.values())
+
+
+@pytest.mark.parametrize(("interval", "minutes"), [("1M", "1m"), ("15M", "15m")])
+def test_who_writes_what_is_a_month_elsewhere_is_told_of_minutes(
+    client: httpx.Client, interval: str, minutes: str
+) -> None:
+    answer = client.get(f"/bars/AAPL?start=2026-01-02T00:00:00Z&interval={interval}")
+
+    assert answer.headers["x-notice"] == (
+        f"interval: {interval} is read as {minutes}, minutes; there are no bars of months"
+    )
+    for other in (f"interval={minutes}", "interval=1D", ""):
+        assert "x-notice" not in client.get(f"/bars/AAPL?{other}").headers
+    assert "x-notice" not in client.get(f"/portfolio/history?interval={interval}").headers

@@ -245,9 +245,10 @@ def test_a_replayed_order_is_described_beside_a_new_one(document: dict[str, Any]
     [
         ("X-Next-Page-Token", {"ListOrders", "ListFills"}),
         ("X-Skipped-Orders", {"CancelAllOrders"}),
+        ("X-Notice", {"ListBars"}),
     ],
 )
-def test_what_stands_beside_an_array_is_a_header(
+def test_what_stands_beside_an_answer_is_a_header(
     document: dict[str, Any], header: str, told_by: set[str]
 ) -> None:
     found = {

@@ -2892,6 +2892,8 @@ export interface operations {
                 headers: {
                     /** @description Id of the call. */
                     "X-Request-Id"?: string;
+                    /** @description Said of an interval such as `1M`, elsewhere a month: it is read as `1m`. */
+                    "X-Notice"?: string;
                     [name: string]: unknown;
                 };
                 content: {
