@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
 
 from server.application.commands import Doorbell, HoursTold, QuotesChanged
 from server.application.market_record import MarketRecord
@@ -13,18 +12,15 @@ from server.domain.bar import Bar
 from server.domain.costs import Costs
 from server.domain.instrument import AssetType, Instrument
 from server.domain.matching import Reach, has_seen_later, is_used_up, reach
-from server.domain.order import Order
 from server.domain.posting import Market
 from server.domain.quote import Quote, QuoteRefusal, refusal
-from server.domain.trading import expire, fill_resting
+from server.domain.trading import fill_resting
 from server.domain.valuation import ValuedPosition, value
 from server.domain.values import Micros
 
 log = logging.getLogger(__name__)
 
 ORDERS_A_TRANSACTION_MAX = 500
-
-AnOrder = TypeVar("AnOrder", Order, ReachedOrder)
 
 
 class QuoteBoard:
@@ -179,14 +175,6 @@ class MarketFeed:
             doorbells.append(QuotesChanged(applied))
         return outcomes
 
-    def expire(self, unit: UnitOfWork, now: Micros) -> None:
-        """End the orders whose time is over."""
-        orders = unit.overdue_orders(now)
-        for order in self._in_transactions(orders, unit):
-            with left_out_if_impossible(order.id):
-                account, position = _holding(order, unit)
-                unit.keep(expire(order, account, position, now))
-
     def _fill(self, quotes: list[Quote], unit: UnitOfWork, now: Micros) -> None:
         markets: dict[str, Market] = {}
         reaches: list[Reach] = []
@@ -222,7 +210,9 @@ class MarketFeed:
         """
         return self.source.replay_digest is not None and has_seen_later(position, quote)
 
-    def _in_transactions(self, orders: Sequence[AnOrder], unit: UnitOfWork) -> Iterator[AnOrder]:
+    def _in_transactions(
+        self, orders: Sequence[ReachedOrder], unit: UnitOfWork
+    ) -> Iterator[ReachedOrder]:
         """Yield orders with what is needed to decide them, and store a part at a time.
 
         However many orders one quote reaches, what is decided is soon on disk and stays there.
@@ -236,7 +226,7 @@ class MarketFeed:
             yield from part
 
 
-def _holding(order: AnOrder, unit: UnitOfWork) -> tuple[Account, Position]:
+def _holding(order: ReachedOrder, unit: UnitOfWork) -> tuple[Account, Position]:
     return unit.account(order.account_id), unit.position(order.account_id, order.symbol)
 
 

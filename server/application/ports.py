@@ -323,14 +323,14 @@ class UnitOfWork(People, Protocol):
     def live_orders(self, account_id: str, symbol: str | None) -> list[Order]:
         """Return the live orders of an account, newest first."""
 
-    def live_orders_of(self, symbols: Sequence[str]) -> list[Order]:
-        """Return the live orders of all accounts for some symbols, by account and time."""
+    def live_orders_of(self, symbols: Sequence[str], limit: int) -> list[Order]:
+        """Return live orders of any account for some symbols, at most so many."""
 
     def positions(self, account_id: str) -> list[Position]:
         """Return the positions of an account, by symbol; some may be empty."""
 
-    def positions_of(self, symbols: Sequence[str]) -> list[Position]:
-        """Return the positions of all accounts in some symbols that are not empty."""
+    def positions_of(self, symbols: Sequence[str], limit: int) -> list[Position]:
+        """Return positions of any account in some symbols that are not empty, at most so many."""
 
     def symbols_in_use(self) -> list[str]:
         """Return the symbols that accounts hold or have live orders for."""
@@ -347,8 +347,8 @@ class UnitOfWork(People, Protocol):
         Some that were decided in the same unit may be among them though no quote reaches them.
         """
 
-    def overdue_orders(self, now: Micros) -> list[Order]:
-        """Return the live orders that expire at or before a moment, by account and time."""
+    def overdue_orders(self, now: Micros, limit: int) -> list[Order]:
+        """Return live orders that expire at or before a moment, at most so many, soonest first."""
 
     def keep(self, decision: Decision) -> None:
         """Store what was decided about one order."""

@@ -71,7 +71,7 @@ class Trading:
     def __init__(
         self, *, new_unit: Callable[[], UnitOfWork], feed: MarketFeed, keys: Keys,
         accounts: Accounts, clock: Clock, monotonic: Clock, chance: Chance,
-        snapshot_interval: Micros,
+        snapshot_interval: Micros, tell_progress: Callable[[], None],
     ) -> None:  # fmt: skip
         self._new_unit = new_unit
         self._feed = feed
@@ -80,10 +80,15 @@ class Trading:
         self._clock = clock
         self._chance = chance
         self._orders = Orders(feed, chance)
-        self._timekeeping = Timekeeping(feed, snapshot_interval, monotonic)
+        self._timekeeping = Timekeeping(feed, snapshot_interval, monotonic, tell_progress)
         self._grown_logs: set[str] = set()
         self._doorbells: list[Doorbell] = []
         self._has_stopped = False
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether something is over and has not ended yet."""
+        return self._timekeeping.is_behind
 
     def recover(self) -> None:
         """Load what the last run left: its quotes, which are stale."""

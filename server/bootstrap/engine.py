@@ -71,6 +71,7 @@ def build(
         monotonic=monotonic,
         chance=chance,
         snapshot_interval=settings.snapshot_interval,
+        tell_progress=tell_progress,
     )
     trading.recover()
     return EngineParts(EngineService(trading, feed, events, clock), feed, writer, clock)

@@ -20,7 +20,8 @@ def run(
     """Serve the front until it closes its end of the connection.
 
     Every call that waits is taken into one batch: what arrives while a batch is written makes
-    the next one. Time passes when quotes are due, and at least every second.
+    the next one. Time passes when quotes are due, and at least every second; what ends then,
+    however many orders, is done in parts, and the calls that wait are answered between two.
     """
     buffer = FrameBuffer()
     connection.sendall(service.board())
@@ -34,6 +35,8 @@ def run(
         rest = max(passed + TIME_PASSES_EVERY - monotonic(), 0)
         due_in = source.due_in(clock())
         wait = rest if due_in is None else min(due_in, rest)
+        if service.is_behind:
+            wait = 0
         calls = []
         if incoming.poll(wait / MILLISECOND):
             received = connection.recv(RECEIVE_BYTES)
@@ -41,7 +44,8 @@ def run(
                 return
             calls = [unpack_call(frame) for frame in buffer.feed(received)]
         passing = []
-        if source.is_due(clock()) or monotonic() >= passed + TIME_PASSES_EVERY:
+        is_second_over = monotonic() >= passed + TIME_PASSES_EVERY
+        if service.is_behind or source.is_due(clock()) or is_second_over:
             passing, passed = [PassTime()], monotonic()
         if calls or passing:
             connection.sendall(b"".join(service.handle(calls, passing)))

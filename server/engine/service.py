@@ -77,6 +77,11 @@ class EngineService:
         self._events = events
         self._clock = clock
 
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether time is to pass again at once, between the calls that wait."""
+        return self._trading.is_behind
+
     def handle(self, calls: Sequence[Call], first: Sequence[Command] = ()) -> list[bytes]:
         """Decide and store the engine's own commands and then calls; return the frames to send."""
         read = [self._read(call) for call in calls]

@@ -95,7 +95,10 @@ def _reached(columns: str) -> str:
 _OVERDUE = "FROM orders WHERE orders.live = 1 AND orders.expires_at <= :now"
 
 SELECT_REACHED = _reached("orders.*")
-SELECT_OVERDUE = f"SELECT orders.* {_OVERDUE}"
+SELECT_OVERDUE = f"""
+    SELECT orders.* {_OVERDUE}
+    ORDER BY orders.expires_at, orders.account_id, orders.sequence LIMIT :limit
+"""
 
 # Mostly there are none, and to prepare for so many columns costs several times the search.
 ANY_REACHED = f"{_reached('1')} LIMIT 1"

@@ -245,18 +245,17 @@ class SqlUnitOfWork(People, MarketRows):
         live = [order for order in found.values() if order.status.is_live]
         return sorted(live, key=lambda order: order.sequence, reverse=True)
 
-    def live_orders_of(self, symbols: Sequence[str]) -> list[Order]:
+    def live_orders_of(self, symbols: Sequence[str], limit: int) -> list[Order]:
         self._flush()
-        query = select(orders).where(orders.c.live, orders.c.symbol.in_(symbols))
-        found = self._current(self._connection.execute(query))
-        live = [order for order in found.values() if order.status.is_live]
-        return sorted(live, key=lambda order: (order.account_id, order.sequence))
+        query = select(orders).where(orders.c.live, orders.c.symbol.in_(symbols)).limit(limit)
+        return list(self._current(self._connection.execute(query)).values())
 
-    def positions_of(self, symbols: Sequence[str]) -> list[Position]:
+    def positions_of(self, symbols: Sequence[str], limit: int) -> list[Position]:
         self._flush()
         query = select(positions).where(positions.c.quantity > 0, positions.c.symbol.in_(symbols))
-        stored = self._connection.execute(query.order_by(positions.c.account_id))
-        keys = [(row.account_id, row.symbol) for row in stored]
+        keys = [
+            (row.account_id, row.symbol) for row in self._connection.execute(query.limit(limit))
+        ]
         self.preload(keys, [])
         return [self._positions[key] for key in keys]
 
@@ -292,13 +291,13 @@ class SqlUnitOfWork(People, MarketRows):
         ]
         return [reached for _, reached in sorted(found, key=itemgetter(0))]
 
-    def overdue_orders(self, now: Micros) -> list[Order]:
+    def overdue_orders(self, now: Micros, limit: int) -> list[Order]:
         if not self._has_any(statements.ANY_OVERDUE, {"now": now}):
             return []
-        rows = self._connection.exec_driver_sql(statements.SELECT_OVERDUE, {"now": now})
-        found = self._current(rows)
-        live = [order for order in found.values() if order.status.is_live]
-        return sorted(live, key=lambda order: (order.account_id, order.sequence))
+        self._flush()
+        given = {"now": now, "limit": limit}
+        rows = self._connection.exec_driver_sql(statements.SELECT_OVERDUE, given)
+        return list(self._current(rows).values())
 
     def keep(self, decision: Decision) -> None:
         account, position, order = decision.account, decision.position, decision.order

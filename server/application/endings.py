@@ -1,0 +1,128 @@
+"""Endings: orders whose time is over, and options that have expired."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from server.application.market_feed import MarketFeed, left_out_if_impossible
+from server.application.orders import end
+from server.application.ports import UnitOfWork
+from server.domain.account import Position
+from server.domain.account_changes import settle
+from server.domain.instrument import Instrument
+from server.domain.order import Order, StatusReason
+from server.domain.trading import expire
+from server.domain.values import DAY, Micros
+
+ENDED_A_TRANSACTION = 100
+
+Ending = TypeVar("Ending", Order, Position)
+
+
+class Endings:
+    """Ends orders and settles options, a part at a time.
+
+    Each part is one transaction. Until an order has ended it does not fill, and a caller who
+    cancels or replaces it is answered that its time is over.
+    """
+
+    def __init__(self, feed: MarketFeed, tell_progress: Callable[[], None]) -> None:
+        self._feed = feed
+        self._tell_progress = tell_progress
+        self._impossible: set[str] = set()
+        self._settled_day = 0
+        self._unpriced: frozenset[str] = frozenset()
+
+    def end(self, unit: UnitOfWork, now: Micros, is_time_up: Callable[[], bool]) -> bool:
+        """End what is over, and return False when there was no time for all of it.
+
+        `is_time_up` is asked after each part, so that at least one part is done.
+        """
+        return all(not is_time_up() for _ in self._parts(unit, now))
+
+    def _parts(self, unit: UnitOfWork, now: Micros) -> Iterator[None]:
+        """End what is over, and yield after each part that is stored."""
+        yield from self._expire(unit, now)
+        yield from self._settle(unit, now)
+
+    def _expire(self, unit: UnitOfWork, now: Micros) -> Iterator[None]:
+        def expired(order: Order) -> None:
+            account = unit.account(order.account_id)
+            unit.keep(expire(order, account, unit.position(order.account_id, order.symbol), now))
+
+        return self._each(unit, lambda limit: unit.overdue_orders(now, limit), expired)
+
+    def _settle(self, unit: UnitOfWork, now: Micros) -> Iterator[None]:
+        """Turn options that expired into money, at the last price of what they are on.
+
+        One on what nobody has quoted yet waits for the first quote.
+        """
+        day, board = now // DAY, self._feed.board
+        if day == self._settled_day and not any(map(board.get, self._unpriced)):
+            return
+        expired = self._expired(unit, now)
+        prices = {
+            symbol: board.get(instrument.option.underlying)
+            for symbol, instrument in expired.items()
+            if instrument.option is not None
+        }
+
+        def ended(order: Order) -> None:
+            end(order, unit, now, StatusReason.INSTRUMENT_EXPIRED)
+
+        def settled(position: Position) -> None:
+            quote = prices[position.symbol]
+            assert quote is not None, "only what has a price was asked for"
+            account, instrument = unit.account(position.account_id), expired[position.symbol]
+            unit.keep_account(settle(account, position, instrument, quote.mark, now))
+
+        priced = [symbol for symbol, quote in prices.items() if quote is not None]
+        yield from self._each(unit, lambda limit: unit.live_orders_of(list(expired), limit), ended)
+        yield from self._each(unit, lambda limit: unit.positions_of(priced, limit), settled)
+
+        def note(day: int, unpriced: frozenset[str]) -> None:
+            self._settled_day, self._unpriced = day, unpriced
+
+        before = self._settled_day, self._unpriced
+        unit.on_rollback(lambda: note(*before))
+        underlyings = [it.option.underlying for it in expired.values() if it.option is not None]
+        note(day, frozenset(name for name in underlyings if board.get(name) is None))
+
+    def _each(
+        self, unit: UnitOfWork, find: Callable[[int], Sequence[Ending]],
+        finish: Callable[[Ending], None],
+    ) -> Iterator[None]:  # fmt: skip
+        """Finish what `find` finds, a part at a time, until it finds nothing more.
+
+        What cannot be finished is logged once and left as it is until the next start.
+        """
+        while True:
+            limit = ENDED_A_TRANSACTION + len(self._impossible)
+            found = find(limit)
+            part = [it for it in found if _name(it) not in self._impossible]
+            unit.preload([(it.account_id, it.symbol) for it in part], [])
+            for it in part:
+                is_finished = False
+                with left_out_if_impossible(_name(it)):
+                    finish(it)
+                    is_finished = True
+                if not is_finished:
+                    self._impossible.add(_name(it))
+            if len(found) < limit:
+                return
+            unit.checkpoint()
+            self._tell_progress()
+            yield
+
+    def _expired(self, unit: UnitOfWork, now: Micros) -> dict[str, Instrument]:
+        """Return the options in use that have expired, by symbol."""
+        expired = {}
+        for symbol in unit.symbols_in_use():
+            instrument = self._feed.instruments.find(symbol)
+            assert instrument is not None, f"{symbol} is in use and is no instrument"
+            if instrument.has_expired(now):
+                expired[symbol] = instrument
+        return expired
+
+
+def _name(it: Order | Position) -> str:
+    return it.id if isinstance(it, Order) else f"{it.symbol} of {it.account_id}"
