@@ -96,11 +96,13 @@ test: setup-dev ## Run the tests.
 SOAK_STEPS ?= 1000000
 SOAK_HISTORIES ?= 84
 SOAK_SCHEMA_CALLS ?= 1000
+SOAK_INPUTS ?= 100000
 
-soak: setup-dev ## Run a million audited steps of the engine, 500 histories of streams with kills, and 33 000 calls by the OpenAPI document.
+soak: setup-dev ## Run a million audited steps of the engine, 500 histories of streams with kills, 33 000 calls by the OpenAPI document, and 200 000 hostile inputs.
 	SOAK_STEPS=$(SOAK_STEPS) $(BIN)/python -m pytest -n 2 tests/engine/test_state_machine.py
 	SOAK_HISTORIES=$(SOAK_HISTORIES) $(BIN)/python -m pytest -n 2 tests/reliability/test_promises.py
 	SOAK_SCHEMA_CALLS=$(SOAK_SCHEMA_CALLS) $(BIN)/python -m pytest -n 2 tests/e2e/test_rest_schema.py
+	SOAK_INPUTS=$(SOAK_INPUTS) $(BIN)/python -m pytest -n 2 tests/reliability/test_fuzz.py
 
 setup-browser: ## Install Chromium for the browser test (Debian, root).
 	command -v "$${CHROMIUM:-chromium}" >/dev/null || \
