@@ -131,12 +131,12 @@ def _is_for_people(settings: Settings) -> bool:
 
 async def _follow(facts: ReplayFacts, clock: Clock) -> None:
     loop = asyncio.get_running_loop()
-    first, begun, next_line, told = 0, 0.0, 0.0, ""
+    first, begun, next_line, told, told_at = 0, 0.0, 0.0, "", 0
     while (now := clock()) < facts.last:
         real = loop.time()
-        # Until the engine has told the time there is none.
-        if now and real >= next_line:
-            next_line = real + REPLAY_LINE_SECONDS
+        # Until the engine has told the time there is none; when the market stops, it stands.
+        if now != told_at and real >= next_line:
+            next_line, told_at = real + REPLAY_LINE_SECONDS, now
             if not first:
                 first, begun = now, real
             line = _progress(facts, now, (now - first) / max(real - begun, 1e-3))

@@ -1,11 +1,12 @@
 """A replay as an operator runs it: a file, a clock of its own, and going on after a restart."""
 
 import asyncio
+import itertools
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -13,7 +14,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bottrading.v1 import account_pb2, key_management_pb2, market_data_pb2, order_pb2
 from bottrading.v1 import bot_trading_pb2 as pb
+from server import announcing
+from server.config import Settings
 from server.domain.values import DAY, SECOND
+from server.market.replay_file import check_replay_file
+from server.market.sessions import AlwaysOpen
+from server.market.universe_file import default_universe
 from server.starting import check_market
 from tests.support.process import Process
 from tests.support.venue import Venue, VenueFactory
@@ -294,3 +300,25 @@ async def test_an_engine_that_starts_again_on_a_changed_file_lets_cancel_where_i
     with pytest.raises(grpc.aio.AioRpcError, match="The market has stopped"):
         await bot.place("AAPL", quantity="1")
     assert (await bot.cancel(order.id)).status == order_pb2.ORDER_STATUS_CANCELLED
+
+
+async def test_a_stopped_replay_is_not_told_of_as_if_it_went_on(
+    bars: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(announcing, "REPLAY_LINE_SECONDS", 0)
+    monkeypatch.setattr(announcing, "REPLAY_LOOK_SECONDS", 0)
+    # The rest seems longer at every look while the time stands.
+    estimates = itertools.count()
+    monkeypatch.setattr(announcing, "_rest_of", lambda _: f"about {next(estimates)} min left")
+    caplog.set_level("INFO")
+    facts = check_replay_file(bars, default_universe(), AlwaysOpen())
+    days = itertools.chain([0, 1, 2], itertools.repeat(3))
+    announcer = announcing.Announcer(Settings(), cast("Any", None), facts)
+    following = asyncio.create_task(announcer.follow_replay(lambda: facts.first + next(days) * DAY))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    following.cancel()
+
+    assert [record.getMessage()[:18] for record in caplog.records] == [
+        f"Replay: 2025-01-0{day}" for day in (2, 3, 4, 5)
+    ]
