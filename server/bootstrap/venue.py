@@ -99,7 +99,7 @@ def _replay_index(settings: EngineSettings) -> tuple[Path, Path, str]:
     universe = settings.universe_file and Path(settings.universe_file).read_bytes()
     # Of the libraries, those with the instruments and with the hours matter.
     versions = [version("bottrading"), *(_version_of("exchange-calendars"))]
-    found_in = circumstances(universe, settings.sessions, utc_day(system_clock()).year, *versions)
+    found_in = circumstances(universe, settings.sessions, *versions)
     index = Path(settings.data_dir) / REPLAY_INDEX_FILE
     return Path(settings.replay_file), index, found_in
 
