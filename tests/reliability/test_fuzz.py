@@ -6,8 +6,11 @@ An input that fails is told with its bytes; the seed makes the same inputs again
 import asyncio
 import json
 import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +190,20 @@ async def publish(
         request.quotes.add(symbol=symbol, bid="100", ask="100.01", bid_size="5", ask_size="5")
     call: Any = channel.unary_unary("/bottrading.v1.MarketData/PublishQuotes")
     await call(request.SerializeToString(), metadata=(credentials[Credential.OPERATOR_TOKEN],))
+
+
+@pytest.mark.skipif(find_spec("atheris") is None, reason="atheris is not for this machine")
+@pytest.mark.parametrize("kind", ["json", "protobuf"])
+@pytest.mark.timeout(60 + INPUTS // 20)
+def test_no_input_that_is_guided_by_the_code_is_an_internal_error(
+    tmp_path: Path, kind: str
+) -> None:
+    command = [sys.executable, "-m", "tests.reliability.guided", kind, str(tmp_path)]
+    options = [f"-runs={INPUTS}", f"-seed={SEED}", "-max_len=1000"]
+    done = subprocess.run(
+        [*command, *options, f"-artifact_prefix={tmp_path}/"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr[-5_000:]
+    assert f"Done {INPUTS} runs" in done.stderr

@@ -1,0 +1,115 @@
+"""Inputs that are guided by the code that they reach.
+
+`python -m tests.reliability.guided KIND DIRECTORY` makes them: KIND is json, for the bridge's
+reader of bodies, or protobuf, for the engine, and the directory is empty. What follows is for
+libFuzzer, such as `-runs=1000`. The first byte of an input chooses the route or the method.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(
+    include=["rest_bridge", "server.application", "server.domain", "server.wire"]
+):
+    from rest_bridge.errors import Refusal
+    from rest_bridge.routes import contract_routes
+    from rest_bridge.transcoding import RequestReader
+    from server.domain.errors import Reason
+    from server.domain.user import Identity, Plan
+    from server.engine.frames import Kind, Method, decode_refusal, encode_identity
+    from tests.engine.bench import Bench, call
+
+import orjson
+
+from bottrading.v1 import bot_trading_pb2, key_management_pb2, market_data_pb2
+from server.config import DATABASE_FILE
+from server.storage.migrate import bring_up_to_date
+from tests.reliability.hostile import SYMBOLS, Hostile
+from tests.support.venue import NOON, ManualClock
+
+SEEDS_EACH = 20
+MODULES = (bot_trading_pb2, key_management_pb2, market_data_pb2)
+REQUESTS = {
+    method.name.upper(): method.input_type
+    for module in MODULES
+    for service in module.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+}
+METHODS = [method for method in Method if method.name.replace("_", "") in REQUESTS]
+ROUTES = [route for route in contract_routes() if route.takes_body]
+BY_KEY = (
+    Method.PLACE_ORDER, Method.CANCEL_ORDER, Method.CANCEL_ALL_ORDERS, Method.PREVIEW_ORDER,
+    Method.REPLACE_ORDER, Method.GET_MARKET_CLOCK,
+)  # fmt: skip
+
+Target = Callable[[bytes], None]
+
+
+def json_reader() -> Target:
+    """Return what reads a body: it makes a message of it or refuses it."""
+    readers = [RequestReader(route) for route in ROUTES]
+
+    def read(data: bytes) -> None:
+        try:
+            readers[data[0] % len(readers)].read((), b"", data[1:])
+        except Refusal as refusal:
+            if refusal.status >= 500:
+                raise
+
+    return read
+
+
+def engine(data_dir: Path) -> Target:
+    """Return what decides and stores a call: it answers, or refuses for no fault of its own."""
+    bring_up_to_date(data_dir / DATABASE_FILE)
+    bench = Bench(data_dir, ManualClock(NOON))
+    identity = Identity(issuer="i", subject="a", name="a", plan=Plan.FREE, is_operator=False)
+    [known, *_] = bench.handle(call(1, Method.KNOW_USER, "", encode_identity(identity)))
+    user_id, account_id = orjson.loads(known.body)
+    for symbol in SYMBOLS:
+        bench.handle(bench.publish(symbol, "100", "100.01"))
+
+    def decide(data: bytes) -> None:
+        method = METHODS[data[0] % len(METHODS)]
+        caller_id = account_id if method in BY_KEY else user_id
+        told = bench.handle(call(1, method, caller_id, data[1:]))
+        [answer] = [answer for answer in told if answer.call_id == 1]
+        if answer.kind is Kind.REFUSAL:
+            refusal = decode_refusal(answer.body)
+            if refusal.reason in (Reason.INTERNAL, Reason.UNAVAILABLE):
+                raise RuntimeError(f"{method.name}: {refusal.message}")
+
+    return decide
+
+
+def write_seeds(kind: str, directory: Path) -> None:
+    """Write inputs to begin with, some for each route or method."""
+    hostile = Hostile(seed=1)
+    for number in range(SEEDS_EACH * len(ROUTES if kind == "json" else METHODS)):
+        if kind == "json":
+            chosen = number % len(ROUTES)
+            body = hostile.json(ROUTES[chosen].method.input_type, ROUTES[chosen].parameters)
+        else:
+            chosen = number % len(METHODS)
+            body = hostile.body(REQUESTS[METHODS[chosen].name.replace("_", "")])
+        (directory / str(number)).write_bytes(bytes([chosen]) + body)
+
+
+def main() -> None:
+    """Run a target until it fails or libFuzzer has enough."""
+    kind, directory, *options = sys.argv[1:]
+    data_dir, seeds = Path(directory) / "data", Path(directory) / "seeds"
+    data_dir.mkdir()
+    seeds.mkdir()
+    write_seeds(kind, seeds)
+    target = json_reader() if kind == "json" else engine(data_dir)
+    atheris.Setup([sys.argv[0], *options, str(seeds)], lambda data: target(data or b"\0"))
+    # It ends the process: nothing after it is run.
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
