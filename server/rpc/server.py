@@ -33,6 +33,10 @@ CONNECTION_AGE_MS_MAX = 60 * 60_000
 CONNECTION_AGE_GRACE_MS = 30_000
 KEEPALIVE_INTERVAL_MS = 60_000
 KEEPALIVE_TIMEOUT_MS = 20_000
+PING_INTERVAL_MS_MIN = 5_000
+"""Clients of gRPC ping every 10 s or more; some pings are late and the next comes soon after."""
+PING_STRIKES_MAX = 10
+"""Pings that come sooner, one after another with no data between, before they are a flood."""
 SKIPPED_ORDERS_HEADER = "x-skipped-orders"
 FINISHED_LOOK_SECONDS = 0.02
 UNTAKEN_ANSWER_SECONDS = 1.0
@@ -50,6 +54,10 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_connection_age_grace_ms", CONNECTION_AGE_GRACE_MS),
     ("grpc.keepalive_time_ms", KEEPALIVE_INTERVAL_MS),
     ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+    # Also of clients that have no call open.
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", PING_INTERVAL_MS_MIN),
+    ("grpc.http2.max_ping_strikes", PING_STRIKES_MAX),
 )
 
 FORWARDED = {
