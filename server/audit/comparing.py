@@ -1,7 +1,9 @@
 """What is stored of one account, held against the replay of its log."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import groupby
+from math import isclose
 
 from google.protobuf.message import DecodeError
 
@@ -11,6 +13,9 @@ from server.domain.account import Account, Position
 from server.domain.values import Units, format_units
 from server.storage.audit_rows import AccountRows
 from server.wire import answers, enums
+
+SHARE_TOLERANCE = 1e-9
+"""A share is a product of floating point, of a factor for each deposit."""
 
 FINDINGS_MAX = 20
 """So many are told of an account: one fault makes many."""
@@ -34,7 +39,7 @@ class AccountAudit:
             self._compare_positions(account)
             self._compare_orders()
             self._compare_fills(fills)
-            self._compare_inflows()
+            self._compare_inflows(account)
         except (ValueError, KeyError, TypeError, ZeroDivisionError, DecodeError) as error:
             self._say(f"a row cannot be read: {type(error).__name__}: {error}")
 
@@ -142,10 +147,16 @@ class AccountAudit:
         for sequence in told:
             self._say(f"fill {sequence} is in the log and not stored")
 
-    def _compare_inflows(self) -> None:
-        stored = {inflow.sequence: inflow.amount for inflow in self._rows.inflows()}
+    def _compare_inflows(self, account: Account) -> None:
+        stored, share = dict[int, Units](), Fraction(1)
+        for inflow in self._rows.inflows():
+            stored[inflow.sequence] = inflow.amount
+            if inflow.sequence > account.epoch_sequence:
+                share *= Fraction(inflow.equity_before, inflow.equity_before + inflow.amount)
         if stored != self.replay.deposits:
             self._say("the deposits that are stored are not those of the log")
+        if not isclose(account.initial_share, share, rel_tol=SHARE_TOLERANCE):
+            self._say("initial_share is not what deposits leave of the initial balance")
 
     def _differ_money(self, what: str, stored: Units, replayed: Units) -> None:
         self._differ(what, format_units(stored), format_units(replayed))

@@ -100,6 +100,7 @@ FAULTS = {
     "DELETE FROM orders WHERE sequence = (SELECT max(sequence) FROM orders)": "and not stored",
     "UPDATE fills SET price = price + 1": "is stored otherwise than its event",
     "DELETE FROM fills WHERE symbol = 'MGC'": "is in the log and not stored",
+    "UPDATE accounts SET initial_share = 1": "initial_share is not what deposits leave",
     "UPDATE inflows SET amount = amount + 1000000": "the deposits that are stored",
     "DELETE FROM events WHERE sequence = 7": "the log has a gap: 8 comes where 7 is due",
     "DELETE FROM events WHERE sequence = (SELECT max(sequence) FROM events)": "sequence is stored",
