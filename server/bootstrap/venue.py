@@ -97,7 +97,7 @@ def _replay_index(settings: EngineSettings) -> tuple[Path, Path, str]:
     """Return the file to replay, where its index is, and in which circumstances it is checked."""
     assert settings.replay_file is not None, "the settings were checked"
     universe = settings.universe_file and Path(settings.universe_file).read_bytes()
-    # Of the libraries, those with the instruments and with the hours matter.
+    # The instruments of the default universe and the rules are ours, the hours of a library.
     versions = [version("bottrading"), *(_version_of("exchange-calendars"))]
     found_in = circumstances(universe, settings.sessions, *versions)
     index = Path(settings.data_dir) / REPLAY_INDEX_FILE
