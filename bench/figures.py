@@ -162,8 +162,9 @@ def _insert_accounts(connection: sqlite3.Connection, people: dict[str, object]) 
     given = {
         "id": "id", "user_id": "id", "balance": "5000000000000 + n % 997 * 1000000000",
         "deposits": "10000000000000", "initial_balance": "10000000000000", "initial_share": "1",
-        "fills": "10", "trades": "9", "wins": "5", "sequence": "4 * :trades + 1",
-        "epoch_sequence": "1", "trading_state": "'ACTIVE'", "order_notional_max": "NULL",
+        "fills": "10", "traded": "'STOCK'", "trades": "9", "wins": "5",
+        "sequence": "4 * :trades + 1", "epoch_sequence": "1",
+        "trading_state": "'ACTIVE'", "order_notional_max": "NULL",
         "position_share_max": "NULL", "daily_loss_max": "NULL",
     }  # fmt: skip
     columns = [row[1] for row in connection.execute("PRAGMA table_info(accounts)")]

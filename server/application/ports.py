@@ -178,10 +178,11 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An account with its positions and the equity curve of its epoch, from one snapshot."""
+    """An account, its positions, its epoch's curve, and its first fill where that has no point."""
 
     holdings: Holdings
     curve: EquityCurve
+    traded_since: Micros | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,20 @@
 """Equity snapshots: what all accounts that have traded are worth, again and again."""
 
+from datetime import date
 from functools import partial
 
 from server.application.market_feed import MarketFeed
 from server.application.ports import Standing, UnitOfWork
 from server.domain.account import Account, Snapshot
-from server.domain.equity_curve import EquityCurve
+from server.domain.equity_curve import EquityCurve, TradingDays
 from server.domain.valuation import total_equity
 from server.domain.values import DAY, Micros
 
 BEFORE_MIDNIGHT: Micros = 2_000_000
 """The last round of a day is due this long before the day ends."""
+
+FIRST_DAY = date(1970, 1, 1).toordinal()
+"""The day whose number is 0."""
 
 ACCOUNTS_AT_ONCE = 200
 """A round over more accounts takes several turns, so that calls need not wait for all of it."""
@@ -45,7 +49,22 @@ class Snapshots:
             account_id=account.id, sequence=account.sequence, time=now, equity=equity,
             initial_value=value,
         )  # fmt: skip
-        return snapshot, account, standing.curve.added(now, value)
+        days = self._trading_days(account, _first_day_without_point(standing, now), now)
+        return snapshot, account, standing.curve.added(now, value, days)
+
+    def _trading_days(self, account: Account, since: int, now: Micros) -> TradingDays:
+        """Tell which days count for an account that has points up to the day before `since`."""
+        calendar, today = self._feed.calendar, now // DAY
+
+        def counts(number: int) -> bool:
+            day = date.fromordinal(FIRST_DAY + number)
+            return any(calendar.session_on(kind, day) is not None for kind in account.traded)
+
+        return TradingDays(
+            counts=counts(today),
+            skipped=sum(map(counts, range(since, today))),
+            every_day=any(calendar.hours(kind, now).next_close is None for kind in account.traded),
+        )
 
     def _next_due(self, now: Micros) -> Micros:
         due = (now // self._interval + 1) * self._interval
@@ -54,3 +73,10 @@ class Snapshots:
 
     def _go_back(self, due: Micros, after: str | None) -> None:
         self._due, self._after = due, after
+
+
+def _first_day_without_point(standing: Standing, now: Micros) -> int:
+    """Return the number of the day after the newest point, of the first trade before any."""
+    if standing.curve.day is not None:
+        return standing.curve.day + 1
+    return (now if standing.traded_since is None else standing.traded_since) // DAY

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from math import floor, log10
 
+from server.domain.instrument import AssetType
 from server.domain.values import STORED_LIMIT, Micros, Units
 
 EQUITY_DIGITS = 13
@@ -78,10 +79,10 @@ class Account:
     `sequence` is the number of the newest event, `reserved` what live BUY orders hold back of
     `balance`. An account begins an epoch when it is opened and whenever it is reset: with the
     event `epoch_sequence`, at `epoch_began_at`, and with `initial_balance`. Of the epoch alone
-    are `deposits`, all money that came in, `fills`, `realized_pnl`, `fees_paid` and
-    `statistics`; P&L and fees have 8 decimals, other money whole cents. `initial_share` is the
-    part of the account that its initial balance makes up: what came in later bought the rest,
-    at the value of then.
+    are `deposits`, all money that came in, `fills`, the asset types that were `traded`,
+    `realized_pnl`, `fees_paid` and `statistics`; P&L and fees have 8 decimals, other money whole
+    cents. `initial_share` is the part of the account that its initial balance makes up: what came
+    in later bought the rest, at the value of then.
     """
 
     id: str
@@ -93,6 +94,7 @@ class Account:
     sequence: int = 0
     live_orders: int = 0
     fills: int = 0
+    traded: frozenset[AssetType] = frozenset()
     realized_pnl: Units = 0
     fees_paid: Units = 0
     trading_state: TradingState = TradingState.ACTIVE

@@ -54,7 +54,7 @@ def reset(
     account = changed(
         account, sequence=sequence, resets=account.resets + 1, epoch_sequence=sequence,
         epoch_began_at=now, deposits=starting_balance, balance=starting_balance, fills=0,
-        realized_pnl=0, fees_paid=0, statistics=TradeStatistics(),
+        traded=frozenset(), realized_pnl=0, fees_paid=0, statistics=TradeStatistics(),
         initial_balance=starting_balance, initial_share=1.0,
     )  # fmt: skip
     dropped = tuple(

@@ -129,7 +129,8 @@ def fill(decision: Decision, found: Match, market: Market, fill_id: str) -> Deci
         Decision(account=account, position=position, order=order, events=decision.events),
         update, market.now, execution,
         balance=balance, reserved=account.reserved + order.reserved - before.reserved,
-        fills=account.fills + 1, fees_paid=account.fees_paid + fee + rounding,
+        fills=account.fills + 1, traded=account.traded | {order.asset_type},
+        fees_paid=account.fees_paid + fee + rounding,
         realized_pnl=account.realized_pnl + (pnl or 0),
     )  # fmt: skip
 

@@ -59,7 +59,7 @@ def render(contents: Contents) -> str:
     return template.render(
         it=contents,
         account=contents.portfolio.account,
-        returns=contents.indicators.curve.returns,
+        curve=contents.indicators.curve,
         win_rate=performance.win_rate(statistics),
         profit_factor=performance.profit_factor(statistics),
         expectancy=performance.expectancy(statistics),

@@ -99,16 +99,16 @@ class BotTrading:
         self, _: pb.GetTradingKpiRequest, call: Call
     ) -> pb.GetTradingKpiResponse:
         found = await self._read(self._queries.indicators, call.caller.account_id)
-        statistics, returns = found.statistics, found.curve.returns
+        statistics = found.statistics
         return pb.GetTradingKpiResponse(
             kpi=trading_kpi_pb2.TradingKpi(
                 total_return_pct=found.total_return_pct,
-                sharpe_ratio=returns.sharpe_ratio,
+                sharpe_ratio=found.curve.sharpe_ratio,
                 win_rate=performance.win_rate(statistics),
                 profit_factor=performance.profit_factor(statistics),
                 max_drawdown=found.curve.max_drawdown_pct,
                 total_trades=statistics.trades,
-                sortino_ratio=returns.sortino_ratio,
+                sortino_ratio=found.curve.sortino_ratio,
                 expectancy=performance.expectancy(statistics),
                 consecutive_wins=statistics.longest_win_streak,
                 consecutive_losses=statistics.longest_loss_streak,

@@ -14,6 +14,7 @@ from server.domain.account import (
     TradingState,
 )
 from server.domain.equity_curve import EquityCurve, Returns
+from server.domain.instrument import AssetType
 from server.storage.mapping import Values
 
 
@@ -30,6 +31,7 @@ def account_values(account: Account) -> Values:
         "sequence": account.sequence,
         "live_orders": account.live_orders,
         "fills": account.fills,
+        "traded": " ".join(sorted(kind.value for kind in account.traded)),
         "realized_pnl": account.realized_pnl,
         "fees_paid": account.fees_paid,
         "trading_state": account.trading_state.value,
@@ -64,6 +66,7 @@ def account_from(row: Row[Any]) -> Account:
         sequence=row.sequence,
         live_orders=row.live_orders,
         fills=row.fills,
+        traded=frozenset(map(AssetType, row.traded.split())),
         realized_pnl=row.realized_pnl,
         fees_paid=row.fees_paid,
         trading_state=TradingState(row.trading_state),
@@ -134,6 +137,8 @@ def curve_values(account: Account, curve: EquityCurve) -> Values:
         "downside": returns.downside,
         "first_return": returns.first,
         "returns_alike": returns.alike,
+        "day_counts": curve.day_counts,
+        "every_day": curve.every_day,
     }
 
 
@@ -153,6 +158,8 @@ def curve_from(row: Row[Any]) -> EquityCurve:
             first=row.first_return,
             alike=bool(row.returns_alike),
         ),
+        day_counts=bool(row.day_counts),
+        every_day=bool(row.every_day),
     )
 
 

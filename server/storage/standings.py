@@ -5,8 +5,9 @@ from sqlalchemy import Connection, select
 from server.application.ports import Holdings, Standing
 from server.domain.account import Account, Position
 from server.domain.equity_curve import EquityCurve
+from server.domain.values import Micros
 from server.storage import account_mapping
-from server.storage.tables import accounts, equity_curves, equity_snapshots, positions
+from server.storage.tables import accounts, equity_curves, equity_snapshots, fills, positions
 
 
 def standings_after(connection: Connection, account_id: str, limit: int) -> list[Standing]:
@@ -30,13 +31,13 @@ def standings_after(connection: Connection, account_id: str, limit: int) -> list
         (row.account_id, row.epoch_sequence): account_mapping.curve_from(row)
         for row in connection.execute(stored)
     }
-    return [
-        Standing(
-            Holdings(account, held.get(account.id, [])),
-            curves.get((account.id, account.epoch_sequence)) or _made_anew(connection, account),
-        )
-        for account in found
-    ]
+    standings = []
+    for account in found:
+        holdings = Holdings(account, held.get(account.id, []))
+        kept = curves.get((account.id, account.epoch_sequence)) or _made_anew(connection, account)
+        since = _traded_since(connection, account) if kept.day is None else None
+        standings.append(Standing(holdings, kept, since))
+    return standings
 
 
 def curve(connection: Connection, account: Account) -> EquityCurve:
@@ -47,6 +48,17 @@ def curve(connection: Connection, account: Account) -> EquityCurve:
     )
     row = connection.execute(stored).one_or_none()
     return _made_anew(connection, account) if row is None else account_mapping.curve_from(row)
+
+
+def _traded_since(connection: Connection, account: Account) -> Micros | None:
+    """Return the time of an epoch's first fill."""
+    first = (
+        select(fills.c.created_at)
+        .where(fills.c.account_id == account.id, fills.c.sequence > account.epoch_sequence)
+        .order_by(fills.c.sequence)
+        .limit(1)
+    )
+    return connection.execute(first).scalar_one_or_none()
 
 
 def _made_anew(connection: Connection, account: Account) -> EquityCurve:

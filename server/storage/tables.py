@@ -81,6 +81,8 @@ accounts = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("live_orders", Integer, nullable=False),
     Column("fills", BigInteger, nullable=False),
+    # The asset types of those fills, with spaces between.
+    Column("traded", String(64), nullable=False),
     Column("realized_pnl", UNITS, nullable=False),
     Column("fees_paid", UNITS, nullable=False),
     Column("trading_state", NAME, nullable=False),
@@ -302,6 +304,8 @@ equity_curves = Table(
     Column("downside", Double, nullable=False),
     Column("first_return", Double, nullable=False),
     Column("returns_alike", Boolean, nullable=False),
+    Column("day_counts", Boolean, nullable=False),
+    Column("every_day", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -327,7 +327,7 @@ def _leaderboard_entry(place: Place, account_id: str) -> leaderboard_pb2.Leaderb
         return_pct=place.return_pct,
         win_rate=performance.win_rate(place.statistics),
         trades=place.statistics.trades,
-        sharpe_ratio=place.curve.returns.sharpe_ratio,
+        sharpe_ratio=place.curve.sharpe_ratio,
         max_drawdown=place.curve.max_drawdown_pct,
         was_reset=place.was_reset,
         own=place.account_id == account_id,

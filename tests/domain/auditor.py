@@ -53,6 +53,7 @@ class Auditor:
         self.buy_fees: dict[str, Fraction] = defaultdict(Fraction)
         self.realized = self.fees_charged = NOTHING
         self.fill_count = self.resets = 0
+        self.traded: set[str] = set()
         self.epoch_sequence = book.account.epoch_sequence
         self.epoch_began_at = book.account.epoch_began_at
         self.closed_trades: list[Fraction] = []
@@ -135,6 +136,7 @@ class Auditor:
         assert 0 <= reserved <= self.balance
         assert account.live_orders == len(live)
         assert account.fills == self.fill_count
+        assert {kind.value for kind in account.traded} == self.traded
         assert real(account.fees_paid) == self.fees_charged
         assert real(account.deposits) == self.deposit
         epoch = (account.resets, account.epoch_sequence, account.epoch_began_at)
@@ -157,6 +159,7 @@ class Auditor:
             held.clear()
         self.realized = self.fees_charged = NOTHING
         self.fill_count, self.closed_trades = 0, []
+        self.traded.clear()
         self.resets += 1
         self.epoch_sequence, self.epoch_began_at = event.sequence, event.time
 
@@ -227,6 +230,7 @@ class Auditor:
         self._check_money([*self.fills[order.id], fill])
         self.fills[order.id].append(fill)
         self.fill_count += 1
+        self.traded.add(fill.asset_type.value)
         self.fees_charged += fee + rounding
         if fill.side.value == "BUY":
             assert fill.realized_pnl is None

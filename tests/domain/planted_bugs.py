@@ -351,6 +351,25 @@ BUGS = [
         right="equity_before=equity,", wrong="equity_before=equity + amount,",
     ),
     PlantedBug(
+        name="a day counts on which nothing could be traded", module="equity_curve",
+        right="range(skipped + (self.day is not None and self.day_counts))",
+        wrong="range(skipped + (self.day is not None))",
+    ),
+    PlantedBug(
+        name="the first day's return is left out", module="equity_curve",
+        right="closed_value=value, day_value=value)",
+        wrong="closed_value=0.0, day_value=value)",
+    ),
+    PlantedBug(
+        name="a year has 252 days for everybody", module="equity_curve",
+        right="return DAYS_A_YEAR if self.every_day else SESSION_DAYS_A_YEAR",
+        wrong="return SESSION_DAYS_A_YEAR",
+    ),
+    PlantedBug(
+        name="a reset keeps what was traded", module="account_changes",
+        right="traded=frozenset(), ", wrong="",
+    ),
+    PlantedBug(
         name="what was lost makes room for a deposit", module="account_changes",
         right="most = max(account.deposits, equity)", wrong="most = equity",
     ),

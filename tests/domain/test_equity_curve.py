@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from server.domain.account import Account, Inflow
 from server.domain.account_changes import deposit, open_account
-from server.domain.equity_curve import EquityCurve, Returns
+from server.domain.equity_curve import EquityCurve, Returns, TradingDays
 from server.domain.errors import Refusal
 from server.domain.performance import total_return_pct
 from server.domain.values import CENT, DAY, SCALE, Micros, Units
@@ -88,8 +88,76 @@ def test_the_return_of_the_first_day_belongs_to_the_ratios() -> None:
     series = np.array(period_returns([100_000, *ends]))
 
     assert series[0] == pytest.approx(-0.1)
-    assert curve.returns.sharpe_ratio == pytest.approx(empyrical.sharpe_ratio(series), abs=1e-9)
-    assert curve.returns.sortino_ratio == pytest.approx(empyrical.sortino_ratio(series), abs=1e-9)
+    assert curve.sharpe_ratio == pytest.approx(empyrical.sharpe_ratio(series), abs=1e-9)
+    assert curve.sortino_ratio == pytest.approx(empyrical.sortino_ratio(series), abs=1e-9)
+
+
+SESSION = TradingDays(counts=True, skipped=0, every_day=False)
+CLOSED = TradingDays(counts=False, skipped=0, every_day=False)
+
+
+def test_what_changes_on_a_day_that_does_not_count_belongs_to_the_next_that_does() -> None:
+    """Friday 110, Sunday evening 99 and Monday 121: 10 % twice."""
+    friday = EquityCurve.begin(100).added(0, 110, SESSION)
+    saturday = friday.added(DAY, 110, CLOSED)
+    sunday = saturday.added(2 * DAY, 99, CLOSED)
+    monday = sunday.added(3 * DAY, 121, SESSION)
+
+    assert friday.returns == saturday.returns == sunday.returns == returns_of([0.1])
+    assert monday.returns.count == 2
+    assert monday.returns.mean == pytest.approx(0.1)
+    assert monday.max_drawdown_pct == pytest.approx(10)
+
+
+def test_a_day_is_counted_at_its_end_and_never_again() -> None:
+    """On the first day nothing could be traded until its last point; the second never counts."""
+    curve = EquityCurve.begin(100).added(HOUR, 100, CLOSED).added(2 * HOUR, 110, SESSION)
+    curve = (
+        curve.added(DAY, 110, SESSION).added(DAY + HOUR, 110, CLOSED).added(2 * DAY, 99, SESSION)
+    )
+
+    assert curve.returns.count == 2
+    assert curve.returns.mean == pytest.approx(0.0, abs=1e-15)
+    assert curve.added(2 * DAY, 99, CLOSED).returns == returns_of([0.1])
+
+
+def test_days_that_count_have_a_return_though_no_point_was_taken() -> None:
+    """What changed before belongs to the first of them; the others have seen no change."""
+    three = TradingDays(counts=True, skipped=3, every_day=False)
+    curve = EquityCurve.begin(100).added(0, 110, CLOSED).added(6 * DAY, 121, three)
+    assert curve.returns.count == 4
+    assert curve.returns.mean == pytest.approx((0.1 + 0.0 + 0.0 + 0.1) / 4)
+    assert daily([100, 0]).added(9 * DAY, 50, three).returns == returns_of([-1.0])
+
+
+def test_days_count_before_the_first_point_too() -> None:
+    """An account traded on a day that ended before anybody looked at what it was worth."""
+    days = TradingDays(counts=True, skipped=2, every_day=False)
+    curve = EquityCurve.begin(100).added(2 * DAY, 110, days)
+    assert (curve.returns.count, curve.returns.first) == (3, 0.0)
+    assert curve.returns.mean == pytest.approx(0.1 / 3)
+
+
+def test_a_point_that_is_only_shown_keeps_what_is_known_of_its_day() -> None:
+    curve = EquityCurve.begin(100).added(0, 110, CLOSED)
+    assert curve.added(HOUR, 120).returns == Returns()
+    assert curve.added(DAY, 120).returns == returns_of([0.2])
+
+
+def test_a_year_has_as_many_days_as_count() -> None:
+    """252 with sessions only, 365 when something trades every day."""
+    every = TradingDays(counts=True, skipped=0, every_day=True)
+    values = [110.0, 99.0, 108.9]
+    for days, a_year in ((SESSION, 252), (every, 365)):
+        curve = EquityCurve.begin(100)
+        for number, value in enumerate(values):
+            curve = curve.added(number * DAY, value, days)
+        series = np.array(period_returns([100.0, *values]))
+        sharpe = empyrical.sharpe_ratio(series, annualization=a_year)
+        sortino = empyrical.sortino_ratio(series, annualization=a_year)
+        assert curve.sharpe_ratio == pytest.approx(sharpe, abs=1e-9)
+        assert curve.sortino_ratio == pytest.approx(sortino, abs=1e-9)
+        assert curve.added(3 * DAY, 100).every_day == (a_year == 365)
 
 
 def test_a_curve_that_only_began_has_no_return() -> None:
@@ -103,36 +171,36 @@ def test_returns_end_where_nothing_is_left() -> None:
 
 @pytest.mark.parametrize("values", [[], [0.01], [-0.01]])
 def test_fewer_than_two_returns_have_no_ratio(values: list[float]) -> None:
-    assert returns_of(values).sharpe_ratio is None
-    assert returns_of(values).sortino_ratio is None
+    assert returns_of(values).sharpe_ratio(252) is None
+    assert returns_of(values).sortino_ratio(252) is None
 
 
 def test_sharpe_and_sortino_as_worked_by_hand() -> None:
     """Mean 0.01; squares 0.0004, 0.0016 and 0.0004 ÷ 2 for Sharpe; 0.0009 ÷ 3 for Sortino."""
     returns = returns_of([0.03, -0.03, 0.03])
-    assert returns.sharpe_ratio == pytest.approx(0.01 / sqrt(0.0012) * sqrt(252), abs=1e-12)
-    assert returns.sortino_ratio == pytest.approx(0.01 / sqrt(0.0003) * sqrt(252), abs=1e-12)
+    assert returns.sharpe_ratio(252) == pytest.approx(0.01 / sqrt(0.0012) * sqrt(252), abs=1e-12)
+    assert returns.sortino_ratio(252) == pytest.approx(0.01 / sqrt(0.0003) * sqrt(252), abs=1e-12)
 
 
 def test_two_returns_are_enough() -> None:
     """Mean 0.005; deviations of 0.015 twice, ÷ 1 for Sharpe; 0.0001 ÷ 2 for Sortino."""
     returns = returns_of([0.02, -0.01])
-    assert returns.sharpe_ratio == pytest.approx(0.005 / sqrt(0.00045) * sqrt(252), abs=1e-12)
-    assert returns.sortino_ratio == pytest.approx(0.005 / sqrt(0.00005) * sqrt(252), abs=1e-12)
+    assert returns.sharpe_ratio(252) == pytest.approx(0.005 / sqrt(0.00045) * sqrt(252), abs=1e-12)
+    assert returns.sortino_ratio(252) == pytest.approx(0.005 / sqrt(0.00005) * sqrt(252), abs=1e-12)
 
 
 def test_without_a_negative_return_there_is_no_downside() -> None:
-    assert returns_of([0.01, 0.0, 0.02]).sortino_ratio is None
-    assert returns_of([0.01, 0.0, 0.02]).sharpe_ratio is not None
+    assert returns_of([0.01, 0.0, 0.02]).sortino_ratio(252) is None
+    assert returns_of([0.01, 0.0, 0.02]).sharpe_ratio(252) is not None
 
 
 def test_equal_returns_have_no_deviation_however_their_mean_is_rounded() -> None:
     """Growth of exactly a tenth a day once made a Sharpe ratio of 10¹⁷."""
     growth = [10**12 * 11**day // 10**day for day in range(13)]
     for days in range(3, len(growth) + 1):
-        assert daily(growth[:days]).returns.sharpe_ratio is None
-    assert returns_of([-0.07] * 49).sharpe_ratio is None
-    assert returns_of([0.0, 0.0]).sharpe_ratio is None
+        assert daily(growth[:days]).sharpe_ratio is None
+    assert returns_of([-0.07] * 49).sharpe_ratio(252) is None
+    assert returns_of([0.0, 0.0]).sharpe_ratio(252) is None
 
 
 def random_equities(seed: int) -> list[int]:
@@ -151,8 +219,8 @@ def test_the_figures_agree_with_empyrical(seed: int) -> None:
     curve = daily(equities)
     series = np.array(period_returns(equities))
     returns = curve.returns
-    assert returns.sharpe_ratio == pytest.approx(empyrical.sharpe_ratio(series), abs=1e-9)
-    assert returns.sortino_ratio == pytest.approx(empyrical.sortino_ratio(series), abs=1e-9)
+    assert returns.sharpe_ratio(252) == pytest.approx(empyrical.sharpe_ratio(series), abs=1e-9)
+    assert returns.sortino_ratio(252) == pytest.approx(empyrical.sortino_ratio(series), abs=1e-9)
     deepest = -100 * empyrical.max_drawdown(series)
     assert curve.max_drawdown_pct == pytest.approx(deepest, abs=1e-9)
     growth = 100 * empyrical.cum_returns_final(series)

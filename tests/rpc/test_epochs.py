@@ -26,7 +26,7 @@ async def test_ratios_of_a_new_epoch_leave_the_old_ones_days_out(venue: Venue) -
 
     returns = [0.01, 99_990 / 101_000 - 1, 0]
     mean, downside = sum(returns) / 3, (returns[1] ** 2 / 3) ** 0.5
-    assert kpi.sortino_ratio == pytest.approx(mean / downside * 252**0.5, rel=1e-9)
+    assert kpi.sortino_ratio == pytest.approx(mean / downside * 365**0.5, rel=1e-9)
     assert kpi.max_drawdown == pytest.approx(1, rel=1e-9)
     assert kpi.total_return_pct == pytest.approx(-0.01, rel=1e-9)
     assert (kpi.rank, kpi.rank_total) == (1, 1)
@@ -65,7 +65,7 @@ async def test_the_return_across_two_deposits_is_weighted_by_time(venue: Venue) 
     returns = [growth[0] - 1, growth[1] - 1, growth[2] - 1, 0.0]
     mean = sum(returns) / 4
     deviation = (sum((r - mean) ** 2 for r in returns) / 3) ** 0.5
-    assert kpi.sharpe_ratio == pytest.approx(mean / deviation * 252**0.5, rel=1e-9)
+    assert kpi.sharpe_ratio == pytest.approx(mean / deviation * 365**0.5, rel=1e-9)
     assert (kpi.rank, kpi.rank_total) == (1, 1)
 
 

@@ -59,8 +59,8 @@ async def test_ratios_are_of_the_last_snapshot_of_each_day_and_of_now(venue: Ven
     mean = sum(returns) / 4
     deviation = (sum((r - mean) ** 2 for r in returns) / 3) ** 0.5
     downside = (returns[1] ** 2 / 4) ** 0.5
-    assert kpi.sharpe_ratio == pytest.approx(mean / deviation * 252**0.5, rel=1e-9)
-    assert kpi.sortino_ratio == pytest.approx(mean / downside * 252**0.5, rel=1e-9)
+    assert kpi.sharpe_ratio == pytest.approx(mean / deviation * 365**0.5, rel=1e-9)
+    assert kpi.sortino_ratio == pytest.approx(mean / downside * 365**0.5, rel=1e-9)
     assert kpi.max_drawdown == pytest.approx(100 * 2_000 / 101_000, rel=1e-9)
     assert kpi.total_return_pct == pytest.approx(2.0)
 

@@ -49,7 +49,7 @@ def store(connection: sqlite3.Connection, snapshots: list[Row], inflows: list[Ro
     given = {
         "id": "a", "user_id": "u", "trading_state": "ACTIVE", "initial_balance": EQUITY,
         "initial_share": 1, "fills": 1, "epoch_sequence": EPOCH, "epoch_began_at": BEGIN,
-        "sequence": 10**6, "resets": 1,
+        "sequence": 10**6, "resets": 1, "traded": "",
     }  # fmt: skip
     rows = {
         "accounts": [given],

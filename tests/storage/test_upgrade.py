@@ -25,7 +25,9 @@ LATER = NOON + 4 * DAY
 OPTION = "AAPL261218C00260000"
 HELD = "SELECT * FROM positions WHERE quantity > 0 ORDER BY symbol"
 TOLD = {
-    "accounts": "SELECT * FROM accounts ORDER BY id",
+    "accounts": "SELECT id, resets, sequence, deposits, balance, reserved, live_orders, fills,"
+    " realized_pnl, fees_paid, trades, wins, gross_profit, gross_loss, longest_win_streak,"
+    " longest_loss_streak FROM accounts ORDER BY id",
     "orders": "SELECT * FROM orders ORDER BY account_id, sequence",
     "events": "SELECT * FROM events ORDER BY account_id, sequence",
     "fills": "SELECT id, amount, fee, realized_pnl FROM fills ORDER BY account_id, sequence",
@@ -106,6 +108,15 @@ def test_ratios_count_the_first_day_after_an_upgrade(old_database: Path) -> None
     ends = list({time // DAY: value for time, value in values.items()}.values())
     assert returns.count == len(ends) > 1
     assert returns.first == pytest.approx(ends[0] / ada["initial_balance"] - 1, rel=1e-9)
+
+
+def test_an_account_of_before_has_traded_what_it_filled_since_its_reset(
+    old_database: Path,
+) -> None:
+    bring_up_to_date(old_database)
+    rows = read(old_database, "SELECT traded FROM accounts WHERE fills > 0 ORDER BY resets")
+
+    assert [row["traded"] for row in rows] == ["CRYPTO ETF STOCK", "COMMODITY CRYPTO OPTION STOCK"]
 
 
 async def test_people_trade_on_after_an_upgrade(

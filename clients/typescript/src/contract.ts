@@ -1460,7 +1460,7 @@ export interface components {
         TradingKpi: {
             /** @description Time-weighted return in percent: the product of the growth between deposits. */
             total_return_pct: number | null;
-            /** @description Mean ÷ sample standard deviation of daily returns × √252; null with fewer than two returns or without deviation. The first return is that of the first day from what the account began with, the last one that of today so far. */
+            /** @description Mean ÷ sample standard deviation of daily returns × √252; null with fewer than two returns or without deviation. The first return is that of the first day from what the account began with, the last one that of today so far. A day (UTC) counts when something could be traded on it that the account has traded since then; what changes on another day belongs to the next that counts, as Sunday evening's session belongs to Monday. × √365 once something was traded that trades every day, as crypto does, and everything does on an always-open venue. */
             sharpe_ratio: number | null;
             /** @description Closed trades with a profit, in percent of all; null without closed trades. */
             win_rate: number | null;
@@ -1473,7 +1473,7 @@ export interface components {
              * @description Number of closed trades.
              */
             total_trades: number;
-            /** @description Mean ÷ downside deviation of daily returns × √252; null with fewer than two returns or without a negative one. */
+            /** @description Mean ÷ downside deviation of daily returns × √252 or √365, of the same returns; null with fewer than two returns or without a negative one. */
             sortino_ratio: number | null;
             /** @description Mean profit or loss of a closed trade, in US dollars; null without any. */
             expectancy: number | null;

@@ -44,7 +44,11 @@ class TradingKpi(_message.Message):
     sharpe_ratio: _builtins.float
     """Mean ÷ sample standard deviation of daily returns × √252; null with fewer
     than two returns or without deviation. The first return is that of the first
-    day from what the account began with, the last one that of today so far.
+    day from what the account began with, the last one that of today so far. A day
+    (UTC) counts when something could be traded on it that the account has traded since
+    then; what changes on another day belongs to the next that counts, as Sunday
+    evening's session belongs to Monday. × √365 once something was traded that trades
+    every day, as crypto does, and everything does on an always-open venue.
     """
     win_rate: _builtins.float
     """Closed trades with a profit, in percent of all; null without closed trades."""
@@ -55,8 +59,8 @@ class TradingKpi(_message.Message):
     total_trades: _builtins.int
     """Number of closed trades."""
     sortino_ratio: _builtins.float
-    """Mean ÷ downside deviation of daily returns × √252; null with fewer than two
-    returns or without a negative one.
+    """Mean ÷ downside deviation of daily returns × √252 or √365, of the same returns;
+    null with fewer than two returns or without a negative one.
     """
     expectancy: _builtins.float
     """Mean profit or loss of a closed trade, in US dollars; null without any."""
