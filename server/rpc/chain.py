@@ -9,6 +9,7 @@ from grpc.aio import ServerInterceptor, ServicerContext
 
 from bottrading.v1 import bot_trading_pb2, key_management_pb2, market_data_pb2
 from server.rpc.call import Call, Handler, Interceptor, Method
+from server.rpc.health_watches import HealthWatches
 
 if TYPE_CHECKING:
     RpcHandler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
@@ -17,9 +18,6 @@ HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 HEALTH_WATCH = "/grpc.health.v1.Health/Watch"
 REFLECTION_PREFIX = "/grpc.reflection."
 """Services of gRPC itself, open to everybody; reflection is registered by a setting only."""
-
-WATCHES_MAX = 100
-"""Open watches of health in all: they cost a place each and need no credential."""
 
 
 def contract_methods() -> list[Method]:
@@ -43,12 +41,16 @@ class Chain(ServerInterceptor):
     """The one interceptor that gRPC knows of; the others are composed in it."""
 
     def __init__(
-        self, methods: Iterable[Method], interceptors: Sequence[Interceptor], serve: Handler
+        self,
+        methods: Iterable[Method],
+        interceptors: Sequence[Interceptor],
+        serve: Handler,
+        watches: HealthWatches,
     ) -> None:
         self._handlers = {
             method.path: _rpc_handler(method, interceptors, serve) for method in methods
         }
-        self._watches = 0
+        self._watches = watches
 
     async def intercept_service(
         self,
@@ -62,30 +64,8 @@ class Chain(ServerInterceptor):
         if details.method == HEALTH_CHECK or details.method.startswith(REFLECTION_PREFIX):
             return await continuation(details)
         if details.method == HEALTH_WATCH:
-            return self._bounded(await continuation(details))
+            return self._watches.bounded(await continuation(details))
         return None
-
-    def _bounded(self, watch: "RpcHandler | None") -> "RpcHandler":
-        """Return the handler of Watch with a bound on how many are open."""
-        assert watch is not None, "health is registered"
-        serve: Any = watch.unary_stream
-
-        async def handle(request: Any, context: ServicerContext[Any, Any]) -> None:
-            if self._watches >= WATCHES_MAX:
-                context.set_code(grpc.StatusCode.RESOURCE_EXHAUSTED)
-                context.set_details("Too many watches are open; use Check.")
-                return
-            self._watches += 1
-            try:
-                await serve(request, context)
-            finally:
-                self._watches -= 1
-
-        return grpc.unary_stream_rpc_method_handler(
-            handle,
-            request_deserializer=watch.request_deserializer,
-            response_serializer=watch.response_serializer,
-        )
 
 
 def _rpc_handler(

@@ -13,6 +13,7 @@ from server.engine.client import Engine
 from server.engine.frames import Method as EngineMethod
 from server.rpc.call import Call, Handler, Interceptor
 from server.rpc.chain import Chain, contract_methods
+from server.rpc.health_watches import HealthWatches
 from server.rpc.interceptors.authentication import Authentication
 from server.rpc.interceptors.errors import ErrorTranslation
 from server.rpc.interceptors.in_flight import InFlight
@@ -99,7 +100,8 @@ class RpcServer:
 
     def __init__(self, links: Links, *, with_reflection: bool) -> None:
         self._in_flight = links.in_flight
-        chain = Chain(contract_methods(), links.ordered(), _served_by_parsing)
+        watches = HealthWatches(links.authentication.account_of)
+        chain = Chain(contract_methods(), links.ordered(), _served_by_parsing, watches)
         self._server = grpc.aio.server(
             interceptors=[chain],
             options=OPTIONS,

@@ -1,6 +1,7 @@
 """Authentication: who may call what, as a table, and who is calling."""
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -8,6 +9,7 @@ from enum import Enum
 import orjson
 
 from server.application.keys import KEY_REFUSED
+from server.application.ports import StorageUnavailable
 from server.domain.errors import Reason, Refusal
 from server.domain.user import Identity, Scope
 from server.engine.client import RETRY_SECONDS, Engine
@@ -108,7 +110,7 @@ class Authentication:
         async def handle(call: Call) -> bytes:
             if credential is None:
                 raise refuse(Reason.TOKEN_REQUIRED, "This call is open to nobody.")
-            kind, value = _credential(call)
+            kind, value = _credential(call.metadata)
             if takes_key:
                 takes_ticket = credential is Credential.BOT_KEY_OR_TICKET
                 call.principal = await self._bot(kind, value, takes_ticket=takes_ticket)
@@ -124,6 +126,16 @@ class Authentication:
             return await proceed(call)
 
         return handle
+
+    async def account_of(self, metadata: Sequence[tuple[str, str | bytes]]) -> str | None:
+        """Return the account of a bot key that comes with a call that is open to everybody.
+
+        None without a good one, and while keys cannot be looked up.
+        """
+        try:
+            return (await self._bot(*_credential(metadata))).account_id
+        except (Refused, StorageUnavailable):
+            return None
 
     async def _bot(self, kind: str, value: str, *, takes_ticket: bool = False) -> Principal:
         principal = None
@@ -207,10 +219,10 @@ class KnownUser:
     account_id: str
 
 
-def _credential(call: Call) -> tuple[str, str]:
+def _credential(metadata: Sequence[tuple[str, str | bytes]]) -> tuple[str, str]:
     """Return which credential a call has, as its header's name, and the credential itself."""
     found = ("", "")
-    for name, value in call.metadata:
+    for name, value in metadata:
         if name in CREDENTIAL_HEADERS:
             if found[0]:
                 raise refuse(Reason.TWO_CREDENTIALS, "Send one credential: a bot key or a token.")
