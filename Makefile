@@ -20,7 +20,7 @@ TYPESCRIPT_MODULES := $(TYPESCRIPT_CLIENT)/node_modules/.package-lock.json
 EXAMPLES_MODULES := $(EXAMPLES)/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-exchange setup-report setup-mcp lock proto docs run test setup-browser client-types test-clients soak check bench release clean
+.PHONY: help setup setup-dev setup-exchange setup-report setup-mcp lock proto docs run test setup-browser client-types test-clients first-hour soak check bench release clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -118,6 +118,9 @@ test-clients: setup setup-mcp setup-browser $(NODE_MODULES) $(TYPESCRIPT_MODULES
 	diff $(TYPESCRIPT_CLIENT)/src/contract.ts build/contract.ts
 	BOTTRADING_COMMAND=$(CURDIR)/$(BIN)/bottrading \
 		sh -c 'for tested in $(TYPESCRIPT_CLIENT) $(EXAMPLES) $(NODE_CLIENT); do npm test --prefix $$tested || exit; done'
+
+first-hour: setup-dev ## Run every command of README and guides in a fresh clone, which installs all anew.
+	FIRST_HOUR=1 $(BIN)/python -m pytest tests/e2e/test_first_hour.py
 
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	npm ci --prefix $*
