@@ -19,6 +19,12 @@ def monotonic_clock() -> Micros:
     return time.monotonic_ns() // 1_000
 
 
+def boot_clock() -> Micros:
+    """Return the time since the machine was started, while it slept too where that is told."""
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime_ns(clock) // 1_000
+
+
 class ToldClock:
     """A clock that stands until it is told the time."""
 

@@ -282,7 +282,9 @@ class LogsGrown:
 
 @dataclass(frozen=True, slots=True)
 class MarketStopped:
-    """Doorbell: no more quotes come though they should; the market stands until a new start."""
+    """Doorbell: the market cannot be traded on though it should be, or can be again."""
+
+    is_stopped: bool
 
 
 Doorbell = QuotesChanged | KeyEnded | TimePassed | LogsGrown | MarketStopped

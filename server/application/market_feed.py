@@ -14,7 +14,7 @@ from server.domain.instrument import AssetType, Instrument
 from server.domain.matching import Reach, has_seen_later, is_used_up, reach
 from server.domain.posting import Market
 from server.domain.quote import Quote, QuoteRefusal, refusal
-from server.domain.trading import fill_resting
+from server.domain.trading import fill_resting, is_overdue
 from server.domain.valuation import ValuedPosition, value
 from server.domain.values import Micros
 
@@ -61,6 +61,11 @@ class QuoteBoard:
         """Return the newest quote, fresh or not."""
         return self._quotes.get(symbol)
 
+    def ahead(self, now: Micros) -> Micros:
+        """Return how far the newest quote of all lies ahead, 0 when none lies far ahead."""
+        newest = max(self._quotes.values(), key=lambda quote: quote.time, default=None)
+        return newest.time - now if newest is not None and newest.is_ahead(now) else 0
+
     def refusal(self, quote: Quote, now: Micros) -> QuoteRefusal | None:
         """Return why a quote is not to be applied.
 
@@ -92,6 +97,8 @@ class MarketFeed:
         self.board = QuoteBoard(staleness_limit)
         self.record = MarketRecord()
         self.calendar = calendar
+        self.holds_endings = False
+        """Whether orders neither expire nor fill when their time seems to be over."""
         self._costs = costs
         self._new_id = new_id
         self._tell_progress = tell_progress
@@ -200,6 +207,8 @@ class MarketFeed:
             ):
                 continue
             order = reached.load()
+            if self.holds_endings and is_overdue(order, now):
+                continue
             with left_out_if_impossible(order.id):
                 unit.keep(fill_resting(order, account, position, market, self._new_id))
 

@@ -31,7 +31,8 @@ class Snapshots:
 
     def take(self, unit: UnitOfWork, now: Micros) -> None:
         """Go on with a round, or begin one that is due."""
-        if self._after is None and now < self._due:
+        # A round that is due in more than an interval was put off by a clock that was ahead.
+        if self._after is None and self._due - self._interval <= now < self._due:
             return
         unit.on_rollback(partial(self._go_back, self._due, self._after))
         if self._after is None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from server.application.clock_watch import ClockWatch
 from server.application.commands import Doorbell, TimePassed
 from server.application.endings import Endings
 from server.application.market_feed import MarketFeed
@@ -23,45 +24,60 @@ class Timekeeping:
 
     def __init__(
         self, feed: MarketFeed, snapshot_interval: Micros, monotonic: Clock,
-        tell_progress: Callable[[], None],
+        since_boot: Clock, tell_progress: Callable[[], None],
     ) -> None:  # fmt: skip
         self._feed = feed
         self._monotonic = monotonic
         self._snapshots = Snapshots(feed, snapshot_interval)
         self._endings = Endings(feed, tell_progress)
+        self._watch = ClockWatch(since_boot)
         self.is_behind = False
         """Whether something is over and has not ended yet: let time pass again soon."""
+
+        self.quotes_ahead: Micros = 0
+        """How far the newest quote lies ahead of the clock, 0 when not far."""
 
     def pass_time(self, unit: UnitOfWork, now: Micros, doorbells: list[Doorbell]) -> None:
         """Do what became due, moment by moment, as long as there is time for it."""
         source, begun = self._feed.source, self._monotonic()
         unit.on_rollback(source.take_back)
         unit.on_rollback(self._wait_for_next_second)
+        self.look_at_clock(now)
         steps, stood = source.poll(now), now
         for number, step in enumerate(steps):
             if number and self._monotonic() > begun + STEPS_TIME_MAX:
                 source.take_back(step)
                 break
             self._begin(step, stood, unit, doorbells)
-            is_all_ended = self._endings.end(unit, step.time, partial(self._is_time_up, begun))
+            is_all_ended = not self._feed.holds_endings and self._endings.end(
+                unit, step.time, partial(self._is_time_up, begun)
+            )
             self._feed.apply_and_ring(step.quotes, unit, step.time, doorbells)
             if is_all_ended:
                 self._snapshots.take(unit, step.time)
-            self.is_behind = not is_all_ended
+            self.is_behind = not is_all_ended and not self._feed.holds_endings
             stood = step.time
+        self.quotes_ahead = 0 if self._is_virtual else self._feed.board.ahead(now)
         self._feed.record.store(unit, stood)
         digest = source.replay_digest
         if digest is not None:
             unit.store_replay(digest, stood)
             doorbells.append(TimePassed(stood))
 
+    def look_at_clock(self, now: Micros) -> None:
+        """Notice a clock that has jumped ahead before anything ends by it."""
+        self._feed.holds_endings = not self._is_virtual and not self._watch.is_trusted(now)
+
+    @property
+    def _is_virtual(self) -> bool:
+        return self._feed.source.replay_digest is not None
+
     def _is_time_up(self, begun: Micros) -> bool:
         """Tell whether endings are to wait, which those of a replay never do.
 
         In virtual time all of a moment happens before the next call is decided.
         """
-        is_virtual = self._feed.source.replay_digest is not None
-        return not is_virtual and self._monotonic() > begun + ENDINGS_TIME_MAX
+        return not self._is_virtual and self._monotonic() > begun + ENDINGS_TIME_MAX
 
     def _wait_for_next_second(self) -> None:
         self.is_behind = False

@@ -50,7 +50,7 @@ from server.application.ports import (
 from server.application.timekeeping import Timekeeping, keep_first
 from server.domain.errors import Reason, Refusal
 from server.domain.quote import Quote, QuoteRefusal
-from server.domain.values import Micros
+from server.domain.values import SECOND, Micros
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Trading:
     def __init__(
         self, *, new_unit: Callable[[], UnitOfWork], feed: MarketFeed, keys: Keys,
         accounts: Accounts, clock: Clock, monotonic: Clock, chance: Chance,
-        snapshot_interval: Micros, tell_progress: Callable[[], None],
+        since_boot: Clock, snapshot_interval: Micros, tell_progress: Callable[[], None],
     ) -> None:  # fmt: skip
         self._new_unit = new_unit
         self._feed = feed
@@ -80,7 +80,9 @@ class Trading:
         self._clock = clock
         self._chance = chance
         self._orders = Orders(feed, chance)
-        self._timekeeping = Timekeeping(feed, snapshot_interval, monotonic, tell_progress)
+        self._timekeeping = Timekeeping(
+            feed, snapshot_interval, monotonic, since_boot, tell_progress
+        )
         self._grown_logs: set[str] = set()
         self._doorbells: list[Doorbell] = []
         self._has_stopped = False
@@ -112,12 +114,27 @@ class Trading:
         if self._grown_logs:
             doorbells.append(LogsGrown(tuple(self._grown_logs)))
             self._grown_logs.clear()
-        fault = self._feed.source.fault
-        if fault is not None and not self._has_stopped:
-            self._has_stopped = True
-            log.error("The market stops, no order is taken any more: %s", fault)
-            doorbells.append(MarketStopped())
+        doorbells += self._standing()
         return Batch(results, doorbells)
+
+    def _standing(self) -> list[Doorbell]:
+        """Return what there is to tell about whether the market can be traded on."""
+        fault, ahead = self._feed.source.fault, self._timekeeping.quotes_ahead
+        is_stopped = fault is not None or ahead > 0
+        if is_stopped is self._has_stopped:
+            return []
+        self._has_stopped = is_stopped
+        if fault is not None:
+            log.error("The market stops, no order is taken any more: %s", fault)
+        elif ahead:
+            log.error(
+                "The clock is %d s behind the newest quote; the service is not ready until it has"
+                " caught up or newer quotes have come. Set the clock right.",
+                ahead // SECOND,
+            )
+        else:
+            log.warning("The clock is no longer behind the newest quote; the service is ready.")
+        return [MarketStopped(is_stopped)]
 
     def _stuck(self, command: Command, result: Result) -> Refusal | None:
         """Return why the time of a replay does not pass: what was due then is due before all else.
@@ -227,6 +244,7 @@ class Trading:
                 reason=Reason.MARKET_NOT_PUBLISHED,
                 message="This server makes its own quotes; start it with --market published.",
             )
+        self._timekeeping.look_at_clock(now)
         sent = [item.quote for item in command.quotes if isinstance(item.quote, Quote)]
         outcomes = iter(self._feed.apply_and_ring(sent, unit, now, doorbells))
         refused: list[tuple[str, QuoteRefusal]] = []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from server.adapters import SystemChance, monotonic_clock, system_clock
+from server.adapters import SystemChance, boot_clock, monotonic_clock, system_clock
 from server.application.accounts import Accounts
 from server.application.keys import Keys
 from server.application.market_feed import MarketFeed
@@ -35,9 +35,14 @@ class EngineParts:
 
 
 def build(
-    settings: EngineSettings, *, clock: Clock = system_clock, monotonic: Clock = monotonic_clock,
-    chance: Chance | None = None, tell_progress: Callable[[], None] = lambda: None,
-) -> EngineParts:  # fmt: skip
+    settings: EngineSettings,
+    *,
+    clock: Clock = system_clock,
+    monotonic: Clock = monotonic_clock,
+    since_boot: Clock = boot_clock,
+    chance: Chance | None = None,
+    tell_progress: Callable[[], None] = lambda: None,
+) -> EngineParts:
     """Put the engine together and load what the last run left.
 
     `tell_progress` is called again and again while something long is decided.
@@ -69,6 +74,7 @@ def build(
         accounts=Accounts(feed, chance, settings.initial_balance),
         clock=clock,
         monotonic=monotonic,
+        since_boot=since_boot,
         chance=chance,
         snapshot_interval=settings.snapshot_interval,
         tell_progress=tell_progress,

@@ -40,13 +40,20 @@ class Quote:
         """Return the price that values a position: `last` clamped into [bid, ask]."""
         return min(max(self.last, self.bid), self.ask)
 
+    def is_ahead(self, now: Micros) -> bool:
+        """Tell whether the quote is of a time that has not come, as after a clock was ahead."""
+        return self.time > now + FUTURE_TOLERANCE
+
     def is_fresh(self, now: Micros, staleness_limit: Micros) -> bool:
         """Tell whether the quote is young enough to trade on."""
         return -FUTURE_TOLERANCE <= now - self.time <= staleness_limit
 
 
 def refusal(quote: Quote, applied: Quote | None, now: Micros) -> QuoteRefusal | None:
-    """Tell why a quote may not replace the applied one of its symbol; None when it may."""
+    """Tell why a quote may not replace the applied one of its symbol; None when it may.
+
+    An applied one that lies ahead is replaced by any.
+    """
     if min(quote.bid, quote.ask, quote.last) <= 0:
         return QuoteRefusal.PRICE_NOT_POSITIVE
     if min(quote.bid_size, quote.ask_size) < 0:
@@ -55,9 +62,9 @@ def refusal(quote: Quote, applied: Quote | None, now: Micros) -> QuoteRefusal | 
         return QuoteRefusal.CROSSED
     if quote.sequence < 0:
         return QuoteRefusal.SEQUENCE_NEGATIVE
-    if quote.time > now + FUTURE_TOLERANCE:
+    if quote.is_ahead(now):
         return QuoteRefusal.TIME_INVALID
-    if applied is not None:
+    if applied is not None and not applied.is_ahead(now):
         if (quote.time, quote.sequence) < (applied.time, applied.sequence):
             return QuoteRefusal.OUT_OF_DATE
         if (quote.time, quote.sequence) == (applied.time, applied.sequence):

@@ -93,7 +93,7 @@ class Doorbells:
             case Kind.TIME_PASSED:
                 self._set_time(int.from_bytes(answer.body))
             case Kind.MARKET_STOPPED:
-                self.tell_stopped(True)
+                self.tell_stopped(answer.body != b"\0")
 
 
 class SocketEngine(asyncio.Protocol):

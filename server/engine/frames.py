@@ -166,8 +166,8 @@ def pack_doorbell(doorbell: Doorbell) -> bytes:
             return pack_answer(NOBODY, Kind.TIME_PASSED, now.to_bytes(8))
         case LogsGrown(account_ids):
             return pack_answer(NOBODY, Kind.LOGS_GROWN, " ".join(account_ids).encode())
-        case MarketStopped():
-            return pack_answer(NOBODY, Kind.MARKET_STOPPED, b"")
+        case MarketStopped(is_stopped):
+            return pack_answer(NOBODY, Kind.MARKET_STOPPED, bytes([is_stopped]))
 
 
 def encode_quotes(quotes: Sequence[Quote]) -> bytes:

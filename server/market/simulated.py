@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from server.application.ports import MarketStep
 from server.domain.instrument import LiquidityClass
-from server.domain.quote import Quote
+from server.domain.quote import FUTURE_TOLERANCE, Quote
 from server.domain.values import SCALE, SECOND, Micros, Units
 from server.market.brownian_path import HORIZON, BrownianPath
 from server.market.listing import Listing
@@ -55,7 +55,7 @@ class SimulatedSource:
     def poll(self, now: Micros) -> list[MarketStep]:
         """Return the quotes of the newest due tick, once; ticks missed in between are skipped."""
         self._polled_before, tick = self._polled, self._newest_due(now)
-        if tick <= self._polled:
+        if not self._comes_after_polled(tick):
             return [MarketStep(now, ())]
         self._polled = tick
         listings = self._universe.listings(self._moment(tick)).values()
@@ -68,12 +68,14 @@ class SimulatedSource:
 
     def is_due(self, now: Micros) -> bool:
         """Tell whether `poll` would have quotes."""
-        return self._newest_due(now) > self._polled
+        return self._comes_after_polled(self._newest_due(now))
 
     def due_in(self, now: Micros) -> Micros | None:
         """Return the time until `poll` has quotes, 0 when it has; None after the last tick."""
         if self._polled >= HORIZON:
             return None
+        if self.is_due(now):
+            return 0
         return max(self._moment(self._polled + 1) - now, 0)
 
     def quote_at(self, symbol: str, tick: int, now: Micros) -> Quote:
@@ -85,6 +87,10 @@ class SimulatedSource:
         if not 0 <= tick <= self._newest_due(now):
             raise TickNotDueError(f"tick {tick} is not due")
         return self._quote(self._universe.listings(self._moment(tick))[symbol], tick)
+
+    def _comes_after_polled(self, tick: int) -> bool:
+        """Tell whether a tick is due, which it is too when the clock has been far ahead of it."""
+        return tick > self._polled or tick < self._polled - FUTURE_TOLERANCE // SECOND
 
     def _newest_due(self, now: Micros) -> int:
         return min((now - self._secret.origin) // SECOND, HORIZON)

@@ -126,7 +126,9 @@ class AuditedEngine:
         logging.getLogger("server").removeHandler(self.complaints)
 
     def _open(self) -> None:
-        self.parts = bootstrap.build(self.settings.for_engine(), clock=self.clock)
+        self.parts = bootstrap.build(
+            self.settings.for_engine(), clock=self.clock, since_boot=self.clock
+        )
         driver: Any = self.parts.writer.connection.connection.driver_connection
         driver.execute("PRAGMA synchronous = OFF")  # No power fails here, and waiting costs much.
         make_key(self.parts)

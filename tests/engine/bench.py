@@ -48,6 +48,7 @@ class Bench:
     def __init__(
         self, data_dir: Path, clock: ManualClock, *, rows: Sequence[str] = (),
         chance: Chance | None = None, monotonic: Clock | None = None,
+        since_boot: Clock | None = None,
         tell_progress: Callable[[], None] = lambda: None, **options: Any,
     ) -> None:  # fmt: skip
         self.data_dir, self.clock, self.grown = data_dir, clock, set[str]()
@@ -61,6 +62,7 @@ class Bench:
             settings.for_engine(),
             clock=clock,
             monotonic=monotonic or clock,
+            since_boot=since_boot or clock,
             chance=chance,
             tell_progress=tell_progress,
         )

@@ -62,7 +62,10 @@ class Run:
         settings = Settings(data_dir=data_dir, market="simulated", seed=seed)
         self.clock, self.dice = ManualClock(NOON), Random(seed)
         self.parts = bootstrap.build(
-            settings.for_engine(), clock=self.clock, chance=CountingChance()
+            settings.for_engine(),
+            clock=self.clock,
+            since_boot=self.clock,
+            chance=CountingChance(),
         )
         make_key(self.parts)
         self.orders: list[tuple[str, str]] = []

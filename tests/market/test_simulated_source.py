@@ -150,6 +150,18 @@ def test_the_source_says_when_to_poll_next() -> None:
     assert market.due_in(at(9) + 2) == 0
 
 
+def test_a_market_goes_on_after_the_clock_has_been_ahead() -> None:
+    market = source()
+    quotes_of(market, at(100_000))
+    assert market.is_due(at(40))
+    assert market.due_in(at(40)) == 0
+
+    assert {quote.time for quote in quotes_of(market, at(40))} == {at(40)}
+    assert not market.is_due(at(40))
+    # A clock that is put right by a few seconds shows no earlier tick again.
+    assert not market.is_due(at(36))
+
+
 def test_a_market_ends_at_its_horizon() -> None:
     market = source()
     assert {quote.sequence for quote in quotes_of(market, at(HORIZON + 60))} == {HORIZON}

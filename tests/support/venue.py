@@ -75,7 +75,9 @@ class Venue:
         }
         settings = Settings(data_dir=data_dir, **given)
         clock, log = ManualClock(now), list[bytes]()
-        parts = engine_bootstrap.build(settings.for_engine(), clock=clock, monotonic=clock)
+        parts = engine_bootstrap.build(
+            settings.for_engine(), clock=clock, monotonic=clock, since_boot=clock
+        )
         base = front_bootstrap.build_base(settings, wall_clock=clock)
         engine = LocalEngine(parts.service, base.doorbells)
         front = front_bootstrap.build(

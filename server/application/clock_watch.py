@@ -1,0 +1,49 @@
+"""Clock watch: notices a clock that jumps ahead before what it would end has ended."""
+
+import logging
+
+from server.application.ports import Clock
+from server.domain.values import SECOND, Micros
+
+log = logging.getLogger(__name__)
+
+JUMP_MAX: Micros = 60 * SECOND
+TRUSTED_AFTER: Micros = 60 * SECOND
+
+
+class ClockWatch:
+    """Compares the time of day with the time since the machine was started.
+
+    The latter counts while the machine sleeps and cannot be set, so that only a clock that was
+    set, rightly or not, moves the two apart.
+    """
+
+    def __init__(self, since_boot: Clock) -> None:
+        self._since_boot = since_boot
+        self._trusted: Micros | None = None
+        self._doubted: Micros = 0
+        self._doubted_since: Micros | None = None
+
+    def is_trusted(self, now: Micros) -> bool:
+        """Look at the clock: False after a jump ahead, until the clock has stayed there."""
+        since_boot = self._since_boot()
+        origin = now - since_boot
+        if self._trusted is None or origin <= self._trusted + JUMP_MAX:
+            self._trust(origin)
+            return True
+        if self._doubted_since is None or abs(origin - self._doubted) > JUMP_MAX:
+            self._doubted, self._doubted_since = origin, since_boot
+            log.warning(
+                "The clock is %d s ahead of a moment ago; nothing expires until it has stayed"
+                " there for %d s.",
+                (origin - self._trusted) // SECOND,
+                TRUSTED_AFTER // SECOND,
+            )
+        if since_boot < self._doubted_since + TRUSTED_AFTER:
+            return False
+        log.warning("The clock has stayed where it is; what is over ends now.")
+        self._trust(origin)
+        return True
+
+    def _trust(self, origin: Micros) -> None:
+        self._trusted, self._doubted_since = origin, None
