@@ -97,12 +97,18 @@ SOAK_STEPS ?= 1000000
 SOAK_HISTORIES ?= 84
 SOAK_SCHEMA_CALLS ?= 1000
 SOAK_INPUTS ?= 100000
+SOAK_RACES ?= 20000
+SOAK_ROUNDS ?= 5000
+SOAK_ANSWERS ?= 10000
+SOAK_KILLS ?= 100
 
-soak: setup-dev ## Run a million audited steps of the engine, 500 histories of streams with kills, 33 000 calls by the OpenAPI document, and 200 000 hostile inputs.
+soak: setup-dev ## Run a million audited steps of the engine, 500 histories of streams with kills, 33 000 calls by the OpenAPI document, 200 000 hostile inputs, 20 000 races, and 100 kills under load.
 	SOAK_STEPS=$(SOAK_STEPS) $(BIN)/python -m pytest -n 2 tests/engine/test_state_machine.py
 	SOAK_HISTORIES=$(SOAK_HISTORIES) $(BIN)/python -m pytest -n 2 tests/reliability/test_promises.py
 	SOAK_SCHEMA_CALLS=$(SOAK_SCHEMA_CALLS) $(BIN)/python -m pytest -n 2 tests/e2e/test_rest_schema.py
 	SOAK_INPUTS=$(SOAK_INPUTS) $(BIN)/python -m pytest -n 2 tests/reliability/test_fuzz.py
+	SOAK_RACES=$(SOAK_RACES) SOAK_ROUNDS=$(SOAK_ROUNDS) SOAK_ANSWERS=$(SOAK_ANSWERS) SOAK_KILLS=$(SOAK_KILLS) \
+		$(BIN)/python -m pytest -n 2 tests/reliability/test_races.py tests/reliability/test_fsync.py tests/reliability/test_kills.py
 
 setup-browser: ## Install Chromium for the browser test (Debian, root).
 	command -v "$${CHROMIUM:-chromium}" >/dev/null || \

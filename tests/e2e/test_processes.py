@@ -31,10 +31,13 @@ UNFENCED: dict[str, Any] = {
 class Burst:
     """Orders from several threads until the server goes away; remembers what was answered."""
 
-    def __init__(self, address: str, key: str, threads: int) -> None:
+    def __init__(
+        self, address: str, key: str, threads: int, *, prefix: str = "", enough: int = 100
+    ) -> None:
         self.answered: dict[str, str] = {}
         self.some = threading.Event()
         self._address, self._metadata = address, (("x-bot-key", key),)
+        self._prefix, self._enough = prefix, enough
         self._threads = [
             threading.Thread(target=self._run, args=(number,)) for number in range(threads)
         ]
@@ -49,7 +52,7 @@ class Burst:
         with channel(self._address) as opened:
             stub = bot_trading_pb2_grpc.BotTradingStub(opened)
             for count in range(100_000):
-                name = f"{number}-{count}"
+                name = f"{self._prefix}{number}-{count}"
                 request = bot_trading_pb2.PlaceOrderRequest(
                     symbol="AAPL", side=order_pb2.SIDE_BUY, quantity="0.01", client_order_id=name
                 )
@@ -58,7 +61,7 @@ class Burst:
                 except grpc.RpcError:
                     return
                 self.answered[name] = order.id
-                if len(self.answered) > 100:
+                if len(self.answered) > self._enough:
                     self.some.set()
 
 

@@ -1,0 +1,49 @@
+"""Kills under load: whatever was answered before kill -9 is there after the next start."""
+
+import os
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from bottrading.v1 import bot_trading_pb2, bot_trading_pb2_grpc
+from tests.e2e.test_processes import UNFENCED, Burst
+from tests.support.audit import audit
+from tests.support.process import Process, channel, make_key, wait_until_gone
+
+KILLS = int(os.environ.get("SOAK_KILLS", "4"))
+ANSWERED_MAX = 300
+
+
+@pytest.mark.timeout(60 + 15 * KILLS)
+def test_no_answered_order_is_lost_over_many_kills(tmp_path: Path) -> None:
+    """The engine and the front are killed in turn, after a number of orders that chance draws."""
+    chance, answered = random.Random(1), dict[str, str]()
+    with Process(tmp_path / "data", **UNFENCED) as service:
+        key = make_key(service)
+        for number in range(KILLS):
+            enough = chance.randrange(ANSWERED_MAX)
+            burst = Burst(service.grpc, key, threads=4, prefix=f"{number}-", enough=enough)
+            assert burst.some.wait(30)
+            if number % 2:
+                os.kill(service.engine(), signal.SIGKILL)
+                burst.join()
+                service.wait_until_ready()
+            else:
+                children = service.children()
+                service.kill()
+                burst.join()
+                wait_until_gone(children)
+                service.start()
+            answered |= burst.answered
+            with channel(service.grpc) as opened:
+                stub = bot_trading_pb2_grpc.BotTradingStub(opened)
+                for name, order_id in list(burst.answered.items())[-50:]:
+                    request = bot_trading_pb2.GetOrderRequest(client_order_id=name)
+                    found = stub.GetOrder(request, metadata=(("x-bot-key", key),))
+                    assert found.order.id == order_id
+        assert service.stop() == 0
+
+    assert set(answered.values()) <= audit(tmp_path / "data")
+    assert len(answered) >= KILLS
