@@ -5,9 +5,11 @@ import zlib
 
 import pytest
 
+from server.domain.instrument import AssetType
 from server.domain.user import (
     BASE62,
     KEY_RANDOM_LENGTH,
+    Permissions,
     Plan,
     form_key,
     hash_key,
@@ -95,3 +97,18 @@ def test_an_empty_long_or_unprintable_text_does_not(label: str) -> None:
 )
 def test_a_plan_includes_keys_and_calls(plan: Plan, name: str, bot_keys: int, calls: int) -> None:
     assert (plan.value, plan.bot_keys, plan.api_calls_per_day) == (name, bot_keys, calls)
+
+
+@pytest.mark.parametrize(
+    ("permissions", "are_fenced"),
+    [
+        (Permissions(), False),
+        (Permissions(order_notional_max=1), False),
+        (Permissions(symbols=("AAPL",)), True),
+        (Permissions(asset_types=(AssetType.CRYPTO,)), True),
+    ],
+)
+def test_a_key_is_fenced_when_it_is_for_some_instruments_only(
+    permissions: Permissions, *, are_fenced: bool
+) -> None:
+    assert permissions.are_fenced is are_fenced
