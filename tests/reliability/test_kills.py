@@ -3,17 +3,44 @@
 import os
 import random
 import signal
+import time
 from pathlib import Path
 
+import grpc
 import pytest
 
-from bottrading.v1 import bot_trading_pb2, bot_trading_pb2_grpc
+from bottrading.v1 import bot_trading_pb2, bot_trading_pb2_grpc, order_pb2
 from tests.e2e.test_processes import UNFENCED, Burst
 from tests.support.audit import audit
-from tests.support.process import Process, channel, make_key, wait_until_gone
+from tests.support.process import (
+    POLL_SECONDS,
+    START_SECONDS_MAX,
+    Process,
+    channel,
+    make_key,
+    wait_until_gone,
+)
 
 KILLS = int(os.environ.get("SOAK_KILLS", "4"))
 ANSWERED_MAX = 300
+
+
+def place_first(service: Process, key: str, name: str) -> None:
+    """Place an order as soon as the engine takes any: health may still tell of the one before."""
+    request = bot_trading_pb2.PlaceOrderRequest(
+        symbol="AAPL", side=order_pb2.SIDE_BUY, quantity="0.01", client_order_id=name
+    )
+    deadline = time.monotonic() + START_SECONDS_MAX
+    with channel(service.grpc) as opened:
+        stub = bot_trading_pb2_grpc.BotTradingStub(opened)
+        while True:
+            try:
+                stub.PlaceOrder(request, metadata=(("x-bot-key", key),), timeout=5)
+            except grpc.RpcError:
+                assert time.monotonic() < deadline, service.log.read_text()
+                time.sleep(POLL_SECONDS)
+            else:
+                return
 
 
 @pytest.mark.timeout(60 + 15 * KILLS)
@@ -23,6 +50,7 @@ def test_no_answered_order_is_lost_over_many_kills(tmp_path: Path) -> None:
     with Process(tmp_path / "data", **UNFENCED) as service:
         key = make_key(service)
         for number in range(KILLS):
+            place_first(service, key, f"{number}-first")
             enough = chance.randrange(ANSWERED_MAX)
             burst = Burst(service.grpc, key, threads=4, prefix=f"{number}-", enough=enough)
             assert burst.some.wait(30)
