@@ -1,8 +1,9 @@
 """The gRPC server: its limits, its interceptors in their order, and its health."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -13,8 +14,10 @@ from server.engine.client import Engine
 from server.engine.frames import Method as EngineMethod
 from server.rpc.call import Call, Handler, Interceptor
 from server.rpc.chain import Chain, contract_methods
+from server.rpc.connections import cut
 from server.rpc.health_watches import HealthWatches
 from server.rpc.interceptors.authentication import Authentication
+from server.rpc.interceptors.draining import Draining
 from server.rpc.interceptors.errors import ErrorTranslation
 from server.rpc.interceptors.in_flight import InFlight
 from server.rpc.interceptors.observability import Observability
@@ -84,6 +87,7 @@ class Links:
 
     observability: Observability  # Every call leaves a trace, refused ones too.
     errors: ErrorTranslation  # Nothing but our own statuses leaves the links below.
+    draining: Draining = field(default_factory=Draining)  # Nothing begins that cannot finish.
     authentication: Authentication  # Nothing is spent or read for nobody.
     in_flight: InFlight  # A stranger must not take a customer's place.
     rate_limits: RateLimiting  # Limits belong to an account and stand before all work.
@@ -93,8 +97,8 @@ class Links:
     def ordered(self) -> list[Interceptor]:
         """Return the links, outermost first."""
         return [
-            self.observability, self.errors, self.authentication, self.in_flight,
-            self.rate_limits, self.streams, self.parsing,
+            self.observability, self.errors, self.draining, self.authentication,
+            self.in_flight, self.rate_limits, self.streams, self.parsing,
         ]  # fmt: skip
 
 
@@ -102,7 +106,8 @@ class RpcServer:
     """The server of the contract, with health and, if wanted, reflection."""
 
     def __init__(self, links: Links, *, with_reflection: bool) -> None:
-        self._in_flight = links.in_flight
+        self._draining = links.draining
+        self._ports: frozenset[int] = frozenset()
         watches = HealthWatches(links.authentication.account_of)
         chain = Chain(contract_methods(), links.ordered(), _served_by_parsing, watches)
         self._server = grpc.aio.server(
@@ -121,8 +126,11 @@ class RpcServer:
     def bind(self, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
         """Take a port and return it; raise RuntimeError when it is busy."""
         if credentials is not None:
-            return self._server.add_secure_port(address, credentials)
-        return self._server.add_insecure_port(address)
+            port = self._server.add_secure_port(address, credentials)
+        else:
+            port = self._server.add_insecure_port(address)
+        self._ports |= {port}
+        return port
 
     async def start(self) -> None:
         """Answer calls; health says NOT_SERVING until `set_ready`."""
@@ -146,16 +154,22 @@ class RpcServer:
         await self._health.set("", status.SERVING if is_serving else status.NOT_SERVING)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Refuse new calls, let those in flight finish, then end the rest.
+        """Refuse new calls, let those in flight finish, then end all connections.
 
         Once they have finished, callers who do not take their answers hold up nothing.
         """
-        stopping = asyncio.ensure_future(self._server.stop(grace_seconds))
-        while self._in_flight.count and not stopping.done():  # noqa: ASYNC110 — cheaper for calls
-            await asyncio.sleep(FINISHED_LOOK_SECONDS)
-        await asyncio.wait({stopping}, timeout=UNTAKEN_ANSWER_SECONDS)
-        await self._server.stop(0)
-        await stopping
+        self._draining.begin()
+        await _wait_while(lambda: self._draining.at_work, grace_seconds)
+        await _wait_while(lambda: self._draining.open, min(UNTAKEN_ANSWER_SECONDS, grace_seconds))
+        cut(self._ports)
+        await self._server.stop(None)
+
+
+async def _wait_while(counts: Callable[[], int], seconds_max: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds_max):
+            while counts():  # noqa: ASYNC110 — cheaper for calls than an event
+                await asyncio.sleep(FINISHED_LOOK_SECONDS)
 
 
 def forward(engine: Engine) -> dict[str, Handler]:

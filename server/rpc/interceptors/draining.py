@@ -1,0 +1,53 @@
+"""Draining: a server that stops begins nothing new, and finishes what it has begun."""
+
+from typing import Any
+
+from server.domain.errors import Reason, Refusal
+from server.engine.client import RETRY_SECONDS
+from server.rpc.call import Call, Handler, Method
+from server.rpc.errors import Refused
+
+STOPPING = Refusal(
+    reason=Reason.UNAVAILABLE,
+    message="The server is stopping; nothing was done, try again.",
+    retry_after_seconds=RETRY_SECONDS,
+)
+
+
+class Draining:
+    """Stands before all work.
+
+    `at_work` is how many calls are being worked on, `open` how many are not over: their answers
+    may be on the way. Calls are still taken while it drains, to be told so. Streams are ended by
+    whoever keeps them.
+    """
+
+    def __init__(self) -> None:
+        self.at_work = self.open = 0
+        self._begun = False
+
+    def begin(self) -> None:
+        """Refuse every call from now on."""
+        self._begun = True
+
+    def wrap(self, method: Method, proceed: Handler) -> Handler:
+        """Return a handler that refuses calls of a server that stops."""
+
+        async def handle(call: Call) -> bytes:
+            if self._begun:
+                raise Refused(STOPPING)
+            self.open += 1
+            done: Any = call.context.add_done_callback
+            done(self._over)
+            if method.streams:
+                return await proceed(call)
+            self.at_work += 1
+            try:
+                return await proceed(call)
+            finally:
+                self.at_work -= 1
+
+        return handle
+
+    def _over(self, _: object) -> None:
+        self.open -= 1
