@@ -20,7 +20,7 @@ TYPESCRIPT_MODULES := $(TYPESCRIPT_CLIENT)/node_modules/.package-lock.json
 EXAMPLES_MODULES := $(EXAMPLES)/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-exchange setup-report setup-mcp lock proto docs run test setup-browser client-types test-clients first-hour soak check bench release clean
+.PHONY: help setup setup-dev setup-exchange setup-report setup-mcp lock proto docs run test setup-browser setup-strace client-types test-clients first-hour soak check bench release clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -102,13 +102,17 @@ SOAK_ROUNDS ?= 5000
 SOAK_ANSWERS ?= 10000
 SOAK_KILLS ?= 100
 
-soak: setup-dev ## Run a million audited steps of the engine, 500 histories of streams with kills, 33 000 calls by the OpenAPI document, 200 000 hostile inputs, 20 000 races, and 100 kills under load.
+soak: setup-dev setup-strace ## Run a million audited steps of the engine, 500 histories of streams with kills, 33 000 calls by the OpenAPI document, 200 000 hostile inputs, 20 000 races, 5 000 rounds of one id, 10 000 traced answers, and 100 kills under load.
 	SOAK_STEPS=$(SOAK_STEPS) $(BIN)/python -m pytest -n 2 tests/engine/test_state_machine.py
 	SOAK_HISTORIES=$(SOAK_HISTORIES) $(BIN)/python -m pytest -n 2 tests/reliability/test_promises.py
 	SOAK_SCHEMA_CALLS=$(SOAK_SCHEMA_CALLS) $(BIN)/python -m pytest -n 2 tests/e2e/test_rest_schema.py
 	SOAK_INPUTS=$(SOAK_INPUTS) $(BIN)/python -m pytest -n 2 tests/reliability/test_fuzz.py
 	SOAK_RACES=$(SOAK_RACES) SOAK_ROUNDS=$(SOAK_ROUNDS) SOAK_ANSWERS=$(SOAK_ANSWERS) SOAK_KILLS=$(SOAK_KILLS) \
 		$(BIN)/python -m pytest -n 2 tests/reliability/test_races.py tests/reliability/test_fsync.py tests/reliability/test_kills.py
+
+setup-strace: ## Install strace for the test of the engine's fsyncs (Debian, root).
+	command -v strace >/dev/null || \
+		{ apt-get update && apt-get install -y --no-install-recommends strace; }
 
 setup-browser: ## Install Chromium for the browser test (Debian, root).
 	command -v "$${CHROMIUM:-chromium}" >/dev/null || \
