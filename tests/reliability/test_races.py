@@ -19,7 +19,7 @@ from tests.support.process import Process, make_key
 from tests.support.venue import told
 
 RACES = int(os.environ.get("SOAK_RACES", "2000"))
-ROUNDS = int(os.environ.get("SOAK_ROUNDS", "100"))
+ROUNDS = int(os.environ.get("SOAK_ROUNDS", "250"))
 AT_ONCE = 64
 CONNECTIONS = 4
 """A server takes 64 calls at once on a connection."""
@@ -39,10 +39,14 @@ LIMITS: dict[str, Any] = {
 class Side:
     """Clients of one bot over some connections, and of an operator who publishes."""
 
+    placed: set[str]
+    """The ids of all orders that were answered."""
+
     def __init__(self, service: Process, channels: Sequence[grpc.aio.Channel]) -> None:
         self._key = (("x-bot-key", make_key(service)),)
         self._operator = (("authorization", f"Bearer {service.token('me', '--operator')}"),)
         self._stubs = [rpc.BotTradingStub(channel) for channel in channels]
+        self.placed = set()
         self._market = market_data_pb2_grpc.MarketDataStub(channels[0])
 
     async def publish(self, price: str) -> None:
@@ -58,7 +62,9 @@ class Side:
             symbol=SYMBOL, side=order_pb2.SIDE_BUY, quantity="0.01", **fields
         )
         stub = self._stubs[number % CONNECTIONS]
-        return (await stub.PlaceOrder(request, metadata=self._key)).order
+        order = (await stub.PlaceOrder(request, metadata=self._key)).order
+        self.placed.add(order.id)
+        return order
 
     async def rest(self, number: int) -> str:
         """Place an order that waits for 100; return its id."""
@@ -93,11 +99,12 @@ async def side(tmp_path: Path) -> AsyncIterator[Side]:
             grpc.aio.insecure_channel(service.grpc, options=[("grpc.use_local_subchannel_pool", 1)])
             for _ in range(CONNECTIONS)
         ]
-        yield Side(service, channels)
+        clients = Side(service, channels)
+        yield clients
         for channel in channels:
             await channel.close()
         assert service.stop() == 0
-    audit(tmp_path / "data")
+    assert audit(tmp_path / "data") == clients.placed
 
 
 @pytest.mark.timeout(60 + RACES // 50)
@@ -140,5 +147,8 @@ async def test_of_many_calls_with_one_id_one_places_the_order(side: Side) -> Non
         name = f"round-{count}"
         calls = (side.place(number, client_order_id=name) for number in range(AT_ONCE))
         orders = await asyncio.gather(*calls)
-        assert len({order.id for order in orders}) == 1
         assert [order.replayed for order in orders].count(False) == 1
+        for order in orders:
+            order.replayed = False
+        assert all(order == orders[0] for order in orders)
+    assert len(side.placed) == ROUNDS
