@@ -14,10 +14,11 @@ import grpc
 
 from bottrading.v1 import key_management_pb2, key_management_pb2_grpc
 from server.adapters import system_clock
-from server.config import Settings, jwt_secret
+from server.config import Settings
 from server.domain.user import Identity, Plan
 from server.domain.values import SECOND
 from server.rpc.tokens import issue
+from server.secret_files import jwt_secret
 
 READY_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 30

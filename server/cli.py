@@ -163,10 +163,11 @@ def migrate(
     database: Annotated[str | None, typer.Option(metavar="URL")] = None,
 ) -> None:
     """Bring the database's schema up to date."""
+    from server.secret_files import open_data_dir
     from server.starting import prepare_database
 
     settings = config.load(data_dir=data_dir, database=database)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    open_data_dir(settings)
     revision = prepare_database(settings)
     print(f"{settings.database_path}: schema {revision}")
 

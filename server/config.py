@@ -1,10 +1,8 @@
 """Settings: every limit with its name and unit; the one reader of the environment."""
 
 import os
-import secrets
 import shlex
 import sys
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -295,40 +293,6 @@ def child_environment() -> dict[str, str]:
     """
     hidden = (f"{ENVIRONMENT_PREFIX}JWT_SECRET", f"{ENVIRONMENT_PREFIX}TARGET")
     return {k: v for k, v in os.environ.items() if not k.upper().startswith(hidden)}
-
-
-def jwt_secret(settings: Settings) -> bytes:
-    """Return the HS256 secret of tokens."""
-    return settings.jwt_secret.encode() or _secret_of(settings.data_dir / JWT_SECRET_FILE)
-
-
-def ticket_secret(settings: Settings) -> bytes:
-    """Return the secret of stream tickets."""
-    return _secret_of(settings.data_dir / TICKET_SECRET_FILE)
-
-
-def _secret_of(path: Path) -> bytes:
-    """Return the secret of a file; the first call makes it, with mode 0600.
-
-    Safe before, beside and after a running server: the file appears whole or not at all.
-    """
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_hex(SECRET_BYTES_MIN))
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(draft, path)
-        except FileExistsError:
-            pass  # Another process was first; its secret stands.
-        finally:
-            Path(draft).unlink()
-    secret = path.read_bytes().strip()
-    if len(secret) < SECRET_BYTES_MIN:
-        raise SettingsError(f"{path}: has fewer than {SECRET_BYTES_MIN} bytes")
-    return secret
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from server import config
 from server.adapters import system_clock
 from server.application.ports import StorageBroken, StorageUnavailable
 from server.config import Settings, SettingsError
 from server.domain.user import Identity, Plan
 from server.domain.values import SECOND
 from server.rpc.tokens import NAME_LENGTH_MAX, SUBJECT_LENGTH_MAX, issue
+from server.secret_files import jwt_secret
 
 
 def _new_identity(
@@ -77,5 +77,5 @@ def _stored(settings: Settings, subject: str) -> Identity | None:
 
 def signed_token(settings: Settings, identity: Identity, ttl_seconds: int) -> str:
     """Return a token for a person, signed with the secret of the settings."""
-    secret, now = config.jwt_secret(settings), system_clock() // SECOND
+    secret, now = jwt_secret(settings), system_clock() // SECOND
     return issue(settings.token_terms, secret, identity, now_seconds=now, ttl_seconds=ttl_seconds)

@@ -34,6 +34,7 @@ from server.market.secret import SecretFileError
 from server.market.universe_file import UniverseError
 from server.metrics import serve_metrics
 from server.rpc.tokens import JwksError
+from server.secret_files import open_data_dir
 from server.starting import check_market, damaged, prepare_database
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def serve(settings: Settings, lines: LineWriter, *, begin_anew: bool = False) ->
     """Run the service until SIGTERM or SIGINT; raise SettingsError when it cannot start."""
     database = settings.database_path
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        open_data_dir(settings)
         with (
             take_lock(settings.data_dir / LOCK_FILE, BUSY_RETRY_SECONDS),
             take_lock(database.with_name(f"{database.name}.lock"), BUSY_RETRY_SECONDS),

@@ -18,7 +18,7 @@ from server.application.queries import Queries
 from server.application.quote_updates import QuoteUpdates
 from server.application.rate_limits import MemoryRateLimits, UsageMeter
 from server.bootstrap import venue
-from server.config import Settings, jwt_secret, ticket_secret
+from server.config import Settings
 from server.engine.client import Doorbells, Engine
 from server.rpc.account_view import AccountView
 from server.rpc.bot_trading import BotTrading
@@ -46,6 +46,7 @@ from server.rpc.stream_watch import TICK_SECONDS, StreamWatch
 from server.rpc.streams import OrderUpdateStream, QuoteStream
 from server.rpc.tickets import RESUMING_LIFETIME, Tickets
 from server.rpc.tokens import TokenVerifier, jwks_verifier, secret_verifier
+from server.secret_files import jwt_secret, ticket_secret
 from server.storage.database import FOLLOWERS_MAX, GUARDS_MAX, READERS_MAX, open_readers
 from server.storage.queries import History, SqlReads
 from server.storage.rankings import RankingsFile

@@ -22,8 +22,9 @@ GUIDE = "docs/operators.md#backup"
 def refused(data_dir: Path, command: str = "serve") -> str:
     """Return the one line by which a command refuses a data directory."""
     address = ["--grpc", f"127.0.0.1:{free_port()}", "--no-rest"] if command == "serve" else []
+    words = [command, "ada"] if command == "token" else [command]
     done = subprocess.run(
-        [sys.executable, "-m", "server", command, "--data-dir", str(data_dir), *address],
+        [sys.executable, "-m", "server", *words, "--data-dir", str(data_dir), *address],
         capture_output=True, text=True, timeout=40, check=False, env=os.environ,
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
@@ -93,6 +94,7 @@ def test_a_database_of_something_else_is_left_as_it_is(
     connection.commit()
     connection.close()
     if secret is not None:
+        (tmp_path / secret).touch(0o600)
         (tmp_path / secret).write_text("a" * 64)
     before = database.read_bytes()
 

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
 
-from server.config import Settings, jwt_secret
+from server.config import Settings
 from server.rpc.tokens import JwksError, jwks_verifier
+from server.secret_files import jwt_secret
 from tests.support.streams import READ_SECONDS_MAX, until
 from tests.support.venue import Bot, Person, Venue, VenueFactory, refusal, told
 

@@ -9,8 +9,8 @@ import jwt
 import pytest
 
 from bottrading.v1 import bot_trading_pb2, order_pb2
-from server.config import jwt_secret
 from server.domain.user import Plan
+from server.secret_files import jwt_secret
 from tests.support.venue import Bot, Person, Venue, VenueFactory, refusal
 
 PLACE_ORDER = "/bottrading.v1.BotTrading/PlaceOrder"

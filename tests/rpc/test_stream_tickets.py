@@ -4,8 +4,8 @@ import grpc
 import jwt
 import pytest
 
-from server.config import jwt_secret, ticket_secret
 from server.rpc.tickets import AUDIENCE
+from server.secret_files import jwt_secret, ticket_secret
 from tests.support.streams import Stream, order_updates, quotes, shown, stream_call
 from tests.support.venue import NOON, Bot, Venue, VenueFactory, refusal
 

@@ -25,12 +25,13 @@ from server.bootstrap import engine as engine_bootstrap
 from server.bootstrap import front as front_bootstrap
 from server.bootstrap.engine import EngineParts
 from server.bootstrap.front import Front, FrontBase
-from server.config import Settings, jwt_secret
+from server.config import Settings
 from server.domain.user import Identity, Plan
 from server.domain.values import SECOND, Micros
 from server.engine.client import LocalEngine
 from server.engine.frames import FrameBuffer, unpack_answer
 from server.rpc.tokens import issue
+from server.secret_files import jwt_secret
 
 NOON: Micros = 1_795_089_600 * SECOND
 """2026-11-19T12:00:00Z, a Thursday."""

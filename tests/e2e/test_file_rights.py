@@ -1,0 +1,78 @@
+"""Who may write the data directory and read its secrets, and links to nothing in it."""
+
+from pathlib import Path
+
+import pytest
+
+from server.config import (
+    DATABASE_FILE,
+    JWT_SECRET_FILE,
+    MARKET_SECRET_FILE,
+    TICKET_SECRET_FILE,
+)
+from tests.e2e.test_damaged_data import refused, refused_not
+from tests.support.process import Process
+
+SECRETS = [JWT_SECRET_FILE, TICKET_SECRET_FILE, MARKET_SECRET_FILE]
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Path:
+    """Return a data directory that has been served."""
+    with Process(tmp_path / "data") as service:
+        assert service.stop() == 0
+    (tmp_path / "data" / MARKET_SECRET_FILE).touch(0o600)  # A market by a seed has none.
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_a_data_directory_that_everybody_can_write_is_refused(tmp_path: Path, command: str) -> None:
+    directory = tmp_path / "data"
+    directory.mkdir()
+    directory.chmod(0o757)
+
+    assert f"run `chmod o-w {directory}`" in refused(directory, command)
+    assert list(directory.iterdir()) == []
+
+    directory.chmod(0o755)
+    assert refused_not(directory)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("rights", [0o604, 0o602])
+def test_a_secret_that_everybody_can_get_at_is_refused(
+    served: Path, name: str, rights: int
+) -> None:
+    path = served / name
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(rights)
+
+    assert f"run `chmod o-rwx {path}`" in refused(served)
+
+    path.chmod(0o640)
+    assert refused_not(served)
+
+
+def test_a_token_is_not_signed_with_a_secret_that_everybody_can_read(served: Path) -> None:
+    path = served / JWT_SECRET_FILE
+    path.chmod(0o644)
+
+    assert f"chmod o-rwx {path}" in refused(served, "token")
+
+
+def test_a_data_directory_that_links_to_nothing_is_told_in_one_line(tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+    directory.symlink_to("gone")
+
+    assert f"{directory}: is a link to gone, which does not exist" in refused(directory)
+    assert not (tmp_path / "gone").exists()
+
+
+@pytest.mark.parametrize("name", [*SECRETS, DATABASE_FILE])
+def test_a_file_that_links_to_nothing_is_told_in_one_line(served: Path, name: str) -> None:
+    path = served / name
+    path.unlink()
+    path.symlink_to("gone")
+
+    assert f"{path}: is a link to gone, which does not exist" in refused(served)
+    assert not (served / "gone").exists()
