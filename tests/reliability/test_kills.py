@@ -21,7 +21,7 @@ from tests.support.process import (
     wait_until_gone,
 )
 
-KILLS = int(os.environ.get("SOAK_KILLS", "4"))
+KILLS = int(os.environ.get("SOAK_KILLS", "5"))
 ANSWERED_MAX = 300
 
 
@@ -45,7 +45,7 @@ def place_first(service: Process, key: str, name: str) -> None:
 
 @pytest.mark.timeout(60 + 15 * KILLS)
 def test_no_answered_order_is_lost_over_many_kills(tmp_path: Path) -> None:
-    """The engine and the front are killed in turn, after a number of orders that chance draws."""
+    """The engine and the front are killed in turn, at a number of orders that chance draws."""
     chance, answered = random.Random(1), dict[str, str]()
     with Process(tmp_path / "data", **UNFENCED) as service:
         key = make_key(service)
@@ -65,6 +65,7 @@ def test_no_answered_order_is_lost_over_many_kills(tmp_path: Path) -> None:
                 wait_until_gone(children)
                 service.start()
             answered |= burst.answered
+            assert set(answered.values()) <= audit(service.data_dir)
             with channel(service.grpc) as opened:
                 stub = bot_trading_pb2_grpc.BotTradingStub(opened)
                 for name, order_id in list(burst.answered.items())[-50:]:
@@ -72,6 +73,5 @@ def test_no_answered_order_is_lost_over_many_kills(tmp_path: Path) -> None:
                     found = stub.GetOrder(request, metadata=(("x-bot-key", key),))
                     assert found.order.id == order_id
         assert service.stop() == 0
-
     assert set(answered.values()) <= audit(tmp_path / "data")
     assert len(answered) >= KILLS
