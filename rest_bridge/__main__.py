@@ -8,6 +8,7 @@ import math
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 from typing import Any
@@ -28,6 +29,14 @@ from rest_bridge.settings import Settings
 USAGE_ERROR = 2
 
 log = logging.getLogger(__name__)
+_UNUSABLE = (
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+    ssl.SSLError,
+)
+"""What is wrong with a file for good. Anything else, as having too many open, may pass."""
 
 
 def main() -> None:
@@ -40,7 +49,7 @@ def main() -> None:
     # uvicorn drains on a signal and then raises it again, which must not end us with an error.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    uvicorn_server = server(settings)
+    uvicorn_server = _server_as_set(settings)
     # A call makes hundreds of short-lived objects and no cycles to speak of: collected at the
     # default pace, what was built at start would be walked over and over for nothing.
     gc.freeze()
@@ -100,6 +109,17 @@ def server(settings: Settings) -> Server:
     }
     app = create_app(settings)
     return Server(uvicorn.Config(app, **config), app.state.streams)
+
+
+def _server_as_set(settings: Settings) -> Server:
+    """Build the server; exit, saying why, where its certificate cannot be used."""
+    uvicorn_server = server(settings)
+    try:
+        uvicorn_server.config.load()
+    except _UNUSABLE as error:
+        named = f"rest_certificate {settings.rest_certificate}, rest_key {settings.rest_key}"
+        _parser().error(f"{named}: {error.strerror}")
+    return uvicorn_server
 
 
 def _settings_and_tie() -> tuple[Settings, bool]:

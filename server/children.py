@@ -5,12 +5,15 @@ import logging
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeAlias
 
 from server.bootstrap.front import FrontBase
 from server.config import Settings, child_environment
-from server.engine.client import SocketEngine
+from server.engine.client import AWAY, SocketEngine, refused
 from server.engine.frames import LENGTH, Method
+from server.exit_status import ExitStatus, ServiceFailed
 
 log = logging.getLogger(__name__)
 
@@ -21,25 +24,48 @@ STEADY_SECONDS = 10.0
 
 EXIT_SECONDS_MAX = 5.0
 WATCH_SECONDS = 0.1
-USAGE_ERROR = 2
 
 # Without -P the directory that `serve` was called in could stand in for our own modules.
 PYTHON = (sys.executable, "-P", "-m")
 
+Lend: TypeAlias = Callable[[], AbstractContextManager[None]]
+
+
+class Patience:
+    """How long to wait before something is started again: longer while it keeps ending soon."""
+
+    def __init__(self) -> None:
+        self._pause = RESTART_PAUSE_SECONDS
+
+    def pause(self, lived_seconds: float) -> float:
+        """Return the seconds to wait after something lived for so long."""
+        if lived_seconds >= STEADY_SECONDS:
+            self._pause = RESTART_PAUSE_SECONDS
+        pause, self._pause = self._pause, min(2 * self._pause, RESTART_PAUSE_SECONDS_MAX)
+        return pause
+
 
 class EngineProcess:
-    """The engine in a process of its own, started again whenever it ends."""
+    """The engine in a process of its own, started again whenever it ends or cannot be started.
+
+    `lend` gives the descriptors that starting it takes.
+    """
 
     def __init__(
-        self, settings: Settings, base: FrontBase, on_ready: Callable[[], None],
+        self,
+        settings: Settings,
+        base: FrontBase,
+        lend: Lend,
+        *,
+        on_ready: Callable[[], None],
         on_lost: Callable[[], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._settings = settings
         self._base = base
+        self._lend = lend
         self._on_ready = on_ready
         self._on_lost = on_lost
-        self._pause = RESTART_PAUSE_SECONDS
-        self._started = 0.0
+        self._lost = asyncio.Event()
         self._client: SocketEngine | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -47,46 +73,27 @@ class EngineProcess:
         self, method: Method, caller_id: str, bot_key_id: str, body: bytes
     ) -> "asyncio.Future[bytes]":
         """Have a call decided and stored."""
-        assert self._client is not None, "the engine is started before the server"
+        if self._client is None:
+            return refused(AWAY)
         return self._client.call(method, caller_id, bot_key_id, body)
 
-    async def start(self) -> None:
-        """Start the process and connect to it."""
-        loop = asyncio.get_running_loop()
-        self._started = loop.time()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [
-                    *PYTHON, "server.engine_process", str(theirs.fileno()),
-                    self._settings.log_format,
-                ],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=child_environment(),
-                start_new_session=True,
-            )  # fmt: skip
-        body = self._settings.for_engine().to_json()
-        ours.sendall(LENGTH.pack(len(body)) + body)
-        ours.setblocking(False)
-        _, self._client = await loop.create_connection(
-            lambda: SocketEngine(
-                self._base.doorbells,
-                self._on_ready,
-                self._on_lost,
-                self._hangs,
-                answer_seconds_max=self._settings.engine_answer_seconds,
-            ),
-            sock=ours,
-        )
-
-    async def restart(self) -> None:
-        """Start the process again; the pause doubles while it keeps ending soon."""
-        assert self._process is not None
-        await exited(self._process, EXIT_SECONDS_MAX)
-        if asyncio.get_running_loop().time() - self._started >= STEADY_SECONDS:
-            self._pause = RESTART_PAUSE_SECONDS
-        await asyncio.sleep(self._pause)
-        self._pause = min(2 * self._pause, RESTART_PAUSE_SECONDS_MAX)
-        await self.start()
+    async def run(self) -> None:
+        """Start the process, again and again, until cancelled."""
+        loop, patience = asyncio.get_running_loop(), Patience()
+        while True:
+            begun = loop.time()
+            try:
+                await self._start()
+            except OSError as error:
+                log.error("The engine cannot be started: %s; trying again.", error)
+                if self._process is not None:
+                    self._process.kill()
+            else:
+                await self._lost.wait()
+                log.error("The engine ended; starting it again.")
+            if self._process is not None:
+                await exited(self._process, EXIT_SECONDS_MAX)
+            await asyncio.sleep(patience.pause(loop.time() - begun))
 
     async def stop(self) -> None:
         """Let the process finish what it took and exit."""
@@ -95,6 +102,47 @@ class EngineProcess:
         if self._process is not None:
             await exited(self._process, EXIT_SECONDS_MAX)
 
+    async def _start(self) -> None:
+        """Start the process and connect to it; raise OSError where that cannot be done now."""
+        self._process = None
+        self._lost.clear()
+        with self._lend():
+            ours, theirs = socket.socketpair()
+            with theirs, _closed_on_failure(ours):
+                self._process = subprocess.Popen(
+                    [
+                        *PYTHON,
+                        "server.engine_process",
+                        str(theirs.fileno()),
+                        self._settings.log_format,
+                    ],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    env=child_environment(),
+                    start_new_session=True,
+                )
+        with _closed_on_failure(ours):
+            await self._connect(ours)
+
+    async def _connect(self, ours: socket.socket) -> None:
+        body = self._settings.for_engine().to_json()
+        ours.sendall(LENGTH.pack(len(body)) + body)
+        ours.setblocking(False)
+        _, self._client = await asyncio.get_running_loop().create_connection(
+            lambda: SocketEngine(
+                self._base.doorbells,
+                self._on_ready,
+                self._disconnected,
+                self._hangs,
+                answer_seconds_max=self._settings.engine_answer_seconds,
+            ),
+            sock=ours,
+        )
+
+    def _disconnected(self) -> None:
+        self._lost.set()
+        self._on_lost()
+
     def _hangs(self) -> None:
         assert self._process is not None
         log.error("The engine does not answer; ending it.")
@@ -102,40 +150,35 @@ class EngineProcess:
 
 
 class BridgeProcess:
-    """The REST bridge in a process of its own."""
+    """The REST bridge in a process of its own, started again as the engine is."""
 
-    def __init__(self, settings: Settings, target: str) -> None:
+    def __init__(self, settings: Settings, target: str, lend: Lend) -> None:
         self._settings = settings
         self._target = target
+        self._lend = lend
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start the process."""
-        command = [
-            *PYTHON, "rest_bridge", "--target", self._target, "--rest", self._settings.rest,
-            "--log-format", self._settings.log_format, "--exit-with-stdin",
-        ]  # fmt: skip
-        if self._settings.insecure:
-            command.append("--insecure")
-        # Only this process holds the write end: the bridge sees its end even after SIGKILL.
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, env=child_environment(), start_new_session=True
-        )
+    async def run(self) -> None:
+        """Start the process, again and again, until cancelled.
 
-    async def watch(self) -> None:
-        """Start the process again whenever it ends, unless it cannot be started as it is set."""
-        pause = RESTART_PAUSE_SECONDS
-        while self._process is not None:
-            await asyncio.sleep(WATCH_SECONDS)
-            status = self._process.poll()
-            if status is None:
-                continue
-            log.error("The bridge ended with status %d.", status)
-            if status == USAGE_ERROR:
-                return
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, RESTART_PAUSE_SECONDS_MAX)
-            self.start()
+        Raises ServiceFailed for one that cannot be started as it is set.
+        """
+        loop, patience = asyncio.get_running_loop(), Patience()
+        while True:
+            begun = loop.time()
+            try:
+                self._process = self._start()
+            except OSError as error:
+                log.error("The bridge cannot be started: %s; trying again.", error)
+            else:
+                status = await ended(self._process)
+                if status == ExitStatus.USAGE:
+                    raise ServiceFailed(
+                        ExitStatus.USAGE,
+                        "rest: the bridge cannot be started as it is set, as it says above",
+                    )
+                log.error("The bridge ended with status %d; starting it again.", status)
+            await asyncio.sleep(patience.pause(loop.time() - begun))
 
     def terminate(self) -> None:
         """Tell the process to take nothing new and to finish what is in flight."""
@@ -146,6 +189,35 @@ class BridgeProcess:
         """Wait until the process that was told to finish has ended."""
         if self._process is not None:
             await exited(self._process, timeout_seconds)
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        command = [
+            *PYTHON, "rest_bridge", "--target", self._target, "--rest", self._settings.rest,
+            "--log-format", self._settings.log_format, "--exit-with-stdin",
+        ]  # fmt: skip
+        if self._settings.insecure:
+            command.append("--insecure")
+        # Only this process holds the write end: the bridge sees its end even after SIGKILL.
+        with self._lend():
+            return subprocess.Popen(
+                command, stdin=subprocess.PIPE, env=child_environment(), start_new_session=True
+            )
+
+
+@contextmanager
+def _closed_on_failure(connection: socket.socket) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+async def ended(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for a process to end by itself; return its exit status."""
+    while (status := process.poll()) is None:  # noqa: ASYNC110 — a process sets no event
+        await asyncio.sleep(WATCH_SECONDS)
+    return status
 
 
 async def exited(process: "subprocess.Popen[bytes]", timeout_seconds: float) -> None:

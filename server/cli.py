@@ -16,8 +16,7 @@ from server import config, key_commands
 from server.config import Settings, SettingsError
 from server.credentials import known_identity, signed_token
 from server.domain.user import Plan
-
-USAGE_ERROR = 2
+from server.exit_status import ExitStatus, ServiceFailed
 
 app = typer.Typer(
     add_completion=False,
@@ -28,21 +27,24 @@ app.add_typer(key_commands.app, name="key")
 
 
 def main() -> None:
-    """Run the command line; a wrong setting is one line on standard error and exit status 2."""
+    """Run the command line; a wrong setting is one line on standard error and status USAGE."""
     # Whatever is made in the data directory is its owner's alone.
     os.umask(0o077)
     # gRPC reports a busy port or a lost connection on its own besides our line.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     arguments = sys.argv[1:] or ["--help"]
+    status = ExitStatus.USAGE
     try:
         sys.exit(app(arguments, standalone_mode=False))
     except SettingsError as error:
         message = str(error)
+    except ServiceFailed as error:
+        status, message = error.status, str(error)
     except typer.TyperException as error:
         told = getattr(error, "format_message", error.__str__)()
         message = " ".join(told.split())
     print(f"bottrading: {message}", file=sys.stderr)
-    sys.exit(USAGE_ERROR)
+    sys.exit(status)
 
 
 def _settings_help() -> str:

@@ -129,6 +129,9 @@ class Settings(BaseSettings):
         le=YEAR_SECONDS,
         description="time after which a reader that takes nothing is ended",
     )
+    grpc_connections_max: int = Field(
+        10_000, ge=1, description="connections to the gRPC port, as far as files may be open"
+    )
     quotas: Literal["counted", "enforced"] = Field(
         "counted", description="whether calls above the plan's daily quota are refused"
     )

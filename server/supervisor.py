@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import math
 import signal
 from collections.abc import Coroutine
 
@@ -15,10 +16,12 @@ from server.application.ports import StorageBroken, StorageUnavailable
 from server.bootstrap import front as bootstrap
 from server.children import BridgeProcess, EngineProcess
 from server.config import LOCK_FILE, Settings, SettingsError, split_address
+from server.descriptors import SpareDescriptors, connections_that_fit, raise_limit
 from server.domain.values import SECOND
 from server.engine.client import EngineRefused
 from server.engine.frames import Method as EngineMethod
 from server.engine.service import encode_usage
+from server.exit_status import ExitStatus, ServiceFailed
 from server.listening import (
     BUSY_RETRY_SECONDS,
     await_free,
@@ -40,10 +43,20 @@ from server.starting import check_market, damaged, prepare_database
 log = logging.getLogger(__name__)
 
 FORGET_IDLE_SECONDS = 60.0
+LOOK_SECONDS = 0.25
+TOLD_AGAIN_SECONDS = 60.0
 
 
 def serve(settings: Settings, lines: LineWriter, *, begin_anew: bool = False) -> None:
-    """Run the service until SIGTERM or SIGINT; raise SettingsError when it cannot start."""
+    """Run the service until SIGTERM or SIGINT.
+
+    Raises SettingsError when it cannot start, ServiceFailed when it cannot go on.
+    """
+    raise_limit()
+    wanted = settings.grpc_connections_max
+    fit = connections_that_fit(wanted)
+    if fit < wanted:
+        log.warning("Of %d connections %d fit the limit of open files (ulimit -n).", wanted, fit)
     database = settings.database_path
     try:
         open_data_dir(settings)
@@ -96,54 +109,64 @@ class Supervisor:
         self._announcer = announcer
         self._local = local
         self._lines = lines
-        self._address = settings.grpc
+        self._address, self._port = settings.grpc, 0
         self._stopping = asyncio.Event()
         self._base = bootstrap.build_base(settings)
-        self._engine = EngineProcess(settings, self._base, self._on_ready, self._on_lost)
+        lend = SpareDescriptors().lent
+        self._engine = EngineProcess(
+            settings, self._base, lend, on_ready=self._on_ready, on_lost=self._on_lost
+        )
         self._front = bootstrap.build(
             settings, self._base, self._engine,
             write_line=lines.write if settings.log_calls else _drop, line=call_line(settings),
+            lend=lend,
         )  # fmt: skip
-        self._bridge = BridgeProcess(settings, local)
+        self._bridge = BridgeProcess(settings, local, lend)
         self._watch = bootstrap.stream_watch(self._base)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: ServiceFailed | None = None
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then let calls in flight finish."""
+        """Serve until SIGTERM or SIGINT, then let calls in flight finish.
+
+        Raises ServiceFailed, after that too, when a part ended that should not.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         await self._bind()
-        tell_step(self._settings, "the engine")
-        await self._engine.start()
         await self._front.server.start()
-        if not self._settings.no_rest:
-            tell_step(self._settings, "the REST bridge")
-            self._bridge.start()
         # Calls make many short-lived objects and no cycles to speak of: collected at the default
         # pace, what was built at the start would be walked over and over for nothing.
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
-        for work in (
-            self._flush_usage(), self._forget_idle(), self._refresh_leaderboard(),
-            self._watch.run(), self._bridge.watch(),
-            self._announcer.follow_replay(self._base.clock),
-        ):  # fmt: skip
-            self._begin(work)
+        tell_step(self._settings, "the engine")
+        self._keep("engine", self._engine.run())
+        if not self._settings.no_rest:
+            tell_step(self._settings, "the REST bridge")
+            self._keep("bridge", self._bridge.run())
+        self._keep("usage", self._flush_usage())
+        self._keep("limits", self._forget_idle())
+        self._keep("leaderboard", self._refresh_leaderboard())
+        self._keep("streams", self._watch.run())
+        self._keep("connections", self._make_room())
+        self._begin("replay", self._announcer.follow_replay(self._base.clock))
         await self._stopping.wait()
         log.info("Stopping: calls in flight are finished.")
         for task in self._tasks:
             task.cancel()
         await self._drain()
+        if self._failure is not None:
+            raise self._failure
 
     async def _bind(self) -> None:
         await await_free(self._settings)
         try:
-            port = self._front.server.bind(self._settings.grpc, credentials(self._settings))
+            self._port = self._front.server.bind(self._settings.grpc, credentials(self._settings))
             self._front.server.bind(self._local)
         except RuntimeError:
             raise cannot_listen("grpc", self._settings.grpc) from None
-        self._address = f"{split_address(self._settings.grpc)[0]}:{port}"
+        self._address = f"{split_address(self._settings.grpc)[0]}:{self._port}"
         if self._settings.metrics:
             host, port = split_address(self._settings.metrics)
             try:
@@ -151,20 +174,33 @@ class Supervisor:
             except OSError as error:
                 raise cannot_listen("metrics", self._settings.metrics, error.errno) from None
 
-    def _begin(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
+    def _keep(self, part: str, work: Coroutine[object, object, None]) -> None:
+        """Run a part of the service; when it ends though nobody stopped it, the service ends."""
+        self._begin(part, work).add_done_callback(self._part_ended)
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("A part of the service ended.", exc_info=task.exception())
+    def _begin(self, part: str, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work, name=part)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _part_ended(self, task: "asyncio.Task[None]") -> None:
+        error = None if task.cancelled() else task.exception()
+        if self._stopping.is_set():
+            return
+        if isinstance(error, ServiceFailed):
+            self._failure = error
+        else:
+            part = task.get_name()
+            log.error("The part %r ended.", part, exc_info=error)
+            self._failure = ServiceFailed(
+                ExitStatus.PART_ENDED, f"the part {part!r} of the service ended unexpectedly"
+            )
+        self._stopping.set()
 
     def _on_ready(self) -> None:
-        self._base.keyring.forget_all()
-        self._watch.doubt()
-        self._begin(self._tell_ready())
+        self._doubt()
+        self._begin("ready", self._tell_ready())
 
     async def _tell_ready(self) -> None:
         await self._front.server.set_ready(ready=True)
@@ -173,16 +209,13 @@ class Supervisor:
         self._announcer.ready(self._address)
 
     def _on_lost(self) -> None:
-        # A doorbell of its last batch may be lost: a key may be revoked that seems to live.
+        self._doubt()
+        self._begin("health", self._front.server.set_ready(ready=False))
+
+    def _doubt(self) -> None:
+        # A doorbell of the last batch may be lost: a key may be revoked that seems to live.
         self._base.keyring.forget_all()
         self._watch.doubt()
-        if not self._stopping.is_set():
-            log.error("The engine ended; starting it again.")
-            self._begin(self._restart_engine())
-
-    async def _restart_engine(self) -> None:
-        await self._front.server.set_ready(ready=False)
-        await self._engine.restart()
 
     async def _flush_usage(self) -> None:
         while True:
@@ -203,6 +236,16 @@ class Supervisor:
         while True:
             await asyncio.sleep(FORGET_IDLE_SECONDS)
             self._front.limits.forget_idle()
+
+    async def _make_room(self) -> None:
+        closed, told = 0, -math.inf
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            closed += await self._front.connections.make_room(self._port)
+            now = asyncio.get_running_loop().time()
+            if closed and now > told + TOLD_AGAIN_SECONDS:
+                log.warning("Closed %d idle connections to make room for others.", closed)
+                closed, told = 0, now
 
     async def _refresh_leaderboard(self) -> None:
         loop, leaderboard = asyncio.get_running_loop(), self._front.leaderboard

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,11 +20,13 @@ from server.application.quote_updates import QuoteUpdates
 from server.application.rate_limits import MemoryRateLimits, UsageMeter
 from server.bootstrap import venue
 from server.config import Settings
+from server.descriptors import connections_that_fit
 from server.engine.client import Doorbells, Engine
 from server.rpc.account_view import AccountView
 from server.rpc.bot_trading import BotTrading
 from server.rpc.call import Call
 from server.rpc.interceptors.authentication import TICKET_HEADER, Authentication
+from server.rpc.interceptors.connections import Connections
 from server.rpc.interceptors.errors import ErrorTranslation
 from server.rpc.interceptors.in_flight import InFlight
 from server.rpc.interceptors.observability import (
@@ -58,6 +61,7 @@ class Front:
     """What the front is made of, as far as its process handles it."""
 
     server: RpcServer
+    connections: Connections
     meter: UsageMeter
     limits: MemoryRateLimits
     journal: CallJournal
@@ -162,8 +166,12 @@ def build(
     settings: Settings, base: FrontBase, engine: Engine, *, wall_clock: Clock = system_clock,
     monotonic: Clock = monotonic_clock, write_line: Callable[[bytes], object],
     line: Callable[[Finished], bytes] = json_line,
+    lend: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Front:  # fmt: skip
-    """Put the gRPC server together; `line` makes what is written of a finished call.
+    """Put the gRPC server together.
+
+    `line` makes what is written of a finished call, `lend` gives descriptors to look at
+    connections with.
 
     What happens on the market is seen by `base.clock`, what callers may do by `wall_clock`: a
     replay runs by a time of its own.
@@ -208,16 +216,12 @@ def build(
     Gauge("bottrading_open_streams", "Open streams.", registry=registry).set_function(
         base.streams.__len__
     )
+    connections = Connections(partial(connections_that_fit, settings.grpc_connections_max), lend)
     links = Links(
         observability=Observability(journal=journal, clock=wall_clock, new_id=chance.new_id),
         errors=ErrorTranslation(chance),
-        authentication=Authentication(
-            keyring=base.keyring,
-            tickets=base.tickets,
-            verifier=_verifier(settings, monotonic),
-            engine=engine,
-            executor=base.guard,
-        ),
+        authentication=_authentication(settings, base, engine, monotonic),
+        connections=connections,
         in_flight=InFlight(),
         rate_limits=RateLimiting(
             limits=limits, meter=base.meter, clock=wall_clock, enforce_quotas=enforce
@@ -227,7 +231,7 @@ def build(
     )  # fmt: skip
     server = RpcServer(links, with_reflection=settings.reflection)
     base.doorbells.tell_stopped = lambda is_stopped: server.set_stopped(is_stopped=is_stopped)
-    return Front(server, base.meter, limits, journal, registry, leaderboard)
+    return Front(server, connections, base.meter, limits, journal, registry, leaderboard)
 
 
 def _stream_headers(tickets: Tickets, clock: Clock, call: Call) -> Headers:
@@ -243,6 +247,18 @@ def _stream_headers(tickets: Tickets, clock: Clock, call: Call) -> Headers:
 def stream_watch(base: FrontBase) -> StreamWatch:
     """Return the watch over the streams of a front."""
     return StreamWatch(base.streams, base.order_updates, base.reads, Reading(base.executor))
+
+
+def _authentication(
+    settings: Settings, base: FrontBase, engine: Engine, monotonic: Clock
+) -> Authentication:
+    return Authentication(
+        keyring=base.keyring,
+        tickets=base.tickets,
+        verifier=_verifier(settings, monotonic),
+        engine=engine,
+        executor=base.guard,
+    )
 
 
 def _verifier(settings: Settings, monotonic: Clock) -> TokenVerifier:

@@ -124,10 +124,9 @@ class SocketEngine(asyncio.Protocol):
     def call(
         self, method: Method, caller_id: str, bot_key_id: str, body: bytes
     ) -> "asyncio.Future[bytes]":
-        future: asyncio.Future[bytes] = self._loop.create_future()
         if self._transport is None:
-            future.set_exception(EngineRefused(AWAY))
-            return future
+            return refused(AWAY)
+        future: asyncio.Future[bytes] = self._loop.create_future()
         call_id = next(self._ids)
         self._waiting[call_id] = (future, self._loop.time())
         if not self._outgoing:
@@ -202,6 +201,13 @@ class LocalEngine:
             else:
                 _settle(future, answer)
         return future
+
+
+def refused(refusal: Refusal) -> "asyncio.Future[bytes]":
+    """Return the result of a call that was not even made."""
+    future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    future.set_exception(EngineRefused(refusal))
+    return future
 
 
 def _settle(future: "asyncio.Future[bytes]", answer: Answer) -> None:

@@ -17,6 +17,7 @@ from server.rpc.chain import Chain, contract_methods
 from server.rpc.connections import cut
 from server.rpc.health_watches import HealthWatches
 from server.rpc.interceptors.authentication import Authentication
+from server.rpc.interceptors.connections import Connections
 from server.rpc.interceptors.draining import Draining
 from server.rpc.interceptors.errors import ErrorTranslation
 from server.rpc.interceptors.in_flight import InFlight
@@ -67,6 +68,8 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.http2.max_ping_strikes", PING_STRIKES_MAX),
 )
 
+CONNECTIONS_OPTION = "grpc.max_allowed_incoming_connections"
+
 FORWARDED = {
     "/bottrading.v1.BotTrading/PlaceOrder": EngineMethod.PLACE_ORDER,
     "/bottrading.v1.BotTrading/PreviewOrder": EngineMethod.PREVIEW_ORDER,
@@ -89,6 +92,7 @@ class Links:
     errors: ErrorTranslation  # Nothing but our own statuses leaves the links below.
     draining: Draining = field(default_factory=Draining)  # Nothing begins that cannot finish.
     authentication: Authentication  # Nothing is spent or read for nobody.
+    connections: Connections  # Who came this far is no stranger where they came from.
     in_flight: InFlight  # A stranger must not take a customer's place.
     rate_limits: RateLimiting  # Limits belong to an account and stand before all work.
     streams: OpenStreams  # A place is taken by a call that was paid for.
@@ -97,7 +101,7 @@ class Links:
     def ordered(self) -> list[Interceptor]:
         """Return the links, outermost first."""
         return [
-            self.observability, self.errors, self.draining, self.authentication,
+            self.observability, self.errors, self.draining, self.authentication, self.connections,
             self.in_flight, self.rate_limits, self.streams, self.parsing,
         ]  # fmt: skip
 
@@ -112,7 +116,7 @@ class RpcServer:
         chain = Chain(contract_methods(), links.ordered(), _served_by_parsing, watches)
         self._server = grpc.aio.server(
             interceptors=[chain],
-            options=OPTIONS,
+            options=[*OPTIONS, (CONNECTIONS_OPTION, links.connections.places())],
             maximum_concurrent_rpcs=OPEN_CALLS_MAX,
         )
         self._is_ready = self._has_stopped = False
