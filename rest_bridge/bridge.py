@@ -20,7 +20,7 @@ from rest_bridge.errors import (
 )
 from rest_bridge.event_stream import RESUMED_AFTER, EventStream, EventStreams, StreamRequest
 from rest_bridge.headers import RequestHead, read_head, resume_after, take_ticket
-from rest_bridge.limits import ClientDisconnected, read_body
+from rest_bridge.limits import ClientDisconnected, credential_was_taken, read_body
 from rest_bridge.replies import Reply
 from rest_bridge.routes import Match, Route, Router
 from rest_bridge.settings import Settings
@@ -126,16 +126,17 @@ class Bridge:
         endpoint = match.endpoints.get("GET" if verb == "HEAD" else verb)
         if endpoint is None:
             raise method_not_allowed(_allow(match))
-        return await self._serve(endpoint, match.values, scope["query_string"], receive, head)
+        return await self._serve(endpoint, match.values, scope, receive, head)
 
     async def _serve(
         self,
         endpoint: Endpoint,
         path_values: tuple[str, ...],
-        query: bytes,
+        scope: Scope,
         receive: Receive,
         head: RequestHead,
     ) -> Reply | EventStream:
+        query: bytes = scope["query_string"]
         if head.content_length > self._settings.body_bytes_max:
             raise body_too_large(self._settings.body_bytes_max)
         if endpoint.route.credential == contract.CREDENTIAL_BOT_KEY_OR_TICKET:
@@ -152,12 +153,15 @@ class Bridge:
             raise
         if endpoint.route.method.server_streaming:
             try:
-                return await self._open(endpoint, request, head, receive)
+                stream = await self._open(endpoint, request, head, receive)
             except Refusal as refused:
                 if refused.status == 503 and head.is_of_a_browser:
                     return replies.empty_stream(head.request_id)
                 raise
+            credential_was_taken(scope)
+            return stream
         answer, metadata = await self._call(endpoint, request, head)
+        credential_was_taken(scope)
         reply = replies.success(endpoint.writer.write(answer), metadata, head.request_id)
         notice = endpoint.reader.notice(query) if query else None
         if notice is not None:

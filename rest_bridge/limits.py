@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import weakref
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from rest_bridge import replies
 from rest_bridge.errors import Refusal, body_too_large
+from rest_bridge.places import Places, network_of
 from rest_bridge.settings import Settings
 
 # uvicorn warns about each request that is no HTTP: anyone could fill the disk with that.
@@ -110,7 +112,18 @@ class _Exchange:
 
 def bounded_protocol(settings: Settings) -> "partial[BoundedProtocol]":
     """Return what makes uvicorn's connections, each within the limits of the settings."""
-    return partial(BoundedProtocol, settings=settings)
+    return partial(BoundedProtocol, settings=settings, places=Places(settings))
+
+
+def credential_was_taken(scope: Scope) -> None:
+    """Tell the connection of a request that it is a customer's: the server took its credential."""
+    reference = scope.get("state", {}).get(_CONNECTION)
+    connection = reference() if reference is not None else None
+    if connection is not None:
+        connection.become_customers()
+
+
+_CONNECTION = "bottrading.connection"
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -120,10 +133,15 @@ class BoundedProtocol(HttpToolsProtocol):
     connection, whoever still reads it.
     """
 
-    def __init__(self, *args: Any, settings: Settings, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, settings: Settings, places: Places, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = _logger
         self._settings = settings
+        self._places = places
+        self.timeout_keep_alive = min(
+            settings.stranger_keep_alive_seconds, settings.keep_alive_seconds
+        )
+        self.network = ""
         self._deadline: asyncio.TimerHandle | None = None
         self._answering: RequestResponseCycle | None = None
         self._awaits_head = True
@@ -133,12 +151,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         _give_up_on_deaf_peers(transport, self._settings.unread_answer_seconds)
-        if len(self.connections) > self._settings.connections_max:
-            self._refuse(Refusal(503, "UNAVAILABLE", "Too many connections; try again."))
-        else:
+        self.network = network_of(self.client[0]) if self.client else ""
+        if self._places.take(self):
             self._set_deadline()
+        else:
+            self._refuse(Refusal(503, "UNAVAILABLE", "Too many connections; try again."))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._places.leave(self)
         self._clear_deadline()
         # Of pipelined requests uvicorn tells the newest only, not the one that is being answered.
         if self._answering is not None:
@@ -150,7 +170,27 @@ class BoundedProtocol(HttpToolsProtocol):
         super().shutdown()
         self.loop.call_later(self._settings.untaken_answer_seconds, self._end_deaf)
 
+    @property
+    def awaits_client(self) -> bool:
+        """Tell whether it waits for its client to ask, to send the rest, or to take an answer."""
+        return self._awaits_more() or self.flow.write_paused
+
+    @property
+    def is_between_requests(self) -> bool:
+        """Tell whether it can be ended without a trace: nothing was begun, nothing is owed."""
+        return self._is_idle() and self._awaits_head and not self.transport.get_write_buffer_size()
+
+    def become_customers(self) -> None:
+        """Keep the connection between requests for as long as customers' are kept."""
+        self._places.know(self)
+        self.timeout_keep_alive = self._settings.keep_alive_seconds
+
+    def end(self) -> None:
+        """End the connection at once, for another to have its place."""
+        self.transport.abort()
+
     def data_received(self, data: bytes) -> None:
+        self._places.stir(self)
         self._request_bytes += len(data)
         super().data_received(data)
         if self.transport.is_closing():
@@ -161,6 +201,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
         elif self._deadline is None and self._awaits_more():
             self._set_deadline()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        # A reference that keeps nothing alive: the connection holds the scope already.
+        self.scope["state"][_CONNECTION] = weakref.ref(self)
 
     def on_headers_complete(self) -> None:
         self._awaits_head = False
@@ -179,6 +224,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._request_bytes = 0
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        self._places.stir(self)
+        super().on_response_complete()
+
     def send_400_response(self, msg: str) -> None:
         self._refuse(self._malformed)
 
@@ -188,8 +237,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _awaits_more(self) -> bool:
         # Any byte ends uvicorn's own timer of an idle connection, even one that begins no request.
-        is_idle = self.cycle is None or self.cycle.response_complete
-        return is_idle or not self._awaits_head
+        return self._is_idle() or not self._awaits_head
+
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
 
     def _set_deadline(self) -> None:
         self._deadline = self.loop.call_later(

@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     hosts: HostNames = ()
 
     connections_max: int = Field(default=900, ge=1)
+    strangers_per_address_max: int = Field(default=450, ge=1)
     head_bytes_max: int = Field(default=16 * KIBIBYTE, gt=0)
     body_bytes_max: int = Field(default=64 * KIBIBYTE, gt=0)
     drained_bytes_max: int = Field(default=1 * MEBIBYTE, gt=0)
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     request_deadline_seconds: float = Field(default=10.0, gt=0)
     linger_seconds: float = Field(default=5.0, gt=0)
     keep_alive_seconds: int = Field(default=60, ge=1)
+    stranger_keep_alive_seconds: int = Field(default=5, ge=1)
     unread_answer_seconds: float = Field(default=30.0, gt=0)
     untaken_answer_seconds: float = Field(default=1.0, gt=0)
     drain_seconds: float = Field(default=10.0, gt=0)

@@ -263,20 +263,6 @@ def takes_bytes(connection: socket.socket) -> bool:
     return True
 
 
-def test_one_connection_too_many_is_503(house: House, target: str) -> None:
-    bridge = house.bridge(target=target, connections_max=2)
-    others = [bridge.connect() for _ in range(2)]
-    try:
-        answer = bridge.exchange(b"")
-    finally:
-        for other in others:
-            other.close()
-        bridge.close()
-
-    assert (status_of(answer), reason_of(answer)) == (503, "UNAVAILABLE")
-    assert b"retry-after: 1" in answer
-
-
 def test_pipelined_requests_are_answered_in_their_order(
     bridge: RunningBridge, server: ServerDouble
 ) -> None:
