@@ -176,17 +176,22 @@ class Supervisor:
 
     def _keep(self, part: str, work: Coroutine[object, object, None]) -> None:
         """Run a part of the service; when it ends though nobody stopped it, the service ends."""
-        self._begin(part, work).add_done_callback(self._part_ended)
+        self._begin(part, work).add_done_callback(self._ended)
 
     def _begin(self, part: str, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work, name=part)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
         return task
 
-    def _part_ended(self, task: "asyncio.Task[None]") -> None:
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._ended(task)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
         error = None if task.cancelled() else task.exception()
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self._failure is not None:
             return
         if isinstance(error, ServiceFailed):
             self._failure = error

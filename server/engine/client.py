@@ -100,7 +100,8 @@ class SocketEngine(asyncio.Protocol):
     """An engine in another process, at the other end of a socket.
 
     Calls of one turn of the event loop go out in one write. When the connection ends, calls
-    in flight end with an unknown outcome, and `on_lost` is called.
+    in flight end with an unknown outcome, and `on_lost` is called. Until the engine has loaded what
+    is stored, however long that takes, calls are refused as away.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class SocketEngine(asyncio.Protocol):
         self._on_hang = on_hang
         self._answer_seconds_max = answer_seconds_max
         self._transport: asyncio.WriteTransport | None = None
+        self._is_ready = False
         self._buffer = FrameBuffer()
         # In the order of their calls: the first one waits longest.
         self._waiting: dict[int, tuple[asyncio.Future[bytes], float]] = {}
@@ -124,7 +126,7 @@ class SocketEngine(asyncio.Protocol):
     def call(
         self, method: Method, caller_id: str, bot_key_id: str, body: bytes
     ) -> "asyncio.Future[bytes]":
-        if self._transport is None:
+        if self._transport is None or not self._is_ready:
             return refused(AWAY)
         future: asyncio.Future[bytes] = self._loop.create_future()
         call_id = next(self._ids)
@@ -144,6 +146,7 @@ class SocketEngine(asyncio.Protocol):
             if answer.call_id != NOBODY:
                 _settle(self._waiting.pop(answer.call_id)[0], answer)
             elif answer.kind is Kind.READY:
+                self._is_ready = True
                 self._on_ready()
             elif answer.kind is Kind.SIGN_OF_LIFE:
                 self._heard = self._loop.time()
@@ -169,6 +172,9 @@ class SocketEngine(asyncio.Protocol):
         One that is about something long tells so by signs of life.
         """
         if self._transport is None:
+            return
+        if not self._is_ready:
+            self._loop.call_later(SWEEP_SECONDS, self._sweep)
             return
         _, oldest = next(iter(self._waiting.values()), (None, self._loop.time()))
         if self._loop.time() - max(oldest, self._heard) > self._answer_seconds_max:

@@ -40,6 +40,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
     )
     paths = tmp_path / "cert.pem", tmp_path / "key.pem"
     paths[0].write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    paths[1].touch(0o600)
     paths[1].write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,

@@ -9,19 +9,25 @@ import pytest
 from server.adapters import ToldClock
 from server.application.market_feed import QuoteBoard
 from server.application.market_record import HeardMinutes
-from server.engine.client import Doorbells, EngineRefused, SocketEngine
-from server.engine.frames import FrameBuffer, Kind, Method, pack_answer, unpack_call
+from server.engine.client import AWAY, Doorbells, EngineRefused, SocketEngine
+from server.engine.frames import NOBODY, FrameBuffer, Kind, Method, pack_answer, unpack_call
 
 
 class Pair:
     """A client and the other end of its socket."""
 
     def __init__(self) -> None:
+        self.ready = asyncio.Event()
         self.lost = asyncio.Event()
         self.hung = asyncio.Event()
         self.ended: list[str] = []
 
     async def open(self) -> None:
+        await self.connect()
+        await self.answer(pack_answer(NOBODY, Kind.READY, b""))
+        await self.ready.wait()
+
+    async def connect(self) -> None:
         ours, self.theirs = socket.socketpair()
         self.theirs.setblocking(False)
         doorbells = Doorbells(
@@ -34,7 +40,7 @@ class Pair:
         )
         _, self.engine = await asyncio.get_running_loop().create_connection(
             lambda: SocketEngine(
-                doorbells, lambda: None, self.lost.set, self.hung.set, answer_seconds_max=9
+                doorbells, self.ready.set, self.lost.set, self.hung.set, answer_seconds_max=9
             ),
             sock=ours,
         )
@@ -133,3 +139,24 @@ async def test_an_answer_to_a_caller_who_went_away_harms_nobody(pair: Pair) -> N
 
     assert await stays == b"two"
     assert pair.ended == ["key-1"]
+
+
+async def test_calls_are_refused_while_the_engine_loads_however_long_that_takes() -> None:
+    """They are not kept: an engine whose calls wait too long is taken for one that hangs."""
+    pair = Pair()
+    await pair.connect()
+    pair.engine._answer_seconds_max = -1.0
+    with pytest.raises(EngineRefused) as refused:
+        await pair.call()
+    assert refused.value.refusal == AWAY
+    pair.engine._sweep()
+    assert not pair.hung.is_set()
+
+    await pair.answer(pack_answer(NOBODY, Kind.READY, b""))
+    await pair.ready.wait()
+    answer = pair.call()
+    (number,) = await pair.received(1)
+    await pair.answer(pack_answer(number, Kind.RESPONSE, b"done"))
+    assert await answer == b"done"
+    pair.engine.close()
+    pair.theirs.close()
