@@ -13,7 +13,7 @@ from server.bootstrap.front import FrontBase
 from server.config import Settings, child_environment
 from server.engine.client import AWAY, SocketEngine, refused
 from server.engine.frames import LENGTH, Method
-from server.exit_status import ExitStatus, ServiceFailed
+from server.exit_status import ExitStatus, ServiceFailed, database_damaged
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,10 @@ class EngineProcess:
         return self._client.call(method, caller_id, bot_key_id, body)
 
     async def run(self) -> None:
-        """Start the process, again and again, until cancelled."""
+        """Start the process, again and again, until cancelled.
+
+        Raises ServiceFailed for one that finds the database damaged.
+        """
         loop, patience = asyncio.get_running_loop(), Patience()
         while True:
             begun = loop.time()
@@ -93,6 +96,8 @@ class EngineProcess:
                 log.error("The engine ended; starting it again.")
             if self._process is not None:
                 await exited(self._process, EXIT_SECONDS_MAX)
+                if self._process.returncode == ExitStatus.DATABASE_DAMAGED:
+                    raise database_damaged(self._settings.database_path)
             await asyncio.sleep(patience.pause(loop.time() - begun))
 
     async def stop(self) -> None:

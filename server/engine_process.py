@@ -13,10 +13,12 @@ from typing import cast
 from rest_bridge.line_writer import LineWriter, log_through
 from rest_bridge.log_lines import LogFormat, formatter
 from server.adapters import monotonic_clock
+from server.application.ports import StorageDamaged
 from server.bootstrap.engine import build
 from server.config import ENGINE_LOCK_FILE, EngineSettings
 from server.engine.frames import LENGTH, NOBODY, Kind, pack_answer
 from server.engine.loop import run
+from server.exit_status import ExitStatus
 from server.foreseen import Foreseen
 from server.locking import take_lock
 
@@ -34,6 +36,9 @@ def main() -> None:
     log_through(lines, form, Foreseen())
     try:
         _serve()
+    except StorageDamaged as error:
+        logging.getLogger(__name__).error("The database is damaged: %s", error)
+        sys.exit(ExitStatus.DATABASE_DAMAGED)
     except Exception:
         logging.getLogger(__name__).exception("The engine cannot go on.")
         sys.exit(1)

@@ -1,6 +1,7 @@
 """Exit statuses of `bottrading`: what ended a process, for who starts it again."""
 
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitStatus(IntEnum):
@@ -10,6 +11,7 @@ class ExitStatus(IntEnum):
     FAULT = 1
     USAGE = 2
     PART_ENDED = 3
+    DATABASE_DAMAGED = 4
 
 
 class ServiceFailed(Exception):
@@ -18,3 +20,12 @@ class ServiceFailed(Exception):
     def __init__(self, status: ExitStatus, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+def database_damaged(path: Path) -> ServiceFailed:
+    """Return what ends a service whose database turns out to be damaged."""
+    return ServiceFailed(
+        ExitStatus.DATABASE_DAMAGED,
+        f"database: {path}: is damaged, as it says above; restore a backup as"
+        " docs/operators.md#backup says",
+    )

@@ -12,7 +12,7 @@ import uvloop
 from rest_bridge.line_writer import LineWriter
 from server.announcing import Announcer, call_line, tell_share, tell_step
 from server.application.leaderboard import PAUSE_MIN
-from server.application.ports import StorageBroken, StorageUnavailable
+from server.application.ports import StorageBroken, StorageDamaged, StorageUnavailable
 from server.bootstrap import front as bootstrap
 from server.children import BridgeProcess, EngineProcess
 from server.config import LOCK_FILE, Settings, SettingsError, split_address
@@ -21,7 +21,7 @@ from server.domain.values import SECOND
 from server.engine.client import EngineRefused
 from server.engine.frames import Method as EngineMethod
 from server.engine.service import encode_usage
-from server.exit_status import ExitStatus, ServiceFailed
+from server.exit_status import ExitStatus, ServiceFailed, database_damaged
 from server.listening import (
     BUSY_RETRY_SECONDS,
     await_free,
@@ -119,7 +119,7 @@ class Supervisor:
         self._front = bootstrap.build(
             settings, self._base, self._engine,
             write_line=lines.write if settings.log_calls else _drop, line=call_line(settings),
-            lend=lend,
+            lend=lend, on_damage=self._fail_for_damage,
         )  # fmt: skip
         self._bridge = BridgeProcess(settings, local, lend)
         self._watch = bootstrap.stream_watch(self._base)
@@ -203,6 +203,11 @@ class Supervisor:
             )
         self._stopping.set()
 
+    def _fail_for_damage(self) -> None:
+        if not self._stopping.is_set():
+            self._failure = database_damaged(self._settings.database_path)
+            self._stopping.set()
+
     def _on_ready(self) -> None:
         self._doubt()
         self._begin("ready", self._tell_ready())
@@ -257,6 +262,8 @@ class Supervisor:
         while True:
             try:
                 pause = await loop.run_in_executor(None, leaderboard.refresh)
+            except StorageDamaged:
+                raise database_damaged(self._settings.database_path) from None
             except (StorageUnavailable, StorageBroken, OSError):
                 log.warning("The leaderboard could not be refreshed.", exc_info=True)
                 pause = PAUSE_MIN

@@ -29,6 +29,10 @@ class StorageBroken(Exception):
     """The disk reported an error; whatever was acknowledged before may be all there is."""
 
 
+class StorageDamaged(StorageBroken):
+    """What is stored is no sound database, and opening it again does not help."""
+
+
 class Clock(Protocol):
     """The time of day."""
 

@@ -167,11 +167,12 @@ def build(
     monotonic: Clock = monotonic_clock, write_line: Callable[[bytes], object],
     line: Callable[[Finished], bytes] = json_line,
     lend: Callable[[], AbstractContextManager[None]] = nullcontext,
+    on_damage: Callable[[], object] = lambda: None,
 ) -> Front:  # fmt: skip
     """Put the gRPC server together.
 
     `line` makes what is written of a finished call, `lend` gives descriptors to look at
-    connections with.
+    connections with. `on_damage` is called when a read finds the database damaged.
 
     What happens on the market is seen by `base.clock`, what callers may do by `wall_clock`: a
     replay runs by a time of its own.
@@ -219,7 +220,7 @@ def build(
     connections = Connections(partial(connections_that_fit, settings.grpc_connections_max), lend)
     links = Links(
         observability=Observability(journal=journal, clock=wall_clock, new_id=chance.new_id),
-        errors=ErrorTranslation(chance),
+        errors=ErrorTranslation(chance, on_damage),
         authentication=_authentication(settings, base, engine, monotonic),
         connections=connections,
         in_flight=InFlight(),

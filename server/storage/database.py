@@ -10,7 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from server.application.ports import StorageBroken, StorageUnavailable
+from server.application.ports import StorageBroken, StorageDamaged, StorageUnavailable
 
 BUSY_TIMEOUT_MS = 1_000
 READERS_MAX = 4
@@ -93,7 +93,9 @@ def translated(error: DBAPIError) -> Exception:
     """Return what a driver's error means to the use cases; itself when it is a bug of ours."""
     original = error.orig
     name = getattr(original, "sqlite_errorname", "")
-    if name.startswith(("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return StorageDamaged(name)
+    if name.startswith("SQLITE_IOERR"):
         return StorageBroken(name)
     if isinstance(original, sqlite3.OperationalError) and name != "SQLITE_ERROR":
         return StorageUnavailable(name)

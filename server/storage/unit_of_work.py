@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from server.application.ports import ReachedOrder, Standing, StorageBroken
+from server.application.ports import ReachedOrder, Standing, StorageDamaged
 from server.domain.account import Account, Position
 from server.domain.account_changes import AccountDecision
 from server.domain.events import Event
@@ -112,7 +112,7 @@ class Writer:
         if noted is not None and noted.is_of(stored):
             missing = noted.number - stored.number
             if missing > 0:
-                raise StorageBroken(f"the last {missing} transactions are missing")
+                raise StorageDamaged(f"the last {missing} transactions are missing")
         return stored.number, MarkFile(database, stored)
 
 

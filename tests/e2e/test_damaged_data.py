@@ -8,11 +8,14 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 
 from bottrading.v1 import bot_trading_pb2, bot_trading_pb2_grpc, order_pb2
 from server.config import DATABASE_FILE, JWT_SECRET_FILE, TICKET_SECRET_FILE
+from server.exit_status import ExitStatus
 from server.storage.commit_mark import mark_path
 from tests.support.process import Process, channel, free_port, make_key, wait_until_gone
 
@@ -217,3 +220,28 @@ def test_a_mark_that_was_torn_by_a_power_failure_says_nothing(data_dir: Path) ->
     mark_path(data_dir / DATABASE_FILE).write_bytes(b"0123456789abcdef 0000000000000")
 
     assert refused_not(data_dir)
+
+
+@pytest.mark.parametrize("table", ["fills", "orders"])
+def test_damage_that_shows_while_it_is_served_ends_the_service_with_a_status_of_its_own(
+    tmp_path: Path, table: str
+) -> None:
+    data_dir = tmp_path / "data"
+    with Process(data_dir) as service:
+        key = (("x-bot-key", make_key(service)),)
+        assert service.stop() == 0
+
+    buy = bot_trading_pb2.PlaceOrderRequest(symbol="AAPL", side=order_pb2.SIDE_BUY, quantity="1")
+    with Process(data_dir) as service, channel(service.grpc) as line:
+        damage(data_dir / DATABASE_FILE, table)
+        stub = bot_trading_pb2_grpc.BotTradingStub(line)
+        calls: dict[str, tuple[Any, Any]] = {
+            "fills": (stub.ListFills, bot_trading_pb2.ListFillsRequest()),
+            "orders": (stub.PlaceOrder, buy),
+        }
+        call, request = calls[table]
+        with pytest.raises(grpc.RpcError) as refused:
+            call(request, metadata=key)
+
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert service.process.wait(20) == ExitStatus.DATABASE_DAMAGED

@@ -1,10 +1,11 @@
 """Error translation: whatever goes wrong further in becomes a status of the contract."""
 
 import logging
+from collections.abc import Callable
 
 from grpc import StatusCode
 
-from server.application.ports import Chance, StorageUnavailable
+from server.application.ports import Chance, StorageDamaged, StorageUnavailable
 from server.domain.errors import Reason, Refusal
 from server.engine.client import RETRY_SECONDS, EngineRefused
 from server.rpc.call import Call, Handler, Method
@@ -18,8 +19,9 @@ DETAILS_KEY = "grpc-status-details-bin"
 class ErrorTranslation:
     """Stands outside everything that can refuse, so that nothing else reaches the caller."""
 
-    def __init__(self, chance: Chance) -> None:
+    def __init__(self, chance: Chance, on_damage: Callable[[], object]) -> None:
         self._chance = chance
+        self._on_damage = on_damage
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
         """Return a handler that never raises but for cancellation."""
@@ -33,6 +35,10 @@ class ErrorTranslation:
                 _refuse(call, error)
             except StorageUnavailable as error:
                 log.warning("The database cannot be read (%s)", error)
+                _refuse(call, Refused(DATABASE_AWAY))
+            except StorageDamaged as error:
+                log.error("The database is damaged: %s", error)
+                self._on_damage()
                 _refuse(call, Refused(DATABASE_AWAY))
             except Exception:
                 error_id = self._chance.new_id()
