@@ -115,10 +115,7 @@ class Calendar(Protocol):
         """Tell whether orders execute at two moments, in either order, and all the time between."""
 
     def day_end(self, asset_type: AssetType, now: Micros) -> Micros:
-        """Return when a DAY order that is placed now expires.
-
-        It is the end of the running session, of the next one while the market is closed.
-        """
+        """Return when a DAY order placed now expires: at the end of the running or next session."""
 
     def hours(self, asset_type: AssetType, now: Micros) -> MarketHours:
         """Return whether a market is open at a moment, and what comes next."""

@@ -173,7 +173,6 @@ def build(
 
     `line` makes what is written of a finished call, `lend` gives descriptors to look at
     connections with. `on_damage` is called when a read finds the database damaged.
-
     What happens on the market is seen by `base.clock`, what callers may do by `wall_clock`: a
     replay runs by a time of its own.
     """
