@@ -36,6 +36,9 @@ class RateLimits(Protocol):
     def spend(self, account_id: str, *, order: bool) -> Spent:
         """Spend one request, and one order too for an order call; nothing when refused."""
 
+    def give_back_order(self, account_id: str) -> None:
+        """Take back the newest order that was spent: nothing was decided about it."""
+
     def figures(self, account_id: str) -> tuple[Figures | None, Figures | None]:
         """Return the figures of orders and of requests; None for a limit that is lifted."""
 
@@ -64,6 +67,11 @@ class MemoryRateLimits:
         for _, windows in limited:
             windows.of(account_id, now).append(now)
         return Spent(limited[0][1].figures(account_id, now) if limited else None, None)
+
+    def give_back_order(self, account_id: str) -> None:
+        window = self._orders.of(account_id, self._monotonic())
+        if window:
+            window.pop()
 
     def figures(self, account_id: str) -> tuple[Figures | None, Figures | None]:
         now = self._monotonic()

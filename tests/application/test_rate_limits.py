@@ -38,6 +38,16 @@ def test_a_refused_call_spends_nothing() -> None:
     assert (orders.remaining, requests.remaining) == (0, 1)
 
 
+def test_an_order_that_is_given_back_can_be_spent_again_and_its_request_stays_spent() -> None:
+    windows = limits(ManualClock(0))
+    windows.give_back_order("a")
+    for _ in range(3):
+        assert windows.spend("a", order=True).refused is None
+        windows.give_back_order("a")
+
+    assert windows.spend("a", order=True).refused == "request"
+
+
 def test_figures_tell_when_the_next_slot_frees() -> None:
     clock = ManualClock(0)
     windows = limits(clock)

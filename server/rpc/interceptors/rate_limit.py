@@ -4,6 +4,7 @@ from server.application.ports import Clock
 from server.application.rate_limits import RateLimits, UsageMeter
 from server.domain.errors import Reason, Refusal
 from server.domain.values import DAY, SECOND
+from server.engine.client import AWAY, EngineRefused
 from server.rpc.call import Call, Handler, Method
 from server.rpc.errors import Refused
 
@@ -59,6 +60,12 @@ class RateLimiting:
                         retry_after_seconds=((now // DAY + 1) * DAY - now) / SECOND,
                     )
                 )
-            return await proceed(call)
+            try:
+                return await proceed(call)
+            except EngineRefused as error:
+                # Who tries again while the engine loads has placed nothing.
+                if is_order and error.refusal is AWAY:
+                    self._limits.give_back_order(caller.account_id)
+                raise
 
         return handle
