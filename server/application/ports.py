@@ -6,6 +6,7 @@ from datetime import date
 from types import TracebackType
 from typing import Protocol, Self
 
+from server.application.listings import FillFilter, Found, OrderFilter
 from server.application.people import People
 from server.domain.account import Account, Inflow, Position, Snapshot, SnapshotFilter
 from server.domain.account_changes import AccountDecision
@@ -14,10 +15,10 @@ from server.domain.equity_curve import EquityCurve
 from server.domain.events import Fill
 from server.domain.instrument import AssetType, Instrument
 from server.domain.matching import Reach
-from server.domain.order import Order, OrderStatus, Side
+from server.domain.order import Order, Side
 from server.domain.posting import Decision
 from server.domain.quote import Quote
-from server.domain.user import BotKey, Permissions, Plan, User
+from server.domain.user import BotKey, Plan, User
 from server.domain.values import Micros, Units
 
 
@@ -124,30 +125,6 @@ class Calendar(Protocol):
         """Return beginning and end of a trading day's session; None when there is none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderFilter:
-    """Which orders to list of those that `permissions` allow; `status` OPEN: every live one."""
-
-    account_id: str
-    permissions: Permissions
-    status: OrderStatus | None
-    symbol: str | None
-    after: Micros | None
-    until: Micros | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FillFilter:
-    """Which fills to list of those that `permissions` allow."""
-
-    account_id: str
-    permissions: Permissions
-    symbol: str | None
-    order_id: str | None
-    after: Micros | None
-    until: Micros | None
-
-
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
     """One entry of an account's log; `transaction_end` is the last one stored together with it."""
@@ -228,10 +205,10 @@ class Reads(Protocol):
     def order_by_client_id(self, account_id: str, client_order_id: str) -> Order | None:
         """Return the order that an account placed under its own id."""
 
-    def orders(self, wanted: OrderFilter, before: int | None, limit: int) -> list[Order]:
+    def orders(self, wanted: OrderFilter, before: int | None, limit: int) -> Found[Order]:
         """Return orders with a sequence below `before`, newest first."""
 
-    def fills(self, wanted: FillFilter, before: int | None, limit: int) -> list[Fill]:
+    def fills(self, wanted: FillFilter, before: int | None, limit: int) -> Found[Fill]:
         """Return fills with a sequence below `before`, newest first."""
 
     def bars(self, symbol: str, wanted: BarFilter) -> StoredBars:

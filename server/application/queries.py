@@ -10,15 +10,14 @@ from server.application.equity_history import (
     equity_history,
 )
 from server.application.leaderboard import Leaderboard
+from server.application.listings import FillFilter, Found, OrderFilter
 from server.application.market_feed import QuoteBoard
 from server.application.market_record import MINUTE_BARS_SHOWN, HeardMinutes, made_of
 from server.application.paging import Page, number_in, token_after
 from server.application.ports import (
     Clock,
-    FillFilter,
     Holdings,
     Instruments,
-    OrderFilter,
     Reads,
 )
 from server.domain import performance
@@ -165,11 +164,13 @@ class Queries:
         return Portfolio(holdings.account, positions, equity)
 
 
-def _page(items: list[Item], limit: int, wanted: OrderFilter | FillFilter) -> Page[Item]:
-    if len(items) <= limit:
-        return Page(items, "")
-    items = items[:limit]
-    return Page(items, token_after(items[-1].sequence, wanted))
+def _page(found: Found[Item], limit: int, wanted: OrderFilter | FillFilter) -> Page[Item]:
+    if len(found.items) > limit:
+        items = found.items[:limit]
+        return Page(items, token_after(items[-1].sequence, wanted))
+    if found.looked_down_to is not None:
+        return Page(found.items, token_after(found.looked_down_to, wanted))
+    return Page(found.items, "")
 
 
 def _is_complete(end: Micros, stored_until: Micros | None, now: Micros) -> bool:

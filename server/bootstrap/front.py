@@ -43,14 +43,20 @@ from server.rpc.key_management import KeyManagement
 from server.rpc.keyring import Keyring
 from server.rpc.market_data import MarketData
 from server.rpc.open_stream import Headers
-from server.rpc.reading import LogReads, Reading
+from server.rpc.reading import LogReads, Reading, SharedReading
 from server.rpc.server import Links, RpcServer, forward
 from server.rpc.stream_watch import TICK_SECONDS, StreamWatch
 from server.rpc.streams import OrderUpdateStream, QuoteStream
 from server.rpc.tickets import RESUMING_LIFETIME, Tickets
 from server.rpc.tokens import TokenVerifier, jwks_verifier, secret_verifier
 from server.secret_files import jwt_secret, ticket_secret
-from server.storage.database import FOLLOWERS_MAX, GUARDS_MAX, READERS_MAX, open_readers
+from server.storage.database import (
+    FOLLOWERS_MAX,
+    GUARDS_MAX,
+    READERS_MAX,
+    READS_OF_PERSON_MAX,
+    open_readers,
+)
 from server.storage.queries import History, SqlReads
 from server.storage.rankings import RankingsFile
 from server.wire import stream_messages
@@ -121,7 +127,7 @@ def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> Front
     keyring = Keyring(reads, meter, wall_clock, guard)
     board = QuoteBoard(settings.for_engine().quote_staleness)
     heard = HeardMinutes()
-    logs = LogReads(reads, following=Reading(follower), paging=Reading(executor))
+    logs = LogReads(reads, following=Reading(follower), paging=SharedReading(executor, at_once=1))
     order_updates = OrderUpdates(logs, stream_messages.log_entry)
     quote_updates = QuoteUpdates(board, clock, stream_messages.quote)
     tickets = Tickets(ticket_secret(settings), wall_clock)
@@ -185,7 +191,7 @@ def build(
         monotonic=monotonic,
     )
     enforce = settings.quotas == "enforced"
-    reading = Reading(base.executor)
+    reading = SharedReading(base.executor, at_once=READS_OF_PERSON_MAX)
     leaderboard = Leaderboard(
         rankings=base.rankings, board=base.board, instruments=instruments, clock=clock,
         monotonic=monotonic,

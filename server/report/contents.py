@@ -7,9 +7,10 @@ from pathlib import Path
 from server.adapters import monotonic_clock, system_clock
 from server.application.equity_history import EquityPoint, Interval
 from server.application.leaderboard import Leaderboard
+from server.application.listings import FillFilter
 from server.application.market_feed import QuoteBoard
 from server.application.market_record import HeardMinutes
-from server.application.ports import FillFilter, Instruments
+from server.application.ports import Instruments
 from server.application.queries import Indicators, Portfolio, Queries
 from server.bootstrap import venue
 from server.config import Settings
@@ -139,7 +140,7 @@ def _fills(reads: SqlReads, account_id: str, since: int) -> list[Fill]:
         until=None,
     )
     fills, before = list[Fill](), None
-    while page := reads.fills(wanted, before, FILLS_AT_ONCE):
+    while page := reads.fills(wanted, before, FILLS_AT_ONCE).items:
         fills += [fill for fill in page if fill.sequence > since]
         before = page[-1].sequence
         if before <= since:

@@ -14,7 +14,7 @@ from server.rpc.account_view import AccountView
 from server.rpc.call import Call
 from server.rpc.errors import Refused
 from server.rpc.interceptors.streams import OpenStreams
-from server.rpc.reading import Reading, accepted
+from server.rpc.reading import SharedReading, accepted
 from server.rpc.streams import OrderUpdateStream
 from server.rpc.tickets import Tickets
 from server.wire import answers, filters
@@ -27,15 +27,16 @@ class BotTrading:
     """The reading half of the service; the engine answers what writes."""
 
     def __init__(
-        self, *, queries: Queries, reading: Reading, instruments: Instruments, meter: UsageMeter,
-        limits: RateLimits, clock: Clock, show_account: AccountView, enforce_quotas: bool,
-        streams: OpenStreams, stream_order_updates: OrderUpdateStream, tickets: Tickets,
+        self, *, queries: Queries, reading: SharedReading, instruments: Instruments,
+        meter: UsageMeter, limits: RateLimits, clock: Clock, show_account: AccountView,
+        enforce_quotas: bool, streams: OpenStreams, stream_order_updates: OrderUpdateStream,
+        tickets: Tickets,
     ) -> None:  # fmt: skip
         self._streams = streams
         self._stream_order_updates = stream_order_updates
         self._tickets = tickets
         self._queries = queries
-        self._read = reading
+        self._read = reading.for_caller
         self._instruments = instruments
         self._meter = meter
         self._limits = limits
@@ -44,7 +45,9 @@ class BotTrading:
         self._enforce_quotas = enforce_quotas
 
     async def GetAccount(self, _: pb.GetAccountRequest, call: Call) -> pb.GetAccountResponse:
-        account, user, keys = await self._read(self._queries.reads.account, call.caller.account_id)
+        account, user, keys = await self._read(
+            call, self._queries.reads.account, call.caller.account_id
+        )
         return pb.GetAccountResponse(account=self._show_account(account, user, keys))
 
     async def ListOrders(self, request: pb.ListOrdersRequest, call: Call) -> pb.ListOrdersResponse:
@@ -52,7 +55,9 @@ class BotTrading:
         wanted, limit = accepted(
             filters.orders(request, caller.account_id, caller.permissions, self._instruments)
         )
-        page = accepted(await self._read(self._queries.orders, wanted, limit, request.page_token))
+        page = accepted(
+            await self._read(call, self._queries.orders, wanted, limit, request.page_token)
+        )
         return pb.ListOrdersResponse(
             orders=answers.orders(page.items), next_page_token=page.next_token
         )
@@ -61,15 +66,15 @@ class BotTrading:
         order_id, client_order_id = accepted(filters.order_id_or_client_id(request))
         reads, account_id = self._queries.reads, call.caller.account_id
         if client_order_id:
-            order = await self._read(reads.order_by_client_id, account_id, client_order_id)
+            order = await self._read(call, reads.order_by_client_id, account_id, client_order_id)
         else:
-            order = await self._read(reads.order, account_id, order_id)
+            order = await self._read(call, reads.order, account_id, order_id)
         if order is None or not call.caller.permissions.allow(order):
             raise Refused(ORDER_NOT_FOUND)
         return pb.GetOrderResponse(order=answers.order(order))
 
     async def GetPortfolio(self, _: pb.GetPortfolioRequest, call: Call) -> pb.GetPortfolioResponse:
-        found = await self._read(self._queries.portfolio, call.caller.account_id)
+        found = await self._read(call, self._queries.portfolio, call.caller.account_id)
         account = found.account
         return pb.GetPortfolioResponse(
             portfolio=portfolio_pb2.Portfolio(
@@ -90,7 +95,9 @@ class BotTrading:
         wanted, limit = accepted(
             filters.fills(request, caller.account_id, caller.permissions, self._instruments)
         )
-        page = accepted(await self._read(self._queries.fills, wanted, limit, request.page_token))
+        page = accepted(
+            await self._read(call, self._queries.fills, wanted, limit, request.page_token)
+        )
         return pb.ListFillsResponse(
             fills=[answers.fill(fill) for fill in page.items], next_page_token=page.next_token
         )
@@ -98,7 +105,7 @@ class BotTrading:
     async def GetTradingKpi(
         self, _: pb.GetTradingKpiRequest, call: Call
     ) -> pb.GetTradingKpiResponse:
-        found = await self._read(self._queries.indicators, call.caller.account_id)
+        found = await self._read(call, self._queries.indicators, call.caller.account_id)
         statistics = found.statistics
         return pb.GetTradingKpiResponse(
             kpi=trading_kpi_pb2.TradingKpi(
@@ -120,10 +127,10 @@ class BotTrading:
     async def GetLimits(self, _: pb.GetLimitsRequest, call: Call) -> pb.GetLimitsResponse:
         now, plan = self._clock(), call.caller.plan
         reads = self._queries.reads
-        account, user, keys = await self._read(reads.account, call.caller.account_id)
-        accounts = await self._read(reads.account_count, user.id)
+        account, user, keys = await self._read(call, reads.account, call.caller.account_id)
+        accounts = await self._read(call, reads.account_count, user.id)
         assert call.caller.bot_key_id is not None, "the call takes a bot key"
-        bot_key = await self._read(reads.key, call.caller.bot_key_id)
+        bot_key = await self._read(call, reads.key, call.caller.bot_key_id)
         orders, calls = self._limits.figures(account.id)
         api_calls = _quota(
             plan.api_calls_per_day, self._meter.calls(account.id, now),
@@ -151,7 +158,9 @@ class BotTrading:
     ) -> pb.GetPortfolioHistoryResponse:
         period, interval = accepted(filters.portfolio_history(request))
         account_id = call.caller.account_id
-        points = accepted(await self._read(self._queries.history, account_id, period, interval))
+        points = accepted(
+            await self._read(call, self._queries.history, account_id, period, interval)
+        )
         return pb.GetPortfolioHistoryResponse(points=answers.equity_points(points))
 
     async def GetLeaderboard(
@@ -161,7 +170,12 @@ class BotTrading:
         account_id = call.caller.account_id
         page = accepted(
             await self._read(
-                self._queries.leaderboard.page, period, limit, request.page_token, account_id
+                call,
+                self._queries.leaderboard.page,
+                period,
+                limit,
+                request.page_token,
+                account_id,
             )
         )
         return answers.leaderboard(page, account_id)

@@ -10,7 +10,7 @@ from server.application.queries import Queries
 from server.domain.errors import Reason, Refusal
 from server.rpc.call import Call
 from server.rpc.errors import Refused
-from server.rpc.reading import Reading, accepted
+from server.rpc.reading import SharedReading, accepted
 from server.rpc.streams import QuoteStream
 from server.wire import answers, filters
 
@@ -19,11 +19,11 @@ class MarketData:
     """The reading half of the service."""
 
     def __init__(
-        self, *, queries: Queries, reading: Reading, board: QuoteBoard, instruments: Instruments,
-        clock: Clock, stream_quotes: QuoteStream,
+        self, *, queries: Queries, reading: SharedReading, board: QuoteBoard,
+        instruments: Instruments, clock: Clock, stream_quotes: QuoteStream,
     ) -> None:  # fmt: skip
         self._queries = queries
-        self._read = reading
+        self._read = reading.for_caller
         self._board = board
         self._stream_quotes = stream_quotes
         self._instruments = instruments
@@ -60,10 +60,10 @@ class MarketData:
             ]
         )
 
-    async def ListBars(self, request: pb.ListBarsRequest, _: Call) -> pb.ListBarsResponse:
+    async def ListBars(self, request: pb.ListBarsRequest, call: Call) -> pb.ListBarsResponse:
         wanted = accepted(filters.bars(request, self._clock()))
         symbol = self._path_symbol(request.symbol)
-        bars = await self._read(self._queries.bars, symbol, wanted)
+        bars = await self._read(call, self._queries.bars, symbol, wanted)
         return pb.ListBarsResponse(
             bars=[answers.bar(bar, complete=complete) for bar, complete in bars]
         )

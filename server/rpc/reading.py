@@ -3,14 +3,19 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from typing import ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 from server.application.ports import Reads, StoredEvent
 from server.domain.errors import Refusal
+from server.rpc.call import Call
 from server.rpc.errors import Refused
 
 Arguments = ParamSpec("Arguments")
 Value = TypeVar("Value")
+
+OLD_PAGES = "old pages"
 
 
 class Reading:
@@ -30,17 +35,62 @@ class Reading:
         return await loop.run_in_executor(self._executor, function, *arguments)
 
 
-class LogReads:
-    """Reads accounts' logs: what is new in a thread of its own, old pages among other queries."""
+class SharedReading:
+    """Runs queries in threads that people share: beyond so many at once, a person's wait.
 
-    def __init__(self, reads: Reads, *, following: Reading, paging: Reading) -> None:
+    A query cannot be interrupted, so its place is free when it ends, whoever has left by then.
+    """
+
+    def __init__(self, executor: Executor, *, at_once: int) -> None:
+        self._executor = executor
+        self._at_once = at_once
+        # Each is kept by those who wait for a place or have one.
+        self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    async def __call__(
+        self,
+        name: str,
+        function: Callable[Arguments, Value],
+        *arguments: Arguments.args,
+        **named: Arguments.kwargs,
+    ) -> Value:
+        """Return what a blocking function returns; `name` is whose query it is."""
+        loop = asyncio.get_running_loop()
+        places = self._places.setdefault(name, asyncio.Semaphore(self._at_once))
+        await places.acquire()
+        try:
+            running = self._executor.submit(partial(function, *arguments, **named))
+        except BaseException:
+            places.release()
+            raise
+        running.add_done_callback(lambda _: loop.call_soon_threadsafe(places.release))
+        return await asyncio.wrap_future(running)
+
+    async def for_caller(
+        self,
+        call: Call,
+        function: Callable[Arguments, Value],
+        *arguments: Arguments.args,
+        **named: Arguments.kwargs,
+    ) -> Value:
+        """Return what a blocking function returns, as a query of the person who calls."""
+        return await self(call.caller.user_id, function, *arguments, **named)
+
+
+class LogReads:
+    """Reads accounts' logs: what is new in a thread of its own, old pages among other queries.
+
+    Pages are read for all who follow a log, so they have places of their own, not a person's.
+    """
+
+    def __init__(self, reads: Reads, *, following: Reading, paging: SharedReading) -> None:
         self._reads = reads
         self._following = following
         self._paging = paging
 
     async def page(self, account_id: str, after: int, limit: int) -> list[StoredEvent]:
         """Return entries after a sequence up to the end of a transaction."""
-        return await self._paging(self._reads.log_page, account_id, after, limit)
+        return await self._paging(OLD_PAGES, self._reads.log_page, account_id, after, limit)
 
     async def after(self, wanted: Sequence[tuple[str, int]]) -> list[StoredEvent]:
         """Return the entries after a sequence of each of some accounts' logs."""

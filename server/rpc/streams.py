@@ -8,11 +8,11 @@ from server.application.ports import Clock, Instruments, Reads
 from server.application.quote_updates import QuoteReader, QuoteUpdates
 from server.domain.errors import Reason
 from server.domain.order import Order
-from server.rpc.call import Call
+from server.rpc.call import Call, Principal
 from server.rpc.errors import refuse
 from server.rpc.heartbeat import Heartbeat
 from server.rpc.open_stream import OpenStream
-from server.rpc.reading import Reading, accepted
+from server.rpc.reading import SharedReading, accepted
 from server.wire import filters, stream_messages
 
 QUOTE_HEARTBEAT_SECONDS = 15.0
@@ -30,8 +30,8 @@ class OrderUpdateStream:
     """Sends the log of an account from where the caller asks to whatever comes."""
 
     def __init__(
-        self, *, updates: OrderUpdates, reads: Reads, reading: Reading, instruments: Instruments,
-        clock: Clock,
+        self, *, updates: OrderUpdates, reads: Reads, reading: SharedReading,
+        instruments: Instruments, clock: Clock,
     ) -> None:  # fmt: skip
         self._updates = updates
         self._reads = reads
@@ -46,13 +46,14 @@ class OrderUpdateStream:
         wanted = accepted(
             filters.order_updates(request, call.caller.permissions, self._instruments)
         )
-        account_id, stream = call.caller.account_id, call.open_stream
+        caller, stream = call.caller, call.open_stream
+        account_id = caller.account_id
         snapshot = None
         if wanted.include_snapshot and wanted.after_sequence is None:
-            snapshot = await self._snapshot(account_id)
+            snapshot = await self._snapshot(caller)
             newest = snapshot.sequence
         else:
-            newest = await self._read(self._reads.newest_sequence, account_id)
+            newest = await self._read(caller.user_id, self._reads.newest_sequence, account_id)
         begin = newest if wanted.after_sequence is None else wanted.after_sequence
         if begin > newest:
             raise refuse(
@@ -63,24 +64,26 @@ class OrderUpdateStream:
             Heartbeat(wanted.heartbeat_seconds, reader.woken) as heartbeat,
         ):
             sending = _Sending(stream, reader, heartbeat, wanted, self._clock)
-            await stream.run(self._sent(sending, account_id, begin, newest, snapshot))
+            await stream.run(self._sent(sending, caller, begin, newest, snapshot))
 
     async def _sent(
-        self, sending: "_Sending", account_id: str, begin: int, newest: int,
+        self, sending: "_Sending", caller: Principal, begin: int, newest: int,
         snapshot: _Snapshot | None,
     ) -> None:  # fmt: skip
         await sending.begin(begin)
         if sending.wanted.include_snapshot:
             if snapshot is None:
                 await sending.updates(until=newest)
-                snapshot = await self._snapshot(account_id)
+                snapshot = await self._snapshot(caller)
             await sending.updates(until=snapshot.sequence)
             await sending.snapshot(snapshot)
             snapshot = None
         await sending.updates()
 
-    async def _snapshot(self, account_id: str) -> _Snapshot:
-        return _Snapshot(*await self._read(self._reads.live_orders, account_id))
+    async def _snapshot(self, caller: Principal) -> _Snapshot:
+        return _Snapshot(
+            *await self._read(caller.user_id, self._reads.live_orders, caller.account_id)
+        )
 
 
 @dataclass(frozen=True, slots=True)

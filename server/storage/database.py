@@ -14,6 +14,7 @@ from server.application.ports import StorageBroken, StorageDamaged, StorageUnava
 
 BUSY_TIMEOUT_MS = 1_000
 READERS_MAX = 4
+READS_OF_PERSON_MAX = 2
 GUARDS_MAX = 2
 FOLLOWERS_MAX = 1
 

@@ -10,7 +10,8 @@ from server.application.ports import StoredEvent
 from server.domain.order import Order
 from server.storage import mapping, statements
 from server.storage.database import snapshot
-from server.storage.tables import accounts, events, orders
+from server.storage.listing_rows import live_of_account
+from server.storage.tables import accounts, events
 
 
 class LogRows:
@@ -26,13 +27,10 @@ class LogRows:
 
     def live_orders(self, account_id: str) -> tuple[int, list[Order]]:
         newest = select(accounts.c.sequence).where(accounts.c.id == account_id)
-        live = (
-            select(orders)
-            .where(orders.c.account_id == account_id, orders.c.live)
-            .order_by(orders.c.sequence)
-        )
+        live = live_of_account(account_id)
+        query = select(live).order_by(live.c.sequence)
         with snapshot(self._engine) as connection:
-            found = [mapping.order_from(row) for row in connection.execute(live)]
+            found = [mapping.order_from(row) for row in connection.execute(query)]
             return connection.execute(newest).scalar_one(), found
 
     def log_page(self, account_id: str, after: int, limit: int) -> list[StoredEvent]:

@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, func, select
+from sqlalchemy import Connection, Engine, func, select
 
-from server.application.ports import FillFilter, Holdings, OrderFilter, Standing, TrackRecord
+from server.application.ports import Holdings, Standing, TrackRecord
 from server.domain.account import Account, SnapshotFilter
 from server.domain.bar import Bar, BarFilter, StoredBars
-from server.domain.events import Fill
-from server.domain.order import Order, OrderStatus
+from server.domain.order import Order
 from server.domain.quote import Quote
 from server.domain.user import BotKey, Plan, User
 from server.domain.values import Micros
 from server.storage import account_mapping, mapping, market_mapping, statements
 from server.storage.database import snapshot
+from server.storage.listing_rows import ListingRows
 from server.storage.log_rows import LogRows
 from server.storage.standings import curve
 from server.storage.tables import (
@@ -22,7 +22,6 @@ from server.storage.tables import (
     api_usage,
     bot_keys,
     equity_snapshots,
-    fills,
     inflows,
     orders,
     positions,
@@ -51,7 +50,7 @@ class History:
         return not self.has_accounts or self.replay_digest == replay_digest
 
 
-class SqlReads(LogRows):
+class SqlReads(LogRows, ListingRows):
     """Reads on connections that cannot write."""
 
     def __init__(self, engine: Engine) -> None:
@@ -166,20 +165,6 @@ class SqlReads(LogRows):
             orders.c.account_id == account_id, orders.c.client_order_id == client_order_id
         )
 
-    def orders(self, wanted: OrderFilter, before: int | None, limit: int) -> list[Order]:
-        query = select(orders).where(orders.c.account_id == wanted.account_id)
-        if wanted.status is OrderStatus.OPEN:
-            query = query.where(orders.c.live)
-        elif wanted.status is not None:
-            query = query.where(orders.c.status == wanted.status.value)
-        return [mapping.order_from(row) for row in self._page(query, orders, wanted, before, limit)]
-
-    def fills(self, wanted: FillFilter, before: int | None, limit: int) -> list[Fill]:
-        query = select(fills).where(fills.c.account_id == wanted.account_id)
-        if wanted.order_id is not None:
-            query = query.where(fills.c.order_id == wanted.order_id)
-        return [mapping.fill_from(row) for row in self._page(query, fills, wanted, before, limit)]
-
     def bars(self, symbol: str, wanted: BarFilter) -> StoredBars:
         values = {
             "symbol": symbol,
@@ -255,28 +240,6 @@ class SqlReads(LogRows):
         with snapshot(self._engine) as connection:
             row = connection.execute(select(orders).where(*conditions)).one_or_none()
         return None if row is None else mapping.order_from(row)
-
-    def _page(
-        self, query: Select[Any], table: Any, wanted: OrderFilter | FillFilter,
-        before: int | None, limit: int,
-    ) -> list[Any]:  # fmt: skip
-        permitted = wanted.permissions
-        if permitted.symbols:
-            query = query.where(table.c.symbol.in_(permitted.symbols))
-        if permitted.asset_types:
-            kinds = [kind.value for kind in permitted.asset_types]
-            query = query.where(table.c.asset_type.in_(kinds))
-        if wanted.symbol is not None:
-            query = query.where(table.c.symbol == wanted.symbol)
-        if wanted.after is not None:
-            query = query.where(table.c.created_at > wanted.after)
-        if wanted.until is not None:
-            query = query.where(table.c.created_at <= wanted.until)
-        if before is not None:
-            query = query.where(table.c.sequence < before)
-        query = query.order_by(table.c.sequence.desc()).limit(limit)
-        with snapshot(self._engine) as connection:
-            return list(connection.execute(query))
 
 
 def _account(connection: Connection, account_id: str) -> Account:

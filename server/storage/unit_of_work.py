@@ -28,6 +28,7 @@ from server.domain.values import Micros
 from server.storage import account_mapping, mapping, statements
 from server.storage.commit_mark import MarkFile, read_mark, stored_mark
 from server.storage.database import translated
+from server.storage.listing_rows import live_of_account
 from server.storage.market_rows import MarketRows, bulk
 from server.storage.pending import EventEncoder, Pending
 from server.storage.people import People
@@ -233,17 +234,16 @@ class SqlUnitOfWork(People, MarketRows):
         return None if order_id is None else self._orders[order_id]
 
     def live_orders(self, account_id: str, symbol: str | None) -> list[Order]:
-        query = select(orders).where(orders.c.account_id == account_id, orders.c.live)
-        if symbol is not None:
-            query = query.where(orders.c.symbol == symbol)
+        live = live_of_account(account_id)
+        query = select(live) if symbol is None else select(live).where(live.c.symbol == symbol)
         found = self._current(self._connection.execute(query))
         found.update(
             (order.id, order)
             for order in self._touched()
             if order.account_id == account_id and symbol in (None, order.symbol)
         )
-        live = [order for order in found.values() if order.status.is_live]
-        return sorted(live, key=lambda order: order.sequence, reverse=True)
+        still = [order for order in found.values() if order.status.is_live]
+        return sorted(still, key=lambda order: order.sequence, reverse=True)
 
     def live_orders_of(self, symbols: Sequence[str], limit: int) -> list[Order]:
         self._flush()

@@ -8,7 +8,8 @@ from bottrading.v1 import leaderboard_pb2, portfolio_pb2
 from bottrading.v1 import market_data_pb2 as market_data
 from server.application.equity_history import Interval
 from server.application.leaderboard import Period
-from server.application.ports import FillFilter, Instruments, OrderFilter
+from server.application.listings import FillFilter, OrderFilter
+from server.application.ports import Instruments
 from server.domain.bar import BarFilter, BarInterval
 from server.domain.errors import Reason, Refusal
 from server.domain.instrument import AssetType

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bottrading.v1 import bot_trading_pb2, instrument_pb2, order_pb2
+from server.storage import listing_rows
 from tests.rpc.test_guard_rails import READ, TRADE, bot_with
 from tests.support.streams import order_updates, shown
 from tests.support.venue import Bot, Venue, refusal
@@ -100,6 +101,29 @@ async def test_lists_hold_the_keys_instruments_only_page_after_page(
     assert (len(named.orders), len(fills_of.fills)) == (0, 0)
     assert len((await whole.call("ListOrders")).orders) == 6
     assert len((await whole.call("ListFills")).fills) == 6
+
+
+@fenced_every_way
+async def test_pages_without_one_of_the_keys_instruments_lead_on_to_those_that_have_some(
+    quoted: Venue, fence: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing_rows, "ROWS_LOOKED_AT_MAX", 2)
+    fenced, whole = await bot_with(quoted, **fence), await quoted.bot()
+    own = await whole.place("AAPL", quantity="1")
+    for _ in range(4):
+        await whole.place("BTC-USD", quantity="1")
+
+    for method, items in (("ListOrders", "orders"), ("ListFills", "fills")):
+        pages = [await fenced.call(method)]
+        while token := pages[-1].next_page_token:
+            pages.append(await fenced.call(method, page_token=token))
+        found = [[item.symbol for item in getattr(page, items)] for page in pages]
+
+        assert found == [[], [], ["AAPL"]]
+    live = await fenced.call("ListOrders", status=order_pb2.ORDER_STATUS_OPEN)
+    fills_of = await fenced.call("ListFills", order_id=own.id)
+    assert (len(live.orders), live.next_page_token) == (0, "")
+    assert ([it.symbol for it in fills_of.fills], fills_of.next_page_token) == (["AAPL"], "")
 
 
 @fenced_every_way

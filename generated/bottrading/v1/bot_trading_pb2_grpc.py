@@ -218,7 +218,10 @@ class BotTradingServicer:
 
     def ListOrders(self, request, context):
         """Lists orders, newest first, a page at a time. Over REST the answer is a bare
-        array and the next page's token the header `X-Next-Page-Token`.
+        array and the next page's token the header `X-Next-Page-Token`. A page looks at a
+        bounded number of orders: in a large account a filtered one may hold fewer than
+        `limit`, or none, and have a next one. Read on until there is no token. Live orders
+        (`status` OPEN) are always found whole.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

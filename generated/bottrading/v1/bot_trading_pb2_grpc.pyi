@@ -91,7 +91,10 @@ class BotTradingStub:
     """
     ListOrders: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.ListOrdersRequest, _bot_trading_pb2.ListOrdersResponse]
     """Lists orders, newest first, a page at a time. Over REST the answer is a bare
-    array and the next page's token the header `X-Next-Page-Token`.
+    array and the next page's token the header `X-Next-Page-Token`. A page looks at a
+    bounded number of orders: in a large account a filtered one may hold fewer than
+    `limit`, or none, and have a next one. Read on until there is no token. Live orders
+    (`status` OPEN) are always found whole.
     """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetOrderRequest, _bot_trading_pb2.GetOrderResponse]
     """Reads one order, by its id or by the caller's client_order_id."""
@@ -214,7 +217,10 @@ class BotTradingAsyncStub(BotTradingStub):
     """
     ListOrders: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.ListOrdersRequest, _bot_trading_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """Lists orders, newest first, a page at a time. Over REST the answer is a bare
-    array and the next page's token the header `X-Next-Page-Token`.
+    array and the next page's token the header `X-Next-Page-Token`. A page looks at a
+    bounded number of orders: in a large account a filtered one may hold fewer than
+    `limit`, or none, and have a next one. Read on until there is no token. Live orders
+    (`status` OPEN) are always found whole.
     """
     GetOrder: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetOrderRequest, _bot_trading_pb2.GetOrderResponse]  # type: ignore[assignment]
     """Reads one order, by its id or by the caller's client_order_id."""
@@ -376,7 +382,10 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.ListOrdersResponse, _abc.Awaitable[_bot_trading_pb2.ListOrdersResponse]]:
         """Lists orders, newest first, a page at a time. Over REST the answer is a bare
-        array and the next page's token the header `X-Next-Page-Token`.
+        array and the next page's token the header `X-Next-Page-Token`. A page looks at a
+        bounded number of orders: in a large account a filtered one may hold fewer than
+        `limit`, or none, and have a next one. Read on until there is no token. Live orders
+        (`status` OPEN) are always found whole.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,115 @@
+"""Rows of listings: orders and fills by filters, of which a look goes through so many at most."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, FromClause, Select, Subquery, Table, select, text
+
+from server.application.listings import FillFilter, Found, OrderFilter
+from server.domain.events import Fill
+from server.domain.order import Order, OrderStatus
+from server.storage import mapping
+from server.storage.database import snapshot
+from server.storage.tables import fills, orders
+
+ROWS_LOOKED_AT_MAX = 10_000
+"""Indexes for the filters would make each order dearer, for the few accounts that have more."""
+
+
+# SQLite takes the primary key, and with it all rows of the account, unless the index is named.
+_LIVE = text(
+    "SELECT * FROM orders INDEXED BY ix_orders_live WHERE account_id = :account_id AND live = 1"
+).columns(*orders.c)
+_OF_ORDER = text(
+    "SELECT * FROM fills INDEXED BY ix_fills_order"
+    " WHERE account_id = :account_id AND order_id = :order_id"
+).columns(*fills.c)
+
+
+def live_of_account(account_id: str) -> Subquery:
+    """Return the live orders of an account, which are few however many it ever made."""
+    return _LIVE.bindparams(account_id=account_id).subquery()
+
+
+class ListingRows:
+    """Reads pages of listings, newest first."""
+
+    _engine: Engine
+
+    def orders(self, wanted: OrderFilter, before: int | None, limit: int) -> Found[Order]:
+        if wanted.status is OrderStatus.OPEN:
+            live = live_of_account(wanted.account_id)
+            query = select(live).where(*_conditions(live, wanted))
+            rows = self._rows(_newest_first(query, live, before).limit(limit))
+            return Found([mapping.order_from(row) for row in rows])
+        conditions = _conditions(orders, wanted)
+        if wanted.status is not None:
+            conditions.append(orders.c.status == wanted.status.value)
+        rows, edge = self._newest(orders, wanted.account_id, conditions, before, limit)
+        return Found([mapping.order_from(row) for row in rows], edge)
+
+    def fills(self, wanted: FillFilter, before: int | None, limit: int) -> Found[Fill]:
+        if wanted.order_id is not None:
+            of_order = _OF_ORDER.bindparams(
+                account_id=wanted.account_id, order_id=wanted.order_id
+            ).subquery()
+            query = select(of_order).where(*_conditions(of_order, wanted))
+            rows = self._rows(_newest_first(query, of_order, before).limit(limit))
+            return Found([mapping.fill_from(row) for row in rows])
+        conditions = _conditions(fills, wanted)
+        rows, edge = self._newest(fills, wanted.account_id, conditions, before, limit)
+        return Found([mapping.fill_from(row) for row in rows], edge)
+
+    def _newest(
+        self,
+        table: Table,
+        account_id: str,
+        conditions: Sequence[ColumnElement[bool]],
+        before: int | None,
+        limit: int,
+    ) -> tuple[list[Any], int | None]:
+        """Return what a look finds, and the sequence that it ends at if there is more to look at.
+
+        Rows are only ever added above that, so it need not be of the same snapshot.
+        """
+        query = select(table).where(table.c.account_id == account_id, *conditions)
+        edge = self._edge(table, account_id, before) if conditions else None
+        if edge is not None:
+            query = query.where(table.c.sequence >= edge)
+        found = self._rows(_newest_first(query, table, before).limit(limit))
+        return found, None if len(found) == limit else edge
+
+    def _edge(self, table: Table, account_id: str, before: int | None) -> int | None:
+        """Return the sequence of the last row to look at; None when no row is older."""
+        rows = select(table.c.sequence).where(table.c.account_id == account_id)
+        last = self._rows(
+            _newest_first(rows, table, before).offset(ROWS_LOOKED_AT_MAX - 1).limit(2)
+        )
+        return last[0].sequence if len(last) == 2 else None
+
+    def _rows(self, query: Select[Any]) -> list[Any]:
+        with snapshot(self._engine) as connection:
+            return list(connection.execute(query))
+
+
+def _newest_first(query: Select[Any], table: FromClause, before: int | None) -> Select[Any]:
+    if before is not None:
+        query = query.where(table.c.sequence < before)
+    return query.order_by(table.c.sequence.desc())
+
+
+def _conditions(table: FromClause, wanted: OrderFilter | FillFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    permitted = wanted.permissions
+    if permitted.symbols:
+        conditions.append(table.c.symbol.in_(permitted.symbols))
+    if permitted.asset_types:
+        kinds = [kind.value for kind in permitted.asset_types]
+        conditions.append(table.c.asset_type.in_(kinds))
+    if wanted.symbol is not None:
+        conditions.append(table.c.symbol == wanted.symbol)
+    if wanted.after is not None:
+        conditions.append(table.c.created_at > wanted.after)
+    if wanted.until is not None:
+        conditions.append(table.c.created_at <= wanted.until)
+    return conditions
