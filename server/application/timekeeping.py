@@ -10,9 +10,9 @@ from server.application.market_feed import MarketFeed
 from server.application.market_record import MarketRecord
 from server.application.ports import Clock, MarketStep, UnitOfWork
 from server.application.snapshots import Snapshots
-from server.domain.values import MILLISECOND, SECOND, Micros
+from server.domain.values import MILLISECOND, Micros
 
-STEPS_TIME_MAX: Micros = SECOND // 2
+STEPS_TIME_MAX: Micros = 20 * MILLISECOND
 """After this much real time the steps that are left wait, so that calls are answered."""
 
 ENDINGS_TIME_MAX: Micros = 20 * MILLISECOND

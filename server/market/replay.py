@@ -11,6 +11,8 @@ from server.market.replay_table import ReplayFileError
 from server.market.universe import Universe
 
 STEPS_PER_POLL_MAX = 200
+QUOTES_PER_POLL_MAX = 500
+"""No step begins after so many: to read them takes about a hundredth of a second."""
 """More steps than these are left to the next `poll`, so that no transaction grows long."""
 
 
@@ -82,13 +84,14 @@ class ReplaySource:
         """Return a step for each moment with quotes, and one at the moment real time has got to.
 
         The latter is left out when there are quotes at that moment, and when there are more steps
-        than STEPS_PER_POLL_MAX: the next `poll` goes on behind them. At a fault it is the moment
-        of the last quotes.
+        than STEPS_PER_POLL_MAX or more quotes than QUOTES_PER_POLL_MAX: the next `poll` goes on
+        behind them. At a fault it is the moment of the last quotes.
         """
         self._stood, self._taken = self._clock(), []
         self._look_at_file()
         steps, target = self._taken, self._clock.target()
-        while len(steps) < STEPS_PER_POLL_MAX:
+        quotes = 0
+        while len(steps) < STEPS_PER_POLL_MAX and quotes < QUOTES_PER_POLL_MAX:
             time = self._next_time()
             if time is None or time > target:
                 if self.fault is not None:
@@ -97,6 +100,7 @@ class ReplaySource:
                     steps.append(MarketStep(target, ()))
                 break
             steps.append(self._next_step(time))
+            quotes += len(steps[-1].quotes)
         self._clock.advance(steps[-1].time)
         return steps
 

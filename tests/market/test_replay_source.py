@@ -206,6 +206,23 @@ def test_a_long_way_is_gone_in_several_polls(recorded: Callable[..., ReplayFacts
     assert replay.due_in == SECOND // 2
 
 
+def test_a_poll_of_many_quotes_ends_early_and_the_next_one_goes_on_behind_it(
+    recorded: Callable[..., ReplayFacts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To read them takes time in which no caller is answered."""
+    monkeypatch.setattr("server.market.replay.QUOTES_PER_POLL_MAX", 5)
+    rows = [row(second, symbol) for second in range(1, 8) for symbol in ("AAPL", "SPY")]
+    replay = Replay(recorded(*rows), reached=BEGIN)
+
+    assert [step.time - BEGIN for step in replay.poll(60 * SECOND)] == [
+        SECOND,
+        2 * SECOND,
+        3 * SECOND,
+    ]
+    assert [step.time - BEGIN for step in replay.poll()] == [4 * SECOND, 5 * SECOND, 6 * SECOND]
+    assert replay.poll()[0].time == BEGIN + 7 * SECOND
+
+
 def test_exactly_as_many_steps_as_there_may_be_leave_the_rest_of_time_to_the_next_poll(
     recorded: Callable[..., ReplayFacts],
 ) -> None:

@@ -165,7 +165,9 @@ class ServerDouble(grpc.GenericRpcHandler):
 async def started_server(
     address: str, handler: ServerDouble, *options: tuple[str, int]
 ) -> tuple[grpc.aio.Server, int]:
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), *options])
+    # Like the real one it refuses no call of a client that keeps to the number of streams.
+    own = [("grpc.so_reuseport", 0), ("grpc.http.overload_protection", 0)]
+    server = grpc.aio.server(options=[*own, *options])
     server.add_generic_rpc_handlers((handler,))
     port = server.add_insecure_port(address)
     await server.start()
