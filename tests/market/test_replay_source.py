@@ -1,7 +1,6 @@
 """The replay source: time runs through a file at its speed, skips nothing and ends with it."""
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,84 +11,20 @@ from hypothesis import strategies as st
 from server.application.ports import MarketStep
 from server.domain.quote import Quote
 from server.domain.values import SECOND, Micros
-from server.market.moments import from_datetime, to_datetime
-from server.market.replay import STEPS_PER_POLL_MAX, ReplayClock, ReplaySource
+from server.market.replay import STEPS_PER_POLL_MAX, ReplayClock
 from server.market.replay_file import ReplayFacts, check_replay_file, replay_quotes
-from server.market.sessions import AlwaysOpen
-from server.market.universe_file import default_universe
-
-UNIVERSE = default_universe()
-CALENDAR = AlwaysOpen()
-BEGIN: Micros = from_datetime(datetime(2025, 1, 2, 15, tzinfo=UTC))
-HEADER = "time,symbol,bid,bid_size,ask,ask_size"
-FOREVER: Micros = 10**17
-
-
-class Real:
-    """A monotonic clock that is turned by hand."""
-
-    def __init__(self) -> None:
-        self.now: Micros = 5_000
-
-    def __call__(self) -> Micros:
-        return self.now
-
-
-class Replay:
-    """A replay of a file, from its beginning or from where an earlier one got to."""
-
-    def __init__(
-        self, facts: ReplayFacts, *, speed: float = 1, reached: Micros | None = None
-    ) -> None:
-        self.real = Real()
-        start = facts.start if reached is None else reached
-        self.clock = ReplayClock(start=start, end=facts.last, speed=speed, monotonic=self.real)
-        self.source = ReplaySource(
-            facts=facts, universe=UNIVERSE, calendar=CALENDAR, clock=self.clock
-        )
-        self.clock.target()
-
-    def poll(self, passed: Micros = 0) -> list[MarketStep]:
-        self.real.now += passed
-        steps = self.source.poll(self.clock())
-        assert self.clock() == steps[-1].time
-        assert 1 <= len(steps) <= STEPS_PER_POLL_MAX
-        return steps
-
-    def rest(self) -> Iterator[MarketStep]:
-        while self.source.is_due(self.clock()):
-            yield from self.poll(FOREVER)
-
-    @property
-    def due_in(self) -> Micros | None:
-        return self.source.due_in(self.clock())
-
-
-def row(second: float, symbol: str = "AAPL", bid: int = 100) -> str:
-    time = to_datetime(BEGIN + round(second * SECOND)).isoformat()
-    return f"{time},{symbol},{bid},1,200,1"
-
-
-@pytest.fixture
-def recorded(tmp_path: Path) -> Callable[..., ReplayFacts]:
-    def record(*rows: str, header: str = HEADER) -> ReplayFacts:
-        path = tmp_path / "own.csv"
-        path.write_text("\n".join([header, *rows, ""]))
-        return check_replay_file(path, UNIVERSE, CALENDAR)
-
-    return record
-
-
-def shown(steps: Sequence[MarketStep]) -> list[tuple[float, str]]:
-    """Return for each step the seconds since the beginning, and its symbols."""
-    return [
-        ((step.time - BEGIN) / SECOND, " ".join(quote.symbol for quote in step.quotes))
-        for step in steps
-    ]
-
-
-def quotes_of(steps: Sequence[MarketStep]) -> list[Quote]:
-    return [quote for step in steps for quote in step.quotes]
+from tests.market.replays import (
+    BEGIN,
+    CALENDAR,
+    FOREVER,
+    HEADER,
+    UNIVERSE,
+    Real,
+    Replay,
+    quotes_of,
+    row,
+    shown,
+)
 
 
 def test_a_step_holds_the_quotes_of_one_moment(recorded: Callable[..., ReplayFacts]) -> None:
@@ -188,48 +123,6 @@ def test_the_clock_keeps_between_where_it_stands_and_the_end() -> None:
     for speed in (0, -1, float("inf"), float("nan")):
         with pytest.raises(AssertionError):
             ReplayClock(start=10, end=20, speed=speed, monotonic=Real())
-
-
-def test_a_long_way_is_gone_in_several_polls(recorded: Callable[..., ReplayFacts]) -> None:
-    """Each stands at its last step: nothing is skipped, however far real time is ahead."""
-    count = 2 * STEPS_PER_POLL_MAX + 50
-    replay = Replay(recorded(*[row(second) for second in range(count + 1)]), reached=BEGIN)
-    replay.real.now += (count - 1) * SECOND + SECOND // 2
-    for number in (1, 2):
-        steps = replay.poll()
-        assert [len(step.quotes) for step in steps] == [1] * STEPS_PER_POLL_MAX
-        assert replay.clock() == BEGIN + number * STEPS_PER_POLL_MAX * SECOND
-        assert replay.due_in == 0
-    steps = replay.poll()
-    assert [len(step.quotes) for step in steps] == [1] * 49 + [0]
-    assert replay.clock() == replay.clock.target() == BEGIN + count * SECOND - SECOND // 2
-    assert replay.due_in == SECOND // 2
-
-
-def test_a_poll_of_many_quotes_ends_early_and_the_next_one_goes_on_behind_it(
-    recorded: Callable[..., ReplayFacts], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """To read them takes time in which no caller is answered."""
-    monkeypatch.setattr("server.market.replay.QUOTES_PER_POLL_MAX", 5)
-    rows = [row(second, symbol) for second in range(1, 8) for symbol in ("AAPL", "SPY")]
-    replay = Replay(recorded(*rows), reached=BEGIN)
-
-    assert [step.time - BEGIN for step in replay.poll(60 * SECOND)] == [
-        SECOND,
-        2 * SECOND,
-        3 * SECOND,
-    ]
-    assert [step.time - BEGIN for step in replay.poll()] == [4 * SECOND, 5 * SECOND, 6 * SECOND]
-    assert replay.poll()[0].time == BEGIN + 7 * SECOND
-
-
-def test_exactly_as_many_steps_as_there_may_be_leave_the_rest_of_time_to_the_next_poll(
-    recorded: Callable[..., ReplayFacts],
-) -> None:
-    rows = [row(second) for second in range(1, STEPS_PER_POLL_MAX + 1)]
-    replay = Replay(recorded(*rows, row(1_000)), reached=BEGIN)
-    assert shown(replay.poll(500 * SECOND))[-1] == (STEPS_PER_POLL_MAX, "AAPL")
-    assert shown(replay.poll()) == [(500, "")]
 
 
 def test_what_is_taken_back_is_due_again(recorded: Callable[..., ReplayFacts]) -> None:

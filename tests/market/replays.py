@@ -1,0 +1,76 @@
+"""A replay of a few rows, on a clock that is turned by hand."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from server.application.ports import MarketStep
+from server.domain.quote import Quote
+from server.domain.values import SECOND, Micros
+from server.market.moments import from_datetime, to_datetime
+from server.market.replay import STEPS_PER_POLL_MAX, ReplayClock, ReplaySource
+from server.market.replay_file import ReplayFacts
+from server.market.sessions import AlwaysOpen
+from server.market.universe_file import default_universe
+
+UNIVERSE = default_universe()
+CALENDAR = AlwaysOpen()
+BEGIN: Micros = from_datetime(datetime(2025, 1, 2, 15, tzinfo=UTC))
+HEADER = "time,symbol,bid,bid_size,ask,ask_size"
+FOREVER: Micros = 10**17
+
+
+class Real:
+    """A monotonic clock that is turned by hand."""
+
+    def __init__(self) -> None:
+        self.now: Micros = 5_000
+
+    def __call__(self) -> Micros:
+        return self.now
+
+
+class Replay:
+    """A replay of a file, from its beginning or from where an earlier one got to."""
+
+    def __init__(
+        self, facts: ReplayFacts, *, speed: float = 1, reached: Micros | None = None
+    ) -> None:
+        self.real = Real()
+        start = facts.start if reached is None else reached
+        self.clock = ReplayClock(start=start, end=facts.last, speed=speed, monotonic=self.real)
+        self.source = ReplaySource(
+            facts=facts, universe=UNIVERSE, calendar=CALENDAR, clock=self.clock
+        )
+        self.clock.target()
+
+    def poll(self, passed: Micros = 0) -> list[MarketStep]:
+        self.real.now += passed
+        steps = self.source.poll(self.clock())
+        assert self.clock() == steps[-1].time
+        assert 1 <= len(steps) <= STEPS_PER_POLL_MAX
+        return steps
+
+    def rest(self) -> Iterator[MarketStep]:
+        while self.source.is_due(self.clock()):
+            yield from self.poll(FOREVER)
+
+    @property
+    def due_in(self) -> Micros | None:
+        return self.source.due_in(self.clock())
+
+
+def row(second: float, symbol: str = "AAPL", bid: int = 100) -> str:
+    time = to_datetime(BEGIN + round(second * SECOND)).isoformat()
+    return f"{time},{symbol},{bid},1,200,1"
+
+
+def shown(steps: Sequence[MarketStep]) -> list[tuple[float, str]]:
+    """Return for each step the seconds since the beginning, and its symbols."""
+    return [
+        ((step.time - BEGIN) / SECOND, " ".join(quote.symbol for quote in step.quotes))
+        for step in steps
+    ]
+
+
+def quotes_of(steps: Sequence[MarketStep]) -> list[Quote]:
+    return [quote for step in steps for quote in step.quotes]
