@@ -45,7 +45,7 @@ def build(
 ) -> EngineParts:
     """Put the engine together and load what the last run left.
 
-    `tell_progress` is called again and again while something long is decided.
+    `tell_progress` is called again and again while something long is loaded or decided.
     """
     chance = chance or SystemChance()
     listed, calendar = venue.universe(settings), venue.calendar(settings)
@@ -54,7 +54,12 @@ def build(
     source: QuoteSource
     if settings.market == "replay":
         source, clock = venue.replay_source(
-            settings, listed, calendar, monotonic=monotonic, progress=partial(_progress, writer)
+            settings,
+            listed,
+            calendar,
+            monotonic=monotonic,
+            progress=partial(_progress, writer),
+            tell_share=lambda _: tell_progress(),
         )
     else:
         source = venue.quote_source(settings, listed)

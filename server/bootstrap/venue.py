@@ -84,13 +84,19 @@ def check_replay(
     return facts
 
 
-def replay_facts(settings: EngineSettings, listed: Universe, hours: Calendar) -> ReplayFacts:
+def replay_facts(
+    settings: EngineSettings,
+    listed: Universe,
+    hours: Calendar,
+    tell_share: Callable[[float], None] | None = None,
+) -> ReplayFacts:
     """Return what the last check found of the file to replay; it may have changed since.
 
-    One that was never checked is checked now; raises ReplayFileError for a wrong one.
+    One that was never checked is checked now, and `tell_share` is called now and then with how
+    much of it is read. Raises ReplayFileError for a wrong one.
     """
     path, index, found_in = _replay_index(settings)
-    return load_index(index, path, found_in) or check_replay_file(path, listed, hours)
+    return load_index(index, path, found_in) or check_replay_file(path, listed, hours, tell_share)
 
 
 def _replay_index(settings: EngineSettings) -> tuple[Path, Path, str]:
@@ -113,10 +119,10 @@ def _version_of(package: str) -> list[str]:
 
 def replay_source(
     settings: EngineSettings, listed: Universe, hours: Calendar, *, monotonic: Clock,
-    progress: Callable[[str], Micros | None],
+    progress: Callable[[str], Micros | None], tell_share: Callable[[float], None],
 ) -> tuple[ReplaySource, ReplayClock]:  # fmt: skip
     """Return the source and the clock of a replay; `progress` tells how far a file has got."""
-    facts = replay_facts(settings, listed, hours)
+    facts = replay_facts(settings, listed, hours, tell_share)
     reached = progress(facts.digest)
     clock = ReplayClock(
         start=facts.first - 1 if reached is None else reached, end=facts.last,

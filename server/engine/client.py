@@ -24,6 +24,9 @@ from server.engine.frames import (
 from server.engine.service import EngineService
 
 RETRY_SECONDS = 1.0
+LOADING_SILENCE_SECONDS_MAX = 120.0
+"""Whatever an engine loads, it gives signs of life more often."""
+
 SWEEP_SECONDS = 0.5
 
 AWAY = Refusal(
@@ -138,6 +141,7 @@ class SocketEngine(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.WriteTransport", transport)
+        self._heard = self._loop.time()
         self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
     def data_received(self, data: bytes) -> None:
@@ -173,11 +177,13 @@ class SocketEngine(asyncio.Protocol):
         """
         if self._transport is None:
             return
-        if not self._is_ready:
-            self._loop.call_later(SWEEP_SECONDS, self._sweep)
-            return
-        _, oldest = next(iter(self._waiting.values()), (None, self._loop.time()))
-        if self._loop.time() - max(oldest, self._heard) > self._answer_seconds_max:
+        now = self._loop.time()
+        if self._is_ready:
+            _, oldest = next(iter(self._waiting.values()), (None, now))
+            silent, silent_max = now - max(oldest, self._heard), self._answer_seconds_max
+        else:
+            silent, silent_max = now - self._heard, LOADING_SILENCE_SECONDS_MAX
+        if silent > silent_max:
             self._on_hang()
         else:
             self._loop.call_later(SWEEP_SECONDS, self._sweep)

@@ -160,3 +160,16 @@ async def test_calls_are_refused_while_the_engine_loads_however_long_that_takes(
     assert await answer == b"done"
     pair.engine.close()
     pair.theirs.close()
+
+
+async def test_an_engine_that_loads_and_gives_no_sign_of_life_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pair = Pair()
+    await pair.connect()
+    monkeypatch.setattr("server.engine.client.LOADING_SILENCE_SECONDS_MAX", -1.0)
+    pair.engine._sweep()
+
+    assert pair.hung.is_set()
+    pair.engine.close()
+    pair.theirs.close()

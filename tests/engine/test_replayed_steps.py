@@ -179,3 +179,16 @@ def test_the_front_is_told_of_the_quotes_that_stay_when_a_later_step_fails(
     kinds = [doorbell.kind for doorbell in doorbells]
     assert kinds == [Kind.QUOTES_CHANGED, Kind.QUOTES_CHANGED]
     assert bench.grown
+
+
+def test_signs_of_life_are_given_while_a_file_is_read_at_the_start(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that is silent for long while it loads is taken for one that hangs."""
+    monkeypatch.setattr("server.market.replay_table.MARK_BYTES", 1)
+    told: list[str] = []
+
+    bench = Bench(data_dir, ManualClock(NOON), rows=ROWS, tell_progress=lambda: told.append("on"))
+
+    assert len(told) >= len(ROWS) - 1
+    bench.parts.close()
