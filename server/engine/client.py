@@ -122,7 +122,7 @@ class SocketEngine(asyncio.Protocol):
         self._buffer = FrameBuffer()
         # In the order of their calls: the first one waits longest.
         self._waiting: dict[int, tuple[asyncio.Future[bytes], float]] = {}
-        self._heard = 0.0
+        self._connected = self._heard = 0.0
         self._ids = itertools.count(NOBODY + 1)
         self._outgoing: list[bytes] = []
 
@@ -141,7 +141,7 @@ class SocketEngine(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.WriteTransport", transport)
-        self._heard = self._loop.time()
+        self._connected = self._loop.time()
         self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
     def data_received(self, data: bytes) -> None:
@@ -182,7 +182,10 @@ class SocketEngine(asyncio.Protocol):
             _, oldest = next(iter(self._waiting.values()), (None, now))
             silent, silent_max = now - max(oldest, self._heard), self._answer_seconds_max
         else:
-            silent, silent_max = now - self._heard, LOADING_SILENCE_SECONDS_MAX
+            silent, silent_max = (
+                now - max(self._connected, self._heard),
+                LOADING_SILENCE_SECONDS_MAX,
+            )
         if silent > silent_max:
             self._on_hang()
         else:
