@@ -63,16 +63,21 @@ def _measure(directory: Path, service: Service, noop: str) -> None:
     grpc_body, rest_body = _bodies(directory)
     bare = Target(f"http://{noop}{PLACE_ORDER}", grpc_body, [GRPC_HEADERS] * ACCOUNTS)
     ours = Target(
-        f"http://{service.grpc}{PLACE_ORDER}", grpc_body,
+        f"http://{service.grpc}{PLACE_ORDER}",
+        grpc_body,
         [[*GRPC_HEADERS, f"x-bot-key: {key}"] for key in keys],
-    )  # fmt: skip
+    )
     rest = Target(
-        f"http://{service.rest}/api/v1/bot/orders", rest_body,
-        [[f"x-bot-key: {keys[0]}", "content-type: application/json"]], http1=True,
-    )  # fmt: skip
+        f"http://{service.rest}/api/v1/bot/orders",
+        rest_body,
+        [[f"x-bot-key: {keys[0]}", "content-type: application/json"]],
+        http1=True,
+    )
     placed = Count(service)
-    print(f"{platform.python_implementation()} {platform.python_version()}, {_build()}; "
-          f"{os.cpu_count()} cores; medians of {ROUNDS}")  # fmt: skip
+    print(
+        f"{platform.python_implementation()} {platform.python_version()}, {_build()}; "
+        f"{os.cpu_count()} cores; medians of {ROUNDS}"
+    )
 
     observing, deciding = asyncio.run(observing_us()), deciding_us(directory)
     _row("log line and counters, µs", f"{observing:.1f}", f"of {deciding:.0f} µs for the order")
@@ -113,9 +118,10 @@ def _measure(directory: Path, service: Service, noop: str) -> None:
         lambda: placed.run(ours, CALLS),
     )
     _row(
-        f"PlaceOrder over {STORED_ORDERS} stored", f"{full:.0f}",
+        f"PlaceOrder over {STORED_ORDERS} stored",
+        f"{full:.0f}",
         f"{full / base:.2f} of the no-op; {full / orders:.2f} of before (≥ 0.90)",
-    )  # fmt: skip
+    )
     costs, orders_placed = streams(service, noop, ours, directory / "streams.log")
     placed.expected += orders_placed
     _print_streams(costs)
@@ -134,9 +140,10 @@ def _print_streams(costs: Costs) -> None:
     share = costs.beside_stalled_p99_us / costs.alone_p99_us
     _row("PlaceOrder alone, p99 µs", f"{costs.alone_p99_us:.0f}", "")
     _row(
-        f"beside {STALLED} stalled readers", f"{costs.beside_stalled_p99_us:.0f}",
+        f"beside {STALLED} stalled readers",
+        f"{costs.beside_stalled_p99_us:.0f}",
         f"{share:.2f} of that (≤ 1.20)",
-    )  # fmt: skip
+    )
 
 
 def _measure_triggers(directory: Path) -> None:
@@ -145,9 +152,10 @@ def _measure_triggers(directory: Path) -> None:
     share = costs.over_many_us / costs.over_few_us
     _row(f"quote over {MANY}, µs", f"{costs.over_many_us:.0f}", f"{share:.2f} of that (≤ 1.20)")
     _row(
-        f"{TRIGGERED} triggered by a quote, ms", f"{costs.triggered_seconds * 1e3:.0f}",
+        f"{TRIGGERED} triggered by a quote, ms",
+        f"{costs.triggered_seconds * 1e3:.0f}",
         f"in {costs.triggered_transactions} transactions",
-    )  # fmt: skip
+    )
 
 
 def _measure_figures(directory: Path) -> None:
@@ -163,9 +171,10 @@ def _measure_figures(directory: Path) -> None:
     _row("PlaceOrder alone, p99 µs", f"{costs.order_p99_us:.0f}", "")
     share = costs.order_beside_refresh_p99_us / costs.order_p99_us
     _row(
-        "beside a refresh", f"{costs.order_beside_refresh_p99_us:.0f}",
+        "beside a refresh",
+        f"{costs.order_beside_refresh_p99_us:.0f}",
         f"{share:.2f} of that, a 21st of the time",
-    )  # fmt: skip
+    )
 
 
 class Count:

@@ -54,10 +54,13 @@ def figures(directory: Path, order: Path) -> Costs:
             refresh_seconds, beside = many.await_ranking(order)
             alone = many.order_times(order, ROUNDS)
             rounds = [
-                [house.p50_us(name) for name in ("GetTradingKpi", "GetLeaderboard")
-                 for house in (few, many)]
+                [
+                    house.p50_us(name)
+                    for name in ("GetTradingKpi", "GetLeaderboard")
+                    for house in (few, many)
+                ]
                 for _ in range(ROUNDS)
-            ]  # fmt: skip
+            ]
         finally:
             many.stop()
     finally:
@@ -65,7 +68,7 @@ def figures(directory: Path, order: Path) -> Costs:
     kpi_few, kpi_many, board_few, board_many = (median(it) for it in zip(*rounds, strict=True))
     return Costs(
         kpi_few, kpi_many, board_few, board_many, refresh_seconds, _p99(alone), _p99(beside)
-    )  # fmt: skip
+    )
 
 
 class _Peopled(Service):
@@ -132,8 +135,9 @@ def _people(directory: Path, accounts: int, trades: int) -> None:
             "CREATE TEMP TABLE numbers AS WITH RECURSIVE upward(n) AS (SELECT 0 UNION ALL"
             " SELECT n + 1 FROM upward WHERE n < max(:count, 2 * :trades)) SELECT n,"
             " printf('%08x-0000-7000-8000-%012x', n, n * 2654435761 % 281474976710656) AS id"
-            " FROM upward", people,
-        )  # fmt: skip
+            " FROM upward",
+            people,
+        )
         _insert(
             connection, people, "users", "id, :issuer, 'bench-' || n, 'bench', 'Standard', 0, 0, id"
         )
@@ -151,22 +155,35 @@ def _people(directory: Path, accounts: int, trades: int) -> None:
 
 
 def _insert(
-    connection: sqlite3.Connection, people: dict[str, object], table: str, values: str,
+    connection: sqlite3.Connection,
+    people: dict[str, object],
+    table: str,
+    values: str,
     where: str = "n < :count",
-) -> None:  # fmt: skip
+) -> None:
     statement = f"INSERT INTO {table} SELECT {values} FROM numbers WHERE {where} ORDER BY n"
     connection.execute(statement, people)
 
 
 def _insert_accounts(connection: sqlite3.Connection, people: dict[str, object]) -> None:
     given = {
-        "id": "id", "user_id": "id", "balance": "5000000000000 + n % 997 * 1000000000",
-        "deposits": "10000000000000", "initial_balance": "10000000000000", "initial_share": "1",
-        "fills": "10", "traded": "'STOCK'", "trades": "9", "wins": "5",
-        "sequence": "4 * :trades + 1", "epoch_sequence": "1",
-        "trading_state": "'ACTIVE'", "order_notional_max": "NULL",
-        "position_share_max": "NULL", "daily_loss_max": "NULL",
-    }  # fmt: skip
+        "id": "id",
+        "user_id": "id",
+        "balance": "5000000000000 + n % 997 * 1000000000",
+        "deposits": "10000000000000",
+        "initial_balance": "10000000000000",
+        "initial_share": "1",
+        "fills": "10",
+        "traded": "'STOCK'",
+        "trades": "9",
+        "wins": "5",
+        "sequence": "4 * :trades + 1",
+        "epoch_sequence": "1",
+        "trading_state": "'ACTIVE'",
+        "order_notional_max": "NULL",
+        "position_share_max": "NULL",
+        "daily_loss_max": "NULL",
+    }
     columns = [row[1] for row in connection.execute("PRAGMA table_info(accounts)")]
     _insert(connection, people, "accounts", ", ".join(given.get(it, "0") for it in columns))
 
@@ -175,11 +192,20 @@ def _insert_trades(connection: sqlite3.Connection, people: dict[str, object]) ->
     """Store the orders and fills of the first account; the even ones buy, the odd ones sell."""
     side = "CASE n % 2 WHEN 0 THEN 'BUY' ELSE 'SELL' END"
     given = {
-        "account_id": f"'{_first_id(connection)}'", "sequence": "2 * n + 2", "id": "id",
-        "order_id": "id", "symbol": "'AAPL'", "asset_type": "'STOCK'", "side": side,
-        "order_type": "'MARKET'", "time_in_force": "'GTC'", "status": "'FILLED'",
-        "filled_notional": "'0'", "bot_key_id": "''", "fingerprint": "''",
-    }  # fmt: skip
+        "account_id": f"'{_first_id(connection)}'",
+        "sequence": "2 * n + 2",
+        "id": "id",
+        "order_id": "id",
+        "symbol": "'AAPL'",
+        "asset_type": "'STOCK'",
+        "side": side,
+        "order_type": "'MARKET'",
+        "time_in_force": "'GTC'",
+        "status": "'FILLED'",
+        "filled_notional": "'0'",
+        "bot_key_id": "''",
+        "fingerprint": "''",
+    }
     for table in ("orders", "fills"):
         columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
         values = [

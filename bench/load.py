@@ -27,9 +27,16 @@ class Target:
 
 def calls_per_second(target: Target, *, calls: int, in_flight: int) -> float:
     """Return the rate of `calls` for each account, `in_flight` of them at once."""
-    shape = ["-c", str(in_flight), "-m", "1", "--h1"] if target.http1 else [
-        "-c", "1", "-m", str(in_flight),
-    ]  # fmt: skip
+    shape = (
+        ["-c", str(in_flight), "-m", "1", "--h1"]
+        if target.http1
+        else [
+            "-c",
+            "1",
+            "-m",
+            str(in_flight),
+        ]
+    )
     begun = time.perf_counter()
     running = [_start(target, headers, ["-n", str(calls), *shape]) for headers in target.headers]
     for process in running:

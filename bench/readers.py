@@ -101,8 +101,11 @@ async def idle(task: dict[str, Any]) -> dict[str, Any]:
 
 
 KINDS: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
-    "latency": latency, "fan_out": fan_out, "stalled": stalled, "idle": idle,
-}  # fmt: skip
+    "latency": latency,
+    "fan_out": fan_out,
+    "stalled": stalled,
+    "idle": idle,
+}
 
 
 def _own() -> Sequence[tuple[str, int]]:

@@ -42,11 +42,22 @@ class Service:
         self._log = (directory / "serve.log").open("wb")
         self._process = subprocess.Popen(
             [
-                sys.executable, "-m", "server", "serve", "--data-dir", str(directory),
-                "--grpc", self.grpc, "--rest", self.rest, "--seed", "1",
+                sys.executable,
+                "-m",
+                "server",
+                "serve",
+                "--data-dir",
+                str(directory),
+                "--grpc",
+                self.grpc,
+                "--rest",
+                self.rest,
+                "--seed",
+                "1",
             ],
-            env=os.environ | UNFENCED, stderr=self._log,
-        )  # fmt: skip
+            env=os.environ | UNFENCED,
+            stderr=self._log,
+        )
         wait_until_ready(self.rest)
 
     def make_keys(self, accounts: int, name: str = "bench") -> list[str]:
@@ -77,13 +88,19 @@ class Service:
     def _make_key(self, stub: key_management_pb2_grpc.KeyManagementStub, subject: str) -> str:
         settings = Settings(data_dir=self.directory)
         identity = Identity(
-            issuer=settings.jwt_issuer, subject=subject, name=subject, plan=Plan.STANDARD,
+            issuer=settings.jwt_issuer,
+            subject=subject,
+            name=subject,
+            plan=Plan.STANDARD,
             is_operator=False,
-        )  # fmt: skip
+        )
         token = issue(
-            settings.token_terms, jwt_secret(settings), identity,
-            now_seconds=system_clock() // SECOND, ttl_seconds=60,
-        )  # fmt: skip
+            settings.token_terms,
+            jwt_secret(settings),
+            identity,
+            now_seconds=system_clock() // SECOND,
+            ttl_seconds=60,
+        )
         request = key_management_pb2.CreateBotKeyRequest(label="bench")
         answer = stub.CreateBotKey(request, metadata=(("authorization", f"Bearer {token}"),))
         return answer.bot_key.key

@@ -43,16 +43,23 @@ def streams(service: Service, bare: str, orders: Target, log: Path) -> tuple[Cos
     keys = service.make_keys(SUBSCRIBERS, "subscriber")
     idle_kib = _idle_kib(service, keys)
     task = {
-        "address": service.grpc, "keys": keys, "orders": ORDERS, "rate": ORDERS_PER_SECOND,
-    }  # fmt: skip
+        "address": service.grpc,
+        "keys": keys,
+        "orders": ORDERS,
+        "rate": ORDERS_PER_SECOND,
+    }
     told = _run("latency", task)
     fanned = {
-        "address": service.grpc, "keys": keys, "streams": FANNED_STREAMS,
-        "events": FANNED_EVENTS, "go": "",
-    }  # fmt: skip
+        "address": service.grpc,
+        "keys": keys,
+        "streams": FANNED_STREAMS,
+        "events": FANNED_EVENTS,
+        "go": "",
+    }
     plain = fanned | {"address": bare, "go": "/bottrading.v1.BotTrading/Go"}
-    rates = [(_run("fan_out", plain)["rate"], _run("fan_out", fanned)["rate"])
-             for _ in range(ROUNDS)]  # fmt: skip
+    rates = [
+        (_run("fan_out", plain)["rate"], _run("fan_out", fanned)["rate"]) for _ in range(ROUNDS)
+    ]
     p99s = [_alone_and_beside_stalled(service, keys, orders, log) for _ in range(ROUNDS)]
     placed = ORDERS + ROUNDS * (FANNED_EVENTS // 2 + 2 * CALLS_ALONE)
     times = told["ms"]
@@ -109,9 +116,11 @@ def _waiting(kind: str, task: dict[str, Any]) -> Iterator[None]:
 @contextmanager
 def _started(kind: str, task: dict[str, Any]) -> Iterator["subprocess.Popen[str]"]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.readers", kind], text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, "-m", "bench.readers", kind],
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     assert process.stdin is not None
     process.stdin.write(json.dumps(task) + "\n")
     process.stdin.flush()

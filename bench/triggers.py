@@ -43,9 +43,11 @@ def triggers(directory: Path) -> Costs:
         few.parts.close()
         many.parts.close()
     return Costs(
-        median(pair[0] for pair in rounds), median(pair[1] for pair in rounds), seconds,
+        median(pair[0] for pair in rounds),
+        median(pair[1] for pair in rounds),
+        seconds,
         transactions,
-    )  # fmt: skip
+    )
 
 
 class _Floor:
@@ -58,9 +60,13 @@ class _Floor:
         line = '= { name = "x", level = 100, annual_volatility = 0.2, spread_bps = 1 }\n'
         universe.write_text("[STOCK]\n" + "".join(f"{symbol} {line}" for symbol in self.symbols))
         settings = Settings(
-            data_dir=directory, market="published", universe_file=universe, fees="none",
-            initial_balance="900000000.00", liquidity="none",
-        )  # fmt: skip
+            data_dir=directory,
+            market="published",
+            universe_file=universe,
+            fees="none",
+            initial_balance="900000000.00",
+            liquidity="none",
+        )
         bring_up_to_date(settings.database_path)
         self.parts: EngineParts = build(settings.for_engine())
         self._sequence = 0
@@ -98,17 +104,24 @@ class _Floor:
         # Each account has as many orders of each symbol; prices lie apart.
         symbol = self.symbols[number // ACCOUNTS % SYMBOLS]
         request = bot_trading_pb2.PlaceOrderRequest(
-            symbol=symbol, side=order_pb2.SIDE_BUY, quantity="1",
-            order_type=order_pb2.ORDER_TYPE_STOP, stop_price=f"{110 + number % 3_000 / 100:.2f}",
-        )  # fmt: skip
+            symbol=symbol,
+            side=order_pb2.SIDE_BUY,
+            quantity="1",
+            order_type=order_pb2.ORDER_TYPE_STOP,
+            stop_price=f"{110 + number % 3_000 / 100:.2f}",
+        )
         return Call(number + 1, Method.PLACE_ORDER, account_id, key_id, request.SerializeToString())
 
     def _quote(self, symbol: str, price: str) -> Call:
         self._sequence += 1
         quote = quote_pb2.PublishedQuote(
-            symbol=symbol, bid=price, bid_size="100", ask=price, ask_size="100",
+            symbol=symbol,
+            bid=price,
+            bid_size="100",
+            ask=price,
+            ask_size="100",
             sequence=self._sequence,
-        )  # fmt: skip
+        )
         quote.time.FromMicroseconds(system_clock())
         body = market_data_pb2.PublishQuotesRequest(quotes=[quote]).SerializeToString()
         return Call(1, Method.PUBLISH_QUOTES, OPERATOR, OPERATOR, body)

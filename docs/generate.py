@@ -84,9 +84,13 @@ class Contract:
             self._describe(said, (ENUM, number), enum.name, VALUE, enum.value)
 
     def _describe(
-        self, said: dict[tuple[int, ...], str], path: tuple[int, ...], name: str, kind: int,
+        self,
+        said: dict[tuple[int, ...], str],
+        path: tuple[int, ...],
+        name: str,
+        kind: int,
         parts: Iterable[MethodDescriptorProto | FieldDescriptorProto | EnumValueDescriptorProto],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.comments[name] = _text(said.get(path, ""))
         for number, part in enumerate(parts):
             comment = said.get((*path, kind, number), "")

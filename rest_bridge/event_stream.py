@@ -95,9 +95,12 @@ class EventStream:
     """One stream: read upstream no faster than its client reads, and resumed when that ends."""
 
     def __init__(
-        self, upstream: Upstream, request: StreamRequest, ending: asyncio.Event,
+        self,
+        upstream: Upstream,
+        request: StreamRequest,
+        ending: asyncio.Event,
         resume_seconds: float,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._upstream = upstream
         self._request = request
         self._ending = ending

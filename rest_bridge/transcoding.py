@@ -208,8 +208,9 @@ class EventWriter:
         value = getattr(message, name)
         sequence = getattr(message, _SEQUENCE) if self._has_sequence else None
         lines = [
-            b"event: " + name.encode("ascii"), b"data: " + orjson.dumps(self._to_json[name](value))
-        ]  # fmt: skip
+            b"event: " + name.encode("ascii"),
+            b"data: " + orjson.dumps(self._to_json[name](value)),
+        ]
         if sequence is not None:
             lines.insert(0, b"id: %d" % sequence)
         return Event(name, sequence, b"\n".join(lines) + b"\n\n")

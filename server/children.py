@@ -197,9 +197,16 @@ class BridgeProcess:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         command = [
-            *PYTHON, "rest_bridge", "--target", self._target, "--rest", self._settings.rest,
-            "--log-format", self._settings.log_format, "--exit-with-stdin",
-        ]  # fmt: skip
+            *PYTHON,
+            "rest_bridge",
+            "--target",
+            self._target,
+            "--rest",
+            self._settings.rest,
+            "--log-format",
+            self._settings.log_format,
+            "--exit-with-stdin",
+        ]
         if self._settings.insecure:
             command.append("--insecure")
         # Only this process holds the write end: the bridge sees its end even after SIGKILL.

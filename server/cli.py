@@ -93,10 +93,20 @@ def serve(
     ] = False,
 ) -> None:
     settings = config.load(
-        data_dir=data_dir, grpc=grpc, rest=rest, no_rest=no_rest, market=market, seed=seed,
-        sessions=sessions, replay_file=replay_file, replay_speed=replay_speed,
-        database=database, insecure=insecure, metrics=metrics, log_format=log_format,
-    )  # fmt: skip
+        data_dir=data_dir,
+        grpc=grpc,
+        rest=rest,
+        no_rest=no_rest,
+        market=market,
+        seed=seed,
+        sessions=sessions,
+        replay_file=replay_file,
+        replay_speed=replay_speed,
+        database=database,
+        insecure=insecure,
+        metrics=metrics,
+        log_format=log_format,
+    )
     lines = LineWriter(sys.stderr.fileno())
     # Imported here: the other commands start faster without the server.
     from grpc.aio import InternalError

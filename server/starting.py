@@ -69,8 +69,10 @@ def _check_integrity(settings: Settings) -> None:
     if megabytes > limit:
         log.info(
             "%s is not checked: it has %.0f MB, BOTTRADING_CHECK_MEGABYTES_MAX is %d",
-            path, megabytes, limit,
-        )  # fmt: skip
+            path,
+            megabytes,
+            limit,
+        )
         return
     damage = first_damage(path)
     if damage is not None:

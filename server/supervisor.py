@@ -117,10 +117,14 @@ class Supervisor:
             settings, self._base, lend, on_ready=self._on_ready, on_lost=self._on_lost
         )
         self._front = bootstrap.build(
-            settings, self._base, self._engine,
-            write_line=lines.write if settings.log_calls else _drop, line=call_line(settings),
-            lend=lend, on_damage=self._fail_for_damage,
-        )  # fmt: skip
+            settings,
+            self._base,
+            self._engine,
+            write_line=lines.write if settings.log_calls else _drop,
+            line=call_line(settings),
+            lend=lend,
+            on_damage=self._fail_for_damage,
+        )
         self._bridge = BridgeProcess(settings, local, lend)
         self._watch = bootstrap.stream_watch(self._base)
         self._tasks: set[asyncio.Task[None]] = set()

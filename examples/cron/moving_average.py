@@ -65,9 +65,11 @@ def main() -> None:
             print(f"{symbol}: nothing to do, {'held' if held else 'not held'}")
             return
         order = client.place_order(
-            symbol, side, quantity,
+            symbol,
+            side,
+            quantity,
             client_order_id=f"ma-{symbol}-{given.interval}-{bars[-1].start:%Y%m%dT%H%M}",
-        )  # fmt: skip
+        )
         came_of_it = order.rejection_reason or order.filled_price
         print(order.side, order.quantity, order.symbol, order.status, came_of_it)
 

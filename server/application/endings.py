@@ -88,9 +88,11 @@ class Endings:
         note(day, frozenset(name for name in underlyings if board.get(name) is None))
 
     def _each(
-        self, unit: UnitOfWork, find: Callable[[int], Sequence[Ending]],
+        self,
+        unit: UnitOfWork,
+        find: Callable[[int], Sequence[Ending]],
         finish: Callable[[Ending], None],
-    ) -> Iterator[None]:  # fmt: skip
+    ) -> Iterator[None]:
         """Finish what `find` finds, a part at a time, until it finds nothing more.
 
         What cannot be finished is logged once and left as it is until the next start.

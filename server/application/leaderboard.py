@@ -75,9 +75,14 @@ class Leaderboard:
     """Ranks everybody's first account that traded in its epoch, but no operator's."""
 
     def __init__(
-        self, *, rankings: Rankings, board: QuoteBoard, instruments: Instruments, clock: Clock,
+        self,
+        *,
+        rankings: Rankings,
+        board: QuoteBoard,
+        instruments: Instruments,
+        clock: Clock,
         monotonic: Clock,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._rankings = rankings
         self._board = board
         self._instruments = instruments

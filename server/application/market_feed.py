@@ -89,9 +89,16 @@ class MarketFeed:
     """Everything about the market that trading needs at a moment."""
 
     def __init__(
-        self, *, source: QuoteSource, instruments: Instruments, calendar: Calendar, costs: Costs,
-        staleness_limit: Micros, new_id: Callable[[], str], tell_progress: Callable[[], None],
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        source: QuoteSource,
+        instruments: Instruments,
+        calendar: Calendar,
+        costs: Costs,
+        staleness_limit: Micros,
+        new_id: Callable[[], str],
+        tell_progress: Callable[[], None],
+    ) -> None:
         self.source = source
         self.instruments = instruments
         self.board = QuoteBoard(staleness_limit)
@@ -144,9 +151,9 @@ class MarketFeed:
         """Return the hours of every market."""
         return HoursTold(now, tuple((kind, self.calendar.hours(kind, now)) for kind in AssetType))
 
-    def apply(self, quotes: Sequence[Quote], unit: UnitOfWork, now: Micros) -> list[
-        QuoteRefusal | None
-    ]:  # fmt: skip
+    def apply(
+        self, quotes: Sequence[Quote], unit: UnitOfWork, now: Micros
+    ) -> list[QuoteRefusal | None]:
         """Apply quotes one after another and fill the orders that each reaches.
 
         Returns for each quote why it was not applied. Quotes of different symbols are applied

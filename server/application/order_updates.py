@@ -173,9 +173,12 @@ class LogReader:
     """Reads one account's log from a position on: every entry once, in order."""
 
     def __init__(
-        self, account_id: str, position: int, known: _Log,
+        self,
+        account_id: str,
+        position: int,
+        known: _Log,
         page: Callable[[str, int], Awaitable[list[LogEntry]]],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.position = position
         self.woken = asyncio.Event()
         self._account_id = account_id

@@ -244,11 +244,12 @@ def _wrong_values(order: Order, wanted: Replacement, instrument: Instrument) -> 
     if wanted.quantity is not None and wanted.quantity % instrument.quantity_step:
         found.append(
             Violation(
-                "quantity", Reason.QUANTITY_OFF_STEP,
+                "quantity",
+                Reason.QUANTITY_OFF_STEP,
                 f"quantity must be a multiple of {format_units(instrument.quantity_step)}"
                 f" for {instrument.symbol}.",
             )
-        )  # fmt: skip
+        )
     prices = (
         ("limit_price", wanted.limit_price, order.limit_price, Reason.LIMIT_PRICE_NOT_ALLOWED),
         ("stop_price", wanted.stop_price, order.stop_price, Reason.STOP_PRICE_NOT_ALLOWED),

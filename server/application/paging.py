@@ -39,11 +39,12 @@ def number_in(token: str, wanted: object) -> int | Refusal | None:
     return refuse_fields(
         [
             Violation(
-                "page_token", Reason.PAGE_TOKEN_INVALID,
+                "page_token",
+                Reason.PAGE_TOKEN_INVALID,
                 "page_token must be the next_page_token of this listing with the same filters.",
             )
         ]
-    )  # fmt: skip
+    )
 
 
 def _digest(wanted: object) -> str:

@@ -60,9 +60,15 @@ class Queries:
     """Reads for one account at a time; every method blocks, none of them writes."""
 
     def __init__(
-        self, *, reads: Reads, board: QuoteBoard, heard: HeardMinutes, instruments: Instruments,
-        leaderboard: Leaderboard, clock: Clock,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        reads: Reads,
+        board: QuoteBoard,
+        heard: HeardMinutes,
+        instruments: Instruments,
+        leaderboard: Leaderboard,
+        clock: Clock,
+    ) -> None:
         self.reads = reads
         self.leaderboard = leaderboard
         self._heard = heard

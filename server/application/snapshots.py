@@ -47,9 +47,12 @@ class Snapshots:
         equity = total_equity(account.balance, self._feed.valued(standing.holdings.positions))
         value = account.initial_value(equity)
         snapshot = Snapshot(
-            account_id=account.id, sequence=account.sequence, time=now, equity=equity,
+            account_id=account.id,
+            sequence=account.sequence,
+            time=now,
+            equity=equity,
             initial_value=value,
-        )  # fmt: skip
+        )
         days = self._trading_days(account, _first_day_without_point(standing, now), now)
         return snapshot, account, standing.curve.added(now, value, days)
 

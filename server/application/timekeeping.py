@@ -23,9 +23,13 @@ class Timekeeping:
     """Lets time pass on the market; nothing here is asked for by a caller."""
 
     def __init__(
-        self, feed: MarketFeed, snapshot_interval: Micros, monotonic: Clock,
-        since_boot: Clock, tell_progress: Callable[[], None],
-    ) -> None:  # fmt: skip
+        self,
+        feed: MarketFeed,
+        snapshot_interval: Micros,
+        monotonic: Clock,
+        since_boot: Clock,
+        tell_progress: Callable[[], None],
+    ) -> None:
         self._feed = feed
         self._monotonic = monotonic
         self._snapshots = Snapshots(feed, snapshot_interval)

@@ -69,10 +69,19 @@ class Trading:
     """Decides commands in the order of their arrival and commits them together."""
 
     def __init__(
-        self, *, new_unit: Callable[[], UnitOfWork], feed: MarketFeed, keys: Keys,
-        accounts: Accounts, clock: Clock, monotonic: Clock, chance: Chance,
-        since_boot: Clock, snapshot_interval: Micros, tell_progress: Callable[[], None],
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        new_unit: Callable[[], UnitOfWork],
+        feed: MarketFeed,
+        keys: Keys,
+        accounts: Accounts,
+        clock: Clock,
+        monotonic: Clock,
+        chance: Chance,
+        since_boot: Clock,
+        snapshot_interval: Micros,
+        tell_progress: Callable[[], None],
+    ) -> None:
         self._new_unit = new_unit
         self._feed = feed
         self._keys = keys

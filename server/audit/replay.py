@@ -117,9 +117,12 @@ class Replay:
                     self._say(f"an order is live at the reset {event.sequence}")
                 self.resets += 1
                 epoch = self.epoch = Epoch(
-                    sequence=event.sequence, began_at=event.time.ToMicroseconds(),
-                    initial_balance=amount, deposits=amount, balance=amount,
-                )  # fmt: skip
+                    sequence=event.sequence,
+                    began_at=event.time.ToMicroseconds(),
+                    initial_balance=amount,
+                    deposits=amount,
+                    balance=amount,
+                )
             case order_update_pb2.ACCOUNT_UPDATE_TYPE_DEPOSIT:
                 epoch.deposits += amount
                 epoch.balance += amount
@@ -128,8 +131,10 @@ class Replay:
                 self._settle(event.sequence, change.settlement)
         self.trading_state = change.trading_state
         if epoch.balance != units(change.balance):
-            self._say(f"event {event.sequence} tells a balance of {change.balance}, which its"
-                      " fills do not make")  # fmt: skip
+            self._say(
+                f"event {event.sequence} tells a balance of {change.balance}, which its"
+                " fills do not make"
+            )
             epoch.balance = units(change.balance)
 
     def _settle(self, sequence: int, settled: order_update_pb2.Settlement) -> None:

@@ -169,12 +169,17 @@ def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> Front
 
 
 def build(
-    settings: Settings, base: FrontBase, engine: Engine, *, wall_clock: Clock = system_clock,
-    monotonic: Clock = monotonic_clock, write_line: Callable[[bytes], object],
+    settings: Settings,
+    base: FrontBase,
+    engine: Engine,
+    *,
+    wall_clock: Clock = system_clock,
+    monotonic: Clock = monotonic_clock,
+    write_line: Callable[[bytes], object],
     line: Callable[[Finished], bytes] = json_line,
     lend: Callable[[], AbstractContextManager[None]] = nullcontext,
     on_damage: Callable[[], object] = lambda: None,
-) -> Front:  # fmt: skip
+) -> Front:
     """Put the gRPC server together.
 
     `line` makes what is written of a finished call, `lend` gives descriptors to look at
@@ -182,42 +187,29 @@ def build(
     What happens on the market is seen by `base.clock`, what callers may do by `wall_clock`: a
     replay runs by a time of its own.
     """
-    clock = base.clock
     chance, registry = SystemChance(), CollectorRegistry()
-    instruments = venue.current_instruments(venue.universe(settings.for_engine()), clock)
+    instruments = venue.current_instruments(venue.universe(settings.for_engine()), base.clock)
     limits = MemoryRateLimits(
         orders_per_minute=settings.orders_per_minute,
         requests_per_minute=settings.requests_per_minute,
         monotonic=monotonic,
     )
-    enforce = settings.quotas == "enforced"
-    reading = SharedReading(base.executor, at_once=READS_OF_PERSON_MAX)
     leaderboard = Leaderboard(
-        rankings=base.rankings, board=base.board, instruments=instruments, clock=clock,
+        rankings=base.rankings,
+        board=base.board,
+        instruments=instruments,
+        clock=base.clock,
         monotonic=monotonic,
-    )  # fmt: skip
-    queries = Queries(
-        reads=base.reads, board=base.board, heard=base.heard, instruments=instruments,
-        leaderboard=leaderboard, clock=clock,
-    )  # fmt: skip
-    show_account = AccountView(settings.market.upper(), base.meter, wall_clock)
-    servicers: dict[str, object] = {
-        "BotTrading": BotTrading(
-            queries=queries, reading=reading, instruments=instruments, meter=base.meter,
-            limits=limits, clock=wall_clock, show_account=show_account, enforce_quotas=enforce,
-            streams=base.streams, tickets=base.tickets, stream_order_updates=OrderUpdateStream(
-                updates=base.order_updates, reads=base.reads, reading=reading,
-                instruments=instruments, clock=clock,
-            ),
-        ),
-        "KeyManagement": KeyManagement(
-            base.reads, reading, engine, show_account, base.keyring
-        ),
-        "MarketData": MarketData(
-            queries=queries, reading=reading, board=base.board, instruments=instruments,
-            clock=clock, stream_quotes=QuoteStream(base.quote_updates, instruments, clock),
-        ),
-    }  # fmt: skip
+    )
+    servicers = _servicers(
+        settings,
+        base,
+        engine,
+        instruments=instruments,
+        leaderboard=leaderboard,
+        limits=limits,
+        wall_clock=wall_clock,
+    )
     journal = CallJournal(write_line, registry, line)
     Gauge("bottrading_open_streams", "Open streams.", registry=registry).set_function(
         base.streams.__len__
@@ -230,14 +222,70 @@ def build(
         connections=connections,
         in_flight=InFlight(),
         rate_limits=RateLimiting(
-            limits=limits, meter=base.meter, clock=wall_clock, enforce_quotas=enforce
+            limits=limits,
+            meter=base.meter,
+            clock=wall_clock,
+            enforce_quotas=settings.quotas == "enforced",
         ),
         streams=base.streams,
         parsing=GuardedParsing(servicers, forward(engine)),
-    )  # fmt: skip
+    )
     server = RpcServer(links, with_reflection=settings.reflection)
     base.doorbells.tell_stopped = lambda is_stopped: server.set_stopped(is_stopped=is_stopped)
     return Front(server, connections, base.meter, limits, journal, registry, leaderboard)
+
+
+def _servicers(
+    settings: Settings,
+    base: FrontBase,
+    engine: Engine,
+    *,
+    instruments: venue.CurrentInstruments,
+    leaderboard: Leaderboard,
+    limits: MemoryRateLimits,
+    wall_clock: Clock,
+) -> dict[str, object]:
+    """Return the servicers of the contract, by service."""
+    queries = Queries(
+        reads=base.reads,
+        board=base.board,
+        heard=base.heard,
+        instruments=instruments,
+        leaderboard=leaderboard,
+        clock=base.clock,
+    )
+    reading = SharedReading(base.executor, at_once=READS_OF_PERSON_MAX)
+    show_account = AccountView(settings.market.upper(), base.meter, wall_clock)
+    return {
+        "BotTrading": BotTrading(
+            queries=queries,
+            reading=reading,
+            instruments=instruments,
+            meter=base.meter,
+            limits=limits,
+            clock=wall_clock,
+            show_account=show_account,
+            enforce_quotas=settings.quotas == "enforced",
+            streams=base.streams,
+            tickets=base.tickets,
+            stream_order_updates=OrderUpdateStream(
+                updates=base.order_updates,
+                reads=base.reads,
+                reading=reading,
+                instruments=instruments,
+                clock=base.clock,
+            ),
+        ),
+        "KeyManagement": KeyManagement(base.reads, reading, engine, show_account, base.keyring),
+        "MarketData": MarketData(
+            queries=queries,
+            reading=reading,
+            board=base.board,
+            instruments=instruments,
+            clock=base.clock,
+            stream_quotes=QuoteStream(base.quote_updates, instruments, base.clock),
+        ),
+    }
 
 
 def _stream_headers(tickets: Tickets, clock: Clock, call: Call) -> Headers:

@@ -118,16 +118,23 @@ def _version_of(package: str) -> list[str]:
 
 
 def replay_source(
-    settings: EngineSettings, listed: Universe, hours: Calendar, *, monotonic: Clock,
-    progress: Callable[[str], Micros | None], tell_share: Callable[[float], None],
-) -> tuple[ReplaySource, ReplayClock]:  # fmt: skip
+    settings: EngineSettings,
+    listed: Universe,
+    hours: Calendar,
+    *,
+    monotonic: Clock,
+    progress: Callable[[str], Micros | None],
+    tell_share: Callable[[float], None],
+) -> tuple[ReplaySource, ReplayClock]:
     """Return the source and the clock of a replay; `progress` tells how far a file has got."""
     facts = replay_facts(settings, listed, hours, tell_share)
     reached = progress(facts.digest)
     clock = ReplayClock(
-        start=facts.first - 1 if reached is None else reached, end=facts.last,
-        speed=settings.replay_speed, monotonic=monotonic,
-    )  # fmt: skip
+        start=facts.first - 1 if reached is None else reached,
+        end=facts.last,
+        speed=settings.replay_speed,
+        monotonic=monotonic,
+    )
     source = ReplaySource(facts=facts, universe=listed, calendar=hours, clock=clock)
     return source, clock
 

@@ -202,8 +202,15 @@ def check_invariants(account: Account, position: Position) -> None:
     assert account.live_orders >= 0, f"account {account.id}: live orders"
     statistics = account.statistics
     largest = max(
-        account.balance, abs(account.realized_pnl), account.fees_paid, statistics.gross_profit,
-        statistics.gross_loss, position.quantity, position.cost_basis, position.buy_fees,
-        position.bid_taken, position.ask_taken,
-    )  # fmt: skip
+        account.balance,
+        abs(account.realized_pnl),
+        account.fees_paid,
+        statistics.gross_profit,
+        statistics.gross_loss,
+        position.quantity,
+        position.cost_basis,
+        position.buy_fees,
+        position.bid_taken,
+        position.ask_taken,
+    )
     assert largest < STORED_LIMIT, f"account {account.id}: figures outgrow 63 bits"

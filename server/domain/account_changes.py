@@ -33,10 +33,16 @@ def open_account(
 ) -> AccountDecision:
     """Begin an account and its log."""
     account = Account(
-        id=account_id, user_id=user_id, created_at=now, deposits=starting_balance,
-        balance=starting_balance, sequence=1, epoch_sequence=1, epoch_began_at=now,
+        id=account_id,
+        user_id=user_id,
+        created_at=now,
+        deposits=starting_balance,
+        balance=starting_balance,
+        sequence=1,
+        epoch_sequence=1,
+        epoch_began_at=now,
         initial_balance=starting_balance,
-    )  # fmt: skip
+    )
     event = _updated(account, AccountUpdateType.OPENED, now, amount=starting_balance)
     return AccountDecision(account=account, event=event)
 
@@ -52,11 +58,21 @@ def reset(
     assert account.live_orders == 0 == account.reserved, f"account {account.id}: live orders"
     sequence = account.sequence + 1
     account = changed(
-        account, sequence=sequence, resets=account.resets + 1, epoch_sequence=sequence,
-        epoch_began_at=now, deposits=starting_balance, balance=starting_balance, fills=0,
-        traded=frozenset(), realized_pnl=0, fees_paid=0, statistics=TradeStatistics(),
-        initial_balance=starting_balance, initial_share=1.0,
-    )  # fmt: skip
+        account,
+        sequence=sequence,
+        resets=account.resets + 1,
+        epoch_sequence=sequence,
+        epoch_began_at=now,
+        deposits=starting_balance,
+        balance=starting_balance,
+        fills=0,
+        traded=frozenset(),
+        realized_pnl=0,
+        fees_paid=0,
+        statistics=TradeStatistics(),
+        initial_balance=starting_balance,
+        initial_share=1.0,
+    )
     dropped = tuple(
         changed(position, quantity=0, average_cost=0, cost_basis=0, buy_fees=0)
         for position in positions
@@ -79,14 +95,19 @@ def deposit(
             f" {format_money(AMOUNT_LIMIT)} or more; deposit less.",
         )
     account = changed(
-        account, sequence=account.sequence + 1, balance=account.balance + amount,
+        account,
+        sequence=account.sequence + 1,
+        balance=account.balance + amount,
         deposits=account.deposits + amount,
         initial_share=account.initial_share * (equity / (equity + amount)),
-    )  # fmt: skip
+    )
     inflow = Inflow(
-        account_id=account.id, sequence=account.sequence, time=now, amount=amount,
+        account_id=account.id,
+        sequence=account.sequence,
+        time=now,
+        amount=amount,
         equity_before=equity,
-    )  # fmt: skip
+    )
     event = _updated(account, AccountUpdateType.DEPOSIT, now, amount=amount)
     return AccountDecision(account=account, event=event, inflow=inflow)
 
@@ -100,9 +121,12 @@ def set_trading_state(account: Account, state: TradingState, now: Micros) -> Acc
 
 
 def settle(
-    account: Account, position: Position, instrument: Instrument, underlying_price: Units,
+    account: Account,
+    position: Position,
+    instrument: Instrument,
+    underlying_price: Units,
     now: Micros,
-) -> AccountDecision:  # fmt: skip
+) -> AccountDecision:
     """Turn an expired option into what exercise pays; it closes a trade.
 
     The position must hold something and no order may hold any of it back.
@@ -115,13 +139,19 @@ def settle(
     amount = cents_down(position.quantity * price * instrument.multiplier, SCALE)
     pnl = amount - position.cost_basis - position.buy_fees
     account = changed(
-        account, sequence=account.sequence + 1, balance=account.balance + amount,
-        realized_pnl=account.realized_pnl + pnl, statistics=account.statistics.book(pnl),
-    )  # fmt: skip
+        account,
+        sequence=account.sequence + 1,
+        balance=account.balance + amount,
+        realized_pnl=account.realized_pnl + pnl,
+        statistics=account.statistics.book(pnl),
+    )
     settlement = Settlement(
-        symbol=position.symbol, quantity=position.quantity, price=price, amount=amount,
+        symbol=position.symbol,
+        quantity=position.quantity,
+        price=price,
+        amount=amount,
         realized_pnl=pnl,
-    )  # fmt: skip
+    )
     position = changed(position, quantity=0, average_cost=0, cost_basis=0, buy_fees=0)
     check_invariants(account, position)
     event = _updated(account, AccountUpdateType.SETTLED, now, settlement=settlement)
@@ -129,11 +159,20 @@ def settle(
 
 
 def _updated(
-    account: Account, kind: AccountUpdateType, now: Micros, *, amount: Units | None = None,
+    account: Account,
+    kind: AccountUpdateType,
+    now: Micros,
+    *,
+    amount: Units | None = None,
     settlement: Settlement | None = None,
-) -> AccountUpdated:  # fmt: skip
+) -> AccountUpdated:
     return AccountUpdated(
-        account_id=account.id, sequence=account.sequence, time=now, type=kind,
-        balance=account.balance, trading_state=account.trading_state, amount=amount,
+        account_id=account.id,
+        sequence=account.sequence,
+        time=now,
+        type=kind,
+        balance=account.balance,
+        trading_state=account.trading_state,
+        amount=amount,
         settlement=settlement,
-    )  # fmt: skip
+    )

@@ -57,9 +57,13 @@ class Bar:
     def until(self, later: "Bar") -> "Bar":
         """Return the bar of the same start that goes on with a later part of its time."""
         return Bar(
-            symbol=self.symbol, start=self.start, open=self.open, high=max(self.high, later.high),
-            low=min(self.low, later.low), close=later.close,
-        )  # fmt: skip
+            symbol=self.symbol,
+            start=self.start,
+            open=self.open,
+            high=max(self.high, later.high),
+            low=min(self.low, later.low),
+            close=later.close,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +97,15 @@ def minute_bars(quotes: Iterable[Quote]) -> list[Bar]:
         prices.setdefault((quote.symbol, quote.time // MINUTE), []).append(quote.last)
     return [
         Bar(
-            symbol=symbol, start=minute * MINUTE, open=found[0], high=max(found), low=min(found),
+            symbol=symbol,
+            start=minute * MINUTE,
+            open=found[0],
+            high=max(found),
+            low=min(found),
             close=found[-1],
         )
         for (symbol, minute), found in prices.items()
-    ]  # fmt: skip
+    ]
 
 
 def joined(bars: Iterable[Bar], interval: BarInterval) -> list[Bar]:
@@ -117,6 +125,10 @@ def _join(start: Micros, parts: list[Bar]) -> Bar:
     if first is last and first.start == start:
         return first
     return Bar(
-        symbol=first.symbol, start=start, open=first.open, high=max(part.high for part in parts),
-        low=min(part.low for part in parts), close=last.close,
-    )  # fmt: skip
+        symbol=first.symbol,
+        start=start,
+        open=first.open,
+        high=max(part.high for part in parts),
+        low=min(part.low for part in parts),
+        close=last.close,
+    )

@@ -25,9 +25,15 @@ class SlippageModel(Protocol):
     """How much worse than the quote an order fills that takes on arrival."""
 
     def taking_price(
-        self, instrument: Instrument, side: Side, price: Units, *, size: Units, taken: Units,
+        self,
+        instrument: Instrument,
+        side: Side,
+        price: Units,
+        *,
+        size: Units,
+        taken: Units,
         quantity: Units,
-    ) -> Units:  # fmt: skip
+    ) -> Units:
         """Return the price for `quantity` of a displayed `size` of which `taken` is gone."""
 
     def worst_price(self, instrument: Instrument, side: Side, price: Units) -> Units:
@@ -98,9 +104,15 @@ class LinearSlippage:
     """Slippage that grows with the share of the displayed size that is used."""
 
     def taking_price(
-        self, instrument: Instrument, side: Side, price: Units, *, size: Units, taken: Units,
+        self,
+        instrument: Instrument,
+        side: Side,
+        price: Units,
+        *,
+        size: Units,
+        taken: Units,
         quantity: Units,
-    ) -> Units:  # fmt: skip
+    ) -> Units:
         """Return the mean over the part taken of low + (high − low) × share used.
 
         What was taken of this quote before counts, so that slicing an order gains nothing.
@@ -124,9 +136,15 @@ class NoSlippage:
     """Every fill is at the quote."""
 
     def taking_price(
-        self, instrument: Instrument, side: Side, price: Units, *, size: Units, taken: Units,
+        self,
+        instrument: Instrument,
+        side: Side,
+        price: Units,
+        *,
+        size: Units,
+        taken: Units,
         quantity: Units,
-    ) -> Units:  # fmt: skip
+    ) -> Units:
         """Return the price of the quote."""
         return price
 

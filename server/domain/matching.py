@@ -59,10 +59,12 @@ class Reach:
 def reach(quote: Quote, instrument: Instrument, costs: Costs) -> Reach:
     """Return which orders a quote reaches before anything is taken of it."""
     return Reach(
-        symbol=quote.symbol, bid=quote.bid, ask=quote.ask,
+        symbol=quote.symbol,
+        bid=quote.bid,
+        ask=quote.ask,
         takers_bid=quote.bid if _fills(quote.bid_size, 0, instrument, costs) else None,
         takers_ask=quote.ask if _fills(quote.ask_size, 0, instrument, costs) else None,
-    )  # fmt: skip
+    )
 
 
 def is_used_up(
@@ -115,9 +117,15 @@ def reaches_stop(order: Order, quote: Quote) -> bool:
 
 
 def match(
-    order: Order, account: Account, position: Position, instrument: Instrument, quote: Quote,
-    costs: Costs, *, takes: bool,
-) -> Match | None:  # fmt: skip
+    order: Order,
+    account: Account,
+    position: Position,
+    instrument: Instrument,
+    quote: Quote,
+    costs: Costs,
+    *,
+    takes: bool,
+) -> Match | None:
     """Return what a quote fills of an order; None when that is nothing.
 
     `takes` is true for an order that just arrived, was replaced or triggered: it pays slippage,

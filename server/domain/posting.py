@@ -51,11 +51,14 @@ def release(decision: Decision) -> Decision:
         )
     return Decision(
         account=changed(
-            account, reserved=account.reserved - order.reserved,
+            account,
+            reserved=account.reserved - order.reserved,
             live_orders=account.live_orders - 1,
         ),
-        position=position, order=changed(order, reserved=0), events=decision.events,
-    )  # fmt: skip
+        position=position,
+        order=changed(order, reserved=0),
+        events=decision.events,
+    )
 
 
 def hold(decision: Decision, update: OrderUpdateType, market: Market) -> Decision:
@@ -72,9 +75,11 @@ def hold(decision: Decision, update: OrderUpdateType, market: Market) -> Decisio
         )
     return record(
         Decision(account=account, position=position, order=order, events=decision.events),
-        update, market.now,
-        reserved=account.reserved + order.reserved, live_orders=account.live_orders + 1,
-    )  # fmt: skip
+        update,
+        market.now,
+        reserved=account.reserved + order.reserved,
+        live_orders=account.live_orders + 1,
+    )
 
 
 def trigger(decision: Decision, market: Market) -> Decision:
@@ -86,12 +91,11 @@ def trigger(decision: Decision, market: Market) -> Decision:
         held = reservation(order, free, market.quote, market.instrument, market.costs)
         order = changed(order, reserved=held)
     return record(
-        Decision(
-            account=account, position=decision.position, order=order, events=decision.events
-        ),
-        OrderUpdateType.TRIGGERED, market.now,
+        Decision(account=account, position=decision.position, order=order, events=decision.events),
+        OrderUpdateType.TRIGGERED,
+        market.now,
         reserved=account.reserved + order.reserved - before.reserved,
-    )  # fmt: skip
+    )
 
 
 def fill(decision: Decision, found: Match, market: Market, fill_id: str) -> Decision:
@@ -111,53 +115,79 @@ def fill(decision: Decision, found: Match, market: Market, fill_id: str) -> Deci
         OrderUpdateType.FILLED if quantity == before.quantity else OrderUpdateType.PARTIALLY_FILLED
     )
     order = changed(
-        before, status=status_after(before.status, update), updated_at=market.now,
-        filled_quantity=quantity, filled_notional=notional, fees=before.fees + fee, reserved=0,
+        before,
+        status=status_after(before.status, update),
+        updated_at=market.now,
+        filled_quantity=quantity,
+        filled_notional=notional,
+        fees=before.fees + fee,
+        reserved=0,
         realized_pnl=before.realized_pnl + (pnl or 0),
-    )  # fmt: skip
+    )
     if order.side is Side.BUY and quantity < order.quantity:
         free = balance - (account.reserved - before.reserved)
         held = reservation(order, free, market.quote, market.instrument, market.costs)
         order = changed(order, reserved=held)
     execution = Fill(
-        id=fill_id, account_id=account.id, sequence=account.sequence + 1, order_id=order.id,
-        bot_key_id=order.bot_key_id, symbol=order.symbol, asset_type=order.asset_type,
-        side=order.side, quantity=found.quantity, price=found.price, amount=amount, fee=fee,
-        rounding=rounding, realized_pnl=pnl, created_at=market.now,
-    )  # fmt: skip
+        id=fill_id,
+        account_id=account.id,
+        sequence=account.sequence + 1,
+        order_id=order.id,
+        bot_key_id=order.bot_key_id,
+        symbol=order.symbol,
+        asset_type=order.asset_type,
+        side=order.side,
+        quantity=found.quantity,
+        price=found.price,
+        amount=amount,
+        fee=fee,
+        rounding=rounding,
+        realized_pnl=pnl,
+        created_at=market.now,
+    )
     return record(
         Decision(account=account, position=position, order=order, events=decision.events),
-        update, market.now, execution,
-        balance=balance, reserved=account.reserved + order.reserved - before.reserved,
-        fills=account.fills + 1, traded=account.traded | {order.asset_type},
+        update,
+        market.now,
+        execution,
+        balance=balance,
+        reserved=account.reserved + order.reserved - before.reserved,
+        fills=account.fills + 1,
+        traded=account.traded | {order.asset_type},
         fees_paid=account.fees_paid + fee + rounding,
         realized_pnl=account.realized_pnl + (pnl or 0),
-    )  # fmt: skip
+    )
 
 
 def end(decision: Decision, reason: StatusReason, now: Micros) -> Decision:
     """Cancel a live order and release what it holds back."""
     before, position = decision.order, decision.position
     order = changed(
-        before, status=status_after(before.status, OrderUpdateType.CANCELLED),
-        status_reason=reason, updated_at=now, reserved=0,
-    )  # fmt: skip
+        before,
+        status=status_after(before.status, OrderUpdateType.CANCELLED),
+        status_reason=reason,
+        updated_at=now,
+        reserved=0,
+    )
     if order.side is Side.SELL:
         position = changed(
             position, reserved_quantity=position.reserved_quantity - order.leaves_quantity
         )
     return record(
-        Decision(
-            account=decision.account, position=position, order=order, events=decision.events
-        ),
-        OrderUpdateType.CANCELLED, now, reserved=decision.account.reserved - before.reserved,
-    )  # fmt: skip
+        Decision(account=decision.account, position=position, order=order, events=decision.events),
+        OrderUpdateType.CANCELLED,
+        now,
+        reserved=decision.account.reserved - before.reserved,
+    )
 
 
 def record(
-    decision: Decision, update: OrderUpdateType, now: Micros, execution: Fill | None = None,
+    decision: Decision,
+    update: OrderUpdateType,
+    now: Micros,
+    execution: Fill | None = None,
     **changes: Any,
-) -> Decision:  # fmt: skip
+) -> Decision:
     """Change the account's figures and append the event that tells what happened.
 
     An order that ends is live no more, and a SELL that filled anything is a closed trade.
@@ -171,9 +201,13 @@ def record(
     sequence = account.sequence + 1
     account = changed(account, sequence=sequence, statistics=statistics, **changes)
     event = OrderUpdated(
-        account_id=account.id, sequence=sequence, time=now, type=update, order=order,
+        account_id=account.id,
+        sequence=sequence,
+        time=now,
+        type=update,
+        order=order,
         fill=execution,
-    )  # fmt: skip
+    )
     return Decision(
         account=account, position=decision.position, order=order, events=(*decision.events, event)
     )
@@ -205,10 +239,13 @@ def _bought(position: Position, found: Match, worth: Units, fees: Units) -> Posi
     quantity = position.quantity + found.quantity
     paid_for_all = position.average_cost * position.quantity + found.price * found.quantity
     return changed(
-        position, quantity=quantity, average_cost=divide_half_even(paid_for_all, quantity),
-        cost_basis=position.cost_basis + worth, buy_fees=position.buy_fees + fees,
+        position,
+        quantity=quantity,
+        average_cost=divide_half_even(paid_for_all, quantity),
+        cost_basis=position.cost_basis + worth,
+        buy_fees=position.buy_fees + fees,
         ask_taken=_taken(position.ask_taken + found.quantity),
-    )  # fmt: skip
+    )
 
 
 def _sold(position: Position, quantity: Units, proceeds: Units) -> tuple[Position, Units]:
@@ -220,11 +257,14 @@ def _sold(position: Position, quantity: Units, proceeds: Units) -> tuple[Positio
     buy_fees = divide_half_even(position.buy_fees * quantity, position.quantity)
     left = position.quantity - quantity
     rest = changed(
-        position, quantity=left, average_cost=position.average_cost if left else 0,
+        position,
+        quantity=left,
+        average_cost=position.average_cost if left else 0,
         reserved_quantity=position.reserved_quantity - quantity,
-        cost_basis=position.cost_basis - basis, buy_fees=position.buy_fees - buy_fees,
+        cost_basis=position.cost_basis - basis,
+        buy_fees=position.buy_fees - buy_fees,
         bid_taken=_taken(position.bid_taken + quantity),
-    )  # fmt: skip
+    )
     return rest, proceeds - basis - buy_fees
 
 

@@ -44,9 +44,13 @@ class Preview:
 
 
 def place(
-    ticket: OrderTicket, account: Account, position: Position, market: Market,
-    new_id: Callable[[], str], guard: Guard = UNGUARDED,
-) -> Decision:  # fmt: skip
+    ticket: OrderTicket,
+    account: Account,
+    position: Position,
+    market: Market,
+    new_id: Callable[[], str],
+    guard: Guard = UNGUARDED,
+) -> Decision:
     """Accept an order and match it against the quote, or record its rejection."""
     if market.quote is not None:
         position = seen(position, market.quote)
@@ -55,9 +59,12 @@ def place(
     rejected = rejection(_situation(decision, market, guard))
     if rejected is not None:
         order = changed(
-            order, status=status_after(None, OrderUpdateType.REJECTED), expires_at=None,
-            rejection_reason=rejected.reason, rejection_message=rejected.message,
-        )  # fmt: skip
+            order,
+            status=status_after(None, OrderUpdateType.REJECTED),
+            expires_at=None,
+            rejection_reason=rejected.reason,
+            rejection_message=rejected.message,
+        )
         decision = Decision(account=account, position=position, order=order)
         return record(decision, OrderUpdateType.REJECTED, market.now)
     decision = _arrive(hold(decision, OrderUpdateType.ACCEPTED, market), market, new_id)
@@ -68,24 +75,33 @@ def place(
 
 
 def preview(
-    ticket: OrderTicket, account: Account, position: Position, market: Market,
+    ticket: OrderTicket,
+    account: Account,
+    position: Position,
+    market: Market,
     guard: Guard = UNGUARDED,
-) -> Preview:  # fmt: skip
+) -> Preview:
     """Tell what placing an order would do, to the cent, with nothing to be stored."""
     decision = place(ticket, account, position, market, lambda: "", guard)
     if market.quote is not None:
         position = seen(position, market.quote)
     draft = Decision(account=account, position=position, order=_draft(ticket, account, market, ""))
     return Preview(
-        order=decision.order, account=decision.account,
+        order=decision.order,
+        account=decision.account,
         rejections=rejections(_situation(draft, market, guard)),
-    )  # fmt: skip
+    )
 
 
 def replace(
-    order: Order, wanted: Replacement, account: Account, position: Position, market: Market,
-    new_id: Callable[[], str], guard: Guard = UNGUARDED,
-) -> Decision | Rejection:  # fmt: skip
+    order: Order,
+    wanted: Replacement,
+    account: Account,
+    position: Position,
+    market: Market,
+    new_id: Callable[[], str],
+    guard: Guard = UNGUARDED,
+) -> Decision | Rejection:
     """Give a live order new values and match it anew, like one that arrives; keep its fills.
 
     The decision has no events when nothing changes. A rejection leaves the order as it was.
@@ -99,9 +115,10 @@ def replace(
         position = seen(position, market.quote)
     released = release(Decision(account=account, position=position, order=order))
     decision = Decision(
-        account=released.account, position=released.position,
+        account=released.account,
+        position=released.position,
         order=changed(draft, reserved=0, updated_at=market.now),
-    )  # fmt: skip
+    )
     rejected = rejection(_situation(decision, market, guard))
     if rejected is not None:
         return rejected
@@ -183,18 +200,25 @@ def _replaced(order: Order, wanted: Replacement) -> Order:
             quantity=order.filled_quantity, notional=order.filled_notional, fees=order.fees
         )
     return changed(
-        order, quantity=quantity, fee_start=fee_start,
+        order,
+        quantity=quantity,
+        fee_start=fee_start,
         limit_price=order.limit_price if wanted.limit_price is None else wanted.limit_price,
         stop_price=order.stop_price if wanted.stop_price is None else wanted.stop_price,
-    )  # fmt: skip
+    )
 
 
 def _situation(decision: Decision, market: Market, guard: Guard) -> Situation:
     return Situation(
-        account=decision.account, position=decision.position, instrument=market.instrument,
-        quote=market.quote, order=decision.order, costs=market.costs, is_open=market.is_open,
+        account=decision.account,
+        position=decision.position,
+        instrument=market.instrument,
+        quote=market.quote,
+        order=decision.order,
+        costs=market.costs,
+        is_open=market.is_open,
         guard=guard,
-    )  # fmt: skip
+    )
 
 
 def _arrive(decision: Decision, market: Market, new_id: Callable[[], str]) -> Decision:
@@ -214,9 +238,14 @@ def _match(
     order, quote = decision.order, market.quote
     assert quote is not None, "only a quote fills an order"
     found = match(
-        order, decision.account, decision.position, market.instrument, quote, market.costs,
+        order,
+        decision.account,
+        decision.position,
+        market.instrument,
+        quote,
+        market.costs,
         takes=takes,
-    )  # fmt: skip
+    )
     if found is None:
         return decision
     if order.side is Side.SELL:

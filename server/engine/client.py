@@ -63,10 +63,15 @@ class Doorbells:
     """What the engine rings at the front: new quotes, ended keys, virtual time, grown logs."""
 
     def __init__(
-        self, board: QuoteBoard, heard: HeardMinutes, *,
-        ring_quotes: Callable[[Iterable[str]], None], ring_logs: Callable[[Iterable[str]], None],
-        end_key: Callable[[str], None], set_time: Callable[[Micros], None],
-    ) -> None:  # fmt: skip
+        self,
+        board: QuoteBoard,
+        heard: HeardMinutes,
+        *,
+        ring_quotes: Callable[[Iterable[str]], None],
+        ring_logs: Callable[[Iterable[str]], None],
+        end_key: Callable[[str], None],
+        set_time: Callable[[Micros], None],
+    ) -> None:
         self._board = board
         self._heard = heard
         self._ring_quotes = ring_quotes
@@ -108,9 +113,14 @@ class SocketEngine(asyncio.Protocol):
     """
 
     def __init__(
-        self, doorbells: Doorbells, on_ready: Callable[[], None], on_lost: Callable[[], None],
-        on_hang: Callable[[], None], *, answer_seconds_max: float,
-    ) -> None:  # fmt: skip
+        self,
+        doorbells: Doorbells,
+        on_ready: Callable[[], None],
+        on_lost: Callable[[], None],
+        on_hang: Callable[[], None],
+        *,
+        answer_seconds_max: float,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._doorbells = doorbells
         self._on_ready = on_ready

@@ -96,9 +96,12 @@ def unpack_call(frame: bytes) -> Call:
     """Return the call of a frame."""
     call_id, method, caller_id, bot_key_id = CALL_HEADER.unpack_from(frame)
     return Call(
-        call_id, Method(method), caller_id.rstrip(b"\0").decode(),
-        bot_key_id.rstrip(b"\0").decode(), frame[CALL_HEADER.size :],
-    )  # fmt: skip
+        call_id,
+        Method(method),
+        caller_id.rstrip(b"\0").decode(),
+        bot_key_id.rstrip(b"\0").decode(),
+        frame[CALL_HEADER.size :],
+    )
 
 
 def pack_answer(call_id: int, kind: Kind, body: bytes) -> bytes:
@@ -184,21 +187,30 @@ def decode_quotes(body: bytes) -> list[Quote]:
     """Return the quotes of a doorbell."""
     return [
         Quote(
-            symbol=symbol, bid=bid, bid_size=bid_size, ask=ask, ask_size=ask_size, last=last,
-            time=time, sequence=sequence,
+            symbol=symbol,
+            bid=bid,
+            bid_size=bid_size,
+            ask=ask,
+            ask_size=ask_size,
+            last=last,
+            time=time,
+            sequence=sequence,
         )
         for symbol, bid, bid_size, ask, ask_size, last, time, sequence in orjson.loads(body)
-    ]  # fmt: skip
+    ]
 
 
 def encode_identity(identity: Identity) -> bytes:
     """Return what a token says as the body of a call."""
     return orjson.dumps(
         [
-            identity.issuer, identity.subject, identity.name, identity.plan.value,
+            identity.issuer,
+            identity.subject,
+            identity.name,
+            identity.plan.value,
             identity.is_operator,
         ]
-    )  # fmt: skip
+    )
 
 
 def decode_identity(body: bytes) -> Identity:

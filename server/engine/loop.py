@@ -14,9 +14,12 @@ TIME_PASSES_EVERY: Micros = SECOND
 
 
 def run(
-    connection: socket.socket, service: EngineService, source: QuoteSource, clock: Clock,
+    connection: socket.socket,
+    service: EngineService,
+    source: QuoteSource,
+    clock: Clock,
     monotonic: Clock,
-) -> None:  # fmt: skip
+) -> None:
     """Serve the front until it closes its end of the connection.
 
     Every call that waits is taken into one batch: what arrives while a batch is written makes

@@ -142,9 +142,11 @@ class EngineService:
                 )
             case KeyCreated(key, secret):
                 new_key = bot_key_pb2.NewBotKey(
-                    id=key.id, label=key.label, key=secret,
+                    id=key.id,
+                    label=key.label,
+                    key=secret,
                     created_at=answers.timestamp(key.created_at),
-                )  # fmt: skip
+                )
                 return key_management.CreateBotKeyResponse(bot_key=new_key)
             case KeyRevoked(key):
                 return key_management.RevokeBotKeyResponse(bot_key=answers.bot_key(key))

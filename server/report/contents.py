@@ -67,8 +67,9 @@ def read_contents(settings: Settings, account_id: str) -> Contents:
     reads = SqlReads(engine)
     try:
         if not is_up_to_date(engine):
-            raise ReportUnavailable(f"{path} is of another version; `bottrading migrate` brings"
-                                    " an older one up to date")  # fmt: skip
+            raise ReportUnavailable(
+                f"{path} is of another version; `bottrading migrate` brings an older one up to date"
+            )
         if not reads.has_account(account_id):
             raise ReportUnavailable(f"{path} has no account {account_id}")
         return _read(settings, reads, account_id)
@@ -81,8 +82,10 @@ def _read(settings: Settings, reads: SqlReads, account_id: str) -> Contents:
     instruments = venue.current_instruments(venue.universe(settings.for_engine()), lambda: now)
     for held in reads.holdings(account_id).positions:
         if instruments.find(held.symbol) is None:
-            raise ReportUnavailable(f"{held.symbol} is held and in no universe; give the settings"
-                                    " that the service runs with")  # fmt: skip
+            raise ReportUnavailable(
+                f"{held.symbol} is held and in no universe; give the settings"
+                " that the service runs with"
+            )
     queries = _queries(settings, reads, instruments, now)
     portfolio = queries.portfolio(account_id)
     account = portfolio.account
@@ -111,13 +114,20 @@ def _queries(settings: Settings, reads: SqlReads, instruments: Instruments, now:
     board = QuoteBoard(settings.for_engine().quote_staleness)
     board.load(reads.quotes())
     leaderboard = Leaderboard(
-        rankings=RankingsFile(Path(settings.data_dir), settings.database_path), board=board,
-        instruments=instruments, clock=clock, monotonic=monotonic_clock,
-    )  # fmt: skip
+        rankings=RankingsFile(Path(settings.data_dir), settings.database_path),
+        board=board,
+        instruments=instruments,
+        clock=clock,
+        monotonic=monotonic_clock,
+    )
     return Queries(
-        reads=reads, board=board, heard=HeardMinutes(), instruments=instruments,
-        leaderboard=leaderboard, clock=clock,
-    )  # fmt: skip
+        reads=reads,
+        board=board,
+        heard=HeardMinutes(),
+        instruments=instruments,
+        leaderboard=leaderboard,
+        clock=clock,
+    )
 
 
 def _history(queries: Queries, account_id: str) -> list[EquityPoint]:

@@ -50,8 +50,13 @@ def write_report(contents: Contents, out: Path) -> None:
 def render(contents: Contents) -> str:
     """Return the page; every text that somebody chose is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters |= {"money": _money, "units": _units, "time": _time,
-                            "ratio": _ratio, "percent": _percent}  # fmt: skip
+    environment.filters |= {
+        "money": _money,
+        "units": _units,
+        "time": _time,
+        "ratio": _ratio,
+        "percent": _percent,
+    }
     template = environment.from_string(
         files("server.report").joinpath("page.html").read_text(encoding="utf-8")
     )

@@ -25,12 +25,24 @@ TRADES_SHOWN = 150
 DECIMALS_MAX = 8
 
 mpl.rcParams |= {
-    "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9.0, "text.color": INK,
-    "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False,
-    "axes.grid": True, "axes.grid.axis": "y", "grid.color": INK, "grid.alpha": 0.2,
-    "ytick.left": False, "lines.linewidth": 1.4,
-}  # fmt: skip
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9.0,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": INK,
+    "grid.alpha": 0.2,
+    "ytick.left": False,
+    "lines.linewidth": 1.4,
+}
 
 
 def equity_picture(points: Sequence[EquityPoint]) -> str:
@@ -41,9 +53,13 @@ def equity_picture(points: Sequence[EquityPoint]) -> str:
     axes.plot(times, worth, color=GAIN)
     marked = [number for number, point in enumerate(points) if number and point.deposits]
     axes.plot(
-        times[marked], [worth[number] for number in marked], "^",
-        color=LOSS, markersize=7, label="deposit",
-    )  # fmt: skip
+        times[marked],
+        [worth[number] for number in marked],
+        "^",
+        color=LOSS,
+        markersize=7,
+        label="deposit",
+    )
     if marked:
         axes.legend(frameon=False, loc="upper left")
     axes.yaxis.set_major_formatter(_Amounts())

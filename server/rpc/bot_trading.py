@@ -27,11 +27,20 @@ class BotTrading:
     """The reading half of the service; the engine answers what writes."""
 
     def __init__(
-        self, *, queries: Queries, reading: SharedReading, instruments: Instruments,
-        meter: UsageMeter, limits: RateLimits, clock: Clock, show_account: AccountView,
-        enforce_quotas: bool, streams: OpenStreams, stream_order_updates: OrderUpdateStream,
+        self,
+        *,
+        queries: Queries,
+        reading: SharedReading,
+        instruments: Instruments,
+        meter: UsageMeter,
+        limits: RateLimits,
+        clock: Clock,
+        show_account: AccountView,
+        enforce_quotas: bool,
+        streams: OpenStreams,
+        stream_order_updates: OrderUpdateStream,
         tickets: Tickets,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._streams = streams
         self._stream_order_updates = stream_order_updates
         self._tickets = tickets
@@ -133,9 +142,10 @@ class BotTrading:
         bot_key = await self._read(call, reads.key, call.caller.bot_key_id)
         orders, calls = self._limits.figures(account.id)
         api_calls = _quota(
-            plan.api_calls_per_day, self._meter.calls(account.id, now),
+            plan.api_calls_per_day,
+            self._meter.calls(account.id, now),
             enforced=self._enforce_quotas,
-        )  # fmt: skip
+        )
         api_calls.resets_at.CopyFrom(answers.timestamp((now // DAY + 1) * DAY))
         return pb.GetLimitsResponse(
             limits=limits_pb2.Limits(

@@ -16,9 +16,13 @@ class KeyManagement:
     """The part of the service that reads; what it changes, the engine decides."""
 
     def __init__(
-        self, reads: Reads, reading: SharedReading, engine: Engine, show_account: AccountView,
+        self,
+        reads: Reads,
+        reading: SharedReading,
+        engine: Engine,
+        show_account: AccountView,
         keyring: Keyring,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._reads = reads
         self._read = reading.for_caller
         self._engine = engine

@@ -83,9 +83,12 @@ class Keyring:
             if before == self._ended:
                 break
         return Principal(
-            account_id=bot_key.account_id, user_id=bot_key.user_id, plan=plan,
-            bot_key_id=bot_key.id, permissions=bot_key.permissions,
-        )  # fmt: skip
+            account_id=bot_key.account_id,
+            user_id=bot_key.user_id,
+            plan=plan,
+            bot_key_id=bot_key.id,
+            permissions=bot_key.permissions,
+        )
 
     def _forget(self, condition: Callable[[Principal], bool]) -> None:
         for key in [key for key, value in self._principals.items() if condition(value)]:

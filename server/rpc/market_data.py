@@ -19,9 +19,15 @@ class MarketData:
     """The reading half of the service."""
 
     def __init__(
-        self, *, queries: Queries, reading: SharedReading, board: QuoteBoard,
-        instruments: Instruments, clock: Clock, stream_quotes: QuoteStream,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        queries: Queries,
+        reading: SharedReading,
+        board: QuoteBoard,
+        instruments: Instruments,
+        clock: Clock,
+        stream_quotes: QuoteStream,
+    ) -> None:
         self._queries = queries
         self._read = reading.for_caller
         self._board = board

@@ -28,14 +28,27 @@ class OpenStream:
     """
 
     __slots__ = (
-        "_context", "_headers", "_looks", "_seen", "_sent", "_task", "account_id",
-        "bot_key_id", "ending", "is_sending", "last_sequence",
-    )  # fmt: skip
+        "_context",
+        "_headers",
+        "_looks",
+        "_seen",
+        "_sent",
+        "_task",
+        "account_id",
+        "bot_key_id",
+        "ending",
+        "is_sending",
+        "last_sequence",
+    )
 
     def __init__(
-        self, context: ServicerContext[bytes, bytes], *, account_id: str, bot_key_id: str | None,
+        self,
+        context: ServicerContext[bytes, bytes],
+        *,
+        account_id: str,
+        bot_key_id: str | None,
         headers: Callable[[], Headers],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._context = context
         self._headers = headers
         self._task: asyncio.Task[None] | None = None

@@ -101,9 +101,16 @@ class Links:
     def ordered(self) -> list[Interceptor]:
         """Return the links, outermost first."""
         return [
-            self.observability, self.errors, self.draining, self.authentication, self.connections,
-            self.in_flight, self.rate_limits, self.streams, self.parsing,
-        ]  # fmt: skip
+            self.observability,
+            self.errors,
+            self.draining,
+            self.authentication,
+            self.connections,
+            self.in_flight,
+            self.rate_limits,
+            self.streams,
+            self.parsing,
+        ]
 
 
 class RpcServer:

@@ -30,9 +30,14 @@ class OrderUpdateStream:
     """Sends the log of an account from where the caller asks to whatever comes."""
 
     def __init__(
-        self, *, updates: OrderUpdates, reads: Reads, reading: SharedReading,
-        instruments: Instruments, clock: Clock,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        updates: OrderUpdates,
+        reads: Reads,
+        reading: SharedReading,
+        instruments: Instruments,
+        clock: Clock,
+    ) -> None:
         self._updates = updates
         self._reads = reads
         self._read = reading
@@ -67,9 +72,13 @@ class OrderUpdateStream:
             await stream.run(self._sent(sending, caller, begin, newest, snapshot))
 
     async def _sent(
-        self, sending: "_Sending", caller: Principal, begin: int, newest: int,
+        self,
+        sending: "_Sending",
+        caller: Principal,
+        begin: int,
+        newest: int,
         snapshot: _Snapshot | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         await sending.begin(begin)
         if sending.wanted.include_snapshot:
             if snapshot is None:

@@ -33,10 +33,13 @@ class Tickets:
             return None
         try:
             claims = jwt.decode(
-                ticket, self._secret, [ALGORITHM], audience=AUDIENCE,
+                ticket,
+                self._secret,
+                [ALGORITHM],
+                audience=AUDIENCE,
                 # By our own clock, below.
                 options={"require": ["sub", "aud", "exp"], "verify_exp": False},
-            )  # fmt: skip
+            )
         except jwt.InvalidTokenError:
             return None
         return str(claims["sub"]) if int(claims["exp"]) * SECOND > self._clock() else None

@@ -182,9 +182,13 @@ def _identity(claims: dict[str, Any]) -> Identity:
     except ValueError:
         raise TokenRefused("The claim plan must be Free, Standard or Professional.") from None
     return Identity(
-        issuer=claims["iss"], subject=subject, name=name, plan=plan,
-        is_operator=claims.get("operator") is True, issued_at=int(issued_at),
-    )  # fmt: skip
+        issuer=claims["iss"],
+        subject=subject,
+        name=name,
+        plan=plan,
+        is_operator=claims.get("operator") is True,
+        issued_at=int(issued_at),
+    )
 
 
 def _explained(error: Exception) -> str:

@@ -47,9 +47,11 @@ class Pending:
         )
 
     def write(
-        self, accounts: Mapping[str, Account], positions: Mapping[tuple[str, str], Position],
+        self,
+        accounts: Mapping[str, Account],
+        positions: Mapping[tuple[str, str], Position],
         orders: Mapping[str, Order],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Write everything but the events, so that a query sees it."""
         bulk(
             self._connection,
@@ -76,8 +78,12 @@ class Pending:
         )
         bulk(self._connection, statements.INSERT_FILL, self._fills)
         for written in (
-            self.accounts, self.positions, self.new_orders, self.changed_orders, self._fills,
-        ):  # fmt: skip
+            self.accounts,
+            self.positions,
+            self.new_orders,
+            self.changed_orders,
+            self._fills,
+        ):
             written.clear()
 
     def write_events(self, accounts: Mapping[str, Account]) -> set[str]:

@@ -64,9 +64,10 @@ CASE WHEN resets = 0 OR epoch_began_at <= :now - {width} THEN ifnull((
 _SELECT_RANKED = _RANKED.format(
     begun_with=", ".join(
         _BEGUN_WITH.format(width=period.value, name=period.name.lower())
-        for period in Period if period.value is not None
+        for period in Period
+        if period.value is not None
     )
-)  # fmt: skip
+)
 _PLACES = """
 CREATE TABLE places (
     period TEXT, position INTEGER, rank INTEGER, row INTEGER, return_pct REAL,
@@ -134,9 +135,7 @@ class RankingsFile:
     ) -> tuple[list[Place], Place | None, int]:
         if self._readers is None:
             raise StorageUnavailable("no ranking is made yet")
-        values = {
-            "period": period.name, "after": after, "limit": limit, "account_id": account_id
-        }  # fmt: skip
+        values = {"period": period.name, "after": after, "limit": limit, "account_id": account_id}
         with snapshot(self._readers) as connection:
             page = connection.exec_driver_sql(_PAGE, values).all() if limit else ()
             own = connection.exec_driver_sql(_OWN, values).one_or_none()

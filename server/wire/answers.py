@@ -235,11 +235,12 @@ def equity_points(values: Sequence[EquityPoint]) -> list[portfolio_pb2.EquityPoi
     """Return the points of an equity curve."""
     return [
         portfolio_pb2.EquityPoint(
-            time=timestamp(value.time), equity=format_money(value.equity),
+            time=timestamp(value.time),
+            equity=format_money(value.equity),
             deposits=format_money(value.deposits),
         )
         for value in values
-    ]  # fmt: skip
+    ]
 
 
 def quote(value: Quote, *, stale: bool) -> quote_pb2.Quote:

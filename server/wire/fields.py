@@ -48,9 +48,10 @@ class Fields:
         found = instruments.find(symbol) if symbol is not None else None
         if found is None:
             self.refuse(
-                field, Reason.SYMBOL_UNKNOWN,
+                field,
+                Reason.SYMBOL_UNKNOWN,
                 f"{shown(text)} is no known symbol; ListInstruments lists them.",
-            )  # fmt: skip
+            )
         return found
 
     def known_symbol(self, field: str, text: str, instruments: Instruments) -> str | None:
@@ -58,9 +59,10 @@ class Fields:
         symbol = normalize_symbol(text)
         if symbol is None or instruments.find(symbol) is None:
             self.refuse(
-                field, Reason.SYMBOL_UNKNOWN,
+                field,
+                Reason.SYMBOL_UNKNOWN,
                 f"{shown(text)} is no known symbol; ListInstruments lists them.",
-            )  # fmt: skip
+            )
             return None
         return symbol
 
@@ -73,10 +75,11 @@ class Fields:
             value = parse_units(text)
         except DecimalError:
             self.refuse(
-                field, Reason.DECIMAL_INVALID,
+                field,
+                Reason.DECIMAL_INVALID,
                 f"{field} must be a decimal such as 185.50, with at most 10 digits before and"
                 f" 8 after the point; {shown(text)} is none.",
-            )  # fmt: skip
+            )
             return None
         if value == 0:
             self.refuse(field, Reason.NOT_POSITIVE, f"{field} must be above zero.")
@@ -114,9 +117,10 @@ class Fields:
         """Read a caller's own id."""
         if _CLIENT_ORDER_ID.fullmatch(text) is None:
             self.refuse(
-                field, Reason.FIELD_INVALID,
+                field,
+                Reason.FIELD_INVALID,
                 f"{field} must have 1 to 128 printable ASCII characters.",
-            )  # fmt: skip
+            )
         return text
 
     def limit(self, field: str, number: int | None) -> int:
@@ -125,9 +129,10 @@ class Fields:
             return LIMIT_DEFAULT
         if not LIMIT.minimum <= number <= LIMIT.maximum:
             self.refuse(
-                field, Reason.FIELD_INVALID,
+                field,
+                Reason.FIELD_INVALID,
                 f"{field} must be from {LIMIT.minimum} to {LIMIT.maximum}.",
-            )  # fmt: skip
+            )
         return number
 
     def moment(self, field: str, timestamp: Timestamp) -> Micros:

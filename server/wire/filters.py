@@ -268,10 +268,11 @@ def bars(request: market_data.ListBarsRequest, now: Micros) -> BarFilter | Refus
     count = (end - start) // interval.width
     if count > BARS_MAX:
         fields.refuse(
-            "start", Reason.FIELD_INVALID,
+            "start",
+            Reason.FIELD_INVALID,
             f"From start on there are {count} bars of {interval.value}, and an answer holds"
             f" {BARS_MAX}; ask for a longer interval, or for part after part with start and end.",
-        )  # fmt: skip
+        )
     wanted = BarFilter(interval=interval, start=start, end=end, limit=BARS_MAX)
     return fields.refusal() or wanted
 
@@ -293,10 +294,11 @@ def _heartbeat_seconds(fields: Fields, request: bot_trading.StreamOrderUpdatesRe
     seconds = interval.seconds + interval.nanos / 1e9
     if not HEARTBEAT_SECONDS.minimum <= seconds <= HEARTBEAT_SECONDS.maximum:
         fields.refuse(
-            "heartbeat_interval", Reason.FIELD_INVALID,
+            "heartbeat_interval",
+            Reason.FIELD_INVALID,
             f"heartbeat_interval must be from {HEARTBEAT_SECONDS.minimum} to"
             f" {HEARTBEAT_SECONDS.maximum} s.",
-        )  # fmt: skip
+        )
     return seconds
 
 

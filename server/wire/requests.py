@@ -68,10 +68,11 @@ def order_ticket(
     quantity = fields.positive("quantity", request.quantity)
     if quantity and instrument and quantity % instrument.quantity_step:
         fields.refuse(
-            "quantity", Reason.QUANTITY_OFF_STEP,
+            "quantity",
+            Reason.QUANTITY_OFF_STEP,
             f"quantity must be a multiple of {format_units(instrument.quantity_step)}"
             f" for {instrument.symbol}.",
-        )  # fmt: skip
+        )
     limit_price = stop_price = None
     if request.HasField("limit_price"):
         limit_price = _price(fields, "limit_price", request.limit_price, instrument)
@@ -81,9 +82,10 @@ def order_ticket(
         _check_prices(fields, request, order_type)
         if order_type.takes_stop_price and time_in_force and not time_in_force.rests:
             fields.refuse(
-                "time_in_force", Reason.TIME_IN_FORCE_NOT_ALLOWED,
+                "time_in_force",
+                Reason.TIME_IN_FORCE_NOT_ALLOWED,
                 f"{order_type.value} orders wait for their trigger; use GTC or DAY.",
-            )  # fmt: skip
+            )
     client_order_id = None
     if request.HasField("client_order_id"):
         client_order_id = fields.client_order_id("client_order_id", request.client_order_id)
@@ -175,9 +177,10 @@ def create_bot_key(
         fields.refuse("label", Reason.FIELD_REQUIRED, "label is required.")
     elif not is_valid_label(request.label):
         fields.refuse(
-            "label", Reason.FIELD_INVALID,
+            "label",
+            Reason.FIELD_INVALID,
             f"label must have 1 to {LABEL_LENGTH_MAX} printable characters.",
-        )  # fmt: skip
+        )
     refusal = fields.refusal()
     if refusal is not None:
         return refusal
@@ -284,9 +287,10 @@ def _permissions(
     scopes = [fields.member("scopes", number, _SCOPES) for number in request.scopes]
     if len(request.allowed_symbols) > SYMBOLS_MAX:
         fields.refuse(
-            "allowed_symbols", Reason.FIELD_INVALID,
+            "allowed_symbols",
+            Reason.FIELD_INVALID,
             f"allowed_symbols has at most {SYMBOLS_MAX} items.",
-        )  # fmt: skip
+        )
     symbols = [
         fields.known_symbol("allowed_symbols", symbol, instruments)
         for symbol in request.allowed_symbols[:SYMBOLS_MAX]
@@ -311,20 +315,22 @@ def _check_asset_type(fields: Fields, number: int, instrument: Instrument) -> No
     asset_type = fields.optional_member("asset_type", number, _ASSET_TYPES)
     if asset_type is not None and not instrument.may_be_called(asset_type):
         fields.refuse(
-            "asset_type", Reason.ASSET_TYPE_MISMATCH,
+            "asset_type",
+            Reason.ASSET_TYPE_MISMATCH,
             f"{instrument.symbol} has asset_type {instrument.asset_type.value};"
             " send that or leave it out.",
-        )  # fmt: skip
+        )
 
 
 def _price(fields: Fields, field: str, text: str, instrument: Instrument | None) -> Units | None:
     price = fields.positive(field, text)
     if price and instrument and price % instrument.price_tick:
         fields.refuse(
-            field, Reason.PRICE_OFF_TICK,
+            field,
+            Reason.PRICE_OFF_TICK,
             f"{field} must be a multiple of {format_units(instrument.price_tick)}"
             f" for {instrument.symbol}.",
-        )  # fmt: skip
+        )
     return price
 
 
@@ -333,23 +339,26 @@ def _check_prices(fields: Fields, request: OrderRequest, order_type: OrderType) 
     has_limit, has_stop = request.HasField("limit_price"), request.HasField("stop_price")
     if order_type.takes_limit_price and not has_limit:
         fields.refuse(
-            "limit_price", Reason.LIMIT_PRICE_REQUIRED,
+            "limit_price",
+            Reason.LIMIT_PRICE_REQUIRED,
             f"limit_price is required for {kind} orders",
-        )  # fmt: skip
+        )
     if order_type.takes_stop_price and not has_stop:
         fields.refuse(
             "stop_price", Reason.STOP_PRICE_REQUIRED, f"stop_price is required for {kind} orders"
         )
     if has_limit and not order_type.takes_limit_price:
         fields.refuse(
-            "limit_price", Reason.LIMIT_PRICE_NOT_ALLOWED,
+            "limit_price",
+            Reason.LIMIT_PRICE_NOT_ALLOWED,
             f"{kind} orders take no limit_price; leave it out or use LIMIT.",
-        )  # fmt: skip
+        )
     if has_stop and not order_type.takes_stop_price:
         fields.refuse(
-            "stop_price", Reason.STOP_PRICE_NOT_ALLOWED,
+            "stop_price",
+            Reason.STOP_PRICE_NOT_ALLOWED,
             f"{kind} orders take no stop_price; leave it out or use STOP.",
-        )  # fmt: skip
+        )
 
 
 def _sent_quote(sent: quote_pb2.PublishedQuote, now: Micros) -> Quote | QuoteRefusal:
@@ -369,9 +378,15 @@ def _sent_quote(sent: quote_pb2.PublishedQuote, now: Micros) -> Quote | QuoteRef
         if fields.refusal() is not None:
             return QuoteRefusal.TIME_INVALID
     return Quote(
-        symbol=symbol, bid=bid, bid_size=bid_size, ask=ask, ask_size=ask_size, last=last,
-        time=time, sequence=sent.sequence if sent.HasField("sequence") else 0,
-    )  # fmt: skip
+        symbol=symbol,
+        bid=bid,
+        bid_size=bid_size,
+        ask=ask,
+        ask_size=ask_size,
+        last=last,
+        time=time,
+        sequence=sent.sequence if sent.HasField("sequence") else 0,
+    )
 
 
 def _signed(text: str) -> Units:

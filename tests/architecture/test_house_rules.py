@@ -20,16 +20,25 @@ FUNCTION_LINES_MAX = 70
 
 # What is forbidden, where it is allowed, and what to do instead.
 FORBIDDEN = [
-    (r"datetime\.now|datetime\.utcnow|\btime\.time\(|time\.time_ns", ["server/adapters.py"],
-     "take a Clock"),
+    (
+        r"datetime\.now|datetime\.utcnow|\btime\.time\(|time\.time_ns",
+        ["server/adapters.py"],
+        "take a Clock",
+    ),
     (r"\btime\.sleep\(", ["server/locking.py"], "wait for what is awaited"),
-    (r"\brandom\.|uuid4|uuid7|\bsecrets\.", ["server/adapters.py", "server/secret_files.py",
-     "server/market/secret.py", "rest_bridge/"], "take a Chance"),
+    (
+        r"\brandom\.|uuid4|uuid7|\bsecrets\.",
+        ["server/adapters.py", "server/secret_files.py", "server/market/secret.py", "rest_bridge/"],
+        "take a Chance",
+    ),
     (r"os\.environ|os\.getenv", ["server/config.py", "server/cli.py"], "add a setting"),
-    (r"(?<!\w)float\(", ["server/domain/performance.py", "server/market/"],
-     "amounts are integers of 10⁻⁸"),
+    (
+        r"(?<!\w)float\(",
+        ["server/domain/performance.py", "server/market/"],
+        "amounts are integers of 10⁻⁸",
+    ),
     (r"\bprint\(", ["server/cli.py", "server/key_commands.py"], "log it"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -57,6 +66,11 @@ def test_every_module_says_in_one_sentence_what_lives_in_it() -> None:
         tree = ast.parse(path.read_text())
         if tree.body:
             assert ast.get_docstring(tree), f"{path} has no docstring"
+
+
+def test_the_formatter_decides() -> None:
+    for name, line, text in _lines(*FOLDERS):
+        assert not re.search(r"#\s*fmt" + r":", text), f"{name}:{line}: let it be formatted"
 
 
 def test_nothing_is_left_for_later() -> None:

@@ -189,9 +189,11 @@ class Auditor:
             if raised:
                 self.fee_starts[order.id] = len(self.fills[order.id])
             asked = replace(
-                before, quantity=order.quantity, limit_price=order.limit_price,
+                before,
+                quantity=order.quantity,
+                limit_price=order.limit_price,
                 stop_price=order.stop_price,
-            )  # fmt: skip
+            )
             assert asked != before, "nothing was replaced"
             assert order.quantity > order.filled_quantity == before.filled_quantity
             assert (order.limit_price is None) == (before.limit_price is None)
@@ -364,9 +366,17 @@ class Auditor:
 
 def _asked_for(order: Order) -> tuple[object, ...]:
     return (
-        order.symbol, order.side, order.order_type, order.quantity, order.limit_price,
-        order.stop_price, order.time_in_force, order.sequence, order.created_at, order.expires_at,
-    )  # fmt: skip
+        order.symbol,
+        order.side,
+        order.order_type,
+        order.quantity,
+        order.limit_price,
+        order.stop_price,
+        order.time_in_force,
+        order.sequence,
+        order.created_at,
+        order.expires_at,
+    )
 
 
 def _longest(series: list[bool]) -> int:

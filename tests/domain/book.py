@@ -46,9 +46,13 @@ def _instrument(
     symbol: str, asset_type: AssetType, *, multiplier: int = 1, thin: bool = False
 ) -> Instrument:
     return Instrument(
-        symbol=symbol, name=symbol, asset_type=asset_type, price_tick=1, multiplier=multiplier,
+        symbol=symbol,
+        name=symbol,
+        asset_type=asset_type,
+        price_tick=1,
+        multiplier=multiplier,
         liquidity_class=LiquidityClass.THIN if thin else LiquidityClass.LIQUID,
-    )  # fmt: skip
+    )
 
 
 INSTRUMENTS: dict[str, Instrument] = {
@@ -101,9 +105,13 @@ class Book:
         self.costs = costs
         self.now = BEGINNING
         self.account = Account(
-            id=name, user_id="user", created_at=BEGINNING, deposits=deposit, balance=deposit,
+            id=name,
+            user_id="user",
+            created_at=BEGINNING,
+            deposits=deposit,
+            balance=deposit,
             epoch_began_at=BEGINNING,
-        )  # fmt: skip
+        )
         self.positions: dict[str, Position] = {}
         self.orders: dict[str, Order] = {}
         self.quotes: dict[str, Quote] = {}
@@ -127,26 +135,37 @@ class Book:
         ids = iter([order_id])
         return self._keep(
             place(
-                self._ticket(wish), self.account, self.position(wish.symbol),
-                self._market(wish.symbol), lambda: next(ids, None) or self._new_fill_id(),
+                self._ticket(wish),
+                self.account,
+                self.position(wish.symbol),
+                self._market(wish.symbol),
+                lambda: next(ids, None) or self._new_fill_id(),
                 self.guard,
             )
-        )  # fmt: skip
+        )
 
     def preview(self, wish: Wish) -> Preview:
         """Tell what placing an order would do."""
         return preview(
-            self._ticket(wish), self.account, self.position(wish.symbol),
-            self._market(wish.symbol), self.guard,
-        )  # fmt: skip
+            self._ticket(wish),
+            self.account,
+            self.position(wish.symbol),
+            self._market(wish.symbol),
+            self.guard,
+        )
 
     def replace(self, order_id: str, wanted: Replacement) -> tuple[OrderUpdated, ...] | Rejection:
         """Give a live order new values."""
         order = self.orders[order_id]
         decision = replace(
-            order, wanted, self.account, self.position(order.symbol), self._market(order.symbol),
-            self._new_fill_id, self.guard,
-        )  # fmt: skip
+            order,
+            wanted,
+            self.account,
+            self.position(order.symbol),
+            self._market(order.symbol),
+            self._new_fill_id,
+            self.guard,
+        )
         return decision if isinstance(decision, Rejection) else self._keep(decision)
 
     def cancel(self, order_id: str) -> tuple[OrderUpdated, ...]:
@@ -234,10 +253,17 @@ class Book:
 
     def _ticket(self, wish: Wish) -> OrderTicket:
         return OrderTicket(
-            account_id=self.account.id, bot_key_id="key", symbol=wish.symbol, side=wish.side,
-            order_type=wish.order_type, quantity=wish.quantity, limit_price=wish.limit_price,
-            stop_price=wish.stop_price, time_in_force=wish.time_in_force, client_order_id=None,
-        )  # fmt: skip
+            account_id=self.account.id,
+            bot_key_id="key",
+            symbol=wish.symbol,
+            side=wish.side,
+            order_type=wish.order_type,
+            quantity=wish.quantity,
+            limit_price=wish.limit_price,
+            stop_price=wish.stop_price,
+            time_in_force=wish.time_in_force,
+            client_order_id=None,
+        )
 
     def _new_fill_id(self) -> str:
         return f"fill-{next(self._fill_numbers)}"
@@ -257,15 +283,27 @@ class Book:
 
 
 def make_quote(
-    symbol: str, bid: str, bid_size: str, ask: str, ask_size: str, *, time: Micros,
-    last: str | None = None, sequence: int = 0,
-) -> Quote:  # fmt: skip
+    symbol: str,
+    bid: str,
+    bid_size: str,
+    ask: str,
+    ask_size: str,
+    *,
+    time: Micros,
+    last: str | None = None,
+    sequence: int = 0,
+) -> Quote:
     """Return a quote of decimals as they are written; `last` is the bid unless given."""
     return Quote(
-        symbol=symbol, bid=parse_units(bid), bid_size=parse_units(bid_size),
-        ask=parse_units(ask), ask_size=parse_units(ask_size), last=parse_units(last or bid),
-        time=time, sequence=sequence,
-    )  # fmt: skip
+        symbol=symbol,
+        bid=parse_units(bid),
+        bid_size=parse_units(bid_size),
+        ask=parse_units(ask),
+        ask_size=parse_units(ask_size),
+        last=parse_units(last or bid),
+        time=time,
+        sequence=sequence,
+    )
 
 
 def _priority(order: Order) -> tuple[bool, str, bool, int, int]:

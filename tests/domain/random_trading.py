@@ -200,10 +200,15 @@ def _quote(step: NewQuote, now: Micros, sequence: int) -> Quote:
     bid = LEVELS[step.symbol] * step.percent // 100
     ask = bid + bid * step.spread_bps // 10_000
     return Quote(
-        symbol=step.symbol, bid=bid, bid_size=sizes[step.bid_size] + step.odd_lot,
-        ask=ask, ask_size=sizes[step.ask_size] + step.odd_lot, last=bid, time=now,
+        symbol=step.symbol,
+        bid=bid,
+        bid_size=sizes[step.bid_size] + step.odd_lot,
+        ask=ask,
+        ask_size=sizes[step.ask_size] + step.odd_lot,
+        last=bid,
+        time=now,
         sequence=sequence,
-    )  # fmt: skip
+    )
 
 
 def _wish(step: NewOrder, book: Book) -> Wish:
@@ -224,9 +229,12 @@ def _wish(step: NewOrder, book: Book) -> Wish:
         stop_price = level * step.stop_percent // 100
     return Wish(
         stop_price=stop_price,
-        symbol=step.symbol, side=step.side, quantity=quantity, limit_price=limit_price,
+        symbol=step.symbol,
+        side=step.side,
+        quantity=quantity,
+        limit_price=limit_price,
         time_in_force=step.time_in_force,
-    )  # fmt: skip
+    )
 
 
 def _new_values(step: NewValues, order: Order) -> Replacement:

@@ -247,9 +247,13 @@ def _wish(symbol: str, side: str, quantity: str, more: list[str]) -> Wish:
         limit_price, more = parse_units(more[1]), more[2:]
     (time_in_force,) = more or ["GTC"]
     return Wish(
-        symbol=symbol, side=Side[side.upper()], quantity=parse_units(quantity),
-        limit_price=limit_price, stop_price=stop_price, time_in_force=TimeInForce[time_in_force],
-    )  # fmt: skip
+        symbol=symbol,
+        side=Side[side.upper()],
+        quantity=parse_units(quantity),
+        limit_price=limit_price,
+        stop_price=stop_price,
+        time_in_force=TimeInForce[time_in_force],
+    )
 
 
 def _fields(fields: dict[str, Callable[[Subject], str]], subject: Subject, names: list[str]) -> str:

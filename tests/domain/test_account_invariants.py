@@ -10,10 +10,10 @@ from server.domain.account import Account, Position, TradeStatistics, check_inva
 TOO_LARGE = 2**63
 ACCOUNT = Account(
     id="account", user_id="user", created_at=0, deposits=10, balance=TOO_LARGE - 1, reserved=7
-)  # fmt: skip
+)
 POSITION = Position(
     account_id="account", symbol="AAPL", quantity=TOO_LARGE - 1, reserved_quantity=5
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(

@@ -36,28 +36,50 @@ a_symbol = st.sampled_from(SYMBOLS)
 a_book = st.integers(0, len(DEPOSITS) - 1)
 a_size = st.integers(0, len(QUANTITIES["AAPL"]) - 1)
 new_quotes = st.builds(
-    NewQuote, symbol=a_symbol, percent=st.integers(40, 170), spread_bps=st.integers(0, 300),
-    bid_size=a_size, ask_size=a_size, odd_lot=st.sampled_from([0, 0, 1, 99_999_999]),
-)  # fmt: skip
+    NewQuote,
+    symbol=a_symbol,
+    percent=st.integers(40, 170),
+    spread_bps=st.integers(0, 300),
+    bid_size=a_size,
+    ask_size=a_size,
+    odd_lot=st.sampled_from([0, 0, 1, 99_999_999]),
+)
 new_orders = st.builds(
-    NewOrder, book=a_book, symbol=a_symbol, side=st.sampled_from(Side), size=a_size,
-    eighths=st.sampled_from(EIGHTHS), limit_percent=st.none() | st.integers(40, 170),
-    time_in_force=st.sampled_from(TimeInForce), stop_percent=st.none() | st.integers(40, 170),
-)  # fmt: skip
+    NewOrder,
+    book=a_book,
+    symbol=a_symbol,
+    side=st.sampled_from(Side),
+    size=a_size,
+    eighths=st.sampled_from(EIGHTHS),
+    limit_percent=st.none() | st.integers(40, 170),
+    time_in_force=st.sampled_from(TimeInForce),
+    stop_percent=st.none() | st.integers(40, 170),
+)
 new_values = st.builds(
-    NewValues, book=a_book, number=st.integers(0, 9),
+    NewValues,
+    book=a_book,
+    number=st.integers(0, 9),
     quantity_percent=st.none() | st.integers(1, 300),
-    limit_percent=st.none() | st.integers(40, 170), stop_percent=st.none() | st.integers(40, 170),
-)  # fmt: skip
+    limit_percent=st.none() | st.integers(40, 170),
+    stop_percent=st.none() | st.integers(40, 170),
+)
 bells = st.builds(Bell, st.sampled_from([True, True, False]))
 cancels = st.builds(Cancel, a_book, st.integers(0, 9))
 waits = st.builds(Wait, st.sampled_from(WAITS))
 new_money = st.builds(NewMoney, a_book, st.sampled_from(AMOUNTS))
 resets = st.builds(Reset, a_book)
 a_step = (
-    new_quotes | new_quotes | new_orders | new_orders | new_values | cancels | waits | bells
-    | new_money | resets
-)  # fmt: skip
+    new_quotes
+    | new_quotes
+    | new_orders
+    | new_orders
+    | new_values
+    | cancels
+    | waits
+    | bells
+    | new_money
+    | resets
+)
 steps = st.lists(a_step, min_size=25, max_size=60)
 
 
@@ -93,16 +115,23 @@ def test_random_runs_see_every_outcome_there_is() -> None:
             book.account.statistics.longest_win_streak > 1 for book in floor.books
         )
     guarded = {
-        Reason.TRADING_HALTED, Reason.DAILY_LOSS_REACHED, Reason.ORDER_NOTIONAL_EXCEEDED,
+        Reason.TRADING_HALTED,
+        Reason.DAILY_LOSS_REACHED,
+        Reason.ORDER_NOTIONAL_EXCEEDED,
         Reason.POSITION_SHARE_EXCEEDED,
-    }  # fmt: skip
+    }
     out_of_reach = {Reason.TOO_MANY_OPEN_ORDERS, Reason.ORDER_TOO_LARGE}
     reasons = {reason for reason, _ in RULES} - out_of_reach - guarded
     endings = set(StatusReason) - {StatusReason.TRADING_HALTED, StatusReason.INSTRUMENT_EXPIRED}
     changes = [AccountUpdateType.DEPOSIT, AccountUpdateType.RESET]
     expected = [
-        *OrderUpdateType, *changes, *endings, *reasons, "a row of wins", "a refused replacement",
-    ]  # fmt: skip
+        *OrderUpdateType,
+        *changes,
+        *endings,
+        *reasons,
+        "a row of wins",
+        "a refused replacement",
+    ]
     assert [outcome for outcome in expected if not seen[outcome]] == []
 
 
@@ -111,17 +140,21 @@ def throw(dice: Random) -> Step:
     symbol, book = dice.choice(SYMBOLS), dice.randrange(len(DEPOSITS))
     if kind < 0.35:
         return NewQuote(
-            symbol=symbol, percent=dice.randint(40, 170), spread_bps=dice.randint(0, 300),
-            bid_size=dice.randint(0, 5), ask_size=dice.randint(0, 5),
+            symbol=symbol,
+            percent=dice.randint(40, 170),
+            spread_bps=dice.randint(0, 300),
+            bid_size=dice.randint(0, 5),
+            ask_size=dice.randint(0, 5),
             odd_lot=dice.choice([0, 0, 1, 99_999_999]),
-        )  # fmt: skip
+        )
     if kind < 0.40:
         return NewValues(
-            book=book, number=dice.randint(0, 9),
+            book=book,
+            number=dice.randint(0, 9),
             quantity_percent=dice.choice([None, dice.randint(1, 300)]),
             limit_percent=dice.choice([None, dice.randint(60, 150)]),
             stop_percent=dice.choice([None, dice.randint(60, 150)]),
-        )  # fmt: skip
+        )
     if kind < 0.42:
         return Bell(dice.random() < 0.7)
     if kind < 0.43:
@@ -130,11 +163,15 @@ def throw(dice: Random) -> Step:
         return Reset(book)
     if kind < 0.85:
         return NewOrder(
-            book=book, symbol=symbol, side=dice.choice(list(Side)), size=dice.randint(0, 5),
-            eighths=dice.choice(EIGHTHS), limit_percent=dice.choice([None, dice.randint(60, 150)]),
+            book=book,
+            symbol=symbol,
+            side=dice.choice(list(Side)),
+            size=dice.randint(0, 5),
+            eighths=dice.choice(EIGHTHS),
+            limit_percent=dice.choice([None, dice.randint(60, 150)]),
             time_in_force=dice.choice(list(TimeInForce)),
             stop_percent=dice.choice([None, None, dice.randint(60, 150)]),
-        )  # fmt: skip
+        )
     if kind < 0.88:
         return Cancel(book, dice.randint(0, 9))
     return Wait(dice.choices(WAITS, [9, 9, 9, 3, 2, 1])[0])

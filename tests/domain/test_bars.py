@@ -71,10 +71,14 @@ def naive(heard: Sequence[Quote], interval: BarInterval) -> list[Bar]:
             last = [it.last for it in mine if start <= it.time < start + interval.width]
             found.append(
                 Bar(
-                    symbol=symbol, start=start, open=last[0], high=sorted(last)[-1],
-                    low=sorted(last)[0], close=last[-1],
+                    symbol=symbol,
+                    start=start,
+                    open=last[0],
+                    high=sorted(last)[-1],
+                    low=sorted(last)[0],
+                    close=last[-1],
                 )
-            )  # fmt: skip
+            )
     return sorted(found, key=by_symbol)
 
 

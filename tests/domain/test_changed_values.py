@@ -19,7 +19,7 @@ def test_a_changed_copy_is_what_replace_makes() -> None:
     assert asdict(ACCOUNT) == before
     assert changed(Position(account_id="a", symbol="AAPL")) == Position(
         account_id="a", symbol="AAPL"
-    )  # fmt: skip
+    )
 
 
 def test_a_field_that_does_not_exist_cannot_be_changed() -> None:

@@ -53,10 +53,14 @@ def test_zero_is_neither_win_nor_loss_and_ends_both_streaks() -> None:
     for pnl in (1, 7, 0, 3, -2, -2, -2, 0, -1, 4):
         statistics = statistics.book(pnl)
         seen.append((statistics.win_streak, statistics.loss_streak))
-    assert seen == [
-        (1, 0), (2, 0), (0, 0), (1, 0), (0, 1), (0, 2), (0, 3), (0, 0), (0, 1), (1, 0)
-    ]  # fmt: skip
+    assert seen == [(1, 0), (2, 0), (0, 0), (1, 0), (0, 1), (0, 2), (0, 3), (0, 0), (0, 1), (1, 0)]
     assert statistics == TradeStatistics(
-        trades=10, wins=4, gross_profit=15, gross_loss=7, win_streak=1, loss_streak=0,
-        longest_win_streak=2, longest_loss_streak=3,
-    )  # fmt: skip
+        trades=10,
+        wins=4,
+        gross_profit=15,
+        gross_loss=7,
+        win_streak=1,
+        loss_streak=0,
+        longest_win_streak=2,
+        longest_loss_streak=3,
+    )

@@ -169,6 +169,8 @@ def test_what_came_in_counts_also_when_it_is_lost() -> None:
 
 def test_a_plan_has_an_account_for_each_bot_key() -> None:
     assert [(plan.value, plan.accounts) for plan in Plan] == [
-        ("Free", 1), ("Standard", 5), ("Professional", 25),
-    ]  # fmt: skip
+        ("Free", 1),
+        ("Standard", 5),
+        ("Professional", 25),
+    ]
     assert all(plan.accounts == plan.bot_keys for plan in Plan)

@@ -1,45 +1,18 @@
 """Guard rails: limits of an account and of a key, and what a preview says about them."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from itertools import product
 
 import pytest
 
-from server.domain.account import GuardRails, TradingState
+from server.domain.account import GuardRails
 from server.domain.instrument import AssetType
-from server.domain.order import Side, TimeInForce
-from server.domain.risk import Exposure, Guard
+from server.domain.risk import Guard
 from server.domain.trading import Replacement
 from server.domain.user import Permissions
-from server.domain.values import SECOND, parse_units
-from tests.domain.book import INSTRUMENTS, Book, Wish, make_costs, make_quote
+from server.domain.values import parse_units
+from tests.domain.book import INSTRUMENTS, Book, Wish
 from tests.domain.scenario import play
-
-
-def book_holding(quantity: str, *, slippage: bool = False, fees: bool = False) -> Book:
-    """Return a book that holds shares and contracts bought at 100.00 and sees 99.00 / 100.00."""
-    costs = make_costs(slippage=slippage, fees=fees)
-    book = Book(deposit=parse_units("1000000"), costs=costs)
-    book.show(make_quote("AAPL", "99", "5000", "100", "5000", time=book.now))
-    book.show(make_quote("CALL", "99", "5000", "100", "5000", time=book.now))
-    for symbol in ("AAPL", "CALL"):
-        wish = Wish(
-            symbol=symbol, side=Side.BUY, quantity=parse_units(quantity),
-            limit_price=parse_units("100"),
-        )  # fmt: skip
-        book.place(f"before {symbol}", wish)
-    return book
-
-
-def wanted(text: str) -> Wish:
-    """Return an order as `buy 10 AAPL limit 99` names it."""
-    side, quantity, symbol, *more = text.split()
-    prices = dict(zip(more[::2], more[1::2], strict=True))
-    return Wish(
-        symbol=symbol, side=Side[side.upper()], quantity=parse_units(quantity),
-        limit_price=limit(prices.get("limit", "-")), stop_price=limit(prices.get("stop", "-")),
-    )  # fmt: skip
+from tests.domain.wishes import EXPOSED, book_holding, limit, wanted
 
 
 def outcome(book: Book, wish: Wish) -> str:
@@ -52,10 +25,6 @@ def outcome(book: Book, wish: Wish) -> str:
 def rows(table: str) -> list[list[str]]:
     lines = table.strip().splitlines()
     return [[cell.strip() for cell in line.split("|")] for line in lines]
-
-
-def limit(text: str) -> int | None:
-    return None if text == "-" else parse_units(text)
 
 
 def test_a_reducing_account_takes_sales_only_and_a_halted_one_nothing() -> None:
@@ -159,10 +128,6 @@ def test_a_notional_without_a_price_is_not_what_is_missing() -> None:
     assert outcome(book, wanted("buy 10 SPY")) == "NO_QUOTE"
 
 
-EXPOSED = Exposure(
-    equity=parse_units("1000"), equity_at_day_start=parse_units("1100"),
-    at_stake=parse_units("200"),
-)  # fmt: skip
 SHARES = """
     50          | buy 3 AAPL limit 100                | passes
     50          | buy 3.00000001 AAPL limit 100       | POSITION_SHARE_EXCEEDED
@@ -287,102 +252,3 @@ def test_a_key_allows_what_is_among_its_symbols_and_its_asset_types(
     permissions = Permissions(symbols=symbols, asset_types=asset_types)
     names = ("AAPL", "SPY", "BTC-USD")
     assert [name for name in names if permissions.allow(INSTRUMENTS[name])] == allowed.split()
-
-
-def test_a_preview_lists_every_rule_that_rejects_and_changes_nothing() -> None:
-    book = play("""
-    given    | balance 10                    | -
-    10:00:00 | quote AAPL 99 x 10 / 100 x 10 | -
-             | state REDUCING                | -
-             | close                         | -
-             | preview buy 20 AAPL FOK       | REJECTED 0 at - fees 0.00 left 10.00
-             |                               | rejected TRADING_HALTED
-             |                               | rejected INSUFFICIENT_BUYING_POWER
-             |                               | rejected MARKET_CLOSED
-             |                               | rejected FOK_NOT_FILLABLE
-             | preview sell 20 AAPL FOK      | REJECTED 0 at - fees 0.00 left 10.00
-             |                               | rejected INSUFFICIENT_POSITION
-             |                               | rejected MARKET_CLOSED
-             |                               | rejected FOK_NOT_FILLABLE
-             | open                          | -
-             | state ACTIVE                  | -
-             | preview buy 1 SPY IOC         | REJECTED 0 at - fees 0.00 left 10.00
-             |                               | rejected NO_QUOTE
-             | preview buy 0.1 AAPL          | FILLED 0.1 at 100 fees 0.00 left 0.00
-             | show account balance live     | balance 10.00, live 0
-    """)
-    assert (book.orders, book.account.sequence) == ({}, 0)
-
-
-def test_a_preview_lists_the_guard_rails_in_their_order() -> None:
-    book = book_holding("20")
-    book.guard = Guard(order_notional_max=parse_units("1"), exposure=EXPOSED)
-    book.account = replace(
-        book.account, trading_state=TradingState.HALTED,
-        guard_rails=GuardRails(position_share_max=1, daily_loss_max=parse_units("1")),
-    )  # fmt: skip
-    found = book.preview(wanted("buy 800000000 AAPL limit 200"))
-    assert [rejection.reason.value for rejection in found.rejections] == [
-        "TRADING_HALTED", "DAILY_LOSS_REACHED", "ORDER_TOO_LARGE", "ORDER_NOTIONAL_EXCEEDED",
-        "POSITION_SHARE_EXCEEDED", "INSUFFICIENT_BUYING_POWER",
-    ]  # fmt: skip
-    assert found.order.rejection_reason is found.rejections[0].reason
-
-
-def nothing(_: Book) -> None:
-    """Leave the market as it is."""
-
-
-def close_market(book: Book) -> None:
-    book.is_open = False
-
-
-def let_the_quote_get_stale(book: Book) -> None:
-    book.is_open = True
-    book.now += 60 * SECOND
-
-
-CHANGES: tuple[Callable[[Book], None], ...] = (
-    nothing, nothing, close_market, let_the_quote_get_stale,
-)  # fmt: skip
-
-PREVIEWED = [
-    "buy 10 AAPL", "buy 7000 AAPL", "buy 9000 AAPL", "buy 4990 AAPL limit 100.001",
-    "buy 3 AAPL limit 90", "buy 3 AAPL stop 110", "buy 3 AAPL stop 100 limit 100.001",
-    "buy 6000 AAPL stop 95", "sell 10 AAPL", "sell 30 AAPL", "sell 20 AAPL stop 99",
-    "sell 20 AAPL limit 98.99", "buy 7 CALL", "sell 20 CALL limit 99",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("text", "time_in_force"), list(product(PREVIEWED, TimeInForce)))
-def test_a_preview_is_what_placing_does_to_the_cent(text: str, time_in_force: TimeInForce) -> None:
-    book = book_holding("20", slippage=True, fees=True)
-    wish = wanted(text)
-    if wish.stop_price is None:
-        wish = replace(wish, time_in_force=time_in_force)
-    for change in CHANGES:
-        change(book)
-        before = (book.account, dict(book.positions), dict(book.orders))
-        found = book.preview(wish)
-        assert (book.account, book.positions, book.orders) == before
-        number = f"order {len(book.orders)}"
-        book.place(number, wish)
-        assert replace(found.order, id=number) == book.orders[number]
-        assert found.account == book.account
-        first = found.rejections[0].reason if found.rejections else None
-        assert first is book.orders[number].rejection_reason
-
-
-def test_a_preview_takes_what_a_new_quote_shows_though_the_last_was_taken() -> None:
-    play("""
-    10:00:00 | quote AAPL 99 x 10 / 100 x 10 | -
-             | a: buy 10 AAPL                | a ACCEPTED
-             |                               | a FILLED 10 at 100
-             | preview buy 10 AAPL IOC       | CANCELLED 0 at - fees 0.00 left 99000.00
-             | preview buy 10 AAPL FOK       | REJECTED 0 at - fees 0.00 left 99000.00
-             |                               | rejected FOK_NOT_FILLABLE
-    10:00:01 | quote AAPL 99 x 10 / 101 x 10 | -
-             | preview buy 10 AAPL FOK       | FILLED 10 at 101 fees 0.00 left 97990.00
-             | b: buy 10 AAPL FOK            | b ACCEPTED
-             |                               | b FILLED 10 at 101
-    """)

@@ -110,9 +110,15 @@ def test_where_sizes_do_not_count_one_quote_may_be_taken_any_number_of_times() -
 
 
 QUOTE = Quote(
-    symbol="AAPL", bid=parse_units("99"), bid_size=parse_units("5"), ask=parse_units("100"),
-    ask_size=parse_units("3"), last=parse_units("99"), time=10, sequence=7,
-)  # fmt: skip
+    symbol="AAPL",
+    bid=parse_units("99"),
+    bid_size=parse_units("5"),
+    ask=parse_units("100"),
+    ask_size=parse_units("3"),
+    last=parse_units("99"),
+    time=10,
+    sequence=7,
+)
 SHARE, COSTS = INSTRUMENTS["AAPL"], make_costs()
 
 
@@ -150,9 +156,13 @@ def test_a_side_is_used_up_once_all_that_this_quote_shows_is_taken(
     side: Side, bid_taken: str, ask_taken: str, time: int, used_up: bool
 ) -> None:
     position = Position(
-        account_id="a", symbol="AAPL", quote_time=time, quote_sequence=7,
-        bid_taken=parse_units(bid_taken), ask_taken=parse_units(ask_taken),
-    )  # fmt: skip
+        account_id="a",
+        symbol="AAPL",
+        quote_time=time,
+        quote_sequence=7,
+        bid_taken=parse_units(bid_taken),
+        ask_taken=parse_units(ask_taken),
+    )
 
     assert is_used_up(side, position, QUOTE, SHARE, COSTS) is used_up
 

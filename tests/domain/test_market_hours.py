@@ -262,9 +262,13 @@ def test_a_quote_shown_to_an_order_of_a_closed_market_does_nothing() -> None:
     """)
     quote = make_quote("AAPL", "94", "50", "95", "50", time=book.now)
     market = Market(
-        instrument=INSTRUMENTS["AAPL"], quote=quote, costs=make_costs(), now=book.now,
-        day_end=DAY, is_open=False,
-    )  # fmt: skip
+        instrument=INSTRUMENTS["AAPL"],
+        quote=quote,
+        costs=make_costs(),
+        now=book.now,
+        day_end=DAY,
+        is_open=False,
+    )
     for order in book.live_orders:
         decision = fill_resting(order, book.account, book.position("AAPL"), market, str)
         assert (decision.events, decision.order) == ((), order)

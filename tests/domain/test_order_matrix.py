@@ -82,14 +82,21 @@ def book_holding_ten_shares() -> Book:
 
 
 def place_ten(
-    book: Book, side: Side, order_type: str, time_in_force: TimeInForce, limit: str,
+    book: Book,
+    side: Side,
+    order_type: str,
+    time_in_force: TimeInForce,
+    limit: str,
     stop: str = "100",
-) -> tuple[OrderUpdated, ...]:  # fmt: skip
+) -> tuple[OrderUpdated, ...]:
     wish = Wish(
-        symbol="AAPL", side=side, quantity=parse_units("10"), time_in_force=time_in_force,
+        symbol="AAPL",
+        side=side,
+        quantity=parse_units("10"),
+        time_in_force=time_in_force,
         limit_price=parse_units(limit) if OrderType[order_type].takes_limit_price else None,
         stop_price=parse_units(stop) if OrderType[order_type].takes_stop_price else None,
-    )  # fmt: skip
+    )
     assert wish.order_type is OrderType[order_type]
     return book.place("order", wish)
 

@@ -98,10 +98,17 @@ def test_only_gtc_and_day_orders_rest() -> None:
 def test_equal_orders_have_equal_fingerprints_and_others_do_not() -> None:
     """The key and the client's id do not count: they do not say what is asked for."""
     ticket = OrderTicket(
-        account_id="a", bot_key_id="k", symbol="AAPL", side=Side.BUY, order_type=OrderType.LIMIT,
-        quantity=parse_units("10"), limit_price=parse_units("185"), stop_price=None,
-        time_in_force=TimeInForce.GTC, client_order_id="c",
-    )  # fmt: skip
+        account_id="a",
+        bot_key_id="k",
+        symbol="AAPL",
+        side=Side.BUY,
+        order_type=OrderType.LIMIT,
+        quantity=parse_units("10"),
+        limit_price=parse_units("185"),
+        stop_price=None,
+        time_in_force=TimeInForce.GTC,
+        client_order_id="c",
+    )
     same = replace(
         ticket, quantity=parse_units("10.0"), limit_price=parse_units("185.00"), bot_key_id="other"
     )

@@ -17,9 +17,7 @@ def test_total_return_is_the_growth_of_what_came_in() -> None:
 
 
 def test_trade_figures_are_shares_of_closed_trades() -> None:
-    statistics = TradeStatistics(
-        trades=8, wins=5, gross_profit=630 * SCALE, gross_loss=300 * SCALE
-    )  # fmt: skip
+    statistics = TradeStatistics(trades=8, wins=5, gross_profit=630 * SCALE, gross_loss=300 * SCALE)
     assert win_rate(statistics) == 62.5
     assert profit_factor(statistics) == 2.1
     assert expectancy(statistics) == 41.25

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.domain.planted_bugs import BUGS, PlantedBug
+from tests.domain import planted_account_bugs, planted_bugs
+from tests.domain.planted_bugs import PlantedBug
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+BUGS = planted_bugs.BUGS + planted_account_bugs.BUGS
 RUN_SECONDS_MAX = 180
 
 
@@ -19,8 +21,12 @@ def run_tests(directory: Path) -> subprocess.CompletedProcess[str]:
     tests = sorted((directory / "tests/domain").glob("test_*.py"), reverse=True)
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *map(str, tests)],
-        cwd=directory, timeout=RUN_SECONDS_MAX, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=directory,
+        timeout=RUN_SECONDS_MAX,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.fixture

@@ -29,9 +29,7 @@ def test_the_thousand_and_first_live_order_is_rejected() -> None:
     market = Wish(symbol="AAPL", side=Side.BUY, quantity=1)
     assert reason(book, "one that may wait", market) == "TOO_MANY_OPEN_ORDERS"
     for time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
-        never_waits = Wish(
-            symbol="AAPL", side=Side.BUY, quantity=1, time_in_force=time_in_force
-        )  # fmt: skip
+        never_waits = Wish(symbol="AAPL", side=Side.BUY, quantity=1, time_in_force=time_in_force)
         assert reason(book, time_in_force.value, never_waits) is None
     book.cancel("order 0")
     assert reason(book, "after a cancel", resting) is None
@@ -67,9 +65,11 @@ def test_a_buy_stays_below_ninety_billion_rounded_up(
 def test_the_fee_counts_towards_what_a_buy_may_be_worth() -> None:
     """The fee of 10.00 fills the gap of 9.00 to the limit."""
     wish = Wish(
-        symbol="AAPL", side=Side.BUY, quantity=parse_units("8999999999.1"),
+        symbol="AAPL",
+        side=Side.BUY,
+        quantity=parse_units("8999999999.1"),
         limit_price=parse_units("10"),
-    )  # fmt: skip
+    )
     assert reason(rich_book(fees=True), "order", wish) == "ORDER_TOO_LARGE"
     assert reason(rich_book(), "order", wish) is None
 
@@ -115,9 +115,11 @@ def test_a_sale_stays_below_ninety_billion_too(
     book = rich_book()
     book.show(make_quote(symbol, "10", "1", "11", "0", time=book.now))
     wish = Wish(
-        symbol=symbol, side=Side.SELL, quantity=parse_units(quantity),
+        symbol=symbol,
+        side=Side.SELL,
+        quantity=parse_units(quantity),
         limit_price=None if limit is None else parse_units(limit),
-    )  # fmt: skip
+    )
     assert reason(book, "order", wish) == outcome
 
 
@@ -170,6 +172,8 @@ def test_a_rejected_order_moves_nothing_but_the_log() -> None:
     )
     assert event.sequence == event.order.sequence == 1
     assert (book.account.balance, book.account.reserved, book.account.live_orders) == (
-        before.balance, before.reserved, before.live_orders
-    )  # fmt: skip
+        before.balance,
+        before.reserved,
+        before.live_orders,
+    )
     assert not book.live_orders

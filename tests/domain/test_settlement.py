@@ -52,9 +52,12 @@ def book_holding(quantity: str) -> tuple[Book, Auditor]:
 def settled(book: Book, right: OptionRight, underlying: Units) -> AccountDecision:
     """Settle the contracts of a book, with a strike of 100.00."""
     terms = OptionTerms(
-        underlying="AAPL", strike=parse_units("100"), expiry="2024-10-04", expires_at=BEGINNING,
+        underlying="AAPL",
+        strike=parse_units("100"),
+        expiry="2024-10-04",
+        expires_at=BEGINNING,
         right=right,
-    )  # fmt: skip
+    )
     instrument = replace(INSTRUMENTS["CALL"], option=terms)
     return settle(book.account, book.position("CALL"), instrument, underlying, book.now)
 
@@ -93,9 +96,11 @@ def test_a_settlement_is_one_event_that_closes_a_trade_and_empties_the_position(
     bought = book.position("CALL")
     (emptied,) = decision.positions
     assert emptied == Position(
-        account_id=bought.account_id, symbol="CALL", quote_time=bought.quote_time,
+        account_id=bought.account_id,
+        symbol="CALL",
+        quote_time=bought.quote_time,
         ask_taken=bought.ask_taken,
-    )  # fmt: skip
+    )
 
 
 def test_a_worthless_option_is_a_loss_of_all_that_it_cost() -> None:
@@ -144,9 +149,12 @@ def test_an_option_has_expired_from_the_end_of_its_last_day_on(
     after: int, *, expired: bool
 ) -> None:
     terms = OptionTerms(
-        underlying="AAPL", strike=parse_units("100"), expiry="2024-10-04", expires_at=BEGINNING,
+        underlying="AAPL",
+        strike=parse_units("100"),
+        expiry="2024-10-04",
+        expires_at=BEGINNING,
         right=OptionRight.CALL,
-    )  # fmt: skip
+    )
 
     assert replace(INSTRUMENTS["CALL"], option=terms).has_expired(BEGINNING + after) is expired
     assert not INSTRUMENTS["AAPL"].has_expired(BEGINNING + after)

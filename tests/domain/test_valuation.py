@@ -9,9 +9,11 @@ from tests.domain.book import INSTRUMENTS, make_quote
 
 def held(quantity: str, cost: str, symbol: str = "AAPL") -> Position:
     return Position(
-        account_id="account", symbol=symbol, quantity=parse_units(quantity),
+        account_id="account",
+        symbol=symbol,
+        quantity=parse_units(quantity),
         cost_basis=parse_units(cost),
-    )  # fmt: skip
+    )
 
 
 def quoted(last: str, symbol: str = "AAPL") -> Quote:

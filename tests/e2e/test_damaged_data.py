@@ -28,8 +28,12 @@ def refused(data_dir: Path, command: str = "serve") -> str:
     words = [command, "ada"] if command == "token" else [command]
     done = subprocess.run(
         [sys.executable, "-m", "server", *words, "--data-dir", str(data_dir), *address],
-        capture_output=True, text=True, timeout=40, check=False, env=os.environ,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+        env=os.environ,
+    )
     assert done.returncode == 2, done.stderr
     assert re.fullmatch(r"bottrading: .+\n", done.stderr)
     return done.stderr

@@ -19,22 +19,33 @@ DOCS = ROOT / "docs"
         (
             "bot-authors.md",
             [
-                '"replayed":false', '"replayed":true', '"client_order_id":"monday-1"',
-                '"rejection_reasons":["ORDER_NOTIONAL_EXCEEDED"', '"type":"FILLED"', '"limit":20,',
-                '"total_equity":"99', '"points":[{', '"total_trades":0', '"symbol":"BTC-USD"',
-                '"stale":false', '"complete":false', '"sessions":[{',
+                '"replayed":false',
+                '"replayed":true',
+                '"client_order_id":"monday-1"',
+                '"rejection_reasons":["ORDER_NOTIONAL_EXCEEDED"',
+                '"type":"FILLED"',
+                '"limit":20,',
+                '"total_equity":"99',
+                '"points":[{',
+                '"total_trades":0',
+                '"symbol":"BTC-USD"',
+                '"stale":false',
+                '"complete":false',
+                '"sessions":[{',
             ],
         ),
         (
             "agents.md",
             [
-                '"mcpServers"', '"daily_loss_max":"500.00', '"trading_state":"HALTED"',
+                '"mcpServers"',
+                '"daily_loss_max":"500.00',
+                '"trading_state":"HALTED"',
                 '"trading_state":"ACTIVE"',
             ],
         ),
         ("operators.md", ["BOTTRADING_GRPC", '"balance":"102500.00"', "report.html"]),
     ],
-)  # fmt: skip
+)
 @pytest.mark.timeout(120)
 def test_a_guide_works_as_pasted(tmp_path: Path, guide: str, told: list[str]) -> None:
     with Process(tmp_path / "data", rest=True) as service:
@@ -59,9 +70,15 @@ def test_a_backup_made_as_pasted_replaces_the_one_before_and_is_the_service_of_t
         token = service.token("ada")
     with Process(tmp_path / "data-backup", rest=True) as restored:
         listed = subprocess.check_output(
-            ["curl", "-s", f"{restored.rest}/api/v1/bot/accounts", "-H",
-             f"Authorization: Bearer {token}"], text=True,
-        )  # fmt: skip
+            [
+                "curl",
+                "-s",
+                f"{restored.rest}/api/v1/bot/accounts",
+                "-H",
+                f"Authorization: Bearer {token}",
+            ],
+            text=True,
+        )
 
     assert '"balance":"102500.00"' in listed
 
@@ -73,9 +90,13 @@ def pasted(service: Process, text: str, work: Path) -> "subprocess.CompletedProc
     script = script.replace('"data', f'"{work}/data')
     return subprocess.run(
         ["bash", "-eu", "-c", script.replace("report.html", f"{work}/report.html")],
-        capture_output=True, text=True, check=False, cwd=ROOT, timeout=90,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=90,
         env=os.environ | {"BOTTRADING_TARGET": service.grpc},
-    )  # fmt: skip
+    )
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:

@@ -33,8 +33,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 def bottrading(*arguments: str, data: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "server", *arguments, "--data-dir", str(data)],
-        capture_output=True, text=True, timeout=40, check=False, env=os.environ | variables,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+        env=os.environ | variables,
+    )
 
 
 def refused(*arguments: str, data: Path, **variables: str) -> str:
@@ -61,9 +65,20 @@ def test_a_new_key_is_all_that_is_printed_and_it_trades(service: Process) -> Non
 def test_a_key_is_fenced_as_wished_and_listed_as_rest_lists_it(service: Process) -> None:
     data = service.data_dir
     bottrading(
-        "key", "create", "--label", "fenced", "--scope", "read", "--symbols", "SPY, AAPL",
-        "--order-notional-max", "250.5", "--person", "ada", data=data,
-    )  # fmt: skip
+        "key",
+        "create",
+        "--label",
+        "fenced",
+        "--scope",
+        "read",
+        "--symbols",
+        "SPY, AAPL",
+        "--order-notional-max",
+        "250.5",
+        "--person",
+        "ada",
+        data=data,
+    )
     [listed] = json.loads(bottrading("key", "list", "--person", "ada", data=data).stdout)
 
     assert listed["label"] == "fenced"
@@ -222,9 +237,11 @@ def on_a_terminal(*arguments: str, data: Path) -> str:
     with os.fdopen(theirs, "wb", buffering=0) as terminal:
         process = subprocess.Popen(
             [sys.executable, "-m", "server", *arguments, "--data-dir", str(data)],
-            stdin=terminal, stdout=terminal, stderr=terminal,
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
             env=os.environ | {"TERM": "xterm", "COLUMNS": "120", "NO_COLOR": "1"},
-        )  # fmt: skip
+        )
     shown = b""
     with os.fdopen(ours, "rb", buffering=0) as screen:
         try:

@@ -144,12 +144,22 @@ def test_a_slow_reader_of_the_log_does_not_stop_the_service(tmp_path: Path) -> N
     port, rest = free_port(), free_port()
     process = subprocess.Popen(
         [
-            sys.executable, "-m", "server", "serve", "--data-dir", str(tmp_path / "data"),
-            "--grpc", f"127.0.0.1:{port}", "--rest", f"127.0.0.1:{rest}", "--no-rest",
-            "--seed", "1",
+            sys.executable,
+            "-m",
+            "server",
+            "serve",
+            "--data-dir",
+            str(tmp_path / "data"),
+            "--grpc",
+            f"127.0.0.1:{port}",
+            "--rest",
+            f"127.0.0.1:{rest}",
+            "--no-rest",
+            "--seed",
+            "1",
         ],
         stderr=subprocess.PIPE,
-    )  # fmt: skip
+    )
     try:
         with channel(f"127.0.0.1:{port}") as opened:
             grpc.channel_ready_future(opened).result(timeout=20)

@@ -48,14 +48,22 @@ def test_the_first_trade_works_as_pasted_over_rest_and_over_grpc(tmp_path: Path)
         shell += "echo $KEY\n"
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", shell],
-            capture_output=True, text=True, check=True, cwd=ROOT, timeout=30,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+            timeout=30,
+        )
         python, key = pointed_at(service, blocks("python")[0]), done.stdout.splitlines()[-1]
         grpc = subprocess.run(
             [sys.executable, "-c", python],
-            capture_output=True, text=True, check=True, cwd=ROOT, timeout=30,
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+            timeout=30,
             env=os.environ | {"KEY": key},
-        )  # fmt: skip
+        )
 
     documents = re.findall(r"^\{.*", re.sub(r"\}\{", "}\n{", done.stdout), re.MULTILINE)
     order, portfolio = (json.loads(document) for document in documents)
@@ -69,21 +77,28 @@ def test_what_happens_is_followed_as_pasted_over_rest_and_over_grpc(tmp_path: Pa
         first = pointed_at(service, blocks("sh")[1])
         shell = subprocess.Popen(
             ["bash", "-euo", "pipefail", "-c", first + pointed_at(service, blocks("sh")[2])],
-            stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            start_new_session=True,
+        )
         told = lines_until(shell, "event: order_update")
         key = make_key(service, "me")
         python = subprocess.Popen(
             [sys.executable, "-uc", pointed_at(service, blocks("python")[1])],
-            stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | {"KEY": key},
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=os.environ | {"KEY": key},
             start_new_session=True,
-        )  # fmt: skip
+        )
         updates = lines_until(python, "3 ")
 
     assert "event: subscribed" in told
     assert updates == [
-        "2 ACCEPTED AAPL", "3 FILLED AAPL",
-    ]  # fmt: skip
+        "2 ACCEPTED AAPL",
+        "3 FILLED AAPL",
+    ]
 
 
 def test_the_configuration_of_an_agent_is_printed_as_pasted(tmp_path: Path) -> None:
@@ -93,9 +108,12 @@ def test_the_configuration_of_an_agent_is_printed_as_pasted(tmp_path: Path) -> N
         target = {"BOTTRADING_TARGET": service.grpc}
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", pointed_at(service, shown)],
-            capture_output=True, text=True, check=True, cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
             env=os.environ | target | {"KEY": key},
-        )  # fmt: skip
+        )
 
     [server] = json.loads(done.stdout)["mcpServers"].values()
     assert server["env"]["BOTTRADING_BOT_KEY"] == key
@@ -109,8 +127,12 @@ def test_an_account_is_looked_at_as_pasted(tmp_path: Path) -> None:
         )
         subprocess.run(
             ["bash", "-euo", "pipefail", "-c", trade + drawn],
-            capture_output=True, text=True, check=True, cwd=ROOT, timeout=30,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+            timeout=30,
+        )
 
     assert "<td>BUY</td><td>AAPL</td><td>10</td>" in (tmp_path / "report.html").read_text()
 
@@ -132,9 +154,13 @@ def test_a_replay_as_pasted_runs_beside_the_service(tmp_path: Path) -> None:
         assert "127.0.0.1:8080" not in serve
         with (tmp_path / "log").open("w") as log:
             replay = subprocess.Popen(
-                ["bash", "-c", f"{pasted(serve).rstrip()} & echo $!; wait"], cwd=ROOT, stderr=log,
-                stdout=subprocess.PIPE, text=True, start_new_session=True,
-            )  # fmt: skip
+                ["bash", "-c", f"{pasted(serve).rstrip()} & echo $!; wait"],
+                cwd=ROOT,
+                stderr=log,
+                stdout=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
         try:
             deadline = time.monotonic() + START_SECONDS_MAX
             while not answers(f"http://{rest_port}/readyz"):
@@ -143,8 +169,12 @@ def test_a_replay_as_pasted_runs_beside_the_service(tmp_path: Path) -> None:
                 time.sleep(POLL_SECONDS)
             used = subprocess.run(
                 ["bash", "-euo", "pipefail", "-c", pasted(use)],
-                capture_output=True, text=True, check=True, cwd=ROOT, timeout=30,
-            )  # fmt: skip
+                capture_output=True,
+                text=True,
+                check=True,
+                cwd=ROOT,
+                timeout=30,
+            )
             assert beside.is_serving()
         finally:
             os.killpg(replay.pid, signal.SIGTERM)

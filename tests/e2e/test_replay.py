@@ -97,8 +97,11 @@ def serve(data_dir: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "server", "serve", "--data-dir", str(data_dir), "--no-rest"]
     return subprocess.run(
         [*command, "--grpc", "127.0.0.1:0", *options],
-        capture_output=True, text=True, timeout=50, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
 
 
 async def test_a_data_directory_belongs_to_one_time(
@@ -163,9 +166,11 @@ def test_a_wrong_file_is_one_line_and_no_server(tmp_path: Path, content: str, pr
 async def test_the_sample_is_a_year(start_venue: VenueFactory) -> None:
     """A year in four seconds of real time, with its days' ends and snapshots as they came."""
     venue = await start_venue(
-        market="replay", replay_file=SAMPLE, replay_speed=10_000_000.0,
+        market="replay",
+        replay_file=SAMPLE,
+        replay_speed=10_000_000.0,
         snapshot_interval_seconds=86_400,
-    )  # fmt: skip
+    )
     pass_real_seconds(venue, 0)
     bot = await venue.bot()
     request = pb.PlaceOrderRequest(symbol="BTC-USD", side=order_pb2.SIDE_BUY, quantity="0.1")

@@ -73,9 +73,13 @@ async def test_a_report_shows_the_figures_that_the_account_reads(
         "Max drawdown": f"{kpi.max_drawdown:.2f} %",
         "Sharpe ratio": f"{kpi.sharpe_ratio:,.2f}",
         "Sortino ratio": f"{kpi.sortino_ratio:,.2f}",
-        "Closed trades": "1", "Win rate": "100.00 %", "Profit factor": "–",
-        "Expectancy, USD": "40.00", "Realised P&L, USD": "40.00", "Fees paid, USD": "0.00",
-    }  # fmt: skip
+        "Closed trades": "1",
+        "Win rate": "100.00 %",
+        "Profit factor": "–",
+        "Expectancy, USD": "40.00",
+        "Realised P&L, USD": "40.00",
+        "Fees paid, USD": "0.00",
+    }
     assert page.count("<svg") == 3
     assert "deposit" in page
     assert "All 1 sales" in page

@@ -5,10 +5,34 @@ import pytest
 from tests.e2e.conftest import Rest, RestFactory
 
 EVIL_VALUES = [
-    '"١٠"', '"1_000"', '" 10 "', '"NaN"', '"Infinity"', '"1e5"', '"-1"', '""', '"0"', '"\\u0000"',
-    '"\\ud800"', "NaN", "Infinity", "-Infinity", "1e400", "1e-9", "1e999999999", "-1", "0", "true",
-    "[1]", "{}", "null", "0.123456789", "1" * 25, '"' + "1" * 25 + '"', "12345678901",
-]  # fmt: skip
+    '"١٠"',
+    '"1_000"',
+    '" 10 "',
+    '"NaN"',
+    '"Infinity"',
+    '"1e5"',
+    '"-1"',
+    '""',
+    '"0"',
+    '"\\u0000"',
+    '"\\ud800"',
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e400",
+    "1e-9",
+    "1e999999999",
+    "-1",
+    "0",
+    "true",
+    "[1]",
+    "{}",
+    "null",
+    "0.123456789",
+    "1" * 25,
+    '"' + "1" * 25 + '"',
+    "12345678901",
+]
 
 
 @pytest.mark.parametrize("field", ["quantity", "limit_price"])
@@ -30,11 +54,26 @@ async def test_no_evil_number_is_accepted_or_shakes_the_service(
 
 
 EVIL_BODIES = [
-    b"", b"null", b"[]", b'"x"', b"{", b'{"symbol": "AAPL"', b"\xff\xfe", b"\0", b"[" * 50_000,
-    b'{"a":' * 9_000, b'{"symbol": "AAPL", "symbol": "MSFT"}', b"{'symbol': 'AAPL'}",
-    b'\xef\xbb\xbf{"symbol": "AAPL"}', b'{"symbol": "\xc3\x28"}', b'{"symbol": 7}',
-    b'{"symbol": ["AAPL"]}', b'{"client_order_id": {}}', b'{"side": 1}', b'{"orderType": "MARKET"}',
-]  # fmt: skip
+    b"",
+    b"null",
+    b"[]",
+    b'"x"',
+    b"{",
+    b'{"symbol": "AAPL"',
+    b"\xff\xfe",
+    b"\0",
+    b"[" * 50_000,
+    b'{"a":' * 9_000,
+    b'{"symbol": "AAPL", "symbol": "MSFT"}',
+    b"{'symbol': 'AAPL'}",
+    b'\xef\xbb\xbf{"symbol": "AAPL"}',
+    b'{"symbol": "\xc3\x28"}',
+    b'{"symbol": 7}',
+    b'{"symbol": ["AAPL"]}',
+    b'{"client_order_id": {}}',
+    b'{"side": 1}',
+    b'{"orderType": "MARKET"}',
+]
 
 
 async def test_no_evil_body_is_accepted_or_shakes_the_service(start_rest: RestFactory) -> None:

@@ -20,9 +20,13 @@ OWN = {
 
 def order(symbol: str, **fields: Any) -> dict[str, Any]:
     return {
-        "symbol": symbol, "side": "BUY", "quantity": 1, "order_type": "LIMIT", "limit_price": 1,
+        "symbol": symbol,
+        "side": "BUY",
+        "quantity": 1,
+        "order_type": "LIMIT",
+        "limit_price": 1,
         **fields,
-    }  # fmt: skip
+    }
 
 
 async def test_stock_is_taken_for_an_etf_and_for_crypto_with_a_note(rest: Rest) -> None:

@@ -27,8 +27,12 @@ async def test_a_preview_has_the_documented_shape_and_records_nothing(rest: Rest
 
     assert answer.status_code == 200
     assert list(preview) == [
-        "order", "estimated_fees", "buying_power_after", "rejections", "rejection_reasons",
-    ]  # fmt: skip
+        "order",
+        "estimated_fees",
+        "buying_power_after",
+        "rejections",
+        "rejection_reasons",
+    ]
     assert preview["order"]["status"] == "FILLED"
     assert preview["buying_power_after"] == "98150.00"
     assert preview["rejection_reasons"] == []
@@ -81,11 +85,19 @@ async def test_the_clock_tells_every_market(rest: Rest) -> None:
     clock = await rest.get("/clock")
     assert list(clock) == ["time", "sessions"]
     assert [session["asset_type"] for session in clock["sessions"]] == [
-        "STOCK", "CRYPTO", "FOREX", "ETF", "OPTION", "COMMODITY",
-    ]  # fmt: skip
+        "STOCK",
+        "CRYPTO",
+        "FOREX",
+        "ETF",
+        "OPTION",
+        "COMMODITY",
+    ]
     assert clock["sessions"][0] == {
-        "asset_type": "STOCK", "open": True, "next_open": None, "next_close": None,
-    }  # fmt: skip
+        "asset_type": "STOCK",
+        "open": True,
+        "next_open": None,
+        "next_close": None,
+    }
 
 
 async def test_halting_over_rest_cancels_everything(rest: Rest) -> None:
@@ -108,8 +120,10 @@ async def test_guard_rails_over_rest_are_numbers_or_text_and_come_back_as_text(r
     rails = {"order_notional_max": 1500, "position_share_max": "12.5"}
     answer = await rest.send("POST", path, headers=rest.bearer(), json=rails)
     expected = {
-        "order_notional_max": "1500.00", "position_share_max": "12.50", "daily_loss_max": None,
-    }  # fmt: skip
+        "order_notional_max": "1500.00",
+        "position_share_max": "12.50",
+        "daily_loss_max": None,
+    }
 
     assert (answer.status_code, answer.json()) == (200, expected)
     assert (await rest.get("/limits"))["guard_rails"] == expected
@@ -138,8 +152,9 @@ async def test_accounts_are_opened_listed_reset_and_given_money_over_rest(rest: 
     assert (reset.json()["balance"], reset.json()["resets"]) == ("100000.00", 1)
     assert given.json()["balance"] == account["balance"] == "100250.50"
     assert [it["bot_user_id"] for it in listed.json()] == [
-        account["bot_user_id"], opened.json()["bot_user_id"],
-    ]  # fmt: skip
+        account["bot_user_id"],
+        opened.json()["bot_user_id"],
+    ]
     assert account["epoch_began_at"].endswith("Z")
     assert (await rest.get(f"/orders/{order['id']}"))["status_reason"] == "ACCOUNT_RESET"
     assert (await rest.get("/portfolio"))["positions"] == []
@@ -163,8 +178,9 @@ async def test_one_account_too_many_and_one_dollar_too_many_are_refused(
     ]
 
     assert [told(answer) for answer in refused] == [
-        (422, "ACCOUNT_LIMIT_REACHED"), (422, "DEPOSIT_TOO_LARGE"),
-    ]  # fmt: skip
+        (422, "ACCOUNT_LIMIT_REACHED"),
+        (422, "DEPOSIT_TOO_LARGE"),
+    ]
 
 
 async def test_limits_that_are_lifted_are_null_and_answers_tell_no_rate(

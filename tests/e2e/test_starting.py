@@ -27,9 +27,12 @@ def run(
 ) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "server", *arguments],
-        capture_output=True, text=True, timeout=40, check=False,
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
         env=os.environ | (environment or {}),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("shared", ["data directory", "database", "grpc port", "rest port"])
@@ -41,11 +44,19 @@ def test_a_second_server_on_the_same_data_or_port_says_so_and_exits(
         grpc_address = first.grpc if shared == "grpc port" else f"127.0.0.1:{free_port()}"
         rest_address = first.rest if shared == "rest port" else f"127.0.0.1:{free_port()}"
         second = run(
-            "serve", "--data-dir", str(tmp_path / data), "--grpc", grpc_address,
-            "--rest", rest_address,
-            *(["--database", f"sqlite:///{tmp_path}/one/bottrading.sqlite"] if shared == "database"
-              else []),
-        )  # fmt: skip
+            "serve",
+            "--data-dir",
+            str(tmp_path / data),
+            "--grpc",
+            grpc_address,
+            "--rest",
+            rest_address,
+            *(
+                ["--database", f"sqlite:///{tmp_path}/one/bottrading.sqlite"]
+                if shared == "database"
+                else []
+            ),
+        )
 
         assert second.returncode == 2
         assert second.stdout == ""
@@ -113,13 +124,18 @@ def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path: Path) 
     tokens = [
         subprocess.Popen(
             [
-                sys.executable, "-m", "server", "token", "ada", "--data-dir",
+                sys.executable,
+                "-m",
+                "server",
+                "token",
+                "ada",
+                "--data-dir",
                 str(tmp_path / "data"),
             ],
             stdout=subprocess.PIPE,
         )
         for _ in range(4)
-    ]  # fmt: skip
+    ]
     printed = [process.communicate(timeout=30)[0] for process in tokens]
 
     with Process(tmp_path / "data") as service, channel(service.grpc) as opened:
@@ -202,7 +218,12 @@ def test_an_instrument_in_use_cannot_be_left_out_of_the_universe(tmp_path: Path)
     universe.write_text(f"[STOCK]\n{line}")
 
     done = run(
-        "serve", "--data-dir", str(tmp_path / "data"), "--grpc", f"127.0.0.1:{free_port()}",
-        "--no-rest", environment={"BOTTRADING_UNIVERSE_FILE": str(universe)},
-    )  # fmt: skip
+        "serve",
+        "--data-dir",
+        str(tmp_path / "data"),
+        "--grpc",
+        f"127.0.0.1:{free_port()}",
+        "--no-rest",
+        environment={"BOTTRADING_UNIVERSE_FILE": str(universe)},
+    )
     assert (done.returncode, "ZZZ" in done.stderr) == (2, True), done.stderr

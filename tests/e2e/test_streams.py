@@ -37,9 +37,13 @@ def service(data_dir: Path) -> Iterator[Process]:
 def place(service: Process, key: str) -> None:
     """Place an order that rests, which makes one event; try again while the engine is away."""
     order = bot_trading_pb2.PlaceOrderRequest(
-        symbol="AAPL", side=order_pb2.SIDE_BUY, quantity="1", limit_price="1",
-        order_type=order_pb2.ORDER_TYPE_LIMIT, client_order_id=str(time.monotonic()),
-    )  # fmt: skip
+        symbol="AAPL",
+        side=order_pb2.SIDE_BUY,
+        quantity="1",
+        limit_price="1",
+        order_type=order_pb2.ORDER_TYPE_LIMIT,
+        client_order_id=str(time.monotonic()),
+    )
     deadline = time.monotonic() + START_SECONDS_MAX
     with channel(service.grpc) as opened:
         stub = bot_trading_pb2_grpc.BotTradingStub(opened)
@@ -64,9 +68,9 @@ def grpc_stream(service: Process, key: str, after: int = 0) -> Iterator[Any]:
 
 
 @contextmanager
-def events(url: str, key: str, path: str = "/order-updates?after_sequence=0") -> Iterator[
-    Iterator[tuple[str, int]]
-]:  # fmt: skip
+def events(
+    url: str, key: str, path: str = "/order-updates?after_sequence=0"
+) -> Iterator[Iterator[tuple[str, int]]]:
     """Open a stream over REST; yield its events as (name, id), the first one too."""
     with httpx.stream(
         "GET", f"{url}{PREFIX}{path}", headers={"X-Bot-Key": key}, timeout=STREAM_SECONDS_MAX
@@ -154,9 +158,7 @@ def test_a_bridge_apart_carries_its_streams_over_a_crash_of_the_server(data_dir:
     """Its clients see neither a break nor a gap."""
     with Process(data_dir) as service, bridge(service.grpc) as url:
         key = make_key(service)
-        with events(url, key) as stream, events(
-            url, key, "/quote-updates?symbols=AAPL"
-        ) as quotes:  # fmt: skip
+        with events(url, key) as stream, events(url, key, "/quote-updates?symbols=AAPL") as quotes:
             seen = [next(stream) for _ in range(2)]
             assert next(quotes)[0] == "quote"
             for _ in range(2):
@@ -167,8 +169,11 @@ def test_a_bridge_apart_carries_its_streams_over_a_crash_of_the_server(data_dir:
             assert next(quotes)[0] == "quote"
 
     assert seen == [
-        ("subscribed", 0), ("account_update", 1), ("order_update", 2), ("order_update", 3),
-    ]  # fmt: skip
+        ("subscribed", 0),
+        ("account_update", 1),
+        ("order_update", 2),
+        ("order_update", 3),
+    ]
 
 
 def test_neither_keys_nor_tickets_stand_in_logs(service: Process) -> None:

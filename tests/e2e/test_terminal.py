@@ -118,8 +118,16 @@ def test_a_pipe_gets_one_json_object_a_line_from_every_process(tmp_path: Path) -
     calls = [line for line in lines if line["event"] == "call"]
     assert [call["method"] for call in calls] == ["CreateBotKey", "GetAccount"]
     assert calls[0].keys() == {
-        "time", "event", "method", "code", "reason", "ms", "request_id", "account_id", "bot_key_id",
-    }  # fmt: skip
+        "time",
+        "event",
+        "method",
+        "code",
+        "reason",
+        "ms",
+        "request_id",
+        "account_id",
+        "bot_key_id",
+    }
 
 
 def test_a_data_directory_that_is_gone_is_one_line_without_traceback(tmp_path: Path) -> None:
@@ -259,8 +267,11 @@ def assert_tells_of_a_busy_port(told: str, setting: str, address: str) -> None:
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "server", *arguments],
-        capture_output=True, text=True, timeout=40, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
 
 
 def test_a_long_file_is_told_by_how_much_of_it_is_read(
@@ -274,9 +285,12 @@ def test_a_long_file_is_told_by_how_much_of_it_is_read(
             moment = begun + timedelta(seconds=number)
             file.write(f"{moment:%Y-%m-%dT%H:%M:%SZ},BTC-USD,90000,1,90001,1\n")
     settings = Settings(
-        data_dir=tmp_path / "data", market="replay", replay_file=path, sessions="always-open",
+        data_dir=tmp_path / "data",
+        market="replay",
+        replay_file=path,
+        sessions="always-open",
         log_format="text",
-    )  # fmt: skip
+    )
     settings.data_dir.mkdir()
     bring_up_to_date(settings.database_path)
     caplog.set_level("INFO")

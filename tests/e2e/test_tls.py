@@ -76,9 +76,20 @@ def test_tls_guards_the_port_and_rest_is_still_served(
         assert answer.status_code == 401
         # On the machine itself the keys need no certificates.
         made = subprocess.check_output(
-            [sys.executable, "-m", "server", "key", "create", "--label", "x", "--data-dir",
-             str(service.data_dir)], text=True, timeout=30,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "server",
+                "key",
+                "create",
+                "--label",
+                "x",
+                "--data-dir",
+                str(service.data_dir),
+            ],
+            text=True,
+            timeout=30,
+        )
         assert made.startswith("tvt_")
         assert service.stop() == 0
 

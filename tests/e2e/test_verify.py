@@ -14,8 +14,11 @@ from tests.support.process import Process
 def verified(data_dir: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "server", "verify", "--data-dir", str(data_dir)],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_a_sound_database_is_verified_beside_a_running_server_and_after_it(data_dir: Path) -> None:
@@ -51,9 +54,13 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is(data_dir: Path) -> None:
         with os.fdopen(theirs, "wb"):
             done = subprocess.run(
                 [sys.executable, "-m", "server", "verify", "--data-dir", str(data_dir)],
-                stdout=subprocess.PIPE, stderr=theirs, text=True, timeout=60, check=False,
+                stdout=subprocess.PIPE,
+                stderr=theirs,
+                text=True,
+                timeout=60,
+                check=False,
                 env=os.environ | {"TERM": "xterm"},
-            )  # fmt: skip
+            )
         shown = terminal.read(100_000).decode()
 
     assert done.stdout.endswith("everything agrees\n")

@@ -202,7 +202,13 @@ class AuditedEngine:
         if before is not None and place == (before.time, before.sequence):
             return DUPLICATE
         newest[sent.symbol] = Quote(
-            symbol=sent.symbol, bid=1, bid_size=0, ask=1, ask_size=0, last=1, time=time,
+            symbol=sent.symbol,
+            bid=1,
+            bid_size=0,
+            ask=1,
+            ask_size=0,
+            last=1,
+            time=time,
             sequence=sent.sequence,
-        )  # fmt: skip
+        )
         return None

@@ -46,11 +46,17 @@ class Bench:
     """An engine without processes around it, on a published market or a replay of some rows."""
 
     def __init__(
-        self, data_dir: Path, clock: ManualClock, *, rows: Sequence[str] = (),
-        chance: Chance | None = None, monotonic: Clock | None = None,
+        self,
+        data_dir: Path,
+        clock: ManualClock,
+        *,
+        rows: Sequence[str] = (),
+        chance: Chance | None = None,
+        monotonic: Clock | None = None,
         since_boot: Clock | None = None,
-        tell_progress: Callable[[], None] = lambda: None, **options: Any,
-    ) -> None:  # fmt: skip
+        tell_progress: Callable[[], None] = lambda: None,
+        **options: Any,
+    ) -> None:
         self.data_dir, self.clock, self.grown = data_dir, clock, set[str]()
         given = {"market": "published", "fees": "none", "slippage": "none"}
         if rows:

@@ -32,9 +32,11 @@ from tests.support.venue import NOON, ManualClock
 ROUNDS = 150
 SYMBOLS = {"AAPL": (150, 350), "MSFT": (300, 600), "BTC-USD": (60_000, 140_000), "EUR-USD": (1, 2)}
 TYPES = (
-    order_pb2.ORDER_TYPE_MARKET, order_pb2.ORDER_TYPE_LIMIT, order_pb2.ORDER_TYPE_STOP,
+    order_pb2.ORDER_TYPE_MARKET,
+    order_pb2.ORDER_TYPE_LIMIT,
+    order_pb2.ORDER_TYPE_STOP,
     order_pb2.ORDER_TYPE_STOP_LIMIT,
-)  # fmt: skip
+)
 
 
 class CountingChance:
@@ -103,9 +105,11 @@ class Run:
         symbol = self.dice.choice(list(SYMBOLS))
         order_type = self.dice.choice(TYPES)
         request = pb.PlaceOrderRequest(
-            symbol=symbol, side=self.dice.choice([order_pb2.SIDE_BUY, order_pb2.SIDE_SELL]),
-            order_type=order_type, quantity=self._quantity(),
-        )  # fmt: skip
+            symbol=symbol,
+            side=self.dice.choice([order_pb2.SIDE_BUY, order_pb2.SIDE_SELL]),
+            order_type=order_type,
+            quantity=self._quantity(),
+        )
         if order_type in TYPES[1::2]:
             request.limit_price = str(self.dice.randint(*SYMBOLS[symbol]))
         if order_type in TYPES[2:]:

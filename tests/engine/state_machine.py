@@ -23,13 +23,17 @@ from tests.engine.bench import call
 T = TypeVar("T")
 
 LEVELS = {
-    "AAPL": parse_units("250"), "BTC-USD": parse_units("92000"), "EUR-USD": parse_units("1.16"),
+    "AAPL": parse_units("250"),
+    "BTC-USD": parse_units("92000"),
+    "EUR-USD": parse_units("1.16"),
     "SPY": parse_units("670"),
-}  # fmt: skip
+}
 TICKS = {
-    "AAPL": SCALE // 100, "BTC-USD": SCALE // 100, "EUR-USD": SCALE // 100_000,
+    "AAPL": SCALE // 100,
+    "BTC-USD": SCALE // 100,
+    "EUR-USD": SCALE // 100_000,
     "SPY": SCALE // 100,
-}  # fmt: skip
+}
 SYMBOLS = list(LEVELS)
 STEPS = {"AAPL": 1, "BTC-USD": 1, "EUR-USD": SCALE, "SPY": 1}
 SIZES = {
@@ -41,25 +45,45 @@ SIZES = {
 EIGHTHS = [0, 0, 0, 0, 1, 4, 6, 8]
 SPREADS_BPS = [0, 1, 2, 5, 20]
 WAITS: list[Micros] = [
-    1, 1, SECOND // 2, SECOND, SECOND, SECOND, 2 * SECOND, 4 * SECOND, 16 * SECOND, 3_600 * SECOND,
-    DAY, DAY, 30 * DAY, 91 * DAY,
-]  # fmt: skip
+    1,
+    1,
+    SECOND // 2,
+    SECOND,
+    SECOND,
+    SECOND,
+    2 * SECOND,
+    4 * SECOND,
+    16 * SECOND,
+    3_600 * SECOND,
+    DAY,
+    DAY,
+    30 * DAY,
+    91 * DAY,
+]
 TYPES = (
-    order_pb2.ORDER_TYPE_MARKET, order_pb2.ORDER_TYPE_LIMIT, order_pb2.ORDER_TYPE_LIMIT,
-    order_pb2.ORDER_TYPE_STOP, order_pb2.ORDER_TYPE_STOP_LIMIT,
-)  # fmt: skip
+    order_pb2.ORDER_TYPE_MARKET,
+    order_pb2.ORDER_TYPE_LIMIT,
+    order_pb2.ORDER_TYPE_LIMIT,
+    order_pb2.ORDER_TYPE_STOP,
+    order_pb2.ORDER_TYPE_STOP_LIMIT,
+)
 LIMITED = (order_pb2.ORDER_TYPE_LIMIT, order_pb2.ORDER_TYPE_STOP_LIMIT)
 STOPPED = (order_pb2.ORDER_TYPE_STOP, order_pb2.ORDER_TYPE_STOP_LIMIT)
 RESTING = (order_pb2.TIME_IN_FORCE_GTC, order_pb2.TIME_IN_FORCE_DAY)
 ANY_TIME = (
-    order_pb2.TIME_IN_FORCE_GTC, order_pb2.TIME_IN_FORCE_GTC, order_pb2.TIME_IN_FORCE_DAY,
-    order_pb2.TIME_IN_FORCE_IOC, order_pb2.TIME_IN_FORCE_FOK,
-)  # fmt: skip
+    order_pb2.TIME_IN_FORCE_GTC,
+    order_pb2.TIME_IN_FORCE_GTC,
+    order_pb2.TIME_IN_FORCE_DAY,
+    order_pb2.TIME_IN_FORCE_IOC,
+    order_pb2.TIME_IN_FORCE_FOK,
+)
 SIDES = (order_pb2.SIDE_BUY, order_pb2.SIDE_BUY, order_pb2.SIDE_SELL)
 STATES = (
-    account_pb2.TRADING_STATE_ACTIVE, account_pb2.TRADING_STATE_ACTIVE,
-    account_pb2.TRADING_STATE_REDUCING, account_pb2.TRADING_STATE_HALTED,
-)  # fmt: skip
+    account_pb2.TRADING_STATE_ACTIVE,
+    account_pb2.TRADING_STATE_ACTIVE,
+    account_pb2.TRADING_STATE_REDUCING,
+    account_pb2.TRADING_STATE_HALTED,
+)
 AMOUNTS = ["0.01", "12.34", "5000", "100000.00", "9999999999.99"]
 QUOTE_KINDS = ["now"] * 10 + ["late", "duplicate", "crossed", "stale", "ahead", "too far ahead"]
 CLIENT_IDS = 12
@@ -183,10 +207,12 @@ class Trading(RuleBasedStateMachine):
         account, symbol, side = dice.pick(self.accounts), dice.pick(SYMBOLS), dice.pick(SIDES)
         order_type = dice.pick(TYPES)
         request = pb.PlaceOrderRequest(
-            symbol=symbol, side=side, order_type=order_type,
+            symbol=symbol,
+            side=side,
+            order_type=order_type,
             quantity=self._quantity(dice, account, symbol, side),
             time_in_force=dice.pick(RESTING if order_type in STOPPED else ANY_TIME),
-        )  # fmt: skip
+        )
         if order_type in LIMITED:
             request.limit_price = _price(dice, symbol)
         if order_type in STOPPED:
@@ -251,9 +277,13 @@ class Trading(RuleBasedStateMachine):
             bid = ask + TICKS[symbol]
         self.sequence += 1
         sent = quote_pb2.PublishedQuote(
-            symbol=symbol, bid=format_units(bid), bid_size=dice.pick(sizes),
-            ask=format_units(ask), ask_size=dice.pick(sizes), sequence=self.sequence,
-        )  # fmt: skip
+            symbol=symbol,
+            bid=format_units(bid),
+            bid_size=dice.pick(sizes),
+            ask=format_units(ask),
+            ask_size=dice.pick(sizes),
+            sequence=self.sequence,
+        )
         engine = self._running
         now, before = engine.clock.now, engine.quotes.get(symbol)
         match kind:

@@ -59,12 +59,14 @@ def log_of(bench: Bench, account: str) -> list[tuple[str, str, int]]:
         event = order_update_pb2.AccountEvent.FromString(payload)
         if event.HasField("account_update"):
             kind = order_update_pb2.AccountUpdateType.Name(event.account_update.type)
-            found.append((kind.removeprefix("ACCOUNT_UPDATE_TYPE_"),
-                          event.account_update.balance, end))  # fmt: skip
+            found.append(
+                (kind.removeprefix("ACCOUNT_UPDATE_TYPE_"), event.account_update.balance, end)
+            )
         else:
             kind = order_update_pb2.OrderUpdateType.Name(event.order_update.type)
-            found.append((kind.removeprefix("ORDER_UPDATE_TYPE_"),
-                          event.order_update.order.symbol, end))  # fmt: skip
+            found.append(
+                (kind.removeprefix("ORDER_UPDATE_TYPE_"), event.order_update.order.symbol, end)
+            )
     return found
 
 
@@ -111,12 +113,15 @@ def test_a_reset_is_stored_whole_and_its_events_end_together(bench: Bench) -> No
     bench.handle(reset(1, user, account))
 
     assert log_of(bench, account)[5:] == [
-        ("CANCELLED", "MSFT", 8), ("CANCELLED", "AAPL", 8), ("RESET", "100000.00", 8),
-    ]  # fmt: skip
+        ("CANCELLED", "MSFT", 8),
+        ("CANCELLED", "AAPL", 8),
+        ("RESET", "100000.00", 8),
+    ]
     assert bench.grown == {account}
     assert column(bench, "SELECT status_reason FROM orders WHERE status = 'CANCELLED'") == [
-        "ACCOUNT_RESET", "ACCOUNT_RESET",
-    ]  # fmt: skip
+        "ACCOUNT_RESET",
+        "ACCOUNT_RESET",
+    ]
     assert column(bench, "SELECT count(*) FROM fills") == [1]
     assert column(bench, "SELECT epoch_began_at FROM accounts") == [bench.clock.now]
 
@@ -177,8 +182,10 @@ def test_an_order_that_was_cancelled_by_a_reset_never_fills(bench: Bench) -> Non
     bench.handle(bench.publish("AAPL", "70.00", "71.00"), passing=True)
 
     assert [kind for kind, _, _ in log_of(bench, account)][1:] == [
-        "ACCEPTED", "CANCELLED", "RESET",
-    ]  # fmt: skip
+        "ACCEPTED",
+        "CANCELLED",
+        "RESET",
+    ]
 
 
 def test_a_client_order_id_stays_taken(bench: Bench) -> None:

@@ -46,13 +46,20 @@ class Recorder:
         instruments = venue.current_instruments(default_universe(), self.clock)
         board = QuoteBoard(0)
         leaderboard = Leaderboard(
-            rankings=RankingsFile(path.parent, path), board=board, instruments=instruments,
-            clock=self.clock, monotonic=self.clock,
-        )  # fmt: skip
+            rankings=RankingsFile(path.parent, path),
+            board=board,
+            instruments=instruments,
+            clock=self.clock,
+            monotonic=self.clock,
+        )
         self.queries = Queries(
-            reads=self.reads, board=board, heard=HeardMinutes(), clock=self.clock,
-            instruments=instruments, leaderboard=leaderboard,
-        )  # fmt: skip
+            reads=self.reads,
+            board=board,
+            heard=HeardMinutes(),
+            clock=self.clock,
+            instruments=instruments,
+            leaderboard=leaderboard,
+        )
 
     def close(self) -> None:
         self.writer.close()

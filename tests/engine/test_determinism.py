@@ -14,9 +14,13 @@ def _run(data_dir: Path, *, seed: int, hash_seed: int) -> tuple[int, str]:
     data_dir.mkdir()
     ran = subprocess.run(
         [sys.executable, "-m", "tests.engine.deterministic_run", str(data_dir), str(seed)],
-        cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": str(hash_seed)}, timeout=RUN_SECONDS_MAX,
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
+        timeout=RUN_SECONDS_MAX,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     count, digest = ran.stdout.split()
     return int(count), digest
 

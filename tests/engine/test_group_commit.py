@@ -178,8 +178,9 @@ def test_a_quote_that_comes_again_after_a_restart_is_traded_on_and_shown_once_on
 
     assert rung.kind is Kind.QUOTES_CHANGED
     assert (order.status, order.filled_quantity) == (
-        order_pb2.ORDER_STATUS_PARTIALLY_FILLED, "4.00000000",
-    )  # fmt: skip
+        order_pb2.ORDER_STATUS_PARTIALLY_FILLED,
+        "4.00000000",
+    )
     assert repeated.kind is Kind.RESPONSE, "nothing has changed"
 
 
@@ -196,8 +197,10 @@ def test_frames_survive_any_way_of_being_cut() -> None:
             for frame in buffer.feed(stream[start : start + size])
         ]
         assert [(it.id, it.caller_id, it.bot_key_id, len(it.body)) for it in calls] == [
-            (1, KEY_ID, "", 1), (300, KEY_ID, "", 300), (0, KEY_ID, "", 0),
-        ]  # fmt: skip
+            (1, KEY_ID, "", 1),
+            (300, KEY_ID, "", 300),
+            (0, KEY_ID, "", 0),
+        ]
 
 
 def test_cancelling_all_orders_takes_those_of_the_same_batch_and_nobody_elses(

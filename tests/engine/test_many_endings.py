@@ -39,9 +39,11 @@ def told() -> list[str]:
 @pytest.fixture
 def bench(data_dir: Path, told: list[str]) -> Bench:
     return Bench(
-        data_dir, ManualClock(NOON), monotonic=SlowClock(0),
+        data_dir,
+        ManualClock(NOON),
+        monotonic=SlowClock(0),
         tell_progress=lambda: told.append("alive"),
-    )  # fmt: skip
+    )
 
 
 def test_calls_are_answered_between_parts_of_many_expiries(bench: Bench, told: list[str]) -> None:

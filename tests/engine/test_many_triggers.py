@@ -30,9 +30,11 @@ def _rest(bench: Bench) -> list[str]:
     for account in accounts:
         bench.handle(place(1, account, quantity=str(STOPS_OF_ONE)))
         placed = bench.handle(
-            *(place(number, account, stop_price="95.00", **stop)
-              for number in range(1, STOPS_OF_ONE + 1))
-        )  # fmt: skip
+            *(
+                place(number, account, stop_price="95.00", **stop)
+                for number in range(1, STOPS_OF_ONE + 1)
+            )
+        )
         assert {order_of(answer).status for answer in placed} == {order_pb2.ORDER_STATUS_OPEN}
     return accounts
 

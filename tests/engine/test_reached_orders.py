@@ -48,9 +48,15 @@ def reached(bench: Bench, names: dict[str, str], bid_size: int, ask_size: int) -
     instrument = bench.parts.feed.instruments.find("AAPL")
     assert instrument is not None
     quote = Quote(
-        symbol="AAPL", bid=98 * SCALE, bid_size=bid_size, ask=101 * SCALE, ask_size=ask_size,
-        last=100 * SCALE, time=bench.clock.now, sequence=0,
-    )  # fmt: skip
+        symbol="AAPL",
+        bid=98 * SCALE,
+        bid_size=bid_size,
+        ask=101 * SCALE,
+        ask_size=ask_size,
+        last=100 * SCALE,
+        time=bench.clock.now,
+        sequence=0,
+    )
     costs = bench.parts.feed.market(instrument, bench.clock.now).costs
     with bench.parts.writer.unit_of_work() as unit:
         found = unit.reached_orders([reach(quote, instrument, costs)])

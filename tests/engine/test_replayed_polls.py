@@ -18,8 +18,10 @@ from tests.support.venue import NOON, ManualClock
 
 BUY_BACK = {"limit_price": "30.00", "order_type": order_pb2.ORDER_TYPE_LIMIT}
 STOP = {
-    "side": order_pb2.SIDE_SELL, "stop_price": "90.00", "order_type": order_pb2.ORDER_TYPE_STOP,
-}  # fmt: skip
+    "side": order_pb2.SIDE_SELL,
+    "stop_price": "90.00",
+    "order_type": order_pb2.ORDER_TYPE_STOP,
+}
 CALL = "AAPL250117C00260000"
 
 
@@ -57,9 +59,16 @@ def tables(data_dir: Path) -> dict[str, list[Any]]:
     """Return the rows of the tables of trading; which events were stored together is left out."""
     connection = sqlite3.connect(data_dir / DATABASE_FILE)
     names = (
-        "accounts", "positions", "orders", "fills", "equity_snapshots", "equity_curves", "quotes",
-        "bars", "replays",
-    )  # fmt: skip
+        "accounts",
+        "positions",
+        "orders",
+        "fills",
+        "equity_snapshots",
+        "equity_curves",
+        "quotes",
+        "bars",
+        "replays",
+    )
     found = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in names}
     query = "SELECT account_id, sequence, payload FROM events"
     found["events"] = connection.execute(query).fetchall()
@@ -92,8 +101,10 @@ EXPIRING = [
     row("01-20T20:00", "AAPL", "99", "100"),
 ]
 BUY_CALL = {
-    "symbol": CALL, "limit_price": "40.00", "order_type": order_pb2.ORDER_TYPE_LIMIT,
-}  # fmt: skip
+    "symbol": CALL,
+    "limit_price": "40.00",
+    "order_type": order_pb2.ORDER_TYPE_LIMIT,
+}
 FILES: dict[str, tuple[list[str], list[dict[str, Any]]]] = {
     "orders that fill on the way": (FALLING, [{"quantity": "900"}, STOP | {"quantity": "900"}]),
     "an order for what was sold": (FALLING, [{}, STOP, BUY_BACK | {"quantity": "300"}]),

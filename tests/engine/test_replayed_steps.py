@@ -36,8 +36,10 @@ ROWS = [
     row("01-02T15:06", "AAPL", "199", "200"),
 ]
 STOP = {
-    "side": order_pb2.SIDE_SELL, "order_type": order_pb2.ORDER_TYPE_STOP, "stop_price": "95.00",
-}  # fmt: skip
+    "side": order_pb2.SIDE_SELL,
+    "order_type": order_pb2.ORDER_TYPE_STOP,
+    "stop_price": "95.00",
+}
 LIMIT = {"order_type": order_pb2.ORDER_TYPE_LIMIT, "limit_price": "99.00"}
 
 

@@ -30,10 +30,14 @@ def test_events_and_database_agree_after_every_step(part: int, empty_database: P
         run_state_machine_as_test(
             seed(1_000_000 * part + run)(machine),
             settings=settings(
-                max_examples=MACHINES_A_RUN, stateful_step_count=RULES_A_MACHINE, database=None,
-                deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck),
+                max_examples=MACHINES_A_RUN,
+                stateful_step_count=RULES_A_MACHINE,
+                database=None,
+                deadline=None,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
             ),
-        )  # fmt: skip
+        )
 
     assert done.total() * PARTS >= STEPS
     assert {"place", "publish", "change", "batch", "pass time", "restart"} <= done.keys()

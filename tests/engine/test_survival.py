@@ -16,9 +16,11 @@ from server.engine.loop import run
 from tests.engine.bench import KEY_ID, Bench, order_of, place, reason_of
 
 RESTING_SELL = {
-    "side": order_pb2.SIDE_SELL, "limit_price": "200.00",
-    "order_type": order_pb2.ORDER_TYPE_LIMIT, "quantity": "10",
-}  # fmt: skip
+    "side": order_pb2.SIDE_SELL,
+    "limit_price": "200.00",
+    "order_type": order_pb2.ORDER_TYPE_LIMIT,
+    "quantity": "10",
+}
 
 
 def test_a_database_that_is_away_is_asked_once_for_a_whole_batch(

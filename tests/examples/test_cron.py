@@ -20,9 +20,15 @@ async def tick(venue: Venue, bot: Bot, *options: str, symbol: str = "AAPL") -> s
     environment = {"BOTTRADING_BOT_KEY": bot.key, "BOTTRADING_TARGET": venue.address}
     command = [sys.executable, "examples/cron/moving_average.py", symbol, *MINUTES, *options]
     done = await asyncio.to_thread(
-        subprocess.run, command, env=os.environ | environment, cwd=ROOT, timeout=30,
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        subprocess.run,
+        command,
+        env=os.environ | environment,
+        cwd=ROOT,
+        timeout=30,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return done.stdout.strip()
 
 

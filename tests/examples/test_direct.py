@@ -31,9 +31,14 @@ def run(service: Process, *command: str) -> list[str]:
         "BOTTRADING_REST_URL": f"http://{service.rest}",
     }
     done = subprocess.run(
-        command, env=os.environ | environment, cwd=ROOT, timeout=30,
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        command,
+        env=os.environ | environment,
+        cwd=ROOT,
+        timeout=30,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert not done.stderr
     return done.stdout.splitlines()
 
@@ -72,9 +77,14 @@ def test_the_bot_in_curl_ends_where_it_may_not_trade(service: Process) -> None:
         "BOTTRADING_REST_URL": f"http://{service.rest}",
     }
     done = subprocess.run(
-        ["sh", "examples/direct/bot.sh"], env=os.environ | environment, cwd=ROOT, timeout=30,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        ["sh", "examples/direct/bot.sh"],
+        env=os.environ | environment,
+        cwd=ROOT,
+        timeout=30,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert done.returncode == 1
     assert json.loads(done.stdout)["error"]["reason"] == "BOT_KEY_INVALID"

@@ -87,9 +87,14 @@ ROWS = [tuple(cell.strip() for cell in line.split("|")) for line in MOMENTS.stri
 
 @pytest.mark.parametrize(("kind", "moment", "state", "opens", "closes", "day_end"), ROWS[1:])
 def test_a_market_is_open_or_closed_as_the_table_says(
-    calendar: ExchangeSessions, kind: str, moment: str, state: str, opens: str, closes: str,
+    calendar: ExchangeSessions,
+    kind: str,
+    moment: str,
+    state: str,
+    opens: str,
+    closes: str,
     day_end: str,
-) -> None:  # fmt: skip
+) -> None:
     """Holidays and half days of stocks are those that NYSE published for 2026.
 
     Commodities follow CMES as the library has it, one calendar for all products of CME.
@@ -200,9 +205,14 @@ def test_hours_agree_at_every_moment(
     assert calendar.is_open(asset_type, now) is hours.is_open
     assert now < calendar.day_end(asset_type, now) <= now + 5 * DAY
     if hours.next_open is None or hours.next_close is None:
-        assert (asset_type, hours) == (AssetType.CRYPTO, MarketHours(
-            is_open=True, next_open=None, next_close=None,
-        ))  # fmt: skip
+        assert (asset_type, hours) == (
+            AssetType.CRYPTO,
+            MarketHours(
+                is_open=True,
+                next_open=None,
+                next_close=None,
+            ),
+        )
         return
     assert now < min(hours.next_open, hours.next_close)
     assert hours.is_open is (hours.next_close < hours.next_open)

@@ -43,9 +43,13 @@ def exchange() -> ExchangeSessions:
 
 
 def play(
-    path: Path, rows: Sequence[str], *, header: str = HEADER, universe: Universe = UNIVERSE,
+    path: Path,
+    rows: Sequence[str],
+    *,
+    header: str = HEADER,
+    universe: Universe = UNIVERSE,
     calendar: Calendar | None = None,
-) -> tuple[ReplayFacts, list[Quote]]:  # fmt: skip
+) -> tuple[ReplayFacts, list[Quote]]:
     calendar = calendar or AlwaysOpen()
     path.write_text("\n".join([header, *rows]))
     facts = check_replay_file(path, universe, calendar)
@@ -120,15 +124,18 @@ def test_without_volumes_a_thousand_lots_are_shown(tmp_path: Path) -> None:
     rows = ["2025-01-06,BTC-USD,2,2,2,2", "2025-01-06,EUR-USD,2,2,2,2"]
     _, quotes = play(tmp_path / "a", rows)
     assert {(quote.symbol, quote.bid_size // SCALE) for quote in quotes} == {
-        ("BTC-USD", 1_000), ("EUR-USD", 1_000_000),
-    }  # fmt: skip
+        ("BTC-USD", 1_000),
+        ("EUR-USD", 1_000_000),
+    }
 
 
 def test_a_bid_stays_a_tick_above_nothing(tmp_path: Path) -> None:
     wide = Listing(
         instrument=Instrument(symbol="W", name="W", asset_type=AssetType.STOCK, price_tick=CENT),
-        level=SCALE, annual_volatility=1, spread_bps=1_000,
-    )  # fmt: skip
+        level=SCALE,
+        annual_volatility=1,
+        spread_bps=1_000,
+    )
     rows = ["2025-01-06,W,0.01,0.25,0.01,0.019"]
     _, quotes = play(tmp_path / "a", rows, universe=Universe(listings=[wide]))
     assert [shown(quote).split(" ", 3)[3] for quote in quotes] == [

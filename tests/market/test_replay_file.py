@@ -61,9 +61,12 @@ def test_the_length_of_bars_is_the_smallest_distance_between_two_of_one_symbol(
     rows = [
         f"2025-01-02T{time}Z,{symbol},100,100,100,100,1"
         for time, symbol in [
-            ("15:00:00", "AAPL"), ("15:00:07", "SPY"), ("15:05:00", "AAPL"), ("15:09:00", "AAPL"),
+            ("15:00:00", "AAPL"),
+            ("15:00:07", "SPY"),
+            ("15:05:00", "AAPL"),
+            ("15:09:00", "AAPL"),
         ]
-    ]  # fmt: skip
+    ]
     facts = check(written(tmp_path, BARS, *rows))
     assert (facts.kind, facts.bar_length) == (ReplayKind.BARS, 240 * SECOND)
     assert (facts.first, facts.last) == (at("2025-01-02 15:00"), at("2025-01-02 15:12:59.999"))
@@ -116,8 +119,10 @@ def test_several_quotes_of_a_symbol_at_one_time_keep_their_order(tmp_path: Path)
         (["", " "], "is empty"),
         ([QUOTES], "has no rows"),
         ([BARS, ""], "has no rows"),
-        ([QUOTES + ",price", QUOTE],
-         f"line 1: 'price': is no column of quotes, which are {OF_QUOTES}"),
+        (
+            [QUOTES + ",price", QUOTE],
+            f"line 1: 'price': is no column of quotes, which are {OF_QUOTES}",
+        ),
         ([BARS + ",last", QUOTE], f"line 1: 'last': is no column of bars, which are {OF_BARS}"),
         ([f"time,{QUOTES}", QUOTE], "line 1: time: is there twice"),
         (["time,symbol,bid,ask,ask_size", QUOTE], "line 1: bid_size: is missing"),
@@ -128,41 +133,61 @@ def test_several_quotes_of_a_symbol_at_one_time_keep_their_order(tmp_path: Path)
         ([QUOTES, "a,b"], "line 2: has 2 fields instead of 6"),
         ([QUOTES, QUOTE + " " * LINE_BYTES_MAX], "line 2: is longer than 4096 bytes"),
         ([QUOTES, QUOTE.replace("AAPL", "A\udce9")], "line 2: is not UTF-8"),
-        ([QUOTES, QUOTE.replace("AAPL", "A B")],
-         "line 2: symbol: must be 1 to 32 letters, digits, '.', '-', '=' or '/'"),
-        ([QUOTES, QUOTE.replace("AAPL", "nope")],
-         "line 2: symbol: NOPE is not listed on 2025-01-02"),
-        ([QUOTES, QUOTE.replace("AAPL", "AAPL260116C00270000")],
-         "line 2: symbol: AAPL260116C00270000 is not listed on 2025-01-02"),
-        ([QUOTES, f"2026-01-16{OPTION}", f"2026-01-17{OPTION}"],
-         "line 3: symbol: AAPL260116C00270000 is not listed on 2026-01-17"),
-        ([QUOTES, QUOTE, QUOTE.replace("15:00:00", "14:59:59.999999")],
-         "line 3: time: must not be before that of the row above"),
-        ([BARS, BAR, BAR.replace("15:00:00", "14:00:00")],
-         "line 3: time: must not be before that of the row above"),
+        (
+            [QUOTES, QUOTE.replace("AAPL", "A B")],
+            "line 2: symbol: must be 1 to 32 letters, digits, '.', '-', '=' or '/'",
+        ),
+        (
+            [QUOTES, QUOTE.replace("AAPL", "nope")],
+            "line 2: symbol: NOPE is not listed on 2025-01-02",
+        ),
+        (
+            [QUOTES, QUOTE.replace("AAPL", "AAPL260116C00270000")],
+            "line 2: symbol: AAPL260116C00270000 is not listed on 2025-01-02",
+        ),
+        (
+            [QUOTES, f"2026-01-16{OPTION}", f"2026-01-17{OPTION}"],
+            "line 3: symbol: AAPL260116C00270000 is not listed on 2026-01-17",
+        ),
+        (
+            [QUOTES, QUOTE, QUOTE.replace("15:00:00", "14:59:59.999999")],
+            "line 3: time: must not be before that of the row above",
+        ),
+        (
+            [BARS, BAR, BAR.replace("15:00:00", "14:00:00")],
+            "line 3: time: must not be before that of the row above",
+        ),
         ([QUOTES, QUOTE.replace("185.10", "185.13")], "line 2: bid: must not be above ask"),
         ([QUOTES, QUOTE.replace("185.10", "0")], "line 2: bid: must be positive"),
         ([QUOTES + ",last", QUOTE + ",0.0"], "line 2: last: must be positive"),
         ([QUOTES + ",last", QUOTE + ","], f"line 2: last: {DECIMAL}"),
         ([BARS, BAR, BAR], "line 3: time: less than a second after the last bar of AAPL"),
         ([BARS, DAY, DAY], "line 3: time: less than a second after the last bar of AAPL"),
-        ([BARS, BAR, BAR.replace(":00Z", ":00.999999Z")],
-         "line 3: time: less than a second after the last bar of AAPL"),
-        ([BARS, BAR.replace("184", "0")],
-         "line 2: low: must be at least 0.01000000, the price tick"),
-        ([BARS, BAR.replace("186", "1000000000.01")],
-         "line 2: high: must be at most 1000000000.00000000"),
+        (
+            [BARS, BAR, BAR.replace(":00Z", ":00.999999Z")],
+            "line 3: time: less than a second after the last bar of AAPL",
+        ),
+        (
+            [BARS, BAR.replace("184", "0")],
+            "line 2: low: must be at least 0.01000000, the price tick",
+        ),
+        (
+            [BARS, BAR.replace("186", "1000000000.01")],
+            "line 2: high: must be at most 1000000000.00000000",
+        ),
         ([BARS, BAR.replace("184", "185.2")], "line 2: open: must be from low to high"),
         ([BARS, BAR.replace("186", "185.09")], "line 2: open: must be from low to high"),
         ([BARS, BAR.replace("186", "185.4")], "line 2: close: must be from low to high"),
         ([BARS, BAR.replace("185.50", "183.99")], "line 2: close: must be from low to high"),
         ([BARS, DAY, BAR], "line 3: time: must be a date such as 2025-01-02, as in the rows above"),
         ([BARS, BAR, DAY.replace("-02", "-03")], f"line 3: {TIME}"),
-        ([BARS, DAY, DAY.replace("-02", "-32")],
-         "line 3: time: must be a date such as 2025-01-02, as in the rows above"),
+        (
+            [BARS, DAY, DAY.replace("-02", "-32")],
+            "line 3: time: must be a date such as 2025-01-02, as in the rows above",
+        ),
         ([QUOTES, QUOTE.replace("T15:00:00Z", "")], f"line 2: {TIME}"),
     ],
-)  # fmt: skip
+)
 def test_a_faulty_file_is_refused_in_one_line_that_names_the_place(
     tmp_path: Path, lines: list[str], problem: str
 ) -> None:
@@ -175,9 +200,26 @@ def test_a_faulty_file_is_refused_in_one_line_that_names_the_place(
 
 @pytest.mark.parametrize(
     "number",
-    ["", "-1", "+1", "1e", "nan", "NaN", "inf", "1_000", "1.", ".5", "01", " 1", "1e100",
-     "1,5", '"1"', "0x1", "١"],
-)  # fmt: skip
+    [
+        "",
+        "-1",
+        "+1",
+        "1e",
+        "nan",
+        "NaN",
+        "inf",
+        "1_000",
+        "1.",
+        ".5",
+        "01",
+        " 1",
+        "1e100",
+        "1,5",
+        '"1"',
+        "0x1",
+        "١",
+    ],
+)
 @pytest.mark.parametrize(
     ("header", "row", "column"),
     [
@@ -199,15 +241,32 @@ def test_numbers_are_plain_decimals(
 
 @pytest.mark.parametrize(
     "time",
-    ["", "17358300", "17358300000", "9000000000", "1735830000.5",
-     "2025-01-02T15:00:00", "20250102T150000Z", "2025-01-02T15:00Z",
-     "2025-01-02T15:00:60Z", "2025-02-29T15:00:00Z", "2025-01-02T24:00:00Z", "2025-01-02T15:00:00z",
-     "2025-01-02t15:00:00Z", "2025-01-02T15:00:00.Z",
-     "2025-01-02T15:00:00+25:00", "2025-01-02T15:00:00+0100",
-     "2025-01-02T15:00:00+01:00:30", "2025-W01-4T15:00:00Z",
-     "1969-12-31T23:59:59Z", "1970-01-01T00:00:00+00:01", "2200-01-01T00:00:00Z",
-     "２025-01-02T15:00:00Z", "2025-01-02T15:00:00.1234567890Z"],
-)  # fmt: skip
+    [
+        "",
+        "17358300",
+        "17358300000",
+        "9000000000",
+        "1735830000.5",
+        "2025-01-02T15:00:00",
+        "20250102T150000Z",
+        "2025-01-02T15:00Z",
+        "2025-01-02T15:00:60Z",
+        "2025-02-29T15:00:00Z",
+        "2025-01-02T24:00:00Z",
+        "2025-01-02T15:00:00z",
+        "2025-01-02t15:00:00Z",
+        "2025-01-02T15:00:00.Z",
+        "2025-01-02T15:00:00+25:00",
+        "2025-01-02T15:00:00+0100",
+        "2025-01-02T15:00:00+01:00:30",
+        "2025-W01-4T15:00:00Z",
+        "1969-12-31T23:59:59Z",
+        "1970-01-01T00:00:00+00:01",
+        "2200-01-01T00:00:00Z",
+        "２025-01-02T15:00:00Z",
+        "2025-01-02T15:00:00.1234567890Z",
+    ],
+)
 def test_times_are_rfc_3339_with_an_offset_or_numbers_since_1970(tmp_path: Path, time: str) -> None:
     with pytest.raises(ReplayFileError, match="line 2: time: must be such as 2025"):
         check(written(tmp_path, QUOTES, QUOTE.replace(T, time)))
@@ -278,8 +337,10 @@ def test_the_sample_file_has_every_session_of_its_year(exchange: ExchangeSession
         days.setdefault(symbol, set()).add(day)
     year = [date.fromordinal(date(2025, 1, 1).toordinal() + number) for number in range(365)]
     for symbol, asset_type in [
-        ("AAPL", AssetType.STOCK), ("SPY", AssetType.ETF),
-        ("BTC-USD", AssetType.CRYPTO), ("EUR-USD", AssetType.FOREX),
-    ]:  # fmt: skip
+        ("AAPL", AssetType.STOCK),
+        ("SPY", AssetType.ETF),
+        ("BTC-USD", AssetType.CRYPTO),
+        ("EUR-USD", AssetType.FOREX),
+    ]:
         traded = {str(day) for day in year if exchange.session_on(asset_type, day)}
         assert days[symbol] == traded

@@ -87,9 +87,12 @@ def test_a_replay_that_has_ended_does_not_begin_again(
     ],
 )
 def test_real_time_runs_through_the_file_at_its_speed(
-    recorded: Callable[..., ReplayFacts], speed: float, passed: Micros, target: Micros,
+    recorded: Callable[..., ReplayFacts],
+    speed: float,
+    passed: Micros,
+    target: Micros,
     due_in: Micros,
-) -> None:  # fmt: skip
+) -> None:
     facts = recorded(row(0), row(10), row(20))
     replay = Replay(facts, speed=speed, reached=BEGIN)
     replay.real.now += passed
@@ -179,13 +182,17 @@ BARS = [
             [
                 f"2025-01-02T{time}Z,{symbol},100,110,90,105"
                 for time, symbol in [
-                    ("15:00:00", "SPY"), ("15:00:00", "AAPL"), ("15:00:20", "GME"),
-                    ("15:01:00", "AAPL"), ("15:03:30", "AAPL"), ("15:03:30", "SPY"),
+                    ("15:00:00", "SPY"),
+                    ("15:00:00", "AAPL"),
+                    ("15:00:20", "GME"),
+                    ("15:01:00", "AAPL"),
+                    ("15:03:30", "AAPL"),
+                    ("15:03:30", "SPY"),
                 ]
             ],
         ),
     ],
-)  # fmt: skip
+)
 def test_a_replay_goes_on_wherever_an_earlier_one_got_to(
     recorded: Callable[..., ReplayFacts], header: str, rows: list[str]
 ) -> None:

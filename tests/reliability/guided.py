@@ -41,9 +41,13 @@ REQUESTS = {
 METHODS = [method for method in Method if method.name.replace("_", "") in REQUESTS]
 ROUTES = [route for route in contract_routes() if route.takes_body]
 BY_KEY = (
-    Method.PLACE_ORDER, Method.CANCEL_ORDER, Method.CANCEL_ALL_ORDERS, Method.PREVIEW_ORDER,
-    Method.REPLACE_ORDER, Method.GET_MARKET_CLOCK,
-)  # fmt: skip
+    Method.PLACE_ORDER,
+    Method.CANCEL_ORDER,
+    Method.CANCEL_ALL_ORDERS,
+    Method.PREVIEW_ORDER,
+    Method.REPLACE_ORDER,
+    Method.GET_MARKET_CLOCK,
+)
 
 Target = Callable[[bytes], None]
 

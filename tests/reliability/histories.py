@@ -61,9 +61,12 @@ class History:
 async def run_history(data_dir: Path, plan: Plan) -> History:
     """Let a bot trade while readers follow it and the server is killed; return what they saw."""
     with Process(
-        data_dir, rest=True, orders_per_minute="100000", requests_per_minute="100000",
+        data_dir,
+        rest=True,
+        orders_per_minute="100000",
+        requests_per_minute="100000",
         streams_per_account="100",
-    ) as service:  # fmt: skip
+    ) as service:
         venue = _Venue(service, await asyncio.to_thread(make_key, service), plan)
         readers = [asyncio.ensure_future(reader) for reader in venue.readers()]
         await venue.trade()
@@ -154,9 +157,11 @@ class _Venue:
         self._orders += 1
         symbol = chance.choice(SYMBOLS)
         order = bot_trading_pb2.PlaceOrderRequest(
-            symbol=symbol, side=chance.choice((order_pb2.SIDE_BUY, order_pb2.SIDE_SELL)),
-            quantity=QUANTITIES[symbol], client_order_id=f"order-{self._orders}",
-        )  # fmt: skip
+            symbol=symbol,
+            side=chance.choice((order_pb2.SIDE_BUY, order_pb2.SIDE_SELL)),
+            quantity=QUANTITIES[symbol],
+            client_order_id=f"order-{self._orders}",
+        )
         if kind < 0.4:
             order.order_type, order.limit_price = order_pb2.ORDER_TYPE_LIMIT, "1.00"
             order.side = order_pb2.SIDE_BUY
@@ -170,9 +175,13 @@ class _Venue:
         await self._keys.SetTradingState(request, metadata=self._bearer)
 
     async def _read(
-        self, journal: Journal, after: int | None,
-        follow: Callable[[Journal, Connection], Coroutine[Any, Any, None]], *, is_slow: bool,
-    ) -> None:  # fmt: skip
+        self,
+        journal: Journal,
+        after: int | None,
+        follow: Callable[[Journal, Connection], Coroutine[Any, Any, None]],
+        *,
+        is_slow: bool,
+    ) -> None:
         """Connect again and again, after what came last, until everything was sent."""
         while not self._is_done(journal):
             position = journal.position
@@ -203,10 +212,11 @@ class _Venue:
         patience = self._chance.randint(1, self._plan.patience)
         async with grpc.aio.insecure_channel(self._service.grpc, RECONNECTING) as channel:
             request = bot_trading_pb2.StreamOrderUpdatesRequest(
-                after_sequence=made.after, symbols=sorted(journal.symbols),
+                after_sequence=made.after,
+                symbols=sorted(journal.symbols),
                 include_snapshot=self._chance.random() < 0.3,
                 heartbeat_interval=Duration(seconds=1),
-            )  # fmt: skip
+            )
             stub = bot_trading_pb2_grpc.BotTradingStub(channel)
             call = stub.StreamOrderUpdates(request, metadata=self._metadata)
             async for message in call:
@@ -253,9 +263,13 @@ def _from_fields(fields: dict[str, str]) -> Message:
         return Message(Kind.EVENT, sequence, (data["type"], data["balance"]))
     order, fill = data["order"], data["fill"]
     said = (
-        data["type"], order["id"], order["status"], order["filled_quantity"], order["reserved"],
+        data["type"],
+        order["id"],
+        order["status"],
+        order["filled_quantity"],
+        order["reserved"],
         fill["id"] if fill else "",
-    )  # fmt: skip
+    )
     return Message(Kind.EVENT, sequence, said)
 
 
@@ -266,9 +280,13 @@ def _said(update: Any) -> object:
     kind = order_update_pb2.OrderUpdateType.Name(update.type)
     order, status = update.order, order_pb2.OrderStatus.Name(update.order.status)
     return (
-        kind.removeprefix("ORDER_UPDATE_TYPE_"), order.id, status.removeprefix("ORDER_STATUS_"),
-        order.filled_quantity, order.reserved, update.fill.id,
-    )  # fmt: skip
+        kind.removeprefix("ORDER_UPDATE_TYPE_"),
+        order.id,
+        status.removeprefix("ORDER_STATUS_"),
+        order.filled_quantity,
+        order.reserved,
+        update.fill.id,
+    )
 
 
 def _stored(data_dir: Path, account_id: str) -> list[Entry]:

@@ -60,9 +60,21 @@ def test_no_order_is_answered_before_its_transaction_is_on_disk(tmp_path: Path) 
             symbol="AAPL", side=order_pb2.SIDE_BUY, quantity="0.0001"
         )
         tracer = subprocess.Popen(
-            ["strace", "-f", "-y", "-s", BYTES_SHOWN, "-e", f"trace={','.join(TRACED)}",
-             "-o", str(trace), "-p", str(service.engine())], stderr=standard_error,
-        )  # fmt: skip
+            [
+                "strace",
+                "-f",
+                "-y",
+                "-s",
+                BYTES_SHOWN,
+                "-e",
+                f"trace={','.join(TRACED)}",
+                "-o",
+                str(trace),
+                "-p",
+                str(service.engine()),
+            ],
+            stderr=standard_error,
+        )
         try:
             deadline = time.monotonic() + START_SECONDS_MAX
             # The engine passes the time each second, and answers nobody: it is traced by then.

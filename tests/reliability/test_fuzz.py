@@ -29,11 +29,16 @@ INPUTS = int(os.environ.get("SOAK_INPUTS", "5000"))
 AT_ONCE = 16
 SEED = 1
 SETTLED = {
-    grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND,
-    grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.PERMISSION_DENIED,
-    grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.OUT_OF_RANGE, grpc.StatusCode.ABORTED,
+    grpc.StatusCode.OK,
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.ALREADY_EXISTS,
+    grpc.StatusCode.OUT_OF_RANGE,
+    grpc.StatusCode.ABORTED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
-}  # fmt: skip
+}
 """What a call may come to: not INTERNAL, not UNKNOWN, and neither away nor out of time."""
 
 MODULES = (bot_trading_pb2, key_management_pb2, market_data_pb2)
@@ -46,9 +51,12 @@ METHODS = [
 ]
 STREAMS = ("/order-updates", "/quote-updates")
 LIMITS: dict[str, Any] = {
-    "orders_per_minute": "0", "requests_per_minute": "0", "market": "published",
-    "initial_balance": "900000000.00", "log_calls": "false",
-}  # fmt: skip
+    "orders_per_minute": "0",
+    "requests_per_minute": "0",
+    "market": "published",
+    "initial_balance": "900000000.00",
+    "log_calls": "false",
+}
 
 
 @pytest.fixture
@@ -202,8 +210,10 @@ def test_no_input_that_is_guided_by_the_code_is_an_internal_error(
     options = [f"-runs={INPUTS}", f"-seed={SEED}", "-max_len=1000"]
     done = subprocess.run(
         [*command, *options, f"-artifact_prefix={tmp_path}/"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert done.returncode == 0, done.stderr[-5_000:]
     assert f"Done {INPUTS} runs" in done.stderr

@@ -31,9 +31,12 @@ Result = TypeVar("Result")
 
 SYMBOL = "AAPL"
 LIMITS: dict[str, Any] = {
-    "orders_per_minute": "0", "requests_per_minute": "0", "market": "published",
-    "initial_balance": "900000000.00", "log_calls": "false",
-}  # fmt: skip
+    "orders_per_minute": "0",
+    "requests_per_minute": "0",
+    "market": "published",
+    "initial_balance": "900000000.00",
+    "log_calls": "false",
+}
 
 
 class Side:

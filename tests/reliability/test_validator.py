@@ -119,8 +119,9 @@ def test_every_event_that_is_dropped_doubled_swapped_or_torn_is_noticed(
         messages = [Message(Kind.SUBSCRIBED, 0)]
         messages += [Message(Kind.EVENT, entry.sequence, entry.content) for entry in log]
         spoil(messages, place)
-        found = violations(Journal("reader", connections=[Connection(0, messages)]), log,
-                           to_the_end=True)  # fmt: skip
+        found = violations(
+            Journal("reader", connections=[Connection(0, messages)]), log, to_the_end=True
+        )
         assert promise in {it.promise for it in found}, f"at {place}: {found}"
 
 

@@ -49,9 +49,12 @@ def update(sequence: int) -> Update:
 
 def halted(sequence: int) -> Update:
     changed = order_update_pb2.AccountUpdate(
-        type=order_update_pb2.ACCOUNT_UPDATE_TYPE_TRADING_STATE, balance="1.00",
-        trading_state=account_pb2.TRADING_STATE_HALTED, time=NOON, transaction_end=sequence,
-    )  # fmt: skip
+        type=order_update_pb2.ACCOUNT_UPDATE_TYPE_TRADING_STATE,
+        balance="1.00",
+        trading_state=account_pb2.TRADING_STATE_HALTED,
+        time=NOON,
+        transaction_end=sequence,
+    )
     return Update(sequence=sequence, account_update=changed)
 
 
@@ -89,19 +92,29 @@ def test_a_message_is_an_event_named_by_its_field_with_its_sequence_as_id(
 
     assert retry == {"retry": "1000"}
     assert [(it["event"], it["id"]) for it in told] == [
-        ("subscribed", "7"), ("snapshot_order", "7"), ("order_update", "8"),
-        ("account_update", "9"), ("heartbeat", "9"),
-    ]  # fmt: skip
+        ("subscribed", "7"),
+        ("snapshot_order", "7"),
+        ("order_update", "8"),
+        ("account_update", "9"),
+        ("heartbeat", "9"),
+    ]
     data = [json.loads(it["data"]) for it in told]
     assert data[0] == data[4] == {"time": "2026-11-19T12:00:00Z"}
     assert data[1]["symbol"] == "MSFT"
     assert (data[2]["type"], data[2]["order"]["limit_price"], data[2]["fill"]) == (
-        "ACCEPTED", None, None,
-    )  # fmt: skip
+        "ACCEPTED",
+        None,
+        None,
+    )
     assert data[3] == {
-        "type": "TRADING_STATE", "amount": None, "balance": "1.00", "trading_state": "HALTED",
-        "settlement": None, "time": "2026-11-19T12:00:00Z", "transaction_end": 9,
-    }  # fmt: skip
+        "type": "TRADING_STATE",
+        "amount": None,
+        "balance": "1.00",
+        "trading_state": "HALTED",
+        "settlement": None,
+        "time": "2026-11-19T12:00:00Z",
+        "transaction_end": 9,
+    }
 
 
 def test_quotes_are_events_without_ids(bridge: RunningBridge, server: ServerDouble) -> None:
@@ -114,8 +127,9 @@ def test_quotes_are_events_without_ids(bridge: RunningBridge, server: ServerDoub
     assert first.keys() == second.keys() == {"event", "data"}
     assert (first["event"], json.loads(first["data"])["bid"]) == ("quote", "1.0")
     assert (second["event"], json.loads(second["data"])) == (
-        "heartbeat", {"time": "2026-11-19T12:00:00Z"},
-    )  # fmt: skip
+        "heartbeat",
+        {"time": "2026-11-19T12:00:00Z"},
+    )
 
 
 def test_a_stream_is_open_before_there_is_anything_to_send_and_nobody_keeps_it(
@@ -155,9 +169,12 @@ def test_a_client_that_leaves_ends_its_stream(bridge: RunningBridge, server: Ser
     ],
 )
 def test_the_last_event_id_wins_over_the_query(
-    bridge: RunningBridge, server: ServerDouble, query: str, last_event_id: str | None,
+    bridge: RunningBridge,
+    server: ServerDouble,
+    query: str,
+    last_event_id: str | None,
     after: int | None,
-) -> None:  # fmt: skip
+) -> None:
     server.scripts = [[OPEN]]
     headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
     with events(bridge, f"/order-updates{query}", **headers) as (_, stream):
@@ -175,8 +192,9 @@ def test_a_last_event_id_that_is_no_sequence_is_422(
         answer.read()
 
     assert (answer.status_code, answer.json()["error"]["violations"][0]["field"]) == (
-        422, "after_sequence",
-    )  # fmt: skip
+        422,
+        "after_sequence",
+    )
 
 
 def test_a_last_event_id_means_nothing_to_a_stream_without_sequences(
@@ -201,8 +219,10 @@ def test_a_stream_that_its_server_ends_for_a_while_goes_on_where_it_was(
         _, *told = list(stream)
 
     assert [(it["event"], it["id"]) for it in told] == [
-        ("subscribed", "7"), ("order_update", "8"), ("order_update", "9"),
-    ]  # fmt: skip
+        ("subscribed", "7"),
+        ("order_update", "8"),
+        ("order_update", "9"),
+    ]
     assert [call.request for call in server.calls] == [
         bot_trading_pb2.StreamOrderUpdatesRequest(symbols=["AAPL"]),
         bot_trading_pb2.StreamOrderUpdatesRequest(symbols=["AAPL"], after_sequence=8),

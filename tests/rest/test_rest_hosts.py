@@ -11,14 +11,30 @@ from tests.rest.support import House, RunningBridge, ServerDouble
 from tests.rest.test_rest_process import start
 
 LOOPBACK = [
-    "localhost", "LOCALHOST", "localhost.", "localhost:8080", "127.0.0.1", "127.0.0.1:1",
-    "127.9.9.9:8080", "[::1]", "[::1]:8080",
-]  # fmt: skip
+    "localhost",
+    "LOCALHOST",
+    "localhost.",
+    "localhost:8080",
+    "127.0.0.1",
+    "127.0.0.1:1",
+    "127.9.9.9:8080",
+    "[::1]",
+    "[::1]:8080",
+]
 FOREIGN = [
-    "evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example",
-    "10.0.0.1", "0.0.0.0", "[::]", "", "localhost@evil.example", "2130706433", "127.1",
+    "evil.example",
+    "evil.example:8080",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "10.0.0.1",
+    "0.0.0.0",
+    "[::]",
+    "",
+    "localhost@evil.example",
+    "2130706433",
+    "127.1",
     "\u0131ocalhost",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("host", LOOPBACK)

@@ -101,11 +101,15 @@ def test_the_bounds_that_the_server_checks_are_told(document: dict[str, Any]) ->
         ("Deposit", "amount", ["0.01", "1.10000000"], ["0.001", "0.00", "10000000000"]),
         ("SetGuardRails", "position_share_max", ["0.01", "99.99", "100.0"], ["100.01", "0", "101"]),
         ("SetGuardRails", "position_share_max", [100, 7.25], [100.01, 0, 0.001]),
-        ("StreamOrderUpdates", "heartbeat_interval", ["1s", "9.5s", "119s", "120.0s"],
-         ["0s", "0.5s", "120.1s", "121s", "200s"]),
+        (
+            "StreamOrderUpdates",
+            "heartbeat_interval",
+            ["1s", "9.5s", "119s", "120.0s"],
+            ["0s", "0.5s", "120.1s", "121s", "200s"],
+        ),
         ("BatchGetQuotes", "symbols", [["AAPL"]], [[], ["A,B"], ["A"] * 101]),
     ],
-)  # fmt: skip
+)
 def test_the_document_takes_and_refuses_what_the_server_does(
     document: dict[str, Any], operation_id: str, field: str, taken: list[Any], refused: list[Any]
 ) -> None:

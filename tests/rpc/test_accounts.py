@@ -36,8 +36,10 @@ async def test_a_person_opens_accounts_and_lists_them_oldest_first(venue: Venue)
     assert await accounts_of(venue.person("bob")) != []
     listed = await accounts_of(ada)
     assert [it.bot_user_id for it in listed] == [
-        first.bot_user_id, second.bot_user_id, third.bot_user_id,
-    ]  # fmt: skip
+        first.bot_user_id,
+        second.bot_user_id,
+        third.bot_user_id,
+    ]
     assert len({it.bot_user_id for it in listed}) == 3
     assert listed[1].created_at.ToMicroseconds() == venue.clock.now - 10**6
     for account in listed:
@@ -80,8 +82,9 @@ async def test_a_plan_limits_the_accounts_also_when_all_are_opened_at_once(
 
     assert sum(not isinstance(it, BaseException) for it in made) == accounts - 1
     assert (told.code, told.reason) == (
-        grpc.StatusCode.FAILED_PRECONDITION, "ACCOUNT_LIMIT_REACHED",
-    )  # fmt: skip
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "ACCOUNT_LIMIT_REACHED",
+    )
     assert str(accounts) in told.message
     assert len(await accounts_of(ada)) == accounts
 
@@ -181,8 +184,9 @@ async def test_a_stream_tells_a_reset_and_its_cancellations_as_one(venue: Venue)
     assert [it.transaction_end for it in ends] == [6, 6, 6]
     assert reset.account_update.type == order_update_pb2.ACCOUNT_UPDATE_TYPE_RESET
     assert (reset.account_update.amount, reset.account_update.balance) == (
-        "100000.00", "100000.00",
-    )  # fmt: skip
+        "100000.00",
+        "100000.00",
+    )
     assert (given.sequence, given.account_update.transaction_end) == (7, 7)
     assert given.account_update.type == order_update_pb2.ACCOUNT_UPDATE_TYPE_DEPOSIT
     assert (given.account_update.amount, given.account_update.balance) == ("12.30", "100012.30")
@@ -217,10 +221,11 @@ async def test_no_bot_reaches_the_life_of_its_account(venue: Venue) -> None:
     person = Person(venue, "")
     person.metadata = bot.metadata
     calls: list[Awaitable[Any]] = [
-        manage(person, "OpenAccount"), manage(person, "ListAccounts"),
+        manage(person, "OpenAccount"),
+        manage(person, "ListAccounts"),
         manage(person, "ResetAccount", account_id=account_id),
         manage(person, "Deposit", account_id=account_id, amount="1"),
-    ]  # fmt: skip
+    ]
 
     told = [await refusal(call) for call in calls]
 
@@ -243,8 +248,9 @@ async def test_strangers_and_owners_may_not_do_what_others_may(venue: Venue) -> 
     assert reset.reason == by_operator.reason == "ACCOUNT_NOT_FOUND"
     assert reset.message == by_operator.message
     assert (by_owner.code, by_owner.reason) == (
-        grpc.StatusCode.PERMISSION_DENIED, "OPERATOR_REQUIRED",
-    )  # fmt: skip
+        grpc.StatusCode.PERMISSION_DENIED,
+        "OPERATOR_REQUIRED",
+    )
 
 
 @pytest.mark.parametrize(
@@ -263,8 +269,10 @@ async def test_an_amount_that_is_none_is_refused_before_its_account_is_looked_fo
     for account_id in (await id_of(await venue.bot()), "x"):
         told = await refusal(deposit(venue, account_id, amount))
         assert (told.code, told.reason, told.fields) == (
-            grpc.StatusCode.INVALID_ARGUMENT, reason, ("amount",),
-        )  # fmt: skip
+            grpc.StatusCode.INVALID_ARGUMENT,
+            reason,
+            ("amount",),
+        )
 
 
 async def test_a_deposit_that_would_outgrow_all_figures_is_refused(
@@ -279,6 +287,7 @@ async def test_a_deposit_that_would_outgrow_all_figures_is_refused(
     told = await refusal(deposit(venue, account_id, "9.00"))
 
     assert (told.code, told.reason) == (
-        grpc.StatusCode.FAILED_PRECONDITION, "DEPOSIT_TOO_LARGE",
-    )  # fmt: skip
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "DEPOSIT_TOO_LARGE",
+    )
     assert (await account_of(bot)).balance == "89999999999.91"

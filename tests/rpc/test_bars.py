@@ -49,9 +49,14 @@ async def test_a_bar_shows_first_highest_lowest_and_last_price_as_soon_as_they_a
     (bar,) = await bars(bot, "aapl")
 
     assert bar == pb.Bar(
-        symbol="AAPL", start=at(NOON), open="20.00000000", high="31.50000000", low="12.00000000",
-        close="25.00000000", complete=False,
-    )  # fmt: skip
+        symbol="AAPL",
+        start=at(NOON),
+        open="20.00000000",
+        high="31.50000000",
+        low="12.00000000",
+        close="25.00000000",
+        complete=False,
+    )
 
 
 async def test_what_is_stored_and_what_was_heard_since_are_one_bar(venue: Venue) -> None:
@@ -68,8 +73,11 @@ async def test_what_is_stored_and_what_was_heard_since_are_one_bar(venue: Venue)
     venue.pass_time(seconds=1)
 
     assert (minute.open, minute.high, minute.low, minute.close) == (
-        "20.00000000", "90.00000000", "10.00000000", "30.00000000",
-    )  # fmt: skip
+        "20.00000000",
+        "90.00000000",
+        "10.00000000",
+        "30.00000000",
+    )
     assert [bar.close for bar in minutes] == ["30.00000000", "40.00000000"]
     assert (hour.open, hour.low, hour.close) == ("20.00000000", "10.00000000", "40.00000000")
     assert [bar.close for bar in await bars(bot)] == [bar.close for bar in minutes]
@@ -295,8 +303,9 @@ async def test_bars_of_a_replay_are_in_the_time_of_the_replay(
     told = [(it.start.ToJsonString(), it.open, it.high, it.low, it.close) for it in found]
 
     assert [day[:2] for day in told] == [
-        ("2025-01-02T00:00:00Z", "20.00000000"), ("2025-01-03T00:00:00Z", "25.00000000"),
-    ]  # fmt: skip
+        ("2025-01-02T00:00:00Z", "20.00000000"),
+        ("2025-01-03T00:00:00Z", "25.00000000"),
+    ]
     assert [day[2:] for day in told] == [
         ("30.00000000", "10.00000000", "25.00000000"),
         ("40.00000000", "24.00000000", "39.00000000"),

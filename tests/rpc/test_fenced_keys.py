@@ -185,8 +185,9 @@ async def test_account_portfolio_figures_and_limits_stay_whole(quoted: Venue) ->
     assert [await fenced.call(name) for name in calls] == [await whole.call(name) for name in calls]
     account, seen = await whole.call("GetAccount"), await fenced.call("GetAccount")
     assert (seen.account.balance, seen.account.buying_power) == (
-        account.account.balance, account.account.buying_power,
-    )  # fmt: skip
+        account.account.balance,
+        account.account.buying_power,
+    )
     assert (await fenced.call("GetLimits")).limits.open_orders.used == 1
     assert (await fenced.call("GetQuote", symbol="BTC-USD")).quote.ask == "1000.00000000"
 

@@ -130,9 +130,11 @@ async def check_own(bot: Bot, own: list[Any], total: int) -> None:
 
 # Nothing is made smaller: a history takes a quarter of a second, and that thousands of them.
 @settings(
-    max_examples=12, deadline=None, phases=(Phase.explicit, Phase.generate),
+    max_examples=12,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
-)  # fmt: skip
+)
 @given(steps=steps, limit=st.integers(1, 4))
 async def test_all_calls_agree_after_any_history(
     empty_database: Path, steps: list[tuple[Any, ...]], limit: int

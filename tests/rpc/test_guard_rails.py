@@ -195,9 +195,12 @@ async def test_a_key_trades_what_it_was_made_for(venue: Venue) -> None:
 
 async def test_what_a_key_may_do_is_listed_and_told_to_its_bot(venue: Venue) -> None:
     bot = await bot_with(
-        venue, scopes=[READ, TRADE], allowed_symbols=["SPY", "AAPL", "spy"],
-        allowed_asset_types=[instrument_pb2.ASSET_TYPE_ETF], order_notional_max="12.5",
-    )  # fmt: skip
+        venue,
+        scopes=[READ, TRADE],
+        allowed_symbols=["SPY", "AAPL", "spy"],
+        allowed_asset_types=[instrument_pb2.ASSET_TYPE_ETF],
+        order_notional_max="12.5",
+    )
     (listed,) = await venue.person().list_keys()
     told = (await bot.call("GetLimits")).limits.bot_key
 

@@ -45,8 +45,9 @@ async def test_a_plan_limits_the_live_keys_also_when_all_are_made_at_once(
 
     assert len(created) == keys
     assert (told.code, told.reason) == (
-        grpc.StatusCode.FAILED_PRECONDITION, "BOT_KEY_LIMIT_REACHED",
-    )  # fmt: skip
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "BOT_KEY_LIMIT_REACHED",
+    )
     assert (await ada.create_key("after a revocation")).key
 
 
@@ -97,8 +98,10 @@ async def test_a_person_is_known_from_the_first_token_and_the_newest_claims_stan
 
     assert (first.display_name, first.plan, first.bot_keys_limit) == ("Ada", "Free", 1)
     assert (second.display_name, second.plan, second.bot_keys_limit) == (
-        "Countess", "Professional", 25,
-    )  # fmt: skip
+        "Countess",
+        "Professional",
+        25,
+    )
     assert second.bot_user_id == first.bot_user_id
 
 

@@ -21,8 +21,15 @@ async def test_an_account_that_never_traded_has_no_ratios_and_no_rank(venue: Ven
     kpi = await kpi_of(bot)
 
     assert (kpi.total_return_pct, kpi.max_drawdown, kpi.total_trades) == (0.0, 0.0, 0)
-    for name in ("sharpe_ratio", "sortino_ratio", "win_rate", "profit_factor", "expectancy",
-                 "rank", "rank_total"):  # fmt: skip
+    for name in (
+        "sharpe_ratio",
+        "sortino_ratio",
+        "win_rate",
+        "profit_factor",
+        "expectancy",
+        "rank",
+        "rank_total",
+    ):
         assert not kpi.HasField(name), name
 
 

@@ -233,8 +233,11 @@ async def test_refreshes_take_a_small_part_of_the_time_at_most(
 ) -> None:
     moments = iter((0, seconds * SECOND))
     leaderboard = Leaderboard(
-        rankings=venue.base.rankings, board=venue.base.board, clock=venue.clock,
-        instruments=venue.parts.feed.instruments, monotonic=lambda: next(moments),
-    )  # fmt: skip
+        rankings=venue.base.rankings,
+        board=venue.base.board,
+        clock=venue.clock,
+        instruments=venue.parts.feed.instruments,
+        monotonic=lambda: next(moments),
+    )
 
     assert leaderboard.refresh() == pause

@@ -53,9 +53,13 @@ def test_a_warning_that_comes_again_is_counted_and_told_once_more(log: Log) -> N
     log.logger.warning("Another.")
 
     assert messages(log.close()) == [
-        "The disk is full.", "Number 0", "Number 1", "Number 2", "Another.",
+        "The disk is full.",
+        "Number 0",
+        "Number 1",
+        "Number 2",
+        "Another.",
         "The disk is full. (again 2 times)",
-    ]  # fmt: skip
+    ]
 
 
 def test_what_is_counted_is_told_after_a_while_by_itself(

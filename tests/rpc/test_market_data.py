@@ -23,8 +23,10 @@ async def test_a_published_quote_is_read_at_once(venue: Venue) -> None:
     shown = (await bot.call("GetQuote", symbol="BTC-USD")).quote
     assert (answer.accepted, list(answer.refused)) == (1, [])
     assert (shown.bid, shown.ask, shown.ask_size) == (
-        "99999.50000000", "100000.25000000", "3.00000000",
-    )  # fmt: skip
+        "99999.50000000",
+        "100000.25000000",
+        "3.00000000",
+    )
     assert shown.last == "99999.87500000"
     assert not shown.stale
     venue.clock.turn(seconds=15.1)
@@ -98,8 +100,9 @@ async def test_quotes_cannot_be_published_on_a_simulated_market(start_venue: Ven
     told = await refusal(venue.person("operator", operator=True).publish([quote()]))
 
     assert (told.code, told.reason) == (
-        grpc.StatusCode.FAILED_PRECONDITION, "MARKET_NOT_PUBLISHED",
-    )  # fmt: skip
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "MARKET_NOT_PUBLISHED",
+    )
 
 
 async def test_the_simulated_market_quotes_every_instrument_and_fills_orders(

@@ -49,12 +49,15 @@ async def test_a_stream_after_a_sequence_sends_everything_later_and_goes_on_live
 
     assert begin == 0
     assert (opened.sequence, opened.account_update.type) == (
-        1, order_update_pb2.ACCOUNT_UPDATE_TYPE_OPENED,
-    )  # fmt: skip
+        1,
+        order_update_pb2.ACCOUNT_UPDATE_TYPE_OPENED,
+    )
     assert opened.account_update.time.ToMicroseconds() > 0
     assert [shown(it) for it in [*stored, live]] == [
-        "2 ACCEPTED AAPL", "3 FILLED AAPL", "4 ACCEPTED MSFT",
-    ]  # fmt: skip
+        "2 ACCEPTED AAPL",
+        "3 FILLED AAPL",
+        "4 ACCEPTED MSFT",
+    ]
 
 
 async def test_an_update_tells_the_order_as_it_was_then_and_its_fill(quoted: Venue) -> None:
@@ -64,8 +67,9 @@ async def test_an_update_tells_the_order_as_it_was_then_and_its_fill(quoted: Ven
     accepted, filled = await stream.take(2)
 
     assert (accepted.order_update.order.id, accepted.order_update.order.filled_quantity) == (
-        order.id, "0.00000000",
-    )  # fmt: skip
+        order.id,
+        "0.00000000",
+    )
     assert not accepted.order_update.HasField("fill")
     assert filled.order_update.order == order
     assert filled.order_update.fill.order_id == order.id
@@ -149,8 +153,10 @@ async def test_a_snapshot_of_a_resumed_stream_comes_when_it_has_caught_up(quoted
 
     assert begin == 1
     assert [shown(it) for it in caught_up] == [
-        "2 ACCEPTED AAPL", "3 ACCEPTED MSFT", "4 CANCELLED AAPL",
-    ]  # fmt: skip
+        "2 ACCEPTED AAPL",
+        "3 ACCEPTED MSFT",
+        "4 CANCELLED AAPL",
+    ]
     assert (snapshot.sequence, snapshot.snapshot_order) == (4, other)
 
 
@@ -225,10 +231,9 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"symbols": ["AAPL"] * 101}, "FIELD_INVALID", "symbols"),
     ({"heartbeat_interval": Duration()}, "FIELD_INVALID", "heartbeat_interval"),
     ({"heartbeat_interval": Duration(nanos=999_999_999)}, "FIELD_INVALID", "heartbeat_interval"),
-    ({"heartbeat_interval": Duration(seconds=120, nanos=1)}, "FIELD_INVALID",
-     "heartbeat_interval"),
+    ({"heartbeat_interval": Duration(seconds=120, nanos=1)}, "FIELD_INVALID", "heartbeat_interval"),
     ({"heartbeat_interval": Duration(seconds=-1)}, "FIELD_INVALID", "heartbeat_interval"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("fields", "reason", "field"), BAD)

@@ -63,8 +63,9 @@ async def test_what_was_taken_of_a_quote_is_gone_until_the_next_also_after_a_res
 
     assert first.filled_quantity == "10.00000000"
     assert (second.filled_quantity, second.status) == (
-        "5.00000000", order_pb2.ORDER_STATUS_PARTIALLY_FILLED,
-    )  # fmt: skip
+        "5.00000000",
+        order_pb2.ORDER_STATUS_PARTIALLY_FILLED,
+    )
     assert third.filled_quantity == "0.00000000"
 
 
@@ -102,8 +103,9 @@ async def test_a_day_order_ends_at_midnight_and_a_gtc_order_after_90_days(venue:
     assert ended.status_reason == order_pb2.STATUS_REASON_EXPIRED_DAY
     assert waiting.status == order_pb2.ORDER_STATUS_OPEN
     assert (over.status, over.status_reason) == (
-        order_pb2.ORDER_STATUS_CANCELLED, order_pb2.STATUS_REASON_EXPIRED_GTC,
-    )  # fmt: skip
+        order_pb2.ORDER_STATUS_CANCELLED,
+        order_pb2.STATUS_REASON_EXPIRED_GTC,
+    )
     assert (await bot.portfolio()).reserved == "0.00"
 
 
@@ -128,8 +130,9 @@ async def test_a_filled_or_rejected_order_cannot_be_cancelled(venue: Venue) -> N
     for order in (rejected, filled):
         told = await refusal(bot.cancel(order.id))
         assert (told.code, told.reason) == (
-            grpc.StatusCode.FAILED_PRECONDITION, "ORDER_NOT_LIVE",
-        )  # fmt: skip
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "ORDER_NOT_LIVE",
+        )
 
 
 async def test_cancelling_all_orders_of_a_symbol_leaves_the_others(venue: Venue) -> None:
@@ -176,8 +179,9 @@ async def test_a_client_order_id_replays_the_same_order_however_its_decimals_loo
     assert (replay.id, replay.replayed) == (first.id, True)
     assert replay.status == order_pb2.ORDER_STATUS_CANCELLED
     assert (told.code, told.reason) == (
-        grpc.StatusCode.ALREADY_EXISTS, "CLIENT_ORDER_ID_REUSED",
-    )  # fmt: skip
+        grpc.StatusCode.ALREADY_EXISTS,
+        "CLIENT_ORDER_ID_REUSED",
+    )
     assert found.id == first.id
 
 
@@ -250,9 +254,12 @@ async def test_a_page_token_is_good_for_its_own_listing_only(venue: Venue) -> No
     token = (await bot.call("ListOrders", limit=1)).next_page_token
 
     for fields in (
-        {"page_token": "nonsense"}, {"page_token": token, "symbol": "AAPL"},
-        {"page_token": token + "A"}, {"page_token": "é"}, {"page_token": "A" * 5000},
-    ):  # fmt: skip
+        {"page_token": "nonsense"},
+        {"page_token": token, "symbol": "AAPL"},
+        {"page_token": token + "A"},
+        {"page_token": "é"},
+        {"page_token": "A" * 5000},
+    ):
         told = await refusal(bot.call("ListOrders", **fields))
         assert (told.reason, told.fields) == ("PAGE_TOKEN_INVALID", ("page_token",))
     told = await refusal(bot.call("ListFills", page_token=token))
@@ -270,8 +277,9 @@ async def test_fills_are_listed_with_what_a_sale_realised(venue: Venue) -> None:
     of_order = (await bot.call("ListFills", order_id=bought.id)).fills
 
     assert [(fill.order_id, fill.amount) for fill in fills] == [
-        (sold.id, "440.00"), (bought.id, "1000.00"),
-    ]  # fmt: skip
+        (sold.id, "440.00"),
+        (bought.id, "1000.00"),
+    ]
     assert (fills[0].realized_pnl, fills[1].HasField("realized_pnl")) == ("40.00", False)
     assert [fill.order_id for fill in of_order] == [bought.id]
     assert (await bot.portfolio()).realized_pnl == "40.00"

@@ -72,8 +72,10 @@ async def test_of_an_hour_the_last_snapshot_counts_and_of_the_running_one_now(
     await deposit(venue, await id_of(bot), "1.00")
 
     assert await history(bot, interval=HOUR) == [
-        ("100000.00", "100000.00"), ("103000.00", "0.00"), ("106001.00", "1.00"),
-    ]  # fmt: skip
+        ("100000.00", "100000.00"),
+        ("103000.00", "0.00"),
+        ("106001.00", "1.00"),
+    ]
 
 
 async def test_a_period_leaves_out_what_was_before_it(venue: Venue) -> None:
@@ -85,12 +87,15 @@ async def test_a_period_leaves_out_what_was_before_it(venue: Venue) -> None:
     await venue.publish("AAPL", "130", "130")
 
     assert await history(bot, period=ALL) == [
-        ("100000.00", "100000.00"), ("101000.00", "0.00"), ("102000.00", "0.00"),
+        ("100000.00", "100000.00"),
+        ("101000.00", "0.00"),
+        ("102000.00", "0.00"),
         ("103000.00", "0.00"),
-    ]  # fmt: skip
+    ]
     assert await history(bot, period=DAY, interval=HOUR) == [
-        ("102000.00", "0.00"), ("103000.00", "0.00"),
-    ]  # fmt: skip
+        ("102000.00", "0.00"),
+        ("103000.00", "0.00"),
+    ]
 
 
 async def test_a_reset_begins_the_curve_anew(venue: Venue) -> None:
@@ -131,8 +136,10 @@ async def test_more_points_than_an_answer_holds_are_refused(
     told = await refusal(bot.call("GetPortfolioHistory", interval=SNAPSHOT))
 
     assert (told.code, told.reason, told.fields) == (
-        grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID", ("interval",),
-    )  # fmt: skip
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "FIELD_INVALID",
+        ("interval",),
+    )
 
 
 @pytest.mark.parametrize("field", ["period", "interval"])

@@ -22,12 +22,19 @@ async def test_a_stream_sends_the_newest_quotes_at_once_and_then_each_change(
     third = (await stream.read()).quote
 
     assert [(it.symbol, it.ask) for it in (first, second, third)] == [
-        ("AAPL", "100.00000000"), ("BTC-USD", "90001.00000000"), ("AAPL", "101.00000000"),
-    ]  # fmt: skip
+        ("AAPL", "100.00000000"),
+        ("BTC-USD", "90001.00000000"),
+        ("AAPL", "101.00000000"),
+    ]
     assert first == (await bot.call("BatchGetQuotes", symbols=["AAPL"])).quotes[0].__class__(
-        symbol="AAPL", bid=first.bid, bid_size=first.bid_size, ask=first.ask,
-        ask_size=first.ask_size, last=first.last, time=first.time,
-    )  # fmt: skip
+        symbol="AAPL",
+        bid=first.bid,
+        bid_size=first.bid_size,
+        ask=first.ask,
+        ask_size=first.ask_size,
+        last=first.last,
+        time=first.time,
+    )
 
 
 async def test_a_slow_reader_gets_the_newest_of_each_symbol_and_never_a_backlog(
@@ -94,8 +101,10 @@ async def test_wrong_symbols_are_refused(
     told = await quotes(await venue.bot(), *symbols).end()
 
     assert (told.code, told.reason, told.fields) == (
-        grpc.StatusCode.INVALID_ARGUMENT, reason, ("symbols",),
-    )  # fmt: skip
+        grpc.StatusCode.INVALID_ARGUMENT,
+        reason,
+        ("symbols",),
+    )
 
 
 async def test_a_reader_that_left_is_forgotten(venue: Venue) -> None:

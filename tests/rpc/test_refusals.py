@@ -39,8 +39,25 @@ BAD_ORDERS: list[tuple[str, str, dict[str, Any]]] = [
     *(
         ("DECIMAL_INVALID", "quantity", {"quantity": text})
         for text in (
-            "١٠", "1_000", " 10 ", "1e5", "+1", "-1", "01", ".5", "5.", "NaN", "Infinity", "1\n",
-            "0.123456789", "12345678901", "1" * 25, "0x10", "true", "1\0", "1,000",
+            "١٠",
+            "1_000",
+            " 10 ",
+            "1e5",
+            "+1",
+            "-1",
+            "01",
+            ".5",
+            "5.",
+            "NaN",
+            "Infinity",
+            "1\n",
+            "0.123456789",
+            "12345678901",
+            "1" * 25,
+            "0x10",
+            "true",
+            "1\0",
+            "1,000",
         )
     ),
     ("LIMIT_PRICE_REQUIRED", "limit_price", {"order_type": LIMIT}),
@@ -53,14 +70,15 @@ BAD_ORDERS: list[tuple[str, str, dict[str, Any]]] = [
     ("PRICE_OFF_TICK", "limit_price", {"order_type": LIMIT, "limit_price": "185.001"}),
     ("QUANTITY_OFF_STEP", "quantity", {"symbol": "EUR-USD", "quantity": "1.5"}),
     (
-        "TIME_IN_FORCE_NOT_ALLOWED", "time_in_force",
+        "TIME_IN_FORCE_NOT_ALLOWED",
+        "time_in_force",
         {"order_type": STOP, "stop_price": "1.00", "time_in_force": IOC},
     ),
     ("FIELD_INVALID", "client_order_id", {"client_order_id": ""}),
     ("FIELD_INVALID", "client_order_id", {"client_order_id": "x" * 129}),
     ("FIELD_INVALID", "client_order_id", {"client_order_id": "naïve"}),
     ("FIELD_INVALID", "client_order_id", {"client_order_id": "a\nb"}),
-]  # fmt: skip
+]
 
 
 async def place(bot: Bot, fields: dict[str, Any]) -> Any:
@@ -129,8 +147,9 @@ async def test_bytes_that_are_no_message_are_refused(
     for body in bodies:
         told = await refusal(raw(body, metadata=bot.metadata))
         assert (told.code, told.reason) == (
-            grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST",
-        )  # fmt: skip
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "MALFORMED_REQUEST",
+        )
 
 
 async def test_a_message_over_64_kib_is_refused(venue: Venue) -> None:
@@ -159,10 +178,15 @@ async def test_every_way_not_to_have_a_key_is_told_the_same(venue: Venue) -> Non
     unknown = "tvt_" + "0" * 30 + "3XaDyQ"
 
     metadata: list[Any] = [
-        (), (("x-bot-key", ""),), (("x-bot-key", "tvt_"),), (("x-bot-key", almost),),
-        (("x-bot-key", unknown),), (("x-bot-key", revoked.key),), (("x-bot-key", "x" * 4000),),
+        (),
+        (("x-bot-key", ""),),
+        (("x-bot-key", "tvt_"),),
+        (("x-bot-key", almost),),
+        (("x-bot-key", unknown),),
+        (("x-bot-key", revoked.key),),
+        (("x-bot-key", "x" * 4000),),
         (("x-bot-key", bot.key.upper()),),
-    ]  # fmt: skip
+    ]
     told = [
         await refusal(bot.trading.GetAccount(bot_trading_pb2.GetAccountRequest(), metadata=sent))
         for sent in metadata
@@ -181,8 +205,9 @@ async def test_two_credentials_at_once_are_refused(venue: Venue) -> None:
     for metadata in ((*bot.metadata, *ada.metadata), (*bot.metadata, *bot.metadata)):
         told = await refusal(bot.trading.GetAccount(request, metadata=metadata))
         assert (told.code, told.reason) == (
-            grpc.StatusCode.UNAUTHENTICATED, "TWO_CREDENTIALS",
-        )  # fmt: skip
+            grpc.StatusCode.UNAUTHENTICATED,
+            "TWO_CREDENTIALS",
+        )
 
 
 async def test_each_kind_of_credential_opens_its_own_calls_only(venue: Venue) -> None:
@@ -191,14 +216,19 @@ async def test_each_kind_of_credential_opens_its_own_calls_only(venue: Venue) ->
     ada_as_bot.metadata, bot_as_person.metadata = ada.metadata, bot.metadata
 
     expected: list[tuple[Callable[[], Awaitable[Any]], grpc.StatusCode, str]] = [
-        (lambda: ada_as_bot.call("GetAccount"), grpc.StatusCode.UNAUTHENTICATED,
-         "BOT_KEY_REQUIRED"),
-        (lambda: bot_as_person.create_key("x"), grpc.StatusCode.PERMISSION_DENIED,
-         "TOKEN_REQUIRED"),
-        (lambda: bot_as_person.publish([]), grpc.StatusCode.PERMISSION_DENIED,
-         "OPERATOR_REQUIRED"),
+        (
+            lambda: ada_as_bot.call("GetAccount"),
+            grpc.StatusCode.UNAUTHENTICATED,
+            "BOT_KEY_REQUIRED",
+        ),
+        (
+            lambda: bot_as_person.create_key("x"),
+            grpc.StatusCode.PERMISSION_DENIED,
+            "TOKEN_REQUIRED",
+        ),
+        (lambda: bot_as_person.publish([]), grpc.StatusCode.PERMISSION_DENIED, "OPERATOR_REQUIRED"),
         (lambda: ada.publish([]), grpc.StatusCode.PERMISSION_DENIED, "OPERATOR_REQUIRED"),
-    ]  # fmt: skip
+    ]
     for call, code, reason in expected:
         told = await refusal(call())
         assert (told.code, told.reason) == (code, reason)
@@ -207,8 +237,12 @@ async def test_each_kind_of_credential_opens_its_own_calls_only(venue: Venue) ->
 def forged(venue: Venue, **changes: Any) -> str:
     now = int(time.time())
     claims = {
-        "iss": "bottrading", "aud": "bottrading", "sub": "ada", "iat": now, "exp": now + 60,
-    } | changes  # fmt: skip
+        "iss": "bottrading",
+        "aud": "bottrading",
+        "sub": "ada",
+        "iat": now,
+        "exp": now + 60,
+    } | changes
     claims = {name: value for name, value in claims.items() if value is not None}
     return jwt.encode(claims, jwt_secret(venue.settings), algorithm="HS256")
 
@@ -218,24 +252,38 @@ async def test_every_token_that_proves_nothing_is_refused(venue: Venue) -> None:
     secret = jwt_secret(venue.settings)
     good = {"iss": "bottrading", "aud": "bottrading", "sub": "a", "iat": now, "exp": now + 60}
     tokens = [
-        "", "nonsense", "a.b.c",
+        "",
+        "nonsense",
+        "a.b.c",
         jwt.encode(good, b"x" * 32, algorithm="HS256"),
         jwt.encode(good, "", algorithm="none"),
         jwt.encode(good, secret * 2, algorithm="HS512"),
         *(forged(venue, **{claim: None}) for claim in ("iss", "aud", "sub", "iat", "exp")),
-        forged(venue, iss="somebody"), forged(venue, aud="somebody"),
-        forged(venue, exp=now - 60), forged(venue, iat=now + 3600, exp=now + 7200),
-        forged(venue, exp=now + 25 * 3600), forged(venue, sub=""), forged(venue, sub="x" * 256),
-        forged(venue, name=""), forged(venue, name=7), forged(venue, plan="Gold"),
-        forged(venue, plan=["Free"]), forged(venue, exp="soon"), forged(venue, exp=str(now + 60)),
-        forged(venue, iat=str(now)), forged(venue, exp=float("nan")),
-        forged(venue, sub="\ud800"), forged(venue, name="\ud800"), forged(venue, pad="x" * 5000),
-    ]  # fmt: skip
+        forged(venue, iss="somebody"),
+        forged(venue, aud="somebody"),
+        forged(venue, exp=now - 60),
+        forged(venue, iat=now + 3600, exp=now + 7200),
+        forged(venue, exp=now + 25 * 3600),
+        forged(venue, sub=""),
+        forged(venue, sub="x" * 256),
+        forged(venue, name=""),
+        forged(venue, name=7),
+        forged(venue, plan="Gold"),
+        forged(venue, plan=["Free"]),
+        forged(venue, exp="soon"),
+        forged(venue, exp=str(now + 60)),
+        forged(venue, iat=str(now)),
+        forged(venue, exp=float("nan")),
+        forged(venue, sub="\ud800"),
+        forged(venue, name="\ud800"),
+        forged(venue, pad="x" * 5000),
+    ]
     for token in tokens:
         told = await refusal(Person(venue, token).create_key("x"))
         assert (told.code, told.reason) == (
-            grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID",
-        ), token  # fmt: skip
+            grpc.StatusCode.UNAUTHENTICATED,
+            "TOKEN_INVALID",
+        ), token
         assert token[:20] not in told.message or len(token) < 20
     assert (await Person(venue, forged(venue)).create_key("x")).key
     assert (await Person(venue, forged(venue, sub="x" * 255)).create_key("x")).key
@@ -267,8 +315,9 @@ async def test_the_21st_order_and_the_121st_request_of_a_minute_are_refused(venu
     limits = (await bot.call("GetLimits")).limits
 
     assert (order.code, order.reason) == (
-        grpc.StatusCode.RESOURCE_EXHAUSTED, "ORDER_RATE_EXCEEDED",
-    )  # fmt: skip
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "ORDER_RATE_EXCEEDED",
+    )
     assert request.reason == still.reason == "REQUEST_RATE_EXCEEDED"
     assert (order.retry_seconds, still.retry_seconds) == (60, 1)
     assert (limits.orders.remaining, limits.requests.remaining) == (20, 119)
@@ -312,8 +361,9 @@ async def test_a_quota_is_counted_always_and_refused_only_where_it_is_enforced(
     tomorrow = (await bot.call("GetAccount")).account
 
     assert (told.code, told.reason) == (
-        grpc.StatusCode.RESOURCE_EXHAUSTED, "DAILY_QUOTA_EXCEEDED",
-    )  # fmt: skip
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "DAILY_QUOTA_EXCEEDED",
+    )
     assert "quota" in told.message
     assert told.retry_seconds == 12 * 3600
     assert (tomorrow.api_calls_used, tomorrow.api_calls_limit) == (1, 1_000)

@@ -122,8 +122,9 @@ async def test_a_reader_that_takes_nothing_is_ended_and_loses_nothing(
     resumed, _ = await order_updates(narrow, after_sequence=sequences[-1])
 
     assert (why.code(), told(why).reason) == (
-        grpc.StatusCode.RESOURCE_EXHAUSTED, "READER_TOO_SLOW",
-    )  # fmt: skip
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "READER_TOO_SLOW",
+    )
     assert sequences == list(range(1, len(sequences) + 1))
     assert len(sequences) < 21, "the reader was never blocked"
     assert told(why).last_sequence == str(sequences[-1])
@@ -258,8 +259,9 @@ async def test_an_account_has_so_many_streams_and_no_more(start_venue: VenueFact
     await order_updates(bot)
 
     assert (told.code, told.reason) == (
-        grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAM_LIMIT_EXCEEDED",
-    )  # fmt: skip
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "STREAM_LIMIT_EXCEEDED",
+    )
     assert told.retry_seconds == 1
     assert (limits.limit, limits.used, limits.remaining, limits.enforced) == (2, 2, 0, True)
 

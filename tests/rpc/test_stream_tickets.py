@@ -111,16 +111,21 @@ async def test_a_ticket_that_is_none_of_ours_is_refused(venue: Venue) -> None:
     claims = {"sub": bot.key_id, "aud": AUDIENCE, "exp": NOON // 10**6 + 60}
     ours, tokens = ticket_secret(venue.settings), jwt_secret(venue.settings)
     forged = [
-        "", "x", "x" * 5000, bot.key, venue.token(),
+        "",
+        "x",
+        "x" * 5000,
+        bot.key,
+        venue.token(),
         jwt.encode(claims, tokens, "HS256"),
         jwt.encode(claims | {"aud": "bottrading"}, ours, "HS256"),
         jwt.encode({"sub": bot.key_id, "aud": AUDIENCE}, ours, "HS256"),
         jwt.encode(claims | {"sub": "0198c0de-0000-7000-8000-000000000000"}, ours, "HS256"),
         jwt.encode(claims, "", "none"),
-    ]  # fmt: skip
+    ]
     for ticket in forged:
         told = await Stream(stream_call(bot, (("x-stream-ticket", ticket),))).end()
         assert (told.code, told.reason) == (
-            grpc.StatusCode.UNAUTHENTICATED, "BOT_KEY_INVALID",
-        ), ticket  # fmt: skip
+            grpc.StatusCode.UNAUTHENTICATED,
+            "BOT_KEY_INVALID",
+        ), ticket
     await order_updates(bot, metadata=(("x-stream-ticket", jwt.encode(claims, ours, "HS256")),))

@@ -62,8 +62,10 @@ async def test_a_replaced_order_keeps_its_id_and_its_fills(venue: Venue) -> None
 
     assert order.filled_quantity == larger.filled_quantity == "4.00000000"
     assert (larger.id, larger.quantity, larger.limit_price) == (
-        order.id, "20.00000000", "99.50000000",
-    )  # fmt: skip
+        order.id,
+        "20.00000000",
+        "99.50000000",
+    )
     assert larger.reserved == "1592.00"
     assert larger.expires_at == order.expires_at
     assert same == larger
@@ -156,8 +158,9 @@ async def test_a_preview_tells_every_rule_that_would_reject_the_order(venue: Ven
     reasons = [error_reason_pb2.ErrorReason.Name(n) for n in found.rejection_reasons]
 
     assert reasons == [
-        "ERROR_REASON_INSUFFICIENT_BUYING_POWER", "ERROR_REASON_FOK_NOT_FILLABLE",
-    ]  # fmt: skip
+        "ERROR_REASON_INSUFFICIENT_BUYING_POWER",
+        "ERROR_REASON_FOK_NOT_FILLABLE",
+    ]
     assert len(found.rejections) == 2
     assert found.order.status == order_pb2.ORDER_STATUS_REJECTED
     assert found.order.rejection_message == found.rejections[0]

@@ -16,16 +16,36 @@ from server.storage.queries import SqlReads
 OPENED_AT = 1_000_000
 ALL_SNAPSHOTS = SnapshotFilter(since=None, before=2**62, width=1, limit=9)
 ACCOUNT = {
-    "id": "account", "user_id": "user", "created_at": OPENED_AT, "deposits": 100, "balance": 90,
-    "reserved": 0, "sequence": 5, "live_orders": 0, "fills": 2, "realized_pnl": -10,
-    "fees_paid": 0, "trading_state": "ACTIVE", "trades": 1, "wins": 0, "gross_profit": 0,
-    "gross_loss": 10, "win_streak": 0, "loss_streak": 1, "longest_win_streak": 0,
+    "id": "account",
+    "user_id": "user",
+    "created_at": OPENED_AT,
+    "deposits": 100,
+    "balance": 90,
+    "reserved": 0,
+    "sequence": 5,
+    "live_orders": 0,
+    "fills": 2,
+    "realized_pnl": -10,
+    "fees_paid": 0,
+    "trading_state": "ACTIVE",
+    "trades": 1,
+    "wins": 0,
+    "gross_profit": 0,
+    "gross_loss": 10,
+    "win_streak": 0,
+    "loss_streak": 1,
+    "longest_win_streak": 0,
     "longest_loss_streak": 1,
-}  # fmt: skip
+}
 USER = {
-    "id": "user", "issuer": "i", "subject": "ada", "name": "Ada", "plan": "Free",
-    "is_operator": 0, "created_at": OPENED_AT,
-}  # fmt: skip
+    "id": "user",
+    "issuer": "i",
+    "subject": "ada",
+    "name": "Ada",
+    "plan": "Free",
+    "is_operator": 0,
+    "created_at": OPENED_AT,
+}
 
 
 def insert(connection: sqlite3.Connection, table: str, row: dict[str, object]) -> None:
@@ -82,15 +102,21 @@ def test_what_belongs_to_earlier_epochs_is_left_out_also_when_the_clock_went_bac
     connection = sqlite3.connect(old_database)
     for sequence, time, equity in ((5, 20, 70), (6, 15, 100), (8, 16, 103)):
         row = {
-            "account_id": "account", "time": time, "equity": equity, "sequence": sequence,
+            "account_id": "account",
+            "time": time,
+            "equity": equity,
+            "sequence": sequence,
             "initial_value": equity / 2,
-        }  # fmt: skip
+        }
         insert(connection, "equity_snapshots", row)
     for sequence, amount in ((4, 1), (7, 3), (8, 2)):
         row = {
-            "account_id": "account", "sequence": sequence, "time": 15, "amount": amount,
+            "account_id": "account",
+            "sequence": sequence,
+            "time": 15,
+            "amount": amount,
             "equity_before": 100,
-        }  # fmt: skip
+        }
         insert(connection, "inflows", row)
     with connection:
         connection.execute(

@@ -47,23 +47,41 @@ def reads(data_dir: Path) -> Iterator[SqlReads]:
 def store(connection: sqlite3.Connection, snapshots: list[Row], inflows: list[Row]) -> None:
     """Store an account in its second epoch, which began at BEGIN, and what is known of it."""
     given = {
-        "id": "a", "user_id": "u", "trading_state": "ACTIVE", "initial_balance": EQUITY,
-        "initial_share": 1, "fills": 1, "epoch_sequence": EPOCH, "epoch_began_at": BEGIN,
-        "sequence": 10**6, "resets": 1, "traded": "",
-    }  # fmt: skip
+        "id": "a",
+        "user_id": "u",
+        "trading_state": "ACTIVE",
+        "initial_balance": EQUITY,
+        "initial_share": 1,
+        "fills": 1,
+        "epoch_sequence": EPOCH,
+        "epoch_began_at": BEGIN,
+        "sequence": 10**6,
+        "resets": 1,
+        "traded": "",
+    }
     rows = {
         "accounts": [given],
         "equity_snapshots": [
-            {"account_id": "a", "sequence": sequence, "time": time, "equity": equity,
-             "initial_value": 1}
+            {
+                "account_id": "a",
+                "sequence": sequence,
+                "time": time,
+                "equity": equity,
+                "initial_value": 1,
+            }
             for sequence, time, equity in snapshots
         ],
         "inflows": [
-            {"account_id": "a", "sequence": sequence, "time": time, "amount": amount,
-             "equity_before": 1}
+            {
+                "account_id": "a",
+                "sequence": sequence,
+                "time": time,
+                "amount": amount,
+                "equity_before": 1,
+            }
             for sequence, time, amount in inflows
         ],
-    }  # fmt: skip
+    }
     with connection:
         for table, values in rows.items():
             connection.execute(f"DELETE FROM {table}")
@@ -119,7 +137,7 @@ def rows_of(history: list[tuple[Micros, bool, int]]) -> tuple[list[Row], list[Ro
 
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)  # fmt: skip
+)
 @given(history=histories)
 def test_a_curve_is_what_all_snapshots_of_the_epoch_come_to(
     database: sqlite3.Connection, reads: SqlReads, history: list[tuple[Micros, bool, int]]
@@ -139,9 +157,12 @@ def test_a_curve_is_what_all_snapshots_of_the_epoch_come_to(
     [(DAY, Interval.HOUR, 24), (None, Interval.DAY, 210), (3 * DAY, Interval.SNAPSHOT, 289)],
 )
 def test_a_curve_costs_as_much_as_it_has_points(
-    database: sqlite3.Connection, reads: SqlReads, period: Micros | None, interval: Interval,
+    database: sqlite3.Connection,
+    reads: SqlReads,
+    period: Micros | None,
+    interval: Interval,
     points: int,
-) -> None:  # fmt: skip
+) -> None:
     """Of a snapshot each quarter of an hour, 20 000 in all, only some are looked at."""
     snapshots = [(EPOCH, BEGIN + number * HOUR // 4, EQUITY) for number in range(MANY)]
     store(database, snapshots, [])

@@ -35,14 +35,30 @@ def database(empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for number in range(1, ROWS + 1):
         symbol = "TSLA" if number == 1 else "AAPL"
         _insert(
-            connection, "orders", sequence=2 * number, id=f"o{number}", symbol=symbol,
-            status="OPEN" if number == 2 else "FILLED", live=int(number == 2), created_at=number,
-            order_type="MARKET", time_in_force="GTC", quantity=1, filled_notional="0",
-        )  # fmt: skip
+            connection,
+            "orders",
+            sequence=2 * number,
+            id=f"o{number}",
+            symbol=symbol,
+            status="OPEN" if number == 2 else "FILLED",
+            live=int(number == 2),
+            created_at=number,
+            order_type="MARKET",
+            time_in_force="GTC",
+            quantity=1,
+            filled_notional="0",
+        )
         _insert(
-            connection, "fills", sequence=2 * number + 1, id=f"f{number}", symbol=symbol,
-            order_id=f"o{number}", created_at=number, quantity=1, price=1,
-        )  # fmt: skip
+            connection,
+            "fills",
+            sequence=2 * number + 1,
+            id=f"f{number}",
+            symbol=symbol,
+            order_id=f"o{number}",
+            created_at=number,
+            quantity=1,
+            price=1,
+        )
     connection.commit()
     connection.close()
     return path

@@ -56,8 +56,10 @@ def test_several_logs_are_read_at_once_each_after_its_own_sequence(reads: SqlRea
     found = reads.logs_after([("bob", 0), ("ada", 7), ("nobody", 0)])
 
     assert [(event.account_id, event.sequence) for event in found] == [
-        ("ada", 8), ("ada", 9), ("bob", 1),
-    ]  # fmt: skip
+        ("ada", 8),
+        ("ada", 9),
+        ("bob", 1),
+    ]
 
 
 def test_events_of_an_older_schema_count_as_stored_alone(data_dir: Path, reads: SqlReads) -> None:

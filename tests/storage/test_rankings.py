@@ -35,12 +35,19 @@ def add_accounts(data_dir: Path, count: int) -> None:
         )
         columns = [row[1] for row in connection.execute("PRAGMA table_info(accounts)")]
         given = {
-            "id": "substr(users.id, 2)", "user_id": "users.id", "created_at": "created_at",
-            "balance": "100000000000 + created_at * 1000000", "initial_balance": "100000000000",
-            "deposits": "100000000000", "initial_share": "1", "fills": "1",
-            "trading_state": "'ACTIVE'", "order_notional_max": "NULL",
-            "position_share_max": "NULL", "daily_loss_max": "NULL",
-        }  # fmt: skip
+            "id": "substr(users.id, 2)",
+            "user_id": "users.id",
+            "created_at": "created_at",
+            "balance": "100000000000 + created_at * 1000000",
+            "initial_balance": "100000000000",
+            "deposits": "100000000000",
+            "initial_share": "1",
+            "fills": "1",
+            "trading_state": "'ACTIVE'",
+            "order_notional_max": "NULL",
+            "position_share_max": "NULL",
+            "daily_loss_max": "NULL",
+        }
         values = ", ".join(given.get(name, "0") for name in columns)
         connection.execute(f"INSERT INTO accounts SELECT {values} FROM users")
     connection.close()
@@ -109,9 +116,11 @@ def test_a_part_of_the_accounts_is_read_without_looking_at_the_others(data_dir: 
     with snapshot(engine) as connection:
         rankings_module._rank(connection, [], 0)
         for statement in (
-            rankings_module._SELECT_RANKED, rankings_module._PAGE, rankings_module._OWN,
+            rankings_module._SELECT_RANKED,
+            rankings_module._PAGE,
+            rankings_module._OWN,
             rankings_module._TOTAL,
-        ):  # fmt: skip
+        ):
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", terms)
             steps += [step for *_, step in plan]
     engine.dispose()

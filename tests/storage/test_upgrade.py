@@ -71,13 +71,21 @@ def test_an_upgrade_makes_the_cost_of_what_is_held_exact(old_database: Path) -> 
     )
 
     assert {symbol: row["average_cost"] for symbol, row in held.items()} == {
-        "DOGE-USD": 16_234_000, "BTC-USD": 9_200_033_000_000, "MGC": 412_010_000_000,
-        OPTION: 505_000_000, "ADA-USD": 50_000, "SPY": 60_001_000_000,
-    }  # fmt: skip
+        "DOGE-USD": 16_234_000,
+        "BTC-USD": 9_200_033_000_000,
+        "MGC": 412_010_000_000,
+        OPTION: 505_000_000,
+        "ADA-USD": 50_000,
+        "SPY": 60_001_000_000,
+    }
     assert {symbol: row["cost_basis"] for symbol, row in held.items()} == {
-        "DOGE-USD": 32_468_000, "BTC-USD": 184_001, "MGC": 4_120_100_000_000,
-        OPTION: 101_000_000_000, "ADA-USD": 350_000_000, "SPY": 9_000_150_000,
-    }  # fmt: skip
+        "DOGE-USD": 32_468_000,
+        "BTC-USD": 184_001,
+        "MGC": 4_120_100_000_000,
+        OPTION: 101_000_000_000,
+        "ADA-USD": 350_000_000,
+        "SPY": 9_000_150_000,
+    }
     mean = (
         Fraction("0.333") * Fraction("100.005") + Fraction("0.5") * Fraction("101.115")
     ) / Fraction("0.833")
@@ -91,8 +99,9 @@ def test_deposits_and_profit_less_what_is_open_are_the_balance_after_an_upgrade(
     for account in read(old_database, TOLD["accounts"]):
         is_open = sum(
             row["cost_basis"] + row["buy_fees"]
-            for row in read(old_database, HELD) if row["account_id"] == account["id"]
-        )  # fmt: skip
+            for row in read(old_database, HELD)
+            if row["account_id"] == account["id"]
+        )
         assert account["deposits"] + account["realized_pnl"] - is_open == account["balance"]
 
 
@@ -127,13 +136,21 @@ async def test_people_trade_on_after_an_upgrade(
     venue = await start_venue(now=LATER, fees="default")
     ada, bob = await venue.bot("ada"), await venue.bot("bob")
     assert {it.symbol: it.avg_cost for it in (await ada.portfolio()).positions} == {
-        "AAPL": "100.67126651", "BTC-USD": "92000.33000000", "DOGE-USD": "0.16234000",
-        "MGC": "4120.10000000", OPTION: "5.05000000",
-    }  # fmt: skip
+        "AAPL": "100.67126651",
+        "BTC-USD": "92000.33000000",
+        "DOGE-USD": "0.16234000",
+        "MGC": "4120.10000000",
+        OPTION: "5.05000000",
+    }
     prices = {
-        "AAPL": "90.11", "BTC-USD": "92000.33", "DOGE-USD": "0.16234", "MGC": "4120.1",
-        OPTION: "5.05", "ADA-USD": "0.0005", "SPY": "600.02",
-    }  # fmt: skip
+        "AAPL": "90.11",
+        "BTC-USD": "92000.33",
+        "DOGE-USD": "0.16234",
+        "MGC": "4120.1",
+        OPTION: "5.05",
+        "ADA-USD": "0.0005",
+        "SPY": "600.02",
+    }
     for symbol, price in prices.items():
         await venue.publish(symbol, price, price, size="100000")
     for bot in (ada, bob):

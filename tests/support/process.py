@@ -31,18 +31,32 @@ class Process:
     """One `bottrading serve`; whatever happens, nothing of it is left running."""
 
     def __init__(
-        self, data_dir: Path, *options: str, rest: bool = False, wait: bool = True,
-        command: Sequence[str] = (sys.executable, "-m", "server"), cwd: Path | None = None,
-        terminal: bool = False, **settings: str,
-    ) -> None:  # fmt: skip
+        self,
+        data_dir: Path,
+        *options: str,
+        rest: bool = False,
+        wait: bool = True,
+        command: Sequence[str] = (sys.executable, "-m", "server"),
+        cwd: Path | None = None,
+        terminal: bool = False,
+        **settings: str,
+    ) -> None:
         self.data_dir = data_dir
         self.grpc = f"127.0.0.1:{free_port()}"
         self.rest = f"127.0.0.1:{free_port()}"
         self.log = data_dir.with_name(f"{data_dir.name}.log")
         self._command = [
-            *command, "serve", "--data-dir", str(data_dir), "--seed", "1",
-            "--grpc", self.grpc, *(["--rest", self.rest] if rest else ["--no-rest"]), *options,
-        ]  # fmt: skip
+            *command,
+            "serve",
+            "--data-dir",
+            str(data_dir),
+            "--seed",
+            "1",
+            "--grpc",
+            self.grpc,
+            *(["--rest", self.rest] if rest else ["--no-rest"]),
+            *options,
+        ]
         self._settings = settings
         self._cwd = cwd
         self._with_rest = rest
@@ -149,8 +163,14 @@ class Process:
     def token(self, subject: str, *options: str) -> str:
         """Return what `bottrading token` prints."""
         command = [
-            sys.executable, "-m", "server", "token", subject, "--data-dir", str(self.data_dir),
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "server",
+            "token",
+            subject,
+            "--data-dir",
+            str(self.data_dir),
+        ]
         done = subprocess.run([*command, *options], check=True, capture_output=True, text=True)
         return done.stdout.strip()
 

@@ -101,18 +101,29 @@ class Venue:
         await self.base.close()
 
     def token(
-        self, subject: str = "ada", *, operator: bool = False, plan: Plan = Plan.STANDARD,
-        name: str | None = None, issued_ago: int = 0,
-    ) -> str:  # fmt: skip
+        self,
+        subject: str = "ada",
+        *,
+        operator: bool = False,
+        plan: Plan = Plan.STANDARD,
+        name: str | None = None,
+        issued_ago: int = 0,
+    ) -> str:
         """Return a token; the clock of tokens is the real one."""
         identity = Identity(
-            issuer=self.settings.jwt_issuer, subject=subject, name=name or subject, plan=plan,
+            issuer=self.settings.jwt_issuer,
+            subject=subject,
+            name=name or subject,
+            plan=plan,
             is_operator=operator,
-        )  # fmt: skip
+        )
         return issue(
-            self.settings.token_terms, jwt_secret(self.settings), identity,
-            now_seconds=int(time.time()) - issued_ago, ttl_seconds=600,
-        )  # fmt: skip
+            self.settings.token_terms,
+            jwt_secret(self.settings),
+            identity,
+            now_seconds=int(time.time()) - issued_ago,
+            ttl_seconds=600,
+        )
 
     def person(self, subject: str = "ada", **claims: Any) -> "Person":
         """Return a client with a person's token."""
@@ -252,9 +263,11 @@ def told(error: grpc.aio.AioRpcError) -> Told:
     found: dict[str, Message] = {}
     for packed in status_pb2.Status.FromString(details).details:
         for kind in (
-            error_details_pb2.ErrorInfo, error_details_pb2.BadRequest,
-            error_details_pb2.RetryInfo, error_details_pb2.QuotaFailure,
-        ):  # fmt: skip
+            error_details_pb2.ErrorInfo,
+            error_details_pb2.BadRequest,
+            error_details_pb2.RetryInfo,
+            error_details_pb2.QuotaFailure,
+        ):
             if packed.Is(kind.DESCRIPTOR):
                 found[kind.__name__] = kind()
                 packed.Unpack(found[kind.__name__])
@@ -263,8 +276,10 @@ def told(error: grpc.aio.AioRpcError) -> Told:
     retry: Any = found.get("RetryInfo")
     assert not info.reason or info.domain == "bottrading"
     return Told(
-        error.code(), info.reason, error.details() or "",
+        error.code(),
+        info.reason,
+        error.details() or "",
         tuple(item.field for item in bad.field_violations),
         retry.retry_delay.seconds if retry is not None else None,
         info.metadata.get("last_sequence"),
-    )  # fmt: skip
+    )

@@ -52,9 +52,13 @@ def _parser() -> argparse.ArgumentParser:
         " --http may be called besides localhost.",
     )
     parser.add_argument(
-        "--http", metavar="HOST:PORT", nargs="?", const=HTTP_DEFAULT, type=loopback_address,
+        "--http",
+        metavar="HOST:PORT",
+        nargs="?",
+        const=HTTP_DEFAULT,
+        type=loopback_address,
         help=f"serve streamable HTTP under /mcp instead, on this machine [{HTTP_DEFAULT}]",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--origin",
         action="append",
@@ -64,9 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--read-only", action="store_true", help="leave out the tools that trade")
     parser.add_argument(
-        "--print-config", choices=("mcpServers", "servers"), nargs="?", const="mcpServers",
+        "--print-config",
+        choices=("mcpServers", "servers"),
+        nargs="?",
+        const="mcpServers",
         help="print what starts this server, for most clients or (servers) for VS Code, and end",
-    )  # fmt: skip
+    )
     return parser
 
 

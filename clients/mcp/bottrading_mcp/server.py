@@ -42,10 +42,19 @@ def build_server(
     """
     tools = Tools(client, DuplicateGuard(client, clock))
     reading: list[Callable[..., Any]] = [
-        tools.preview_order, tools.find_instruments, tools.get_quote, tools.get_bars,
-        tools.get_portfolio, tools.get_orders, tools.get_order, tools.wait_for_order,
-        tools.get_trading_kpi, tools.get_leaderboard, tools.get_bot_account, tools.get_limits,
-    ]  # fmt: skip
+        tools.preview_order,
+        tools.find_instruments,
+        tools.get_quote,
+        tools.get_bars,
+        tools.get_portfolio,
+        tools.get_orders,
+        tools.get_order,
+        tools.wait_for_order,
+        tools.get_trading_kpi,
+        tools.get_leaderboard,
+        tools.get_bot_account,
+        tools.get_limits,
+    ]
     offered = [_tool(one, read_only=True) for one in reading]
     if not read_only:
         offered = [
@@ -56,9 +65,13 @@ def build_server(
             *offered,
         ]
     return Server(
-        "bottrading", title="BotTrading", version=version("bottrading-mcp"),
-        instructions=" ".join(INSTRUCTIONS.split()), tools=offered, log_level="WARNING",
-    )  # fmt: skip
+        "bottrading",
+        title="BotTrading",
+        version=version("bottrading-mcp"),
+        instructions=" ".join(INSTRUCTIONS.split()),
+        tools=offered,
+        log_level="WARNING",
+    )
 
 
 class Server(MCPServer):

@@ -103,9 +103,15 @@ class Tools:
     ) -> CallToolResult:
         """Return what place_order would do now, to the cent: price, fees, rejections."""
         preview = await self._client.preview_order(
-            symbol, side, quantity, order_type=order_type, limit_price=limit_price,
-            stop_price=stop_price, time_in_force=time_in_force, asset_type=asset_type,
-        )  # fmt: skip
+            symbol,
+            side,
+            quantity,
+            order_type=order_type,
+            limit_price=limit_price,
+            stop_price=stop_price,
+            time_in_force=time_in_force,
+            asset_type=asset_type,
+        )
         return answer(answers.preview_text(preview), preview=preview)
 
     async def replace_order(

@@ -36,10 +36,15 @@ class _AsyncClient:
     _credential: ClassVar[Credential]
 
     def __init__(
-        self, credential: str | None = None, target: str | None = None, *,
-        root_certificates: bytes | None = None, insecure: bool = False,
-        timeout: float = TIMEOUT_SECONDS_DEFAULT, channel: grpc.aio.Channel | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        credential: str | None = None,
+        target: str | None = None,
+        *,
+        root_certificates: bytes | None = None,
+        insecure: bool = False,
+        timeout: float = TIMEOUT_SECONDS_DEFAULT,
+        channel: grpc.aio.Channel | None = None,
+    ) -> None:
         target = target_of(target)
         tls = credentials_of(target, root_certificates, insecure=insecure)
         if channel is None:

@@ -31,10 +31,16 @@ class BotTradingError(Exception):
     """
 
     def __init__(
-        self, message: str, *, reason: ErrorReason | None = None, status: str = "UNKNOWN",
-        violations: tuple[Violation, ...] = (), request_id: str | None = None,
-        metadata: Mapping[str, str] | None = None, retry_after: float | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        message: str,
+        *,
+        reason: ErrorReason | None = None,
+        status: str = "UNKNOWN",
+        violations: tuple[Violation, ...] = (),
+        request_id: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.reason = reason
@@ -159,9 +165,12 @@ def outcome_unknown(refusal: BotTradingError, client_order_id: str) -> OutcomeUn
     """Return the exception for a change of which only its last attempt's refusal is known."""
     unknown = OutcomeUnknown(
         f"It is not known whether the change was made: {refusal.message}",
-        reason=refusal.reason, status=refusal.status, request_id=refusal.request_id,
-        metadata=refusal.metadata, retry_after=refusal.retry_after,
-    )  # fmt: skip
+        reason=refusal.reason,
+        status=refusal.status,
+        request_id=refusal.request_id,
+        metadata=refusal.metadata,
+        retry_after=refusal.retry_after,
+    )
     unknown.client_order_id = client_order_id
     return unknown
 
@@ -172,8 +181,10 @@ def _details(
     error_details_pb2.ErrorInfo, error_details_pb2.BadRequest, error_details_pb2.RetryInfo | None
 ]:
     info, bad, retry = (
-        error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
-    )  # fmt: skip
+        error_details_pb2.ErrorInfo(),
+        error_details_pb2.BadRequest(),
+        error_details_pb2.RetryInfo(),
+    )
     found: set[str] = set()
     try:
         for detail in status_pb2.Status.FromString(packed).details:

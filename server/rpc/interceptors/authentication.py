@@ -91,9 +91,14 @@ class Authentication:
     """Stands before everything that costs or tells something."""
 
     def __init__(
-        self, *, keyring: Keyring, tickets: Tickets, verifier: TokenVerifier, engine: Engine,
+        self,
+        *,
+        keyring: Keyring,
+        tickets: Tickets,
+        verifier: TokenVerifier,
+        engine: Engine,
         executor: Executor,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._keyring = keyring
         self._tickets = tickets
         self._verifier = verifier

@@ -72,13 +72,18 @@ class CallJournal:
         self._line = line
         self._finished: list[Finished] = []
         self._calls = Counter(
-            "bottrading_calls", "Calls by method, status and reason.",
-            ["method", "code", "reason"], registry=registry,
-        )  # fmt: skip
+            "bottrading_calls",
+            "Calls by method, status and reason.",
+            ["method", "code", "reason"],
+            registry=registry,
+        )
         self._latency = Histogram(
-            "bottrading_call_seconds", "Time from the first interceptor to the answer.",
-            ["method"], registry=registry, buckets=LATENCY_BUCKETS_SECONDS,
-        )  # fmt: skip
+            "bottrading_call_seconds",
+            "Time from the first interceptor to the answer.",
+            ["method"],
+            registry=registry,
+            buckets=LATENCY_BUCKETS_SECONDS,
+        )
 
     def add(self, finished: Finished) -> None:
         """Take note of a call."""
@@ -137,11 +142,15 @@ class Observability:
     def _finished(self, call: Call, seconds: float) -> Finished:
         principal = call.principal
         return Finished(
-            call.method, call.code, call.reason, seconds, call.request_id,
+            call.method,
+            call.code,
+            call.reason,
+            seconds,
+            call.request_id,
             principal.account_id if principal else "",
             principal.bot_key_id or "" if principal else "",
             self._clock() / SECOND,
-        )  # fmt: skip
+        )
 
 
 def answer_headers(call: Call, clock: Clock) -> tuple[tuple[str, str], ...]:

@@ -28,9 +28,13 @@ class OpenStreams:
     """Stands right before the work: opening a stream costs a call, and a place while it is open."""
 
     def __init__(
-        self, *, per_account: int, in_all: int, looks_max: int,
+        self,
+        *,
+        per_account: int,
+        in_all: int,
+        looks_max: int,
         headers: Callable[[Call], Headers],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.per_account = per_account
         self._in_all = in_all
         self._looks_max = looks_max
@@ -48,9 +52,11 @@ class OpenStreams:
             caller = call.caller
             self._check_place(caller.account_id)
             call.stream = stream = OpenStream(
-                call.context, account_id=caller.account_id, bot_key_id=caller.bot_key_id,
+                call.context,
+                account_id=caller.account_id,
+                bot_key_id=caller.bot_key_id,
                 headers=lambda: self._headers(call),
-            )  # fmt: skip
+            )
             self._streams.add(stream)
             self._counts[caller.account_id] += 1
             # Not when its handler ends: what a reader does not take keeps the call open.

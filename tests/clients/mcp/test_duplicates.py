@@ -52,10 +52,13 @@ async def test_after_two_minutes_it_is_another_order(
 @pytest.mark.parametrize(
     "other",
     [
-        {"quantity": 11}, {"side": "SELL"}, {"time_in_force": "IOC"},
-        {"order_type": "LIMIT", "limit_price": 101}, {"client_order_id": "another"},
+        {"quantity": 11},
+        {"side": "SELL"},
+        {"time_in_force": "IOC"},
+        {"order_type": "LIMIT", "limit_price": 101},
+        {"client_order_id": "another"},
     ],
-)  # fmt: skip
+)
 async def test_any_other_order_is_another_one(
     agent: Agent, client: AsyncBotTradingClient, other: dict[str, Any]
 ) -> None:
@@ -68,10 +71,13 @@ async def test_any_other_order_is_another_one(
 @pytest.mark.parametrize(
     "same",
     [
-        {"symbol": "aapl"}, {"asset_type": "STOCK"}, {"quantity": "10.00"}, {"quantity": 1e1},
+        {"symbol": "aapl"},
+        {"asset_type": "STOCK"},
+        {"quantity": "10.00"},
+        {"quantity": 1e1},
         {"order_type": "MARKET", "time_in_force": "GTC"},
     ],
-)  # fmt: skip
+)
 async def test_the_same_order_in_other_words_is_the_same_one(
     agent: Agent, client: AsyncBotTradingClient, same: dict[str, Any]
 ) -> None:
@@ -114,8 +120,10 @@ async def test_a_rejected_order_placed_nothing_so_the_same_one_later_is_new_and_
     assert later.startswith("Nothing new was placed: this order was placed 119 s ago")
     assert again["order"]["id"] == filled["order"]["id"]
     assert await ids(client) == [
-        filled["order"]["id"], still["order"]["id"], rejected["order"]["id"],
-    ]  # fmt: skip
+        filled["order"]["id"],
+        still["order"]["id"],
+        rejected["order"]["id"],
+    ]
 
 
 async def test_a_rejected_order_is_new_over_a_restart_and_for_a_second_server(

@@ -25,12 +25,20 @@ async def test_an_order_is_placed_and_told_in_the_shape_of_the_contract(
     content, text = await agent("place_order", **BUY)
 
     placed = await client.order(content["order"]["id"])
-    assert content["order"] | {
-        "status": "FILLED", "side": "BUY", "quantity": "10.00000000",
-        "filled_price": "101.00000000", "limit_price": None, "replayed": False,
-        "created_at": placed.created_at.isoformat().replace("+00:00", "Z"),
-        "client_order_id": {"untrusted_text": placed.client_order_id},
-    } == content["order"]  # fmt: skip
+    assert (
+        content["order"]
+        | {
+            "status": "FILLED",
+            "side": "BUY",
+            "quantity": "10.00000000",
+            "filled_price": "101.00000000",
+            "limit_price": None,
+            "replayed": False,
+            "created_at": placed.created_at.isoformat().replace("+00:00", "Z"),
+            "client_order_id": {"untrusted_text": placed.client_order_id},
+        }
+        == content["order"]
+    )
     assert text == (f"BUY 10 AAPL MARKET GTC: FILLED, 10 filled at 101, fees 0. id {placed.id}")
 
 
@@ -86,8 +94,9 @@ async def test_a_live_order_is_replaced_and_what_is_left_out_stays(agent: Agent)
     assert text == f"BUY 10 AAPL LIMIT limit 91 GTC: OPEN. id {order['id']}"
     assert content["order"]["id"] == order["id"]
     assert (more["order"]["quantity"], more["order"]["limit_price"]) == (
-        "12.50000000", "91.00000000",
-    )  # fmt: skip
+        "12.50000000",
+        "91.00000000",
+    )
     assert refused.startswith("STOP_PRICE_NOT_ALLOWED: ")
 
 

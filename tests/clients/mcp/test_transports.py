@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -24,13 +23,15 @@ from tests.support.process import free_port
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "server", "mcp"]
 INITIALIZE: dict[str, Any] = {
-    "jsonrpc": "2.0", "id": 1, "method": "initialize",
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
     "params": {
-        "protocolVersion": "2025-11-25", "capabilities": {},
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
         "clientInfo": {"name": "test", "version": "1"},
     },
-}  # fmt: skip
-
+}
 ACCEPTS = {"Accept": "application/json, text/event-stream"}
 LIST_TOOLS = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 PREFLIGHT = {
@@ -87,9 +88,12 @@ async def serving_http(environment: dict[str, str], *options: str) -> AsyncItera
     """Run `bottrading mcp --http`; yield its URL, and see it end at SIGTERM with clients there."""
     address = f"127.0.0.1:{free_port()}"
     process = subprocess.Popen(
-        [*COMMAND, "--http", address, *options], env=os.environ | environment, cwd=ROOT,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [*COMMAND, "--http", address, *options],
+        env=os.environ | environment,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert process.stderr is not None
         assert process.stderr.readline() == f"http://{address}/mcp\n"
@@ -174,9 +178,15 @@ async def test_a_page_and_a_name_that_are_told_are_served(environment: dict[str,
 
 def test_over_stdio_it_ends_with_its_client(environment: dict[str, str]) -> None:
     done = subprocess.run(
-        COMMAND, env=os.environ | environment, cwd=ROOT, stdin=subprocess.DEVNULL, timeout=20,
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        COMMAND,
+        env=os.environ | environment,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        timeout=20,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
 
     assert (done.stdout, done.stderr) == ("", "")
 
@@ -217,9 +227,14 @@ def test_over_stdio_it_ends_without_complaint_when_its_client_is_gone_in_the_mid
 def talking(environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
     """Run `bottrading mcp`; yield it when it has answered over its pipes."""
     process = subprocess.Popen(
-        COMMAND, env=os.environ | environment, cwd=ROOT, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        COMMAND,
+        env=os.environ | environment,
+        cwd=ROOT,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     with process:
         try:
             assert process.stdout is not None
@@ -242,9 +257,14 @@ def test_an_address_that_is_taken_is_said_to_be(environment: dict[str, str]) -> 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = subprocess.run(
-            [*COMMAND, "--http", address], env=os.environ | environment, cwd=ROOT,
-            capture_output=True, text=True, check=False, timeout=20,
-        )  # fmt: skip
+            [*COMMAND, "--http", address],
+            env=os.environ | environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
 
     assert done.returncode == 2
     assert "Address already in use" in done.stderr
@@ -270,101 +290,15 @@ def test_an_address_that_is_taken_is_said_to_be(environment: dict[str, str]) -> 
 def test_what_is_missing_is_said_in_words(given: list[str], told: str) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("BOTTRADING")}
     done = subprocess.run(
-        [*COMMAND, *given], env=environment, cwd=ROOT, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [*COMMAND, *given],
+        env=environment,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert (done.returncode, done.stdout) == (2, "")
     assert told in done.stderr
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("given", "known"),
-    [(["--print-config"], "mcpServers"), (["--read-only", "--print-config", "servers"], "servers")],
-)
-async def test_the_printed_configuration_starts_the_server(
-    environment: dict[str, str], given: list[str], known: str
-) -> None:
-    snippet = printed(given, environment)[known]["bottrading"]
-    assert snippet.pop("type", "stdio") == "stdio"
-
-    async with Client(StdioServerParameters(**snippet)) as connection:
-        content, _ = await Agent(connection)("get_bot_account")
-        tools = {tool.name for tool in (await connection.list_tools()).tools}
-    assert content["account"]["balance"] == "100000.00"
-    assert ("place_order" in tools) is ("--read-only" not in given)
-
-
-async def test_a_module_of_the_directory_where_it_is_started_does_not_get_the_key(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
-    (tmp_path / "bottrading_client.py").write_text("raise SystemExit")
-    snippet = printed(["--print-config"], environment)["mcpServers"]["bottrading"]
-
-    async with Client(StdioServerParameters(**snippet, cwd=tmp_path)) as connection:
-        await Agent(connection)("get_bot_account")
-
-
-@pytest.mark.parametrize(
-    ("address", "url"),
-    [
-        ("[::1]:8091", "http://[::1]:8091/mcp"), ("::1:8091", "http://[::1]:8091/mcp"),
-        ("localhost:8091", "http://localhost:8091/mcp"),
-    ],
-)  # fmt: skip
-def test_the_printed_url_is_one(environment: dict[str, str], address: str, url: str) -> None:
-    snippet = printed(["--http", address, "--print-config"], environment)
-
-    assert snippet["mcpServers"]["bottrading"] == {"type": "http", "url": url}
-
-
-def test_the_readme_shows_what_is_printed(
-    environment: dict[str, str],
-) -> None:
-    readme = (ROOT / "clients/mcp/README.md").read_text()
-    shown = json.loads(re.findall(r"```json\n(.*?)```", readme, re.DOTALL)[0])
-    snippet = printed(["--print-config"], environment)
-    server = snippet["mcpServers"]["bottrading"]
-    server["command"] = "/path/to/bottrading/.venv/bin/python"
-    server["env"] |= {"BOTTRADING_TARGET": "127.0.0.1:50051", "BOTTRADING_BOT_KEY": "tvt_…"}
-
-    assert shown == snippet
-
-
-@pytest.mark.parametrize(
-    ("key", "told"),
-    [
-        ("", "pass a bot key, or set BOTTRADING_BOT_KEY"),
-        ("tvt_x", "missing, malformed, unknown or revoked"),
-        ('{"type":"authentication_error"}', "missing, malformed, unknown or revoked"),
-    ],
-)
-def test_no_configuration_is_printed_for_a_key_that_opens_nothing(
-    environment: dict[str, str], key: str, told: str
-) -> None:
-    done = subprocess.run(
-        [*COMMAND, "--print-config"], env=os.environ | environment | {"BOTTRADING_BOT_KEY": key},
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=20,
-    )  # fmt: skip
-
-    assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch(rf"bottrading-mcp: .*{told}.*\n", done.stderr)
-
-
-def test_no_configuration_is_printed_while_no_service_can_say_whether_the_key_is_good(
-    environment: dict[str, str],
-) -> None:
-    target = f"127.0.0.1:{free_port()}"
-    done = subprocess.run(
-        [*COMMAND, "--print-config"], env=os.environ | environment | {"BOTTRADING_TARGET": target},
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=20,
-    )  # fmt: skip
-
-    assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch(f"bottrading-mcp: .*{target}.*\n", done.stderr)
-
-
-def printed(given: list[str], environment: dict[str, str]) -> Any:
-    command = [*COMMAND, *given]
-    return json.loads(subprocess.check_output(command, env=os.environ | environment, cwd=ROOT))

@@ -290,21 +290,29 @@ def test_the_leaderboard_is_read_with_the_callers_own_row(
     answer(call, told)
 
     assert (request.period, request.limit, request.page_token) == (
-        leaderboard_pb2.LEADERBOARD_PERIOD_WEEK, 3, "2",
-    )  # fmt: skip
+        leaderboard_pb2.LEADERBOARD_PERIOD_WEEK,
+        3,
+        "2",
+    )
     board = reading.answer()
     assert board.entries == (board.own_entry,)
     assert (board.own_entry.rank, board.own_entry.return_pct, board.own_entry.win_rate) == (
-        4, -1.5, None,
-    )  # fmt: skip
+        4,
+        -1.5,
+        None,
+    )
     assert (board.rank_total, board.next_page_token) == (9, "3")
 
 
 def an_order(client_order_id: str) -> order_pb2.Order:
     return order_pb2.Order(
-        id="1", quantity="10.00000000", filled_quantity="0.00000000", fees="0.00", reserved="0.00",
+        id="1",
+        quantity="10.00000000",
+        filled_quantity="0.00000000",
+        fees="0.00",
+        reserved="0.00",
         client_order_id=client_order_id,
-    )  # fmt: skip
+    )
 
 
 def an_account() -> account_pb2.Account:

@@ -73,10 +73,16 @@ async def test_an_order_lives_from_preview_to_cancellation(make: Make) -> None:
     market = await make("place_order", "AAPL", "BUY", 10)
     assert (market.status, market.filled_quantity) == (OrderStatus.FILLED, 10)
     waiting = await make(
-        "place_order", "AAPL", Side.BUY, Decimal("2.5"), order_type=OrderType.LIMIT,
-        limit_price="50.25", time_in_force=TimeInForce.DAY, asset_type=AssetType.STOCK,
+        "place_order",
+        "AAPL",
+        Side.BUY,
+        Decimal("2.5"),
+        order_type=OrderType.LIMIT,
+        limit_price="50.25",
+        time_in_force=TimeInForce.DAY,
+        asset_type=AssetType.STOCK,
         client_order_id="mine",
-    )  # fmt: skip
+    )
     assert (waiting.status, waiting.limit_price) == ("OPEN", Decimal("50.25"))
     assert await make("order", waiting.id) == await make("order_by_client_id", "mine") == waiting
     replaced = await make("replace_order", waiting.id, quantity=3, limit_price=51)
@@ -194,13 +200,19 @@ async def test_keys_and_accounts_are_managed(
     account = await person.open_account()
     assert {one.bot_user_id for one in await person.accounts()} >= {account.bot_user_id}
     made = await person.create_key(
-        "reader", account_id=account.bot_user_id, scopes=["READ"], allowed_symbols=["AAPL"],
-        allowed_asset_types=[AssetType.STOCK], order_notional_max="100.50",
-    )  # fmt: skip
+        "reader",
+        account_id=account.bot_user_id,
+        scopes=["READ"],
+        allowed_symbols=["AAPL"],
+        allowed_asset_types=[AssetType.STOCK],
+        order_notional_max="100.50",
+    )
     [key] = [key for key in await person.keys() if key.id == made.id]
     assert (key.scopes, key.allowed_symbols, key.order_notional_max) == (
-        ("READ",), ("AAPL",), Decimal("100.50"),
-    )  # fmt: skip
+        ("READ",),
+        ("AAPL",),
+        Decimal("100.50"),
+    )
     halted = await person.set_trading_state(account.bot_user_id, TradingState.HALTED)
     assert halted.trading_state is TradingState.HALTED
     rails = await person.set_guard_rails(account.bot_user_id, position_share_max=25)
@@ -237,17 +249,20 @@ async def test_refusals_are_raised_as_what_they_are(
     order = await client.place_order("AAPL", "BUY", 1, client_order_id="mine")
     reader = await person.create_key("reader", scopes=["READ"])
     assert await refused(stranger("tvt_wrong").account()) == (
-        AuthenticationFailed, "BOT_KEY_INVALID",
-    )  # fmt: skip
+        AuthenticationFailed,
+        "BOT_KEY_INVALID",
+    )
     assert await refused(stranger(reader.key).place_order("AAPL", "BUY", 1)) == (
-        PermissionDenied, "KEY_SCOPE_MISSING",
-    )  # fmt: skip
+        PermissionDenied,
+        "KEY_SCOPE_MISSING",
+    )
     assert await refused(client.order("nothing")) == (NotFound, "ORDER_NOT_FOUND")
     assert await refused(client.quote("NOPE")) == (NotFound, "SYMBOL_UNKNOWN")
     assert await refused(client.place_order("NOPE", "BUY", 1)) == (InvalidRequest, "SYMBOL_UNKNOWN")
     assert await refused(client.place_order("AAPL", "BUY", 2, client_order_id="mine")) == (
-        Conflict, "CLIENT_ORDER_ID_REUSED",
-    )  # fmt: skip
+        Conflict,
+        "CLIENT_ORDER_ID_REUSED",
+    )
     assert await refused(client.cancel_order(order.id)) == (Conflict, "ORDER_NOT_LIVE")
     with pytest.raises(RateLimited) as raised:
         await asyncio.gather(*(client.place_order("AAPL", "BUY", 1) for _ in range(21)))
@@ -321,6 +336,8 @@ def test_every_call_of_the_contract_but_the_feed_is_described() -> None:
     for module in (bot_trading_pb2, market_data_pb2, key_management_pb2):
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods_by_name:
-                assert f".{method}\n" in described or f".{method}," in described or (
-                    method == "PublishQuotes"
-                ), method  # fmt: skip
+                assert (
+                    f".{method}\n" in described
+                    or f".{method}," in described
+                    or (method == "PublishQuotes")
+                ), method

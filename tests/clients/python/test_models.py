@@ -88,12 +88,18 @@ def test_an_amount_is_sent_and_read_digit_for_digit(amount: Decimal) -> None:
 @pytest.mark.parametrize(
     ("given_amount", "sent"),
     [
-        (10, "10"), ("10", "10"), ("0.10", "0.10"), (Decimal("1E+3"), "1000"),
-        (Decimal("0.10"), "0.1"), (Decimal("1E-8"), "0.00000001"), (Decimal(100), "100"),
-        (Decimal("10.000000000000"), "10"), (Decimal("1234567890.12345678"), "1234567890.12345678"),
+        (10, "10"),
+        ("10", "10"),
+        ("0.10", "0.10"),
+        (Decimal("1E+3"), "1000"),
+        (Decimal("0.10"), "0.1"),
+        (Decimal("1E-8"), "0.00000001"),
+        (Decimal(100), "100"),
+        (Decimal("10.000000000000"), "10"),
+        (Decimal("1234567890.12345678"), "1234567890.12345678"),
         (Decimal("0.1234567890123456789012345678901234"), "0.1234567890123456789012345678901234"),
     ],
-)  # fmt: skip
+)
 def test_an_amount_is_written_as_the_contract_wants_it_and_never_rounded(
     given_amount: Any, sent: str
 ) -> None:
@@ -148,6 +154,4 @@ def test_secrets_are_not_shown() -> None:
 
 
 def an_order(**fields: Any) -> order_pb2.Order:
-    return order_pb2.Order(
-        quantity="1", filled_quantity="0", fees="0", reserved="0", **fields
-    )  # fmt: skip
+    return order_pb2.Order(quantity="1", filled_quantity="0", fees="0", reserved="0", **fields)

@@ -31,8 +31,12 @@ def blocks(language: str) -> list[str]:
 def bash(script: str, **environment: str) -> str:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
-        stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=os.environ | environment,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env=os.environ | environment,
+    )
     return done.stdout
 
 
@@ -53,8 +57,12 @@ def test_both_wheels_are_installed_as_pasted_and_trade(tmp_path: Path, service: 
     }
     done = subprocess.run(
         [str(bin_ / "python"), "-c", script],
-        capture_output=True, text=True, check=True, cwd=tmp_path, env=os.environ | environment,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env=os.environ | environment,
+    )
     assert done.stdout == "FILLED\n"
     listed = subprocess.check_output([str(bin_ / "pip"), "list", "--format=freeze"], text=True)
     assert not re.search(r"(?m)^bottrading==", listed), "the service is not needed"
@@ -104,8 +112,12 @@ def test_what_the_readme_shows_works_as_pasted(
             client.place_order("AAPL", "BUY", 1)
     python = subprocess.Popen(
         [sys.executable, "-uc", blocks("python")[number]],
-        stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment, start_new_session=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        start_new_session=True,
+    )
     if last:
         shown = "\n".join(lines_until(python, last))
     else:

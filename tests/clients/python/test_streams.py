@@ -47,8 +47,10 @@ async def test_updates_come_from_the_beginning_and_from_any_sequence(
     await client.place_order("AAPL", "BUY", 1)
 
     assert [shown(update) for update in await take(client, 3, after_sequence=0)] == [
-        "1 OPENED", "2 ACCEPTED AAPL", "3 FILLED AAPL",
-    ]  # fmt: skip
+        "1 OPENED",
+        "2 ACCEPTED AAPL",
+        "3 FILLED AAPL",
+    ]
     assert [shown(update) for update in await take(client, 1, 2)] == ["3 FILLED AAPL"]
 
 
@@ -77,8 +79,10 @@ async def test_a_snapshot_comes_first_and_once(client: AsyncBotTradingClient, wi
         await client.place_order("AAPL", "BUY", 1, order_type="LIMIT", limit_price=50)
         await client.place_order("AAPL", "BUY", 1)
         assert [shown(await anext(updates)) for _ in range(3)] == [
-            "4 ACCEPTED AAPL", "5 ACCEPTED AAPL", "6 FILLED AAPL",
-        ]  # fmt: skip
+            "4 ACCEPTED AAPL",
+            "5 ACCEPTED AAPL",
+            "6 FILLED AAPL",
+        ]
         await client.place_order("AAPL", "BUY", 1)
         assert shown(await anext(updates)) == "7 ACCEPTED AAPL"
 

@@ -26,9 +26,12 @@ def upgrade() -> None:
     )
     op.drop_index("ix_orders_match", table_name="orders")
     op.create_index(
-        "ix_orders_match", "orders", ["symbol", "watch", "match_price"],
-        sqlite_where=sa.text("live = 1"), postgresql_where=sa.text("live"),
-    )  # fmt: skip
+        "ix_orders_match",
+        "orders",
+        ["symbol", "watch", "match_price"],
+        sqlite_where=sa.text("live = 1"),
+        postgresql_where=sa.text("live"),
+    )
     op.create_table(
         "replays",
         sa.Column("digest", sa.String(length=64), nullable=False),
