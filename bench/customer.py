@@ -1,11 +1,15 @@
-"""A person with an account and a bot key, of an engine without processes around it."""
+"""A person with an account and a bot key, of an engine without processes around it; its orders."""
 
 import orjson
 
-from bottrading.v1 import key_management_pb2
+from bottrading.v1 import bot_trading_pb2, key_management_pb2, order_pb2
 from server.bootstrap.engine import EngineParts
 from server.domain.user import Identity, Plan
 from server.engine.frames import Call, FrameBuffer, Method, encode_identity, unpack_answer
+
+ORDER = bot_trading_pb2.PlaceOrderRequest(
+    symbol="AAPL", side=order_pb2.SIDE_BUY, quantity="0.01"
+).SerializeToString()
 
 
 def customer(parts: EngineParts, subject: str = "bench") -> tuple[str, str]:
@@ -19,6 +23,11 @@ def customer(parts: EngineParts, subject: str = "bench") -> tuple[str, str]:
         _answer(parts, Call(1, Method.CREATE_BOT_KEY, user_id, "", request))
     )
     return account_id, made.bot_key.id
+
+
+def market_order(number: int, account_id: str, key_id: str) -> Call:
+    """Return the call that buys a hundredth of a share at once."""
+    return Call(number, Method.PLACE_ORDER, account_id, key_id, ORDER)
 
 
 def _answer(parts: EngineParts, call: Call) -> bytes:

@@ -9,13 +9,11 @@ from pathlib import Path
 from grpc import StatusCode
 from prometheus_client import CollectorRegistry
 
-from bench.customer import customer
-from bottrading.v1 import bot_trading_pb2, order_pb2
+from bench.customer import customer, market_order
 from rest_bridge.line_writer import LineWriter
 from server.application.commands import PassTime
 from server.bootstrap.engine import build
 from server.config import Settings
-from server.engine.frames import Call, Method
 from server.rpc.chain import contract_methods
 from server.rpc.interceptors.observability import CallJournal, Finished
 from server.storage.migrate import bring_up_to_date
@@ -50,13 +48,7 @@ def deciding_us(directory: Path) -> float:
         parts = build(settings.for_engine())
         parts.service.handle([], [PassTime()])
         account_id, key_id = customer(parts)
-        body = bot_trading_pb2.PlaceOrderRequest(
-            symbol="AAPL", side=order_pb2.SIDE_BUY, quantity="0.01"
-        ).SerializeToString()
-        calls = [
-            Call(number, Method.PLACE_ORDER, account_id, key_id, body)
-            for number in range(1, BATCH + 1)
-        ]
+        calls = [market_order(number, account_id, key_id) for number in range(1, BATCH + 1)]
         begun = time.process_time()
         for _ in range(BATCHES):
             parts.service.handle(calls)
