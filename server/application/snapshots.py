@@ -34,11 +34,27 @@ class Snapshots:
         # A round that is due in more than an interval was put off by a clock that was ahead.
         if self._after is None and self._due - self._interval <= now < self._due:
             return
+        self._go_on(unit, now)
+
+    def end_day(self, unit: UnitOfWork, stood: Micros, now: Micros) -> None:
+        """Take the last round of the day in which a replay stood, when its clock jumps past it.
+
+        Only accounts whose curve has changed since the round before get a snapshot.
+        """
+        day_end = _end_of_day(stood)
+        if stood < day_end < now:
+            while self._after is not None or self._due <= day_end:
+                self._go_on(unit, day_end, only_changed=True)
+
+    def _go_on(self, unit: UnitOfWork, now: Micros, *, only_changed: bool = False) -> None:
         unit.on_rollback(partial(self._go_back, self._due, self._after))
         if self._after is None:
             self._due = self._next_due(now)
         standings = unit.standings_after(self._after or "", ACCOUNTS_AT_ONCE)
-        unit.add_snapshots([self._taken(standing, now) for standing in standings])
+        taken = [(standing, self._taken(standing, now)) for standing in standings]
+        unit.add_snapshots(
+            [new for standing, new in taken if not only_changed or new[2] != standing.curve]
+        )
         is_over = len(standings) < ACCOUNTS_AT_ONCE
         self._after = None if is_over else standings[-1].holdings.account.id
 
@@ -72,11 +88,16 @@ class Snapshots:
 
     def _next_due(self, now: Micros) -> Micros:
         due = (now // self._interval + 1) * self._interval
-        day_end = (now // DAY + 1) * DAY - BEFORE_MIDNIGHT
+        day_end = _end_of_day(now)
         return min(due, day_end) if now < day_end else due
 
     def _go_back(self, due: Micros, after: str | None) -> None:
         self._due, self._after = due, after
+
+
+def _end_of_day(moment: Micros) -> Micros:
+    """Return when the last round of a day is due."""
+    return (moment // DAY + 1) * DAY - BEFORE_MIDNIGHT
 
 
 def _first_day_without_point(standing: Standing, now: Micros) -> int:

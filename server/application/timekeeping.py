@@ -53,6 +53,8 @@ class Timekeeping:
                 source.take_back(step)
                 break
             self._begin(step, stood, unit, doorbells)
+            if self._is_virtual:
+                self._snapshots.end_day(unit, stood, step.time)
             is_all_ended = not self._feed.holds_endings and self._endings.end(
                 unit, step.time, partial(self._is_time_up, begun)
             )

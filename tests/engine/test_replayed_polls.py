@@ -11,7 +11,7 @@ import pytest
 from bottrading.v1 import order_pb2
 from server.application.timekeeping import STEPS_TIME_MAX
 from server.config import DATABASE_FILE
-from server.domain.values import CENT, Micros
+from server.domain.values import CENT, SECOND, Micros
 from tests.engine.bench import Bench, at, order_of, place, row
 from tests.engine.deterministic_run import CountingChance
 from tests.support.venue import NOON, ManualClock
@@ -135,7 +135,24 @@ def test_a_snapshot_knows_what_was_sold_in_the_same_poll(data_dir: Path) -> None
 
     snapshots = played.go([at("01-09 15:00")])["equity_snapshots"]
 
-    assert [equity // (100 * CENT) for _, _, equity, *_ in snapshots[1:]] == [90_000] * 4
+    values = [equity // (100 * CENT) for _, _, equity, *_ in snapshots]
+    assert values == [99_500, *[90_000] * 5]
+
+
+def test_the_last_value_of_a_day_is_that_of_its_last_quote(data_dir: Path) -> None:
+    """Minutes of a session end between two rounds; its close must count for that day's return."""
+    rows = [
+        row("01-02T20:45", "AAPL", "100", "100"),
+        row("01-02T20:59", "AAPL", "150", "150"),
+        row("01-03T20:59", "AAPL", "120", "120"),
+    ]
+    played = Played(data_dir, rows, [{"quantity": "100"}])
+
+    snapshots = played.go([at("01-03 20:59")])["equity_snapshots"]
+
+    values = [(time, equity // (100 * CENT)) for _, time, equity, *_ in snapshots]
+    day_end = at("01-03 00:00") - 2 * SECOND
+    assert values[-2:] == [(day_end, 105_000), (at("01-03 20:59"), 102_000)]
 
 
 def test_an_option_that_is_bought_in_the_poll_of_its_expiry_is_settled_then(
