@@ -43,6 +43,10 @@ def main() -> None:
     except typer.TyperException as error:
         told = getattr(error, "format_message", error.__str__)()
         message = " ".join(told.split())
+    except OSError as error:
+        if error.filename is None:  # No file or directory of a setting: a fault of ours.
+            raise
+        message = f"{error.filename}: {error.strerror}"
     print(f"bottrading: {message}", file=sys.stderr)
     sys.exit(status)
 

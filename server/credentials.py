@@ -24,9 +24,21 @@ def _new_identity(
     shown = subject if name is None else name
     if not 1 <= len(shown) <= NAME_LENGTH_MAX:
         raise SettingsError(f"name: must have 1 to {NAME_LENGTH_MAX} characters")
+    for setting, text in {"subject": subject, "name": shown}.items():
+        if not _is_unicode(text):
+            raise SettingsError(f"{setting}: must be UTF-8")
     return Identity(
         issuer=settings.jwt_issuer, subject=subject, name=shown, plan=plan, is_operator=False
     )
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether a text is whole: of bytes that are not UTF-8 an argument has surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def known_identity(

@@ -86,10 +86,6 @@ def serve(settings: Settings, lines: LineWriter, *, begin_anew: bool = False) ->
         JwksError,
     ) as error:
         raise SettingsError(str(error)) from None
-    except OSError as error:
-        if error.filename is None:  # No file or directory of a setting: a fault of ours.
-            raise
-        raise SettingsError(f"{error.filename}: {error.strerror}") from None
 
 
 async def _run(settings: Settings, local: str, lines: LineWriter, announcer: Announcer) -> None:

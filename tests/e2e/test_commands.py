@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.storage.migrate import NEWEST_REVISION
@@ -57,6 +58,19 @@ def test_a_database_is_brought_up_to_date_by_command(tmp_path: Path) -> None:
     for _ in range(2):
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
         assert done.stdout.endswith(f": schema {NEWEST_REVISION}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "setting"), [([b"ad\xe9"], "subject"), (["ada", "--name", b"Ad\xe9"], "name")]
+)
+def test_a_token_is_not_made_for_text_that_no_service_would_take(
+    tmp_path: Path, words: list[str | bytes], setting: str
+) -> None:
+    command = [sys.executable, "-m", "server", "token", *words, "--data-dir", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"bottrading: {setting}: must be UTF-8\n"
 
 
 def _counted(address: str, labels: dict[str, str]) -> float:

@@ -68,6 +68,14 @@ def test_a_data_directory_that_links_to_nothing_is_told_in_one_line(tmp_path: Pa
     assert not (tmp_path / "gone").exists()
 
 
+@pytest.mark.parametrize("command", ["serve", "migrate", "token"])
+def test_a_data_directory_that_is_a_file_is_told_in_one_line(tmp_path: Path, command: str) -> None:
+    file = tmp_path / "data"
+    file.touch()
+
+    assert f"{file}: File exists" in refused(file, command)
+
+
 @pytest.mark.parametrize("name", [*SECRETS, DATABASE_FILE])
 def test_a_file_that_links_to_nothing_is_told_in_one_line(served: Path, name: str) -> None:
     path = served / name
