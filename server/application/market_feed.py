@@ -11,8 +11,8 @@ from server.domain.account import Account, Position
 from server.domain.bar import Bar
 from server.domain.costs import Costs
 from server.domain.instrument import AssetType, Instrument
+from server.domain.market import Market
 from server.domain.matching import Reach, has_seen_later, is_used_up, reach
-from server.domain.posting import Market
 from server.domain.quote import Quote, QuoteRefusal, refusal
 from server.domain.trading import fill_resting, is_overdue
 from server.domain.valuation import ValuedPosition, value

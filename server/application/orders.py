@@ -18,6 +18,7 @@ from server.application.ports import Chance, UnitOfWork
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
 from server.domain.instrument import Instrument
 from server.domain.order import Order, OrderStatus, OrderTicket, Side, StatusReason
+from server.domain.order_types import PRICE_FIELDS, RULES
 from server.domain.risk import UNGUARDED, Exposure, Guard, Rejection
 from server.domain.trading import (
     Replacement,
@@ -30,7 +31,7 @@ from server.domain.trading import (
 )
 from server.domain.user import Permissions
 from server.domain.valuation import total_equity
-from server.domain.values import DAY, Micros, format_units
+from server.domain.values import DAY, Micros, Units, format_units
 
 ORDER_NOT_FOUND = Refusal(reason=Reason.ORDER_NOT_FOUND, message="There is no such order.")
 
@@ -54,9 +55,8 @@ class Orders:
         """Place an order, or answer again the one that an earlier call placed."""
         ticket = command.ticket
         instrument = self._instrument(ticket.symbol)
-        refusal = _not_allowed(permissions, instrument)
-        if refusal is not None:
-            return refusal
+        if not permissions.allow(instrument):
+            return _refuse_fenced(instrument)
         if ticket.client_order_id is not None:
             earlier = unit.order_by_client_id(ticket.account_id, ticket.client_order_id)
             if earlier is not None:
@@ -82,9 +82,8 @@ class Orders:
         """Tell what placing an order would do; nothing is kept."""
         ticket = command.ticket
         instrument = self._instrument(ticket.symbol)
-        refusal = _not_allowed(permissions, instrument)
-        if refusal is not None:
-            return refusal
+        if not permissions.allow(instrument):
+            return _refuse_fenced(instrument)
         if instrument.has_expired(now):
             return _refuse_expired(instrument)
         found = preview(
@@ -223,9 +222,7 @@ def end_all(
     return tuple(end(order, unit, now, reason) for order in live)
 
 
-def _not_allowed(permissions: Permissions, instrument: Instrument) -> Refusal | None:
-    if permissions.allow(instrument):
-        return None
+def _refuse_fenced(instrument: Instrument) -> Refusal:
     return Refusal(
         reason=Reason.INSTRUMENT_NOT_ALLOWED,
         message=f"This bot key may not trade {instrument.symbol}; its owner made it for other"
@@ -250,23 +247,24 @@ def _wrong_values(order: Order, wanted: Replacement, instrument: Instrument) -> 
                 f" for {instrument.symbol}.",
             )
         )
-    prices = (
-        ("limit_price", wanted.limit_price, order.limit_price, Reason.LIMIT_PRICE_NOT_ALLOWED),
-        ("stop_price", wanted.stop_price, order.stop_price, Reason.STOP_PRICE_NOT_ALLOWED),
-    )
-    for name, price, current, not_allowed in prices:
+    rules = RULES[order.order_type]
+    for name, price_field in PRICE_FIELDS.items():
+        price: Units | None = getattr(wanted, name)
         if price is None:
             continue
-        if current is None:
+        if name not in rules.prices:
             kind = order.order_type.value
-            found.append(Violation(name, not_allowed, f"{kind} orders take no {name}."))
-        elif price % instrument.price_tick:
+            message = f"{kind} orders take no {name}."
+            found.append(Violation(name, price_field.not_allowed, message))
+            continue
+        if price % instrument.price_tick:
             tick = format_units(instrument.price_tick)
             message = f"{name} must be a multiple of {tick} for {instrument.symbol}."
             found.append(Violation(name, Reason.PRICE_OFF_TICK, message))
-    if wanted.stop_price not in (None, order.stop_price) and order.triggered_at is not None:
-        message = "The order is triggered for good; its stop_price cannot change any more."
-        found.append(Violation("stop_price", Reason.STOP_PRICE_NOT_ALLOWED, message))
+        is_fixed = order.triggered_at is not None and name in rules.fixed_by_trigger
+        if is_fixed and price != getattr(order, name):
+            message = f"The order is triggered for good; its {name} cannot change any more."
+            found.append(Violation(name, price_field.not_allowed, message))
     return refuse_fields(found) if found else None
 
 

@@ -1,10 +1,10 @@
-"""What trading costs: fees, slippage, and how much of a quote can be taken."""
+"""What trading costs: fees, slippage, how much of a quote can be taken, and what an order costs."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 from server.domain.instrument import AssetType, Instrument, LiquidityClass
-from server.domain.order import Side
+from server.domain.order import Order, Side
 from server.domain.values import CENT, SCALE, Units, cents_up, divide_up
 
 BASIS_POINTS = 10_000
@@ -176,6 +176,54 @@ class Costs:
     fees: FeeModel
     slippage: SlippageModel
     liquidity: LiquidityModel
+
+
+def paid(instrument: Instrument, notional: int) -> Units:
+    """Return the money for a sum of quantity × price in 10⁻¹⁶, rounded up to cents."""
+    return cents_up(notional * instrument.multiplier, SCALE)
+
+
+def fee_due(
+    order: Order, quantity: Units, notional: int, instrument: Instrument, costs: Costs
+) -> Units:
+    """Return the fee that brings an order to cumulative figures, besides what it was charged.
+
+    `quantity` and `notional` are those of all its fills. Minimum and cap count from the order's
+    `fee_start`.
+    """
+    start = order.fee_start
+    total = costs.fees.total(instrument, quantity - start.quantity, notional - start.notional)
+    return max(total - (order.fees - start.fees), 0)
+
+
+def cost_to_fill(
+    order: Order, quantity: Units, price: Units, instrument: Instrument, costs: Costs
+) -> Units:
+    """Return the money that filling `quantity` more of a BUY order at `price` takes, with fee.
+
+    Money is rounded up on the order's total, so that the sum over its fills never exceeds
+    what was reserved for the whole.
+    """
+    notional = order.filled_notional + price * quantity
+    fee = fee_due(order, order.filled_quantity + quantity, notional, instrument, costs)
+    return paid(instrument, notional) - paid(instrument, order.filled_notional) + fee
+
+
+def affordable_quantity(
+    order: Order, quantity: Units, price: Units, money: Units, instrument: Instrument, costs: Costs
+) -> Units:
+    """Return the most of `quantity` that `money` pays for at `price`, floored to the step."""
+    if cost_to_fill(order, quantity, price, instrument, costs) <= money:
+        return quantity
+    step = instrument.quantity_step
+    low, high = 0, quantity // step
+    while low < high:
+        middle = (low + high + 1) // 2
+        if cost_to_fill(order, middle * step, price, instrument, costs) <= money:
+            low = middle
+        else:
+            high = middle - 1
+    return low * step
 
 
 def _worse(side: Side, price: Units, numerator: int, denominator: int) -> Units:

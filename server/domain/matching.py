@@ -1,29 +1,16 @@
-"""Matching: which quotes an order waits for, how much of it one fills, and at which price."""
+"""Matching: which orders a quote reaches, in which turn, and how much it fills at which price."""
 
 from dataclasses import dataclass
-from enum import Enum
 
 from server.domain.account import Account, Position
 from server.domain.changes import changed
 from server.domain.costs import Costs
 from server.domain.instrument import Instrument
+from server.domain.market import Market
 from server.domain.order import Order, Side
+from server.domain.order_types import RULES, Watch, phase
 from server.domain.quote import Quote
 from server.domain.values import AMOUNT_LIMIT, SCALE, Units
-
-ANY_ASK: Units = 2**62
-ANY_BID: Units = 0
-"""What a live order without a limit waits for: every quote reaches it."""
-
-
-class Watch(Enum):
-    """Which movement of a quote reaches a live order at its price."""
-
-    ASK_FALLS = "ASK_FALLS"
-    ASK_RISES = "ASK_RISES"
-    BID_FALLS = "BID_FALLS"
-    BID_RISES = "BID_RISES"
-
 
 _RANKS = {
     Watch.ASK_FALLS: (False, Side.BUY.value, -1),
@@ -78,27 +65,13 @@ def is_used_up(
     return not _fills(quote.bid_size, position.bid_taken, instrument, costs)
 
 
-def watch(order: Order) -> tuple[Watch, Units]:
-    """Return the movement and the price that a live order waits for.
-
-    An ask of at most the price reaches ASK_FALLS, one of at least it ASK_RISES, and so on.
-    """
-    buys = order.side is Side.BUY
-    if order.awaits_trigger:
-        assert order.stop_price is not None
-        return Watch.ASK_RISES if buys else Watch.BID_FALLS, order.stop_price
-    if buys:
-        return Watch.ASK_FALLS, ANY_ASK if order.limit_price is None else order.limit_price
-    return Watch.BID_RISES, ANY_BID if order.limit_price is None else order.limit_price
-
-
 def priority(order: Order) -> tuple[bool, str, Units, int]:
     """Return what orders of one account and symbol are sorted by before a quote is shown to them.
 
     Active orders come before those that the quote triggers, which were not there yet; then the
     best price, of stops the one that was reached first; then the earliest.
     """
-    movement, price = watch(order)
+    movement, price = phase(order).watch(order)
     return (*rank(movement, price), order.sequence)
 
 
@@ -108,51 +81,42 @@ def rank(movement: Watch, price: Units) -> tuple[bool, str, Units]:
     return awaits_trigger, side, sign * price
 
 
-def reaches_stop(order: Order, quote: Quote) -> bool:
-    """Tell whether a quote triggers an order that awaits its trigger."""
-    assert order.stop_price is not None
-    if order.side is Side.BUY:
-        return quote.ask >= order.stop_price
-    return quote.bid <= order.stop_price
-
-
 def match(
     order: Order,
     account: Account,
     position: Position,
-    instrument: Instrument,
+    market: Market,
     quote: Quote,
-    costs: Costs,
     *,
     takes: bool,
 ) -> Match | None:
-    """Return what a quote fills of an order; None when that is nothing.
+    """Return what the quote of a market fills of an order; None when that is nothing.
 
     `takes` is true for an order that just arrived, was replaced or triggered: it pays slippage,
     capped by its limit. A resting order fills at the quote. `position` must have seen the quote.
     """
     buys = order.side is Side.BUY
     price = quote.ask if buys else quote.bid
-    limit = order.limit_price
+    limit = RULES[order.order_type].active.limit(order)
     if limit is not None and (price > limit if buys else price < limit):
         return None
     size, taken = (
         (quote.ask_size, position.ask_taken) if buys else (quote.bid_size, position.bid_taken)
     )
-    available = costs.liquidity.available(size, taken)
+    available = market.costs.liquidity.available(size, taken)
     quantity = order.leaves_quantity
     if available is not None and available < quantity:
-        quantity = available - available % instrument.quantity_step
+        quantity = available - available % market.instrument.quantity_step
     if quantity <= 0:
         return None
     if takes:
-        price = costs.slippage.taking_price(
-            instrument, order.side, price, size=size, taken=taken, quantity=quantity
+        price = market.costs.slippage.taking_price(
+            market.instrument, order.side, price, size=size, taken=taken, quantity=quantity
         )
         if limit is not None:
             price = min(price, limit) if buys else max(price, limit)
     found = Match(quantity, price)
-    return None if _outgrows(found, order, account, position, instrument) else found
+    return None if _outgrows(found, order, account, position, market.instrument) else found
 
 
 def seen(position: Position, quote: Quote) -> Position:

@@ -19,16 +19,6 @@ class OrderType(Enum):
     STOP = "STOP"
     STOP_LIMIT = "STOP_LIMIT"
 
-    @property
-    def takes_limit_price(self) -> bool:
-        """Tell whether orders of this type have a limit price."""
-        return self in (OrderType.LIMIT, OrderType.STOP_LIMIT)
-
-    @property
-    def takes_stop_price(self) -> bool:
-        """Tell whether orders of this type have a stop price."""
-        return self in (OrderType.STOP, OrderType.STOP_LIMIT)
-
 
 class TimeInForce(Enum):
     GTC = "GTC"
@@ -174,16 +164,6 @@ class Order:
     realized_pnl: Units = 0
     triggered_at: Micros | None = None
     fee_start: FeeStart = FROM_THE_FIRST_FILL
-
-    @property
-    def awaits_trigger(self) -> bool:
-        """Tell whether the order does nothing before its stop price is reached."""
-        return self.stop_price is not None and self.triggered_at is None
-
-    @property
-    def takes_any_price(self) -> bool:
-        """Tell whether the order fills as a MARKET order does: a triggered STOP is one too."""
-        return self.limit_price is None and not self.awaits_trigger
 
     @property
     def leaves_quantity(self) -> Units:

@@ -5,31 +5,13 @@ from typing import Any
 
 from server.domain.account import Account, Position
 from server.domain.changes import changed
-from server.domain.costs import Costs
+from server.domain.costs import cost_to_fill, fee_due, paid
 from server.domain.events import Fill, OrderUpdated
-from server.domain.instrument import Instrument
+from server.domain.market import Market
 from server.domain.matching import Match
 from server.domain.order import Order, OrderUpdateType, Side, StatusReason, status_after
-from server.domain.quote import Quote
-from server.domain.reservation import fee_due, paid, reservation
+from server.domain.order_types import phase
 from server.domain.values import AMOUNT_LIMIT, SCALE, Micros, Units, cents_down, divide_half_even
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Market:
-    """What an instrument's market is at the moment of a decision.
-
-    Orders execute while `is_open`. `quote` is None unless it is fresh; while the market is
-    closed it is the newest there is, to reckon with. `day_end` is when a DAY order of now
-    expires.
-    """
-
-    instrument: Instrument
-    quote: Quote | None
-    costs: Costs
-    now: Micros
-    day_end: Micros
-    is_open: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +47,7 @@ def hold(decision: Decision, update: OrderUpdateType, market: Market) -> Decisio
     """Hold back what an order may need, and tell that it was accepted or replaced."""
     account, position, order = decision.account, decision.position, decision.order
     if order.side is Side.BUY:
-        held = reservation(
-            order, account.buying_power, market.quote, market.instrument, market.costs
-        )
+        held = _reservation(order, account.buying_power, market)
         order = changed(order, reserved=held)
     else:
         position = changed(
@@ -87,8 +67,7 @@ def trigger(decision: Decision, market: Market) -> Decision:
     account, before = decision.account, decision.order
     order = changed(before, triggered_at=market.now, updated_at=market.now)
     if order.side is Side.BUY:
-        free = before.reserved + account.buying_power
-        held = reservation(order, free, market.quote, market.instrument, market.costs)
+        held = _reservation(order, before.reserved + account.buying_power, market)
         order = changed(order, reserved=held)
     return record(
         Decision(account=account, position=decision.position, order=order, events=decision.events),
@@ -126,7 +105,7 @@ def fill(decision: Decision, found: Match, market: Market, fill_id: str) -> Deci
     )
     if order.side is Side.BUY and quantity < order.quantity:
         free = balance - (account.reserved - before.reserved)
-        held = reservation(order, free, market.quote, market.instrument, market.costs)
+        held = _reservation(order, free, market)
         order = changed(order, reserved=held)
     execution = Fill(
         id=fill_id,
@@ -217,6 +196,19 @@ ENDS = (OrderUpdateType.FILLED, OrderUpdateType.CANCELLED)
 """The updates after which an order that was live is live no more."""
 
 
+def _reservation(order: Order, free: Units, market: Market) -> Units:
+    """Return the money that a live BUY order holds back, out of `free` money and its own.
+
+    It is what the rest costs with fee, or all that is left when that is less; nothing while no
+    price is known, as for a MARKET order that waits for the opening before the first quote.
+    """
+    price = phase(order).reservation_price(order, market.quote)
+    if price is None:
+        return 0
+    cost = cost_to_fill(order, order.leaves_quantity, price, market.instrument, market.costs)
+    return min(cost, free)
+
+
 def _money(before: Order, quantity: Units, notional: int, market: Market) -> tuple[Units, Units]:
     """Return amount and fee of the fill that brings an order to `quantity` and `notional`."""
     fee = fee_due(before, quantity, notional, market.instrument, market.costs)
@@ -238,13 +230,14 @@ def _worth(notional: int, market: Market) -> Units:
 def _bought(position: Position, found: Match, worth: Units, fees: Units) -> Position:
     quantity = position.quantity + found.quantity
     paid_for_all = position.average_cost * position.quantity + found.price * found.quantity
+    # What is taken counts up to the limit only: no quote shows as much.
     return changed(
         position,
         quantity=quantity,
         average_cost=divide_half_even(paid_for_all, quantity),
         cost_basis=position.cost_basis + worth,
         buy_fees=position.buy_fees + fees,
-        ask_taken=_taken(position.ask_taken + found.quantity),
+        ask_taken=min(position.ask_taken + found.quantity, AMOUNT_LIMIT),
     )
 
 
@@ -263,11 +256,6 @@ def _sold(position: Position, quantity: Units, proceeds: Units) -> tuple[Positio
         reserved_quantity=position.reserved_quantity - quantity,
         cost_basis=position.cost_basis - basis,
         buy_fees=position.buy_fees - buy_fees,
-        bid_taken=_taken(position.bid_taken + quantity),
+        bid_taken=min(position.bid_taken + quantity, AMOUNT_LIMIT),
     )
     return rest, proceeds - basis - buy_fees
-
-
-def _taken(quantity: Units) -> Units:
-    """Return what is taken of a quote, as far as it counts: no quote shows as much as the limit."""
-    return min(quantity, AMOUNT_LIMIT)

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from server.domain.account import Account, Position, TradingState
-from server.domain.costs import Costs
+from server.domain.costs import cost_to_fill
 from server.domain.errors import Reason
-from server.domain.instrument import Instrument
+from server.domain.market import Market
 from server.domain.matching import match
 from server.domain.order import Order, Side, TimeInForce
-from server.domain.quote import Quote
-from server.domain.reservation import cost_to_fill, with_margin
+from server.domain.order_types import phase, with_margin
 from server.domain.values import AMOUNT_LIMIT, SCALE, Units, format_money, format_units
 
 LIVE_ORDERS_LIMIT = 1_000
@@ -47,18 +46,19 @@ UNGUARDED = Guard()
 class Situation:
     """Everything that decides whether an order is accepted.
 
-    `account` and `position` hold nothing back for the order itself. `quote` is None unless it
-    is fresh; while the market is closed it is the newest there is.
+    `account` and `position` hold nothing back for the order itself.
     """
 
     account: Account
     position: Position
-    instrument: Instrument
-    quote: Quote | None
     order: Order
-    costs: Costs
-    is_open: bool
+    market: Market
     guard: Guard = UNGUARDED
+
+    @property
+    def worst_price(self) -> Units | None:
+        """Return the price to reckon with; None while nothing tells it."""
+        return phase(self.order).worst_price(self.order, self.market)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +114,16 @@ def _too_many_open_orders(it: Situation) -> str | None:
 
 
 def _too_large(it: Situation) -> str | None:
-    price = _worst_price(it)
+    price = it.worst_price
     if price is None:
         return None
     cost = 0
     if it.order.side is Side.BUY:
-        if it.order.takes_any_price:
+        if phase(it.order).takes_any_price:
             price = with_margin(price)
-        cost = cost_to_fill(it.order, it.order.leaves_quantity, price, it.instrument, it.costs)
+        cost = cost_to_fill(
+            it.order, it.order.leaves_quantity, price, it.market.instrument, it.market.costs
+        )
     if max(_notional(it, price), cost) < AMOUNT_LIMIT:
         return None
     return f"The order's value must stay below {AMOUNT_LIMIT // SCALE} USD; lower the quantity."
@@ -130,7 +132,7 @@ def _too_large(it: Situation) -> str | None:
 def _order_notional_exceeded(it: Situation) -> str | None:
     limits = (it.account.guard_rails.order_notional_max, it.guard.order_notional_max)
     limit = min((limit for limit in limits if limit is not None), default=None)
-    price = _worst_price(it)
+    price = it.worst_price
     if limit is None or price is None or _notional(it, price) <= limit:
         return None
     return (
@@ -141,12 +143,12 @@ def _order_notional_exceeded(it: Situation) -> str | None:
 
 def _position_share_exceeded(it: Situation) -> str | None:
     limit, exposure = it.account.guard_rails.position_share_max, it.guard.exposure
-    price = _worst_price(it)
+    price = it.worst_price
     if limit is None or price is None or it.order.side is Side.SELL:
         return None
     assert exposure is not None, "the guard rails need it"
     # What is filled of a replaced order is at stake as part of the position already.
-    rest = price * it.order.leaves_quantity * it.instrument.multiplier // SCALE
+    rest = price * it.order.leaves_quantity * it.market.instrument.multiplier // SCALE
     if (exposure.at_stake + rest) * 100 * SCALE <= exposure.equity * limit:
         return None
     return (
@@ -158,10 +160,12 @@ def _position_share_exceeded(it: Situation) -> str | None:
 def _insufficient_buying_power(it: Situation) -> str | None:
     if it.order.side is Side.SELL:
         return None
-    price = _worst_price(it)
+    price = it.worst_price
     if price is None:
         return None
-    cost = cost_to_fill(it.order, it.order.leaves_quantity, price, it.instrument, it.costs)
+    cost = cost_to_fill(
+        it.order, it.order.leaves_quantity, price, it.market.instrument, it.market.costs
+    )
     if cost <= it.account.buying_power:
         return None
     return (
@@ -181,16 +185,18 @@ def _insufficient_position(it: Situation) -> str | None:
 
 
 def _market_closed(it: Situation) -> str | None:
-    if it.is_open or it.order.time_in_force.rests:
+    if it.market.is_open or it.order.time_in_force.rests:
         return None
     return f"The market of {it.order.symbol} is closed; use GTC or DAY to wait until it opens."
 
 
 def _no_quote(it: Situation) -> str | None:
     order = it.order
-    if it.quote is not None or (order.time_in_force.rests and not order.takes_any_price):
+    if it.market.quote is not None or (
+        order.time_in_force.rests and not phase(order).takes_any_price
+    ):
         return None
-    if it.is_open or not order.time_in_force.rests:
+    if it.market.is_open or not order.time_in_force.rests:
         return f"{order.symbol} has no fresh quote; place a resting LIMIT order or try later."
     if _limits_notional(it):
         # At the opening it would fill at any price, and limits are checked at arrival alone.
@@ -206,12 +212,12 @@ def _limits_notional(it: Situation) -> bool:
 
 
 def _not_fillable(it: Situation) -> str | None:
-    if it.order.time_in_force is not TimeInForce.FOK or it.quote is None:
+    if it.order.time_in_force is not TimeInForce.FOK or it.market.quote is None:
         return None
     # What sales are held against is missing where a rule before this one speaks.
     holds = it.order.side is Side.BUY or it.position.quantity > 0
     found = holds and match(
-        it.order, it.account, it.position, it.instrument, it.quote, it.costs, takes=True
+        it.order, it.account, it.position, it.market, it.market.quote, takes=True
     )
     if found and found.quantity == it.order.quantity:
         return None
@@ -221,35 +227,11 @@ def _not_fillable(it: Situation) -> str | None:
 def _notional(it: Situation, price: Units) -> Units:
     """Return the value of what is filled and of the rest at a price."""
     notional = it.order.filled_notional + price * it.order.leaves_quantity
-    return notional * it.instrument.multiplier // SCALE
+    return notional * it.market.instrument.multiplier // SCALE
 
 
 def _whole_cents(amount: Units) -> Units:
     return amount - amount % (SCALE // 100)
-
-
-def _worst_price(it: Situation) -> Units | None:
-    """Return the price to reckon with; None for an order that takes any without a quote."""
-    order, buys = it.order, it.order.side is Side.BUY
-    if order.limit_price is not None:
-        return order.limit_price if buys else max(order.limit_price, _price_to_come(it))
-    if order.awaits_trigger:
-        assert order.stop_price is not None
-        if not buys:
-            return order.stop_price
-        ask = 0 if it.quote is None else it.quote.ask
-        return with_margin(max(order.stop_price, ask))
-    if it.quote is None:
-        return None
-    price = it.quote.ask if buys else it.quote.bid
-    return it.costs.slippage.worst_price(it.instrument, order.side, price)
-
-
-def _price_to_come(it: Situation) -> Units:
-    """Return what a SELL with a limit fills at next, however low the limit is; 0 if unknown."""
-    if it.order.awaits_trigger:
-        return it.order.stop_price or 0
-    return 0 if it.quote is None else it.quote.bid
 
 
 RULES: tuple[tuple[Reason, Callable[[Situation], str | None]], ...] = (

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from server.domain.account import Account, Position, check_invariants
 from server.domain.changes import changed
-from server.domain.matching import Match, match, reaches_stop, seen
+from server.domain.costs import affordable_quantity
+from server.domain.market import Market
+from server.domain.matching import Match, match, seen
 from server.domain.order import (
     FeeStart,
     Order,
@@ -17,8 +19,8 @@ from server.domain.order import (
     TimeInForce,
     status_after,
 )
-from server.domain.posting import Decision, Market, end, fill, hold, record, release, trigger
-from server.domain.reservation import affordable_quantity
+from server.domain.order_types import awaited
+from server.domain.posting import Decision, end, fill, hold, record, release, trigger
 from server.domain.risk import UNGUARDED, Guard, Rejection, Situation, rejection, rejections
 from server.domain.values import DAY, Micros, Units
 
@@ -56,7 +58,10 @@ def place(
         position = seen(position, market.quote)
     order = _draft(ticket, account, market, new_id())
     decision = Decision(account=account, position=position, order=order)
-    rejected = rejection(_situation(decision, market, guard))
+    situation = Situation(
+        account=decision.account, position=position, order=order, market=market, guard=guard
+    )
+    rejected = rejection(situation)
     if rejected is not None:
         order = changed(
             order,
@@ -85,12 +90,11 @@ def preview(
     decision = place(ticket, account, position, market, lambda: "", guard)
     if market.quote is not None:
         position = seen(position, market.quote)
-    draft = Decision(account=account, position=position, order=_draft(ticket, account, market, ""))
-    return Preview(
-        order=decision.order,
-        account=decision.account,
-        rejections=rejections(_situation(draft, market, guard)),
+    draft = _draft(ticket, account, market, "")
+    situation = Situation(
+        account=account, position=position, order=draft, market=market, guard=guard
     )
+    return Preview(order=decision.order, account=decision.account, rejections=rejections(situation))
 
 
 def replace(
@@ -119,7 +123,14 @@ def replace(
         position=released.position,
         order=changed(draft, reserved=0, updated_at=market.now),
     )
-    rejected = rejection(_situation(decision, market, guard))
+    situation = Situation(
+        account=decision.account,
+        position=decision.position,
+        order=decision.order,
+        market=market,
+        guard=guard,
+    )
+    rejected = rejection(situation)
     if rejected is not None:
         return rejected
     decision = _arrive(hold(decision, OrderUpdateType.REPLACED, market), market, new_id)
@@ -138,7 +149,7 @@ def fill_resting(
     if is_overdue(order, market.now):
         return expire(order, account, position, market.now)
     decision = Decision(account=account, position=seen(position, market.quote), order=order)
-    if order.awaits_trigger:
+    if awaited(order) is not None:
         decision = _arrive(decision, market, new_id)
     elif market.is_open:
         decision = _match(decision, market, new_id, takes=False)
@@ -208,25 +219,13 @@ def _replaced(order: Order, wanted: Replacement) -> Order:
     )
 
 
-def _situation(decision: Decision, market: Market, guard: Guard) -> Situation:
-    return Situation(
-        account=decision.account,
-        position=decision.position,
-        instrument=market.instrument,
-        quote=market.quote,
-        order=decision.order,
-        costs=market.costs,
-        is_open=market.is_open,
-        guard=guard,
-    )
-
-
 def _arrive(decision: Decision, market: Market, new_id: Callable[[], str]) -> Decision:
     """Match an order that comes to the market now, as a stop does when it is triggered."""
     if market.quote is None or not market.is_open:
         return decision
-    if decision.order.awaits_trigger:
-        if not reaches_stop(decision.order, market.quote):
+    waiting = awaited(decision.order)
+    if waiting is not None:
+        if not waiting.is_reached(decision.order, market.quote):
             return decision
         decision = trigger(decision, market)
     return _match(decision, market, new_id, takes=True)
@@ -237,15 +236,7 @@ def _match(
 ) -> Decision:
     order, quote = decision.order, market.quote
     assert quote is not None, "only a quote fills an order"
-    found = match(
-        order,
-        decision.account,
-        decision.position,
-        market.instrument,
-        quote,
-        market.costs,
-        takes=takes,
-    )
+    found = match(order, decision.account, decision.position, market, quote, takes=takes)
     if found is None:
         return decision
     if order.side is Side.SELL:

@@ -8,7 +8,6 @@ from sqlalchemy import Row
 from server.domain.errors import Reason
 from server.domain.events import Fill
 from server.domain.instrument import AssetType
-from server.domain.matching import watch
 from server.domain.order import (
     FROM_THE_FIRST_FILL,
     FeeStart,
@@ -19,6 +18,7 @@ from server.domain.order import (
     StatusReason,
     TimeInForce,
 )
+from server.domain.order_types import phase
 from server.domain.user import (
     EVERYTHING,
     BotKey,
@@ -35,7 +35,7 @@ Values = dict[str, Any]
 def order_values(order: Order) -> Values:
     """Return the row of an order."""
     live = order.status.is_live
-    movement, price = watch(order) if live else (None, None)
+    movement, price = phase(order).watch(order) if live else (None, None)
     # Most orders never had their quantity raised: nothing is stored for them.
     start = None if order.fee_start == FROM_THE_FIRST_FILL else order.fee_start
     return {

@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from server.application.ports import ReachedOrder
-from server.domain.matching import Watch, priority, rank
+from server.domain.matching import priority, rank
 from server.domain.order import Order, Side
+from server.domain.order_types import Watch, awaited
 
 _WATCHES = {movement.value: movement for movement in Watch}
 _SIDES = {side.value: side for side in Side}
@@ -29,5 +30,5 @@ def reached_order(order: Order) -> Ranked:
     """Return an order that is known already."""
     key = (order.account_id, order.symbol, *priority(order))
     return key, ReachedOrder(
-        order.account_id, order.symbol, order.side, order.awaits_trigger, lambda: order
+        order.account_id, order.symbol, order.side, awaited(order) is not None, lambda: order
     )

@@ -6,7 +6,7 @@ from sqlalchemy import ClauseElement, bindparam, func, insert, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from server.domain.matching import Watch
+from server.domain.order_types import Watch
 from server.storage.tables import (
     accounts,
     api_usage,

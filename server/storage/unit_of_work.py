@@ -19,7 +19,6 @@ from sqlalchemy.exc import DBAPIError
 from server.application.ports import ReachedOrder, Standing, StorageDamaged
 from server.domain.account import Account, Position
 from server.domain.account_changes import AccountDecision
-from server.domain.events import Event
 from server.domain.matching import Reach
 from server.domain.order import Order
 from server.domain.posting import Decision
@@ -312,7 +311,7 @@ class SqlUnitOfWork(People, MarketRows):
         (pending.new_orders if is_new else pending.changed_orders).add(order.id)
         self._remember(order, replace=True)
         for event in decision.events:
-            self._add_event(event)
+            self._pending.add_event(event)
             if event.fill is not None:
                 pending.add_fill(event.fill)
 
@@ -324,7 +323,7 @@ class SqlUnitOfWork(People, MarketRows):
         if decision.inflow is not None:
             values = account_mapping.inflow_values(decision.inflow)
             self._connection.execute(insert(inflows), values)
-        self._add_event(decision.event)
+        self._pending.add_event(decision.event)
 
     def store_account(self, account: Account) -> None:
         self._accounts[account.id] = account
@@ -334,7 +333,7 @@ class SqlUnitOfWork(People, MarketRows):
         account = decision.account
         self._connection.execute(insert(accounts), account_mapping.account_values(account))
         self._accounts[account.id] = account
-        self._add_event(decision.event)
+        self._pending.add_event(decision.event)
 
     def add_usage(
         self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]
@@ -387,9 +386,6 @@ class SqlUnitOfWork(People, MarketRows):
         """Return the orders of rows as this unit knows them."""
         found = map(self._loaded, rows)
         return {order.id: order for order in found}
-
-    def _add_event(self, event: Event) -> None:
-        self._pending.add_event(event)
 
     def _flush(self) -> None:
         self._pending.write(self._accounts, self._positions, self._orders)

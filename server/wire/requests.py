@@ -22,6 +22,7 @@ from server.domain.account import GuardRails
 from server.domain.errors import Reason, Refusal
 from server.domain.instrument import AssetType, Instrument
 from server.domain.order import OrderTicket, OrderType, TimeInForce
+from server.domain.order_types import PRICE_FIELDS, RULES
 from server.domain.quote import Quote, QuoteRefusal
 from server.domain.trading import Replacement
 from server.domain.user import LABEL_LENGTH_MAX, Permissions, Scope, is_valid_label
@@ -80,7 +81,7 @@ def order_ticket(
         stop_price = _price(fields, "stop_price", request.stop_price, instrument)
     if order_type is not None:
         _check_prices(fields, request, order_type)
-        if order_type.takes_stop_price and time_in_force and not time_in_force.rests:
+        if RULES[order_type].waiting and time_in_force and not time_in_force.rests:
             fields.refuse(
                 "time_in_force",
                 Reason.TIME_IN_FORCE_NOT_ALLOWED,
@@ -335,30 +336,17 @@ def _price(fields: Fields, field: str, text: str, instrument: Instrument | None)
 
 
 def _check_prices(fields: Fields, request: OrderRequest, order_type: OrderType) -> None:
-    kind = order_type.value
-    has_limit, has_stop = request.HasField("limit_price"), request.HasField("stop_price")
-    if order_type.takes_limit_price and not has_limit:
-        fields.refuse(
-            "limit_price",
-            Reason.LIMIT_PRICE_REQUIRED,
-            f"limit_price is required for {kind} orders",
-        )
-    if order_type.takes_stop_price and not has_stop:
-        fields.refuse(
-            "stop_price", Reason.STOP_PRICE_REQUIRED, f"stop_price is required for {kind} orders"
-        )
-    if has_limit and not order_type.takes_limit_price:
-        fields.refuse(
-            "limit_price",
-            Reason.LIMIT_PRICE_NOT_ALLOWED,
-            f"{kind} orders take no limit_price; leave it out or use LIMIT.",
-        )
-    if has_stop and not order_type.takes_stop_price:
-        fields.refuse(
-            "stop_price",
-            Reason.STOP_PRICE_NOT_ALLOWED,
-            f"{kind} orders take no stop_price; leave it out or use STOP.",
-        )
+    kind, needed = order_type.value, RULES[order_type].prices
+    for name, price in PRICE_FIELDS.items():
+        is_given = request.HasField(name)  # type: ignore[arg-type]
+        if name in needed and not is_given:
+            fields.refuse(name, price.required, f"{name} is required for {kind} orders")
+        if is_given and name not in needed:
+            fields.refuse(
+                name,
+                price.not_allowed,
+                f"{kind} orders take no {name}; leave it out or use {price.used_by.value}.",
+            )
 
 
 def _sent_quote(sent: quote_pb2.PublishedQuote, now: Micros) -> Quote | QuoteRefusal:

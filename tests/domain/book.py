@@ -19,8 +19,9 @@ from server.domain.costs import (
 from server.domain.errors import Refusal
 from server.domain.events import AccountUpdated, Event, OrderUpdated
 from server.domain.instrument import AssetType, Instrument, LiquidityClass
+from server.domain.market import Market
 from server.domain.order import Order, OrderTicket, OrderType, Side, StatusReason, TimeInForce
-from server.domain.posting import Decision, Market
+from server.domain.posting import Decision
 from server.domain.quote import Quote, QuoteRefusal, refusal
 from server.domain.risk import Guard, Rejection
 from server.domain.trading import (

@@ -47,7 +47,7 @@ BUGS = [
     PlantedBug(
         "the same ask refills",
         "posting",
-        "ask_taken=_taken(position.ask_taken + found.quantity)",
+        "ask_taken=min(position.ask_taken + found.quantity, AMOUNT_LIMIT)",
         "ask_taken=position.ask_taken",
     ),
     PlantedBug(
@@ -55,7 +55,7 @@ BUGS = [
     ),
     PlantedBug(
         "what is paid is rounded down",
-        "reservation",
+        "costs",
         "return cents_up(notional",
         "return -cents_up(-notional",
     ),
@@ -97,7 +97,7 @@ BUGS = [
     ),
     PlantedBug(
         "the minimum fee is charged for each fill",
-        "reservation",
+        "costs",
         "return max(total - (order.fees - start.fees), 0)",
         "return costs.fees.total(instrument, quantity - order.filled_quantity,"
         " notional - order.filled_notional)",
@@ -184,7 +184,7 @@ BUGS = [
     ),
     PlantedBug(
         "an order pays for one unit of a contract",
-        "reservation",
+        "costs",
         "notional * instrument.multiplier, SCALE",
         "notional, SCALE",
     ),
@@ -205,9 +205,9 @@ BUGS = [
     ),
     PlantedBug(
         "a stop triggers one unit early",
-        "matching",
-        "return quote.ask >= order.stop_price",
-        "return quote.ask >= order.stop_price - 1",
+        "order_types",
+        "return quote.ask >= _stop_price(order)",
+        "return quote.ask >= _stop_price(order) - 1",
     ),
     PlantedBug(
         "a stop forgets that it was triggered",
@@ -217,9 +217,9 @@ BUGS = [
     ),
     PlantedBug(
         "a stop reserves without margin",
-        "reservation",
-        "price = with_margin(max(stop or 0, ask))",
-        "price = max(stop or 0, ask)",
+        "order_types",
+        "return with_margin(max(_stop_price(order), ask))",
+        "return max(_stop_price(order), ask)",
     ),
     PlantedBug(
         "a triggered stop waits for the next quote",
@@ -284,21 +284,21 @@ BUGS = [
     ),
     PlantedBug(
         "a sell stop triggers one unit early",
-        "matching",
-        "return quote.bid <= order.stop_price",
-        "return quote.bid <= order.stop_price + 1",
+        "order_types",
+        "return quote.bid <= _stop_price(order)",
+        "return quote.bid <= _stop_price(order) + 1",
     ),
     PlantedBug(
         "a trigger takes no free money",
         "posting",
-        "free = before.reserved + account.buying_power",
-        "free = before.reserved",
+        "_reservation(order, before.reserved + account.buying_power, market)",
+        "_reservation(order, before.reserved, market)",
     ),
     PlantedBug(
         "a stop behind the ask reserves its stop price",
-        "reservation",
-        "max(stop or 0, ask)",
-        "stop or ask",
+        "order_types",
+        "max(_stop_price(order), ask)",
+        "_stop_price(order)",
     ),
     PlantedBug(
         "a replacement is matched by the next quote only",
@@ -341,21 +341,21 @@ BUGS = [
     ),
     PlantedBug(
         "a notional guard rail reckons without the margin of a stop",
-        "risk",
-        "return with_margin(max(order.stop_price, ask))",
-        "return max(order.stop_price, ask)",
+        "order_types",
+        "return self.reservation_price(order, market.quote)",
+        "return max(_stop_price(order), market.quote.ask if market.quote else 0)",
     ),
     PlantedBug(
         "a sale is worth no more than its limit",
-        "risk",
-        "else max(order.limit_price, _price_to_come(it))",
-        "else order.limit_price",
+        "order_types",
+        "return max(_limit_price(order), market.quote.bid)",
+        "return _limit_price(order)",
     ),
     PlantedBug(
         "a sale that awaits its trigger is worth no more than its limit",
-        "risk",
-        "return it.order.stop_price or 0",
-        "return 0",
+        "order_types",
+        "return max(_limit_price(order), _stop_price(order))",
+        "return _limit_price(order)",
     ),
     PlantedBug(
         "money is looked at after the hour",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from server.domain.errors import Reason, Refusal
 from server.domain.events import AccountUpdated, Event
 from server.domain.order import Order, Side, TimeInForce
+from server.domain.order_types import awaited
 from server.domain.quote import Quote, QuoteRefusal
 from server.domain.risk import Rejection
 from server.domain.trading import Replacement
@@ -245,6 +246,6 @@ def _new_values(step: NewValues, order: Order) -> Replacement:
         quantity -= quantity % instrument.quantity_step
     if step.limit_percent is not None and order.limit_price is not None:
         limit_price = level * step.limit_percent // 100
-    if step.stop_percent is not None and order.awaits_trigger:
+    if step.stop_percent is not None and awaited(order):
         stop_price = level * step.stop_percent // 100
     return Replacement(quantity=quantity, limit_price=limit_price, stop_price=stop_price)

@@ -6,8 +6,8 @@ import pytest
 
 from server.domain.account import GuardRails
 from server.domain.errors import Reason
+from server.domain.market import Market
 from server.domain.order import Side
-from server.domain.posting import Market
 from server.domain.risk import Exposure, Guard
 from server.domain.trading import fill_resting
 from server.domain.values import DAY, SCALE

@@ -6,6 +6,7 @@ import pytest
 
 from server.domain.events import OrderUpdated
 from server.domain.order import OrderStatus, OrderType, Side, TimeInForce
+from server.domain.order_types import RULES
 from server.domain.values import SECOND, parse_units
 from tests.domain.book import STALENESS_LIMIT, Book, Wish, make_costs, make_quote
 
@@ -89,13 +90,14 @@ def place_ten(
     limit: str,
     stop: str = "100",
 ) -> tuple[OrderUpdated, ...]:
+    prices = RULES[OrderType[order_type]].prices
     wish = Wish(
         symbol="AAPL",
         side=side,
         quantity=parse_units("10"),
         time_in_force=time_in_force,
-        limit_price=parse_units(limit) if OrderType[order_type].takes_limit_price else None,
-        stop_price=parse_units(stop) if OrderType[order_type].takes_stop_price else None,
+        limit_price=parse_units(limit) if "limit_price" in prices else None,
+        stop_price=parse_units(stop) if "stop_price" in prices else None,
     )
     assert wish.order_type is OrderType[order_type]
     return book.place("order", wish)

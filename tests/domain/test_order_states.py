@@ -16,6 +16,7 @@ from server.domain.order import (
     TimeInForce,
     status_after,
 )
+from server.domain.order_types import PRICE_FIELDS, RULES
 from server.domain.posting import ENDS
 from server.domain.values import parse_units
 
@@ -88,7 +89,8 @@ def test_the_updates_that_end_a_live_order_lead_out_of_the_live_ones() -> None:
 def test_an_order_type_takes_the_prices_in_its_name(
     order_type: OrderType, limit: bool, stop: bool
 ) -> None:
-    assert (order_type.takes_limit_price, order_type.takes_stop_price) == (limit, stop)
+    expected = {"limit_price": limit, "stop_price": stop}
+    assert {name: name in RULES[order_type].prices for name in PRICE_FIELDS} == expected
 
 
 def test_only_gtc_and_day_orders_rest() -> None:

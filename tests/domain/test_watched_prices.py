@@ -4,7 +4,8 @@ from itertools import permutations
 
 import pytest
 
-from server.domain.matching import ANY_ASK, ANY_BID, priority, watch
+from server.domain.matching import priority
+from server.domain.order_types import ANY_ASK, ANY_BID, phase
 from server.domain.values import parse_units
 from tests.domain.book import Book
 from tests.domain.scenario import play
@@ -54,7 +55,8 @@ def waiting_book() -> Book:
 def test_a_live_order_waits_for_one_movement_of_one_side(
     order: str, movement: str, price: int
 ) -> None:
-    found, at = watch(waiting_book().orders[order])
+    waiting = waiting_book().orders[order]
+    found, at = phase(waiting).watch(waiting)
     assert (found.value, at) == (movement, price)
 
 

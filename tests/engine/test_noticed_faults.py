@@ -13,7 +13,7 @@ from server.config import DATABASE_FILE
 from server.domain.values import CENT
 from server.engine.frames import Call, Method
 from server.storage import account_mapping, mapping
-from server.storage.unit_of_work import SqlUnitOfWork
+from server.storage.pending import Pending
 from tests.engine.audited import AuditedEngine
 from tests.engine.bench import call, place
 
@@ -60,13 +60,13 @@ def test_trading_without_a_fault_passes_the_audit(engine: AuditedEngine) -> None
 def test_an_event_that_is_decided_and_not_encoded_is_noticed(
     engine: AuditedEngine, monkeypatch: Patch
 ) -> None:
-    add = SqlUnitOfWork._add_event
+    add = Pending.add_event
 
-    def forgetful(unit: SqlUnitOfWork, event: Any) -> None:
+    def forgetful(pending: Pending, event: Any) -> None:
         if event.sequence != 3:
-            add(unit, event)
+            add(pending, event)
 
-    monkeypatch.setattr(SqlUnitOfWork, "_add_event", forgetful)
+    monkeypatch.setattr(Pending, "add_event", forgetful)
 
     with pytest.raises(AssertionError, match="a gap in the log"):
         _trade(engine)

@@ -1,0 +1,221 @@
+"""Order types: what orders of each type need, watch, reserve and fill at, in one table.
+
+A type has an active phase, in which its orders fill, and may have a waiting one before it, which
+ends for good when the trigger is reached. A new type is one more row of RULES, and a new phase
+where none of these does what it does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from server.domain.errors import Reason
+from server.domain.market import Market
+from server.domain.order import Order, OrderType, Side
+from server.domain.quote import Quote
+from server.domain.values import Units, divide_up
+
+MARGIN_PERCENT = 105
+"""An order that fills at any price reserves this share of the ask, since the price may move."""
+
+ANY_ASK: Units = 2**62
+ANY_BID: Units = 0
+"""What a live order without a limit waits for: every quote reaches it."""
+
+
+class Watch(Enum):
+    """Which movement of a quote reaches a live order at its price."""
+
+    ASK_FALLS = "ASK_FALLS"
+    ASK_RISES = "ASK_RISES"
+    BID_FALLS = "BID_FALLS"
+    BID_RISES = "BID_RISES"
+
+
+class Phase(Protocol):
+    """What a live order does until the phase ends."""
+
+    @property
+    def takes_any_price(self) -> bool:
+        """Tell whether only a quote says what the order costs."""
+
+    def watch(self, order: Order) -> tuple[Watch, Units]:
+        """Return the movement and the price that a live order waits for.
+
+        An ask of at most the price reaches ASK_FALLS, one of at least it ASK_RISES, and so on.
+        """
+
+    def reservation_price(self, order: Order, quote: Quote | None) -> Units | None:
+        """Return the price at which a BUY holds money back; None while nothing tells it."""
+
+    def worst_price(self, order: Order, market: Market) -> Units | None:
+        """Return the price that the risk rules reckon with; None while nothing tells it."""
+
+
+class Active(Phase, Protocol):
+    """What an order does once it can fill."""
+
+    def limit(self, order: Order) -> Units | None:
+        """Return the price that no fill may be worse than; None when any will do."""
+
+
+class Waiting(Phase, Protocol):
+    """What an order does while it waits for its trigger."""
+
+    def is_reached(self, order: Order, quote: Quote) -> bool:
+        """Tell whether a quote triggers the order."""
+
+
+class _AtAnyPrice:
+    takes_any_price = True
+
+    def watch(self, order: Order) -> tuple[Watch, Units]:
+        if order.side is Side.BUY:
+            return Watch.ASK_FALLS, ANY_ASK
+        return Watch.BID_RISES, ANY_BID
+
+    def limit(self, order: Order) -> Units | None:
+        return None
+
+    def reservation_price(self, order: Order, quote: Quote | None) -> Units | None:
+        return None if quote is None else with_margin(quote.ask)
+
+    def worst_price(self, order: Order, market: Market) -> Units | None:
+        if market.quote is None:
+            return None
+        price = market.quote.ask if order.side is Side.BUY else market.quote.bid
+        return market.costs.slippage.worst_price(market.instrument, order.side, price)
+
+
+class _AtLimit:
+    takes_any_price = False
+
+    def watch(self, order: Order) -> tuple[Watch, Units]:
+        movement = Watch.ASK_FALLS if order.side is Side.BUY else Watch.BID_RISES
+        return movement, _limit_price(order)
+
+    def limit(self, order: Order) -> Units | None:
+        return _limit_price(order)
+
+    def reservation_price(self, order: Order, quote: Quote | None) -> Units | None:
+        return _limit_price(order)
+
+    def worst_price(self, order: Order, market: Market) -> Units | None:
+        if order.side is Side.BUY or market.quote is None:
+            return _limit_price(order)
+        # A SELL fills at the bid, however low its limit is.
+        return max(_limit_price(order), market.quote.bid)
+
+
+class _UntilStop:
+    takes_any_price = False
+
+    def watch(self, order: Order) -> tuple[Watch, Units]:
+        movement = Watch.ASK_RISES if order.side is Side.BUY else Watch.BID_FALLS
+        return movement, _stop_price(order)
+
+    def is_reached(self, order: Order, quote: Quote) -> bool:
+        if order.side is Side.BUY:
+            return quote.ask >= _stop_price(order)
+        return quote.bid <= _stop_price(order)
+
+    def reservation_price(self, order: Order, quote: Quote | None) -> Units | None:
+        ask = 0 if quote is None else quote.ask
+        return with_margin(max(_stop_price(order), ask))
+
+    def worst_price(self, order: Order, market: Market) -> Units | None:
+        if order.side is Side.SELL:
+            return _stop_price(order)
+        return self.reservation_price(order, market.quote)
+
+
+class _UntilStopOfLimit(_UntilStop):
+    def reservation_price(self, order: Order, quote: Quote | None) -> Units | None:
+        return _limit_price(order)
+
+    def worst_price(self, order: Order, market: Market) -> Units | None:
+        if order.side is Side.BUY:
+            return _limit_price(order)
+        # A SELL fills at about its stop price, however low its limit is.
+        return max(_limit_price(order), _stop_price(order))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRules:
+    """What orders of one type do.
+
+    `prices` names the prices that an order needs; it takes no others. A replacement may change
+    the quantity and these prices, but those in `fixed_by_trigger` only before the trigger.
+    """
+
+    prices: tuple[str, ...] = ()
+    waiting: Waiting | None = None
+    active: Active
+    fixed_by_trigger: tuple[str, ...] = ()
+
+
+RULES: Mapping[OrderType, OrderRules] = {
+    OrderType.MARKET: OrderRules(active=_AtAnyPrice()),
+    OrderType.LIMIT: OrderRules(prices=("limit_price",), active=_AtLimit()),
+    OrderType.STOP: OrderRules(
+        prices=("stop_price",),
+        waiting=_UntilStop(),
+        active=_AtAnyPrice(),
+        fixed_by_trigger=("stop_price",),
+    ),
+    OrderType.STOP_LIMIT: OrderRules(
+        prices=("limit_price", "stop_price"),
+        waiting=_UntilStopOfLimit(),
+        active=_AtLimit(),
+        fixed_by_trigger=("stop_price",),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceField:
+    """How a price is refused that is missing or not taken; `used_by` is a type that takes it."""
+
+    required: Reason
+    not_allowed: Reason
+    used_by: OrderType
+
+
+PRICE_FIELDS: Mapping[str, PriceField] = {
+    "limit_price": PriceField(
+        required=Reason.LIMIT_PRICE_REQUIRED,
+        not_allowed=Reason.LIMIT_PRICE_NOT_ALLOWED,
+        used_by=OrderType.LIMIT,
+    ),
+    "stop_price": PriceField(
+        required=Reason.STOP_PRICE_REQUIRED,
+        not_allowed=Reason.STOP_PRICE_NOT_ALLOWED,
+        used_by=OrderType.STOP,
+    ),
+}
+
+
+def phase(order: Order) -> Phase:
+    """Return what an order does now."""
+    return awaited(order) or RULES[order.order_type].active
+
+
+def awaited(order: Order) -> Waiting | None:
+    """Return the phase that waits for the order's trigger; None when there is nothing to await."""
+    return RULES[order.order_type].waiting if order.triggered_at is None else None
+
+
+def with_margin(price: Units) -> Units:
+    """Return a price with the margin of an order whose price may move."""
+    return divide_up(price * MARGIN_PERCENT, 100)
+
+
+def _limit_price(order: Order) -> Units:
+    assert order.limit_price is not None, f"{order.order_type.value} orders have a limit price"
+    return order.limit_price
+
+
+def _stop_price(order: Order) -> Units:
+    assert order.stop_price is not None, f"{order.order_type.value} orders have a stop price"
+    return order.stop_price
