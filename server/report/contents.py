@@ -1,9 +1,11 @@
 """Contents: everything that a report shows, read from the database beside or without a server."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
+from bottrading.v1 import order_update_pb2
 from server.adapters import monotonic_clock, system_clock
 from server.application.equity_history import EquityPoint, Interval
 from server.application.leaderboard import Leaderboard
@@ -14,17 +16,20 @@ from server.application.ports import Instruments
 from server.application.queries import Indicators, Portfolio, Queries
 from server.bootstrap import venue
 from server.config import Settings
+from server.domain.account import Account
 from server.domain.errors import Refusal
 from server.domain.events import Fill
+from server.domain.instrument import AssetType
 from server.domain.order import Side
 from server.domain.user import EVERYTHING
-from server.domain.values import Micros, Units
+from server.domain.values import SCALE, Micros, Units
 from server.storage.database import open_readers
 from server.storage.migrate import is_up_to_date
 from server.storage.queries import SqlReads
 from server.storage.rankings import RankingsFile
 
 FILLS_AT_ONCE = 1_000
+EVENTS_AT_ONCE = 1_000
 
 
 class ReportUnavailable(Exception):
@@ -33,7 +38,7 @@ class ReportUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedTrade:
-    """A SELL order that filled: what it earned, of the epoch that runs."""
+    """A SELL order that filled and ended, or an option that was settled, and what it earned."""
 
     time: Micros
     symbol: str
@@ -102,7 +107,7 @@ def _read(settings: Settings, reads: SqlReads, account_id: str) -> Contents:
             *reads.initial_values(account_id),
             (now, account.initial_value(portfolio.equity)),
         ],
-        trades=_closed_trades(fills),
+        trades=_closed_trades(reads, account, fills),
         fills=fills,
     )
 
@@ -158,13 +163,33 @@ def _fills(reads: SqlReads, account_id: str, since: int) -> list[Fill]:
     return fills
 
 
-def _closed_trades(fills: Sequence[Fill]) -> list[ClosedTrade]:
-    """Return what each SELL order earned, in the order of its last fill."""
+def _closed_trades(reads: SqlReads, account: Account, fills: Sequence[Fill]) -> list[ClosedTrade]:
+    """Return what each SELL order earned, and each settlement, in the order of their times."""
+    live = {order.id for order in reads.live_orders(account.id)[1]}
     trades: dict[str, ClosedTrade] = {}
     for fill in fills:
-        if fill.side is Side.SELL:
+        if fill.side is Side.SELL and fill.order_id not in live:
             known = trades.get(fill.order_id)
             pnl = (fill.realized_pnl or 0) + (known.pnl if known else 0)
             time = known.time if known else fill.created_at
             trades[fill.order_id] = ClosedTrade(time=time, symbol=fill.symbol, pnl=pnl)
-    return list(reversed(trades.values()))
+    closed = list(reversed(trades.values()))
+    if AssetType.OPTION in account.traded:
+        closed += _settled(reads, account)
+    return sorted(closed, key=lambda trade: trade.time)
+
+
+def _settled(reads: SqlReads, account: Account) -> Iterator[ClosedTrade]:
+    """Yield the settlements of an epoch, which only the account's log keeps."""
+    after = account.epoch_sequence
+    while page := reads.log_page(account.id, after, EVENTS_AT_ONCE):
+        for stored in page:
+            event = order_update_pb2.AccountEvent.FromString(stored.payload)
+            settlement = event.account_update.settlement
+            if settlement.symbol:
+                yield ClosedTrade(
+                    time=event.time.ToMicroseconds(),
+                    symbol=settlement.symbol,
+                    pnl=int(Decimal(settlement.realized_pnl) * SCALE),
+                )
+        after = page[-1].sequence

@@ -5,15 +5,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from bottrading.v1.instrument_pb2 import ASSET_TYPE_OPTION
 from server.application.equity_history import EquityPoint
 from server.config import DATABASE_FILE
 from server.domain.values import SCALE, SECOND
+from server.market.moments import from_datetime
 from server.report.contents import ClosedTrade
 from server.report.pictures import drawdown_picture, equity_picture, trades_picture
 from tests.support.accounts import deposit, id_of, kpi_of, manage, to_midnight
@@ -85,6 +88,28 @@ async def test_a_report_shows_the_figures_that_the_account_reads(
     assert "All 1 sales" in page
     assert re.search(r"SELL</td><td>AAPL</td><td>4</td><td>110</td><td>0.00</td><td>40.00", page)
     assert re.search(r"AAPL</td><td>6</td><td>540.00</td><td>-60.00", page)
+
+
+async def test_closed_trades_are_those_that_the_figures_count(venue: Venue, tmp_path: Path) -> None:
+    """A settled option is one; a SELL order that has filled in part is none before it ends."""
+    bot = await venue.bot("ada")
+    listed = (await bot.call("ListInstruments", asset_type=ASSET_TYPE_OPTION)).instruments
+    option = min(listed, key=lambda it: it.expiry)
+    venue.clock.now = from_datetime(datetime.fromisoformat(f"{option.expiry}T23:59:00+00:00"))
+    for symbol in (option.underlying, option.symbol):
+        await venue.publish(symbol, "100", "100", size="2")
+        await bot.place(symbol, quantity="2")
+    await venue.publish(option.underlying, "110", "110", size="1")
+    await bot.place(option.underlying, side="SELL", quantity="2")
+    venue.pass_time(seconds=60)
+    assert (await kpi_of(bot)).total_trades == 1
+
+    done = await report(venue, await id_of(bot), tmp_path / "report.html")
+
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "report.html").read_text()
+    assert tiles(page)["Closed trades"] == "1"
+    assert "All 1 sales and settlements" in page
 
 
 @pytest.mark.parametrize(
