@@ -293,6 +293,9 @@ def _facts(
     bar_length: Micros | None = None,
     dates: Dates = Dates.UNKNOWN,
 ) -> ReplayFacts:
+    if first <= 0:
+        # A replay starts right before its first quote, and no clock shows a time before 1970.
+        raise ReplayFileError(f"{table.path}: must begin after 1970-01-01T00:00:00Z")
     return ReplayFacts(
         path=table.path,
         kind=kind,

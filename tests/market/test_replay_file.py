@@ -277,6 +277,22 @@ def test_a_time_without_its_offset_is_told_so(tmp_path: Path) -> None:
         check(written(tmp_path, QUOTES, QUOTE.replace(T, "2025-01-02 09:30:00")))
 
 
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        (QUOTES, QUOTE.replace(T, "1970-01-01T00:00:00Z")),
+        (BARS, BAR.replace(T, "1970-01-01T00:00:00Z")),
+        (BARS, DAY.replace("2025-01-02,AAPL", "1970-01-01,EUR-USD")),
+    ],
+)
+def test_a_file_that_begins_before_its_clock_can_is_refused(
+    tmp_path: Path, header: str, row: str
+) -> None:
+    """The clock would stand below 0 right before the first quote, and the engine would end."""
+    with pytest.raises(ReplayFileError, match=r"must begin after 1970-01-01T00:00:00Z$"):
+        check(written(tmp_path, header, row))
+
+
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(ReplayFileError, match=r"missing\.csv: No such file or directory$"):
         check(tmp_path / "missing.csv")
