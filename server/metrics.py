@@ -1,11 +1,19 @@
 """The listener of Prometheus' `/metrics`, which answers to names of this machine only."""
 
+import socket
+import threading
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from contextlib import suppress
+from socketserver import ThreadingMixIn
+from typing import Any, TypeAlias, cast
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from rest_bridge.hosts import MISDIRECTED, Hosts, misdirected
+
+CONNECTIONS_MAX = 32
+"""Connections in all, each with a thread; the oldest makes room for a new one."""
 
 _SETTING = "BOTTRADING_HOSTS"
 
@@ -17,10 +25,49 @@ def serve_metrics(host: str, port: int, registry: CollectorRegistry, names: Iter
 
     `names` are those by which it may be called besides localhost.
     """
-    server, _ = start_http_server(port, host.strip("[]"), registry)
-    app = server.get_app()
-    assert app is not None, "the library has set one"
+    app = cast("WsgiApp", make_wsgi_app(registry))
+    server = _Server(host.strip("[]"), port)
     server.set_app(_for_hosts(Hosts(names, listens_at=host), app))
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """Bounds connections: idle ones must not take the descriptors of the service."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, host: str, port: int) -> None:
+        (self.address_family, *_, address), *_ = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        self._lock = threading.Lock()
+        self._open: dict[socket.socket, None] = {}
+        super().__init__(cast("tuple[str, int]", address[:2]), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            if len(self._open) >= CONNECTIONS_MAX:
+                # Its thread sees the end and closes it.
+                oldest = next(iter(self._open))
+                del self._open[oldest]
+                with suppress(OSError):
+                    oldest.shutdown(socket.SHUT_RDWR)
+            self._open[request] = None
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell nothing: a peer that leaves is no fault, and anyone could fill the log with it."""
+
+
+class _Handler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 — the library's name
+        """Log nothing."""
 
 
 def _for_hosts(hosts: Hosts, app: WsgiApp) -> WsgiApp:

@@ -4,6 +4,7 @@ import os
 import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import grpc
+import httpx
 import pytest
 
 from bottrading.v1 import bot_trading_pb2, bot_trading_pb2_grpc
@@ -22,6 +24,7 @@ from tests.support.process import (
     Process,
     channel,
     command_line,
+    free_port,
     make_key,
 )
 from tests.support.strangers import is_open, stranger
@@ -63,6 +66,25 @@ def has_key(address: str, key: str) -> bool:
         except grpc.RpcError:
             return False
     return True
+
+
+def test_idle_connections_to_the_operators_page_take_no_descriptors_from_others(
+    tmp_path: Path,
+) -> None:
+    metrics = ("127.0.0.1", free_port())
+    where = f"{metrics[0]}:{metrics[1]}"
+    with (
+        Process(tmp_path / "data", command=limited_to(160), metrics=where) as service,
+        ExitStack() as strangers,
+    ):
+        key = make_key(service)
+        for _ in range(160):
+            idle = strangers.enter_context(socket.create_connection(metrics, timeout=20))
+            idle.sendall(b"GET /metrics HTTP/1.1\r\n")
+
+        assert has_key(service.grpc, key)
+        assert "bottrading_calls_total" in httpx.get(f"http://{where}/metrics", timeout=20).text
+        assert "Traceback" not in service.log.read_text()
 
 
 @pytest.mark.parametrize("part", ["engine", "bridge"])
