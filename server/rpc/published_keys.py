@@ -85,7 +85,7 @@ class PublishedKeys:
 
     def _fetch(self, fetching: "Future[None]") -> None:
         try:
-            keys = _signing_keys(self._client.fetch_data())
+            keys = _named_keys(self._client.fetch_data())
         except Exception as error:
             self._take_away(f"{type(error).__name__}: {error}"[:200])
         else:
@@ -100,23 +100,34 @@ class PublishedKeys:
         self._is_away = True
 
 
-def _signing_keys(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the keys of a JWKS by their ids; of two with one id the first.
+def signing_keys(document: Any) -> list[PyJWK]:
+    """Return the keys of a JWKS.
 
-    Keys of a kind that is not known here are left out. Raises ValueError for what is no JWKS.
+    Keys of a kind that is not known here are left out, and those that sign nothing. Raises
+    ValueError for what is no JWKS.
     """
-    entries = document.get("keys")
+    entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         raise ValueError("its `keys` are no list")
-    keys: dict[str, Any] = {}
+    keys = []
     for entry in entries:
         try:
             published = PyJWK(entry)
         except (jwt.PyJWTError, ValueError, TypeError, LookupError, AttributeError):
             continue
-        name = published.key_id
-        if isinstance(name, str) and published.public_key_use in ("sig", None):
-            keys.setdefault(name, published.key)
+        if published.public_key_use in ("sig", None):
+            keys.append(published)
     if entries and not keys:
         raise ValueError("it has no key that signs")
+    return keys
+
+
+def _named_keys(document: Any) -> dict[str, Any]:
+    """Return the keys of a JWKS by their ids; of two with one id the first."""
+    keys: dict[str, Any] = {}
+    for published in signing_keys(document):
+        if isinstance(published.key_id, str):
+            keys.setdefault(published.key_id, published.key)
+    if document["keys"] and not keys:
+        raise ValueError("no key has an id")
     return keys

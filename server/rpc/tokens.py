@@ -11,7 +11,7 @@ from jwt import PyJWK, PyJWTError
 
 from server.application.ports import Clock
 from server.domain.user import Identity, Plan
-from server.rpc.published_keys import PublishedKeys
+from server.rpc.published_keys import PublishedKeys, signing_keys
 
 TOKEN_BYTES_MAX = 4096
 LIFETIME_SECONDS_MAX = 24 * 3600
@@ -108,8 +108,8 @@ def jwks_verifier(terms: TokenTerms, location: str, monotonic: Clock) -> TokenVe
     if location.startswith(("http://", "https://")):
         return _url_verifier(terms, PublishedKeys(location, monotonic))
     try:
-        keys = [PyJWK(entry) for entry in json.loads(Path(location).read_text())["keys"]]
-    except (OSError, LookupError, AttributeError, *BROKEN) as error:
+        keys = signing_keys(json.loads(Path(location).read_text()))
+    except (OSError, *BROKEN) as error:
         raise JwksError(f"jwt_jwks: {location} is no JWKS file ({type(error).__name__})") from error
     return TokenVerifier(terms, lambda token: _key_of(token, keys), KEY_ALGORITHMS)
 

@@ -246,12 +246,16 @@ async def test_a_broken_answer_is_none(
     assert provider.asked == 3
 
 
+@pytest.mark.parametrize("place", ["file", "url"])
 async def test_keys_that_are_not_understood_leave_the_others_good(
-    start_venue: VenueFactory, provider: Provider
+    start_venue: VenueFactory, tmp_path: Path, provider: Provider, place: str
 ) -> None:
-    strange = [{"kid": "new", "kty": "lattice"}, {"kid": ["RS256"], "kty": "RSA"}, 5]
+    encrypts = jwks()["keys"][0] | {"kid": "sealing", "alg": "RSA-OAEP", "use": "enc"}
+    strange = [{"kid": "new", "kty": "lattice"}, {"kid": ["RS256"], "kty": "RSA"}, encrypts, 5]
     provider.body = json.dumps({"keys": [*strange, *jwks()["keys"]]}).encode()
-    venue = await start_venue(jwt_jwks=provider.url)
+    path = tmp_path / "keys.json"
+    path.write_bytes(provider.body)
+    venue = await start_venue(jwt_jwks=str(path) if place == "file" else provider.url)
 
     assert await outcome(bearer(venue, "ES256").list_keys()) == "OK"
 
