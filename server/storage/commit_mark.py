@@ -12,6 +12,7 @@ from zlib import crc32
 
 from sqlalchemy import Connection, select
 
+from server.application.ports import StorageDamaged
 from server.storage.tables import commits
 
 log = logging.getLogger(__name__)
@@ -49,8 +50,10 @@ def read_mark(database: Path) -> CommitMark | None:
 
 
 def stored_mark(connection: Connection) -> CommitMark:
-    """Return what the database says itself."""
-    row = connection.execute(select(commits)).one()
+    """Return what the database says itself; raise StorageDamaged where it says nothing."""
+    row = connection.execute(select(commits)).one_or_none()
+    if row is None:
+        raise StorageDamaged("the table commits is empty")
     return CommitMark(row.database_id, row.number)
 
 

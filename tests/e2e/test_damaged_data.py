@@ -120,6 +120,20 @@ def test_a_damaged_database_is_refused_with_the_way_to_the_backup(
     assert all(part in line for part in (DATABASE_FILE, "is damaged", GUIDE))
 
 
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_a_database_that_does_not_count_its_transactions_is_refused_as_damaged(
+    data_dir: Path, command: str
+) -> None:
+    connection = sqlite3.connect(data_dir / DATABASE_FILE)
+    connection.execute("DELETE FROM commits")
+    connection.commit()
+    connection.close()
+
+    line = refused(data_dir, command)
+
+    assert all(part in line for part in ("is damaged", "commits", GUIDE))
+
+
 def test_a_file_that_is_no_database_is_refused_with_the_way_to_the_backup(tmp_path: Path) -> None:
     (tmp_path / DATABASE_FILE).write_bytes(b"no database at all" * 1_000)
 
