@@ -12,10 +12,11 @@ from server.domain.account import (
     check_invariants,
 )
 from server.domain.changes import changed
+from server.domain.costs import received
 from server.domain.errors import Reason, Refusal
 from server.domain.events import AccountUpdated, AccountUpdateType, Settlement
 from server.domain.instrument import Instrument, OptionRight
-from server.domain.values import AMOUNT_LIMIT, SCALE, Micros, Units, cents_down, format_money
+from server.domain.values import AMOUNT_LIMIT, Micros, Units, format_money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +137,7 @@ def settle(
     strike = instrument.option.strike
     call = instrument.option.right is OptionRight.CALL
     price = max(underlying_price - strike if call else strike - underlying_price, 0)
-    amount = cents_down(position.quantity * price * instrument.multiplier, SCALE)
+    amount = received(instrument, position.quantity * price)
     pnl = amount - position.cost_basis - position.buy_fees
     account = changed(
         account,

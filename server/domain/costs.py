@@ -5,7 +5,7 @@ from typing import Protocol
 
 from server.domain.instrument import AssetType, Instrument, LiquidityClass
 from server.domain.order import Order, Side
-from server.domain.values import CENT, SCALE, Units, cents_up, divide_up
+from server.domain.values import CENT, SCALE, Units, cents_down, cents_up, divide_up
 
 BASIS_POINTS = 10_000
 
@@ -181,6 +181,11 @@ class Costs:
 def paid(instrument: Instrument, notional: int) -> Units:
     """Return the money for a sum of quantity × price in 10⁻¹⁶, rounded up to cents."""
     return cents_up(notional * instrument.multiplier, SCALE)
+
+
+def received(instrument: Instrument, notional: int) -> Units:
+    """Return the money that a sum of quantity × price in 10⁻¹⁶ brings, rounded down to cents."""
+    return cents_down(notional * instrument.multiplier, SCALE)
 
 
 def fee_due(

@@ -5,13 +5,13 @@ from typing import Any
 
 from server.domain.account import Account, Position
 from server.domain.changes import changed
-from server.domain.costs import cost_to_fill, fee_due, paid
+from server.domain.costs import cost_to_fill, fee_due, paid, received
 from server.domain.events import Fill, OrderUpdated
 from server.domain.market import Market
 from server.domain.matching import Match
 from server.domain.order import Order, OrderUpdateType, Side, StatusReason, status_after
 from server.domain.order_types import phase
-from server.domain.values import AMOUNT_LIMIT, SCALE, Micros, Units, cents_down, divide_half_even
+from server.domain.values import AMOUNT_LIMIT, SCALE, Micros, Units, divide_half_even
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def hold(decision: Decision, update: OrderUpdateType, market: Market) -> Decisio
     """Hold back what an order may need, and tell that it was accepted or replaced."""
     account, position, order = decision.account, decision.position, decision.order
     if order.side is Side.BUY:
-        held = _reservation(order, account.buying_power, market)
+        held = reservation(order, account.buying_power, market)
         order = changed(order, reserved=held)
     else:
         position = changed(
@@ -67,7 +67,7 @@ def trigger(decision: Decision, market: Market) -> Decision:
     account, before = decision.account, decision.order
     order = changed(before, triggered_at=market.now, updated_at=market.now)
     if order.side is Side.BUY:
-        held = _reservation(order, before.reserved + account.buying_power, market)
+        held = reservation(order, before.reserved + account.buying_power, market)
         order = changed(order, reserved=held)
     return record(
         Decision(account=account, position=decision.position, order=order, events=decision.events),
@@ -82,14 +82,14 @@ def fill(decision: Decision, found: Match, market: Market, fill_id: str) -> Deci
     account, position, before = decision.account, decision.position, decision.order
     quantity = before.filled_quantity + found.quantity
     notional = before.filled_notional + found.quantity * found.price
-    amount, fee = _money(before, quantity, notional, market)
+    amount, fee = amount_and_fee(before, quantity, notional, market)
     worth = _worth(notional, market) - _worth(before.filled_notional, market)
     if before.side is Side.BUY:
         balance, pnl, rounding = account.balance - amount - fee, None, amount - worth
         position = _bought(position, found, worth, fee + rounding)
     else:
         balance, rounding = account.balance + amount - fee, worth - amount
-        position, pnl = _sold(position, found.quantity, amount - fee)
+        position, pnl = sold(position, found.quantity, amount - fee)
     update = (
         OrderUpdateType.FILLED if quantity == before.quantity else OrderUpdateType.PARTIALLY_FILLED
     )
@@ -105,7 +105,7 @@ def fill(decision: Decision, found: Match, market: Market, fill_id: str) -> Deci
     )
     if order.side is Side.BUY and quantity < order.quantity:
         free = balance - (account.reserved - before.reserved)
-        held = _reservation(order, free, market)
+        held = reservation(order, free, market)
         order = changed(order, reserved=held)
     execution = Fill(
         id=fill_id,
@@ -196,7 +196,7 @@ ENDS = (OrderUpdateType.FILLED, OrderUpdateType.CANCELLED)
 """The updates after which an order that was live is live no more."""
 
 
-def _reservation(order: Order, free: Units, market: Market) -> Units:
+def reservation(order: Order, free: Units, market: Market) -> Units:
     """Return the money that a live BUY order holds back, out of `free` money and its own.
 
     It is what the rest costs with fee, or all that is left when that is less; nothing while no
@@ -209,16 +209,15 @@ def _reservation(order: Order, free: Units, market: Market) -> Units:
     return min(cost, free)
 
 
-def _money(before: Order, quantity: Units, notional: int, market: Market) -> tuple[Units, Units]:
+def amount_and_fee(
+    before: Order, quantity: Units, notional: int, market: Market
+) -> tuple[Units, Units]:
     """Return amount and fee of the fill that brings an order to `quantity` and `notional`."""
-    fee = fee_due(before, quantity, notional, market.instrument, market.costs)
+    instrument = market.instrument
+    fee = fee_due(before, quantity, notional, instrument, market.costs)
     if before.side is Side.BUY:
-        return paid(market.instrument, notional) - paid(
-            market.instrument, before.filled_notional
-        ), fee
-    multiplier = market.instrument.multiplier
-    amount = cents_down(notional * multiplier, SCALE)
-    amount -= cents_down(before.filled_notional * multiplier, SCALE)
+        return paid(instrument, notional) - paid(instrument, before.filled_notional), fee
+    amount = received(instrument, notional) - received(instrument, before.filled_notional)
     return amount, min(fee, amount)
 
 
@@ -241,7 +240,7 @@ def _bought(position: Position, found: Match, worth: Units, fees: Units) -> Posi
     )
 
 
-def _sold(position: Position, quantity: Units, proceeds: Units) -> tuple[Position, Units]:
+def sold(position: Position, quantity: Units, proceeds: Units) -> tuple[Position, Units]:
     """Return what a sale leaves of a position and the profit or loss it realises.
 
     The last sale takes all that is left of the cost. The average cost stays.

@@ -1,6 +1,6 @@
 """Risk: the rules that reject an order, in order of precedence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from server.domain.account import Account, Position, TradingState
@@ -69,19 +69,12 @@ class Rejection:
     message: str
 
 
-def rejection(situation: Situation) -> Rejection | None:
-    """Return the first rule that rejects the order; None when it is accepted."""
+def rejections(situation: Situation) -> Iterator[Rejection]:
+    """Yield every rule that rejects the order, in order of precedence; the first is told."""
     for reason, check in RULES:
         message = check(situation)
         if message is not None:
-            return Rejection(reason, message)
-    return None
-
-
-def rejections(situation: Situation) -> list[Rejection]:
-    """Return every rule that rejects the order, in order of precedence."""
-    told = [(reason, check(situation)) for reason, check in RULES]
-    return [Rejection(reason, message) for reason, message in told if message is not None]
+            yield Rejection(reason, message)
 
 
 def _halted(it: Situation) -> str | None:

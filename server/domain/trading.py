@@ -21,7 +21,7 @@ from server.domain.order import (
 )
 from server.domain.order_types import awaited
 from server.domain.posting import Decision, end, fill, hold, record, release, trigger
-from server.domain.risk import UNGUARDED, Guard, Rejection, Situation, rejection, rejections
+from server.domain.risk import UNGUARDED, Guard, Rejection, Situation, rejections
 from server.domain.values import DAY, Micros, Units
 
 GTC_LIFETIME: Micros = 90 * DAY
@@ -61,7 +61,7 @@ def place(
     situation = Situation(
         account=decision.account, position=position, order=order, market=market, guard=guard
     )
-    rejected = rejection(situation)
+    rejected = next(rejections(situation), None)
     if rejected is not None:
         order = changed(
             order,
@@ -94,7 +94,11 @@ def preview(
     situation = Situation(
         account=account, position=position, order=draft, market=market, guard=guard
     )
-    return Preview(order=decision.order, account=decision.account, rejections=rejections(situation))
+    return Preview(
+        order=decision.order,
+        account=decision.account,
+        rejections=list(rejections(situation)),
+    )
 
 
 def replace(
@@ -111,7 +115,7 @@ def replace(
     The decision has no events when nothing changes. A rejection leaves the order as it was.
     Minimum and cap of the fee begin anew when the quantity rises.
     """
-    draft = _replaced(order, wanted)
+    draft = replaced(order, wanted)
     if draft == order:
         return Decision(account=account, position=position, order=order)
     assert draft.quantity > order.filled_quantity, "what is filled cannot be taken back"
@@ -130,7 +134,7 @@ def replace(
         market=market,
         guard=guard,
     )
-    rejected = rejection(situation)
+    rejected = next(rejections(situation), None)
     if rejected is not None:
         return rejected
     decision = _arrive(hold(decision, OrderUpdateType.REPLACED, market), market, new_id)
@@ -202,7 +206,7 @@ def _draft(ticket: OrderTicket, account: Account, market: Market, order_id: str)
     )
 
 
-def _replaced(order: Order, wanted: Replacement) -> Order:
+def replaced(order: Order, wanted: Replacement) -> Order:
     """Return an order with new values, its fee's minimum and cap anew if the quantity rises."""
     quantity = order.quantity if wanted.quantity is None else wanted.quantity
     fee_start = order.fee_start

@@ -1,14 +1,20 @@
-"""What is special about these tests: those marked slow run only when asked for by `-m slow`."""
+"""What is special about these tests: slow ones run when asked for, and a run may have a bug."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+from tests.domain.planted import BUGS
+from tests.domain.planted.planting import VARIABLE, plant
 
 HERE = Path(__file__).parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes minutes; left out unless asked for by -m slow")
+    if VARIABLE in os.environ:
+        plant(BUGS[os.environ[VARIABLE]])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,0 +1,8 @@
+"""Bugs planted in the domain: each module registers some, and `BUGS` holds all by name."""
+
+from tests.domain.planted import accounts, fills, orders, reservations, rules
+from tests.domain.planted.planting import REGISTERED
+
+__all__ = ["BUGS", "accounts", "fills", "orders", "reservations", "rules"]
+
+BUGS = REGISTERED

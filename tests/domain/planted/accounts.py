@@ -1,0 +1,163 @@
+"""Planted bugs of what happens to accounts, and of their figures."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from server.domain.account import Account, Position, TradeStatistics
+from server.domain.account_changes import AccountDecision
+from server.domain.changes import changed
+from server.domain.errors import Refusal
+from server.domain.instrument import Instrument, OptionRight
+from server.domain.values import SCALE, Micros, Units, cents_up
+from tests.domain.planted.planting import bug_in
+
+Settling = Callable[[Account, Position, Instrument, Units, Micros], AccountDecision]
+Resetting = Callable[[Account, Sequence[Position], Units, Micros], AccountDecision]
+Depositing = Callable[[Account, Units, Units, Micros], AccountDecision | Refusal]
+
+
+@bug_in("account.TradeStatistics.book")
+def zero_is_a_loss(
+    book: Callable[[TradeStatistics, Units], TradeStatistics], before: TradeStatistics, pnl: Units
+) -> TradeStatistics:
+    booked = book(before, pnl)
+    if pnl:
+        return booked
+    streak = before.loss_streak + 1
+    longest = max(before.longest_loss_streak, streak)
+    return changed(booked, loss_streak=streak, longest_loss_streak=longest)
+
+
+@bug_in("account_changes.settle")
+def a_settlement_forgets_the_multiplier(
+    settle: Settling, account: Account, position: Position, instrument: Instrument, *rest: Any
+) -> AccountDecision:
+    return settle(account, position, changed(instrument, multiplier=1), *rest)
+
+
+@bug_in("account_changes.settle")
+def a_put_pays_like_a_call(
+    settle: Settling, account: Account, position: Position, instrument: Instrument, *rest: Any
+) -> AccountDecision:
+    call = changed(instrument.option, right=OptionRight.CALL)
+    return settle(account, position, changed(instrument, option=call), *rest)
+
+
+@bug_in("account_changes.settle")
+def a_settlement_is_rounded_up(
+    settle: Settling, account: Account, position: Position, instrument: Instrument, *rest: Any
+) -> AccountDecision:
+    settled = settle(account, position, instrument, *rest)
+    settlement = settled.event.settlement
+    assert settlement is not None, "a settlement is told"
+    worth = position.quantity * settlement.price * instrument.multiplier
+    more = cents_up(worth, SCALE) - settlement.amount
+    return _settled_with(settled, account, more=more, gain=more)
+
+
+@bug_in("account_changes.settle")
+def a_settlement_leaves_out_the_fees_of_buying(
+    settle: Settling, account: Account, position: Position, *rest: Any
+) -> AccountDecision:
+    return _settled_with(settle(account, position, *rest), account, more=0, gain=position.buy_fees)
+
+
+@bug_in("account_changes.reset")
+def a_reset_keeps_the_fees(reset: Resetting, account: Account, *rest: Any) -> AccountDecision:
+    return _with_account(reset(account, *rest), fees_paid=account.fees_paid)
+
+
+@bug_in("account_changes.reset")
+def a_reset_keeps_the_cost_of_what_it_drops(
+    reset: Resetting, account: Account, positions: Sequence[Position], *rest: Any
+) -> AccountDecision:
+    decision = reset(account, positions, *rest)
+    kept = tuple(
+        changed(dropped, cost_basis=before.cost_basis)
+        for dropped, before in zip(decision.positions, positions, strict=True)
+    )
+    return changed(decision, positions=kept)
+
+
+@bug_in("account_changes.reset")
+def a_reset_refills_the_quotes(reset: Resetting, *values: Any) -> AccountDecision:
+    decision = reset(*values)
+    refilled = tuple(changed(position, ask_taken=0, bid_taken=0) for position in decision.positions)
+    return changed(decision, positions=refilled)
+
+
+@bug_in("account_changes.reset")
+def a_reset_begins_no_epoch(reset: Resetting, account: Account, *rest: Any) -> AccountDecision:
+    return _with_account(reset(account, *rest), epoch_sequence=account.epoch_sequence)
+
+
+@bug_in("account_changes.reset")
+def a_reset_keeps_what_was_traded(
+    reset: Resetting, account: Account, *rest: Any
+) -> AccountDecision:
+    return _with_account(reset(account, *rest), traded=account.traded)
+
+
+@bug_in("account_changes.deposit")
+def a_deposit_is_a_gain(
+    deposit: Depositing, account: Account, *rest: Any
+) -> AccountDecision | Refusal:
+    decision = deposit(account, *rest)
+    if isinstance(decision, Refusal):
+        return decision
+    return _with_account(decision, initial_share=account.initial_share)
+
+
+@bug_in("account_changes.deposit")
+def a_deposit_is_weighed_by_what_the_account_is_worth_after_it(
+    deposit: Depositing, account: Account, amount: Units, equity: Units, now: Micros
+) -> AccountDecision | Refusal:
+    decision = deposit(account, amount, equity, now)
+    if isinstance(decision, Refusal):
+        return decision
+    share = account.initial_share * ((equity + amount) / (equity + 2 * amount))
+    return _with_account(decision, initial_share=share)
+
+
+@bug_in("account_changes.deposit")
+def a_deposit_knows_what_the_account_was_worth_after_it(
+    deposit: Depositing, account: Account, amount: Units, equity: Units, now: Micros
+) -> AccountDecision | Refusal:
+    decision = deposit(account, amount, equity, now)
+    if isinstance(decision, Refusal):
+        return decision
+    return changed(decision, inflow=changed(decision.inflow, equity_before=equity + amount))
+
+
+@bug_in("account_changes.deposit")
+def what_was_lost_makes_room_for_a_deposit(
+    deposit: Depositing, account: Account, amount: Units, *rest: Any
+) -> AccountDecision | Refusal:
+    decision = deposit(changed(account, deposits=0), amount, *rest)
+    if isinstance(decision, Refusal):
+        return decision
+    return _with_account(decision, deposits=account.deposits + amount)
+
+
+def _with_account(decision: AccountDecision, **changes: Any) -> AccountDecision:
+    return changed(decision, account=changed(decision.account, **changes))
+
+
+def _settled_with(
+    settled: AccountDecision, before: Account, *, more: Units, gain: Units
+) -> AccountDecision:
+    """Return a settlement that pays `more` and books `gain` more than is right."""
+    account, event = settled.account, settled.event
+    assert event.settlement is not None, "a settlement is told"
+    pnl = event.settlement.realized_pnl + gain
+    settlement = changed(event.settlement, amount=event.settlement.amount + more, realized_pnl=pnl)
+    return changed(
+        settled,
+        account=changed(
+            account,
+            balance=account.balance + more,
+            realized_pnl=account.realized_pnl + gain,
+            statistics=before.statistics.book(pnl),
+        ),
+        event=changed(event, balance=event.balance + more, settlement=settlement),
+    )
