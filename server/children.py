@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from server.bootstrap.front import FrontBase
 from server.config import Settings, child_environment
+from server.domain.invariants import BrokenInvariant
 from server.engine.client import AWAY, SocketEngine, refused
 from server.engine.frames import LENGTH, Method
 from server.exit_status import ExitStatus, ServiceFailed, database_damaged
@@ -149,7 +150,8 @@ class EngineProcess:
         self._on_lost()
 
     def _hangs(self) -> None:
-        assert self._process is not None
+        if self._process is None:
+            raise BrokenInvariant("only an engine that runs is watched")
         log.error("The engine does not answer; ending it.")
         self._process.kill()
 

@@ -19,6 +19,10 @@ class PlaceOrder:
     warnings: tuple[str, ...] = ()
 
     @property
+    def account_id(self) -> str:
+        return self.ticket.account_id
+
+    @property
     def bot_key_id(self) -> str:
         return self.ticket.bot_key_id
 
@@ -27,6 +31,10 @@ class PlaceOrder:
 class PreviewOrder:
     ticket: OrderTicket
     warnings: tuple[str, ...] = ()
+
+    @property
+    def account_id(self) -> str:
+        return self.ticket.account_id
 
     @property
     def bot_key_id(self) -> str:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from server.application.market_feed import MarketFeed, left_out_if_impossible
+from server.application.market_feed import MarketFeed
 from server.application.orders import end
 from server.application.ports import UnitOfWork
 from server.domain.account import Position
 from server.domain.account_changes import settle
 from server.domain.instrument import Instrument
+from server.domain.invariants import BrokenInvariant
 from server.domain.order import Order, StatusReason
 from server.domain.trading import expire
 from server.domain.values import DAY, Micros
@@ -71,7 +72,8 @@ class Endings:
 
         def settled(position: Position) -> None:
             quote = prices[position.symbol]
-            assert quote is not None, "only what has a price was asked for"
+            if quote is None:
+                raise BrokenInvariant("only what has a price was asked for")
             account, instrument = unit.account(position.account_id), expired[position.symbol]
             unit.keep_account(settle(account, position, instrument, quote.mark, now))
 
@@ -95,19 +97,19 @@ class Endings:
     ) -> Iterator[None]:
         """Finish what `find` finds, a part at a time, until it finds nothing more.
 
-        What cannot be finished is logged once and left as it is until the next start.
+        What belongs to a stopped account is left as it is until the next start.
         """
+        stopped = self._feed.stopped
         while True:
             limit = ENDED_A_TRANSACTION + len(self._impossible)
             found = find(limit)
             part = [it for it in found if _name(it) not in self._impossible]
             unit.preload([(it.account_id, it.symbol) for it in part], [])
             for it in part:
-                is_finished = False
-                with left_out_if_impossible(_name(it)):
-                    finish(it)
-                    is_finished = True
-                if not is_finished:
+                if it.account_id not in stopped.ids:
+                    with stopped.stopping(it.account_id):
+                        finish(it)
+                if it.account_id in stopped.ids:
                     self._impossible.add(_name(it))
             if len(found) < limit:
                 return
@@ -120,7 +122,8 @@ class Endings:
         expired = {}
         for symbol in unit.symbols_in_use():
             instrument = self._feed.instruments.find(symbol)
-            assert instrument is not None, f"{symbol} is in use and is no instrument"
+            if instrument is None:
+                raise BrokenInvariant(f"{symbol} is in use and is no instrument")
             if instrument.has_expired(now):
                 expired[symbol] = instrument
         return expired

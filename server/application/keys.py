@@ -13,6 +13,7 @@ from server.application.commands import (
 from server.application.ports import Chance, UnitOfWork
 from server.domain.account_changes import open_account
 from server.domain.errors import Reason, Refusal
+from server.domain.invariants import BrokenInvariant
 from server.domain.user import (
     KEY_RANDOM_LENGTH,
     KEY_SHOWN_LENGTH,
@@ -84,7 +85,8 @@ class Keys:
         if key.revoked_at is None:
             unit.revoke_key(key.id, now)
             key = unit.key(command.user_id, command.key_id)
-            assert key is not None, "a revoked key stays"
+            if key is None:
+                raise BrokenInvariant("a revoked key stays")
         return KeyRevoked(key)
 
     def _open(self, identity: Identity, unit: UnitOfWork, now: Micros) -> User:

@@ -1,24 +1,22 @@
 """The market feed: the newest quote of each symbol, and the orders that new quotes fill."""
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 
 from server.application.commands import Doorbell, HoursTold, QuotesChanged
 from server.application.market_record import MarketRecord
 from server.application.ports import Calendar, Instruments, QuoteSource, ReachedOrder, UnitOfWork
+from server.application.stopped_accounts import StoppedAccounts
 from server.domain.account import Account, Position
 from server.domain.bar import Bar
 from server.domain.costs import Costs
 from server.domain.instrument import AssetType, Instrument
+from server.domain.invariants import BrokenInvariant
 from server.domain.market import Market
 from server.domain.matching import Reach, has_seen_later, is_used_up, reach
 from server.domain.quote import Quote, QuoteRefusal, refusal
 from server.domain.trading import fill_resting, is_overdue
 from server.domain.valuation import ValuedPosition, value
 from server.domain.values import Micros
-
-log = logging.getLogger(__name__)
 
 ORDERS_A_TRANSACTION_MAX = 500
 
@@ -103,6 +101,7 @@ class MarketFeed:
         self.instruments = instruments
         self.board = QuoteBoard(staleness_limit)
         self.record = MarketRecord()
+        self.stopped = StoppedAccounts()
         self.calendar = calendar
         self.holds_endings = False
         """Whether orders neither expire nor fill when their time seems to be over."""
@@ -120,7 +119,8 @@ class MarketFeed:
         valued = []
         for position in positions:
             instrument = self.instruments.find(position.symbol)
-            assert instrument is not None, f"{position.symbol} is held and is no instrument"
+            if instrument is None:
+                raise BrokenInvariant(f"{position.symbol} is held and is no instrument")
             quote = self.board.get(position.symbol)
             valued.append(value(position, instrument, quote, fresh=False))
         return valued
@@ -194,7 +194,8 @@ class MarketFeed:
         reaches: list[Reach] = []
         for quote in quotes:
             instrument = self.instruments.find(quote.symbol)
-            assert instrument is not None, "the symbol was checked"
+            if instrument is None:
+                raise BrokenInvariant("the symbol was checked")
             market = self.market(instrument, now)
             # Orders for an expired option end when the next second passes.
             executes = market.is_open and not instrument.has_expired(now)
@@ -204,7 +205,10 @@ class MarketFeed:
         orders = unit.reached_orders(reaches) if reaches else []
         for reached in self._in_transactions(orders, unit):
             market = markets[reached.symbol]
-            assert market.quote is not None, "only what has a quote was asked for"
+            if market.quote is None:
+                raise BrokenInvariant("only what has a quote was asked for")
+            if reached.account_id in self.stopped.ids:
+                continue
             account, position = _holding(reached, unit)
             if self._is_shown_again(market.quote, position):
                 continue
@@ -216,7 +220,7 @@ class MarketFeed:
             order = reached.load()
             if self.holds_endings and is_overdue(order, now):
                 continue
-            with left_out_if_impossible(order.id):
+            with self.stopped.stopping(order.account_id):
                 unit.keep(fill_resting(order, account, position, market, self._new_id))
 
     def _is_shown_again(self, quote: Quote, position: Position) -> bool:
@@ -244,12 +248,3 @@ class MarketFeed:
 
 def _holding(order: ReachedOrder, unit: UnitOfWork) -> tuple[Account, Position]:
     return unit.account(order.account_id), unit.position(order.account_id, order.symbol)
-
-
-@contextmanager
-def left_out_if_impossible(what: str) -> Iterator[None]:
-    """Go on with others when one account is in a state that must not be stored."""
-    try:
-        yield
-    except AssertionError:
-        log.exception("%s is left out", what)

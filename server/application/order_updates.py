@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from server.application.ports import StoredEvent
+from server.domain.invariants import BrokenInvariant
 from server.domain.user import Traded
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,8 @@ class _Log:
 
     def append(self, entries: list[LogEntry]) -> None:
         """Add what follows `newest`; forget what all readers have, or too few still want."""
-        assert entries[0].sequence == self.newest + 1, "a log has no gap"
+        if entries[0].sequence != self.newest + 1:
+            raise BrokenInvariant("a log has no gap")
         slowest = min((reader.position for reader in self.readers), default=self.newest)
         first = next((n for n, entry in enumerate(self.tail) if entry.sequence > slowest), None)
         kept = [] if first is None else self.tail[first:]

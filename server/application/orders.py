@@ -17,6 +17,7 @@ from server.application.market_feed import MarketFeed
 from server.application.ports import Chance, UnitOfWork
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
 from server.domain.instrument import Instrument
+from server.domain.invariants import BrokenInvariant
 from server.domain.order import Order, OrderStatus, OrderTicket, Side, StatusReason
 from server.domain.order_types import PRICE_FIELDS, RULES
 from server.domain.risk import UNGUARDED, Exposure, Guard, Rejection
@@ -158,7 +159,8 @@ class Orders:
 
     def _instrument(self, symbol: str) -> Instrument:
         found = self._feed.instruments.find(symbol)
-        assert found is not None, f"{symbol} was checked or has orders, and is no instrument"
+        if found is None:
+            raise BrokenInvariant(f"{symbol} was checked or has orders, and is no instrument")
         return found
 
     def _guard(
@@ -177,7 +179,8 @@ class Orders:
         symbol = asks.symbol if isinstance(asks, OrderTicket) else None
         if replaced is not None:
             symbol = replaced.symbol
-        assert symbol is not None
+        if symbol is None:
+            raise BrokenInvariant("an order or a preview names its symbol")
         return Guard(
             order_notional_max=limit,
             exposure=self._exposure(asks.account_id, symbol, unit, now, replaced),
@@ -231,7 +234,8 @@ def _refuse_fenced(instrument: Instrument) -> Refusal:
 
 
 def _refuse_expired(instrument: Instrument) -> Refusal:
-    assert instrument.option is not None, "only options expire"
+    if instrument.option is None:
+        raise BrokenInvariant("only options expire")
     message = f"{instrument.symbol} expired on {instrument.option.expiry}; choose a later one."
     return refuse_fields([Violation("symbol", Reason.INSTRUMENT_EXPIRED, message)])
 

@@ -26,6 +26,7 @@ from server.domain.bar import Bar, BarFilter, BarInterval, StoredBars, joined
 from server.domain.equity_curve import EquityCurve
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
 from server.domain.events import Fill
+from server.domain.invariants import BrokenInvariant
 from server.domain.order import Order
 from server.domain.valuation import ValuedPosition, total_equity, value
 from server.domain.values import SECOND, Micros, Units
@@ -162,7 +163,8 @@ class Queries:
         positions = []
         for position in holdings.positions:
             instrument = self._instruments.find(position.symbol)
-            assert instrument is not None, f"{position.symbol} is held and is no instrument"
+            if instrument is None:
+                raise BrokenInvariant(f"{position.symbol} is held and is no instrument")
             quote = self._board.get(position.symbol)
             fresh = quote is not None and self._board.is_fresh(quote, now)
             positions.append(value(position, instrument, quote, fresh=fresh))

@@ -47,8 +47,10 @@ from server.application.ports import (
     StorageUnavailable,
     UnitOfWork,
 )
+from server.application.stopped_accounts import STOPPED
 from server.application.timekeeping import Timekeeping, keep_first
 from server.domain.errors import Reason, Refusal
+from server.domain.invariants import BrokenInvariant
 from server.domain.quote import Quote, QuoteRefusal
 from server.domain.values import SECOND, Micros
 
@@ -166,10 +168,16 @@ class Trading:
             return [self._failed(error)] * len(commands)
         except Exception as error:
             if len(commands) == 1:
+                self._stop_account(commands[0], error)
                 return [self._failed(error)]
             kind = type(error).__name__
             log.warning("A batch of %d is retried one by one after %s.", len(commands), kind)
         return [result for command in commands for result in self._handle([command])]
+
+    def _stop_account(self, command: Command, error: Exception) -> None:
+        account_id: str | None = getattr(command, "account_id", None)
+        if isinstance(error, BrokenInvariant) and account_id is not None:
+            self._feed.stopped.stop(account_id, error)
 
     def _commit(self, commands: Sequence[Command]) -> list[Result]:
         unit = self._new_unit()
@@ -185,6 +193,8 @@ class Trading:
         return results
 
     def _decide(self, command: Command, unit: UnitOfWork, doorbells: list[Doorbell]) -> Result:
+        if getattr(command, "account_id", None) in self._feed.stopped.ids:
+            return STOPPED
         now = self._clock()
         if isinstance(command, BotCommand):
             return self._serve_bot(command, unit, now)

@@ -19,6 +19,7 @@ from server.domain.costs import (
     UnlimitedLiquidity,
 )
 from server.domain.instrument import Instrument
+from server.domain.invariants import BrokenInvariant
 from server.domain.values import Micros
 from server.market.exchange_sessions import exchange_sessions
 from server.market.moments import utc_day
@@ -101,7 +102,8 @@ def replay_facts(
 
 def _replay_index(settings: EngineSettings) -> tuple[Path, Path, str]:
     """Return the file to replay, where its index is, and in which circumstances it is checked."""
-    assert settings.replay_file is not None, "the settings were checked"
+    if settings.replay_file is None:
+        raise BrokenInvariant("the settings were checked")
     universe = settings.universe_file and Path(settings.universe_file).read_bytes()
     # The instruments of the default universe and the rules are ours, the hours of a library.
     versions = [version("bottrading"), *(_version_of("exchange-calendars"))]

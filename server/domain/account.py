@@ -5,6 +5,7 @@ from enum import Enum
 from math import floor, log10
 
 from server.domain.instrument import AssetType
+from server.domain.invariants import BrokenInvariant
 from server.domain.values import STORED_LIMIT, Micros, Units
 
 EQUITY_DIGITS = 13
@@ -197,9 +198,12 @@ class SnapshotFilter:
 
 def check_invariants(account: Account, position: Position) -> None:
     """Stop at a state that must never be committed."""
-    assert 0 <= account.reserved <= account.balance, f"account {account.id}: money"
-    assert 0 <= position.reserved_quantity <= position.quantity, f"account {account.id}: position"
-    assert account.live_orders >= 0, f"account {account.id}: live orders"
+    if not 0 <= account.reserved <= account.balance:
+        raise BrokenInvariant(f"account {account.id}: money")
+    if not 0 <= position.reserved_quantity <= position.quantity:
+        raise BrokenInvariant(f"account {account.id}: position")
+    if account.live_orders < 0:
+        raise BrokenInvariant(f"account {account.id}: live orders")
     statistics = account.statistics
     largest = max(
         account.balance,
@@ -213,4 +217,5 @@ def check_invariants(account: Account, position: Position) -> None:
         position.bid_taken,
         position.ask_taken,
     )
-    assert largest < STORED_LIMIT, f"account {account.id}: figures outgrow 63 bits"
+    if largest >= STORED_LIMIT:
+        raise BrokenInvariant(f"account {account.id}: figures outgrow 63 bits")

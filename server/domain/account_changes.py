@@ -16,6 +16,7 @@ from server.domain.costs import received
 from server.domain.errors import Reason, Refusal
 from server.domain.events import AccountUpdated, AccountUpdateType, Settlement
 from server.domain.instrument import Instrument, OptionRight
+from server.domain.invariants import BrokenInvariant
 from server.domain.values import AMOUNT_LIMIT, Micros, Units, format_money
 
 
@@ -56,7 +57,8 @@ def reset(
     What was taken of a quote stays taken: a reset must not refill it. Trading state and guard
     rails are the owner's and stay.
     """
-    assert account.live_orders == 0 == account.reserved, f"account {account.id}: live orders"
+    if account.live_orders or account.reserved:
+        raise BrokenInvariant(f"account {account.id}: live orders")
     sequence = account.sequence + 1
     account = changed(
         account,
@@ -132,8 +134,10 @@ def settle(
 
     The position must hold something and no order may hold any of it back.
     """
-    assert instrument.option is not None, f"{instrument.symbol} is no option"
-    assert position.reserved_quantity == 0 < position.quantity, f"{instrument.symbol} is in use"
+    if instrument.option is None:
+        raise BrokenInvariant(f"{instrument.symbol} is no option")
+    if position.reserved_quantity or position.quantity <= 0:
+        raise BrokenInvariant(f"{instrument.symbol} is in use")
     strike = instrument.option.strike
     call = instrument.option.right is OptionRight.CALL
     price = max(underlying_price - strike if call else strike - underlying_price, 0)

@@ -3,6 +3,8 @@
 from functools import cache
 from typing import Any, TypeVar
 
+from server.domain.invariants import BrokenInvariant
+
 Value = TypeVar("Value")
 
 
@@ -13,7 +15,8 @@ def changed(value: Value, **changes: Any) -> Value:
     """
     kind: Any = type(value)
     fields, names = _fields(kind)
-    assert changes.keys() <= names, f"{kind.__name__} has no {changes.keys() - names}"
+    if not changes.keys() <= names:
+        raise BrokenInvariant(f"{kind.__name__} has no {changes.keys() - names}")
     copy: Value = object.__new__(kind)
     for name, read, write in fields:
         write(copy, changes[name] if name in changes else read(value))

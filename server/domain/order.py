@@ -5,6 +5,7 @@ from enum import Enum
 
 from server.domain.errors import Reason
 from server.domain.instrument import AssetType
+from server.domain.invariants import BrokenInvariant
 from server.domain.values import Micros, Units, divide_half_even
 
 
@@ -181,5 +182,6 @@ class Order:
 def status_after(status: OrderStatus | None, update: OrderUpdateType) -> OrderStatus:
     """Return the status that an update leads to; an update that cannot happen is a bug."""
     following = TRANSITIONS.get((status, update))
-    assert following is not None, f"an order that is {status} cannot be {update}"
+    if following is None:
+        raise BrokenInvariant(f"an order that is {status} cannot be {update}")
     return following

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Protocol
 
 from server.domain.errors import Reason
+from server.domain.invariants import BrokenInvariant
 from server.domain.market import Market
 from server.domain.order import Order, OrderType, Side
 from server.domain.quote import Quote
@@ -212,10 +213,12 @@ def with_margin(price: Units) -> Units:
 
 
 def _limit_price(order: Order) -> Units:
-    assert order.limit_price is not None, f"{order.order_type.value} orders have a limit price"
+    if order.limit_price is None:
+        raise BrokenInvariant(f"{order.order_type.value} orders have a limit price")
     return order.limit_price
 
 
 def _stop_price(order: Order) -> Units:
-    assert order.stop_price is not None, f"{order.order_type.value} orders have a stop price"
+    if order.stop_price is None:
+        raise BrokenInvariant(f"{order.order_type.value} orders have a stop price")
     return order.stop_price

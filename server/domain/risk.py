@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from server.domain.account import Account, Position, TradingState
 from server.domain.costs import cost_to_fill
 from server.domain.errors import Reason
+from server.domain.invariants import BrokenInvariant
 from server.domain.market import Market
 from server.domain.matching import match
 from server.domain.order import Order, Side, TimeInForce
@@ -90,7 +91,8 @@ def _daily_loss_reached(it: Situation) -> str | None:
     limit, exposure = it.account.guard_rails.daily_loss_max, it.guard.exposure
     if limit is None or it.order.side is Side.SELL:
         return None
-    assert exposure is not None, "the guard rails need it"
+    if exposure is None:
+        raise BrokenInvariant("the guard rails need it")
     loss = exposure.equity_at_day_start - exposure.equity
     if loss < limit:
         return None
@@ -139,7 +141,8 @@ def _position_share_exceeded(it: Situation) -> str | None:
     price = it.worst_price
     if limit is None or price is None or it.order.side is Side.SELL:
         return None
-    assert exposure is not None, "the guard rails need it"
+    if exposure is None:
+        raise BrokenInvariant("the guard rails need it")
     # What is filled of a replaced order is at stake as part of the position already.
     rest = price * it.order.leaves_quantity * it.market.instrument.multiplier // SCALE
     if (exposure.at_stake + rest) * 100 * SCALE <= exposure.equity * limit:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from server.domain.account import Account, Position, check_invariants
 from server.domain.changes import changed
 from server.domain.costs import affordable_quantity
+from server.domain.invariants import BrokenInvariant
 from server.domain.market import Market
 from server.domain.matching import Match, match, seen
 from server.domain.order import (
@@ -118,7 +119,8 @@ def replace(
     draft = replaced(order, wanted)
     if draft == order:
         return Decision(account=account, position=position, order=order)
-    assert draft.quantity > order.filled_quantity, "what is filled cannot be taken back"
+    if draft.quantity <= order.filled_quantity:
+        raise BrokenInvariant("what is filled cannot be taken back")
     if market.quote is not None:
         position = seen(position, market.quote)
     released = release(Decision(account=account, position=position, order=order))
@@ -149,7 +151,8 @@ def fill_resting(
 
     An order whose time is over expires instead, though nobody came to expire it yet.
     """
-    assert market.quote is not None, "only a quote fills an order"
+    if market.quote is None:
+        raise BrokenInvariant("only a quote fills an order")
     if is_overdue(order, market.now):
         return expire(order, account, position, market.now)
     decision = Decision(account=account, position=seen(position, market.quote), order=order)
@@ -239,7 +242,8 @@ def _match(
     decision: Decision, market: Market, new_id: Callable[[], str], *, takes: bool
 ) -> Decision:
     order, quote = decision.order, market.quote
-    assert quote is not None, "only a quote fills an order"
+    if quote is None:
+        raise BrokenInvariant("only a quote fills an order")
     found = match(order, decision.account, decision.position, market, quote, takes=takes)
     if found is None:
         return decision

@@ -3,6 +3,8 @@
 import re
 from typing import TypeAlias
 
+from server.domain.invariants import BrokenInvariant
+
 Units: TypeAlias = int
 """A price, quantity or amount of money in units of 10⁻⁸."""
 
@@ -49,7 +51,8 @@ def format_money(value: Units) -> str:
     """Show money with 2 decimals; it must be whole cents already."""
     sign = "-" if value < 0 else ""
     cents, below = divmod(abs(value), CENT)
-    assert below == 0, f"{value} is no whole number of cents"
+    if below:
+        raise BrokenInvariant(f"{value} is no whole number of cents")
     return f"{sign}{cents // 100}.{cents % 100:02d}"
 
 

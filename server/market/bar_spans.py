@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from server.application.ports import Calendar
 from server.domain.instrument import AssetType
+from server.domain.invariants import BrokenInvariant
 from server.domain.values import DAY, SECOND, Micros
 from server.market.moments import to_datetime, utc_day
 from server.market.replay_bars import Bar
@@ -199,7 +200,7 @@ def session_from(calendar: Calendar, asset_type: AssetType, day: date) -> tuple[
         session = calendar.session_on(asset_type, day + timedelta(days=distance))
         if session is not None:
             return session
-    raise AssertionError("the calendar was asked whether it knows the days around this one")
+    raise BrokenInvariant("the calendar was asked whether it knows the days around this one")
 
 
 def outside_of_sessions(

@@ -5,6 +5,8 @@ from hashlib import blake2b
 from statistics import NormalDist
 from typing import TypeAlias
 
+from server.domain.invariants import BrokenInvariant
+
 HORIZON = 2**31
 """The last tick of a path: about 68 years of seconds."""
 
@@ -33,7 +35,8 @@ class BrownianPath:
 
         Asking for tick after tick costs one hash each; a leap, or a step back, at most 32.
         """
-        assert 0 <= tick <= HORIZON, f"tick {tick} is off the path"
+        if not 0 <= tick <= HORIZON:
+            raise BrokenInvariant(f"tick {tick} is off the path")
         if tick < self._left[0]:
             self._left, self._rights = _START, [self._end]
         # Left of the tick or on it lies `_left`; right of it the ends of the halves not yet

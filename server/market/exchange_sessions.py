@@ -9,6 +9,7 @@ from typing import Any
 
 from server.application.ports import MarketHours
 from server.domain.instrument import AssetType
+from server.domain.invariants import BrokenInvariant
 from server.domain.values import Micros
 from server.market.sessions import AlwaysOpen, forex_day_end
 
@@ -50,7 +51,8 @@ class Sessions:
     def __init__(self, days: list[date], opens: list[Micros], closes: list[Micros]) -> None:
         self._days, self._opens, self._closes = days, opens, closes
         moments = [moment for session in zip(opens, closes, strict=True) for moment in session]
-        assert moments == sorted(moments), "sessions overlap"
+        if moments != sorted(moments):
+            raise BrokenInvariant("sessions overlap")
         # Openings and closings in turn; where two sessions abut the market does neither.
         self._switches = [moment for moment, count in Counter(moments).items() if count == 1]
 
@@ -87,7 +89,8 @@ class Sessions:
         passed = bisect_right(self._switches, now)
         # Better no answer than that a market closed for ever.
         inside = 0 < passed < len(self._switches) - 1
-        assert inside, "the moment lies outside of the calendars that were loaded"
+        if not inside:
+            raise BrokenInvariant("the moment lies outside of the calendars that were loaded")
         return passed
 
 

@@ -4,6 +4,7 @@ import math
 from collections import deque
 
 from server.application.ports import Calendar, Clock, MarketStep
+from server.domain.invariants import BrokenInvariant
 from server.domain.quote import Quote
 from server.domain.values import Micros
 from server.market.replay_file import ReplayFacts, file_changed, replay_quotes
@@ -25,7 +26,8 @@ class ReplayClock:
     """
 
     def __init__(self, *, start: Micros, end: Micros, speed: float, monotonic: Clock) -> None:
-        assert 0 < speed < math.inf, "time must pass"
+        if not 0 < speed < math.inf:
+            raise BrokenInvariant("time must pass")
         # Where an earlier run got to may be later, if it had other opening hours.
         self.end = max(start, end)
         self.speed = speed
@@ -47,12 +49,14 @@ class ReplayClock:
 
     def advance(self, to: Micros) -> None:
         """Stand at a moment, not before the one so far nor beyond the end."""
-        assert self._now <= to <= self.end, f"{to} is not between {self._now} and {self.end}"
+        if not self._now <= to <= self.end:
+            raise BrokenInvariant(f"{to} is not between {self._now} and {self.end}")
         self._now = to
 
     def set_back(self, to: Micros) -> None:
         """Stand at an earlier moment again; where real time has got to does not change."""
-        assert to <= self._now, f"{to} is not before {self._now}"
+        if to > self._now:
+            raise BrokenInvariant(f"{to} is not before {self._now}")
         self._now = to
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from server.domain.account import Account, Position, TradeStatistics, check_invariants
+from server.domain.invariants import BrokenInvariant
 
 TOO_LARGE = 2**63
 ACCOUNT = Account(
@@ -44,7 +45,7 @@ def test_a_state_in_order_passes(account: dict[str, Any], position: dict[str, An
     ],
 )
 def test_an_account_out_of_order_does_not(change: dict[str, Any]) -> None:
-    with pytest.raises(AssertionError, match="account account"):
+    with pytest.raises(BrokenInvariant, match="account account"):
         check_invariants(replace(ACCOUNT, **change), POSITION)
 
 
@@ -61,5 +62,5 @@ def test_an_account_out_of_order_does_not(change: dict[str, Any]) -> None:
     ],
 )
 def test_a_position_out_of_order_does_not(change: dict[str, Any]) -> None:
-    with pytest.raises(AssertionError, match="account account"):
+    with pytest.raises(BrokenInvariant, match="account account"):
         check_invariants(ACCOUNT, replace(POSITION, **change))

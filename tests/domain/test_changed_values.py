@@ -6,6 +6,7 @@ import pytest
 
 from server.domain.account import Account, Position
 from server.domain.changes import changed
+from server.domain.invariants import BrokenInvariant
 
 ACCOUNT = Account(id="a", user_id="u", created_at=1, deposits=10, balance=9, reserved=3)
 
@@ -23,5 +24,5 @@ def test_a_changed_copy_is_what_replace_makes() -> None:
 
 
 def test_a_field_that_does_not_exist_cannot_be_changed() -> None:
-    with pytest.raises(AssertionError, match="Account has no"):
+    with pytest.raises(BrokenInvariant, match="Account has no"):
         changed(ACCOUNT, balence=7)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.domain.invariants import BrokenInvariant
 from server.domain.values import (
     CENT,
     DAY,
@@ -123,7 +124,7 @@ def test_money_is_shown_with_two_decimals(units: int, text: str) -> None:
 
 @pytest.mark.parametrize("units", [1, CENT - 1, -1, SCALE + 1])
 def test_money_that_is_not_whole_cents_is_a_bug(units: int) -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(BrokenInvariant):
         format_money(units)
 
 

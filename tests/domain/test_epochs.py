@@ -7,6 +7,7 @@ from server.domain.account_changes import open_account, reset
 from server.domain.changes import changed
 from server.domain.errors import Reason, Refusal
 from server.domain.events import AccountUpdateType, OrderUpdated
+from server.domain.invariants import BrokenInvariant
 from server.domain.order import OrderStatus, Side, StatusReason
 from server.domain.user import Plan
 from server.domain.values import AMOUNT_LIMIT, CENT, format_money, parse_units
@@ -82,14 +83,14 @@ def test_a_reset_gives_nothing_back_of_a_quote(book: Book) -> None:
 
 
 def test_a_reset_needs_all_orders_ended(book: Book) -> None:
-    with pytest.raises(AssertionError, match="live orders"):
+    with pytest.raises(BrokenInvariant, match="live orders"):
         reset(book.account, [book.position("AAPL")], parse_units("1"), book.now)
 
 
 def test_a_reset_does_not_drop_what_is_held_back() -> None:
     account = open_account("account", "user", parse_units("1"), BEGINNING).account
     held = Position(account_id="account", symbol="AAPL", quantity=5, reserved_quantity=5)
-    with pytest.raises(AssertionError, match="position"):
+    with pytest.raises(BrokenInvariant, match="position"):
         reset(account, [held], parse_units("1"), BEGINNING)
 
 

@@ -30,7 +30,7 @@ def run_tests(bug: PlantedBug | None) -> subprocess.CompletedProcess[str]:
     alone = ["-p", "no:cacheprovider", "-p", "no:xdist", f"--confcutdir={HERE}"]
     environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
     return subprocess.run(
-        [sys.executable, "-B", "-m", "pytest", "-q", "-x", *alone, *map(str, tests)],
+        [sys.executable, "-m", "pytest", "-q", "-x", *alone, *map(str, tests)],
         cwd=ROOT,
         env=environment | ({VARIABLE: bug.name} if bug else {}),
         timeout=RUN_SECONDS_MAX,

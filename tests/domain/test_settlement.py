@@ -7,6 +7,7 @@ import pytest
 from server.domain.account import Position, TradingState
 from server.domain.account_changes import AccountDecision, set_trading_state, settle
 from server.domain.instrument import OptionRight, OptionTerms
+from server.domain.invariants import BrokenInvariant
 from server.domain.order import Side
 from server.domain.values import SCALE, Units, format_money, parse_units
 from tests.domain.auditor import Auditor
@@ -129,18 +130,18 @@ def test_a_new_trading_state_is_told_and_moves_no_money(state: TradingState) -> 
 
 def test_only_an_option_that_no_order_holds_can_be_settled() -> None:
     book, _ = book_holding("3")
-    with pytest.raises(AssertionError, match="is no option"):
+    with pytest.raises(BrokenInvariant, match="is no option"):
         settle(book.account, book.position("CALL"), INSTRUMENTS["CALL"], 1, book.now)
     book.place(
         "sale", Wish(symbol="CALL", side=Side.SELL, quantity=SCALE, limit_price=parse_units("9"))
     )
-    with pytest.raises(AssertionError, match="is in use"):
+    with pytest.raises(BrokenInvariant, match="is in use"):
         settled(book, OptionRight.CALL, parse_units("105"))
     book.cancel("sale")
     (emptied,) = settled(book, OptionRight.CALL, parse_units("105")).positions
     assert emptied is not None
     book.positions["CALL"] = emptied
-    with pytest.raises(AssertionError, match="is in use"):
+    with pytest.raises(BrokenInvariant, match="is in use"):
         settled(book, OptionRight.CALL, parse_units("105"))
 
 

@@ -7,6 +7,7 @@ from statistics import fmean
 
 import pytest
 
+from server.domain.invariants import BrokenInvariant
 from server.market.brownian_path import HORIZON, BrownianPath
 
 KEY = bytes(range(32))
@@ -47,7 +48,7 @@ def test_a_path_begins_at_zero_and_differs_from_key_to_key() -> None:
 
 @pytest.mark.parametrize("tick", [-1, HORIZON + 1])
 def test_there_is_no_path_beyond_its_ends(tick: int) -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(BrokenInvariant):
         BrownianPath(KEY).at(tick)
 
 

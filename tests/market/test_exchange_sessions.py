@@ -12,6 +12,7 @@ from pandas import Timestamp
 
 from server.application.ports import MarketHours
 from server.domain.instrument import AssetType
+from server.domain.invariants import BrokenInvariant
 from server.domain.values import DAY, Micros
 from server.market.exchange_sessions import (
     CALENDARS,
@@ -291,7 +292,7 @@ def test_a_moment_outside_of_what_was_loaded_has_no_answer(
         for inside in (at(first), at(end) - 1):
             ask(asset_type, inside)
         for outside in (at(first) - 1, at(end), at("2031-01-02 15:00:00")):
-            with pytest.raises(AssertionError, match="outside of the calendars"):
+            with pytest.raises(BrokenInvariant, match="outside of the calendars"):
                 ask(asset_type, outside)
 
 

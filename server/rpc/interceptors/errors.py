@@ -7,6 +7,7 @@ from grpc import StatusCode
 
 from server.application.ports import Chance, StorageDamaged, StorageUnavailable
 from server.domain.errors import Reason, Refusal
+from server.domain.invariants import BrokenInvariant
 from server.engine.client import RETRY_SECONDS, EngineRefused
 from server.rpc.call import Call, Handler, Method
 from server.rpc.errors import Refused, status_of
@@ -62,7 +63,8 @@ def _refuse(call: Call, refused: Refused) -> None:
     call.context.set_code(status.code)
     call.context.set_details(status.message)
     call.trailers.append((DETAILS_KEY, status.details))
-    assert status.code is not StatusCode.OK
+    if status.code is StatusCode.OK:
+        raise BrokenInvariant("a refusal has a status that says so")
 
 
 def _internal(error_id: str) -> Refusal:
