@@ -146,9 +146,11 @@ def _people(directory: Path, accounts: int, trades: int) -> None:
             values = f"id, '{symbol}', 100000000 * (1 + n % 7), 1000000000000, 0, 0, 0, 0, 0, 0"
             _insert(connection, people, "positions", values)
         for days in SNAPSHOT_DAYS:
-            values = f"id, :now - {days * DAY}, 10000000000000 + n % 999 * 1000000000, 1, 1e13"
+            equity = "10000000000000 + n % 999 * 1000000000"
+            values = f"id, :now - {days * DAY}, {equity}, 1, 1e13, NULL, NULL, NULL, NULL"
             _insert(connection, people, "equity_snapshots", values)
         values = f"id, 1, 1.1e13, 0.1, {now // DAY}, 1e13, 1e13, 40, 0.001, 0.02, 0.01, 0.001, 0"
+        values += ", 1, 0, 40"
         _insert(connection, people, "equity_curves", values)
         _insert_trades(connection, people)
     connection.close()

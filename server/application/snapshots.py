@@ -62,15 +62,18 @@ class Snapshots:
         account = standing.holdings.account
         equity = total_equity(account.balance, self._feed.valued(standing.holdings.positions))
         value = account.initial_value(equity)
+        days = self._trading_days(account, _first_day_without_point(standing, now), now)
+        curve = standing.curve.added(now, value, days)
         snapshot = Snapshot(
             account_id=account.id,
             sequence=account.sequence,
             time=now,
             equity=equity,
             initial_value=value,
+            number=curve.points,
+            days=days,
         )
-        days = self._trading_days(account, _first_day_without_point(standing, now), now)
-        return snapshot, account, standing.curve.added(now, value, days)
+        return snapshot, account, curve
 
     def _trading_days(self, account: Account, since: int, now: Micros) -> TradingDays:
         """Tell which days count for an account that has points up to the day before `since`."""

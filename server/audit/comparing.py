@@ -8,8 +8,9 @@ from math import isclose
 from google.protobuf.message import DecodeError
 
 from bottrading.v1 import order_pb2, order_update_pb2
+from server.audit.curves import CurveAudit
 from server.audit.replay import Epoch, Holding, Replay
-from server.domain.account import Account, Position
+from server.domain.account import Account, Inflow, Position
 from server.domain.values import Units, format_units
 from server.storage.audit_rows import AccountRows
 from server.wire import answers, enums
@@ -33,13 +34,15 @@ class AccountAudit:
     def run(self) -> None:
         """Read everything of the account and compare it."""
         try:
-            account = self._rows.account()
-            fills = self._hear_log()
+            account, curves = self._rows.account(), CurveAudit(self._rows, self._say)
+            fills = self._hear_log(curves)
             self._compare_account(account)
             self._compare_positions(account)
             self._compare_orders()
             self._compare_fills(fills)
-            self._compare_inflows(account)
+            inflows = list(self._rows.inflows())
+            self._compare_inflows(account, inflows)
+            curves.compare(self.replay.epochs, inflows)
         except (ValueError, KeyError, TypeError, ZeroDivisionError, DecodeError) as error:
             self._say(f"a row cannot be read: {type(error).__name__}: {error}")
 
@@ -51,7 +54,7 @@ class AccountAudit:
         if stored != replayed:
             self._say(f"{what} is stored as {stored}, the log makes it {replayed}")
 
-    def _hear_log(self) -> dict[int, bytes]:
+    def _hear_log(self, curves: CurveAudit) -> dict[int, bytes]:
         """Replay the log; return the messages of its fills by sequence."""
         fills: dict[int, bytes] = {}
         ends: list[tuple[int, int]] = []
@@ -61,6 +64,7 @@ class AccountAudit:
                 self._say(f"the log has a gap: {stored.sequence} comes where {number} is due")
                 break
             self.replay.hear(event)
+            curves.look(self.replay)
             ends.append((stored.transaction_end, stored.sequence))
             if event.order_update.HasField("fill"):
                 fills[number] = event.order_update.fill.SerializeToString(deterministic=True)
@@ -147,9 +151,9 @@ class AccountAudit:
         for sequence in told:
             self._say(f"fill {sequence} is in the log and not stored")
 
-    def _compare_inflows(self, account: Account) -> None:
+    def _compare_inflows(self, account: Account, inflows: Sequence[Inflow]) -> None:
         stored, share = dict[int, Units](), Fraction(1)
-        for inflow in self._rows.inflows():
+        for inflow in inflows:
             stored[inflow.sequence] = inflow.amount
             if inflow.sequence > account.epoch_sequence:
                 share *= Fraction(inflow.equity_before, inflow.equity_before + inflow.amount)

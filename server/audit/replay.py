@@ -92,6 +92,7 @@ class Replay:
         self.resets = -1
         self.trading_state = account_pb2.TRADING_STATE_UNSPECIFIED
         self.epoch = Epoch()
+        self.epochs: list[Epoch] = []
         self.orders: dict[str, ReplayedOrder] = {}
         self.deposits: dict[int, Units] = {}
 
@@ -123,6 +124,7 @@ class Replay:
                     deposits=amount,
                     balance=amount,
                 )
+                self.epochs.append(epoch)
             case order_update_pb2.ACCOUNT_UPDATE_TYPE_DEPOSIT:
                 epoch.deposits += amount
                 epoch.balance += amount

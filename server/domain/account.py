@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from math import floor, log10
 
+from server.domain.equity_curve import TradingDays
 from server.domain.instrument import AssetType
 from server.domain.invariants import BrokenInvariant
 from server.domain.values import STORED_LIMIT, Micros, Units
@@ -173,7 +174,8 @@ class Inflow:
 class Snapshot:
     """What an account was worth at a moment, when `sequence` was its newest event.
 
-    `initial_value` is what had become of the initial balance.
+    `initial_value` is what had become of the initial balance. `number` counts the snapshots of
+    the epoch, from 1; `days` are those that the equity curve was told with it.
     """
 
     account_id: str
@@ -181,6 +183,8 @@ class Snapshot:
     time: Micros
     equity: Units
     initial_value: float
+    number: int
+    days: TradingDays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

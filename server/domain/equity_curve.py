@@ -81,7 +81,7 @@ class Returns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EquityCurve:
-    """What is remembered of a curve up to its newest point.
+    """What is remembered of a curve up to its newest point, the last of `points`.
 
     `day_value` is the newest value, of the UTC day `day`, which is None before the first point.
     `closed_value` is the last value of the latest earlier day that counts, what the epoch began
@@ -98,6 +98,7 @@ class EquityCurve:
     closed_returns: Returns = Returns()
     day_counts: bool = True
     every_day: bool = False
+    points: int = 0
 
     @classmethod
     def begin(cls, value: float) -> Self:
@@ -117,7 +118,13 @@ class EquityCurve:
             curve = changed(self._closed(days.skipped if days else 0), day=day, day_counts=True)
         if days is not None:
             curve = changed(curve, day_counts=days.counts, every_day=days.every_day)
-        return changed(curve, peak=peak, deepest_fall=max(self.deepest_fall, fall), day_value=value)
+        return changed(
+            curve,
+            peak=peak,
+            deepest_fall=max(self.deepest_fall, fall),
+            day_value=value,
+            points=self.points + 1,
+        )
 
     @property
     def returns(self) -> Returns:

@@ -117,6 +117,10 @@ def snapshot_values(snapshot: Snapshot) -> Values:
         "time": snapshot.time,
         "equity": snapshot.equity,
         "initial_value": snapshot.initial_value,
+        "number": snapshot.number,
+        "day_counts": snapshot.days.counts,
+        "days_skipped": snapshot.days.skipped,
+        "every_day": snapshot.days.every_day,
     }
 
 
@@ -139,6 +143,7 @@ def curve_values(account: Account, curve: EquityCurve) -> Values:
         "returns_alike": returns.alike,
         "day_counts": curve.day_counts,
         "every_day": curve.every_day,
+        "points": curve.points,
     }
 
 
@@ -160,6 +165,7 @@ def curve_from(row: Row[Any]) -> EquityCurve:
         ),
         day_counts=bool(row.day_counts),
         every_day=bool(row.every_day),
+        points=row.points,
     )
 
 

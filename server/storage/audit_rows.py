@@ -1,18 +1,22 @@
 """Rows of one account after another, as an audit reads them: each account is of one moment."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, literal, select
 
 from server.application.ports import StoredEvent
 from server.domain.account import Account, Inflow, Position
+from server.domain.equity_curve import EquityCurve
 from server.domain.events import Fill
 from server.domain.order import Order
+from server.domain.values import Micros, Units
 from server.storage import account_mapping, mapping
 from server.storage.tables import (
     accounts,
     bot_keys,
+    equity_curves,
     equity_snapshots,
     events,
     fills,
@@ -23,6 +27,23 @@ from server.storage.tables import (
 )
 
 ROWS_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """An equity snapshot as it is stored; `number` is 0 for one that was taken before it was kept.
+
+    Which days counted is then not known.
+    """
+
+    sequence: int
+    time: Micros
+    equity: Units
+    initial_value: float
+    number: int
+    day_counts: bool
+    days_skipped: int
+    every_day: bool
 
 
 def totals(connection: Connection) -> tuple[int, int]:
@@ -49,7 +70,16 @@ def strays(connection: Connection) -> list[str]:
     known = select(accounts.c.id)
     found = [
         table.name
-        for table in (bot_keys, positions, orders, fills, events, equity_snapshots, inflows)
+        for table in (
+            bot_keys,
+            positions,
+            orders,
+            fills,
+            events,
+            equity_snapshots,
+            equity_curves,
+            inflows,
+        )
         if _any(connection, table.c.account_id.not_in(known))
     ]
     if _any(connection, accounts.c.user_id.not_in(select(users.c.id))):
@@ -94,6 +124,26 @@ class AccountRows:
     def inflows(self) -> Iterator[Inflow]:
         """Return what came in."""
         return map(account_mapping.inflow_from, self._rows(inflows, "sequence"))
+
+    def points(self) -> Iterator[Point]:
+        """Return all equity snapshots."""
+        for row in self._rows(equity_snapshots, "time"):
+            yield Point(
+                sequence=row.sequence,
+                time=row.time,
+                equity=row.equity,
+                initial_value=row.initial_value,
+                number=row.number or 0,
+                day_counts=bool(row.day_counts),
+                days_skipped=row.days_skipped or 0,
+                every_day=bool(row.every_day),
+            )
+
+    def curve(self) -> tuple[int, EquityCurve] | None:
+        """Return the sums of the equity curve, and the event that their epoch began with."""
+        query = select(equity_curves).where(equity_curves.c.account_id == self._account_id)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else (row.epoch_sequence, account_mapping.curve_from(row))
 
     def _rows(self, table: Any, order: str) -> Iterator[Any]:
         query = select(table).where(table.c.account_id == self._account_id)

@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from server.storage.database import open_readers, open_writer, translated
 
-NEWEST_REVISION = "0011"
+NEWEST_REVISION = "0012"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 

@@ -176,7 +176,7 @@ SELECT_SNAPSHOTS = (
     " SELECT sequence, time, equity FROM kept CROSS JOIN equity_snapshots USING (time)"
     " WHERE account_id = :account_id ORDER BY time"
 )
-ADD_SNAPSHOT = _upsert(equity_snapshots, "equity", "sequence", "initial_value")
+ADD_SNAPSHOT = _upsert(equity_snapshots, *_others(equity_snapshots, "account_id", "time"))
 STORE_CURVE = _upsert(equity_curves, *_others(equity_curves, "account_id"))
 _USAGE = upsert(api_usage)
 ADD_USAGE = _compiled(

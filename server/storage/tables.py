@@ -284,6 +284,11 @@ equity_snapshots = Table(
     # The account's newest event then: times may go back, and several things happen at one.
     Column("sequence", BigInteger, nullable=False),
     Column("initial_value", Double, nullable=False),
+    # Which of its epoch it is, and the trading days told with it; NULL before they were kept.
+    Column("number", Integer),
+    Column("day_counts", Boolean),
+    Column("days_skipped", Integer),
+    Column("every_day", Boolean),
     sqlite_with_rowid=False,
 )
 
@@ -306,6 +311,7 @@ equity_curves = Table(
     Column("returns_alike", Boolean, nullable=False),
     Column("day_counts", Boolean, nullable=False),
     Column("every_day", Boolean, nullable=False),
+    Column("points", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
 
