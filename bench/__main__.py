@@ -15,7 +15,7 @@ from statistics import median
 
 from bench.figures import FEW_ACCOUNTS, FEW_TRADES, MANY_ACCOUNTS, MANY_TRADES, figures
 from bench.load import LoadFailed, Target, calls_per_second, latency_p50_us
-from bench.parts import deciding_us, observing_us
+from bench.parts import batch_us, observing_us
 from bench.service import Service, free_port
 from bench.streams import FANNED_STREAMS, STALLED, SUBSCRIBERS, Costs, streams
 from bench.triggers import FEW, MANY, TRIGGERED, triggers
@@ -36,7 +36,10 @@ GRPC_HEADERS = ["content-type: application/grpc", "te: trailers"]
 def main() -> None:
     """Measure and print a table; exit with status 1 when a call was not OK."""
     if shutil.which("h2load") is None:
-        sys.exit("h2load is needed: apt-get install nghttp2-client")
+        sys.exit(
+            "`make bench` needs h2load: install it with `apt-get install nghttp2-client` (Debian), "
+            "`brew install nghttp2` (macOS)"
+        )
     # On the disk of the project: the temporary directory may be in memory.
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as name:
         directory = Path(name)
@@ -79,9 +82,7 @@ def _measure(directory: Path, service: Service, noop: str) -> None:
         f"{os.cpu_count()} cores; medians of {ROUNDS}"
     )
 
-    observing, deciding = asyncio.run(observing_us()), deciding_us(directory)
-    _row("log line and counters, µs", f"{observing:.1f}", f"of {deciding:.0f} µs for the order")
-
+    _measure_parts(directory)
     _measure_triggers(directory)
 
     calls_per_second(bare, calls=200, in_flight=IN_FLIGHT)
@@ -122,15 +123,24 @@ def _measure(directory: Path, service: Service, noop: str) -> None:
         f"{full:.0f}",
         f"{full / base:.2f} of the no-op; {full / orders:.2f} of before (≥ 0.90)",
     )
-    costs, orders_placed = streams(service, noop, ours, directory / "streams.log")
+    costs, orders_placed = streams(
+        service, noop, ours, directory / "streams.log", bare_calls_per_second=base
+    )
     placed.expected += orders_placed
     _print_streams(costs)
     placed.check()
     print(f"{placed.expected} orders, all FILLED and stored")
 
 
+def _measure_parts(directory: Path) -> None:
+    observing, (order, batch) = asyncio.run(observing_us()), batch_us(directory)
+    _row("log line and counters, µs", f"{observing:.1f}", f"of {order:.0f} µs for the order")
+    _row("fixed cost of a batch, µs", f"{batch:.0f}", "engine's processor, beside its orders")
+
+
 def _print_streams(costs: Costs) -> None:
-    _row("order updates, orders/s", f"{costs.orders_per_second:.0f}", f"{SUBSCRIBERS} subscribers")
+    offered = f"of {costs.offered:.0f} offered, {SUBSCRIBERS} subscribers"
+    _row("order updates, orders/s", f"{costs.orders_per_second:.0f}", offered)
     _row("from deciding to receipt, p50 ms", f"{costs.receipt_p50_ms:.1f}", "commit included")
     _row("from deciding to receipt, p99 ms", f"{costs.receipt_p99_ms:.1f}", "(≤ 10)")
     _row("bare stream, deliveries/s", f"{costs.bare_deliveries:.0f}", f"{FANNED_STREAMS} streams")

@@ -26,7 +26,7 @@ SNAPSHOT_DAYS = (40, 20, 5, 2)
 CALLS = 300
 ORDERS = 400
 ROUNDS = 5
-RANKED_SECONDS_MAX = 120
+RANKED_SECONDS_MAX = 600
 SERVICE = "/bottrading.v1.BotTrading/"
 GRPC_HEADERS = ["content-type: application/grpc", "te: trailers"]
 

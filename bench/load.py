@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-RUN_SECONDS_MAX = 120
+RUN_SECONDS_MAX = 600
 
 
 class LoadFailed(Exception):

@@ -4,7 +4,9 @@ import asyncio
 import json
 import sys
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import grpc
@@ -15,12 +17,37 @@ from bottrading.v1 import bot_trading_pb2, order_pb2
 PLACE_ORDER = "/bottrading.v1.BotTrading/PlaceOrder"
 STREAM = "/bottrading.v1.BotTrading/StreamOrderUpdates"
 STREAMS_A_CHANNEL = 50
-SECONDS_MAX = 120
-ORDER = bot_trading_pb2.PlaceOrderRequest(
-    symbol="AAPL", side=order_pb2.SIDE_BUY, quantity="0.01"
-).SerializeToString()
+CALLS_A_CHANNEL = 32
+"""At once, half of what a connection of the service takes: more would wait or be refused there."""
+SECONDS_MAX = 500
+AGAIN_SECONDS = 0.05
+REFUSED_FOR_NOW = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 EVENTS_OF_AN_ORDER = 2
 NARROW = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1024))
+
+
+class Orders:
+    """Places orders over a connection of its own, a few at once."""
+
+    def __init__(self, address: str) -> None:
+        self._channel = grpc.aio.insecure_channel(address, _own())
+        self._call: Any = self._channel.unary_unary(PLACE_ORDER)
+        self._places = asyncio.Semaphore(CALLS_A_CHANNEL)
+
+    async def place(self, key: str) -> None:
+        """Place one order, once the connection has a place for it."""
+        request = bot_trading_pb2.PlaceOrderRequest(
+            symbol="AAPL",
+            side=order_pb2.SIDE_BUY,
+            quantity="0.01",
+            client_order_id=str(uuid.uuid4()),  # What was placed after all is not placed again.
+        ).SerializeToString()
+        async with self._places:
+            await _until_taken(lambda: self._call(request, metadata=(("x-bot-key", key),)))
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._channel.close()
 
 
 async def latency(task: dict[str, Any]) -> dict[str, Any]:
@@ -30,20 +57,22 @@ async def latency(task: dict[str, Any]) -> dict[str, Any]:
     to its receipt.
     """
     channels = _channels(task["address"], len(task["keys"]))
-    streams = [_open(channels, n, key) for n, key in enumerate(task["keys"])]
-    await asyncio.gather(*(stream.read() for stream in streams))
+    streams = await _opened(channels, task["keys"])
     taken: list[float] = []
     readers = [asyncio.ensure_future(_time(stream, taken)) for stream in streams]
-    call: Any = grpc.aio.insecure_channel(task["address"], _own()).unary_unary(PLACE_ORDER)
+    orders = Orders(task["address"])
     begun, calls = time.perf_counter(), []
     for number in range(task["orders"]):
         await asyncio.sleep(max(0, begun + number / task["rate"] - time.perf_counter()))
         key = task["keys"][number % len(task["keys"])]
-        calls.append(asyncio.ensure_future(_call(call, key)))
+        calls.append(asyncio.ensure_future(orders.place(key)))
     await asyncio.gather(*calls)
     sent = len(calls) / (time.perf_counter() - begun)
     async with asyncio.timeout(SECONDS_MAX):
-        while len(taken) < EVENTS_OF_AN_ORDER * task["orders"]:  # noqa: ASYNC110
+        while len(taken) < EVENTS_OF_AN_ORDER * task["orders"]:
+            for reader in readers:
+                if reader.done():
+                    reader.result()  # It reads for ever, unless its stream ended.
             await asyncio.sleep(0.01)
     for reader in readers:
         reader.cancel()
@@ -57,17 +86,16 @@ async def fan_out(task: dict[str, Any]) -> dict[str, Any]:
     if task["go"]:  # A bare server is told how many messages there will be.
         wanted = bot_trading_pb2.StreamOrderUpdatesRequest(after_sequence=task["events"])
         request = wanted.SerializeToString()
-    streams = [_open(channels, n, task["keys"][0], request) for n in range(task["streams"])]
-    await asyncio.gather(*(stream.read() for stream in streams))
+    streams = await _opened(channels, task["keys"][:1] * task["streams"], request)
     begun = time.perf_counter()
     done = asyncio.gather(*(_count(stream, task["events"]) for stream in streams))
     if task["go"]:
         go: Any = channels[0].unary_unary(task["go"])
         await go(b"")
     else:
-        call: Any = grpc.aio.insecure_channel(task["address"], _own()).unary_unary(PLACE_ORDER)
+        orders = Orders(task["address"])
         for _ in range(task["events"] // EVENTS_OF_AN_ORDER // 10):
-            await asyncio.gather(*(_call(call, task["keys"][0]) for _ in range(10)))
+            await asyncio.gather(*(orders.place(task["keys"][0]) for _ in range(10)))
     async with asyncio.timeout(SECONDS_MAX):
         await done
     return {"rate": task["events"] * task["streams"] / (time.perf_counter() - begun)}
@@ -79,12 +107,8 @@ async def stalled(task: dict[str, Any]) -> dict[str, Any]:
     Their connections take hardly more than what is read, so that they stall at once.
     """
     channels = _channels(task["address"], task["streams"], *NARROW)
-    request = bot_trading_pb2.StreamOrderUpdatesRequest(after_sequence=0)
-    streams = [
-        _open(channels, n, task["keys"][0], request.SerializeToString())
-        for n in range(task["streams"])
-    ]
-    await asyncio.gather(*(stream.read() for stream in streams))
+    request = bot_trading_pb2.StreamOrderUpdatesRequest(after_sequence=0).SerializeToString()
+    streams = await _opened(channels, task["keys"][:1] * task["streams"], request)
     print("stalled", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     return {"open": sum(not stream.done() for stream in streams)}
@@ -93,8 +117,7 @@ async def stalled(task: dict[str, Any]) -> dict[str, Any]:
 async def idle(task: dict[str, Any]) -> dict[str, Any]:
     """Open a stream of each account and keep them all until standard input ends."""
     channels = _channels(task["address"], len(task["keys"]))
-    streams = [_open(channels, n, key) for n, key in enumerate(task["keys"])]
-    await asyncio.gather(*(stream.read() for stream in streams))
+    streams = await _opened(channels, task["keys"])
     print("open", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     return {"open": sum(not stream.done() for stream in streams)}
@@ -117,9 +140,32 @@ def _channels(address: str, streams: int, *options: tuple[str, int]) -> list[grp
     return [grpc.aio.insecure_channel(address, [*_own(), *options]) for _ in range(count)]
 
 
-def _open(channels: Sequence[grpc.aio.Channel], number: int, key: str, request: bytes = b"") -> Any:
-    stream: Any = channels[number // STREAMS_A_CHANNEL].unary_stream(STREAM)
-    return stream(request, metadata=(("x-bot-key", key),))
+async def _opened(
+    channels: Sequence[grpc.aio.Channel], keys: Sequence[str], request: bytes = b""
+) -> list[Any]:
+    """Return a stream for each key, of which the first message has been read."""
+
+    async def one(number: int, key: str) -> Any:
+        stream: Any = channels[number // STREAMS_A_CHANNEL].unary_stream(STREAM)
+        opened = stream(request, metadata=(("x-bot-key", key),))
+        await opened.read()
+        return opened
+
+    return await asyncio.gather(
+        *(_until_taken(partial(one, number, key)) for number, key in enumerate(keys))
+    )
+
+
+async def _until_taken(call: Callable[[], Awaitable[Any]]) -> Any:
+    """Make a call again while it is refused for now, as by a connection that has enough of them."""
+    until = time.monotonic() + SECONDS_MAX
+    while True:
+        try:
+            return await call()
+        except grpc.aio.AioRpcError as refusal:
+            if refusal.code() not in REFUSED_FOR_NOW or time.monotonic() > until:
+                raise
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def _time(stream: Any, taken: list[float]) -> None:
@@ -134,10 +180,6 @@ async def _time(stream: Any, taken: list[float]) -> None:
 async def _count(stream: Any, events: int) -> None:
     for _ in range(events):
         await stream.read()
-
-
-async def _call(call: Any, key: str) -> None:
-    await call(ORDER, metadata=(("x-bot-key", key),))
 
 
 async def main() -> None:

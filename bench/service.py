@@ -20,13 +20,14 @@ from server.domain.values import SECOND
 from server.rpc.tokens import issue
 from server.secret_files import jwt_secret
 
-READY_SECONDS_MAX = 30
-STOP_SECONDS_MAX = 30
+READY_SECONDS_MAX = 180
+STOP_SECONDS_MAX = 180
 
 UNFENCED = {
     "BOTTRADING_ORDERS_PER_MINUTE": "100000000",
     "BOTTRADING_REQUESTS_PER_MINUTE": "100000000",
     "BOTTRADING_STREAMS_PER_ACCOUNT": "100000",
+    "BOTTRADING_STREAM_BLOCKED_SECONDS": "3600",
     "BOTTRADING_INITIAL_BALANCE": "9000000000.00",
 }
 """Limits above any load, so that they are counted but never reached."""

@@ -1,0 +1,78 @@
+"""The bench says what it needs, and goes on where a slow machine refuses calls for a while."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from bench.readers import CALLS_A_CHANNEL, PLACE_ORDER, Orders
+from bottrading.v1 import bot_trading_pb2 as pb
+
+ROOT = Path(__file__).parents[2]
+
+
+class Crowded:
+    """A server that refuses every call once before it takes it, and takes its time."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, int] = {}
+        self.at_once = self.at_once_max = 0
+
+    async def place_order(
+        self, request: pb.PlaceOrderRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> pb.PlaceOrderResponse:
+        self.at_once += 1
+        self.at_once_max = max(self.at_once_max, self.at_once)
+        await asyncio.sleep(0)
+        self.at_once -= 1
+        times = self.seen[request.client_order_id] = self.seen.get(request.client_order_id, 0) + 1
+        if times == 1:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Concurrent RPC limit exceeded")
+        return pb.PlaceOrderResponse()
+
+
+async def test_an_order_that_a_connection_refuses_for_now_is_placed_once_it_has_room() -> None:
+    crowded, server = Crowded(), grpc.aio.server()
+    handler = grpc.unary_unary_rpc_method_handler(
+        crowded.place_order,
+        request_deserializer=pb.PlaceOrderRequest.FromString,
+        response_serializer=pb.PlaceOrderResponse.SerializeToString,
+    )
+    service, _, method = PLACE_ORDER.strip("/").partition("/")
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(service, {method: handler}),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        orders = Orders(f"127.0.0.1:{port}")
+        await asyncio.gather(*(orders.place("key") for _ in range(3 * CALLS_A_CHANNEL)))
+        await orders.close()
+    finally:
+        await server.stop(None)
+
+    assert set(crowded.seen.values()) == {2}
+    assert len(crowded.seen) == 3 * CALLS_A_CHANNEL
+    assert crowded.at_once_max <= CALLS_A_CHANNEL
+
+
+def test_without_its_load_generator_the_bench_says_at_once_what_to_install() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | {"PATH": "/nowhere"},
+        timeout=30,
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "`make bench` needs h2load: install it with `apt-get install nghttp2-client` (Debian), "
+        "`brew install nghttp2` (macOS)\n"
+    )
