@@ -20,7 +20,7 @@ TYPESCRIPT_MODULES := $(TYPESCRIPT_CLIENT)/node_modules/.package-lock.json
 EXAMPLES_MODULES := $(EXAMPLES)/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-exchange setup-report setup-mcp lock proto docs run test setup-browser setup-strace client-types test-clients first-hour soak check bench release clean
+.PHONY: help setup setup-dev setup-exchange setup-report setup-mcp lock proto docs picture run test setup-browser setup-strace client-types test-clients first-hour soak check bench release clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -80,12 +80,17 @@ proto: setup-dev ## Generate the Python code of the contract into generated/.
 	@$(PROTOC) --grpc_python_out=$(GENERATED) --mypy_grpc_out=quiet:$(GENERATED) $(SERVICES)
 	touch $(GENERATED)/bottrading/py.typed
 
-REFERENCE ?= docs/reference.md
+PAGES := reference endpoints settings
+PAGES_IN ?= docs
 
-docs: setup-dev ## Write the reference of the contract from its comments.
-	mkdir -p build
+docs: setup-dev ## Write the pages that are made from the code: reference, endpoints and settings.
+	mkdir -p build $(PAGES_IN)
 	@$(PROTOC) --include_imports --include_source_info -o build/contract.binpb $(PROTOS)
-	$(BIN)/python docs/generate.py build/contract.binpb > $(REFERENCE)
+	@for page in $(PAGES); do \
+		$(BIN)/python docs/generate.py $$page build/contract.binpb > $(PAGES_IN)/$$page.md || exit; done
+
+picture: setup-dev ## Draw the picture of the README from what its commands print.
+	$(BIN)/python -m docs.picture > build/at-work.svg && mv build/at-work.svg docs/at-work.svg
 
 run: setup ## Run the service: gRPC on 127.0.0.1:50051, REST on 127.0.0.1:8080, data in ./data.
 	$(BIN)/bottrading serve
@@ -144,8 +149,8 @@ check: setup-dev ## Check style, types, layers, the contract and what is generat
 	$(BIN)/mypy $(CHECKED)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/architecture
-	$(MAKE) --no-print-directory docs REFERENCE=build/reference.md
-	diff docs/reference.md build/reference.md
+	$(MAKE) --no-print-directory docs PAGES_IN=build/docs
+	for page in $(PAGES); do diff docs/$$page.md build/docs/$$page.md || exit; done
 	$(BIN)/buf lint build/contract.binpb --path bottrading --config proto/buf.yaml
 	$(BIN)/buf breaking build/contract.binpb --against proto/released.binpb --config proto/buf.yaml
 	rm -rf build/generated && $(MAKE) --no-print-directory proto GENERATED=build/generated

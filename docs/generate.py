@@ -1,6 +1,7 @@
-"""The reference of the contract, made from the descriptors of the protos and their comments.
+"""Pages made from the code: the reference of the contract, its endpoints, and the settings.
 
-`python docs/generate.py build/contract.binpb` prints it; the descriptors need source info.
+`python docs/generate.py PAGE build/contract.binpb` prints one of them; the descriptors need source
+info.
 """
 
 import re
@@ -8,7 +9,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
+import typer
+from annotated_types import Ge, Gt, Le, Lt
 from google.api import annotations_pb2, field_behavior_pb2, http_pb2
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
@@ -20,8 +24,11 @@ from google.protobuf.descriptor_pb2 import (
     MethodDescriptorProto,
     ServiceDescriptorProto,
 )
+from pydantic.fields import FieldInfo
 
 from bottrading.v1 import annotations_pb2 as contract
+from server.cli import app
+from server.config import ENVIRONMENT_PREFIX, Settings
 
 PACKAGE = "bottrading.v1"
 INTRODUCTION = """\
@@ -45,6 +52,42 @@ A server that runs with `BOTTRADING_REFLECTION=true` tells its schema itself: th
 `--schema proto` out. `grpcurl` and other tools that ask by reflection, v1 or v1alpha, find all of
 the contract there.
 """
+ENDPOINTS = """\
+# Endpoints
+
+Made from the contract, by `make docs`. Each path stands under `/api/trade/v1/bot` and under
+`/api/v1/bot`. The name of a call leads to its fields in the [reference](reference.md). The running
+service describes the same under `/openapi.json` and `/docs`.
+
+A bot key goes into the header `X-Bot-Key`, a token into `Authorization: Bearer …`, a stream ticket
+into the parameter `ticket`. The guide for [authors of bots](bot-authors.md#a-key) says how to get a
+key, the one for [operators](operators.md#people) how to get a token.
+
+| method | path | credential | call | |
+|---|---|---|---|---|
+"""
+UNCONTRACTED = """
+Without a credential the service answers `GET /healthz` and `GET /readyz`. On the gRPC port the same
+is `grpc.health.v1`.
+"""
+SETTINGS = """\
+# Settings
+
+Made from `server/config.py`, by `make docs`. A setting is a variable of the environment, and for
+some also an option of `bottrading serve`. An option goes before the variable. A wrong setting ends
+the start with status 2 and one line that names it. The guide for [operators](operators.md) says
+when to change which.
+
+| variable | option | takes | default | |
+|---|---|---|---|---|
+"""
+UNITS = {
+    "seconds": " of seconds",
+    "megabytes_max": " of megabytes",
+    "per_minute": " a minute",
+    "balance": " of US dollars",
+}
+"""What a number counts, by the end of its setting's name."""
 CREDENTIALS = {
     contract.CREDENTIAL_BOT_KEY: "bot key",
     contract.CREDENTIAL_BOT_KEY_OR_TICKET: "bot key or stream ticket",
@@ -106,16 +149,96 @@ class Contract:
         }
 
 
-def main(path: str) -> None:
-    """Print the reference."""
+def main(page: str, path: str) -> None:
+    """Print a page."""
     read, known = FileDescriptorSet.FromString(Path(path).read_bytes()), Contract()
     for file in read.file:
         if file.package == PACKAGE and not file.name.endswith("/annotations.proto"):
             known.add(file)
-    sys.stdout.write(re.sub(r"\n{3,}", "\n\n", "\n".join(_page(known))).strip() + "\n")
+    make = {"reference": _reference, "endpoints": _endpoints, "settings": _settings}[page]
+    sys.stdout.write(re.sub(r"\n{3,}", "\n\n", "\n".join(make(known))).strip() + "\n")
 
 
-def _page(known: Contract) -> Iterator[str]:
+def _endpoints(known: Contract) -> Iterator[str]:
+    yield ENDPOINTS.rstrip()
+    for name, service in known.services.items():
+        for method in service.method:
+            rule = method.options.Extensions[annotations_pb2.http]
+            who = CREDENTIALS[method.options.Extensions[contract.credential]]
+            told = _sentence(known.comments[f"{name}.{method.name}"])
+            call = f"[{method.name}](reference.md#{method.name.lower()})"
+            for one in (rule, *rule.additional_bindings):
+                verb = one.WhichOneof("pattern") or ""
+                yield f"| {verb.upper()} | `{getattr(one, verb)}` | {who} | {call} | {told} |"
+    yield UNCONTRACTED
+
+
+def _sentence(comment: str) -> str:
+    """Return the first sentence, without its full stop, for a cell of a table."""
+    first = re.split(r"\.(?=\s|$)", comment.replace("\n", " "), maxsplit=1)[0]
+    return first.replace("|", "\\|")
+
+
+def _settings(_: Contract) -> Iterator[str]:
+    command = typer.main.get_command(app)
+    assert isinstance(command, typer.core.TyperGroup)
+    options = {it.name: it.opts[0] for it in command.commands["serve"].params}
+    # Where the command shows the form of a value, and not its choices.
+    forms = {it.name: str(it.metavar) for it in command.commands["serve"].params if it.metavar}
+    yield SETTINGS.rstrip()
+    for name, one in Settings.model_fields.items():
+        form = forms.get(name, "|")
+        cells = (
+            f"`{ENVIRONMENT_PREFIX}{name.upper()}`",
+            f"`{options[name]}`" if name in options else "",
+            _taken(name, one) if "|" in form else f"`{form}`",
+            _default(one),
+            one.description or "",
+        )
+        yield f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |")
+
+
+def _default(one: FieldInfo) -> str:
+    if one.default in (None, "", ()):
+        return ""
+    text = str(one.default)
+    return f"`{text.lower() if isinstance(one.default, bool) else text}`"
+
+
+def _taken(name: str, one: FieldInfo) -> str:
+    """Return what a setting takes: its kind, its unit and its bounds."""
+    kinds = [it for it in get_args(one.annotation) or (one.annotation,) if it is not type(None)]
+    unit = next((it for end, it in UNITS.items() if name.endswith(end)), "")
+    if get_origin(one.annotation) is Literal:
+        return " or ".join(f"`{it}`" if it else "nothing" for it in kinds)
+    if get_origin(one.annotation) is tuple:
+        return "a list, separated by commas"
+    if kinds == [bool]:
+        return "`true` or `false`"
+    if kinds == [Path]:
+        return "a path"
+    if kinds == [str]:
+        return f"a decimal{unit}" if unit else "text"
+    whole = "a whole number" if kinds == [int] else "a number"
+    return whole + unit + "".join(_bound(it) for it in one.metadata)
+
+
+def _bound(one: object) -> str:
+    match one:
+        case Ge(ge=bound):
+            told = " from"
+        case Gt(gt=bound):
+            told = " above"
+        case Le(le=bound):
+            told = " up to"
+        case Lt(lt=bound):
+            told = " below"
+        case _:
+            return ""
+    return f"{told} {bound:,}".replace(",", " ")
+
+
+def _reference(known: Contract) -> Iterator[str]:
     shared = [name for name in sorted(known.messages) if name not in known.of_calls()]
     enums = [name for name in sorted(known.enums) if name != "ErrorReason"]
     yield INTRODUCTION
@@ -217,4 +340,4 @@ def _link(name: str) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

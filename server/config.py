@@ -75,9 +75,10 @@ class Settings(BaseSettings):
     grpc: str = Field("127.0.0.1:50051", description="address of the gRPC server, HOST:PORT")
     rest: str = Field("127.0.0.1:8080", description="address of the REST bridge, HOST:PORT")
     no_rest: bool = Field(False, description="run without the REST bridge")
-    metrics: str = Field("", description="address of /metrics, HOST:PORT; empty: none")
+    metrics: str = Field("", description="address of Prometheus' /metrics, HOST:PORT; empty: none")
     hosts: HostNames = Field(
-        (), description="names by which REST and /metrics may be called besides localhost, a,b,…"
+        (),
+        description="names by which REST, /metrics and MCP may be called besides localhost, a,b,…",
     )
     cors_origins: Origins = Field(
         (), description="origins whose pages may call REST, https://a,https://b,…; or *"
@@ -91,16 +92,24 @@ class Settings(BaseSettings):
         "simulated", description="simulated, published by an operator, or a replay of a file"
     )
     sessions: Literal["", "always-open", "exchange"] = Field(
-        "", description="always-open, or exchange: real opening hours; empty: by the market"
+        "",
+        description="always-open, or exchange: real opening hours; "
+        "empty: exchange for a replay, else always-open",
     )
     replay_file: Path | None = Field(None, description="CSV file of quotes or bars to replay")
     replay_speed: float = Field(
         1.0, gt=0, le=REPLAY_SPEED_MAX, description="seconds of the replay in one real second"
     )
     seed: int | None = Field(
-        None, ge=0, lt=2**63, description="seed of a repeatable simulated market, for tests"
+        None,
+        ge=0,
+        lt=2**63,
+        description="seed of a repeatable simulated market, for tests: "
+        "who knows it can foresee prices",
     )
-    universe_file: Path | None = Field(None, description="TOML file of instruments of your own")
+    universe_file: Path | None = Field(
+        None, description="TOML file of instruments of your own, like server/market/universe.toml"
+    )
     quote_staleness_seconds: float = Field(
         15, gt=0, le=YEAR_SECONDS, description="age from which a quote is not traded on"
     )
@@ -130,10 +139,12 @@ class Settings(BaseSettings):
         description="time after which a reader that takes nothing is ended",
     )
     grpc_connections_max: int = Field(
-        10_000, ge=1, description="connections to the gRPC port, as far as files may be open"
+        10_000,
+        ge=1,
+        description="connections to the gRPC port; fewer where the limit of open files is low",
     )
     quotas: Literal["counted", "enforced"] = Field(
-        "counted", description="whether calls above the plan's daily quota are refused"
+        "counted", description="enforced: calls above the plan's daily quota are refused"
     )
     usage_flush_seconds: float = Field(
         1.0,
@@ -145,23 +156,31 @@ class Settings(BaseSettings):
     jwt_issuer: str = Field("bottrading", min_length=1, description="required claim iss")
     jwt_audience: str = Field("bottrading", min_length=1, description="required claim aud")
     jwt_secret: str = Field(
-        "", description="HS256 secret, at least 32 bytes; empty: a file in the data directory"
+        "", description="HS256 secret, at least 32 bytes; empty: made in the data directory"
     )
     jwt_jwks: str = Field("", description="URL or file of a JWKS (RS256, ES256, EdDSA)")
 
     tls_certificate: Path | None = Field(None, description="PEM certificate chain for gRPC")
     tls_key: Path | None = Field(None, description="PEM private key for gRPC")
-    tls_client_ca: Path | None = Field(None, description="PEM authority that clients must have")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM authority whose certificates clients must have"
+    )
     rest_certificate: Path | None = Field(None, description="PEM certificate chain for REST")
     rest_key: Path | None = Field(None, description="PEM private key for REST")
     insecure: bool = Field(False, description="allow plaintext on addresses beyond this machine")
     reflection: bool = Field(False, description="offer gRPC server reflection")
     log_format: LogFormat = Field(
-        "auto", description="text for people, json for programs; auto: text on a terminal"
+        "auto",
+        description="form of standard error: text for people, json for programs; "
+        "auto: text on a terminal",
     )
-    log_calls: bool = Field(True, description="write one line for each call")
+    log_calls: bool = Field(True, description="one line for each call on standard error")
     engine_answer_seconds: float = Field(
-        10, gt=0, le=YEAR_SECONDS, description="time after which an engine is held to hang"
+        10,
+        gt=0,
+        le=YEAR_SECONDS,
+        description="time without a sign of life after which an engine that owes an answer "
+        "is started again",
     )
     drain_seconds: float = Field(
         10, gt=0, le=YEAR_SECONDS, description="time for calls in flight after SIGTERM"

@@ -14,7 +14,13 @@ import pytest
 from tests.support.process import POLL_SECONDS, STOP_SECONDS_MAX, free_port
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/bot-authors.md", "docs/agents.md", "docs/operators.md")
+PAGES = (
+    "README.md",
+    "docs/bot-authors.md",
+    "docs/replay.md",
+    "docs/agents.md",
+    "docs/operators.md",
+)
 PORTS = ("50051", "8080", "50052", "8081", "8090")
 """The ports that the pages name; in the test each is one that nobody else uses."""
 SECONDS_MAX = 900

@@ -58,6 +58,7 @@ def test_a_guide_works_as_pasted(tmp_path: Path, guide: str, told: list[str]) ->
         said = said[said.index(part) :]
 
 
+@pytest.mark.timeout(120)
 def test_a_backup_made_as_pasted_replaces_the_one_before_and_is_the_service_of_then(
     tmp_path: Path,
 ) -> None:

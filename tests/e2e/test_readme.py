@@ -1,4 +1,4 @@
-"""The README's commands work as pasted."""
+"""The commands of README and guides work as pasted, and the page of settings is complete."""
 
 import json
 import os
@@ -22,11 +22,17 @@ from tests.support.process import (
 )
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def block(language: str, holding: str, page: str = "README.md") -> str:
+    """Return the one block of a page that holds a text."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    [found] = (str(text) for text in blocks if holding in text)
+    return found
+
+
+def first_trade() -> str:
+    return block("sh", "my-first-bot")
 
 
 def pointed_at(service: Process, text: str) -> str:
@@ -44,7 +50,7 @@ def pointed_at(service: Process, text: str) -> str:
 
 def test_the_first_trade_works_as_pasted_over_rest_and_over_grpc(tmp_path: Path) -> None:
     with Process(tmp_path / "data", rest=True) as service:
-        shell = pointed_at(service, blocks("sh")[1]).replace('KEY"\n', 'KEY"; echo\n')
+        shell = pointed_at(service, first_trade()).replace('KEY"\n', 'KEY"; echo\n')
         shell += "echo $KEY\n"
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", shell],
@@ -54,7 +60,10 @@ def test_the_first_trade_works_as_pasted_over_rest_and_over_grpc(tmp_path: Path)
             cwd=ROOT,
             timeout=30,
         )
-        python, key = pointed_at(service, blocks("python")[0]), done.stdout.splitlines()[-1]
+        python, key = (
+            pointed_at(service, block("python", "place_order")),
+            done.stdout.splitlines()[-1],
+        )
         grpc = subprocess.run(
             [sys.executable, "-c", python],
             capture_output=True,
@@ -74,9 +83,16 @@ def test_the_first_trade_works_as_pasted_over_rest_and_over_grpc(tmp_path: Path)
 
 def test_what_happens_is_followed_as_pasted_over_rest_and_over_grpc(tmp_path: Path) -> None:
     with Process(tmp_path / "data", rest=True) as service:
-        first = pointed_at(service, blocks("sh")[1])
+        first = pointed_at(service, first_trade())
+        followed = block("python", "order_updates", "docs/bot-authors.md")
         shell = subprocess.Popen(
-            ["bash", "-euo", "pipefail", "-c", first + pointed_at(service, blocks("sh")[2])],
+            [
+                "bash",
+                "-euo",
+                "pipefail",
+                "-c",
+                first + pointed_at(service, block("sh", "order-updates")),
+            ],
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
@@ -85,7 +101,7 @@ def test_what_happens_is_followed_as_pasted_over_rest_and_over_grpc(tmp_path: Pa
         told = lines_until(shell, "event: order_update")
         key = make_key(service, "me")
         python = subprocess.Popen(
-            [sys.executable, "-uc", pointed_at(service, blocks("python")[1])],
+            [sys.executable, "-uc", pointed_at(service, followed)],
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
@@ -103,7 +119,7 @@ def test_what_happens_is_followed_as_pasted_over_rest_and_over_grpc(tmp_path: Pa
 
 def test_the_configuration_of_an_agent_is_printed_as_pasted(tmp_path: Path) -> None:
     with Process(tmp_path / "data", rest=True) as service:
-        shown = blocks("sh")[3].removeprefix("make setup-mcp\n")
+        shown = block("sh", "mcp").removeprefix("make setup-mcp\n")
         key = make_key(service)
         target = {"BOTTRADING_TARGET": service.grpc}
         done = subprocess.run(
@@ -121,7 +137,8 @@ def test_the_configuration_of_an_agent_is_printed_as_pasted(tmp_path: Path) -> N
 
 def test_an_account_is_looked_at_as_pasted(tmp_path: Path) -> None:
     with Process(tmp_path / "data", rest=True) as service:
-        trade, look = pointed_at(service, blocks("sh")[1]), pointed_at(service, blocks("sh")[4])
+        shown = block("sh", "report.html", "docs/bot-authors.md")
+        trade, look = pointed_at(service, first_trade()), pointed_at(service, shown)
         drawn = look.removeprefix("make setup-report\n").replace(
             "report.html", str(tmp_path / "report.html")
         )
@@ -140,7 +157,7 @@ def test_an_account_is_looked_at_as_pasted(tmp_path: Path) -> None:
 @pytest.mark.timeout(120)
 def test_a_replay_as_pasted_runs_beside_the_service(tmp_path: Path) -> None:
     """Its ports and its data are its own; its rate limits are lifted."""
-    serve, use = (one for one in blocks("sh") if "data-replay" in one)
+    serve, use = (block("sh", it, "docs/replay.md") for it in ("--replay-file", "key create"))
     with Process(tmp_path / "data", rest=True) as beside:
         grpc_port, rest_port = (f"127.0.0.1:{free_port()}" for _ in range(2))
 
@@ -199,8 +216,10 @@ def lines_until(process: "subprocess.Popen[str]", last: str) -> list[str]:
     return lines
 
 
-def test_every_setting_is_in_the_readme_with_its_default() -> None:
-    rows = dict(re.findall(rf"^\| `{ENVIRONMENT_PREFIX}(\w+)` \| (.*?) ?\|", README, re.MULTILINE))
+def test_every_setting_is_in_its_page_with_its_default() -> None:
+    page = (ROOT / "docs/settings.md").read_text()
+    row = rf"^\| `{ENVIRONMENT_PREFIX}(\w+)` \|(?:.*?\|){{2}} (.*?) ?\|"
+    rows = dict(re.findall(row, page, re.MULTILINE))
 
     assert [name.lower() for name in rows] == list(Settings.model_fields)
     for name, field in Settings.model_fields.items():
