@@ -76,7 +76,7 @@ class _Peopled(Service):
 
     def __init__(self, directory: Path, accounts: int, trades: int) -> None:
         directory.mkdir()
-        _people(directory, accounts, trades)
+        store_people(directory, accounts, trades)
         super().__init__(directory)
         (self._key,) = self.make_keys(1)
         self._empty = directory / "empty.grpc"
@@ -122,7 +122,7 @@ def _p99(times: list[int]) -> int:
     return sorted(times)[len(times) * 99 // 100]
 
 
-def _people(directory: Path, accounts: int, trades: int) -> None:
+def store_people(directory: Path, accounts: int, trades: int) -> None:
     """Store accounts that hold positions and have a past, as if they had traded for 40 days."""
     settings = Settings(data_dir=directory)
     bring_up_to_date(settings.database_path)
@@ -138,84 +138,105 @@ def _people(directory: Path, accounts: int, trades: int) -> None:
             " FROM upward",
             people,
         )
-        _insert(
-            connection, people, "users", "id, :issuer, 'bench-' || n, 'bench', 'Standard', 0, 0, id"
-        )
-        _insert_accounts(connection, people)
+        _insert(connection, people, "users", USER)
+        _insert(connection, people, "accounts", ACCOUNT)
         for symbol in HELD:
-            values = f"id, '{symbol}', 100000000 * (1 + n % 7), 1000000000000, 0, 0, 0, 0, 0, 0"
-            _insert(connection, people, "positions", values)
+            _insert(connection, people, "positions", POSITION | {"symbol": f"'{symbol}'"})
         for days in SNAPSHOT_DAYS:
-            equity = "10000000000000 + n % 999 * 1000000000"
-            values = f"id, :now - {days * DAY}, {equity}, 1, 1e13, NULL, NULL, NULL, NULL"
-            _insert(connection, people, "equity_snapshots", values)
-        values = f"id, 1, 1.1e13, 0.1, {now // DAY}, 1e13, 1e13, 40, 0.001, 0.02, 0.01, 0.001, 0"
-        values += ", 1, 0, 40"
-        _insert(connection, people, "equity_curves", values)
-        _insert_trades(connection, people)
+            _insert(
+                connection, people, "equity_snapshots", SNAPSHOT | {"time": f":now - {days * DAY}"}
+            )
+        _insert(connection, people, "equity_curves", CURVE | {"day": f"{now // DAY}"})
+        (first,) = connection.execute("SELECT id FROM numbers WHERE n = 0").fetchone()
+        for table, given in (("orders", ORDER), ("fills", FILL)):
+            of_first = given | {"account_id": f"'{first}'"}
+            _insert(connection, people, table, of_first, "n < 2 * :trades")
     connection.close()
+
+
+USER = {
+    "id": "id",
+    "issuer": ":issuer",
+    "subject": "'bench-' || n",
+    "name": "'bench'",
+    "plan": "'Standard'",
+    "first_account_id": "id",
+}
+ACCOUNT = {
+    "id": "id",
+    "user_id": "id",
+    "balance": "5000000000000 + n % 997 * 1000000000",
+    "deposits": "10000000000000",
+    "initial_balance": "10000000000000",
+    "initial_share": "1",
+    "fills": "10",
+    "traded": "'STOCK'",
+    "trades": "9",
+    "wins": "5",
+    "sequence": "4 * :trades + 1",
+    "epoch_sequence": "1",
+    "trading_state": "'ACTIVE'",
+}
+POSITION = {
+    "account_id": "id",
+    "quantity": "100000000 * (1 + n % 7)",
+    "average_cost": "1000000000000 / (1 + n % 7)",
+    "cost_basis": "1000000000000",
+}
+SNAPSHOT = {
+    "account_id": "id",
+    "equity": "10000000000000 + n % 999 * 1000000000",
+    "sequence": "1",
+    "initial_value": "1e13",
+}
+CURVE = {
+    "account_id": "id",
+    "epoch_sequence": "1",
+    "peak": "1.1e13",
+    "deepest_fall": "0.1",
+    "day_value": "1e13",
+    "closed_value": "1e13",
+    "returns": "40",
+    "mean_return": "0.001",
+    "squares": "0.02",
+    "downside": "0.01",
+    "first_return": "0.001",
+    "day_counts": "1",
+    "points": "40",
+}
+TRADED = {
+    "sequence": "2 * n + 2",
+    "id": "id",
+    "bot_key_id": "''",
+    "symbol": "'AAPL'",
+    "asset_type": "'STOCK'",
+    "side": "CASE n % 2 WHEN 0 THEN 'BUY' ELSE 'SELL' END",
+}
+"""Of the first account alone: the even ones buy, the odd ones sell."""
+ORDER = TRADED | {
+    "order_type": "'MARKET'",
+    "time_in_force": "'GTC'",
+    "status": "'FILLED'",
+    "filled_notional": "'0'",
+    "fingerprint": "''",
+}
+FILL = TRADED | {"order_id": "id"}
 
 
 def _insert(
     connection: sqlite3.Connection,
     people: dict[str, object],
     table: str,
-    values: str,
+    given: dict[str, str],
     where: str = "n < :count",
 ) -> None:
+    """Insert a row for each number: what is given by column, else 0, or NULL where that may be."""
+    columns = {
+        name: given.get(name, "0" if is_required else "NULL")
+        for _, name, _, is_required, *_ in connection.execute(f"PRAGMA table_info({table})")
+    }
+    unknown = given.keys() - columns.keys()
+    assert not unknown, f"{table} has no {unknown}"
+    values = ", ".join(columns.values())
     statement = f"INSERT INTO {table} SELECT {values} FROM numbers WHERE {where} ORDER BY n"
     connection.execute(statement, people)
-
-
-def _insert_accounts(connection: sqlite3.Connection, people: dict[str, object]) -> None:
-    given = {
-        "id": "id",
-        "user_id": "id",
-        "balance": "5000000000000 + n % 997 * 1000000000",
-        "deposits": "10000000000000",
-        "initial_balance": "10000000000000",
-        "initial_share": "1",
-        "fills": "10",
-        "traded": "'STOCK'",
-        "trades": "9",
-        "wins": "5",
-        "sequence": "4 * :trades + 1",
-        "epoch_sequence": "1",
-        "trading_state": "'ACTIVE'",
-        "order_notional_max": "NULL",
-        "position_share_max": "NULL",
-        "daily_loss_max": "NULL",
-    }
-    columns = [row[1] for row in connection.execute("PRAGMA table_info(accounts)")]
-    _insert(connection, people, "accounts", ", ".join(given.get(it, "0") for it in columns))
-
-
-def _insert_trades(connection: sqlite3.Connection, people: dict[str, object]) -> None:
-    """Store the orders and fills of the first account; the even ones buy, the odd ones sell."""
-    side = "CASE n % 2 WHEN 0 THEN 'BUY' ELSE 'SELL' END"
-    given = {
-        "account_id": f"'{_first_id(connection)}'",
-        "sequence": "2 * n + 2",
-        "id": "id",
-        "order_id": "id",
-        "symbol": "'AAPL'",
-        "asset_type": "'STOCK'",
-        "side": side,
-        "order_type": "'MARKET'",
-        "time_in_force": "'GTC'",
-        "status": "'FILLED'",
-        "filled_notional": "'0'",
-        "bot_key_id": "''",
-        "fingerprint": "''",
-    }
-    for table in ("orders", "fills"):
-        columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
-        values = [
-            given.get(name, "0" if is_required else "NULL")
-            for _, name, _, is_required, *_ in columns
-        ]
-        _insert(connection, people, table, ", ".join(values), "n < 2 * :trades")
-
-
-def _first_id(connection: sqlite3.Connection) -> str:
-    return str(connection.execute("SELECT id FROM numbers WHERE n = 0").fetchone()[0])

@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import uvloop
+from google.protobuf import duration_pb2
 
 from bottrading.v1 import bot_trading_pb2, order_pb2
 
@@ -23,6 +24,10 @@ SECONDS_MAX = 500
 AGAIN_SECONDS = 0.05
 REFUSED_FOR_NOW = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 EVENTS_OF_AN_ORDER = 2
+STREAMED = bot_trading_pb2.StreamOrderUpdatesRequest(
+    heartbeat_interval=duration_pb2.Duration(seconds=120)
+).SerializeToString()
+"""With heartbeats as rare as can be asked for: what is counted are changes of orders."""
 NARROW = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1024))
 
 
@@ -82,7 +87,7 @@ async def latency(task: dict[str, Any]) -> dict[str, Any]:
 async def fan_out(task: dict[str, Any]) -> dict[str, Any]:
     """Follow one account by many streams, let things happen, and count deliveries a second."""
     channels = _channels(task["address"], task["streams"])
-    request = b""
+    request = STREAMED
     if task["go"]:  # A bare server is told how many messages there will be.
         wanted = bot_trading_pb2.StreamOrderUpdatesRequest(after_sequence=task["events"])
         request = wanted.SerializeToString()
@@ -141,7 +146,7 @@ def _channels(address: str, streams: int, *options: tuple[str, int]) -> list[grp
 
 
 async def _opened(
-    channels: Sequence[grpc.aio.Channel], keys: Sequence[str], request: bytes = b""
+    channels: Sequence[grpc.aio.Channel], keys: Sequence[str], request: bytes = STREAMED
 ) -> list[Any]:
     """Return a stream for each key, of which the first message has been read."""
 
@@ -173,8 +178,9 @@ async def _time(stream: Any, taken: list[float]) -> None:
         data = await stream.read()
         now = time.time()
         message = bot_trading_pb2.StreamOrderUpdatesResponse.FromString(data)
-        at = message.order_update.order.updated_at
-        taken.append((now - at.seconds - at.nanos / 1e9) * 1e3)
+        if message.HasField("order_update"):
+            at = message.order_update.order.updated_at
+            taken.append((now - at.seconds - at.nanos / 1e9) * 1e3)
 
 
 async def _count(stream: Any, events: int) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import grpc
 
+from bench.figures import store_people
 from bench.readers import CALLS_A_CHANNEL, PLACE_ORDER, Orders
 from bottrading.v1 import bot_trading_pb2 as pb
 
@@ -33,6 +35,17 @@ class Crowded:
         if times == 1:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Concurrent RPC limit exceeded")
         return pb.PlaceOrderResponse()
+
+
+def test_the_people_whose_figures_are_measured_fit_the_tables(tmp_path: Path) -> None:
+    store_people(tmp_path, accounts=3, trades=2)
+
+    with sqlite3.connect(tmp_path / "bottrading.sqlite") as connection:
+        stored = [
+            connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("users", "accounts", "positions", "orders", "fills")
+        ]
+    assert stored == [3, 3, 9, 4, 4]
 
 
 async def test_an_order_that_a_connection_refuses_for_now_is_placed_once_it_has_room() -> None:
