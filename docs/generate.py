@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args, get_origin
+from typing import Literal, cast, get_args, get_origin
 
 import typer
 from annotated_types import Ge, Gt, Le, Lt
@@ -180,11 +180,11 @@ def _sentence(comment: str) -> str:
 
 
 def _settings(_: Contract) -> Iterator[str]:
-    command = typer.main.get_command(app)
-    assert isinstance(command, typer.core.TyperGroup)
-    options = {it.name: it.opts[0] for it in command.commands["serve"].params}
+    command = cast("typer.core.TyperGroup", typer.main.get_command(app))
+    parameters = command.commands["serve"].params
+    options = {it.name: it.opts[0] for it in parameters}
     # Where the command shows the form of a value, and not its choices.
-    forms = {it.name: str(it.metavar) for it in command.commands["serve"].params if it.metavar}
+    forms = {it.name: str(it.metavar) for it in parameters if it.metavar}
     yield SETTINGS.rstrip()
     for name, one in Settings.model_fields.items():
         form = forms.get(name, "|")
