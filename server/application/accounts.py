@@ -1,7 +1,5 @@
 """Accounts: their beginning, what comes in, and what their owners set, within a unit of work."""
 
-from dataclasses import replace
-
 from server.application.commands import (
     AccountOpened,
     Deposit,
@@ -15,7 +13,13 @@ from server.application.market_feed import MarketFeed
 from server.application.orders import end_all
 from server.application.ports import Chance, UnitOfWork
 from server.domain.account import TradingState
-from server.domain.account_changes import deposit, open_account, reset, set_trading_state
+from server.domain.account_changes import (
+    deposit,
+    open_account,
+    reset,
+    set_guard_rails,
+    set_trading_state,
+)
 from server.domain.errors import Reason, Refusal
 from server.domain.order import StatusReason
 from server.domain.valuation import total_equity
@@ -42,7 +46,7 @@ class Accounts:
                 " to start anew.",
             )
         account_id = self._chance.new_id()
-        unit.open_account(open_account(account_id, command.user_id, self._initial_balance, now))
+        unit.keep(open_account(account_id, command.user_id, self._initial_balance, now))
         return AccountOpened(account_id)
 
     def reset(self, command: ResetAccount, unit: UnitOfWork, now: Micros) -> Done | Refusal:
@@ -53,7 +57,7 @@ class Accounts:
         end_all(live, unit, now, StatusReason.ACCOUNT_RESET)
         account = unit.account(command.account_id)
         positions = unit.positions(command.account_id)
-        unit.keep_account(reset(account, positions, self._initial_balance, now))
+        unit.keep(reset(account, positions, self._initial_balance, now))
         return Done()
 
     def deposit(self, command: Deposit, unit: UnitOfWork, now: Micros) -> Done | Refusal:
@@ -66,7 +70,7 @@ class Accounts:
         decision = deposit(account, command.amount, equity, now)
         if isinstance(decision, Refusal):
             return decision
-        unit.keep_account(decision)
+        unit.keep(decision)
         return Done()
 
 
@@ -76,7 +80,7 @@ def change_trading_state(command: SetTradingState, unit: UnitOfWork, now: Micros
         return ACCOUNT_NOT_FOUND
     account = unit.account(command.account_id)
     if account.trading_state is not command.state:
-        unit.keep_account(set_trading_state(account, command.state, now))
+        unit.keep(set_trading_state(account, command.state, now))
     if command.state is TradingState.HALTED:
         live = unit.live_orders(command.account_id, None)
         end_all(live, unit, now, StatusReason.TRADING_HALTED)
@@ -88,5 +92,5 @@ def change_guard_rails(command: SetGuardRails, unit: UnitOfWork) -> Done | Refus
     if not unit.owns(command.user_id, command.account_id):
         return ACCOUNT_NOT_FOUND
     account = unit.account(command.account_id)
-    unit.store_account(replace(account, guard_rails=command.guard_rails))
+    unit.keep(set_guard_rails(account, command.guard_rails))
     return Done()

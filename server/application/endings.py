@@ -75,7 +75,7 @@ class Endings:
             if quote is None:
                 raise BrokenInvariant("only what has a price was asked for")
             account, instrument = unit.account(position.account_id), expired[position.symbol]
-            unit.keep_account(settle(account, position, instrument, quote.mark, now))
+            unit.keep(settle(account, position, instrument, quote.mark, now))
 
         priced = [symbol for symbol, quote in prices.items() if quote is not None]
         yield from self._each(unit, lambda limit: unit.live_orders_of(list(expired), limit), ended)

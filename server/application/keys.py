@@ -95,5 +95,5 @@ class Keys:
             id=self._chance.new_id(), identity=identity, created_at=now, account_id=account_id
         )
         unit.add_user(user)
-        unit.open_account(open_account(account_id, user.id, self._initial_balance, now))
+        unit.keep(open_account(account_id, user.id, self._initial_balance, now))
         return user

@@ -221,7 +221,9 @@ class MarketFeed:
             if self.holds_endings and is_overdue(order, now):
                 continue
             with self.stopped.stopping(order.account_id):
-                unit.keep(fill_resting(order, account, position, market, self._new_id))
+                decision = fill_resting(order, account, position, market, self._new_id)
+                if decision is not None:
+                    unit.keep(decision)
 
     def _is_shown_again(self, quote: Quote, position: Position) -> bool:
         """Tell whether a replay repeats a quote to an account that is at a later one already.

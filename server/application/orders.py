@@ -66,8 +66,10 @@ class Orders:
             return MARKET_STOPPED
         if instrument.has_expired(now):
             return _refuse_expired(instrument)
+        order_id = self._chance.new_id()
         decision = place(
             ticket,
+            order_id,
             unit.account(ticket.account_id),
             unit.position(ticket.account_id, ticket.symbol),
             self._feed.market(instrument, now),
@@ -75,7 +77,7 @@ class Orders:
             self._guard(ticket, permissions, unit, now),
         )
         unit.keep(decision)
-        return Placed(decision.order, replayed=False)
+        return Placed(decision.orders[order_id], replayed=False)
 
     def preview(
         self, command: PreviewOrder, permissions: Permissions, unit: UnitOfWork, now: Micros
@@ -132,8 +134,10 @@ class Orders:
         )
         if isinstance(decision, Rejection):
             return Refusal(reason=decision.reason, message=decision.message)
+        if decision is None:
+            return Replaced(order)
         unit.keep(decision)
-        return Replaced(decision.order)
+        return Replaced(decision.orders[order.id])
 
     def cancel(
         self, command: CancelOrder, permissions: Permissions, unit: UnitOfWork, now: Micros
@@ -214,7 +218,7 @@ def end(order: Order, unit: UnitOfWork, now: Micros, reason: StatusReason) -> Or
     else:
         decision = cancel(order, account, position, now, reason)
     unit.keep(decision)
-    return decision.order
+    return decision.orders[order.id]
 
 
 def end_all(

@@ -9,7 +9,6 @@ from typing import Protocol, Self
 from server.application.listings import FillFilter, Found, OrderFilter
 from server.application.people import People
 from server.domain.account import Account, Inflow, Position, Snapshot, SnapshotFilter
-from server.domain.account_changes import AccountDecision
 from server.domain.bar import Bar, BarFilter, BarInterval, StoredBars
 from server.domain.equity_curve import EquityCurve
 from server.domain.events import Fill
@@ -330,16 +329,7 @@ class UnitOfWork(People, Protocol):
         """Return live orders that expire at or before a moment, at most so many, soonest first."""
 
     def keep(self, decision: Decision) -> None:
-        """Store what was decided about one order."""
-
-    def keep_account(self, decision: AccountDecision) -> None:
-        """Store what was decided about an account."""
-
-    def store_account(self, account: Account) -> None:
-        """Store an account that changed without an event."""
-
-    def open_account(self, decision: AccountDecision) -> None:
-        """Store a new account."""
+        """Store what was decided: all that the decision holds, as it marks it, and nothing else."""
 
     def add_usage(
         self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]

@@ -1,15 +1,14 @@
 """What happens to an account besides its orders: its life, its state, and expired options."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from server.domain.account import (
     Account,
+    GuardRails,
     Inflow,
     Position,
     TradeStatistics,
     TradingState,
-    check_invariants,
 )
 from server.domain.changes import changed
 from server.domain.costs import received
@@ -17,22 +16,11 @@ from server.domain.errors import Reason, Refusal
 from server.domain.events import AccountUpdated, AccountUpdateType, Settlement
 from server.domain.instrument import Instrument, OptionRight
 from server.domain.invariants import BrokenInvariant
+from server.domain.posting import Decision, check
 from server.domain.values import AMOUNT_LIMIT, Micros, Units, format_money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountDecision:
-    """The state after something happened to an account, and the event that tells it."""
-
-    account: Account
-    event: AccountUpdated
-    positions: tuple[Position, ...] = ()
-    inflow: Inflow | None = None
-
-
-def open_account(
-    account_id: str, user_id: str, starting_balance: Units, now: Micros
-) -> AccountDecision:
+def open_account(account_id: str, user_id: str, starting_balance: Units, now: Micros) -> Decision:
     """Begin an account and its log."""
     account = Account(
         id=account_id,
@@ -46,12 +34,12 @@ def open_account(
         initial_balance=starting_balance,
     )
     event = _updated(account, AccountUpdateType.OPENED, now, amount=starting_balance)
-    return AccountDecision(account=account, event=event)
+    return Decision(account=account, is_new_account=True, events=(event,))
 
 
 def reset(
     account: Account, positions: Sequence[Position], starting_balance: Units, now: Micros
-) -> AccountDecision:
+) -> Decision:
     """Drop the positions and begin a new epoch; no order may be live any more.
 
     What was taken of a quote stays taken: a reset must not refill it. Trading state and guard
@@ -76,19 +64,15 @@ def reset(
         initial_balance=starting_balance,
         initial_share=1.0,
     )
-    dropped = tuple(
-        changed(position, quantity=0, average_cost=0, cost_basis=0, buy_fees=0)
+    dropped = {
+        position.symbol: changed(position, quantity=0, average_cost=0, cost_basis=0, buy_fees=0)
         for position in positions
-    )
-    for position in dropped:
-        check_invariants(account, position)
+    }
     event = _updated(account, AccountUpdateType.RESET, now, amount=starting_balance)
-    return AccountDecision(account=account, event=event, positions=dropped)
+    return check(Decision(account=account, positions=dropped, events=(event,)))
 
 
-def deposit(
-    account: Account, amount: Units, equity: Units, now: Micros
-) -> AccountDecision | Refusal:
+def deposit(account: Account, amount: Units, equity: Units, now: Micros) -> Decision | Refusal:
     """Add money to an account that is worth `equity`, unless that is more than can be kept."""
     most = max(account.deposits, equity)
     if most + amount >= AMOUNT_LIMIT:
@@ -112,15 +96,19 @@ def deposit(
         equity_before=equity,
     )
     event = _updated(account, AccountUpdateType.DEPOSIT, now, amount=amount)
-    return AccountDecision(account=account, event=event, inflow=inflow)
+    return Decision(account=account, inflow=inflow, events=(event,))
 
 
-def set_trading_state(account: Account, state: TradingState, now: Micros) -> AccountDecision:
+def set_trading_state(account: Account, state: TradingState, now: Micros) -> Decision:
     """Change which orders an account accepts."""
     account = changed(account, trading_state=state, sequence=account.sequence + 1)
-    return AccountDecision(
-        account=account, event=_updated(account, AccountUpdateType.TRADING_STATE, now)
-    )
+    event = _updated(account, AccountUpdateType.TRADING_STATE, now)
+    return Decision(account=account, events=(event,))
+
+
+def set_guard_rails(account: Account, guard_rails: GuardRails) -> Decision:
+    """Change the limits of what an account may do, all of them; no event tells it."""
+    return Decision(account=changed(account, guard_rails=guard_rails))
 
 
 def settle(
@@ -129,7 +117,7 @@ def settle(
     instrument: Instrument,
     underlying_price: Units,
     now: Micros,
-) -> AccountDecision:
+) -> Decision:
     """Turn an expired option into what exercise pays; it closes a trade.
 
     The position must hold something and no order may hold any of it back.
@@ -158,9 +146,8 @@ def settle(
         realized_pnl=pnl,
     )
     position = changed(position, quantity=0, average_cost=0, cost_basis=0, buy_fees=0)
-    check_invariants(account, position)
     event = _updated(account, AccountUpdateType.SETTLED, now, settlement=settlement)
-    return AccountDecision(account=account, event=event, positions=(position,))
+    return check(Decision(account=account, positions={position.symbol: position}, events=(event,)))
 
 
 def _updated(

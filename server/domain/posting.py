@@ -1,12 +1,14 @@
 """Posting: what fills, ends and other changes of an order do to its account, each an event."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from server.domain.account import Account, Position
+from server.domain.account import Account, Inflow, Position, check_invariants
 from server.domain.changes import changed
 from server.domain.costs import cost_to_fill, fee_due, paid, received
-from server.domain.events import Fill, OrderUpdated
+from server.domain.events import Event, Fill, OrderUpdated
+from server.domain.invariants import BrokenInvariant
 from server.domain.market import Market
 from server.domain.matching import Match
 from server.domain.order import Order, OrderUpdateType, Side, StatusReason, status_after
@@ -16,36 +18,64 @@ from server.domain.values import AMOUNT_LIMIT, SCALE, Micros, Units, divide_half
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The state after something happened to one order, and the events that tell it."""
+    """What becomes of an account and some of its positions and orders, and what tells it.
+
+    `positions` are by symbol and `orders` by id: all that is to be stored, and nothing else. A
+    new account and the `new_orders` are not stored yet, other orders are. A position that is not
+    stored is an empty one. `events` are in order; `inflow` is money that came from outside.
+    """
 
     account: Account
-    position: Position
-    order: Order
-    events: tuple[OrderUpdated, ...] = ()
+    is_new_account: bool = False
+    positions: Mapping[str, Position] = field(default_factory=dict)
+    orders: Mapping[str, Order] = field(default_factory=dict)
+    new_orders: frozenset[str] = frozenset()
+    inflow: Inflow | None = None
+    events: tuple[Event, ...] = ()
 
 
-def release(decision: Decision) -> Decision:
+def check(decision: Decision) -> Decision:
+    """Return a decision that may be stored; stop at a state that must never be committed.
+
+    Its events tell it whole: each order as it is, up to the end of the account's log.
+    """
+    for position in decision.positions.values():
+        check_invariants(decision.account, position)
+    told = {it.order.id: it.order for it in decision.events if isinstance(it, OrderUpdated)}
+    account = decision.account
+    if told != decision.orders or not decision.new_orders <= told.keys():
+        raise BrokenInvariant(f"account {account.id}: orders and events")
+    first = account.sequence - len(decision.events) + 1
+    numbers = [event.sequence for event in decision.events]
+    if numbers != list(range(first, account.sequence + 1)):
+        raise BrokenInvariant(f"account {account.id}: the log")
+    return decision
+
+
+def release(decision: Decision, order_id: str) -> Decision:
     """Return the state as it is without what a live order holds back, with no event."""
-    account, position, order = decision.account, decision.position, decision.order
+    account, order = decision.account, decision.orders[order_id]
+    position = decision.positions[order.symbol]
     if order.side is Side.SELL:
         position = changed(
             position, reserved_quantity=position.reserved_quantity - order.leaves_quantity
         )
-    return Decision(
+    return changed(
+        decision,
         account=changed(
             account,
             reserved=account.reserved - order.reserved,
             live_orders=account.live_orders - 1,
         ),
-        position=position,
-        order=changed(order, reserved=0),
-        events=decision.events,
+        positions={**decision.positions, order.symbol: position},
+        orders={**decision.orders, order_id: changed(order, reserved=0)},
     )
 
 
-def hold(decision: Decision, update: OrderUpdateType, market: Market) -> Decision:
+def hold(decision: Decision, order_id: str, update: OrderUpdateType, market: Market) -> Decision:
     """Hold back what an order may need, and tell that it was accepted or replaced."""
-    account, position, order = decision.account, decision.position, decision.order
+    account, order = decision.account, decision.orders[order_id]
+    position = decision.positions[order.symbol]
     if order.side is Side.BUY:
         held = reservation(order, account.buying_power, market)
         order = changed(order, reserved=held)
@@ -54,7 +84,9 @@ def hold(decision: Decision, update: OrderUpdateType, market: Market) -> Decisio
             position, reserved_quantity=position.reserved_quantity + order.leaves_quantity
         )
     return record(
-        Decision(account=account, position=position, order=order, events=decision.events),
+        decision,
+        order,
+        position,
         update,
         market.now,
         reserved=account.reserved + order.reserved,
@@ -62,24 +94,27 @@ def hold(decision: Decision, update: OrderUpdateType, market: Market) -> Decisio
     )
 
 
-def trigger(decision: Decision, market: Market) -> Decision:
+def trigger(decision: Decision, order_id: str, market: Market) -> Decision:
     """Make a stop active for good; what a BUY holds back follows the price it now fills at."""
-    account, before = decision.account, decision.order
+    account, before = decision.account, decision.orders[order_id]
     order = changed(before, triggered_at=market.now, updated_at=market.now)
     if order.side is Side.BUY:
         held = reservation(order, before.reserved + account.buying_power, market)
         order = changed(order, reserved=held)
     return record(
-        Decision(account=account, position=decision.position, order=order, events=decision.events),
+        decision,
+        order,
+        decision.positions[order.symbol],
         OrderUpdateType.TRIGGERED,
         market.now,
         reserved=account.reserved + order.reserved - before.reserved,
     )
 
 
-def fill(decision: Decision, found: Match, market: Market, fill_id: str) -> Decision:
+def fill(decision: Decision, order_id: str, found: Match, market: Market, fill_id: str) -> Decision:
     """Execute a match: move money and position, and hold back what the rest may need."""
-    account, position, before = decision.account, decision.position, decision.order
+    account, before = decision.account, decision.orders[order_id]
+    position = decision.positions[before.symbol]
     quantity = before.filled_quantity + found.quantity
     notional = before.filled_notional + found.quantity * found.price
     amount, fee = amount_and_fee(before, quantity, notional, market)
@@ -125,7 +160,9 @@ def fill(decision: Decision, found: Match, market: Market, fill_id: str) -> Deci
         created_at=market.now,
     )
     return record(
-        Decision(account=account, position=position, order=order, events=decision.events),
+        decision,
+        order,
+        position,
         update,
         market.now,
         execution,
@@ -138,9 +175,10 @@ def fill(decision: Decision, found: Match, market: Market, fill_id: str) -> Deci
     )
 
 
-def end(decision: Decision, reason: StatusReason, now: Micros) -> Decision:
+def end(decision: Decision, order_id: str, reason: StatusReason, now: Micros) -> Decision:
     """Cancel a live order and release what it holds back."""
-    before, position = decision.order, decision.position
+    before = decision.orders[order_id]
+    position = decision.positions[before.symbol]
     order = changed(
         before,
         status=status_after(before.status, OrderUpdateType.CANCELLED),
@@ -153,7 +191,9 @@ def end(decision: Decision, reason: StatusReason, now: Micros) -> Decision:
             position, reserved_quantity=position.reserved_quantity - order.leaves_quantity
         )
     return record(
-        Decision(account=decision.account, position=position, order=order, events=decision.events),
+        decision,
+        order,
+        position,
         OrderUpdateType.CANCELLED,
         now,
         reserved=decision.account.reserved - before.reserved,
@@ -162,23 +202,24 @@ def end(decision: Decision, reason: StatusReason, now: Micros) -> Decision:
 
 def record(
     decision: Decision,
+    order: Order,
+    position: Position,
     update: OrderUpdateType,
     now: Micros,
     execution: Fill | None = None,
-    **changes: Any,
+    **figures: Any,
 ) -> Decision:
-    """Change the account's figures and append the event that tells what happened.
+    """Put an order and its position into a decision, and the account's figures and an event.
 
     An order that ends is live no more, and a SELL that filled anything is a closed trade.
     """
-    account, order = decision.account, decision.order
+    account = decision.account
     statistics = account.statistics
     if update in ENDS:
-        changes["live_orders"] = account.live_orders - 1
+        figures["live_orders"] = account.live_orders - 1
         if order.side is Side.SELL and order.filled_quantity:
             statistics = statistics.book(order.realized_pnl)
     sequence = account.sequence + 1
-    account = changed(account, sequence=sequence, statistics=statistics, **changes)
     event = OrderUpdated(
         account_id=account.id,
         sequence=sequence,
@@ -187,8 +228,12 @@ def record(
         order=order,
         fill=execution,
     )
-    return Decision(
-        account=account, position=decision.position, order=order, events=(*decision.events, event)
+    return changed(
+        decision,
+        account=changed(account, sequence=sequence, statistics=statistics, **figures),
+        positions={**decision.positions, position.symbol: position},
+        orders={**decision.orders, order.id: order},
+        events=(*decision.events, event),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from server.domain.account import Account, Position, check_invariants
+from server.domain.account import Account, Position
 from server.domain.changes import changed
 from server.domain.costs import affordable_quantity
 from server.domain.invariants import BrokenInvariant
@@ -21,7 +21,7 @@ from server.domain.order import (
     status_after,
 )
 from server.domain.order_types import awaited
-from server.domain.posting import Decision, end, fill, hold, record, release, trigger
+from server.domain.posting import Decision, check, end, fill, hold, record, release, trigger
 from server.domain.risk import UNGUARDED, Guard, Rejection, Situation, rejections
 from server.domain.values import DAY, Micros, Units
 
@@ -48,6 +48,7 @@ class Preview:
 
 def place(
     ticket: OrderTicket,
+    order_id: str,
     account: Account,
     position: Position,
     market: Market,
@@ -57,10 +58,15 @@ def place(
     """Accept an order and match it against the quote, or record its rejection."""
     if market.quote is not None:
         position = seen(position, market.quote)
-    order = _draft(ticket, account, market, new_id())
-    decision = Decision(account=account, position=position, order=order)
+    order = _draft(ticket, account, market, order_id)
+    decision = Decision(
+        account=account,
+        positions={order.symbol: position},
+        orders={order_id: order},
+        new_orders=frozenset((order_id,)),
+    )
     situation = Situation(
-        account=decision.account, position=position, order=order, market=market, guard=guard
+        account=account, position=position, order=order, market=market, guard=guard
     )
     rejected = next(rejections(situation), None)
     if rejected is not None:
@@ -71,13 +77,13 @@ def place(
             rejection_reason=rejected.reason,
             rejection_message=rejected.message,
         )
-        decision = Decision(account=account, position=position, order=order)
-        return record(decision, OrderUpdateType.REJECTED, market.now)
-    decision = _arrive(hold(decision, OrderUpdateType.ACCEPTED, market), market, new_id)
-    if decision.order.status.is_live and not decision.order.time_in_force.rests:
-        decision = end(decision, StatusReason.IOC_REMAINDER, market.now)
-    check_invariants(decision.account, decision.position)
-    return decision
+        return record(decision, order, position, OrderUpdateType.REJECTED, market.now)
+    held = hold(decision, order_id, OrderUpdateType.ACCEPTED, market)
+    decision = _arrive(held, order_id, market, new_id)
+    order = decision.orders[order_id]
+    if order.status.is_live and not order.time_in_force.rests:
+        decision = end(decision, order_id, StatusReason.IOC_REMAINDER, market.now)
+    return check(decision)
 
 
 def preview(
@@ -88,7 +94,7 @@ def preview(
     guard: Guard = UNGUARDED,
 ) -> Preview:
     """Tell what placing an order would do, to the cent, with nothing to be stored."""
-    decision = place(ticket, account, position, market, lambda: "", guard)
+    decision = place(ticket, "", account, position, market, lambda: "", guard)
     if market.quote is not None:
         position = seen(position, market.quote)
     draft = _draft(ticket, account, market, "")
@@ -96,7 +102,7 @@ def preview(
         account=account, position=position, order=draft, market=market, guard=guard
     )
     return Preview(
-        order=decision.order,
+        order=decision.orders[""],
         account=decision.account,
         rejections=list(rejections(situation)),
     )
@@ -110,44 +116,40 @@ def replace(
     market: Market,
     new_id: Callable[[], str],
     guard: Guard = UNGUARDED,
-) -> Decision | Rejection:
+) -> Decision | Rejection | None:
     """Give a live order new values and match it anew, like one that arrives; keep its fills.
 
-    The decision has no events when nothing changes. A rejection leaves the order as it was.
-    Minimum and cap of the fee begin anew when the quantity rises.
+    None when nothing changes. A rejection leaves the order as it was. Minimum and cap of the fee
+    begin anew when the quantity rises.
     """
     draft = replaced(order, wanted)
     if draft == order:
-        return Decision(account=account, position=position, order=order)
+        return None
     if draft.quantity <= order.filled_quantity:
         raise BrokenInvariant("what is filled cannot be taken back")
     if market.quote is not None:
         position = seen(position, market.quote)
-    released = release(Decision(account=account, position=position, order=order))
-    decision = Decision(
-        account=released.account,
-        position=released.position,
-        order=changed(draft, reserved=0, updated_at=market.now),
-    )
+    released = release(_about(order, account, position), order.id)
+    draft = changed(draft, reserved=0, updated_at=market.now)
+    decision = changed(released, orders={order.id: draft})
     situation = Situation(
         account=decision.account,
-        position=decision.position,
-        order=decision.order,
+        position=decision.positions[order.symbol],
+        order=draft,
         market=market,
         guard=guard,
     )
     rejected = next(rejections(situation), None)
     if rejected is not None:
         return rejected
-    decision = _arrive(hold(decision, OrderUpdateType.REPLACED, market), market, new_id)
-    check_invariants(decision.account, decision.position)
-    return decision
+    held = hold(decision, order.id, OrderUpdateType.REPLACED, market)
+    return check(_arrive(held, order.id, market, new_id))
 
 
 def fill_resting(
     order: Order, account: Account, position: Position, market: Market, new_id: Callable[[], str]
-) -> Decision:
-    """Show a new quote to a live order; the decision has no events when it waits on.
+) -> Decision | None:
+    """Show a new quote to a live order; None when it waits on.
 
     An order whose time is over expires instead, though nobody came to expire it yet.
     """
@@ -155,22 +157,19 @@ def fill_resting(
         raise BrokenInvariant("only a quote fills an order")
     if is_overdue(order, market.now):
         return expire(order, account, position, market.now)
-    decision = Decision(account=account, position=seen(position, market.quote), order=order)
+    decision = _about(order, account, seen(position, market.quote))
     if awaited(order) is not None:
-        decision = _arrive(decision, market, new_id)
+        decision = _arrive(decision, order.id, market, new_id)
     elif market.is_open:
-        decision = _match(decision, market, new_id, takes=False)
-    check_invariants(decision.account, decision.position)
-    return decision
+        decision = _match(decision, order.id, market, new_id, takes=False)
+    return check(decision) if decision.events else None
 
 
 def cancel(
     order: Order, account: Account, position: Position, now: Micros, reason: StatusReason
 ) -> Decision:
     """End a live order and release what it holds back."""
-    decision = end(Decision(account=account, position=position, order=order), reason, now)
-    check_invariants(decision.account, decision.position)
-    return decision
+    return check(end(_about(order, account, position), order.id, reason, now))
 
 
 def expire(order: Order, account: Account, position: Position, now: Micros) -> Decision:
@@ -226,36 +225,45 @@ def replaced(order: Order, wanted: Replacement) -> Order:
     )
 
 
-def _arrive(decision: Decision, market: Market, new_id: Callable[[], str]) -> Decision:
+def _about(order: Order, account: Account, position: Position) -> Decision:
+    """Return the state before something is decided about a stored order."""
+    return Decision(account=account, positions={order.symbol: position}, orders={order.id: order})
+
+
+def _arrive(
+    decision: Decision, order_id: str, market: Market, new_id: Callable[[], str]
+) -> Decision:
     """Match an order that comes to the market now, as a stop does when it is triggered."""
     if market.quote is None or not market.is_open:
         return decision
-    waiting = awaited(decision.order)
+    order = decision.orders[order_id]
+    waiting = awaited(order)
     if waiting is not None:
-        if not waiting.is_reached(decision.order, market.quote):
+        if not waiting.is_reached(order, market.quote):
             return decision
-        decision = trigger(decision, market)
-    return _match(decision, market, new_id, takes=True)
+        decision = trigger(decision, order_id, market)
+    return _match(decision, order_id, market, new_id, takes=True)
 
 
 def _match(
-    decision: Decision, market: Market, new_id: Callable[[], str], *, takes: bool
+    decision: Decision, order_id: str, market: Market, new_id: Callable[[], str], *, takes: bool
 ) -> Decision:
-    order, quote = decision.order, market.quote
+    order, account, quote = decision.orders[order_id], decision.account, market.quote
     if quote is None:
         raise BrokenInvariant("only a quote fills an order")
-    found = match(order, decision.account, decision.position, market, quote, takes=takes)
+    position = decision.positions[order.symbol]
+    found = match(order, account, position, market, quote, takes=takes)
     if found is None:
         return decision
     if order.side is Side.SELL:
-        return fill(decision, found, market, new_id())
+        return fill(decision, order_id, found, market, new_id())
     # A LIMIT order reserved enough, unless the venue was started with higher costs since.
-    money = order.reserved + decision.account.buying_power
+    money = order.reserved + account.buying_power
     quantity = affordable_quantity(
         order, found.quantity, found.price, money, market.instrument, market.costs
     )
     if quantity:
-        decision = fill(decision, Match(quantity, found.price), market, new_id())
+        decision = fill(decision, order_id, Match(quantity, found.price), market, new_id())
     if quantity < found.quantity:
-        decision = end(decision, StatusReason.INSUFFICIENT_BUYING_POWER, market.now)
+        decision = end(decision, order_id, StatusReason.INSUFFICIENT_BUYING_POWER, market.now)
     return decision

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import Connection
 
 from server.domain.account import Account, Position
-from server.domain.events import Event, Fill
+from server.domain.events import Event, OrderUpdated
 from server.domain.order import Order
 from server.storage import account_mapping, mapping, statements
 from server.storage.mapping import Values
@@ -32,12 +32,10 @@ class Pending:
         """Return the orders of which more is known than the database holds."""
         return self.new_orders | self.changed_orders
 
-    def add_fill(self, fill: Fill) -> None:
-        """Note an execution."""
-        self._fills.append(mapping.fill_values(fill))
-
     def add_event(self, event: Event) -> None:
-        """Note an entry of an account's log."""
+        """Note an entry of an account's log, and the execution that it tells."""
+        if isinstance(event, OrderUpdated) and event.fill is not None:
+            self._fills.append(mapping.fill_values(event.fill))
         self._events.append(
             {
                 "account_id": event.account_id,

@@ -18,7 +18,6 @@ from sqlalchemy.exc import DBAPIError
 
 from server.application.ports import ReachedOrder, Standing, StorageDamaged
 from server.domain.account import Account, Position
-from server.domain.account_changes import AccountDecision
 from server.domain.matching import Reach
 from server.domain.order import Order
 from server.domain.posting import Decision
@@ -299,41 +298,27 @@ class SqlUnitOfWork(People, MarketRows):
         return list(self._current(rows).values())
 
     def keep(self, decision: Decision) -> None:
-        account, position, order = decision.account, decision.position, decision.order
-        if not decision.events:
-            return
-        pending = self._pending
+        account, pending = decision.account, self._pending
         self._accounts[account.id] = account
-        pending.accounts.add(account.id)
-        self._positions[position.account_id, position.symbol] = position
-        pending.positions.add((position.account_id, position.symbol))
-        is_new = decision.events[0].sequence == order.sequence
-        (pending.new_orders if is_new else pending.changed_orders).add(order.id)
-        self._remember(order, replace=True)
-        for event in decision.events:
-            self._pending.add_event(event)
-            if event.fill is not None:
-                pending.add_fill(event.fill)
-
-    def keep_account(self, decision: AccountDecision) -> None:
-        self.store_account(decision.account)
-        for position in decision.positions:
-            self._positions[position.account_id, position.symbol] = position
-            self._pending.positions.add((position.account_id, position.symbol))
+        if decision.is_new_account:
+            values = account_mapping.account_values(account)
+            self._connection.execute(insert(accounts), values)
+        else:
+            pending.accounts.add(account.id)
+        for symbol, position in decision.positions.items():
+            self._positions[account.id, symbol] = position
+            pending.positions.add((account.id, symbol))
+        for order_id, order in decision.orders.items():
+            self._orders[order_id] = order
+            is_new = order_id in decision.new_orders
+            (pending.new_orders if is_new else pending.changed_orders).add(order_id)
+            if is_new and order.client_order_id is not None:
+                self._client_ids[account.id, order.client_order_id] = order_id
         if decision.inflow is not None:
             values = account_mapping.inflow_values(decision.inflow)
             self._connection.execute(insert(inflows), values)
-        self._pending.add_event(decision.event)
-
-    def store_account(self, account: Account) -> None:
-        self._accounts[account.id] = account
-        self._pending.accounts.add(account.id)
-
-    def open_account(self, decision: AccountDecision) -> None:
-        account = decision.account
-        self._connection.execute(insert(accounts), account_mapping.account_values(account))
-        self._accounts[account.id] = account
-        self._pending.add_event(decision.event)
+        for event in decision.events:
+            pending.add_event(event)
 
     def add_usage(
         self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]
@@ -372,9 +357,9 @@ class SqlUnitOfWork(People, MarketRows):
     def _rows(self, query: str, parameter: str) -> Iterable[Any]:
         return self._connection.exec_driver_sql(query, {"json": parameter})
 
-    def _remember(self, order: Order, *, replace: bool = False) -> Order:
-        if replace or order.id not in self._orders:
-            self._orders[order.id] = order
+    def _remember(self, order: Order) -> Order:
+        """Return a stored order as this unit knows it."""
+        self._orders.setdefault(order.id, order)
         if order.client_order_id is not None:
             self._client_ids[order.account_id, order.client_order_id] = order.id
         return self._orders[order.id]

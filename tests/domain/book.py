@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from server.domain.account import Account, Inflow, Position
-from server.domain.account_changes import AccountDecision, deposit, reset
+from server.domain.account_changes import deposit, reset
 from server.domain.costs import (
     FEE_SCHEDULE,
     Costs,
@@ -133,14 +133,14 @@ class Book:
     def place(self, order_id: str, wish: Wish) -> tuple[OrderUpdated, ...]:
         """Place an order that gets the given id."""
         assert order_id not in self.orders, f"{order_id} is placed twice"
-        ids = iter([order_id])
         return self._keep(
             place(
                 self._ticket(wish),
+                order_id,
                 self.account,
                 self.position(wish.symbol),
                 self._market(wish.symbol),
-                lambda: next(ids, None) or self._new_fill_id(),
+                self._new_fill_id,
                 self.guard,
             )
         )
@@ -269,18 +269,27 @@ class Book:
     def _new_fill_id(self) -> str:
         return f"fill-{next(self._fill_numbers)}"
 
-    def _keep(self, decision: Decision) -> tuple[OrderUpdated, ...]:
-        if decision.events:
-            self.account = decision.account
-            self.positions[decision.position.symbol] = decision.position
-            self.orders[decision.order.id] = decision.order
-        return decision.events
-
-    def _keep_account(self, decision: AccountDecision) -> tuple[AccountUpdated, ...]:
+    def _keep(self, decision: Decision | None) -> tuple[OrderUpdated, ...]:
+        if decision is None:
+            return ()
         self.account = decision.account
-        for position in decision.positions:
-            self.positions[position.symbol] = position
-        return (decision.event,)
+        self.positions |= decision.positions
+        assert decision.new_orders.isdisjoint(self.orders), "what is new was not there"
+        assert decision.orders.keys() - decision.new_orders <= self.orders.keys(), "what changes is"
+        self.orders |= decision.orders
+        return tuple(event for event in decision.events if isinstance(event, OrderUpdated))
+
+    def _keep_account(self, decision: Decision) -> tuple[AccountUpdated, ...]:
+        self.account = decision.account
+        self.positions |= decision.positions
+        return tuple(event for event in decision.events if isinstance(event, AccountUpdated))
+
+
+def told_by(decision: Decision) -> AccountUpdated:
+    """Return the one event of a decision about an account."""
+    (event,) = decision.events
+    assert isinstance(event, AccountUpdated)
+    return event
 
 
 def make_quote(

@@ -12,7 +12,7 @@ from server.domain.order import OrderStatus, Side, StatusReason
 from server.domain.user import Plan
 from server.domain.values import AMOUNT_LIMIT, CENT, format_money, parse_units
 from tests.domain.auditor import Auditor
-from tests.domain.book import BEGINNING, Book, Wish, make_costs, make_quote
+from tests.domain.book import BEGINNING, Book, Wish, make_costs, make_quote, told_by
 
 
 @pytest.fixture
@@ -34,13 +34,14 @@ def book() -> Book:
 def test_an_account_begins_with_its_first_event() -> None:
     decision = open_account("account", "user", parse_units("5000"), BEGINNING)
 
-    account, event = decision.account, decision.event
+    account, event = decision.account, told_by(decision)
+    assert decision.is_new_account
     assert format_money(account.balance) == format_money(account.deposits) == "5000.00"
     assert (account.sequence, account.epoch_sequence, account.resets) == (1, 1, 0)
     assert account.epoch_began_at == account.created_at == BEGINNING
     assert (event.type, event.sequence, event.time) == (AccountUpdateType.OPENED, 1, BEGINNING)
     assert event.amount == event.balance == account.balance
-    assert decision.positions == ()
+    assert not decision.positions
     assert decision.inflow is None
 
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 
 from server.domain.account import Position, TradingState
-from server.domain.account_changes import AccountDecision, set_trading_state, settle
+from server.domain.account_changes import set_trading_state, settle
 from server.domain.instrument import OptionRight, OptionTerms
 from server.domain.invariants import BrokenInvariant
 from server.domain.order import Side
+from server.domain.posting import Decision
 from server.domain.values import SCALE, Units, format_money, parse_units
 from tests.domain.auditor import Auditor
-from tests.domain.book import BEGINNING, INSTRUMENTS, Book, Wish, make_costs, make_quote
+from tests.domain.book import BEGINNING, INSTRUMENTS, Book, Wish, make_costs, make_quote, told_by
 from tests.domain.scenario import plain
 
 OUTCOMES = """
@@ -50,7 +51,7 @@ def book_holding(quantity: str) -> tuple[Book, Auditor]:
     return book, auditor
 
 
-def settled(book: Book, right: OptionRight, underlying: Units) -> AccountDecision:
+def settled(book: Book, right: OptionRight, underlying: Units) -> Decision:
     """Settle the contracts of a book, with a strike of 100.00."""
     terms = OptionTerms(
         underlying="AAPL",
@@ -70,14 +71,15 @@ def test_an_expired_option_becomes_what_its_exercise_pays(
     """Rounded down on the whole position; the profit is that less its cost and its fees."""
     book, auditor = book_holding(quantity)
     decision = settled(book, OptionRight[right], parse_units(underlying))
-    told = decision.event.settlement
+    told = told_by(decision).settlement
     assert told is not None
     assert (told.symbol, told.quantity) == ("CALL", parse_units(quantity))
     assert plain(told.price) == price
     assert format_money(told.amount) == amount
     assert format_money(told.realized_pnl) == pnl
-    book.account, (book.positions["CALL"],) = decision.account, decision.positions
-    auditor.hear_account(decision.event)
+    book.account = decision.account
+    book.positions |= decision.positions
+    auditor.hear_account(told_by(decision))
     auditor.compare()
 
 
@@ -85,7 +87,7 @@ def test_a_settlement_is_one_event_that_closes_a_trade_and_empties_the_position(
     book, _ = book_holding("3")
     before = book.account
     decision = settled(book, OptionRight.CALL, parse_units("105"))
-    account, event = decision.account, decision.event
+    account, event = decision.account, told_by(decision)
     assert account.balance == event.balance == before.balance + parse_units("1500")
     assert account.sequence == event.sequence == before.sequence + 1
     assert (event.type.value, event.time) == ("SETTLED", book.now)
@@ -95,7 +97,7 @@ def test_a_settlement_is_one_event_that_closes_a_trade_and_empties_the_position(
     assert account.statistics.gross_profit == parse_units("898.05")
     assert (account.fills, account.fees_paid) == (before.fills, before.fees_paid)
     bought = book.position("CALL")
-    (emptied,) = decision.positions
+    emptied = decision.positions["CALL"]
     assert emptied == Position(
         account_id=bought.account_id,
         symbol="CALL",
@@ -119,8 +121,8 @@ def test_a_new_trading_state_is_told_and_moves_no_money(state: TradingState) -> 
     before = book.account
     decision = set_trading_state(before, state, book.now + 1)
     assert decision.account == replace(before, trading_state=state, sequence=before.sequence + 1)
-    assert decision.positions == ()
-    event = decision.event
+    assert not decision.positions
+    event = told_by(decision)
     assert (event.type.value, event.trading_state) == ("TRADING_STATE", state)
     assert (event.account_id, event.time) == (before.id, book.now + 1)
     assert (event.sequence, event.balance) == (before.sequence + 1, before.balance)
@@ -138,7 +140,7 @@ def test_only_an_option_that_no_order_holds_can_be_settled() -> None:
     with pytest.raises(BrokenInvariant, match="is in use"):
         settled(book, OptionRight.CALL, parse_units("105"))
     book.cancel("sale")
-    (emptied,) = settled(book, OptionRight.CALL, parse_units("105")).positions
+    emptied = settled(book, OptionRight.CALL, parse_units("105")).positions["CALL"]
     assert emptied is not None
     book.positions["CALL"] = emptied
     with pytest.raises(BrokenInvariant, match="is in use"):

@@ -4,16 +4,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from server.domain.account import Account, Position, TradeStatistics
-from server.domain.account_changes import AccountDecision
 from server.domain.changes import changed
 from server.domain.errors import Refusal
 from server.domain.instrument import Instrument, OptionRight
+from server.domain.posting import Decision
 from server.domain.values import SCALE, Micros, Units, cents_up
+from tests.domain.book import told_by
 from tests.domain.planted.planting import bug_in
 
-Settling = Callable[[Account, Position, Instrument, Units, Micros], AccountDecision]
-Resetting = Callable[[Account, Sequence[Position], Units, Micros], AccountDecision]
-Depositing = Callable[[Account, Units, Units, Micros], AccountDecision | Refusal]
+Settling = Callable[[Account, Position, Instrument, Units, Micros], Decision]
+Resetting = Callable[[Account, Sequence[Position], Units, Micros], Decision]
+Depositing = Callable[[Account, Units, Units, Micros], Decision | Refusal]
 
 
 @bug_in("account.TradeStatistics.book")
@@ -31,14 +32,14 @@ def zero_is_a_loss(
 @bug_in("account_changes.settle")
 def a_settlement_forgets_the_multiplier(
     settle: Settling, account: Account, position: Position, instrument: Instrument, *rest: Any
-) -> AccountDecision:
+) -> Decision:
     return settle(account, position, changed(instrument, multiplier=1), *rest)
 
 
 @bug_in("account_changes.settle")
 def a_put_pays_like_a_call(
     settle: Settling, account: Account, position: Position, instrument: Instrument, *rest: Any
-) -> AccountDecision:
+) -> Decision:
     call = changed(instrument.option, right=OptionRight.CALL)
     return settle(account, position, changed(instrument, option=call), *rest)
 
@@ -46,9 +47,9 @@ def a_put_pays_like_a_call(
 @bug_in("account_changes.settle")
 def a_settlement_is_rounded_up(
     settle: Settling, account: Account, position: Position, instrument: Instrument, *rest: Any
-) -> AccountDecision:
+) -> Decision:
     settled = settle(account, position, instrument, *rest)
-    settlement = settled.event.settlement
+    settlement = told_by(settled).settlement
     assert settlement is not None, "a settlement is told"
     worth = position.quantity * settlement.price * instrument.multiplier
     more = cents_up(worth, SCALE) - settlement.amount
@@ -58,50 +59,49 @@ def a_settlement_is_rounded_up(
 @bug_in("account_changes.settle")
 def a_settlement_leaves_out_the_fees_of_buying(
     settle: Settling, account: Account, position: Position, *rest: Any
-) -> AccountDecision:
+) -> Decision:
     return _settled_with(settle(account, position, *rest), account, more=0, gain=position.buy_fees)
 
 
 @bug_in("account_changes.reset")
-def a_reset_keeps_the_fees(reset: Resetting, account: Account, *rest: Any) -> AccountDecision:
+def a_reset_keeps_the_fees(reset: Resetting, account: Account, *rest: Any) -> Decision:
     return _with_account(reset(account, *rest), fees_paid=account.fees_paid)
 
 
 @bug_in("account_changes.reset")
 def a_reset_keeps_the_cost_of_what_it_drops(
     reset: Resetting, account: Account, positions: Sequence[Position], *rest: Any
-) -> AccountDecision:
+) -> Decision:
     decision = reset(account, positions, *rest)
-    kept = tuple(
-        changed(dropped, cost_basis=before.cost_basis)
-        for dropped, before in zip(decision.positions, positions, strict=True)
-    )
+    kept = {
+        before.symbol: changed(decision.positions[before.symbol], cost_basis=before.cost_basis)
+        for before in positions
+    }
     return changed(decision, positions=kept)
 
 
 @bug_in("account_changes.reset")
-def a_reset_refills_the_quotes(reset: Resetting, *values: Any) -> AccountDecision:
+def a_reset_refills_the_quotes(reset: Resetting, *values: Any) -> Decision:
     decision = reset(*values)
-    refilled = tuple(changed(position, ask_taken=0, bid_taken=0) for position in decision.positions)
+    refilled = {
+        symbol: changed(position, ask_taken=0, bid_taken=0)
+        for symbol, position in decision.positions.items()
+    }
     return changed(decision, positions=refilled)
 
 
 @bug_in("account_changes.reset")
-def a_reset_begins_no_epoch(reset: Resetting, account: Account, *rest: Any) -> AccountDecision:
+def a_reset_begins_no_epoch(reset: Resetting, account: Account, *rest: Any) -> Decision:
     return _with_account(reset(account, *rest), epoch_sequence=account.epoch_sequence)
 
 
 @bug_in("account_changes.reset")
-def a_reset_keeps_what_was_traded(
-    reset: Resetting, account: Account, *rest: Any
-) -> AccountDecision:
+def a_reset_keeps_what_was_traded(reset: Resetting, account: Account, *rest: Any) -> Decision:
     return _with_account(reset(account, *rest), traded=account.traded)
 
 
 @bug_in("account_changes.deposit")
-def a_deposit_is_a_gain(
-    deposit: Depositing, account: Account, *rest: Any
-) -> AccountDecision | Refusal:
+def a_deposit_is_a_gain(deposit: Depositing, account: Account, *rest: Any) -> Decision | Refusal:
     decision = deposit(account, *rest)
     if isinstance(decision, Refusal):
         return decision
@@ -111,7 +111,7 @@ def a_deposit_is_a_gain(
 @bug_in("account_changes.deposit")
 def a_deposit_is_weighed_by_what_the_account_is_worth_after_it(
     deposit: Depositing, account: Account, amount: Units, equity: Units, now: Micros
-) -> AccountDecision | Refusal:
+) -> Decision | Refusal:
     decision = deposit(account, amount, equity, now)
     if isinstance(decision, Refusal):
         return decision
@@ -122,7 +122,7 @@ def a_deposit_is_weighed_by_what_the_account_is_worth_after_it(
 @bug_in("account_changes.deposit")
 def a_deposit_knows_what_the_account_was_worth_after_it(
     deposit: Depositing, account: Account, amount: Units, equity: Units, now: Micros
-) -> AccountDecision | Refusal:
+) -> Decision | Refusal:
     decision = deposit(account, amount, equity, now)
     if isinstance(decision, Refusal):
         return decision
@@ -132,22 +132,20 @@ def a_deposit_knows_what_the_account_was_worth_after_it(
 @bug_in("account_changes.deposit")
 def what_was_lost_makes_room_for_a_deposit(
     deposit: Depositing, account: Account, amount: Units, *rest: Any
-) -> AccountDecision | Refusal:
+) -> Decision | Refusal:
     decision = deposit(changed(account, deposits=0), amount, *rest)
     if isinstance(decision, Refusal):
         return decision
     return _with_account(decision, deposits=account.deposits + amount)
 
 
-def _with_account(decision: AccountDecision, **changes: Any) -> AccountDecision:
+def _with_account(decision: Decision, **changes: Any) -> Decision:
     return changed(decision, account=changed(decision.account, **changes))
 
 
-def _settled_with(
-    settled: AccountDecision, before: Account, *, more: Units, gain: Units
-) -> AccountDecision:
+def _settled_with(settled: Decision, before: Account, *, more: Units, gain: Units) -> Decision:
     """Return a settlement that pays `more` and books `gain` more than is right."""
-    account, event = settled.account, settled.event
+    account, event = settled.account, told_by(settled)
     assert event.settlement is not None, "a settlement is told"
     pnl = event.settlement.realized_pnl + gain
     settlement = changed(event.settlement, amount=event.settlement.amount + more, realized_pnl=pnl)
@@ -159,5 +157,5 @@ def _settled_with(
             realized_pnl=account.realized_pnl + gain,
             statistics=before.statistics.book(pnl),
         ),
-        event=changed(event, balance=event.balance + more, settlement=settlement),
+        events=(changed(event, balance=event.balance + more, settlement=settlement),),
     )

@@ -9,11 +9,11 @@ from server.domain.costs import Costs, LinearSlippage, fee_due
 from server.domain.instrument import Instrument
 from server.domain.market import Market
 from server.domain.matching import Match
-from server.domain.order import Order, OrderUpdateType, Side
+from server.domain.order import Order, Side
 from server.domain.order_types import Waiting, Watch
 from server.domain.posting import Decision
 from server.domain.quote import Quote
-from server.domain.values import SCALE, Micros, Units, cents_down, cents_up, divide_half_even
+from server.domain.values import SCALE, Units, cents_down, cents_up, divide_half_even
 from tests.domain.planted.outcomes import (
     account_of,
     order_of,
@@ -27,7 +27,7 @@ from tests.domain.planted.outcomes import (
 from tests.domain.planted.planting import bug_in
 
 Matching = Callable[..., Match | None]
-Filling = Callable[[Decision, Match, Market, str], Decision]
+Filling = Callable[[Decision, str, Match, Market, str], Decision]
 Selling = Callable[[Position, Units, Units], tuple[Position, Units]]
 Amount = Callable[[Instrument, int], Units]
 
@@ -165,30 +165,27 @@ def a_sale_pays_more_than_it_brings(
 @bug_in("posting.record")
 def the_log_has_a_gap(
     record: Callable[..., Decision],
-    decision: Decision,
-    update: OrderUpdateType,
-    now: Micros,
-    *execution: Any,
+    *values: Any,
     **changes: Any,
 ) -> Decision:
-    recorded = record(decision, update, now, *execution, **changes)
+    recorded = record(*values, **changes)
     sequence = account_of(recorded).sequence + 1
     return with_event(with_account(recorded, sequence=sequence), sequence=sequence)
 
 
 @bug_in("posting.fill")
 def the_same_ask_refills(
-    fill: Filling, decision: Decision, found: Match, market: Market, fill_id: str
+    fill: Filling, decision: Decision, order_id: str, found: Match, market: Market, fill_id: str
 ) -> Decision:
-    filled = fill(decision, found, market, fill_id)
+    filled = fill(decision, order_id, found, market, fill_id)
     return with_position(filled, ask_taken=position_of(decision).ask_taken)
 
 
 @bug_in("posting.fill")
 def an_average_counts_the_last_price_only(
-    fill: Filling, decision: Decision, found: Match, market: Market, fill_id: str
+    fill: Filling, decision: Decision, order_id: str, found: Match, market: Market, fill_id: str
 ) -> Decision:
-    filled = fill(decision, found, market, fill_id)
+    filled = fill(decision, order_id, found, market, fill_id)
     if order_of(decision).side is Side.SELL:
         return filled
     return with_position(filled, average_cost=found.price)
@@ -196,9 +193,9 @@ def an_average_counts_the_last_price_only(
 
 @bug_in("posting.fill")
 def what_rounding_takes_is_part_of_the_price(
-    fill: Filling, decision: Decision, found: Match, market: Market, fill_id: str
+    fill: Filling, decision: Decision, order_id: str, found: Match, market: Market, fill_id: str
 ) -> Decision:
-    filled = fill(decision, found, market, fill_id)
+    filled = fill(decision, order_id, found, market, fill_id)
     if order_of(decision).side is Side.SELL:
         return filled
     bought, rounding = position_of(filled), rounding_of(filled)
@@ -209,9 +206,9 @@ def what_rounding_takes_is_part_of_the_price(
 
 @bug_in("posting.fill")
 def what_rounding_takes_of_a_purchase_is_no_cost(
-    fill: Filling, decision: Decision, found: Match, market: Market, fill_id: str
+    fill: Filling, decision: Decision, order_id: str, found: Match, market: Market, fill_id: str
 ) -> Decision:
-    filled = fill(decision, found, market, fill_id)
+    filled = fill(decision, order_id, found, market, fill_id)
     if order_of(decision).side is Side.SELL:
         return filled
     buy_fees = position_of(filled).buy_fees - rounding_of(filled)
@@ -220,9 +217,9 @@ def what_rounding_takes_of_a_purchase_is_no_cost(
 
 @bug_in("posting.fill")
 def what_rounding_takes_of_a_sale_is_given_back(
-    fill: Filling, decision: Decision, found: Match, market: Market, fill_id: str
+    fill: Filling, decision: Decision, order_id: str, found: Match, market: Market, fill_id: str
 ) -> Decision:
-    filled = fill(decision, found, market, fill_id)
+    filled = fill(decision, order_id, found, market, fill_id)
     if order_of(decision).side is Side.BUY:
         return filled
     fees_paid, rounding = account_of(filled).fees_paid, rounding_of(filled)
@@ -232,9 +229,9 @@ def what_rounding_takes_of_a_sale_is_given_back(
 
 @bug_in("posting.fill")
 def what_rounding_takes_is_no_fee(
-    fill: Filling, decision: Decision, found: Match, market: Market, fill_id: str
+    fill: Filling, decision: Decision, order_id: str, found: Match, market: Market, fill_id: str
 ) -> Decision:
-    filled = fill(decision, found, market, fill_id)
+    filled = fill(decision, order_id, found, market, fill_id)
     fees_paid = account_of(filled).fees_paid - rounding_of(filled)
     return with_account(filled, fees_paid=fees_paid)
 

@@ -20,30 +20,34 @@ from tests.domain.planted.outcomes import (
 )
 from tests.domain.planted.planting import bug_in
 
-Holding = Callable[[Decision, OrderUpdateType, Market], Decision]
+Holding = Callable[[Decision, str, OrderUpdateType, Market], Decision]
+Triggering = Callable[[Decision, str, Market], Decision]
 Replacing = Callable[[Order, Replacement], Order]
 
 
 @bug_in("trading.place")
 def a_closed_market_fills(place: Callable[..., Decision], *values: Any, **named: Any) -> Decision:
     decision = place(*values, **named)
-    market, new_id = values[3], values[4]
+    market, new_id = values[4], values[5]
     order = order_of(decision)
     if market.is_open or market.quote is None or not order.status.is_live:
         return decision
     opened = changed(market, is_open=True)
     filled = fill_resting(order, account_of(decision), position_of(decision), opened, new_id)
-    return joined(decision, filled)
+    return decision if filled is None else joined(decision, filled)
 
 
 @bug_in("posting.end")
 def an_IOC_order_rests(  # noqa: N802 - the name is the bug's
-    end: Callable[[Decision, StatusReason, Micros], Decision],
+    end: Callable[[Decision, str, StatusReason, Micros], Decision],
     decision: Decision,
+    order_id: str,
     reason: StatusReason,
     now: Micros,
 ) -> Decision:
-    return decision if reason is StatusReason.IOC_REMAINDER else end(decision, reason, now)
+    return (
+        decision if reason is StatusReason.IOC_REMAINDER else end(decision, order_id, reason, now)
+    )
 
 
 @bug_in("trading.is_overdue")
@@ -55,9 +59,12 @@ def an_overdue_order_fills(
 
 @bug_in("posting.trigger")
 def a_stop_forgets_that_it_was_triggered(
-    trigger: Callable[[Decision, Market], Decision], decision: Decision, market: Market
+    trigger: Callable[[Decision, str, Market], Decision],
+    decision: Decision,
+    order_id: str,
+    market: Market,
 ) -> Decision:
-    return with_told_order(trigger(decision, market), triggered_at=None)
+    return with_told_order(trigger(decision, order_id, market), triggered_at=None)
 
 
 @bug_in("matching.match")
@@ -70,20 +77,20 @@ def a_triggered_stop_waits_for_the_next_quote(
 
 @bug_in("posting.hold")
 def a_replacement_moves_the_expiry(
-    hold: Holding, decision: Decision, update: OrderUpdateType, market: Market
+    hold: Holding, decision: Decision, order_id: str, update: OrderUpdateType, market: Market
 ) -> Decision:
     if update is OrderUpdateType.REPLACED:
         decision = with_order(decision, expires_at=market.now + GTC_LIFETIME)
-    return hold(decision, update, market)
+    return hold(decision, order_id, update, market)
 
 
 @bug_in("posting.hold")
 def a_replacement_loses_what_is_filled(
-    hold: Holding, decision: Decision, update: OrderUpdateType, market: Market
+    hold: Holding, decision: Decision, order_id: str, update: OrderUpdateType, market: Market
 ) -> Decision:
     if update is OrderUpdateType.REPLACED:
         decision = with_order(decision, filled_quantity=0)
-    return hold(decision, update, market)
+    return hold(decision, order_id, update, market)
 
 
 @bug_in("trading.replace")

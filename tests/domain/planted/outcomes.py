@@ -4,7 +4,7 @@ from typing import Any
 
 from server.domain.account import Account, Position
 from server.domain.changes import changed
-from server.domain.events import Fill
+from server.domain.events import Fill, OrderUpdated
 from server.domain.order import Order
 from server.domain.posting import Decision
 from server.domain.values import Units
@@ -15,18 +15,21 @@ def account_of(decision: Decision) -> Account:
 
 
 def position_of(decision: Decision) -> Position:
-    return decision.position
+    (position,) = decision.positions.values()
+    return position
 
 
 def order_of(decision: Decision) -> Order:
-    return decision.order
+    (order,) = decision.orders.values()
+    return order
 
 
 def fill_of(decision: Decision) -> Fill:
     """Return the fill that the newest event tells."""
-    fill = decision.events[-1].fill
-    assert fill is not None, "the newest event tells no fill"
-    return fill
+    event = decision.events[-1]
+    assert isinstance(event, OrderUpdated), "the newest event is not about an order"
+    assert event.fill is not None, "the newest event tells no fill"
+    return event.fill
 
 
 def rounding_of(decision: Decision) -> Units:
@@ -41,12 +44,14 @@ def with_account(decision: Decision, **changes: Any) -> Decision:
 
 
 def with_position(decision: Decision, **changes: Any) -> Decision:
-    return changed(decision, position=changed(decision.position, **changes))
+    position = changed(position_of(decision), **changes)
+    return changed(decision, positions={position.symbol: position})
 
 
 def with_order(decision: Decision, **changes: Any) -> Decision:
     """Change the order of a decision that has no event yet."""
-    return changed(decision, order=changed(decision.order, **changes))
+    order = changed(order_of(decision), **changes)
+    return changed(decision, orders={order.id: order})
 
 
 def with_event(decision: Decision, **changes: Any) -> Decision:
@@ -58,7 +63,7 @@ def with_event(decision: Decision, **changes: Any) -> Decision:
 def with_told_order(decision: Decision, **changes: Any) -> Decision:
     """Change the order, also as the newest event tells it."""
     decision = with_order(decision, **changes)
-    return with_event(decision, order=decision.order)
+    return with_event(decision, order=order_of(decision))
 
 
 def with_fill(decision: Decision, **changes: Any) -> Decision:
@@ -68,4 +73,5 @@ def with_fill(decision: Decision, **changes: Any) -> Decision:
 
 def joined(first: Decision, later: Decision) -> Decision:
     """Return a later decision with the events of the one that it goes on from."""
-    return changed(later, events=(*first.events, *later.events))
+    events = (*first.events, *later.events)
+    return changed(later, new_orders=first.new_orders, events=events)

@@ -21,8 +21,9 @@ from tests.domain.planted.outcomes import (
 )
 from tests.domain.planted.planting import bug_in
 
-Holding = Callable[[Decision, OrderUpdateType, Market], Decision]
-Ending = Callable[[Decision, StatusReason, Micros], Decision]
+Holding = Callable[[Decision, str, OrderUpdateType, Market], Decision]
+Triggering = Callable[[Decision, str, Market], Decision]
+Ending = Callable[[Decision, str, StatusReason, Micros], Decision]
 
 
 @bug_in("posting.reservation")
@@ -57,9 +58,12 @@ def a_later_fill_spends_what_other_orders_hold(
 
 @bug_in("posting.trigger")
 def a_trigger_takes_no_free_money(
-    trigger: Callable[[Decision, Market], Decision], decision: Decision, market: Market
+    trigger: Callable[[Decision, str, Market], Decision],
+    decision: Decision,
+    order_id: str,
+    market: Market,
 ) -> Decision:
-    triggered = trigger(decision, market)
+    triggered = trigger(decision, order_id, market)
     more = max(order_of(triggered).reserved - order_of(decision).reserved, 0)
     triggered = with_account(triggered, reserved=account_of(triggered).reserved - more)
     return with_told_order(triggered, reserved=order_of(triggered).reserved - more)
@@ -67,9 +71,9 @@ def a_trigger_takes_no_free_money(
 
 @bug_in("posting.hold")
 def a_sale_reserves_nothing(
-    hold: Holding, decision: Decision, update: OrderUpdateType, market: Market
+    hold: Holding, decision: Decision, order_id: str, update: OrderUpdateType, market: Market
 ) -> Decision:
-    held = hold(decision, update, market)
+    held = hold(decision, order_id, update, market)
     if order_of(decision).side is Side.BUY:
         return held
     return with_position(held, reserved_quantity=position_of(decision).reserved_quantity)
@@ -77,21 +81,23 @@ def a_sale_reserves_nothing(
 
 @bug_in("posting.end")
 def a_cancelled_order_keeps_its_reservation(
-    end: Ending, decision: Decision, reason: StatusReason, now: Micros
+    end: Ending, decision: Decision, order_id: str, reason: StatusReason, now: Micros
 ) -> Decision:
-    return with_account(end(decision, reason, now), reserved=account_of(decision).reserved)
+    return with_account(
+        end(decision, order_id, reason, now), reserved=account_of(decision).reserved
+    )
 
 
 @bug_in("posting.end")
 def a_cancelled_sale_keeps_its_position(
-    end: Ending, decision: Decision, reason: StatusReason, now: Micros
+    end: Ending, decision: Decision, order_id: str, reason: StatusReason, now: Micros
 ) -> Decision:
     reserved_quantity = position_of(decision).reserved_quantity
-    return with_position(end(decision, reason, now), reserved_quantity=reserved_quantity)
+    return with_position(end(decision, order_id, reason, now), reserved_quantity=reserved_quantity)
 
 
 @bug_in("posting.release")
 def a_replacement_keeps_the_old_reservation_too(
-    release: Callable[[Decision], Decision], decision: Decision
+    release: Callable[[Decision, str], Decision], decision: Decision, order_id: str
 ) -> Decision:
-    return with_account(release(decision), reserved=account_of(decision).reserved)
+    return with_account(release(decision, order_id), reserved=account_of(decision).reserved)
