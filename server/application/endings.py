@@ -11,7 +11,6 @@ from server.domain.account_changes import settle
 from server.domain.instrument import Instrument
 from server.domain.invariants import BrokenInvariant
 from server.domain.order import Order, StatusReason
-from server.domain.trading import expire
 from server.domain.values import DAY, Micros
 
 ENDED_A_TRANSACTION = 100
@@ -47,8 +46,8 @@ class Endings:
 
     def _expire(self, unit: UnitOfWork, now: Micros) -> Iterator[None]:
         def expired(order: Order) -> None:
-            account = unit.account(order.account_id)
-            unit.keep(expire(order, account, unit.position(order.account_id, order.symbol), now))
+            # Its time is over, so it expires whatever the reason given.
+            end(order, unit, now, StatusReason.EXPIRED_GTC)
 
         return self._each(unit, lambda limit: unit.overdue_orders(now, limit), expired)
 

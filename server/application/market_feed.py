@@ -218,6 +218,9 @@ class MarketFeed:
             ):
                 continue
             order = reached.load()
+            # What was decided about another order of the same quote may have ended this one.
+            if not order.status.is_live:
+                continue
             if self.holds_endings and is_overdue(order, now):
                 continue
             with self.stopped.stopping(order.account_id):

@@ -210,7 +210,16 @@ class Orders:
 
 
 def end(order: Order, unit: UnitOfWork, now: Micros, reason: StatusReason) -> Order:
-    """End a live order and keep that; one whose time is over expires instead."""
+    """End an order that is still live and keep that; one whose time is over expires instead.
+
+    `order` may be older than what was decided in the same unit since it was read.
+    """
+    current = unit.order(order.account_id, order.id)
+    if current is None:
+        raise BrokenInvariant(f"order {order.id} was read and is not stored")
+    if not current.status.is_live:
+        return current
+    order = current
     account = unit.account(order.account_id)
     position = unit.position(order.account_id, order.symbol)
     if is_overdue(order, now):

@@ -136,7 +136,7 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class ReachedOrder:
-    """An order that a quote reaches, loaded in full only if it is to be decided."""
+    """An order that a quote reached when it was read; `load` returns it as it is now."""
 
     account_id: str
     symbol: str

@@ -26,9 +26,9 @@ def reached_row(row: Any, load: Callable[[Any], Order]) -> Ranked:
     return key, reached
 
 
-def reached_order(order: Order) -> Ranked:
-    """Return an order that is known already."""
+def reached_order(order: Order, load: Callable[[Order], Order]) -> Ranked:
+    """Return an order that is known already; `load` tells what has become of it since."""
     key = (order.account_id, order.symbol, *priority(order))
     return key, ReachedOrder(
-        order.account_id, order.symbol, order.side, awaited(order) is not None, lambda: order
+        order.account_id, order.symbol, order.side, awaited(order) is not None, partial(load, order)
     )

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from server.application.ports import ReachedOrder, Standing, StorageDamaged
 from server.domain.account import Account, Position
+from server.domain.invariants import BrokenInvariant
 from server.domain.matching import Reach
 from server.domain.order import Order
 from server.domain.posting import Decision
@@ -129,6 +130,7 @@ class SqlUnitOfWork(People, MarketRows):
         self._positions: dict[tuple[str, str], Position] = {}
         self._orders: dict[str, Order] = {}
         self._client_ids: dict[tuple[str, str], str | None] = {}
+        self._decided: set[str] = set()
         self._pending = Pending(writer.connection, writer.encode_event)
         self.grown_logs: set[str] = set()
 
@@ -283,7 +285,7 @@ class SqlUnitOfWork(People, MarketRows):
             found = [reached_row(row, self._loaded) for row in rows if row.id not in touched]
         known = (self._orders[name] for name in touched)
         found += [
-            reached_order(order)
+            reached_order(order, self._as_it_is)
             for order in known
             if order.symbol in symbols and order.status.is_live
         ]
@@ -310,6 +312,7 @@ class SqlUnitOfWork(People, MarketRows):
             pending.positions.add((account.id, symbol))
         for order_id, order in decision.orders.items():
             self._orders[order_id] = order
+            self._decided.add(order_id)
             is_new = order_id in decision.new_orders
             (pending.new_orders if is_new else pending.changed_orders).add(order_id)
             if is_new and order.client_order_id is not None:
@@ -365,7 +368,16 @@ class SqlUnitOfWork(People, MarketRows):
         return self._orders[order.id]
 
     def _loaded(self, row: Any) -> Order:
+        """Return the order of a row, which this unit may have changed since it was read."""
+        if row.id in self._decided:
+            return self._as_it_is(row)
         return self._remember(mapping.order_from(row))
+
+    def _as_it_is(self, known: Order | Any) -> Order:
+        order = self.order(known.account_id, known.id)
+        if order is None:
+            raise BrokenInvariant(f"order {known.id} was read and is not stored")
+        return order
 
     def _current(self, rows: Iterable[Any]) -> dict[str, Order]:
         """Return the orders of rows as this unit knows them."""

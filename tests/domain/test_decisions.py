@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from server.domain.invariants import BrokenInvariant
 from server.domain.market import Market
 from server.domain.order import OrderStatus, OrderUpdateType, StatusReason
 from server.domain.posting import Decision, check, end, hold, release
@@ -53,21 +54,21 @@ def test_one_decision_changes_several_orders_and_tells_them_in_order() -> None:
 
 def test_an_order_that_no_event_tells_is_not_stored() -> None:
     decision = end(about_both(book_with_two_orders()), "a", StatusReason.REQUESTED, 0)
-    with pytest.raises(AssertionError, match="orders and events"):
+    with pytest.raises(BrokenInvariant, match="orders and events"):
         check(decision)
 
 
 def test_a_new_order_is_one_of_those_that_are_stored() -> None:
     decision = both_ended()
     check(decision)
-    with pytest.raises(AssertionError, match="new orders"):
+    with pytest.raises(BrokenInvariant, match="orders and events"):
         check(replace(decision, new_orders=frozenset("c")))
 
 
 def test_events_go_on_to_the_end_of_the_log_without_a_gap() -> None:
     decision = both_ended()
     later = replace(decision.account, sequence=decision.account.sequence + 1)
-    with pytest.raises(AssertionError, match="the log"):
+    with pytest.raises(BrokenInvariant, match="the log"):
         check(replace(decision, account=later))
-    with pytest.raises(AssertionError, match="the log"):
+    with pytest.raises(BrokenInvariant, match="the log"):
         check(replace(decision, events=decision.events[::-1]))
