@@ -15,7 +15,6 @@ from types import CodeType, FrameType
 
 from bench.customer import customer, market_order
 from bottrading.v1 import bot_trading_pb2
-from server.application.commands import PassTime
 from server.bootstrap.engine import build
 from server.config import Settings
 from server.engine.frames import FrameBuffer, unpack_answer
@@ -71,7 +70,7 @@ def entered_by_an_order(directory: Path) -> Entered:
             codes.add(frame.f_code)
 
     try:
-        parts.service.handle([], [PassTime()])
+        parts.service.handle([], passing=True)
         account_id, key_id = customer(parts)
         parts.service.handle([market_order(1, account_id, key_id)])
         call, before = market_order(2, account_id, key_id), sys.getprofile()

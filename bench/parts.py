@@ -13,13 +13,12 @@ from prometheus_client import CollectorRegistry
 
 from bench.customer import customer, market_order
 from rest_bridge.line_writer import LineWriter
-from server.application.commands import PassTime
 from server.bootstrap.engine import EngineParts, build
 from server.config import Settings
 from server.engine.frames import Call
-from server.rpc.chain import contract_methods
 from server.rpc.interceptors.observability import CallJournal, Finished
 from server.storage.migrate import bring_up_to_date
+from server.wire.contract import methods
 
 BATCH = 32
 BATCHES = 50
@@ -30,7 +29,7 @@ async def observing_us() -> float:
     """Return what a log line and the counters of a call cost, in microseconds of processor."""
     lines = LineWriter(os.open(os.devnull, os.O_WRONLY))
     journal = CallJournal(lines.write, CollectorRegistry())
-    method = contract_methods()[0]
+    method = methods()[0]
     begun = time.process_time()
     for _ in range(BATCHES):
         for number in range(BATCH):
@@ -54,7 +53,7 @@ def batch_us(directory: Path) -> tuple[float, float]:
         settings = Settings(data_dir=Path(name), seed=1, initial_balance="9000000000.00")
         bring_up_to_date(settings.database_path)
         parts = build(settings.for_engine())
-        parts.service.handle([], [PassTime()])
+        parts.service.handle([], passing=True)
         account_id, key_id = customer(parts)
         calls = [market_order(number, account_id, key_id) for number in range(1, BATCH + 1)]
         rounds = [

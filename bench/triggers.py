@@ -11,9 +11,10 @@ from sqlalchemy import event
 from bench.customer import customer
 from bottrading.v1 import bot_trading_pb2, market_data_pb2, order_pb2, quote_pb2
 from server.adapters import system_clock
+from server.application.callers import SERVICE, Caller
 from server.bootstrap.engine import EngineParts, build
 from server.config import Settings
-from server.engine.frames import Call, Method
+from server.engine.frames import Call
 from server.storage.migrate import bring_up_to_date
 
 SYMBOLS = 100
@@ -21,7 +22,6 @@ ACCOUNTS = 100
 FEW, MANY, TRIGGERED = 1_000, 100_000, 1_000
 QUOTES = 2_000
 ROUNDS = 5
-OPERATOR = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,7 @@ class _Floor:
         return taken, len(commits)
 
     def _stop(self, number: int, account_id: str, key_id: str) -> Call:
+        caller = Caller(account_id=account_id, bot_key_id=key_id)
         # Each account has as many orders of each symbol; prices lie apart.
         symbol = self.symbols[number // ACCOUNTS % SYMBOLS]
         request = bot_trading_pb2.PlaceOrderRequest(
@@ -110,7 +111,7 @@ class _Floor:
             order_type=order_pb2.ORDER_TYPE_STOP,
             stop_price=f"{110 + number % 3_000 / 100:.2f}",
         )
-        return Call(number + 1, Method.PLACE_ORDER, account_id, key_id, request.SerializeToString())
+        return Call(number + 1, "PlaceOrder", caller, request.SerializeToString())
 
     def _quote(self, symbol: str, price: str) -> Call:
         self._sequence += 1
@@ -124,4 +125,4 @@ class _Floor:
         )
         quote.time.FromMicroseconds(system_clock())
         body = market_data_pb2.PublishQuotesRequest(quotes=[quote]).SerializeToString()
-        return Call(1, Method.PUBLISH_QUOTES, OPERATOR, OPERATOR, body)
+        return Call(1, "PublishQuotes", SERVICE, body)

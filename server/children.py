@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeAlias
 
+from server.application.callers import Caller
 from server.bootstrap.front import FrontBase
 from server.config import Settings, child_environment
 from server.domain.invariants import BrokenInvariant
 from server.engine.client import AWAY, SocketEngine, refused
-from server.engine.frames import LENGTH, Method
+from server.engine.frames import LENGTH
 from server.exit_status import ExitStatus, ServiceFailed, database_damaged
 
 log = logging.getLogger(__name__)
@@ -70,13 +71,11 @@ class EngineProcess:
         self._client: SocketEngine | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def call(
-        self, method: Method, caller_id: str, bot_key_id: str, body: bytes
-    ) -> "asyncio.Future[bytes]":
+    def call(self, name: str, caller: Caller, body: bytes) -> "asyncio.Future[bytes]":
         """Have a call decided and stored."""
         if self._client is None:
             return refused(AWAY)
-        return self._client.call(method, caller_id, bot_key_id, body)
+        return self._client.call(name, caller, body)
 
     async def run(self) -> None:
         """Start the process, again and again, until cancelled.

@@ -11,6 +11,7 @@ import uvloop
 
 from rest_bridge.line_writer import LineWriter
 from server.announcing import Announcer, call_line, tell_share, tell_step
+from server.application.callers import SERVICE
 from server.application.leaderboard import PAUSE_MIN
 from server.application.ports import StorageBroken, StorageDamaged, StorageUnavailable
 from server.bootstrap import front as bootstrap
@@ -19,8 +20,7 @@ from server.config import LOCK_FILE, Settings, SettingsError, split_address
 from server.descriptors import SpareDescriptors, connections_that_fit, raise_limit
 from server.domain.values import SECOND
 from server.engine.client import EngineRefused
-from server.engine.frames import Method as EngineMethod
-from server.engine.service import encode_usage
+from server.engine.frames import encode_usage
 from server.exit_status import ExitStatus, ServiceFailed, database_damaged
 from server.listening import (
     BUSY_RETRY_SECONDS,
@@ -238,7 +238,7 @@ class Supervisor:
             return
         try:
             body = encode_usage(calls, keys)
-            await self._engine.call(EngineMethod.RECORD_USAGE, "", "", body)
+            await self._engine.call("RecordUsage", SERVICE, body)
         except EngineRefused:
             self._base.meter.put_back(calls, keys)
 

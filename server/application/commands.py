@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from server.application.ports import MarketHours
+from server.application.ports import MarketHours, Shown
 from server.domain.account import GuardRails, TradingState
-from server.domain.errors import Refusal
 from server.domain.instrument import AssetType
 from server.domain.order import Order, OrderTicket
 from server.domain.quote import Quote, QuoteRefusal
@@ -15,36 +14,23 @@ from server.domain.values import Micros, Units
 
 @dataclass(frozen=True, slots=True)
 class PlaceOrder:
+    """`warnings` are about the call, and no part of the order."""
+
     ticket: OrderTicket
     warnings: tuple[str, ...] = ()
-
-    @property
-    def account_id(self) -> str:
-        return self.ticket.account_id
-
-    @property
-    def bot_key_id(self) -> str:
-        return self.ticket.bot_key_id
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewOrder:
+    """`warnings` are about the call, and no part of the order."""
+
     ticket: OrderTicket
     warnings: tuple[str, ...] = ()
-
-    @property
-    def account_id(self) -> str:
-        return self.ticket.account_id
-
-    @property
-    def bot_key_id(self) -> str:
-        return self.ticket.bot_key_id
 
 
 @dataclass(frozen=True, slots=True)
 class ReplaceOrder:
     account_id: str
-    bot_key_id: str
     order_id: str
     wanted: Replacement
 
@@ -52,14 +38,12 @@ class ReplaceOrder:
 @dataclass(frozen=True, slots=True)
 class CancelOrder:
     account_id: str
-    bot_key_id: str
     order_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class CancelAllOrders:
     account_id: str
-    bot_key_id: str
     symbol: str | None
 
 
@@ -116,8 +100,6 @@ class SetGuardRails:
 class TellMarketHours:
     """Tell which markets are open."""
 
-    bot_key_id: str
-
 
 @dataclass(frozen=True, slots=True)
 class KnowUser:
@@ -152,37 +134,20 @@ class PassTime:
     """Apply the quotes that are due, end what has expired, take snapshots that are due."""
 
 
-BotCommand = (
-    PlaceOrder | PreviewOrder | ReplaceOrder | CancelOrder | CancelAllOrders | TellMarketHours
-)
-"""What a bot asks for: refused once its key is revoked, also when it was asked for before."""
-
-Administration = (
-    CreateBotKey
-    | RevokeBotKey
-    | OpenAccount
-    | ResetAccount
-    | Deposit
-    | SetTradingState
-    | SetGuardRails
-    | KnowUser
-    | RecordUsage
-)
-
-Command = BotCommand | PublishQuotes | PassTime | Administration
-
-
 @dataclass(frozen=True, slots=True)
 class Placed:
     """The order after matching; `replayed` when an earlier call had placed it."""
 
     order: Order
     replayed: bool
+    warnings: tuple[str, ...] = ()
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Previewed:
     preview: Preview
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +155,7 @@ class Replaced:
     """The order after it was replaced and matched anew."""
 
     order: Order
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +180,10 @@ class KeyRevoked:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountOpened:
-    account_id: str
+class RailsSet:
+    """The guard rails of an account as they are now."""
+
+    guard_rails: GuardRails
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,22 +210,6 @@ class HoursTold:
 @dataclass(frozen=True, slots=True)
 class Done:
     """Nothing to tell."""
-
-
-Result = (
-    Placed
-    | Previewed
-    | Replaced
-    | Cancelled
-    | KeyCreated
-    | KeyRevoked
-    | AccountOpened
-    | UserKnown
-    | QuotesPublished
-    | HoursTold
-    | Done
-    | Refusal
-)
 
 
 @dataclass(frozen=True, slots=True)

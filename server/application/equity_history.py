@@ -29,6 +29,15 @@ class Interval(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryOf:
+    """The equity curve of an account over a period up to now; None: the whole epoch."""
+
+    account_id: str
+    period: Micros | None
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
 class EquityPoint:
     """The equity at a moment, and the money that came in since the point before."""
 

@@ -4,13 +4,16 @@ from dataclasses import replace
 
 from server.application.commands import (
     CreateBotKey,
+    Done,
     KeyCreated,
     KeyRevoked,
     KnowUser,
+    RecordUsage,
     RevokeBotKey,
     UserKnown,
 )
 from server.application.ports import Chance, UnitOfWork
+from server.application.refusals import ACCOUNT_NOT_FOUND, BOT_KEY_NOT_FOUND
 from server.domain.account_changes import open_account
 from server.domain.errors import Reason, Refusal
 from server.domain.invariants import BrokenInvariant
@@ -19,17 +22,12 @@ from server.domain.user import (
     KEY_SHOWN_LENGTH,
     BotKey,
     Identity,
+    Permissions,
     User,
     form_key,
     hash_key,
 )
 from server.domain.values import Micros, Units
-
-KEY_REFUSED = Refusal(
-    reason=Reason.BOT_KEY_INVALID,
-    message="The bot key is missing, malformed, unknown or revoked.",
-)
-"""Never told which, so that guessing teaches nothing."""
 
 
 class Keys:
@@ -39,7 +37,9 @@ class Keys:
         self._chance = chance
         self._initial_balance = initial_balance
 
-    def know_user(self, command: KnowUser, unit: UnitOfWork, now: Micros) -> UserKnown:
+    def know_user(
+        self, command: KnowUser, _: Permissions, unit: UnitOfWork, now: Micros
+    ) -> UserKnown:
         """Return the user of a token; the first valid one opens an account."""
         identity = command.identity
         user = unit.user_by_identity(identity.issuer, identity.subject)
@@ -50,7 +50,9 @@ class Keys:
             user = replace(user, identity=identity)
         return UserKnown(user)
 
-    def create(self, command: CreateBotKey, unit: UnitOfWork, now: Micros) -> KeyCreated | Refusal:
+    def create(
+        self, command: CreateBotKey, _: Permissions, unit: UnitOfWork, now: Micros
+    ) -> KeyCreated | Refusal:
         """Make a key, unless the plan's limit is reached."""
         user = unit.user(command.user_id)
         plan = user.identity.plan
@@ -62,7 +64,7 @@ class Keys:
             )
         account_id = command.account_id or user.account_id
         if not unit.owns(user.id, account_id):
-            return Refusal(reason=Reason.ACCOUNT_NOT_FOUND, message="There is no such account.")
+            return ACCOUNT_NOT_FOUND
         secret = form_key(self._chance.base62(KEY_RANDOM_LENGTH))
         key = BotKey(
             id=self._chance.new_id(),
@@ -77,17 +79,26 @@ class Keys:
         unit.add_key(key)
         return KeyCreated(key, secret)
 
-    def revoke(self, command: RevokeBotKey, unit: UnitOfWork, now: Micros) -> KeyRevoked | Refusal:
+    def revoke(
+        self, command: RevokeBotKey, _: Permissions, unit: UnitOfWork, now: Micros
+    ) -> KeyRevoked | Refusal:
         """Revoke a key; one that is revoked already is answered again."""
         key = unit.key(command.user_id, command.key_id)
         if key is None:
-            return Refusal(reason=Reason.BOT_KEY_NOT_FOUND, message="There is no such bot key.")
+            return BOT_KEY_NOT_FOUND
         if key.revoked_at is None:
             unit.revoke_key(key.id, now)
             key = unit.key(command.user_id, command.key_id)
             if key is None:
                 raise BrokenInvariant("a revoked key stays")
         return KeyRevoked(key)
+
+    def record_usage(
+        self, command: RecordUsage, _: Permissions, unit: UnitOfWork, __: Micros
+    ) -> Done:
+        """Add to the counts of calls, and store when keys were used last."""
+        unit.add_usage(command.calls, command.keys)
+        return Done()
 
     def _open(self, identity: Identity, unit: UnitOfWork, now: Micros) -> User:
         account_id = self._chance.new_id()

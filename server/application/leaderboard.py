@@ -45,11 +45,22 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacesWanted:
+    """A page of the leaderboard, as it looks to an account."""
+
+    period: Period
+    limit: int
+    token: str
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Board(Page[Place]):
     """A page of the leaderboard, the caller's own place and the number of ranked accounts."""
 
     own: Place | None
     total: int
+    account_id: str
 
 
 class Rankings(Protocol):
@@ -100,16 +111,16 @@ class Leaderboard:
         self._rankings.refresh(worths, self._clock())
         return max(PAUSE_MIN, PAUSE_FACTOR * (self._monotonic() - begun))
 
-    def page(self, period: Period, limit: int, token: str, account_id: str) -> Board | Refusal:
+    def page(self, wanted: PlacesWanted) -> Board | Refusal:
         """Return a page, best first. Between two pages accounts can have moved."""
-        after = number_in(token, period)
+        period, account_id = wanted.period, wanted.account_id
+        after = number_in(wanted.token, period)
         if isinstance(after, Refusal):
             return after
-        places, own, total = self._rankings.places(period, after or 0, limit, account_id)
+        places, own, total = self._rankings.places(period, after or 0, wanted.limit, account_id)
         is_last = not places or places[-1].position >= total
-        return Board(
-            places, "" if is_last else token_after(places[-1].position, period), own, total
-        )
+        next_token = "" if is_last else token_after(places[-1].position, period)
+        return Board(places, next_token, own, total, account_id)
 
     def rank(self, account_id: str) -> tuple[int | None, int | None]:
         """Return the rank of an account by its whole epoch and their number; None if unranked.

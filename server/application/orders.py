@@ -15,6 +15,7 @@ from server.application.commands import (
 )
 from server.application.market_feed import MarketFeed
 from server.application.ports import Chance, UnitOfWork
+from server.application.refusals import ORDER_NOT_FOUND
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
 from server.domain.instrument import Instrument
 from server.domain.invariants import BrokenInvariant
@@ -33,8 +34,6 @@ from server.domain.trading import (
 from server.domain.user import Permissions
 from server.domain.valuation import total_equity
 from server.domain.values import DAY, Micros, Units, format_units
-
-ORDER_NOT_FOUND = Refusal(reason=Reason.ORDER_NOT_FOUND, message="There is no such order.")
 
 MARKET_STOPPED = Refusal(
     reason=Reason.UNAVAILABLE,
@@ -61,7 +60,7 @@ class Orders:
         if ticket.client_order_id is not None:
             earlier = unit.order_by_client_id(ticket.account_id, ticket.client_order_id)
             if earlier is not None:
-                return _replay(earlier, ticket.fingerprint)
+                return _replay(earlier, command)
         if self._feed.source.fault is not None:
             return MARKET_STOPPED
         if instrument.has_expired(now):
@@ -76,8 +75,13 @@ class Orders:
             self._chance.new_id,
             self._guard(ticket, permissions, unit, now),
         )
-        unit.keep(decision)
-        return Placed(decision.orders[order_id], replayed=False)
+        shown = unit.keep(decision)
+        return Placed(
+            decision.orders[order_id],
+            replayed=False,
+            warnings=command.warnings,
+            shown=shown.get(order_id),
+        )
 
     def preview(
         self, command: PreviewOrder, permissions: Permissions, unit: UnitOfWork, now: Micros
@@ -96,7 +100,7 @@ class Orders:
             self._feed.market(instrument, now),
             self._guard(ticket, permissions, unit, now),
         )
-        return Previewed(found)
+        return Previewed(found, command.warnings)
 
     def replace(
         self, command: ReplaceOrder, permissions: Permissions, unit: UnitOfWork, now: Micros
@@ -136,8 +140,8 @@ class Orders:
             return Refusal(reason=decision.reason, message=decision.message)
         if decision is None:
             return Replaced(order)
-        unit.keep(decision)
-        return Replaced(decision.orders[order.id])
+        shown = unit.keep(decision)
+        return Replaced(decision.orders[order.id], shown.get(order.id))
 
     def cancel(
         self, command: CancelOrder, permissions: Permissions, unit: UnitOfWork, now: Micros
@@ -303,9 +307,9 @@ def _refuse_ended(order: Order, verb: str) -> Refusal:
     )
 
 
-def _replay(earlier: Order, fingerprint: str) -> Placed | Refusal:
-    if earlier.fingerprint == fingerprint:
-        return Placed(earlier, replayed=True)
+def _replay(earlier: Order, command: PlaceOrder) -> Placed | Refusal:
+    if earlier.fingerprint == command.ticket.fingerprint:
+        return Placed(earlier, replayed=True, warnings=command.warnings)
     return Refusal(
         reason=Reason.CLIENT_ORDER_ID_REUSED,
         message="The client_order_id already names a different order; use a new one.",

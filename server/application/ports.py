@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self, TypeAlias
 
 from server.application.listings import FillFilter, Found, OrderFilter
 from server.application.people import People
@@ -124,6 +124,10 @@ class Calendar(Protocol):
         """Return beginning and end of a trading day's session; None when there is none."""
 
 
+Shown: TypeAlias = Any
+"""An order as callers are shown it, made where its event is encoded; nothing here looks into it."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
     """One entry of an account's log; `transaction_end` is the last one stored together with it."""
@@ -151,6 +155,16 @@ class Holdings:
 
     account: Account
     positions: list[Position]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedAccount:
+    """An account with its owner, the owner's number of live bot keys, and the kind of market."""
+
+    account: Account
+    user: User
+    keys: int
+    environment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,8 +342,11 @@ class UnitOfWork(People, Protocol):
     def overdue_orders(self, now: Micros, limit: int) -> list[Order]:
         """Return live orders that expire at or before a moment, at most so many, soonest first."""
 
-    def keep(self, decision: Decision) -> None:
-        """Store what was decided: all that the decision holds, as it marks it, and nothing else."""
+    def keep(self, decision: Decision) -> dict[str, Shown]:
+        """Store what was decided: all that the decision holds, as it marks it, and nothing else.
+
+        Returns how the last event of each order shows it, by the order's id.
+        """
 
     def add_usage(
         self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]

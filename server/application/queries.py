@@ -1,16 +1,26 @@
 """Queries: what callers can read, valued at the newest quotes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from server.application.callers import OwnKey
 from server.application.equity_history import (
     POINTS_MAX,
     EquityPoint,
-    Interval,
+    HistoryOf,
     equity_history,
 )
 from server.application.leaderboard import Leaderboard
-from server.application.listings import FillFilter, Found, OrderFilter
+from server.application.listings import (
+    BarsOf,
+    FillFilter,
+    Found,
+    InstrumentFilter,
+    OneOrder,
+    OrderFilter,
+    PageOf,
+)
 from server.application.market_feed import QuoteBoard
 from server.application.market_record import MINUTE_BARS_SHOWN, HeardMinutes, made_of
 from server.application.paging import Page, number_in, token_after
@@ -18,16 +28,21 @@ from server.application.ports import (
     Clock,
     Holdings,
     Instruments,
+    OwnedAccount,
     Reads,
 )
+from server.application.refusals import ORDER_NOT_FOUND
 from server.domain import performance
 from server.domain.account import Account, SnapshotFilter, TradeStatistics
-from server.domain.bar import Bar, BarFilter, BarInterval, StoredBars, joined
+from server.domain.bar import Bar, BarInterval, StoredBars, joined
 from server.domain.equity_curve import EquityCurve
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
 from server.domain.events import Fill
+from server.domain.instrument import Instrument
 from server.domain.invariants import BrokenInvariant
 from server.domain.order import Order
+from server.domain.quote import Quote
+from server.domain.user import BotKey, User
 from server.domain.valuation import ValuedPosition, total_equity, value
 from server.domain.values import SECOND, Micros, Units
 
@@ -44,6 +59,7 @@ class Portfolio:
     account: Account
     positions: list[ValuedPosition]
     equity: Units
+    environment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +73,30 @@ class Indicators:
     rank_total: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class ShownQuote:
+    """A quote and whether it is too old to be traded on."""
+
+    quote: Quote
+    is_stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsFound:
+    """What bounds an account, as far as it is stored: its key, and its owner with what they have.
+
+    `keys` are the live ones of the owner.
+    """
+
+    account: Account
+    user: User
+    keys: int
+    accounts: int
+    bot_key: BotKey
+
+
 class Queries:
-    """Reads for one account at a time; every method blocks, none of them writes."""
+    """What callers can read. None of the methods writes, and all that read what is stored block."""
 
     def __init__(
         self,
@@ -69,37 +107,96 @@ class Queries:
         instruments: Instruments,
         leaderboard: Leaderboard,
         clock: Clock,
+        environment: str,
     ) -> None:
-        self.reads = reads
-        self.leaderboard = leaderboard
+        self._reads = reads
+        self._leaderboard = leaderboard
+        self._environment = environment
         self._heard = heard
         self._board = board
         self._instruments = instruments
         self._clock = clock
 
-    def orders(self, wanted: OrderFilter, limit: int, token: str) -> Page[Order] | Refusal:
+    def account(self, account_id: str) -> OwnedAccount:
+        """Return an account with its owner."""
+        return self._owned(*self._reads.account(account_id))
+
+    def accounts(self, user_id: str) -> list[OwnedAccount]:
+        """Return the accounts of a user, the first one first."""
+        accounts, user, keys = self._reads.accounts(user_id)
+        return [self._owned(account, user, keys) for account in accounts]
+
+    def keys(self, user_id: str) -> list[BotKey]:
+        """Return the bot keys of a user."""
+        return self._reads.keys(user_id)
+
+    def limits(self, own: OwnKey) -> LimitsFound:
+        """Return what bounds the account of a bot key."""
+        account, user, keys = self._reads.account(own.account_id)
+        accounts = self._reads.account_count(user.id)
+        return LimitsFound(account, user, keys, accounts, self._reads.key(own.bot_key_id))
+
+    def order(self, wanted: OneOrder) -> Order | Refusal:
+        """Return an order of an account, as far as its key may see it."""
+        order = (
+            self._reads.order_by_client_id(wanted.account_id, wanted.client_order_id)
+            if wanted.client_order_id
+            else self._reads.order(wanted.account_id, wanted.order_id)
+        )
+        if order is None or not wanted.permissions.allow(order):
+            return ORDER_NOT_FOUND
+        return order
+
+    def quote(self, symbol: str) -> ShownQuote | Refusal:
+        """Return the newest quote of a symbol."""
+        quote = self._board.get(symbol)
+        if quote is None:
+            return Refusal(
+                reason=Reason.NO_QUOTE,
+                message=f"{symbol} has no quote yet; try later.",
+                is_not_found=True,
+            )
+        return self._shown(quote)
+
+    def quotes(self, symbols: Sequence[str]) -> list[ShownQuote]:
+        """Return the newest quotes of symbols; one that has none is left out."""
+        quotes = map(self._board.get, symbols)
+        return [self._shown(quote) for quote in quotes if quote is not None]
+
+    def instruments(self, wanted: InstrumentFilter) -> list[Instrument]:
+        """Return the instruments that can be traded now, in the order of their listing."""
+        of_symbol = wanted.text.replace("/", "-")  # As in every other place that takes a symbol.
+        return [
+            instrument
+            for instrument in self._instruments.listed(self._clock())
+            if wanted.asset_type in (None, instrument.asset_type)
+            and (of_symbol in instrument.symbol.lower() or wanted.text in instrument.name.lower())
+        ]
+
+    def orders(self, page: PageOf[OrderFilter]) -> Page[Order] | Refusal:
         """List orders, newest first."""
-        before = number_in(token, wanted)
+        before = number_in(page.token, page.wanted)
         if isinstance(before, Refusal):
             return before
-        return _page(self.reads.orders(wanted, before, limit + 1), limit, wanted)
+        return _page(self._reads.orders(page.wanted, before, page.limit + 1), page)
 
-    def fills(self, wanted: FillFilter, limit: int, token: str) -> Page[Fill] | Refusal:
+    def fills(self, page: PageOf[FillFilter]) -> Page[Fill] | Refusal:
         """List fills, newest first."""
-        before = number_in(token, wanted)
+        before = number_in(page.token, page.wanted)
         if isinstance(before, Refusal):
             return before
-        return _page(self.reads.fills(wanted, before, limit + 1), limit, wanted)
+        return _page(self._reads.fills(page.wanted, before, page.limit + 1), page)
 
-    def bars(self, symbol: str, wanted: BarFilter) -> list[tuple[Bar, bool]]:
+    def bars(self, of: BarsOf) -> list[tuple[Bar, bool]]:
         """List bars, oldest first, each with whether nothing can be added to it any more."""
+        symbol, wanted = of.symbol, of.wanted
         now, interval = self._clock(), wanted.interval
         stored, start = made_of(interval), wanted.start
         if stored is BarInterval.ONE_MINUTE:
             shown_since = interval.begin_not_before(now - MINUTE_BARS_SHOWN)
             start = shown_since if start is None else max(start, shown_since)
         parts = wanted.limit * (interval.width // stored.width)
-        found = self.reads.bars(symbol, replace(wanted, interval=stored, start=start, limit=parts))
+        found = self._reads.bars(symbol, replace(wanted, interval=stored, start=start, limit=parts))
         newest = [
             minute
             for minute in self._newest_minutes(symbol, found)
@@ -124,15 +221,15 @@ class Queries:
 
     def portfolio(self, account_id: str) -> Portfolio:
         """Value the positions of an account."""
-        return self._valued(self.reads.holdings(account_id))
+        return self._valued(self._reads.holdings(account_id))
 
     def indicators(self, account_id: str) -> Indicators:
         """Compute the key performance indicators of an account."""
-        standing = self.reads.standing(account_id)
+        standing = self._reads.standing(account_id)
         account = standing.holdings.account
         value = account.initial_value(self._valued(standing.holdings).equity)
         curve = standing.curve.added(self._clock(), value)
-        rank, rank_total = self.leaderboard.rank(account_id)
+        rank, rank_total = self._leaderboard.rank(account_id)
         return Indicators(
             statistics=account.statistics,
             total_return_pct=performance.total_return_pct(account.initial_balance, value),
@@ -141,22 +238,26 @@ class Queries:
             rank_total=rank_total,
         )
 
-    def history(
-        self, account_id: str, period: Micros | None, interval: Interval
-    ) -> list[EquityPoint] | Refusal:
-        """Return the equity curve of an account over a period up to now, None for its epoch."""
-        now = self._clock()
+    def history(self, of: HistoryOf) -> list[EquityPoint] | Refusal:
+        """Return the equity curve of an account over a period up to now."""
+        now, period, interval = self._clock(), of.period, of.interval
         since = None if period is None else now - period
         wanted = SnapshotFilter(
             since=since, before=interval.begin(now), width=interval.width, limit=POINTS_MAX
         )
-        record = self.reads.track_record(account_id, wanted)
+        record = self._reads.track_record(of.account_id, wanted)
         equity = self._valued(record.holdings).equity
         points = equity_history(record, equity, now, since)
         if len(points) > POINTS_MAX:
             message = f"More than {POINTS_MAX} points; take a longer interval or a shorter period."
             return refuse_fields([Violation("interval", Reason.FIELD_INVALID, message)])
         return points
+
+    def _owned(self, account: Account, user: User, keys: int) -> OwnedAccount:
+        return OwnedAccount(account, user, keys, self._environment)
+
+    def _shown(self, quote: Quote) -> ShownQuote:
+        return ShownQuote(quote, is_stale=not self._board.is_fresh(quote, self._clock()))
 
     def _valued(self, holdings: Holdings) -> Portfolio:
         now = self._clock()
@@ -169,10 +270,11 @@ class Queries:
             fresh = quote is not None and self._board.is_fresh(quote, now)
             positions.append(value(position, instrument, quote, fresh=fresh))
         equity = total_equity(holdings.account.balance, positions)
-        return Portfolio(holdings.account, positions, equity)
+        return Portfolio(holdings.account, positions, equity, self._environment)
 
 
-def _page(found: Found[Item], limit: int, wanted: OrderFilter | FillFilter) -> Page[Item]:
+def _page(found: Found[Item], page: PageOf[Any]) -> Page[Item]:
+    limit, wanted = page.limit, page.wanted
     if len(found.items) > limit:
         items = found.items[:limit]
         return Page(items, token_after(items[-1].sequence, wanted))

@@ -4,40 +4,22 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import assert_never
+from typing import Any
 
-from server.application.accounts import Accounts, change_guard_rails, change_trading_state
+from server.application.accounts import Accounts
 from server.application.commands import (
-    Administration,
-    BotCommand,
-    CancelAllOrders,
-    CancelOrder,
-    Command,
-    CreateBotKey,
-    Deposit,
-    Done,
     Doorbell,
     KeyEnded,
     KeyRevoked,
-    KnowUser,
     LogsGrown,
     MarketStopped,
-    OpenAccount,
     PassTime,
     PlaceOrder,
     PreviewOrder,
     PublishQuotes,
-    QuotesPublished,
-    RecordUsage,
-    ReplaceOrder,
-    ResetAccount,
-    Result,
-    RevokeBotKey,
-    SetGuardRails,
-    SetTradingState,
-    TellMarketHours,
 )
-from server.application.keys import KEY_REFUSED, Keys
+from server.application.keys import Keys
+from server.application.market_calls import MarketCalls
 from server.application.market_feed import MarketFeed
 from server.application.orders import Orders
 from server.application.ports import (
@@ -47,11 +29,12 @@ from server.application.ports import (
     StorageUnavailable,
     UnitOfWork,
 )
+from server.application.refusals import KEY_REFUSED
 from server.application.stopped_accounts import STOPPED
 from server.application.timekeeping import Timekeeping, keep_first
 from server.domain.errors import Reason, Refusal
 from server.domain.invariants import BrokenInvariant
-from server.domain.quote import Quote, QuoteRefusal
+from server.domain.user import EVERYTHING, Permissions
 from server.domain.values import SECOND, Micros
 
 log = logging.getLogger(__name__)
@@ -60,10 +43,25 @@ UNAVAILABLE_RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """The results of commands, in their order, and the doorbells to ring before telling them."""
+class Task:
+    """A command and the method of a use case that decides it.
 
-    results: list[Result]
+    The method takes (command, permissions, unit, now) and returns a result or a Refusal.
+    `bot_key_id` is the key that asks: it must be live when the command is decided. `account_id`
+    is the account that the command is about, if it is about one.
+    """
+
+    command: object
+    decide: Callable[[Any, Permissions, UnitOfWork, Micros], object]
+    bot_key_id: str | None = None
+    account_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The results of tasks, in their order, and the doorbells to ring before telling them."""
+
+    results: list[object]
     doorbells: list[Doorbell]
 
 
@@ -86,16 +84,23 @@ class Trading:
     ) -> None:
         self._new_unit = new_unit
         self._feed = feed
-        self._keys = keys
-        self._accounts = accounts
         self._clock = clock
         self._chance = chance
-        self._orders = Orders(feed, chance)
         self._timekeeping = Timekeeping(
             feed, snapshot_interval, monotonic, since_boot, tell_progress
         )
         self._grown_logs: set[str] = set()
         self._doorbells: list[Doorbell] = []
+        self.use_cases: tuple[object, ...] = (
+            Orders(feed, chance),
+            keys,
+            accounts,
+            MarketCalls(feed, self._timekeeping, self._doorbells),
+        )
+        """The objects whose methods decide calls."""
+        self.passing = Task(PassTime(), self._pass_time)
+        """Lets time pass: applies due quotes, ends what has expired, takes due snapshots."""
+
         self._has_stopped = False
 
     @property
@@ -110,18 +115,19 @@ class Trading:
             unit.forget_unused_replay()
             unit.commit()
 
-    def handle(self, commands: Sequence[Command]) -> Batch:
-        """Decide and store commands; one that fails is told so and touches no other.
+    def handle(self, tasks: Sequence[Task]) -> Batch:
+        """Decide and store tasks; one that fails is told so and touches no other.
 
         Nothing in the result may be told before it is returned: then all of it is on disk.
         """
-        results: list[Result] = []
+        results: list[object] = []
         stuck: Refusal | None = None
-        for part in _apart(commands):
+        for part in _apart(tasks):
             decided = self._handle(part) if stuck is None else [stuck] * len(part)
             stuck = stuck or self._stuck(part[-1], decided[-1])
             results += decided
-        doorbells, self._doorbells = self._doorbells, []
+        doorbells = self._doorbells.copy()
+        self._doorbells.clear()
         if self._grown_logs:
             doorbells.append(LogsGrown(tuple(self._grown_logs)))
             self._grown_logs.clear()
@@ -147,133 +153,70 @@ class Trading:
             log.warning("The clock is no longer behind the newest quote; the service is ready.")
         return [MarketStopped(is_stopped)]
 
-    def _stuck(self, command: Command, result: Result) -> Refusal | None:
+    def _stuck(self, task: Task, result: object) -> Refusal | None:
         """Return why the time of a replay does not pass: what was due then is due before all else.
 
         Deciding anything now would be deciding at a moment that may be over in part.
         """
         is_replay = self._feed.source.replay_digest is not None
-        if is_replay and isinstance(command, PassTime) and isinstance(result, Refusal):
+        if is_replay and isinstance(task.command, PassTime) and isinstance(result, Refusal):
             return result
         return None
 
-    def _handle(self, commands: Sequence[Command]) -> list[Result]:
+    def _handle(self, tasks: Sequence[Task]) -> list[object]:
         try:
-            return self._commit(commands)
+            return self._commit(tasks)
         except StorageBroken:
             # What the disk holds is not known any more: going on could lose what was answered.
             raise
         except StorageUnavailable as error:
             # Trying one by one would make every call wait for the same database in turn.
-            return [self._failed(error)] * len(commands)
+            return [self.failed(error)] * len(tasks)
         except Exception as error:
-            if len(commands) == 1:
-                self._stop_account(commands[0], error)
-                return [self._failed(error)]
+            if len(tasks) == 1:
+                self._stop_account(tasks[0], error)
+                return [self.failed(error)]
             kind = type(error).__name__
-            log.warning("A batch of %d is retried one by one after %s.", len(commands), kind)
-        return [result for command in commands for result in self._handle([command])]
+            log.warning("A batch of %d is retried one by one after %s.", len(tasks), kind)
+        return [result for task in tasks for result in self._handle([task])]
 
-    def _stop_account(self, command: Command, error: Exception) -> None:
-        account_id: str | None = getattr(command, "account_id", None)
-        if isinstance(error, BrokenInvariant) and account_id is not None:
-            self._feed.stopped.stop(account_id, error)
+    def _stop_account(self, task: Task, error: Exception) -> None:
+        if isinstance(error, BrokenInvariant) and task.account_id is not None:
+            self._feed.stopped.stop(task.account_id, error)
 
-    def _commit(self, commands: Sequence[Command]) -> list[Result]:
+    def _commit(self, tasks: Sequence[Task]) -> list[object]:
         unit = self._new_unit()
         try:
             with unit:
                 unit.on_rollback(partial(keep_first, self._doorbells, len(self._doorbells)))
-                unit.preload(*_wanted(commands))
-                results = [self._decide(command, unit, self._doorbells) for command in commands]
+                unit.preload(*_wanted(tasks))
+                results = [self._decide(task, unit) for task in tasks]
                 unit.commit()
         finally:
             # Of a unit that fails late, some may be on disk by a checkpoint.
             self._grown_logs |= unit.grown_logs
         return results
 
-    def _decide(self, command: Command, unit: UnitOfWork, doorbells: list[Doorbell]) -> Result:
-        if getattr(command, "account_id", None) in self._feed.stopped.ids:
+    def _decide(self, task: Task, unit: UnitOfWork) -> object:
+        if task.account_id in self._feed.stopped.ids:
             return STOPPED
-        now = self._clock()
-        if isinstance(command, BotCommand):
-            return self._serve_bot(command, unit, now)
-        match command:
-            case PublishQuotes():
-                return self._publish(command, unit, now, doorbells)
-            case PassTime():
-                self._timekeeping.pass_time(unit, now, doorbells)
-                return Done()
-            case _:
-                return self._administer(command, unit, now, doorbells)
+        now, permissions = self._clock(), EVERYTHING
+        if task.bot_key_id is not None:
+            # The caller's key was live when the call came; it may have been revoked since.
+            found = unit.permissions(task.bot_key_id)
+            if found is None:
+                return KEY_REFUSED
+            permissions = found
+        result = task.decide(task.command, permissions, unit, now)
+        if isinstance(result, KeyRevoked):
+            self._doorbells.append(KeyEnded(result.key.id))
+        return result
 
-    def _serve_bot(self, command: BotCommand, unit: UnitOfWork, now: Micros) -> Result:
-        # The caller's key was live when the call came; it may have been revoked since.
-        permissions = unit.permissions(command.bot_key_id)
-        if permissions is None:
-            return KEY_REFUSED
-        match command:
-            case PlaceOrder():
-                return self._orders.place(command, permissions, unit, now)
-            case CancelOrder():
-                return self._orders.cancel(command, permissions, unit, now)
-            case ReplaceOrder():
-                return self._orders.replace(command, permissions, unit, now)
-            case CancelAllOrders():
-                return self._orders.cancel_all(command, permissions, unit, now)
-            case PreviewOrder():
-                return self._orders.preview(command, permissions, unit, now)
-            case TellMarketHours():
-                return self._feed.hours(now)
-        assert_never(command)
+    def _pass_time(self, _: PassTime, __: Permissions, unit: UnitOfWork, now: Micros) -> None:
+        self._timekeeping.pass_time(unit, now, self._doorbells)
 
-    def _administer(
-        self, command: Administration, unit: UnitOfWork, now: Micros, doorbells: list[Doorbell]
-    ) -> Result:
-        match command:
-            case CreateBotKey():
-                return self._keys.create(command, unit, now)
-            case RevokeBotKey():
-                result = self._keys.revoke(command, unit, now)
-                if isinstance(result, KeyRevoked):
-                    doorbells.append(KeyEnded(result.key.id))
-                return result
-            case OpenAccount():
-                return self._accounts.open(command, unit, now)
-            case ResetAccount():
-                return self._accounts.reset(command, unit, now)
-            case Deposit():
-                return self._accounts.deposit(command, unit, now)
-            case SetTradingState():
-                return change_trading_state(command, unit, now)
-            case SetGuardRails():
-                return change_guard_rails(command, unit)
-            case KnowUser():
-                return self._keys.know_user(command, unit, now)
-            case RecordUsage():
-                unit.add_usage(command.calls, command.keys)
-                return Done()
-        assert_never(command)
-
-    def _publish(
-        self, command: PublishQuotes, unit: UnitOfWork, now: Micros, doorbells: list[Doorbell]
-    ) -> Result:
-        if self._feed.source.environment != "PUBLISHED":
-            return Refusal(
-                reason=Reason.MARKET_NOT_PUBLISHED,
-                message="This server makes its own quotes; start it with --market published.",
-            )
-        self._timekeeping.look_at_clock(now)
-        sent = [item.quote for item in command.quotes if isinstance(item.quote, Quote)]
-        outcomes = iter(self._feed.apply_and_ring(sent, unit, now, doorbells))
-        refused: list[tuple[str, QuoteRefusal]] = []
-        for item in command.quotes:
-            why = next(outcomes) if isinstance(item.quote, Quote) else item.quote
-            if why is not None:
-                refused.append((item.symbol, why))
-        return QuotesPublished(len(command.quotes) - len(refused), tuple(refused))
-
-    def _failed(self, error: Exception) -> Refusal:
+    def failed(self, error: Exception) -> Refusal:
+        """Log what went wrong and return what the caller is told of it."""
         if isinstance(error, StorageUnavailable):
             log.error("The database did not take a command: %s", error)
             return Refusal(
@@ -288,27 +231,27 @@ class Trading:
         )
 
 
-def _apart(commands: Sequence[Command]) -> list[list[Command]]:
-    """Divide commands, in their order, into those that are stored together.
+def _apart(tasks: Sequence[Task]) -> list[list[Task]]:
+    """Divide tasks, in their order, into those that are stored together.
 
     What moves the market stores large parts of its work by itself, so it must not stand in one
-    transaction with commands that would be decided again if a later one failed.
+    transaction with others that would be decided again if a later one failed.
     """
-    parts: list[list[Command]] = []
-    for command in commands:
-        alone = isinstance(command, PassTime | PublishQuotes)
-        if alone or not parts or isinstance(parts[-1][-1], PassTime | PublishQuotes):
+    parts: list[list[Task]] = []
+    for task in tasks:
+        alone = isinstance(task.command, PassTime | PublishQuotes)
+        if alone or not parts or isinstance(parts[-1][-1].command, PassTime | PublishQuotes):
             parts.append([])
-        parts[-1].append(command)
+        parts[-1].append(task)
     return parts
 
 
 def _wanted(
-    commands: Sequence[Command],
+    tasks: Sequence[Task],
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Return the (account, symbol) and (account, client_order_id) pairs that commands need."""
+    """Return the (account, symbol) and (account, client_order_id) pairs that tasks need."""
     tickets = [
-        command.ticket for command in commands if isinstance(command, PlaceOrder | PreviewOrder)
+        task.command.ticket for task in tasks if isinstance(task.command, PlaceOrder | PreviewOrder)
     ]
     return (
         [(ticket.account_id, ticket.symbol) for ticket in tickets],

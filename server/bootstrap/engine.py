@@ -1,6 +1,6 @@
 """The engine process, put together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,14 @@ from server.application.market_feed import MarketFeed
 from server.application.ports import Chance, Clock, QuoteSource
 from server.application.trading import Trading
 from server.bootstrap import venue
+from server.calls.table import ROWS, engine_calls
 from server.config import EngineSettings
 from server.domain.values import Micros
 from server.engine.service import EngineService
 from server.storage.database import open_writer
 from server.storage.unit_of_work import Writer
-from server.wire.answers import Events
+from server.wire.answers import encode_event
+from server.wire.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,16 @@ def build(
     since_boot: Clock = boot_clock,
     chance: Chance | None = None,
     tell_progress: Callable[[], None] = lambda: None,
+    rows: Mapping[str, Row] = ROWS,
 ) -> EngineParts:
     """Put the engine together and load what the last run left.
 
-    `tell_progress` is called again and again while something long is loaded or decided.
+    `tell_progress` is called again and again while something long is loaded or decided. `rows`
+    are the calls that are served.
     """
     chance = chance or SystemChance()
     listed, calendar = venue.universe(settings), venue.calendar(settings)
-    events = Events()
-    writer = Writer(open_writer(Path(settings.database_path)), events.encode)
+    writer = Writer(open_writer(Path(settings.database_path)), encode_event)
     source: QuoteSource
     if settings.market == "replay":
         source, clock = venue.replay_source(
@@ -85,7 +88,7 @@ def build(
         tell_progress=tell_progress,
     )
     trading.recover()
-    return EngineParts(EngineService(trading, feed, events, clock), feed, writer, clock)
+    return EngineParts(EngineService(engine_calls(rows), trading, feed, clock), feed, writer, clock)
 
 
 def _progress(writer: Writer, digest: str) -> Micros | None:

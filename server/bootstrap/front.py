@@ -1,7 +1,7 @@
 """The front process, put together around an engine."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -19,12 +19,13 @@ from server.application.queries import Queries
 from server.application.quote_updates import QuoteUpdates
 from server.application.rate_limits import MemoryRateLimits, UsageMeter
 from server.bootstrap import venue
+from server.calls.table import ROWS
 from server.config import Settings
 from server.descriptors import connections_that_fit
 from server.engine.client import Doorbells, Engine
-from server.rpc.account_view import AccountView
-from server.rpc.bot_trading import BotTrading
 from server.rpc.call import Call
+from server.rpc.dispatch import Dispatcher
+from server.rpc.figures import Figures
 from server.rpc.interceptors.authentication import TICKET_HEADER, Authentication
 from server.rpc.interceptors.connections import Connections
 from server.rpc.interceptors.errors import ErrorTranslation
@@ -36,15 +37,12 @@ from server.rpc.interceptors.observability import (
     answer_headers,
     json_line,
 )
-from server.rpc.interceptors.parsing import GuardedParsing
 from server.rpc.interceptors.rate_limit import RateLimiting
 from server.rpc.interceptors.streams import OpenStreams
-from server.rpc.key_management import KeyManagement
 from server.rpc.keyring import Keyring
-from server.rpc.market_data import MarketData
 from server.rpc.open_stream import Headers
 from server.rpc.reading import LogReads, Reading, SharedReading
-from server.rpc.server import Links, RpcServer, forward
+from server.rpc.server import Links, RpcServer
 from server.rpc.stream_watch import TICK_SECONDS, StreamWatch
 from server.rpc.streams import OrderUpdateStream, QuoteStream
 from server.rpc.tickets import RESUMING_LIFETIME, Tickets
@@ -60,6 +58,8 @@ from server.storage.database import (
 from server.storage.queries import History, SqlReads
 from server.storage.rankings import RankingsFile
 from server.wire import stream_messages
+from server.wire.contract import methods
+from server.wire.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +179,13 @@ def build(
     line: Callable[[Finished], bytes] = json_line,
     lend: Callable[[], AbstractContextManager[None]] = nullcontext,
     on_damage: Callable[[], object] = lambda: None,
+    rows: Mapping[str, Row] = ROWS,
 ) -> Front:
     """Put the gRPC server together.
 
     `line` makes what is written of a finished call, `lend` gives descriptors to look at
-    connections with. `on_damage` is called when a read finds the database damaged.
+    connections with. `on_damage` is called when a read finds the database damaged. `rows` are the
+    calls that are served.
     What happens on the market is seen by `base.clock`, what callers may do by `wall_clock`: a
     replay runs by a time of its own.
     """
@@ -201,10 +203,11 @@ def build(
         clock=base.clock,
         monotonic=monotonic,
     )
-    servicers = _servicers(
+    dispatcher = _dispatcher(
         settings,
         base,
         engine,
+        rows,
         instruments=instruments,
         leaderboard=leaderboard,
         limits=limits,
@@ -228,24 +231,24 @@ def build(
             enforce_quotas=settings.quotas == "enforced",
         ),
         streams=base.streams,
-        parsing=GuardedParsing(servicers, forward(engine)),
     )
-    server = RpcServer(links, with_reflection=settings.reflection)
+    server = RpcServer(methods(), links, dispatcher, with_reflection=settings.reflection)
     base.doorbells.tell_stopped = lambda is_stopped: server.set_stopped(is_stopped=is_stopped)
     return Front(server, connections, base.meter, limits, journal, registry, leaderboard)
 
 
-def _servicers(
+def _dispatcher(
     settings: Settings,
     base: FrontBase,
     engine: Engine,
+    rows: Mapping[str, Row],
     *,
     instruments: venue.CurrentInstruments,
     leaderboard: Leaderboard,
     limits: MemoryRateLimits,
     wall_clock: Clock,
-) -> dict[str, object]:
-    """Return the servicers of the contract, by service."""
+) -> Dispatcher:
+    reading = SharedReading(base.executor, at_once=READS_OF_PERSON_MAX)
     queries = Queries(
         reads=base.reads,
         board=base.board,
@@ -253,39 +256,28 @@ def _servicers(
         instruments=instruments,
         leaderboard=leaderboard,
         clock=base.clock,
+        environment=settings.market.upper(),
     )
-    reading = SharedReading(base.executor, at_once=READS_OF_PERSON_MAX)
-    show_account = AccountView(settings.market.upper(), base.meter, wall_clock)
-    return {
-        "BotTrading": BotTrading(
-            queries=queries,
-            reading=reading,
-            instruments=instruments,
+    order_updates = OrderUpdateStream(
+        updates=base.order_updates, reads=base.reads, reading=reading, clock=base.clock
+    )
+    quotes = QuoteStream(base.quote_updates, base.clock)
+    return Dispatcher(
+        rows,
+        engine=engine,
+        readers=(queries, leaderboard, base.tickets, order_updates, quotes),
+        reading=reading,
+        figures=Figures(
+            keyring=base.keyring,
             meter=base.meter,
             limits=limits,
-            clock=wall_clock,
-            show_account=show_account,
-            enforce_quotas=settings.quotas == "enforced",
             streams=base.streams,
-            tickets=base.tickets,
-            stream_order_updates=OrderUpdateStream(
-                updates=base.order_updates,
-                reads=base.reads,
-                reading=reading,
-                instruments=instruments,
-                clock=base.clock,
-            ),
+            clock=wall_clock,
+            enforce_quotas=settings.quotas == "enforced",
         ),
-        "KeyManagement": KeyManagement(base.reads, reading, engine, show_account, base.keyring),
-        "MarketData": MarketData(
-            queries=queries,
-            reading=reading,
-            board=base.board,
-            instruments=instruments,
-            clock=base.clock,
-            stream_quotes=QuoteStream(base.quote_updates, instruments, base.clock),
-        ),
-    }
+        instruments=instruments,
+        clock=base.clock,
+    )
 
 
 def _stream_headers(tickets: Tickets, clock: Clock, call: Call) -> Headers:

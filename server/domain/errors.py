@@ -85,12 +85,16 @@ class Violation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why a call changes nothing. `retry_after_seconds` is set when waiting helps."""
+    """Why a call changes nothing. `retry_after_seconds` is set when waiting helps.
+
+    `is_not_found`: what the call names as its resource is not there, whatever the reason.
+    """
 
     reason: Reason
     message: str
     violations: tuple[Violation, ...] = ()
     retry_after_seconds: float | None = None
+    is_not_found: bool = False
 
 
 def refuse_fields(violations: list[Violation]) -> Refusal:

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Callable, Iterable
 from typing import Protocol, cast
 
+from server.application.callers import Caller
 from server.application.market_feed import QuoteBoard
 from server.application.market_record import HeardMinutes
 from server.domain.errors import Reason, Refusal
@@ -15,7 +16,6 @@ from server.engine.frames import (
     Call,
     FrameBuffer,
     Kind,
-    Method,
     decode_quotes,
     decode_refusal,
     pack_call,
@@ -53,9 +53,7 @@ class EngineRefused(Exception):
 class Engine(Protocol):
     """What the front asks of an engine."""
 
-    def call(
-        self, method: Method, caller_id: str, bot_key_id: str, body: bytes
-    ) -> "asyncio.Future[bytes]":
+    def call(self, name: str, caller: Caller, body: bytes) -> "asyncio.Future[bytes]":
         """Have a call decided and stored; the result raises EngineRefused."""
 
 
@@ -136,9 +134,7 @@ class SocketEngine(asyncio.Protocol):
         self._ids = itertools.count(NOBODY + 1)
         self._outgoing: list[bytes] = []
 
-    def call(
-        self, method: Method, caller_id: str, bot_key_id: str, body: bytes
-    ) -> "asyncio.Future[bytes]":
+    def call(self, name: str, caller: Caller, body: bytes) -> "asyncio.Future[bytes]":
         if self._transport is None or not self._is_ready:
             return refused(AWAY)
         future: asyncio.Future[bytes] = self._loop.create_future()
@@ -146,7 +142,7 @@ class SocketEngine(asyncio.Protocol):
         self._waiting[call_id] = (future, self._loop.time())
         if not self._outgoing:
             self._loop.call_soon(self._send)
-        self._outgoing.append(pack_call(call_id, method, caller_id, bot_key_id, body))
+        self._outgoing.append(pack_call(Call(call_id, name, caller, body)))
         return future
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -214,11 +210,9 @@ class LocalEngine:
         self._service = service
         self._doorbells = doorbells
 
-    def call(
-        self, method: Method, caller_id: str, bot_key_id: str, body: bytes
-    ) -> "asyncio.Future[bytes]":
+    def call(self, name: str, caller: Caller, body: bytes) -> "asyncio.Future[bytes]":
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        frames = self._service.handle([Call(1, method, caller_id, bot_key_id, body)])
+        frames = self._service.handle([Call(1, name, caller, body)])
         for frame in FrameBuffer().feed(b"".join(frames)):
             answer = unpack_answer(frame)
             if answer.call_id == NOBODY:

@@ -1,8 +1,9 @@
 """Frames between front and engine: length-prefixed, many to a write.
 
-A call is (length, call id, method, caller id, bot key id, body); an answer is (length, call id,
-kind, body). Doorbells are answers to nobody, with call id 0; they always come before the
-answers of the batch that rang them. Signs of life come while a long batch is decided.
+A call is (length, call id, length of the name, account id, user id, bot key id, name, body); an
+answer is (length, call id, kind, body). Doorbells are answers to nobody, with call id 0; they
+always come before the answers of the batch that rang them. Signs of life come while a long batch
+is decided.
 """
 
 import struct
@@ -12,43 +13,25 @@ from enum import IntEnum
 
 import orjson
 
+from server.application.callers import Caller
 from server.application.commands import (
     Doorbell,
     KeyEnded,
     LogsGrown,
     MarketStopped,
     QuotesChanged,
+    RecordUsage,
     TimePassed,
 )
 from server.domain.errors import Reason, Refusal, Violation
 from server.domain.quote import Quote
 from server.domain.user import Identity, Plan
+from server.domain.values import Micros
 
 LENGTH = struct.Struct("<I")
-CALL_HEADER = struct.Struct("<QB36s36s")
+CALL_HEADER = struct.Struct("<QB36s36s36s")
 ANSWER_HEADER = struct.Struct("<QB")
 NOBODY = 0
-
-
-class Method(IntEnum):
-    """What the front asks of the engine."""
-
-    PLACE_ORDER = 1
-    CANCEL_ORDER = 2
-    CANCEL_ALL_ORDERS = 3
-    CREATE_BOT_KEY = 4
-    REVOKE_BOT_KEY = 5
-    PUBLISH_QUOTES = 6
-    KNOW_USER = 7
-    RECORD_USAGE = 8
-    PREVIEW_ORDER = 9
-    REPLACE_ORDER = 10
-    SET_TRADING_STATE = 11
-    SET_GUARD_RAILS = 12
-    GET_MARKET_CLOCK = 13
-    OPEN_ACCOUNT = 14
-    RESET_ACCOUNT = 15
-    DEPOSIT = 16
 
 
 class Kind(IntEnum):
@@ -68,12 +51,11 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: `caller_id` is the account of a bot key or the user of a token."""
+    """One call by its name in the table of calls."""
 
     id: int
-    method: Method
-    caller_id: str
-    bot_key_id: str
+    name: str
+    caller: Caller
     body: bytes
 
 
@@ -86,22 +68,29 @@ class Answer:
     body: bytes
 
 
-def pack_call(call_id: int, method: Method, caller_id: str, bot_key_id: str, body: bytes) -> bytes:
-    """Return a call as a frame."""
-    header = CALL_HEADER.pack(call_id, method, caller_id.encode(), bot_key_id.encode())
-    return LENGTH.pack(len(header) + len(body)) + header + body
+def pack_call(call: Call) -> bytes:
+    """Return a call as a frame; what the caller may do is not part of it."""
+    name, caller = call.name.encode(), call.caller
+    header = CALL_HEADER.pack(
+        call.id,
+        len(name),
+        caller.account_id.encode(),
+        caller.user_id.encode(),
+        (caller.bot_key_id or "").encode(),
+    )
+    return b"".join(
+        (LENGTH.pack(len(header) + len(name) + len(call.body)), header, name, call.body)
+    )
 
 
 def unpack_call(frame: bytes) -> Call:
     """Return the call of a frame."""
-    call_id, method, caller_id, bot_key_id = CALL_HEADER.unpack_from(frame)
-    return Call(
-        call_id,
-        Method(method),
-        caller_id.rstrip(b"\0").decode(),
-        bot_key_id.rstrip(b"\0").decode(),
-        frame[CALL_HEADER.size :],
-    )
+    call_id, name_length, *ids = CALL_HEADER.unpack_from(frame)
+    account_id, user_id, bot_key_id = (padded.rstrip(b"\0").decode() for padded in ids)
+    body_begin = CALL_HEADER.size + name_length
+    caller = Caller(account_id=account_id, user_id=user_id, bot_key_id=bot_key_id or None)
+    name = frame[CALL_HEADER.size : body_begin].decode()
+    return Call(call_id, name, caller, frame[body_begin:])
 
 
 def pack_answer(call_id: int, kind: Kind, body: bytes) -> bytes:
@@ -143,18 +132,20 @@ def encode_refusal(refusal: Refusal) -> bytes:
             refusal.message,
             [[item.field, item.reason.value, item.message] for item in refusal.violations],
             refusal.retry_after_seconds,
+            refusal.is_not_found,
         ]
     )
 
 
 def decode_refusal(body: bytes) -> Refusal:
     """Return the refusal of an answer."""
-    reason, message, violations, retry_after = orjson.loads(body)
+    reason, message, violations, retry_after, is_not_found = orjson.loads(body)
     return Refusal(
         reason=Reason(reason),
         message=message,
         violations=tuple(Violation(field, Reason(why), text) for field, why, text in violations),
         retry_after_seconds=retry_after,
+        is_not_found=is_not_found,
     )
 
 
@@ -218,4 +209,20 @@ def decode_identity(body: bytes) -> Identity:
     issuer, subject, name, plan, is_operator = orjson.loads(body)
     return Identity(
         issuer=issuer, subject=subject, name=name, plan=Plan(plan), is_operator=is_operator
+    )
+
+
+def encode_usage(
+    calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]
+) -> bytes:
+    """Return counts of calls and last uses of keys as the body of a call."""
+    return orjson.dumps([calls, keys])
+
+
+def decode_usage(body: bytes) -> RecordUsage:
+    """Return counts of calls and last uses of keys."""
+    calls, keys = orjson.loads(body)
+    return RecordUsage(
+        tuple((account, day, count) for account, day, count in calls),
+        tuple((key, moment) for key, moment in keys),
     )

@@ -3,7 +3,6 @@
 import select
 import socket
 
-from server.application.commands import PassTime
 from server.application.ports import Clock, QuoteSource
 from server.domain.values import MILLISECOND, SECOND, Micros
 from server.engine.frames import NOBODY, FrameBuffer, Kind, pack_answer, unpack_call
@@ -28,7 +27,7 @@ def run(
     """
     buffer = FrameBuffer()
     connection.sendall(service.board())
-    connection.sendall(b"".join(service.handle([], [PassTime()])))
+    connection.sendall(b"".join(service.handle([], passing=True)))
     connection.sendall(pack_answer(NOBODY, Kind.READY, b""))
     passed = monotonic()
     # Not select(): it refuses descriptors above 1023, and a busy front has many.
@@ -46,9 +45,9 @@ def run(
             if not received:
                 return
             calls = [unpack_call(frame) for frame in buffer.feed(received)]
-        passing = []
+        passing = False
         is_second_over = monotonic() >= passed + TIME_PASSES_EVERY
         if service.is_behind or source.is_due(clock()) or is_second_over:
-            passing, passed = [PassTime()], monotonic()
+            passing, passed = True, monotonic()
         if calls or passing:
-            connection.sendall(b"".join(service.handle(calls, passing)))
+            connection.sendall(b"".join(service.handle(calls, passing=passing)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bottrading.v1 import order_update_pb2
 from server.adapters import monotonic_clock, system_clock
-from server.application.equity_history import EquityPoint, Interval
+from server.application.equity_history import EquityPoint, HistoryOf, Interval
 from server.application.leaderboard import Leaderboard
 from server.application.listings import FillFilter
 from server.application.market_feed import QuoteBoard
@@ -132,13 +132,14 @@ def _queries(settings: Settings, reads: SqlReads, instruments: Instruments, now:
         instruments=instruments,
         leaderboard=leaderboard,
         clock=clock,
+        environment=settings.market.upper(),
     )
 
 
 def _history(queries: Queries, account_id: str) -> list[EquityPoint]:
     """Return the equity curve in the finest distance at which it is not too long."""
     for interval in Interval:
-        points = queries.history(account_id, None, interval)
+        points = queries.history(HistoryOf(account_id, None, interval))
         if not isinstance(points, Refusal):
             return points
     raise ReportUnavailable("the account has traded for more days than can be shown")

@@ -2,40 +2,24 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from grpc import StatusCode
 from grpc.aio import ServicerContext
 
+from server.application.callers import Caller
 from server.application.rate_limits import Figures
-from server.domain.user import EVERYTHING, Permissions, Plan
+from server.domain.user import Plan
 from server.rpc.open_stream import OpenStream
+from server.wire.contract import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Principal:
-    """Who makes a call: a bot by its key, or a person by their token.
+class Principal(Caller):
+    """Who makes a call, with what its owner pays for. A ticket stands for its key."""
 
-    `account_id` is the key's account, or the person's first. A ticket stands for its key.
-    """
-
-    account_id: str
-    user_id: str
     plan: Plan
-    bot_key_id: str | None = None
-    permissions: Permissions = EVERYTHING
     by_ticket: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """One method of the contract; `path` is its full name on the wire."""
-
-    path: str
-    service: str
-    name: str
-    request_type: type[Any]
-    streams: bool
 
 
 @dataclass(slots=True)

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
-from google.protobuf.message_factory import GetMessageClass
 from grpc.aio import ServerInterceptor, ServicerContext
 
-from bottrading.v1 import bot_trading_pb2, key_management_pb2, market_data_pb2
-from server.rpc.call import Call, Handler, Interceptor, Method
+from server.rpc.call import Call, Handler, Interceptor
+from server.rpc.dispatch import Dispatcher
 from server.rpc.health_watches import HealthWatches
+from server.wire.contract import Method
 
 if TYPE_CHECKING:
     RpcHandler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
@@ -20,23 +20,6 @@ REFLECTION_PREFIX = "/grpc.reflection."
 """Services of gRPC itself, open to everybody; reflection is registered by a setting only."""
 
 
-def contract_methods() -> list[Method]:
-    """Return every method of the contract, read off its descriptors."""
-    files = (bot_trading_pb2, key_management_pb2, market_data_pb2)
-    return [
-        Method(
-            path=f"/{service.full_name}/{method.name}",
-            service=service.name,
-            name=method.name,
-            request_type=GetMessageClass(method.input_type),
-            streams=method.server_streaming,
-        )
-        for file in files
-        for service in file.DESCRIPTOR.services_by_name.values()
-        for method in service.methods
-    ]
-
-
 class Chain(ServerInterceptor):
     """The one interceptor that gRPC knows of; the others are composed in it."""
 
@@ -44,11 +27,12 @@ class Chain(ServerInterceptor):
         self,
         methods: Iterable[Method],
         interceptors: Sequence[Interceptor],
-        serve: Handler,
+        dispatcher: Dispatcher,
         watches: HealthWatches,
     ) -> None:
         self._handlers = {
-            method.path: _rpc_handler(method, interceptors, serve) for method in methods
+            method.path: _rpc_handler(method, interceptors, dispatcher.handler(method))
+            for method in methods
         }
         self._watches = watches
 
@@ -81,7 +65,7 @@ def _rpc_handler(
     async def stream(body: bytes, context: ServicerContext[bytes, bytes]) -> None:
         await handler(Call(method, context, body, _metadata(context)))
 
-    # Without serializers the bytes pass through: parsing is the innermost link's work.
+    # Without serializers the bytes pass through: parsing is the dispatcher's work.
     if method.streams:
         return grpc.unary_stream_rpc_method_handler(stream)
     return grpc.unary_unary_rpc_method_handler(unary)

@@ -115,17 +115,14 @@ LIMITS = frozenset(
 class Refused(Exception):
     """A call is refused; carries the refusal through the interceptors.
 
-    `code` is given where the status depends on more than the reason, `last_sequence` where a
-    stream ends that can be resumed.
+    `last_sequence` is given where a stream ends that can be resumed.
     """
 
-    def __init__(
-        self, refusal: Refusal, code: StatusCode | None = None, last_sequence: int | None = None
-    ) -> None:
+    def __init__(self, refusal: Refusal, last_sequence: int | None = None) -> None:
         super().__init__(refusal.reason.value)
         self.refusal = refusal
         self.last_sequence = last_sequence
-        self.code = code or STATUS_OF[refusal.reason]
+        self.code = StatusCode.NOT_FOUND if refusal.is_not_found else STATUS_OF[refusal.reason]
 
 
 def refuse(reason: Reason, message: str) -> Refused:

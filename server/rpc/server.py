@@ -9,12 +9,10 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 
-from bottrading.v1.bot_trading_pb2 import CancelAllOrdersResponse
-from server.engine.client import Engine
-from server.engine.frames import Method as EngineMethod
-from server.rpc.call import Call, Handler, Interceptor
-from server.rpc.chain import Chain, contract_methods
+from server.rpc.call import Interceptor
+from server.rpc.chain import Chain
 from server.rpc.connections import cut
+from server.rpc.dispatch import Dispatcher
 from server.rpc.health_watches import HealthWatches
 from server.rpc.interceptors.authentication import Authentication
 from server.rpc.interceptors.connections import Connections
@@ -22,10 +20,10 @@ from server.rpc.interceptors.draining import Draining
 from server.rpc.interceptors.errors import ErrorTranslation
 from server.rpc.interceptors.in_flight import InFlight
 from server.rpc.interceptors.observability import Observability
-from server.rpc.interceptors.parsing import GuardedParsing
 from server.rpc.interceptors.rate_limit import RateLimiting
 from server.rpc.interceptors.streams import OpenStreams
 from server.rpc.reflection import enable_reflection
+from server.wire.contract import Method
 
 MESSAGE_BYTES_MAX = 64 * 1024
 METADATA_BYTES_MAX = 8 * 1024
@@ -42,7 +40,6 @@ PING_INTERVAL_MS_MIN = 5_000
 """Clients of gRPC ping every 10 s or more; some pings are late and the next comes soon after."""
 PING_STRIKES_MAX = 10
 """Pings that come sooner, one after another with no data between, before they are a flood."""
-SKIPPED_ORDERS_HEADER = "x-skipped-orders"
 FINISHED_LOOK_SECONDS = 0.02
 UNTAKEN_ANSWER_SECONDS = 1.0
 
@@ -70,19 +67,6 @@ OPTIONS: Sequence[tuple[str, int]] = (
 
 CONNECTIONS_OPTION = "grpc.max_allowed_incoming_connections"
 
-FORWARDED = {
-    "/bottrading.v1.BotTrading/PlaceOrder": EngineMethod.PLACE_ORDER,
-    "/bottrading.v1.BotTrading/PreviewOrder": EngineMethod.PREVIEW_ORDER,
-    "/bottrading.v1.BotTrading/ReplaceOrder": EngineMethod.REPLACE_ORDER,
-    "/bottrading.v1.BotTrading/CancelOrder": EngineMethod.CANCEL_ORDER,
-    "/bottrading.v1.BotTrading/CancelAllOrders": EngineMethod.CANCEL_ALL_ORDERS,
-    "/bottrading.v1.KeyManagement/CreateBotKey": EngineMethod.CREATE_BOT_KEY,
-    "/bottrading.v1.KeyManagement/RevokeBotKey": EngineMethod.REVOKE_BOT_KEY,
-    "/bottrading.v1.MarketData/GetMarketClock": EngineMethod.GET_MARKET_CLOCK,
-    "/bottrading.v1.MarketData/PublishQuotes": EngineMethod.PUBLISH_QUOTES,
-}
-"""Calls that the engine decides: their bytes go there, and its answer's to the caller."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
@@ -96,7 +80,6 @@ class Links:
     in_flight: InFlight  # A stranger must not take a customer's place.
     rate_limits: RateLimiting  # Limits belong to an account and stand before all work.
     streams: OpenStreams  # A place is taken by a call that was paid for.
-    parsing: GuardedParsing  # Bytes are read only of calls that may be made.
 
     def ordered(self) -> list[Interceptor]:
         """Return the links, outermost first."""
@@ -109,18 +92,24 @@ class Links:
             self.in_flight,
             self.rate_limits,
             self.streams,
-            self.parsing,
         ]
 
 
 class RpcServer:
     """The server of the contract, with health and, if wanted, reflection."""
 
-    def __init__(self, links: Links, *, with_reflection: bool) -> None:
+    def __init__(
+        self,
+        methods: Sequence[Method],
+        links: Links,
+        dispatcher: Dispatcher,
+        *,
+        with_reflection: bool,
+    ) -> None:
         self._draining = links.draining
         self._ports: frozenset[int] = frozenset()
         watches = HealthWatches(links.authentication.account_of)
-        chain = Chain(contract_methods(), links.ordered(), _served_by_parsing, watches)
+        chain = Chain(methods, links.ordered(), dispatcher, watches)
         self._server = grpc.aio.server(
             interceptors=[chain],
             options=[*OPTIONS, (CONNECTIONS_OPTION, links.connections.places())],
@@ -131,7 +120,7 @@ class RpcServer:
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if with_reflection:
-            services = sorted({method.path.split("/")[1] for method in contract_methods()})
+            services = sorted({method.path.split("/")[1] for method in methods})
             enable_reflection(services, self._server)
 
     def bind(self, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
@@ -181,26 +170,3 @@ async def _wait_while(counts: Callable[[], int], seconds_max: float) -> None:
         async with asyncio.timeout(seconds_max):
             while counts():  # noqa: ASYNC110 — cheaper for calls than an event
                 await asyncio.sleep(FINISHED_LOOK_SECONDS)
-
-
-def forward(engine: Engine) -> dict[str, Handler]:
-    """Return the handlers of the calls that the engine answers."""
-
-    def handler(method: EngineMethod) -> Handler:
-        async def handle(call: Call) -> bytes:
-            caller = call.caller
-            if caller.bot_key_id is None:
-                return await engine.call(method, caller.user_id, "", call.body)
-            answer = await engine.call(method, caller.account_id, caller.bot_key_id, call.body)
-            if method is EngineMethod.CANCEL_ALL_ORDERS:
-                left = CancelAllOrdersResponse.FromString(answer).skipped_orders
-                call.trailers.append((SKIPPED_ORDERS_HEADER, str(left)))
-            return answer
-
-        return handle
-
-    return {path: handler(method) for path, method in FORWARDED.items()}
-
-
-async def _served_by_parsing(call: Call) -> bytes:
-    raise AssertionError(f"{call.method.path} passed the innermost link")

@@ -1,10 +1,10 @@
 """Streams: what is sent on one, from its opening to whatever ends it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bottrading.v1 import bot_trading_pb2, market_data_pb2
 from server.application.order_updates import LogReader, OrderUpdates
-from server.application.ports import Clock, Instruments, Reads
+from server.application.ports import Clock, Reads
 from server.application.quote_updates import QuoteReader, QuoteUpdates
 from server.domain.errors import Reason
 from server.domain.order import Order
@@ -12,7 +12,7 @@ from server.rpc.call import Call, Principal
 from server.rpc.errors import refuse
 from server.rpc.heartbeat import Heartbeat
 from server.rpc.open_stream import OpenStream
-from server.rpc.reading import SharedReading, accepted
+from server.rpc.reading import SharedReading
 from server.wire import filters, stream_messages
 
 QUOTE_HEARTBEAT_SECONDS = 15.0
@@ -35,22 +35,15 @@ class OrderUpdateStream:
         updates: OrderUpdates,
         reads: Reads,
         reading: SharedReading,
-        instruments: Instruments,
         clock: Clock,
     ) -> None:
         self._updates = updates
         self._reads = reads
         self._read = reading
-        self._instruments = instruments
         self._clock = clock
 
-    async def __call__(
-        self, request: bot_trading_pb2.StreamOrderUpdatesRequest, call: Call
-    ) -> None:
+    async def send(self, wanted: filters.OrderUpdatesWanted, call: Call) -> None:
         """Serve one stream until its task is cancelled; raises Refused before it is open."""
-        wanted = accepted(
-            filters.order_updates(request, call.caller.permissions, self._instruments)
-        )
         caller, stream = call.caller, call.open_stream
         account_id = caller.account_id
         snapshot = None
@@ -131,14 +124,12 @@ class _Sending:
 class QuoteStream:
     """Sends the newest quotes of some symbols, and each as it changes."""
 
-    def __init__(self, updates: QuoteUpdates, instruments: Instruments, clock: Clock) -> None:
+    def __init__(self, updates: QuoteUpdates, clock: Clock) -> None:
         self._updates = updates
-        self._instruments = instruments
         self._clock = clock
 
-    async def __call__(self, request: market_data_pb2.StreamQuotesRequest, call: Call) -> None:
+    async def send(self, symbols: Sequence[str], call: Call) -> None:
         """Serve one stream until its task is cancelled; raises Refused before it is open."""
-        symbols = accepted(filters.symbols(request, self._instruments))
         stream = call.open_stream
         with (
             self._updates.reader(symbols) as reader,

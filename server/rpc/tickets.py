@@ -2,6 +2,7 @@
 
 import jwt
 
+from server.application.callers import OwnKey
 from server.application.ports import Clock
 from server.domain.values import SECOND, Micros
 
@@ -26,6 +27,10 @@ class Tickets:
         expires_at = (self._clock() + lifetime) // SECOND
         claims = {"sub": bot_key_id, "aud": AUDIENCE, "exp": expires_at}
         return jwt.encode(claims, self._secret, ALGORITHM), expires_at * SECOND
+
+    def issue_for(self, own: OwnKey) -> tuple[str, Micros]:
+        """Return a ticket for the streams of a caller's bot key, and when it ends."""
+        return self.issue(own.bot_key_id)
 
     def bot_key_id(self, ticket: str) -> str | None:
         """Return whose ticket it is; None when it is none of ours or has ended."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection
 
+from server.application.ports import Shown
 from server.domain.account import Account, Position
 from server.domain.events import Event, OrderUpdated
 from server.domain.order import Order
@@ -11,7 +12,8 @@ from server.storage import account_mapping, mapping, statements
 from server.storage.mapping import Values
 from server.storage.market_rows import bulk
 
-EventEncoder = Callable[[Event], bytes]
+EventEncoder = Callable[[Event], tuple[bytes, Shown | None]]
+"""Returns the entry of a log as it is stored, and its order as callers are shown it."""
 
 
 class Pending:
@@ -32,17 +34,18 @@ class Pending:
         """Return the orders of which more is known than the database holds."""
         return self.new_orders | self.changed_orders
 
-    def add_event(self, event: Event) -> None:
-        """Note an entry of an account's log, and the execution that it tells."""
+    def add_event(self, event: Event) -> Shown | None:
+        """Note an entry of an account's log, and the execution that it tells.
+
+        Returns the entry's order as callers are shown it.
+        """
         if isinstance(event, OrderUpdated) and event.fill is not None:
             self._fills.append(mapping.fill_values(event.fill))
+        payload, shown = self._encode_event(event)
         self._events.append(
-            {
-                "account_id": event.account_id,
-                "sequence": event.sequence,
-                "payload": self._encode_event(event),
-            }
+            {"account_id": event.account_id, "sequence": event.sequence, "payload": payload}
         )
+        return shown
 
     def write(
         self,

@@ -16,8 +16,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from server.application.ports import ReachedOrder, Standing, StorageDamaged
+from server.application.ports import ReachedOrder, Shown, Standing, StorageDamaged
 from server.domain.account import Account, Position
+from server.domain.events import OrderUpdated
 from server.domain.invariants import BrokenInvariant
 from server.domain.matching import Reach
 from server.domain.order import Order
@@ -299,7 +300,7 @@ class SqlUnitOfWork(People, MarketRows):
         rows = self._connection.exec_driver_sql(statements.SELECT_OVERDUE, given)
         return list(self._current(rows).values())
 
-    def keep(self, decision: Decision) -> None:
+    def keep(self, decision: Decision) -> dict[str, Shown]:
         account, pending = decision.account, self._pending
         self._accounts[account.id] = account
         if decision.is_new_account:
@@ -320,8 +321,12 @@ class SqlUnitOfWork(People, MarketRows):
         if decision.inflow is not None:
             values = account_mapping.inflow_values(decision.inflow)
             self._connection.execute(insert(inflows), values)
+        shown: dict[str, Shown] = {}
         for event in decision.events:
-            pending.add_event(event)
+            order_shown = pending.add_event(event)
+            if isinstance(event, OrderUpdated):
+                shown[event.order.id] = order_shown
+        return shown
 
     def add_usage(
         self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]

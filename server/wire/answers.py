@@ -1,6 +1,4 @@
-"""Answers: domain values to the contract's messages."""
-
-from collections.abc import Sequence
+"""Answers: values of the domain to the messages that answers and streams are made of."""
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -8,27 +6,19 @@ from bottrading.v1 import (
     account_pb2,
     bar_pb2,
     bot_key_pb2,
-    bot_trading_pb2,
     fill_pb2,
     instrument_pb2,
-    leaderboard_pb2,
-    market_clock_pb2,
     order_pb2,
     order_update_pb2,
     portfolio_pb2,
     quote_pb2,
 )
-from server.application.equity_history import EquityPoint
-from server.application.leaderboard import Board, Place
-from server.application.ports import MarketHours
-from server.domain import performance
 from server.domain.account import GuardRails
 from server.domain.bar import Bar
 from server.domain.events import AccountUpdated, Event, Fill, OrderUpdated, Settlement
-from server.domain.instrument import AssetType, Instrument
+from server.domain.instrument import Instrument
 from server.domain.order import Order
 from server.domain.quote import Quote
-from server.domain.trading import Preview
 from server.domain.user import BotKey
 from server.domain.valuation import ValuedPosition
 from server.domain.values import (
@@ -41,9 +31,6 @@ from server.domain.values import (
 )
 from server.wire import enums
 
-BOT_BADGE = "🤖"
-"""What all ranked accounts have: orders come by bot keys only."""
-
 
 def timestamp(moment: Micros) -> Timestamp:
     """Return a moment as the contract's time."""
@@ -54,6 +41,11 @@ def timestamp(moment: Micros) -> Timestamp:
 def optional_timestamp(moment: Micros | None) -> Timestamp | None:
     """Return a moment as the contract's time, None for none."""
     return None if moment is None else timestamp(moment)
+
+
+def optional_money(value: Units | None) -> str | None:
+    """Return an amount with 2 decimals, None for none."""
+    return None if value is None else format_money(value)
 
 
 def order(value: Order, *, replayed: bool = False) -> order_pb2.Order:
@@ -106,32 +98,14 @@ def fill(value: Fill) -> fill_pb2.Fill:
     )
 
 
-class Events:
-    """Encodes entries of accounts' logs as they are stored.
+def encode_event(value: Event) -> tuple[bytes, order_pb2.Order | None]:
+    """Return an event as it is stored, and the message of its order, if it is about one.
 
-    The message of each order is kept until `forget`: a batch shows it in its event and in the
-    answer to the call, and building it is a fifth of the work of placing an order.
+    Building that message is a fifth of the work of placing an order: the answer to the call
+    that caused the event uses it too.
     """
-
-    def __init__(self) -> None:
-        self._orders: dict[int, tuple[Order, order_pb2.Order]] = {}
-
-    def encode(self, value: Event) -> bytes:
-        """Return an event as bytes."""
-        shown = None
-        if isinstance(value, OrderUpdated):
-            shown = order(value.order)
-            self._orders[id(value.order)] = (value.order, shown)
-        return event(value, shown).SerializeToString()
-
-    def order(self, value: Order, *, replayed: bool) -> order_pb2.Order:
-        """Return the message of an order."""
-        kept = self._orders.get(id(value))
-        return order(value, replayed=replayed) if kept is None or replayed else kept[1]
-
-    def forget(self) -> None:
-        """Drop the messages of a batch."""
-        self._orders.clear()
+    shown = order(value.order) if isinstance(value, OrderUpdated) else None
+    return event(value, shown).SerializeToString(), shown
 
 
 def event(value: Event, shown: order_pb2.Order | None = None) -> order_update_pb2.AccountEvent:
@@ -173,45 +147,16 @@ def bot_key(value: BotKey) -> bot_key_pb2.BotKey:
         scopes=[enums.SCOPES[scope] for scope in may.scopes],
         allowed_symbols=may.symbols,
         allowed_asset_types=[enums.ASSET_TYPES[kind] for kind in may.asset_types],
-        order_notional_max=_optional_money(may.order_notional_max),
+        order_notional_max=optional_money(may.order_notional_max),
     )
 
 
 def guard_rails(value: GuardRails) -> account_pb2.GuardRails:
     """Return the limits that an owner set on an account."""
     return account_pb2.GuardRails(
-        order_notional_max=_optional_money(value.order_notional_max),
-        position_share_max=_optional_money(value.position_share_max),
-        daily_loss_max=_optional_money(value.daily_loss_max),
-    )
-
-
-def preview(value: Preview) -> bot_trading_pb2.OrderPreview:
-    """Return what an order would do."""
-    return bot_trading_pb2.OrderPreview(
-        order=order(value.order),
-        estimated_fees=format_money(value.order.fees),
-        buying_power_after=format_money(value.account.buying_power),
-        rejections=[rejection.message for rejection in value.rejections],
-        rejection_reasons=[enums.REASONS[rejection.reason] for rejection in value.rejections],
-    )
-
-
-def market_clock(
-    now: Micros, hours: Sequence[tuple[AssetType, MarketHours]]
-) -> market_clock_pb2.MarketClock:
-    """Return the hours of all markets at a moment."""
-    return market_clock_pb2.MarketClock(
-        time=timestamp(now),
-        sessions=[
-            market_clock_pb2.MarketSession(
-                asset_type=enums.ASSET_TYPES[kind],
-                open=market.is_open,
-                next_open=optional_timestamp(market.next_open),
-                next_close=optional_timestamp(market.next_close),
-            )
-            for kind, market in hours
-        ],
+        order_notional_max=optional_money(value.order_notional_max),
+        position_share_max=optional_money(value.position_share_max),
+        daily_loss_max=optional_money(value.daily_loss_max),
     )
 
 
@@ -229,18 +174,6 @@ def position(value: ValuedPosition) -> portfolio_pb2.Position:
         unrealized_pnl_pct=format_money(value.unrealized_pnl_percent),
         reserved_quantity=format_units(held.reserved_quantity),
     )
-
-
-def equity_points(values: Sequence[EquityPoint]) -> list[portfolio_pb2.EquityPoint]:
-    """Return the points of an equity curve."""
-    return [
-        portfolio_pb2.EquityPoint(
-            time=timestamp(value.time),
-            equity=format_money(value.equity),
-            deposits=format_money(value.deposits),
-        )
-        for value in values
-    ]
 
 
 def quote(value: Quote, *, stale: bool) -> quote_pb2.Quote:
@@ -291,11 +224,6 @@ def instrument(value: Instrument) -> instrument_pb2.Instrument:
     return shown
 
 
-def orders(values: Sequence[Order]) -> list[order_pb2.Order]:
-    """Return orders as the contract shows them."""
-    return [order(value) for value in values]
-
-
 def _settlement(value: Settlement) -> order_update_pb2.Settlement:
     return order_update_pb2.Settlement(
         symbol=value.symbol,
@@ -303,33 +231,4 @@ def _settlement(value: Settlement) -> order_update_pb2.Settlement:
         price=format_units(value.price),
         amount=format_money(value.amount),
         realized_pnl=format_to_the_cent(value.realized_pnl),
-    )
-
-
-def _optional_money(value: Units | None) -> str | None:
-    return None if value is None else format_money(value)
-
-
-def leaderboard(board: Board, account_id: str) -> bot_trading_pb2.GetLeaderboardResponse:
-    """Return a page of the leaderboard for an account."""
-    return bot_trading_pb2.GetLeaderboardResponse(
-        entries=[_leaderboard_entry(place, account_id) for place in board.items],
-        own_entry=None if board.own is None else _leaderboard_entry(board.own, account_id),
-        rank_total=board.total,
-        next_page_token=board.next_token,
-    )
-
-
-def _leaderboard_entry(place: Place, account_id: str) -> leaderboard_pb2.LeaderboardEntry:
-    return leaderboard_pb2.LeaderboardEntry(
-        rank=place.rank,
-        display_name=place.display_name,
-        badge=BOT_BADGE,
-        return_pct=place.return_pct,
-        win_rate=performance.win_rate(place.statistics),
-        trades=place.statistics.trades,
-        sharpe_ratio=place.curve.sharpe_ratio,
-        max_drawdown=place.curve.max_drawdown_pct,
-        was_reset=place.was_reset,
-        own=place.account_id == account_id,
     )

@@ -19,13 +19,13 @@ from bottrading.v1 import (
     key_management_pb2,
     market_data_pb2,
 )
+from server.calls.table import ROWS, SERVICES
 from server.domain.errors import Reason
 from server.domain.user import LABEL
 from server.domain.values import SYMBOL
-from server.rpc.chain import contract_methods
 from server.rpc.errors import OUTCOMES, STATUS_OF
-from server.rpc.interceptors.authentication import METHOD_POLICY
-from server.rpc.server import FORWARDED
+from server.wire.contract import methods
+from server.wire.rows import Decided, Queried, Streamed
 
 ROOT = Path(__file__).parents[2]
 PROTOS = sorted((ROOT / "proto/bottrading/v1").glob("*.proto"))
@@ -38,17 +38,31 @@ METHODS = {
 }
 
 
-def test_every_method_has_a_row_in_the_policy_and_no_row_is_left_over() -> None:
-    assert METHOD_POLICY.keys() == METHODS.keys()
-    assert {method.path for method in contract_methods()} == METHODS.keys()
-    assert FORWARDED.keys() <= METHODS.keys()
+def test_the_contract_says_of_every_method_who_may_call_it_and_what_it_costs() -> None:
+    assert {method.path for method in methods()} == METHODS.keys()
+    assert [method.path for method in methods() if not method.is_open] == []
 
 
-def test_the_policy_says_what_the_contract_says() -> None:
-    for path, method in METHODS.items():
-        number = method.GetOptions().Extensions[contract.credential]
-        said = contract.Credential.Name(number)
-        assert said == f"CREDENTIAL_{METHOD_POLICY[path].value}", path
+def test_only_what_takes_a_bot_key_asks_for_a_scope() -> None:
+    for method in methods():
+        assert method.credential is not None
+        assert method.says_scope is method.credential.is_of_a_bot, method.path
+
+
+def test_every_method_has_a_row_and_no_row_is_left_over() -> None:
+    assert ROWS.keys() == METHODS.keys()
+    rows = {
+        f"/bottrading.v1.{service}/{name}"
+        for service, module in SERVICES.items()
+        for name, value in vars(module).items()
+        if isinstance(value, Decided | Queried | Streamed)
+    }
+    assert rows == METHODS.keys()
+
+
+def test_calls_of_the_engine_have_names_of_their_own() -> None:
+    names = [method.name for method in methods()]
+    assert len(set(names)) == len(names), "frames name calls without their service"
 
 
 def test_every_method_has_an_http_rule() -> None:

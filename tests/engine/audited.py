@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 
 from bottrading.v1 import market_data_pb2, quote_pb2
-from server.application.commands import PassTime
 from server.bootstrap import engine as bootstrap
 from server.config import Settings
 from server.domain.errors import Reason
@@ -20,7 +19,6 @@ from server.engine.frames import (
     Call,
     FrameBuffer,
     Kind,
-    Method,
     decode_refusal,
     encode_identity,
     unpack_answer,
@@ -69,7 +67,7 @@ class AuditedEngine:
 
     def handle(self, calls: Sequence[Call], *, passing: bool = False) -> list[Answer]:
         """Let the engine decide calls in one batch, and audit what came of it."""
-        frames = self.parts.service.handle(calls, [PassTime()] if passing else [])
+        frames = self.parts.service.handle(calls, passing=passing)
         answers = [unpack_answer(frame) for frame in FrameBuffer().feed(b"".join(frames))]
         told = [answer for answer in answers if answer.call_id]
         for answer in told:
@@ -139,7 +137,7 @@ class AuditedEngine:
         writer, board = self.parts.writer, self.parts.feed.board
         encode, put = writer.encode_event, board.put
 
-        def encode_event(event: Event) -> bytes:
+        def encode_event(event: Event) -> tuple[bytes, Any]:
             self.heard.append(event)
             return encode(event)
 
@@ -154,7 +152,7 @@ class AuditedEngine:
         identity = Identity(
             issuer="i", subject=subject, name=subject, plan=Plan.FREE, is_operator=False
         )
-        opening = call(1, Method.KNOW_USER, "", encode_identity(identity))
+        opening = call(1, "KnowUser", "", encode_identity(identity))
         frames = self.parts.service.handle([opening])
         *_, answer = map(unpack_answer, FrameBuffer().feed(b"".join(frames)))
         user_id, account_id = orjson.loads(answer.body)
@@ -172,7 +170,7 @@ class AuditedEngine:
         """Check that exactly the quotes were applied that are newer than those before them."""
         applied, newest = list[tuple[str, int]](), dict(self.quotes)
         for sent, answer in zip(calls, told, strict=True):
-            if sent.method is not Method.PUBLISH_QUOTES:
+            if sent.name != "PublishQuotes":
                 continue
             request = market_data_pb2.PublishQuotesRequest.FromString(sent.body)
             response = market_data_pb2.PublishQuotesResponse.FromString(answer.body)

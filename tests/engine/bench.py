@@ -9,7 +9,7 @@ import orjson
 
 from bottrading.v1 import bot_trading_pb2 as pb
 from bottrading.v1 import market_data_pb2, order_pb2, quote_pb2
-from server.application.commands import PassTime
+from server.application.callers import Caller
 from server.application.ports import Chance, Clock
 from server.bootstrap import engine as bootstrap
 from server.bootstrap.engine import EngineParts
@@ -22,7 +22,6 @@ from server.engine.frames import (
     Call,
     FrameBuffer,
     Kind,
-    Method,
     decode_refusal,
     encode_identity,
     unpack_answer,
@@ -76,7 +75,7 @@ class Bench:
 
     def handle(self, *calls: Call, passing: bool = False) -> list[Answer]:
         """Return answers and doorbells; which logs have grown is in `grown` instead."""
-        frames = self.parts.service.handle(calls, [PassTime()] if passing else [])
+        frames = self.parts.service.handle(calls, passing=passing)
         told = [unpack_answer(frame) for frame in FrameBuffer().feed(b"".join(frames))]
         rung = [answer.body.decode() for answer in told if answer.kind is Kind.LOGS_GROWN]
         self.grown = set(" ".join(rung).split())
@@ -92,7 +91,7 @@ class Bench:
         identity = Identity(
             issuer="i", subject=subject, name=subject, plan=Plan.FREE, is_operator=False
         )
-        (answer,) = self.handle(call(1, Method.KNOW_USER, "", encode_identity(identity)))
+        (answer,) = self.handle(call(1, "KnowUser", "", encode_identity(identity)))
         return str(orjson.loads(answer.body)[1])
 
     def publish(
@@ -103,7 +102,7 @@ class Bench:
             symbol=symbol, bid=bid, ask=ask, bid_size=size, ask_size=ask_size or size
         )
         request = market_data_pb2.PublishQuotesRequest(quotes=[quote])
-        return call(7, Method.PUBLISH_QUOTES, "", request.SerializeToString())
+        return call(7, "PublishQuotes", "", request.SerializeToString())
 
 
 def at(text: str) -> Micros:
@@ -125,14 +124,15 @@ def make_key(parts: EngineParts) -> None:
             unit.commit()
 
 
-def call(number: int, method: Method, caller: str, body: bytes) -> Call:
-    return Call(number, method, caller, KEY_ID, body)
+def call(number: int, name: str, caller: str, body: bytes) -> Call:
+    """Return a call of an account or of a user, with the key that every caller here has."""
+    return Call(number, name, Caller(account_id=caller, user_id=caller, bot_key_id=KEY_ID), body)
 
 
 def place(number: int, account: str, **fields: Any) -> Call:
     given: dict[str, Any] = {"symbol": "AAPL", "side": order_pb2.SIDE_BUY, "quantity": "1"}
     request = pb.PlaceOrderRequest(**given | fields)
-    return call(number, Method.PLACE_ORDER, account, request.SerializeToString())
+    return call(number, "PlaceOrder", account, request.SerializeToString())
 
 
 def order_of(answer: Answer) -> order_pb2.Order:

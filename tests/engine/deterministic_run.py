@@ -12,7 +12,6 @@ import orjson
 
 from bottrading.v1 import bot_trading_pb2 as pb
 from bottrading.v1 import order_pb2
-from server.application.commands import PassTime
 from server.bootstrap import engine as bootstrap
 from server.config import DATABASE_FILE, Settings
 from server.domain.user import Identity, Plan
@@ -21,7 +20,6 @@ from server.engine.frames import (
     Call,
     FrameBuffer,
     Kind,
-    Method,
     encode_identity,
     unpack_answer,
 )
@@ -79,9 +77,9 @@ class Run:
             self.clock.turn(seconds=self.dice.choice([0.25, 1, 1, 2, 10, 3_600]))
             calls = list(self._calls())
             for sent, answer in zip(calls, self._handle(calls, passing=True), strict=True):
-                if sent.method is Method.PLACE_ORDER and answer.kind is Kind.RESPONSE:
+                if sent.name == "PlaceOrder" and answer.kind is Kind.RESPONSE:
                     order = pb.PlaceOrderResponse.FromString(answer.body).order
-                    self.orders.append((sent.caller_id, order.id))
+                    self.orders.append((sent.caller.account_id, order.id))
         self.parts.close()
 
     def _calls(self) -> Iterator[Call]:
@@ -90,16 +88,16 @@ class Run:
             match self.dice.randrange(8) if order_id else 7:
                 case 0:
                     cancel = pb.CancelOrderRequest(order_id=order_id)
-                    yield call(number, Method.CANCEL_ORDER, account, cancel.SerializeToString())
+                    yield call(number, "CancelOrder", account, cancel.SerializeToString())
                 case 1:
                     replace = pb.ReplaceOrderRequest(order_id=order_id, quantity=self._quantity())
-                    yield call(number, Method.REPLACE_ORDER, account, replace.SerializeToString())
+                    yield call(number, "ReplaceOrder", account, replace.SerializeToString())
                 case 2 if not self.dice.randrange(10):
-                    yield call(number, Method.CANCEL_ALL_ORDERS, account, b"")
+                    yield call(number, "CancelAllOrders", account, b"")
                 case _:
                     body = self._order().SerializeToString()
                     owner = self.dice.choice(self.accounts)
-                    yield call(number, Method.PLACE_ORDER, owner, body)
+                    yield call(number, "PlaceOrder", owner, body)
 
     def _order(self) -> pb.PlaceOrderRequest:
         symbol = self.dice.choice(list(SYMBOLS))
@@ -125,11 +123,11 @@ class Run:
         identity = Identity(
             issuer="i", subject=subject, name=subject, plan=Plan.FREE, is_operator=False
         )
-        (answer,) = self._handle([call(1, Method.KNOW_USER, "", encode_identity(identity))])
+        (answer,) = self._handle([call(1, "KnowUser", "", encode_identity(identity))])
         return str(orjson.loads(answer.body)[1])
 
     def _handle(self, calls: list[Call], *, passing: bool = False) -> list[Answer]:
-        frames = self.parts.service.handle(calls, [PassTime()] if passing else [])
+        frames = self.parts.service.handle(calls, passing=passing)
         answers = [unpack_answer(frame) for frame in FrameBuffer().feed(b"".join(frames))]
         return [answer for answer in answers if answer.call_id]
 

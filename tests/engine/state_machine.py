@@ -15,7 +15,7 @@ from bottrading.v1 import bot_trading_pb2 as pb
 from server.config import DATABASE_FILE
 from server.domain.order import Order
 from server.domain.values import DAY, SCALE, SECOND, Micros, Units, format_units, parse_units
-from server.engine.frames import Call, Method
+from server.engine.frames import Call
 from server.wire.answers import timestamp
 from tests.engine.audited import AuditedEngine
 from tests.engine.bench import call
@@ -219,7 +219,7 @@ class Trading(RuleBasedStateMachine):
             request.stop_price = _price(dice, symbol)
         if not dice.number(6):
             request.client_order_id = f"order-{dice.number(CLIENT_IDS)}"
-        return call(number, Method.PLACE_ORDER, account, request.SerializeToString())
+        return call(number, "PlaceOrder", account, request.SerializeToString())
 
     def _quantity(self, dice: Dice, account: str, symbol: str, side: int) -> str:
         size, eighths = dice.pick(SIZES[symbol]), dice.pick(EIGHTHS)
@@ -242,28 +242,28 @@ class Trading(RuleBasedStateMachine):
             state = key_management_pb2.SetTradingStateRequest(
                 account_id=account, trading_state=dice.pick(STATES)
             )
-            return call(number, Method.SET_TRADING_STATE, owner, state.SerializeToString())
+            return call(number, "SetTradingState", owner, state.SerializeToString())
         if kind == 13:
             return self._begin_or_deposit(number, dice, account)
         if kind == 14 or not live:
             request = pb.CancelAllOrdersRequest()
             if dice.number(3):
                 request.symbol = dice.pick(SYMBOLS)
-            return call(number, Method.CANCEL_ALL_ORDERS, account, request.SerializeToString())
+            return call(number, "CancelAllOrders", account, request.SerializeToString())
         order = dice.pick(live)
         if kind > 9:
             cancel = pb.CancelOrderRequest(order_id=order.id)
-            return call(number, Method.CANCEL_ORDER, account, cancel.SerializeToString())
+            return call(number, "CancelOrder", account, cancel.SerializeToString())
         replace = _replacement(order, dice).SerializeToString()
-        return call(number, Method.REPLACE_ORDER, account, replace)
+        return call(number, "ReplaceOrder", account, replace)
 
     def _begin_or_deposit(self, number: int, dice: Dice, account: str) -> Call:
         owner = self._running.owners[account]
         if not dice.number(3):
             reset = key_management_pb2.ResetAccountRequest(account_id=account)
-            return call(number, Method.RESET_ACCOUNT, owner, reset.SerializeToString())
+            return call(number, "ResetAccount", owner, reset.SerializeToString())
         deposit = key_management_pb2.DepositRequest(account_id=account, amount=dice.pick(AMOUNTS))
-        return call(number, Method.DEPOSIT, owner, deposit.SerializeToString())
+        return call(number, "Deposit", owner, deposit.SerializeToString())
 
     def _publish(self, number: int, dice: Dice) -> Call:
         quotes = [self._quote(dice, dice.pick(SYMBOLS)) for _ in range(dice.pick([1, 1, 2, 3]))]
@@ -305,7 +305,7 @@ class Trading(RuleBasedStateMachine):
 
 def _publish(number: int, quotes: Sequence[quote_pb2.PublishedQuote]) -> Call:
     request = market_data_pb2.PublishQuotesRequest(quotes=quotes)
-    return call(number, Method.PUBLISH_QUOTES, "", request.SerializeToString())
+    return call(number, "PublishQuotes", "", request.SerializeToString())
 
 
 def _replacement(order: Order, dice: Dice) -> pb.ReplaceOrderRequest:

@@ -10,10 +10,11 @@ import pytest
 
 from bottrading.v1 import error_reason_pb2, order_pb2, order_update_pb2
 from bottrading.v1 import key_management_pb2 as keys
+from bottrading.v1.key_management_pb2 import OpenAccountResponse
 from server.config import DATABASE_FILE
 from server.domain.errors import Reason
 from server.domain.user import Identity, Plan
-from server.engine.frames import Answer, Call, Kind, Method, encode_identity
+from server.engine.frames import Answer, Call, Kind, encode_identity
 from server.storage.unit_of_work import SqlUnitOfWork
 from tests.engine.bench import Bench, call, order_of, place, reason_of
 from tests.support.audit import audit
@@ -33,19 +34,19 @@ def audited(data_dir: Path) -> Iterator[None]:
 def known(bench: Bench, subject: str = "ada", plan: Plan = Plan.STANDARD) -> tuple[str, str]:
     """Return the ids of a person and of their first account."""
     identity = Identity(issuer="i", subject=subject, name=subject, plan=plan, is_operator=False)
-    (answer,) = bench.handle(call(1, Method.KNOW_USER, "", encode_identity(identity)))
+    (answer,) = bench.handle(call(1, "KnowUser", "", encode_identity(identity)))
     user_id, account_id = orjson.loads(answer.body)
     return user_id, account_id
 
 
 def reset(number: int, user: str, account: str) -> Call:
     request = keys.ResetAccountRequest(account_id=account)
-    return call(number, Method.RESET_ACCOUNT, user, request.SerializeToString())
+    return call(number, "ResetAccount", user, request.SerializeToString())
 
 
 def deposit(number: int, account: str, amount: str) -> Call:
     request = keys.DepositRequest(account_id=account, amount=amount)
-    return call(number, Method.DEPOSIT, STRANGER, request.SerializeToString())
+    return call(number, "Deposit", STRANGER, request.SerializeToString())
 
 
 def log_of(bench: Bench, account: str) -> list[tuple[str, str, int]]:
@@ -78,12 +79,16 @@ def column(bench: Bench, query: str, *parameters: Any) -> list[Any]:
 
 
 def opened(answers: list[Answer]) -> list[str]:
-    return [answer.body.decode() for answer in answers if answer.kind is Kind.RESPONSE]
+    return [
+        OpenAccountResponse.FromString(answer.body).account.bot_user_id
+        for answer in answers
+        if answer.kind is Kind.RESPONSE
+    ]
 
 
 def test_of_many_accounts_opened_at_once_as_many_are_as_the_plan_allows(bench: Bench) -> None:
     user, first = known(bench)
-    calls = [call(number, Method.OPEN_ACCOUNT, user, b"") for number in range(1, 9)]
+    calls = [call(number, "OpenAccount", user, b"") for number in range(1, 9)]
 
     answers = bench.handle(*calls)
 
@@ -97,7 +102,7 @@ def test_of_many_accounts_opened_at_once_as_many_are_as_the_plan_allows(bench: B
 
 def test_who_is_known_again_still_has_the_first_account(bench: Bench) -> None:
     user, first = known(bench)
-    bench.handle(call(1, Method.OPEN_ACCOUNT, user, b""))
+    bench.handle(call(1, "OpenAccount", user, b""))
 
     assert known(bench) == (user, first)
     assert known(bench, plan=Plan.FREE) == (user, first)
@@ -235,7 +240,7 @@ def test_the_days_loss_counts_from_the_reset_and_leaves_deposits_out(bench: Benc
     """120 000 at midnight, 118 900 now: no deposit hides the loss, and a reset forgets it."""
     user, account = known(bench)
     rails = keys.SetGuardRailsRequest(account_id=account, daily_loss_max="1000.00")
-    bench.handle(call(1, Method.SET_GUARD_RAILS, user, rails.SerializeToString()))
+    bench.handle(call(1, "SetGuardRails", user, rails.SerializeToString()))
     bench.handle(bench.publish("AAPL", "100.00", "100.00"))
     bench.handle(place(1, account, quantity="100"))
     bench.handle(bench.publish("AAPL", "300.00", "300.00"))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.application.leaderboard import Leaderboard
+from server.application.listings import BarsOf
 from server.application.market_feed import QuoteBoard
 from server.application.market_record import (
     MINUTE_BARS_KEPT,
@@ -41,7 +42,7 @@ class Recorder:
 
     def __init__(self, path: Path) -> None:
         self.path, self.clock, self.record = path, ManualClock(NOON), MarketRecord()
-        self.writer = Writer(open_writer(path), lambda _: b"")
+        self.writer = Writer(open_writer(path), lambda _: (b"", None))
         self.reads = SqlReads(open_readers(path))
         instruments = venue.current_instruments(default_universe(), self.clock)
         board = QuoteBoard(0)
@@ -59,6 +60,7 @@ class Recorder:
             clock=self.clock,
             instruments=instruments,
             leaderboard=leaderboard,
+            environment="PUBLISHED",
         )
 
     def close(self) -> None:
@@ -87,7 +89,7 @@ class Recorder:
     def bars(self, symbol: str, interval: BarInterval, limit: int = 10**6) -> list[Bar]:
         end = interval.begin_not_before(self.clock() + 1)
         wanted = BarFilter(interval=interval, start=None, end=end, limit=limit)
-        return [bar for bar, _ in self.queries.bars(symbol, wanted)]
+        return [bar for bar, _ in self.queries.bars(BarsOf(symbol, wanted))]
 
     def kept(self, interval: BarInterval) -> list[Micros]:
         """Return when the stored bars of an interval start, of any symbol."""

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from server.adapters import ToldClock
+from server.application.callers import Caller
 from server.application.market_feed import QuoteBoard
 from server.application.market_record import HeardMinutes
 from server.engine.client import AWAY, Doorbells, EngineRefused, SocketEngine
-from server.engine.frames import NOBODY, FrameBuffer, Kind, Method, pack_answer, unpack_call
+from server.engine.frames import NOBODY, FrameBuffer, Kind, pack_answer, unpack_call
 
 
 class Pair:
@@ -56,7 +57,9 @@ class Pair:
         await asyncio.get_running_loop().sock_sendall(self.theirs, b"".join(frames))
 
     def call(self) -> "asyncio.Future[bytes]":
-        return self.engine.call(Method.PLACE_ORDER, "account", "key", b"body")
+        return self.engine.call(
+            "PlaceOrder", Caller(account_id="account", bot_key_id="key"), b"body"
+        )
 
 
 @pytest.fixture

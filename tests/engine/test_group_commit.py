@@ -7,14 +7,15 @@ import pytest
 
 from bottrading.v1 import bot_trading_pb2 as pb
 from bottrading.v1 import error_reason_pb2, order_pb2
+from server.application.callers import SERVICE, Caller
 from server.application.ports import StorageBroken, StorageUnavailable
 from server.config import DATABASE_FILE
 from server.domain.errors import Reason
 from server.engine.frames import (
     NOBODY,
+    Call,
     FrameBuffer,
     Kind,
-    Method,
     decode_refusal,
     pack_call,
     unpack_call,
@@ -56,7 +57,7 @@ def test_a_refused_call_leaves_its_neighbours_alone(bench: Bench) -> None:
     ada = bench.account("ada")
     answers = bench.handle(
         place(1, ada, limit_price="1.00", order_type=order_pb2.ORDER_TYPE_LIMIT),
-        call(2, Method.PLACE_ORDER, ada, b"\xff"),
+        call(2, "PlaceOrder", ada, b"\xff"),
         place(3, ada, quantity="-1"),
         place(4, ada, limit_price="1.00", order_type=order_pb2.ORDER_TYPE_LIMIT),
     )
@@ -185,9 +186,13 @@ def test_a_quote_that_comes_again_after_a_restart_is_traded_on_and_shown_once_on
 
 
 def test_frames_survive_any_way_of_being_cut() -> None:
-    frames = [
-        pack_call(number, Method.PLACE_ORDER, KEY_ID, "", b"x" * number) for number in (1, 300, 0)
+    bot = Caller(account_id="a" * 36, user_id=KEY_ID, bot_key_id=KEY_ID)
+    sent = [
+        Call(1, "PlaceOrder", bot, b"x"),
+        Call(300, "Deposit", Caller(account_id=KEY_ID, user_id=KEY_ID), b"x" * 300),
+        Call(0, "RecordUsage", SERVICE, b""),
     ]
+    frames = map(pack_call, sent)
     stream = b"".join(frames)
     for size in (1, 7, len(stream)):
         buffer = FrameBuffer()
@@ -196,11 +201,7 @@ def test_frames_survive_any_way_of_being_cut() -> None:
             for start in range(0, len(stream), size)
             for frame in buffer.feed(stream[start : start + size])
         ]
-        assert [(it.id, it.caller_id, it.bot_key_id, len(it.body)) for it in calls] == [
-            (1, KEY_ID, "", 1),
-            (300, KEY_ID, "", 300),
-            (0, KEY_ID, "", 0),
-        ]
+        assert calls == sent
 
 
 def test_cancelling_all_orders_takes_those_of_the_same_batch_and_nobody_elses(
@@ -213,7 +214,7 @@ def test_cancelling_all_orders_takes_those_of_the_same_batch_and_nobody_elses(
         place(1, ada, **limit),
         place(2, bob, **limit),
         place(3, ada, symbol="MSFT", **limit),
-        call(4, Method.CANCEL_ALL_ORDERS, ada, b""),
+        call(4, "CancelAllOrders", ada, b""),
     )
 
     cancelled = pb.CancelAllOrdersResponse.FromString(answers[3].body).orders
@@ -230,7 +231,7 @@ def test_an_order_in_the_memory_of_a_batch_is_still_its_accounts_alone(bench: Be
     request = pb.CancelOrderRequest(order_id=order.id).SerializeToString()
 
     answers = bench.handle(
-        call(2, Method.CANCEL_ORDER, ada, request), call(3, Method.CANCEL_ORDER, bob, request)
+        call(2, "CancelOrder", ada, request), call(3, "CancelOrder", bob, request)
     )
 
     assert answers[0].kind is Kind.RESPONSE

@@ -11,7 +11,7 @@ from bottrading.v1 import market_data_pb2, order_pb2, quote_pb2
 from server.application.market_feed import MarketFeed, QuoteBoard
 from server.config import DATABASE_FILE
 from server.domain.values import CENT
-from server.engine.frames import Call, Method
+from server.engine.frames import Call
 from server.storage import account_mapping, mapping
 from server.storage.pending import Pending
 from tests.engine.audited import AuditedEngine
@@ -34,7 +34,7 @@ def _publish(engine: AuditedEngine, bid: str, ask: str) -> Call:
         symbol="AAPL", bid=bid, ask=ask, bid_size="1000", ask_size="1000"
     )
     request = market_data_pb2.PublishQuotesRequest(quotes=[quote])
-    return call(7, Method.PUBLISH_QUOTES, "", request.SerializeToString())
+    return call(7, "PublishQuotes", "", request.SerializeToString())
 
 
 def _trade(engine: AuditedEngine) -> None:

@@ -8,7 +8,7 @@ from bottrading.v1 import bot_trading_pb2 as pb
 from bottrading.v1 import order_pb2
 from server.domain.errors import Reason
 from server.domain.values import DAY, SCALE
-from server.engine.frames import Kind, Method, decode_refusal
+from server.engine.frames import Kind, decode_refusal
 from tests.engine.bench import Bench, at, call, order_of, place, reason_of, row
 from tests.engine.ledger import StoredBook, connect
 from tests.support.venue import NOON, ManualClock
@@ -66,8 +66,8 @@ def test_after_its_last_day_an_option_is_not_traded_though_no_second_passed_yet(
     new = pb.ReplaceOrderRequest(order_id=resting.id, limit_price="12.00")
     told = bench.handle(
         place(1, account, symbol=CALL),
-        call(2, Method.PREVIEW_ORDER, account, preview.SerializeToString()),
-        call(3, Method.REPLACE_ORDER, account, new.SerializeToString()),
+        call(2, "PreviewOrder", account, preview.SerializeToString()),
+        call(3, "ReplaceOrder", account, new.SerializeToString()),
     )
     again = order_of(bench.handle(place(4, account, client_order_id="mine", **RESTING))[0])
     bench.handle(bench.publish(CALL, "8.00", "9.00"))

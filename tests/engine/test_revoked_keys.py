@@ -1,5 +1,6 @@
 """Revocations in the engine: what a key asked for is decided by what the key is at that moment."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -8,11 +9,12 @@ import pytest
 from bottrading.v1 import bot_trading_pb2 as pb
 from bottrading.v1 import key_management_pb2 as keys
 from bottrading.v1 import order_pb2
-from server.application.keys import KEY_REFUSED
+from server.application.callers import SERVICE, Caller
 from server.application.ports import StorageUnavailable
+from server.application.refusals import KEY_REFUSED
 from server.domain.errors import Reason
 from server.domain.user import Identity, Plan
-from server.engine.frames import Answer, Call, Kind, Method, decode_refusal, encode_identity
+from server.engine.frames import Answer, Call, Kind, decode_refusal, encode_identity
 from tests.engine.bench import Bench, order_of, reason_of
 
 
@@ -23,18 +25,19 @@ class Owner:
         identity = Identity(
             issuer="i", subject="ada", name="ada", plan=Plan.STANDARD, is_operator=False
         )
-        (known,) = bench.handle(Call(1, Method.KNOW_USER, "", "", encode_identity(identity)))
+        (known,) = bench.handle(Call(1, "KnowUser", SERVICE, encode_identity(identity)))
         self.user_id, self.account_id = orjson.loads(known.body)
         request = keys.CreateBotKeyRequest(label="bot").SerializeToString()
-        (made,) = bench.handle(Call(1, Method.CREATE_BOT_KEY, self.user_id, "", request))
+        (made,) = bench.handle(Call(1, "CreateBotKey", Caller(user_id=self.user_id), request))
         self.key_id = keys.CreateBotKeyResponse.FromString(made.body).bot_key.id
 
     def revoke(self) -> Call:
         request = keys.RevokeBotKeyRequest(key_id=self.key_id).SerializeToString()
-        return Call(9, Method.REVOKE_BOT_KEY, self.user_id, "", request)
+        return Call(9, "RevokeBotKey", Caller(user_id=self.user_id), request)
 
-    def ask(self, method: Method, request: Any) -> Call:
-        return Call(2, method, self.account_id, self.key_id, request.SerializeToString())
+    def ask(self, name: str, request: Any) -> Call:
+        caller = Caller(account_id=self.account_id, bot_key_id=self.key_id)
+        return Call(2, name, caller, request.SerializeToString())
 
     def place(self) -> Call:
         request = pb.PlaceOrderRequest(
@@ -44,7 +47,7 @@ class Owner:
             order_type=order_pb2.ORDER_TYPE_LIMIT,
             limit_price="1.00",
         )
-        return self.ask(Method.PLACE_ORDER, request)
+        return self.ask("PlaceOrder", request)
 
     def asks_for_all(self, order_id: str) -> list[Call]:
         """Return a call of every kind that a bot key opens and the engine decides."""
@@ -52,11 +55,11 @@ class Owner:
         replace = pb.ReplaceOrderRequest(order_id=order_id, quantity="2")
         return [
             self.place(),
-            self.ask(Method.PREVIEW_ORDER, preview),
-            self.ask(Method.REPLACE_ORDER, replace),
-            self.ask(Method.CANCEL_ORDER, pb.CancelOrderRequest(order_id=order_id)),
-            self.ask(Method.CANCEL_ALL_ORDERS, pb.CancelAllOrdersRequest()),
-            self.ask(Method.GET_MARKET_CLOCK, pb.GetAccountRequest()),
+            self.ask("PreviewOrder", preview),
+            self.ask("ReplaceOrder", replace),
+            self.ask("CancelOrder", pb.CancelOrderRequest(order_id=order_id)),
+            self.ask("CancelAllOrders", pb.CancelAllOrdersRequest()),
+            self.ask("GetMarketClock", pb.GetAccountRequest()),
         ]
 
 
@@ -100,7 +103,7 @@ def test_a_revocation_that_is_not_stored_ends_no_key(
 def test_a_key_that_was_never_made_opens_nothing(bench: Bench) -> None:
     owner = Owner(bench)
     call = owner.place()
-    stranger = Call(2, call.method, call.caller_id, owner.user_id, call.body)
+    stranger = replace(call, caller=replace(call.caller, bot_key_id=owner.user_id))
 
     (answer,) = bench.handle(stranger)
 

@@ -11,9 +11,9 @@ from bottrading.v1 import market_data_pb2, order_pb2
 from server.application.ports import StorageUnavailable
 from server.config import DATABASE_FILE
 from server.domain.errors import Reason
-from server.engine.frames import FrameBuffer, Kind, Method, pack_call, unpack_answer
+from server.engine.frames import FrameBuffer, Kind, pack_call, unpack_answer
 from server.engine.loop import run
-from tests.engine.bench import KEY_ID, Bench, order_of, place, reason_of
+from tests.engine.bench import KEY_ID, Bench, call, order_of, place, reason_of
 
 RESTING_SELL = {
     "side": order_pb2.SIDE_SELL,
@@ -92,7 +92,7 @@ def test_the_loop_serves_a_descriptor_above_1023(bench: Bench) -> None:
     high = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD, 1_500)
     theirs.close()
     with socket.socket(fileno=high) as connection, ours:
-        ours.sendall(pack_call(1, Method.PLACE_ORDER, KEY_ID, "", b"\xff"))
+        ours.sendall(pack_call(call(1, "PlaceOrder", KEY_ID, b"\xff")))
         ours.shutdown(socket.SHUT_WR)
         run(connection, bench.parts.service, bench.parts.feed.source, bench.clock, bench.clock)
         answers = [unpack_answer(frame) for frame in FrameBuffer().feed(ours.recv(65536))]

@@ -17,37 +17,24 @@ with atheris.instrument_imports(
     from rest_bridge.errors import Refusal
     from rest_bridge.routes import contract_routes
     from rest_bridge.transcoding import RequestReader
+    from server.calls.table import ROWS
     from server.domain.errors import Reason
     from server.domain.user import Identity, Plan
-    from server.engine.frames import Kind, Method, decode_refusal, encode_identity
+    from server.engine.frames import Kind, decode_refusal, encode_identity
+    from server.wire.contract import Credential, methods
+    from server.wire.rows import Decided
     from tests.engine.bench import Bench, call
 
 import orjson
 
-from bottrading.v1 import bot_trading_pb2, key_management_pb2, market_data_pb2
 from server.config import DATABASE_FILE
 from server.storage.migrate import bring_up_to_date
 from tests.reliability.hostile import SYMBOLS, Hostile
 from tests.support.venue import NOON, ManualClock
 
 SEEDS_EACH = 20
-MODULES = (bot_trading_pb2, key_management_pb2, market_data_pb2)
-REQUESTS = {
-    method.name.upper(): method.input_type
-    for module in MODULES
-    for service in module.DESCRIPTOR.services_by_name.values()
-    for method in service.methods
-}
-METHODS = [method for method in Method if method.name.replace("_", "") in REQUESTS]
+METHODS = [method for method in methods() if isinstance(ROWS[method.path], Decided)]
 ROUTES = [route for route in contract_routes() if route.takes_body]
-BY_KEY = (
-    Method.PLACE_ORDER,
-    Method.CANCEL_ORDER,
-    Method.CANCEL_ALL_ORDERS,
-    Method.PREVIEW_ORDER,
-    Method.REPLACE_ORDER,
-    Method.GET_MARKET_CLOCK,
-)
 
 Target = Callable[[bytes], None]
 
@@ -71,15 +58,16 @@ def engine(data_dir: Path) -> Target:
     bring_up_to_date(data_dir / DATABASE_FILE)
     bench = Bench(data_dir, ManualClock(NOON))
     identity = Identity(issuer="i", subject="a", name="a", plan=Plan.FREE, is_operator=False)
-    [known, *_] = bench.handle(call(1, Method.KNOW_USER, "", encode_identity(identity)))
+    [known, *_] = bench.handle(call(1, "KnowUser", "", encode_identity(identity)))
     user_id, account_id = orjson.loads(known.body)
     for symbol in SYMBOLS:
         bench.handle(bench.publish(symbol, "100", "100.01"))
 
     def decide(data: bytes) -> None:
         method = METHODS[data[0] % len(METHODS)]
-        caller_id = account_id if method in BY_KEY else user_id
-        told = bench.handle(call(1, method, caller_id, data[1:]))
+        is_of_a_bot = method.credential is Credential.BOT_KEY
+        caller_id = account_id if is_of_a_bot else user_id
+        told = bench.handle(call(1, method.name, caller_id, data[1:]))
         [answer] = [answer for answer in told if answer.call_id == 1]
         if answer.kind is Kind.REFUSAL:
             refusal = decode_refusal(answer.body)
@@ -98,7 +86,7 @@ def write_seeds(kind: str, directory: Path) -> None:
             body = hostile.json(ROUTES[chosen].method.input_type, ROUTES[chosen].parameters)
         else:
             chosen = number % len(METHODS)
-            body = hostile.body(REQUESTS[METHODS[chosen].name.replace("_", "")])
+            body = hostile.body(METHODS[chosen].request_type.DESCRIPTOR)
         (directory / str(number)).write_bytes(bytes([chosen]) + body)
 
 

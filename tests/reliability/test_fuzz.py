@@ -18,9 +18,9 @@ import grpc
 import httpx
 import pytest
 
-from bottrading.v1 import bot_trading_pb2, key_management_pb2, market_data_pb2
+from bottrading.v1 import bot_trading_pb2, market_data_pb2
 from rest_bridge.routes import PREFIXES, Route, contract_routes
-from server.rpc.interceptors.authentication import METHOD_POLICY, Credential
+from server.wire.contract import Credential, methods
 from tests.reliability.hostile import SYMBOLS, Hostile
 from tests.support.audit import audit
 from tests.support.process import Process, make_key
@@ -41,14 +41,8 @@ SETTLED = {
 }
 """What a call may come to: not INTERNAL, not UNKNOWN, and neither away nor out of time."""
 
-MODULES = (bot_trading_pb2, key_management_pb2, market_data_pb2)
-METHODS = [
-    (f"/{service.full_name}/{method.name}", method)
-    for module in MODULES
-    for service in module.DESCRIPTOR.services_by_name.values()
-    for method in service.methods
-    if not method.server_streaming
-]
+METHODS = [method for method in methods() if not method.streams]
+CREDENTIAL_OF = {method.path: method.credential for method in methods()}
 STREAMS = ("/order-updates", "/quote-updates")
 LIMITS: dict[str, Any] = {
     "orders_per_minute": "0",
@@ -112,16 +106,20 @@ async def test_no_message_is_an_internal_error(
 ) -> None:
     hostile, codes = Hostile(SEED), Counter[grpc.StatusCode]()
     calls: dict[str, Any] = {
-        path: channel.unary_unary(path, request_serializer=None, response_deserializer=None)
-        for path, _ in METHODS
+        method.path: channel.unary_unary(
+            method.path, request_serializer=None, response_deserializer=None
+        )
+        for method in METHODS
     }
     turn = iter(range(INPUTS))
     await publish(channel, credentials)
 
     async def send() -> None:
-        path, method = METHODS[next(turn) % len(METHODS)]
-        body = hostile.body(method.input_type)
-        metadata = (credentials[METHOD_POLICY[path]],)
+        method = METHODS[next(turn) % len(METHODS)]
+        path, credential = method.path, method.credential
+        assert credential is not None, f"{path} is open to nobody"
+        body = hostile.body(method.request_type.DESCRIPTOR)
+        metadata = (credentials[credential],)
         try:
             answer = await calls[path](body, metadata=metadata, timeout=30)
         except grpc.aio.AioRpcError as error:
@@ -153,8 +151,10 @@ async def test_no_body_and_no_query_is_an_error_of_the_server(
     async def send() -> None:
         route = routes[next(turn) % len(routes)]
         url, body = request_of(hostile, route)
+        credential = CREDENTIAL_OF[route.rpc]
+        assert credential is not None, f"{route.rpc} is open to nobody"
         answer = await http.request(
-            route.verb, url, content=body, headers=dict([credentials[METHOD_POLICY[route.rpc]]])
+            route.verb, url, content=body, headers=dict([credentials[credential]])
         )
         statuses[answer.status_code] += 1
         assert answer.status_code < 500, f"{route.verb} {url} {body!r}: {answer.text}"

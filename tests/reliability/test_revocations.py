@@ -10,7 +10,7 @@ from bottrading.v1 import bot_trading_pb2_grpc as rpc
 from bottrading.v1 import key_management_pb2 as keys
 from bottrading.v1 import key_management_pb2_grpc as keys_rpc
 from bottrading.v1 import order_pb2
-from server.application.keys import KEY_REFUSED
+from server.application.refusals import KEY_REFUSED
 from tests.support.process import Process
 from tests.support.venue import Told, told
 

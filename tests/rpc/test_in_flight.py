@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -9,7 +10,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from server.domain.errors import Reason
-from server.rpc.call import Call, Method
+from server.rpc.call import Call
 from server.rpc.errors import Refused
 from server.rpc.health_watches import (
     ACCOUNT_WATCHES_MAX,
@@ -17,6 +18,7 @@ from server.rpc.health_watches import (
     STRANGERS_WATCHES_MAX,
 )
 from server.rpc.interceptors.in_flight import InFlight
+from server.wire.contract import methods
 from tests.support.streams import READ_SECONDS_MAX
 from tests.support.venue import Venue
 
@@ -96,7 +98,7 @@ async def test_a_watch_that_ends_gives_its_place_back(connect: Connections) -> N
 
 async def test_calls_above_the_limit_are_refused_and_those_in_flight_finish() -> None:
     link, gate = InFlight(limit=1), asyncio.Event()
-    method = Method("/x", "x", "x", object, streams=False)
+    method = replace(methods()[0], streams=False)
 
     async def slow(call: Call) -> bytes:
         await gate.wait()
@@ -118,7 +120,7 @@ async def test_calls_above_the_limit_are_refused_and_those_in_flight_finish() ->
 async def test_streams_take_no_places_of_other_calls() -> None:
     """They have places of their own: the idle ones of some must not shut out the rest."""
     link = InFlight(limit=0)
-    method = Method("/x", "x", "x", object, streams=True)
+    method = replace(methods()[0], streams=True)
 
     async def stream(call: Call) -> bytes:
         return b"streamed"

@@ -7,10 +7,10 @@ import sqlite3
 import grpc
 import pytest
 
+from server.application.callers import SERVICE
 from server.config import DATABASE_FILE
 from server.domain.user import Plan, hash_key
-from server.engine.frames import Method
-from server.engine.service import encode_usage
+from server.engine.frames import encode_usage
 from tests.support.venue import Bot, Venue, VenueFactory, refusal
 
 
@@ -114,7 +114,7 @@ async def test_calls_and_last_uses_survive_a_restart_once_they_are_flushed(
         await bot.call("GetAccount")
 
     calls, keys = venue.base.meter.take()
-    await venue.front_engine.call(Method.RECORD_USAGE, "", "", encode_usage(calls, keys))
+    await venue.front_engine.call("RecordUsage", SERVICE, encode_usage(calls, keys))
     await venue.stop()
     again = await start_venue()
     account = (await Bot(again, bot.key).call("GetAccount")).account

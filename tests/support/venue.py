@@ -20,7 +20,6 @@ from bottrading.v1 import (
     order_pb2,
     quote_pb2,
 )
-from server.application.commands import PassTime
 from server.bootstrap import engine as engine_bootstrap
 from server.bootstrap import front as front_bootstrap
 from server.bootstrap.engine import EngineParts
@@ -147,7 +146,7 @@ class Venue:
     def pass_time(self, *, seconds: float = 1) -> None:
         """Turn the clock and let the engine do what is due."""
         self.clock.turn(seconds=seconds)
-        frames = self.parts.service.handle([], [PassTime()])
+        frames = self.parts.service.handle([], passing=True)
         for frame in FrameBuffer().feed(b"".join(frames)):
             self.base.doorbells.ring(unpack_answer(frame))
 

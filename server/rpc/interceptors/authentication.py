@@ -1,26 +1,26 @@
-"""Authentication: who may call what, as a table, and who is calling."""
+"""Authentication: who is calling, and whether the contract lets them make the call."""
 
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from enum import Enum
 
 import orjson
 
-from server.application.keys import KEY_REFUSED
+from server.application.callers import SERVICE
 from server.application.ports import StorageUnavailable
+from server.application.refusals import KEY_REFUSED
 from server.domain.errors import Reason, Refusal
-from server.domain.user import Identity, Scope
+from server.domain.user import Identity
 from server.engine.client import RETRY_SECONDS, Engine
-from server.engine.frames import Method as EngineMethod
 from server.engine.frames import encode_identity
-from server.rpc.call import Call, Handler, Method, Principal
+from server.rpc.call import Call, Handler, Principal
 from server.rpc.errors import Refused, refuse
 from server.rpc.keyring import Keyring
 from server.rpc.published_keys import KeysUnavailable
 from server.rpc.tickets import Tickets
 from server.rpc.tokens import TokenRefused, TokenVerifier
+from server.wire.contract import Credential, Method
 
 BOT_KEY_HEADER = "x-bot-key"
 TOKEN_HEADER = "authorization"
@@ -28,57 +28,6 @@ TICKET_HEADER = "x-stream-ticket"
 CREDENTIAL_HEADERS = frozenset({BOT_KEY_HEADER, TOKEN_HEADER, TICKET_HEADER})
 USERS_REMEMBERED_MAX = 10_000
 
-
-class Credential(Enum):
-    """What a method takes."""
-
-    BOT_KEY = "BOT_KEY"
-    BOT_KEY_OR_TICKET = "BOT_KEY_OR_TICKET"
-    USER_TOKEN = "USER_TOKEN"
-    OPERATOR_TOKEN = "OPERATOR_TOKEN"
-
-
-METHOD_POLICY: dict[str, Credential] = {
-    "/bottrading.v1.BotTrading/GetAccount": Credential.BOT_KEY,
-    "/bottrading.v1.BotTrading/PlaceOrder": Credential.BOT_KEY,
-    "/bottrading.v1.BotTrading/PreviewOrder": Credential.BOT_KEY,
-    "/bottrading.v1.BotTrading/ReplaceOrder": Credential.BOT_KEY,
-    "/bottrading.v1.BotTrading/CancelOrder": Credential.BOT_KEY,
-    "/bottrading.v1.BotTrading/CancelAllOrders": Credential.BOT_KEY,
-    "/bottrading.v1.BotTrading/ListOrders": Credential.BOT_KEY,
-    "/bottrading.v1.BotTrading/GetOrder": Credential.BOT_KEY,
-    "/bottrading.v1.BotTrading/GetPortfolio": Credential.BOT_KEY,
-    "/bottrading.v1.BotTrading/GetPortfolioHistory": Credential.BOT_KEY,
-    "/bottrading.v1.BotTrading/ListFills": Credential.BOT_KEY,
-    "/bottrading.v1.BotTrading/GetTradingKpi": Credential.BOT_KEY,
-    "/bottrading.v1.BotTrading/GetLeaderboard": Credential.BOT_KEY,
-    "/bottrading.v1.BotTrading/GetLimits": Credential.BOT_KEY,
-    "/bottrading.v1.BotTrading/StreamOrderUpdates": Credential.BOT_KEY_OR_TICKET,
-    "/bottrading.v1.BotTrading/CreateStreamTicket": Credential.BOT_KEY,
-    "/bottrading.v1.KeyManagement/CreateBotKey": Credential.USER_TOKEN,
-    "/bottrading.v1.KeyManagement/ListBotKeys": Credential.USER_TOKEN,
-    "/bottrading.v1.KeyManagement/RevokeBotKey": Credential.USER_TOKEN,
-    "/bottrading.v1.KeyManagement/OpenAccount": Credential.USER_TOKEN,
-    "/bottrading.v1.KeyManagement/ListAccounts": Credential.USER_TOKEN,
-    "/bottrading.v1.KeyManagement/ResetAccount": Credential.USER_TOKEN,
-    "/bottrading.v1.KeyManagement/SetTradingState": Credential.USER_TOKEN,
-    "/bottrading.v1.KeyManagement/SetGuardRails": Credential.USER_TOKEN,
-    "/bottrading.v1.KeyManagement/Deposit": Credential.OPERATOR_TOKEN,
-    "/bottrading.v1.MarketData/GetQuote": Credential.BOT_KEY,
-    "/bottrading.v1.MarketData/BatchGetQuotes": Credential.BOT_KEY,
-    "/bottrading.v1.MarketData/ListInstruments": Credential.BOT_KEY,
-    "/bottrading.v1.MarketData/ListBars": Credential.BOT_KEY,
-    "/bottrading.v1.MarketData/GetMarketClock": Credential.BOT_KEY,
-    "/bottrading.v1.MarketData/StreamQuotes": Credential.BOT_KEY_OR_TICKET,
-    "/bottrading.v1.MarketData/PublishQuotes": Credential.OPERATOR_TOKEN,
-}
-"""Who may call what. A method that is missing here can be called by nobody."""
-
-TRADE_METHODS = frozenset(
-    f"/bottrading.v1.BotTrading/{name}"
-    for name in ("PlaceOrder", "ReplaceOrder", "CancelOrder", "CancelAllOrders")
-)
-"""Calls of BotTrading for a key with the scope TRADE; the others are for READ."""
 
 KEYS_AWAY = Refusal(
     reason=Reason.UNAVAILABLE,
@@ -108,16 +57,15 @@ class Authentication:
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
         """Return a handler that knows its caller."""
-        credential = METHOD_POLICY.get(method.path)
-        scope = _scope(method)
-        takes_key = credential in (Credential.BOT_KEY, Credential.BOT_KEY_OR_TICKET)
+        credential, scope = method.credential, method.scope
+        if not method.is_open or credential is None:
+            return _closed
+        takes_key = credential.is_of_a_bot
+        takes_ticket = credential is Credential.BOT_KEY_OR_TICKET
 
         async def handle(call: Call) -> bytes:
-            if credential is None:
-                raise refuse(Reason.TOKEN_REQUIRED, "This call is open to nobody.")
             kind, value = _credential(call.metadata)
             if takes_key:
-                takes_ticket = credential is Credential.BOT_KEY_OR_TICKET
                 call.principal = await self._bot(kind, value, takes_ticket=takes_ticket)
                 if scope is not None and scope not in call.principal.permissions.scopes:
                     raise refuse(
@@ -198,7 +146,7 @@ class Authentication:
             older = identity.issued_at < known.identity.issued_at
             if older or identity == known.identity:
                 return known
-        body = await self._engine.call(EngineMethod.KNOW_USER, "", "", encode_identity(identity))
+        body = await self._engine.call("KnowUser", SERVICE, encode_identity(identity))
         user_id, account_id = orjson.loads(body)
         await self._keyring.load_calls(account_id)
         self._keyring.forget_user(user_id)
@@ -208,11 +156,9 @@ class Authentication:
         return known
 
 
-def _scope(method: Method) -> Scope | None:
-    """Return the scope that a key needs for a call; market data is open to every key."""
-    if method.service != "BotTrading":
-        return None
-    return Scope.TRADE if method.path in TRADE_METHODS else Scope.READ
+async def _closed(_: Call) -> bytes:
+    """Refuse a call of which the contract does not say who may make it, or what it costs."""
+    raise refuse(Reason.TOKEN_REQUIRED, "This call is open to nobody.")
 
 
 @dataclass(frozen=True, slots=True)

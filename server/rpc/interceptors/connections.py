@@ -10,7 +10,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
-from server.rpc.call import Call, Handler, Method
+from server.rpc.call import Call, Handler
+from server.wire.contract import Method
 
 CROWDED = 0.9
 """Share of the places from which on room is made."""

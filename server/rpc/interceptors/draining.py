@@ -4,8 +4,9 @@ from typing import Any
 
 from server.domain.errors import Reason, Refusal
 from server.engine.client import RETRY_SECONDS
-from server.rpc.call import Call, Handler, Method
+from server.rpc.call import Call, Handler
 from server.rpc.errors import Refused
+from server.wire.contract import Method
 
 STOPPING = Refusal(
     reason=Reason.UNAVAILABLE,

@@ -9,8 +9,9 @@ from server.application.ports import Chance, StorageDamaged, StorageUnavailable
 from server.domain.errors import Reason, Refusal
 from server.domain.invariants import BrokenInvariant
 from server.engine.client import RETRY_SECONDS, EngineRefused
-from server.rpc.call import Call, Handler, Method
+from server.rpc.call import Call, Handler
 from server.rpc.errors import Refused, status_of
+from server.wire.contract import Method
 
 log = logging.getLogger(__name__)
 

@@ -2,8 +2,9 @@
 
 from server.domain.errors import Reason, Refusal
 from server.engine.client import RETRY_SECONDS
-from server.rpc.call import Call, Handler, Method
+from server.rpc.call import Call, Handler
 from server.rpc.errors import Refused
+from server.wire.contract import Method
 
 CALLS_IN_FLIGHT_MAX = 2_000
 

@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from server.application.ports import Clock
 from server.domain.values import SECOND
-from server.rpc.call import Call, Handler, Method
+from server.rpc.call import Call, Handler
+from server.wire.contract import Method
 
 REQUEST_ID_HEADER = "x-request-id"
 FLUSH_INTERVAL_SECONDS = 0.02

@@ -5,14 +5,9 @@ from server.application.rate_limits import RateLimits, UsageMeter
 from server.domain.errors import Reason, Refusal
 from server.domain.values import DAY, SECOND
 from server.engine.client import AWAY, EngineRefused
-from server.rpc.call import Call, Handler, Method
+from server.rpc.call import Call, Handler
 from server.rpc.errors import Refused
-
-ORDER_METHODS = frozenset(
-    {"/bottrading.v1.BotTrading/PlaceOrder", "/bottrading.v1.BotTrading/ReplaceOrder"}
-)
-UNLIMITED_METHODS = frozenset({"/bottrading.v1.MarketData/PublishQuotes"})
-"""An operator's feed runs at its own pace."""
+from server.wire.contract import Method, Spends
 
 REASONS = {"order": Reason.ORDER_RATE_EXCEEDED, "request": Reason.REQUEST_RATE_EXCEEDED}
 
@@ -30,9 +25,9 @@ class RateLimiting:
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
         """Return a handler that spends what its call costs first."""
-        if method.path in UNLIMITED_METHODS:
+        if method.spends is Spends.NOTHING:
             return proceed
-        is_order = method.path in ORDER_METHODS
+        is_order = method.spends is Spends.ORDER
 
         async def handle(call: Call) -> bytes:
             caller = call.caller

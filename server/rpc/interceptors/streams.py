@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from server.application.keys import KEY_REFUSED
+from server.application.refusals import KEY_REFUSED
 from server.domain.errors import Reason, Refusal
 from server.engine.client import RETRY_SECONDS
-from server.rpc.call import Call, Handler, Method
+from server.rpc.call import Call, Handler
 from server.rpc.errors import Refused
 from server.rpc.open_stream import Headers, OpenStream, StreamEnded
+from server.wire.contract import Method
 
 DRAINING = Refusal(
     reason=Reason.UNAVAILABLE,

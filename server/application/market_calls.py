@@ -1,0 +1,50 @@
+"""Calls about the market: the quotes that operators publish, and the hours of the markets."""
+
+from server.application.commands import (
+    Doorbell,
+    HoursTold,
+    PublishQuotes,
+    QuotesPublished,
+    TellMarketHours,
+)
+from server.application.market_feed import MarketFeed
+from server.application.ports import UnitOfWork
+from server.application.timekeeping import Timekeeping
+from server.domain.errors import Reason, Refusal
+from server.domain.quote import Quote, QuoteRefusal
+from server.domain.user import Permissions
+from server.domain.values import Micros
+
+
+class MarketCalls:
+    """What is asked of the market itself; each method decides one command."""
+
+    def __init__(
+        self, feed: MarketFeed, timekeeping: Timekeeping, doorbells: list[Doorbell]
+    ) -> None:
+        self._feed = feed
+        self._timekeeping = timekeeping
+        self._doorbells = doorbells
+
+    def publish(
+        self, command: PublishQuotes, _: Permissions, unit: UnitOfWork, now: Micros
+    ) -> QuotesPublished | Refusal:
+        """Apply quotes one after another, and fill the orders that each reaches."""
+        if self._feed.source.environment != "PUBLISHED":
+            return Refusal(
+                reason=Reason.MARKET_NOT_PUBLISHED,
+                message="This server makes its own quotes; start it with --market published.",
+            )
+        self._timekeeping.look_at_clock(now)
+        sent = [item.quote for item in command.quotes if isinstance(item.quote, Quote)]
+        outcomes = iter(self._feed.apply_and_ring(sent, unit, now, self._doorbells))
+        refused: list[tuple[str, QuoteRefusal]] = []
+        for item in command.quotes:
+            why = next(outcomes) if isinstance(item.quote, Quote) else item.quote
+            if why is not None:
+                refused.append((item.symbol, why))
+        return QuotesPublished(len(command.quotes) - len(refused), tuple(refused))
+
+    def hours(self, _: TellMarketHours, __: Permissions, ___: UnitOfWork, now: Micros) -> HoursTold:
+        """Return the hours of every market."""
+        return self._feed.hours(now)

@@ -1,0 +1,12 @@
+"""Refusals that more than one place gives: the same words wherever the same thing is missing."""
+
+from server.domain.errors import Reason, Refusal
+
+ORDER_NOT_FOUND = Refusal(reason=Reason.ORDER_NOT_FOUND, message="There is no such order.")
+ACCOUNT_NOT_FOUND = Refusal(reason=Reason.ACCOUNT_NOT_FOUND, message="There is no such account.")
+BOT_KEY_NOT_FOUND = Refusal(reason=Reason.BOT_KEY_NOT_FOUND, message="There is no such bot key.")
+KEY_REFUSED = Refusal(
+    reason=Reason.BOT_KEY_INVALID,
+    message="The bot key is missing, malformed, unknown or revoked.",
+)
+"""The answer never says which of these it is, so that guessing teaches nothing."""

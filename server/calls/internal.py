@@ -1,0 +1,40 @@
+"""Internal calls: what the front asks of the engine on its own account."""
+
+import orjson
+
+from server.application import commands
+from server.application.callers import Caller
+from server.application.commands import Done, UserKnown
+from server.application.keys import Keys
+from server.domain.user import Identity
+from server.wire.rows import Decided, Route, Surroundings
+
+
+def _know_user(identity: Identity, _: Caller, __: Surroundings) -> commands.KnowUser:
+    return commands.KnowUser(identity)
+
+
+def _record_usage(usage: commands.RecordUsage, _: Caller, __: Surroundings) -> commands.RecordUsage:
+    return usage
+
+
+def _known(result: UserKnown) -> bytes:
+    return orjson.dumps([result.user.id, result.user.account_id])
+
+
+def _done(_: Done) -> bytes:
+    return b""
+
+
+KnowUser = Decided(
+    route=Route.EVERYONE,
+    read=_know_user,
+    decide=Keys.know_user,
+    answer=_known,
+)
+RecordUsage = Decided(
+    route=Route.EVERYONE,
+    read=_record_usage,
+    decide=Keys.record_usage,
+    answer=_done,
+)

@@ -1,0 +1,77 @@
+"""Figures that only the front has: rates, calls of the day, open streams."""
+
+from typing import Any
+
+from bottrading.v1 import limits_pb2
+from server.application.ports import Clock
+from server.application.rate_limits import Figures as RateFigures
+from server.application.rate_limits import RateLimits, UsageMeter
+from server.domain.values import DAY, Micros
+from server.rpc.call import Call
+from server.rpc.interceptors.streams import OpenStreams
+from server.rpc.keyring import Keyring
+from server.wire import account_answers, answers
+
+RATE_WINDOW_SECONDS = 60
+SKIPPED_ORDERS_HEADER = "x-skipped-orders"
+
+
+class Figures:
+    """Completes answers of queries and of the engine; `clock` tells the real time."""
+
+    def __init__(
+        self,
+        *,
+        keyring: Keyring,
+        meter: UsageMeter,
+        limits: RateLimits,
+        streams: OpenStreams,
+        clock: Clock,
+        enforce_quotas: bool,
+    ) -> None:
+        self._keyring = keyring
+        self._meter = meter
+        self._limits = limits
+        self._streams = streams
+        self._clock = clock
+        self._enforce_quotas = enforce_quotas
+
+    async def add_calls_used(self, _: Call, answer: Any) -> None:
+        """Add the calls of the day to the account or accounts of an answer."""
+        has_one = "account" in answer.DESCRIPTOR.fields_by_name
+        for account in [answer.account] if has_one else answer.accounts:
+            await self._keyring.load_calls(account.bot_user_id)
+            account.api_calls_used = self._meter.calls(account.bot_user_id, self._clock())
+
+    async def add_limits(self, call: Call, answer: Any) -> None:
+        """Add rates, calls of the day and streams to the limits of the caller's account."""
+        limits: limits_pb2.Limits = answer.limits
+        account_id, now = call.caller.account_id, self._clock()
+        orders, requests = self._limits.figures(account_id)
+        if orders is not None:
+            limits.orders.CopyFrom(_rate(orders, now))
+        if requests is not None:
+            limits.requests.CopyFrom(_rate(requests, now))
+        api_calls = account_answers.quota(
+            call.caller.plan.api_calls_per_day,
+            self._meter.calls(account_id, now),
+            is_enforced=self._enforce_quotas,
+        )
+        api_calls.resets_at.CopyFrom(answers.timestamp((now // DAY + 1) * DAY))
+        limits.api_calls.CopyFrom(api_calls)
+        streams = account_answers.quota(self._streams.per_account, self._streams.count(account_id))
+        limits.streams.CopyFrom(streams)
+
+    async def tell_skipped_orders(self, call: Call, answer: Any) -> None:
+        """Tell in the trailing metadata how many orders the key may not cancel."""
+        call.trailers.append((SKIPPED_ORDERS_HEADER, str(answer.skipped_orders)))
+
+
+def _rate(figures: RateFigures, now: Micros) -> limits_pb2.RateLimit:
+    is_used = figures.remaining < figures.limit
+    return limits_pb2.RateLimit(
+        limit=figures.limit,
+        remaining=figures.remaining,
+        window_seconds=RATE_WINDOW_SECONDS,
+        reset_at=answers.timestamp(now + figures.reset_in) if is_used else None,
+    )

@@ -1,0 +1,222 @@
+"""Answers to calls about accounts, their figures and their keys."""
+
+from collections.abc import Sequence
+
+from bottrading.v1 import (
+    account_pb2,
+    bot_key_pb2,
+    leaderboard_pb2,
+    limits_pb2,
+    portfolio_pb2,
+    trading_kpi_pb2,
+)
+from bottrading.v1 import bot_trading_pb2 as bot_trading
+from bottrading.v1 import key_management_pb2 as key_management
+from server.application.commands import KeyCreated, KeyRevoked, RailsSet
+from server.application.equity_history import EquityPoint
+from server.application.leaderboard import Board, Place
+from server.application.ports import OwnedAccount
+from server.application.queries import Indicators, LimitsFound, Portfolio
+from server.domain import performance
+from server.domain.risk import LIVE_ORDERS_LIMIT
+from server.domain.user import BotKey
+from server.domain.valuation import total_unrealized_pnl
+from server.domain.values import Micros, format_money, format_to_the_cent
+from server.wire import answers, enums
+
+BOT_BADGE = "🤖"
+"""What all ranked accounts have: orders come by bot keys only."""
+
+
+def account_read(found: OwnedAccount) -> bot_trading.GetAccountResponse:
+    """Answer GetAccount."""
+    return bot_trading.GetAccountResponse(account=_account(found))
+
+
+def accounts_listed(found: Sequence[OwnedAccount]) -> key_management.ListAccountsResponse:
+    """Answer ListAccounts."""
+    return key_management.ListAccountsResponse(accounts=map(_account, found))
+
+
+def account_opened(result: OwnedAccount) -> key_management.OpenAccountResponse:
+    """Answer OpenAccount."""
+    return key_management.OpenAccountResponse(account=_account(result))
+
+
+def account_reset(result: OwnedAccount) -> key_management.ResetAccountResponse:
+    """Answer ResetAccount."""
+    return key_management.ResetAccountResponse(account=_account(result))
+
+
+def deposited(result: OwnedAccount) -> key_management.DepositResponse:
+    """Answer Deposit."""
+    return key_management.DepositResponse(account=_account(result))
+
+
+def trading_state_set(result: OwnedAccount) -> key_management.SetTradingStateResponse:
+    """Answer SetTradingState."""
+    return key_management.SetTradingStateResponse(account=_account(result))
+
+
+def guard_rails_set(result: RailsSet) -> key_management.SetGuardRailsResponse:
+    """Answer SetGuardRails."""
+    return key_management.SetGuardRailsResponse(guard_rails=answers.guard_rails(result.guard_rails))
+
+
+def bot_key_created(result: KeyCreated) -> key_management.CreateBotKeyResponse:
+    """Answer CreateBotKey: the only answer that holds the secret of a key."""
+    key = result.key
+    return key_management.CreateBotKeyResponse(
+        bot_key=bot_key_pb2.NewBotKey(
+            id=key.id,
+            label=key.label,
+            key=result.secret,
+            created_at=answers.timestamp(key.created_at),
+        )
+    )
+
+
+def bot_key_revoked(result: KeyRevoked) -> key_management.RevokeBotKeyResponse:
+    """Answer RevokeBotKey."""
+    return key_management.RevokeBotKeyResponse(bot_key=answers.bot_key(result.key))
+
+
+def bot_keys_listed(found: Sequence[BotKey]) -> key_management.ListBotKeysResponse:
+    """Answer ListBotKeys."""
+    return key_management.ListBotKeysResponse(bot_keys=map(answers.bot_key, found))
+
+
+def stream_ticket(made: tuple[str, Micros]) -> bot_trading.CreateStreamTicketResponse:
+    """Answer CreateStreamTicket."""
+    ticket, expires_at = made
+    return bot_trading.CreateStreamTicketResponse(
+        ticket=ticket, expires_at=answers.timestamp(expires_at)
+    )
+
+
+def portfolio(found: Portfolio) -> bot_trading.GetPortfolioResponse:
+    """Answer GetPortfolio."""
+    account = found.account
+    return bot_trading.GetPortfolioResponse(
+        portfolio=portfolio_pb2.Portfolio(
+            balance=format_money(account.balance),
+            total_equity=format_money(found.equity),
+            positions=map(answers.position, found.positions),
+            total_unrealized_pnl=format_money(total_unrealized_pnl(found.positions)),
+            buying_power=format_money(account.buying_power),
+            reserved=format_money(account.reserved),
+            realized_pnl=format_to_the_cent(account.realized_pnl),
+            fees_paid=format_to_the_cent(account.fees_paid),
+            environment=_environment(found.environment),
+        )
+    )
+
+
+def portfolio_history(
+    points: Sequence[EquityPoint],
+) -> bot_trading.GetPortfolioHistoryResponse:
+    """Answer GetPortfolioHistory."""
+    return bot_trading.GetPortfolioHistoryResponse(
+        points=[
+            portfolio_pb2.EquityPoint(
+                time=answers.timestamp(point.time),
+                equity=format_money(point.equity),
+                deposits=format_money(point.deposits),
+            )
+            for point in points
+        ]
+    )
+
+
+def trading_kpi(found: Indicators) -> bot_trading.GetTradingKpiResponse:
+    """Answer GetTradingKpi."""
+    statistics = found.statistics
+    return bot_trading.GetTradingKpiResponse(
+        kpi=trading_kpi_pb2.TradingKpi(
+            total_return_pct=found.total_return_pct,
+            sharpe_ratio=found.curve.sharpe_ratio,
+            win_rate=performance.win_rate(statistics),
+            profit_factor=performance.profit_factor(statistics),
+            max_drawdown=found.curve.max_drawdown_pct,
+            total_trades=statistics.trades,
+            sortino_ratio=found.curve.sortino_ratio,
+            expectancy=performance.expectancy(statistics),
+            consecutive_wins=statistics.longest_win_streak,
+            consecutive_losses=statistics.longest_loss_streak,
+            rank=found.rank,
+            rank_total=found.rank_total,
+        )
+    )
+
+
+def limits(found: LimitsFound) -> bot_trading.GetLimitsResponse:
+    """Answer GetLimits, but for rates, calls and streams."""
+    account, plan = found.account, found.user.identity.plan
+    return bot_trading.GetLimitsResponse(
+        limits=limits_pb2.Limits(
+            bot_keys=quota(plan.bot_keys, found.keys),
+            accounts=quota(plan.accounts, found.accounts),
+            open_orders=quota(LIVE_ORDERS_LIMIT, account.live_orders),
+            guard_rails=answers.guard_rails(account.guard_rails),
+            bot_key=answers.bot_key(found.bot_key),
+        )
+    )
+
+
+def quota(limit: int, used: int, *, is_enforced: bool = True) -> limits_pb2.Quota:
+    """Return how much of something there may be, and how much there is."""
+    return limits_pb2.Quota(
+        limit=limit, used=used, remaining=max(limit - used, 0), enforced=is_enforced
+    )
+
+
+def leaderboard(board: Board) -> bot_trading.GetLeaderboardResponse:
+    """Answer GetLeaderboard."""
+    own = None if board.own is None else _leaderboard_entry(board.own, board.account_id)
+    return bot_trading.GetLeaderboardResponse(
+        entries=[_leaderboard_entry(place, board.account_id) for place in board.items],
+        own_entry=own,
+        rank_total=board.total,
+        next_page_token=board.next_token,
+    )
+
+
+def _leaderboard_entry(place: Place, account_id: str) -> leaderboard_pb2.LeaderboardEntry:
+    return leaderboard_pb2.LeaderboardEntry(
+        rank=place.rank,
+        display_name=place.display_name,
+        badge=BOT_BADGE,
+        return_pct=place.return_pct,
+        win_rate=performance.win_rate(place.statistics),
+        trades=place.statistics.trades,
+        sharpe_ratio=place.curve.sharpe_ratio,
+        max_drawdown=place.curve.max_drawdown_pct,
+        was_reset=place.was_reset,
+        own=place.account_id == account_id,
+    )
+
+
+def _account(found: OwnedAccount) -> account_pb2.Account:
+    """Return an account, but for the calls of the day, which only the front counts."""
+    account, plan = found.account, found.user.identity.plan
+    return account_pb2.Account(
+        bot_user_id=account.id,
+        display_name=found.user.identity.name,
+        balance=format_money(account.balance),
+        user_type=account_pb2.USER_TYPE_HUMAN,
+        status=account_pb2.ACCOUNT_STATUS_ACTIVE,
+        created_at=answers.timestamp(account.created_at),
+        api_calls_limit=plan.api_calls_per_day,
+        plan=plan.value,
+        bot_keys_used=found.keys,
+        bot_keys_limit=plan.bot_keys,
+        buying_power=format_money(account.buying_power),
+        environment=_environment(found.environment),
+        trading_state=enums.TRADING_STATES[account.trading_state],
+        resets=account.resets,
+        epoch_began_at=answers.timestamp(account.epoch_began_at),
+    )
+
+
+def _environment(name: str) -> account_pb2.Environment.ValueType:
+    return account_pb2.Environment.Value(f"ENVIRONMENT_{name}")

@@ -1,0 +1,159 @@
+"""Requests about keys and accounts: messages of the contract to commands, or what is wrong."""
+
+from bottrading.v1 import key_management_pb2 as key_management
+from server.application.callers import Caller
+from server.application.commands import (
+    CreateBotKey,
+    Deposit,
+    OpenAccount,
+    ResetAccount,
+    RevokeBotKey,
+    SetGuardRails,
+    SetTradingState,
+)
+from server.application.refusals import ACCOUNT_NOT_FOUND, BOT_KEY_NOT_FOUND
+from server.domain.account import GuardRails
+from server.domain.errors import Reason, Refusal
+from server.domain.instrument import AssetType
+from server.domain.user import LABEL_LENGTH_MAX, Permissions, Scope, is_valid_label
+from server.domain.values import SCALE
+from server.wire import enums
+from server.wire.bounds import bounds
+from server.wire.fields import Fields, is_id
+from server.wire.rows import Surroundings
+
+SYMBOLS_MAX = bounds(key_management.CreateBotKeyRequest, "allowed_symbols").items_max
+POSITION_SHARE_MAX = bounds(key_management.SetGuardRailsRequest, "position_share_max").maximum
+
+_ASSET_TYPES = enums.members(enums.ASSET_TYPES)
+_SCOPES = enums.members(enums.SCOPES)
+_TRADING_STATES = enums.members(enums.TRADING_STATES)
+
+
+def create_bot_key(
+    request: key_management.CreateBotKeyRequest, caller: Caller, given: Surroundings
+) -> CreateBotKey | Refusal:
+    """Read which key to make."""
+    fields = Fields()
+    permissions = _permissions(fields, request, given)
+    if not request.label:
+        fields.refuse("label", Reason.FIELD_REQUIRED, "label is required.")
+    elif not is_valid_label(request.label):
+        fields.refuse(
+            "label",
+            Reason.FIELD_INVALID,
+            f"label must have 1 to {LABEL_LENGTH_MAX} printable characters.",
+        )
+    refusal = fields.refusal()
+    if refusal is not None:
+        return refusal
+    account_id = request.account_id if request.HasField("account_id") else None
+    not_found = _not_found(account_id) if account_id is not None else None
+    return not_found or CreateBotKey(caller.user_id, account_id, request.label, permissions)
+
+
+def revoke_bot_key(
+    request: key_management.RevokeBotKeyRequest, caller: Caller, _: Surroundings
+) -> RevokeBotKey | Refusal:
+    """Read which key to revoke."""
+    if not is_id(request.key_id):
+        return BOT_KEY_NOT_FOUND
+    return RevokeBotKey(caller.user_id, request.key_id)
+
+
+def open_account(
+    _: key_management.OpenAccountRequest, caller: Caller, __: Surroundings
+) -> OpenAccount:
+    """Read for whom to open an account."""
+    return OpenAccount(caller.user_id)
+
+
+def reset_account(
+    request: key_management.ResetAccountRequest, caller: Caller, _: Surroundings
+) -> ResetAccount | Refusal:
+    """Read which account to reset."""
+    return _not_found(request.account_id) or ResetAccount(caller.user_id, request.account_id)
+
+
+def deposit(
+    request: key_management.DepositRequest, _: Caller, __: Surroundings
+) -> Deposit | Refusal:
+    """Read how much to add to which account."""
+    fields = Fields()
+    amount = fields.money("amount", request.amount)
+    refusal = fields.refusal() or _not_found(request.account_id)
+    if refusal is not None:
+        return refusal
+    assert amount is not None
+    return Deposit(request.account_id, amount)
+
+
+def set_trading_state(
+    request: key_management.SetTradingStateRequest, caller: Caller, _: Surroundings
+) -> SetTradingState | Refusal:
+    """Read the new trading state of an account."""
+    fields = Fields()
+    state = fields.member("trading_state", request.trading_state, _TRADING_STATES)
+    refusal = fields.refusal() or _not_found(request.account_id)
+    if refusal is not None:
+        return refusal
+    assert state is not None
+    return SetTradingState(caller.user_id, request.account_id, state)
+
+
+def set_guard_rails(
+    request: key_management.SetGuardRailsRequest, caller: Caller, _: Surroundings
+) -> SetGuardRails | Refusal:
+    """Read the guard rails of an account."""
+    fields = Fields()
+    values = {
+        name: fields.money(name, getattr(request, name))
+        for name in ("order_notional_max", "position_share_max", "daily_loss_max")
+        if request.HasField(name)
+    }
+    if (values.get("position_share_max") or 0) > POSITION_SHARE_MAX * SCALE:
+        fields.refuse(
+            "position_share_max",
+            Reason.FIELD_INVALID,
+            f"position_share_max is at most {POSITION_SHARE_MAX} %.",
+        )
+    return (
+        fields.refusal()
+        or _not_found(request.account_id)
+        or SetGuardRails(caller.user_id, request.account_id, GuardRails(**values))
+    )
+
+
+def _not_found(account_id: str) -> Refusal | None:
+    """Refuse an id that cannot be an account's, in the words used for one that is not there."""
+    return None if is_id(account_id) else ACCOUNT_NOT_FOUND
+
+
+def _permissions(
+    fields: Fields, request: key_management.CreateBotKeyRequest, given: Surroundings
+) -> Permissions:
+    scopes = [fields.member("scopes", number, _SCOPES) for number in request.scopes]
+    if len(request.allowed_symbols) > SYMBOLS_MAX:
+        fields.refuse(
+            "allowed_symbols",
+            Reason.FIELD_INVALID,
+            f"allowed_symbols has at most {SYMBOLS_MAX} items.",
+        )
+    symbols = [
+        fields.known_symbol("allowed_symbols", symbol, given.instruments)
+        for symbol in request.allowed_symbols[:SYMBOLS_MAX]
+    ]
+    kinds = [
+        fields.member("allowed_asset_types", number, _ASSET_TYPES)
+        for number in request.allowed_asset_types
+    ]
+    limit = None
+    if request.HasField("order_notional_max"):
+        limit = fields.money("order_notional_max", request.order_notional_max)
+    # In one order and once each, so that equal permissions are equal values.
+    return Permissions(
+        scopes=tuple(scope for scope in Scope if scope in scopes or not scopes),
+        symbols=tuple(sorted({symbol for symbol in symbols if symbol is not None})),
+        asset_types=tuple(kind for kind in AssetType if kind in kinds),
+        order_notional_max=limit,
+    )

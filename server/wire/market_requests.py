@@ -1,0 +1,169 @@
+"""Requests about the market: messages of the contract to commands and filters, or what is wrong."""
+
+from bottrading.v1 import market_data_pb2 as market_data
+from bottrading.v1 import quote_pb2
+from server.application.callers import Caller
+from server.application.commands import PublishQuotes, SentQuote, TellMarketHours
+from server.application.listings import BarsOf, InstrumentFilter
+from server.application.ports import Instruments
+from server.domain.bar import BarFilter, BarInterval
+from server.domain.errors import Reason, Refusal
+from server.domain.quote import Quote, QuoteRefusal
+from server.domain.values import DecimalError, Micros, Units, normalize_symbol, parse_units
+from server.wire import enums
+from server.wire.bounds import bounds
+from server.wire.fields import Fields
+from server.wire.rows import Surroundings
+
+QUOTES_MAX = bounds(market_data.PublishQuotesRequest, "quotes").items_max
+SYMBOLS_MAX = bounds(market_data.BatchGetQuotesRequest, "symbols").items_max
+QUERY_LENGTH_MAX = bounds(market_data.ListInstrumentsRequest, "query").length_max
+BARS_DEFAULT = 100
+BARS_MAX = 1_000
+
+_ASSET_TYPES = enums.members(enums.ASSET_TYPES)
+_BAR_INTERVALS = enums.members(enums.BAR_INTERVALS)
+
+
+def symbols(
+    request: market_data.BatchGetQuotesRequest | market_data.StreamQuotesRequest,
+    _: Caller,
+    given: Surroundings,
+) -> list[str] | Refusal:
+    """Read the symbols whose quotes are wanted."""
+    fields = Fields()
+    if not 1 <= len(request.symbols) <= SYMBOLS_MAX:
+        fields.refuse(
+            "symbols", Reason.FIELD_INVALID, f"symbols must have 1 to {SYMBOLS_MAX} items."
+        )
+        refusal = fields.refusal()
+        assert refusal is not None
+        return refusal
+    found = [fields.known_symbol("symbols", text, given.instruments) for text in request.symbols]
+    return fields.refusal() or [symbol for symbol in found if symbol is not None]
+
+
+def one_symbol(
+    request: market_data.GetQuoteRequest, _: Caller, given: Surroundings
+) -> str | Refusal:
+    """Read the symbol whose quote is wanted."""
+    return _path_symbol(request.symbol, given.instruments)
+
+
+def instruments(
+    request: market_data.ListInstrumentsRequest, _: Caller, __: Surroundings
+) -> InstrumentFilter | Refusal:
+    """Read which instruments to list; the text is in lower case."""
+    fields = Fields()
+    asset_type = fields.optional_member("asset_type", request.asset_type, _ASSET_TYPES)
+    if len(request.query) > QUERY_LENGTH_MAX:
+        fields.refuse(
+            "query", Reason.FIELD_INVALID, f"query has at most {QUERY_LENGTH_MAX} characters."
+        )
+    return fields.refusal() or InstrumentFilter(asset_type, request.query.lower())
+
+
+def bars(request: market_data.ListBarsRequest, _: Caller, given: Surroundings) -> BarsOf | Refusal:
+    """Read which bars to list: none that starts after now."""
+    now = given.now
+    fields = Fields()
+    interval = fields.member(
+        "interval", request.interval, _BAR_INTERVALS, default=BarInterval.ONE_MINUTE
+    )
+    start = fields.moment("start", request.start) if request.HasField("start") else None
+    end = fields.moment("end", request.end) if request.HasField("end") else None
+    if start is not None and end is not None and start > end:
+        fields.refuse("start", Reason.FIELD_INVALID, "start must not be after end.")
+    refusal = fields.refusal()
+    if refusal is not None:
+        return refusal
+    assert interval is not None, "an unknown one was refused"
+    end = interval.begin_not_before(now + 1 if end is None else min(end, now + 1))
+    if start is None:
+        newest = BarFilter(interval=interval, start=None, end=end, limit=BARS_DEFAULT)
+        return _bars_of(request, newest, given)
+    start = interval.begin_not_before(start)
+    count = (end - start) // interval.width
+    if count > BARS_MAX:
+        fields.refuse(
+            "start",
+            Reason.FIELD_INVALID,
+            f"From start on there are {count} bars of {interval.value}, and an answer holds"
+            f" {BARS_MAX}; ask for a longer interval, or for part after part with start and end.",
+        )
+    wanted = BarFilter(interval=interval, start=start, end=end, limit=BARS_MAX)
+    return fields.refusal() or _bars_of(request, wanted, given)
+
+
+def market_clock(
+    _: market_data.GetMarketClockRequest, __: Caller, ___: Surroundings
+) -> TellMarketHours:
+    """Read that the hours of all markets are wanted."""
+    return TellMarketHours()
+
+
+def publish_quotes(
+    request: market_data.PublishQuotesRequest, _: Caller, given: Surroundings
+) -> PublishQuotes | Refusal:
+    """Read the quotes of a feed; a quote that is wrong by itself is kept with its refusal."""
+    fields = Fields()
+    if not 1 <= len(request.quotes) <= QUOTES_MAX:
+        fields.refuse("quotes", Reason.FIELD_INVALID, f"quotes must have 1 to {QUOTES_MAX} items.")
+    refusal = fields.refusal()
+    if refusal is not None:
+        return refusal
+    return PublishQuotes(
+        tuple(SentQuote(sent.symbol, _sent_quote(sent, given.now)) for sent in request.quotes)
+    )
+
+
+def _bars_of(
+    request: market_data.ListBarsRequest, wanted: BarFilter, given: Surroundings
+) -> BarsOf | Refusal:
+    symbol = _path_symbol(request.symbol, given.instruments)
+    return symbol if isinstance(symbol, Refusal) else BarsOf(symbol, wanted)
+
+
+def _path_symbol(text: str, instruments: Instruments) -> str | Refusal:
+    """Read the symbol that names a resource: an unknown one is not found."""
+    symbol = normalize_symbol(text)
+    if symbol is None or instruments.find(symbol) is None:
+        return Refusal(
+            reason=Reason.SYMBOL_UNKNOWN,
+            message="No instrument has this symbol; ListInstruments lists them.",
+            is_not_found=True,
+        )
+    return symbol
+
+
+def _sent_quote(sent: quote_pb2.PublishedQuote, now: Micros) -> Quote | QuoteRefusal:
+    symbol = normalize_symbol(sent.symbol)
+    if symbol is None:
+        return QuoteRefusal.SYMBOL_UNKNOWN
+    try:
+        bid, bid_size = _signed(sent.bid), _signed(sent.bid_size)
+        ask, ask_size = _signed(sent.ask), _signed(sent.ask_size)
+        last = _signed(sent.last) if sent.HasField("last") else (bid + ask) // 2
+    except DecimalError:
+        return QuoteRefusal.DECIMAL_INVALID
+    time = now
+    if sent.HasField("time"):
+        fields = Fields()
+        time = fields.moment("time", sent.time)
+        if fields.refusal() is not None:
+            return QuoteRefusal.TIME_INVALID
+    return Quote(
+        symbol=symbol,
+        bid=bid,
+        bid_size=bid_size,
+        ask=ask,
+        ask_size=ask_size,
+        last=last,
+        time=time,
+        sequence=sent.sequence if sent.HasField("sequence") else 0,
+    )
+
+
+def _signed(text: str) -> Units:
+    """Read a decimal that may be negative, to tell a negative price from no price at all."""
+    return -parse_units(text[1:]) if text.startswith("-") else parse_units(text)

@@ -1,0 +1,194 @@
+"""Requests about orders: messages of the contract to commands, or what is wrong with them."""
+
+from bottrading.v1 import bot_trading_pb2 as bot_trading
+from server.application.callers import Caller
+from server.application.commands import (
+    CancelAllOrders,
+    CancelOrder,
+    PlaceOrder,
+    PreviewOrder,
+    ReplaceOrder,
+)
+from server.application.refusals import ORDER_NOT_FOUND
+from server.domain.errors import Reason, Refusal
+from server.domain.instrument import Instrument
+from server.domain.order import OrderTicket, OrderType, TimeInForce
+from server.domain.order_types import PRICE_FIELDS, RULES
+from server.domain.trading import Replacement
+from server.domain.values import Units, format_units
+from server.wire import enums
+from server.wire.fields import Fields, is_id
+from server.wire.rows import Surroundings
+
+_SIDES = enums.members(enums.SIDES)
+_ORDER_TYPES = enums.members(enums.ORDER_TYPES)
+_TIMES_IN_FORCE = enums.members(enums.TIMES_IN_FORCE)
+_ASSET_TYPES = enums.members(enums.ASSET_TYPES)
+
+OrderRequest = bot_trading.PlaceOrderRequest | bot_trading.PreviewOrderRequest
+
+
+def place_order(
+    request: bot_trading.PlaceOrderRequest, caller: Caller, given: Surroundings
+) -> PlaceOrder | Refusal:
+    """Read an order to place."""
+    ticket = _ticket(request, caller, given)
+    if isinstance(ticket, Refusal):
+        return ticket
+    return PlaceOrder(ticket, _warnings(request, ticket, given))
+
+
+def preview_order(
+    request: bot_trading.PreviewOrderRequest, caller: Caller, given: Surroundings
+) -> PreviewOrder | Refusal:
+    """Read an order to preview."""
+    ticket = _ticket(request, caller, given)
+    if isinstance(ticket, Refusal):
+        return ticket
+    return PreviewOrder(ticket, _warnings(request, ticket, given))
+
+
+def replace_order(
+    request: bot_trading.ReplaceOrderRequest, caller: Caller, _: Surroundings
+) -> ReplaceOrder | Refusal:
+    """Read the new values of an order; what its instrument allows is checked with the order."""
+    fields = Fields()
+    values = {
+        name: fields.positive(name, getattr(request, name))
+        for name in ("quantity", "limit_price", "stop_price")
+        if request.HasField(name)
+    }
+    refusal = fields.refusal()
+    if refusal is not None:
+        return refusal
+    if not is_id(request.order_id):
+        return ORDER_NOT_FOUND
+    return ReplaceOrder(caller.account_id, request.order_id, Replacement(**values))
+
+
+def cancel_order(
+    request: bot_trading.CancelOrderRequest, caller: Caller, _: Surroundings
+) -> CancelOrder | Refusal:
+    """Read which order to cancel."""
+    if not is_id(request.order_id):
+        return ORDER_NOT_FOUND
+    return CancelOrder(caller.account_id, request.order_id)
+
+
+def cancel_all_orders(
+    request: bot_trading.CancelAllOrdersRequest, caller: Caller, given: Surroundings
+) -> CancelAllOrders | Refusal:
+    """Read which orders to cancel."""
+    fields = Fields()
+    symbol = None
+    if request.HasField("symbol"):
+        symbol = fields.known_symbol("symbol", request.symbol, given.instruments)
+    return fields.refusal() or CancelAllOrders(caller.account_id, symbol)
+
+
+def _ticket(request: OrderRequest, caller: Caller, given: Surroundings) -> OrderTicket | Refusal:
+    assert caller.bot_key_id is not None, "the call takes a bot key"
+    fields = Fields()
+    instrument = fields.instrument("symbol", request.symbol, given.instruments)
+    if instrument is not None:
+        _check_asset_type(fields, request.asset_type, instrument)
+    side = fields.member("side", request.side, _SIDES)
+    order_type = fields.member("order_type", request.order_type, _ORDER_TYPES, OrderType.MARKET)
+    time_in_force = fields.member(
+        "time_in_force", request.time_in_force, _TIMES_IN_FORCE, TimeInForce.GTC
+    )
+    quantity = fields.positive("quantity", request.quantity)
+    if quantity and instrument and quantity % instrument.quantity_step:
+        fields.refuse(
+            "quantity",
+            Reason.QUANTITY_OFF_STEP,
+            f"quantity must be a multiple of {format_units(instrument.quantity_step)}"
+            f" for {instrument.symbol}.",
+        )
+    limit_price = stop_price = None
+    if request.HasField("limit_price"):
+        limit_price = _price(fields, "limit_price", request.limit_price, instrument)
+    if request.HasField("stop_price"):
+        stop_price = _price(fields, "stop_price", request.stop_price, instrument)
+    if order_type is not None:
+        _check_prices(fields, request, order_type)
+        if RULES[order_type].waiting and time_in_force and not time_in_force.rests:
+            fields.refuse(
+                "time_in_force",
+                Reason.TIME_IN_FORCE_NOT_ALLOWED,
+                f"{order_type.value} orders wait for their trigger; use GTC or DAY.",
+            )
+    client_order_id = None
+    if request.HasField("client_order_id"):
+        client_order_id = fields.client_order_id("client_order_id", request.client_order_id)
+    refusal = fields.refusal()
+    if refusal is not None:
+        return refusal
+    assert instrument is not None
+    assert side is not None
+    assert order_type is not None
+    assert time_in_force is not None
+    assert quantity is not None
+    return OrderTicket(
+        account_id=caller.account_id,
+        bot_key_id=caller.bot_key_id,
+        symbol=instrument.symbol,
+        side=side,
+        order_type=order_type,
+        quantity=quantity,
+        limit_price=limit_price,
+        stop_price=stop_price,
+        time_in_force=time_in_force,
+        client_order_id=client_order_id,
+    )
+
+
+def _warnings(request: OrderRequest, ticket: OrderTicket, given: Surroundings) -> tuple[str, ...]:
+    """Tell what in a request was taken otherwise than it was sent."""
+    asset_type = _ASSET_TYPES.get(request.asset_type)
+    if asset_type is None:
+        return ()
+    instrument = given.instruments.find(ticket.symbol)
+    if instrument is None or asset_type is instrument.asset_type:
+        return ()
+    return (
+        f"{instrument.symbol} has asset_type {instrument.asset_type.value},"
+        f" not {asset_type.value}; the order is one for {instrument.asset_type.value}.",
+    )
+
+
+def _check_asset_type(fields: Fields, number: int, instrument: Instrument) -> None:
+    asset_type = fields.optional_member("asset_type", number, _ASSET_TYPES)
+    if asset_type is not None and not instrument.may_be_called(asset_type):
+        fields.refuse(
+            "asset_type",
+            Reason.ASSET_TYPE_MISMATCH,
+            f"{instrument.symbol} has asset_type {instrument.asset_type.value};"
+            " send that or leave it out.",
+        )
+
+
+def _price(fields: Fields, field: str, text: str, instrument: Instrument | None) -> Units | None:
+    price = fields.positive(field, text)
+    if price and instrument and price % instrument.price_tick:
+        fields.refuse(
+            field,
+            Reason.PRICE_OFF_TICK,
+            f"{field} must be a multiple of {format_units(instrument.price_tick)}"
+            f" for {instrument.symbol}.",
+        )
+    return price
+
+
+def _check_prices(fields: Fields, request: OrderRequest, order_type: OrderType) -> None:
+    kind, needed = order_type.value, RULES[order_type].prices
+    for name, price in PRICE_FIELDS.items():
+        is_given = request.HasField(name)  # type: ignore[arg-type]
+        if name in needed and not is_given:
+            fields.refuse(name, price.required, f"{name} is required for {kind} orders")
+        if is_given and name not in needed:
+            fields.refuse(
+                name,
+                price.not_allowed,
+                f"{kind} orders take no {name}; leave it out or use {price.used_by.value}.",
+            )

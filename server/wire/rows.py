@@ -1,0 +1,109 @@
+"""Rows: the three kinds of calls, each as the functions that serve it.
+
+A row is the same for a call of the contract and for an internal one. Who may call, and what it
+costs, is said by the contract (`contract.py`), not here.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from google.protobuf.message import Message
+
+from server.application.callers import Caller
+from server.application.ports import Instruments
+from server.domain.errors import Refusal
+from server.domain.values import Micros
+
+Request = TypeVar("Request")
+Wanted = TypeVar("Wanted")
+Found = TypeVar("Found")
+
+
+class Route(Enum):
+    """Whose state a call reads or changes."""
+
+    OWN_ACCOUNT = "own account"
+    """The account of the caller's key, or all accounts of the caller."""
+
+    NAMED_ACCOUNT = "named account"
+    """The account that the request names."""
+
+    EVERYONE = "everyone"
+    """What all accounts share: people, quotes, instruments, rankings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What reading a request depends on besides itself and its caller."""
+
+    instruments: Instruments
+    now: Micros
+
+
+Read: TypeAlias = Callable[[Request, Caller, Surroundings], Wanted | Refusal]
+"""Reads a request: what is wanted, or what is wrong with its fields."""
+
+Complete: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+"""Adds to an answer the figures that only the front has: (figures, call, answer)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided(Generic[Request, Wanted, Found]):
+    """A call that the engine decides and stores, in a batch with others.
+
+    `decide` is a method of a use case and takes (command, permissions, unit, now).
+    """
+
+    route: Route = Route.OWN_ACCOUNT
+    read: Read[Request, Wanted]
+    decide: Callable[..., Found | Refusal]
+    answer: Callable[[Found], Message | bytes]
+    complete: Complete | None = None
+
+    def account_id(self, caller: Caller, command: Any) -> str | None:
+        """Return the account that a command is about; None when it is not about one."""
+        if self.route is Route.NAMED_ACCOUNT:
+            return str(command.account_id)
+        is_of_a_key = self.route is Route.OWN_ACCOUNT and caller.bot_key_id is not None
+        return caller.account_id if is_of_a_key else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queried(Generic[Request, Wanted, Found]):
+    """A call that is answered beside the engine.
+
+    `query` is a method of a reader. It blocks and runs in a reader's thread, unless it is
+    answered from memory.
+    """
+
+    route: Route = Route.OWN_ACCOUNT
+    read: Read[Request, Wanted]
+    query: Callable[[Any, Wanted], Found | Refusal]
+    answer: Callable[[Found], Message]
+    complete: Complete | None = None
+    from_memory: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streamed(Generic[Request, Wanted]):
+    """A call whose answers go on until its caller leaves or it is ended.
+
+    `send` is a method of a stream and takes (wanted, call).
+    """
+
+    route: Route = Route.OWN_ACCOUNT
+    read: Read[Request, Wanted]
+    send: Callable[[Any, Wanted, Any], Awaitable[None]]
+
+
+Row: TypeAlias = Decided[Any, Any, Any] | Queried[Any, Any, Any] | Streamed[Any, Any]
+
+
+def bound(method: Callable[..., Any], instances: Iterable[object]) -> Callable[..., Any]:
+    """Return a method of a class as that of the one of the instances which is of the class."""
+    for instance in instances:
+        if getattr(type(instance), method.__name__, None) is method:
+            return getattr(instance, method.__name__)  # type: ignore[no-any-return]
+    raise LookupError(f"nothing here has the method {method.__qualname__}")
