@@ -94,6 +94,17 @@ CREDENTIALS = {
     contract.CREDENTIAL_USER_TOKEN: "token",
     contract.CREDENTIAL_OPERATOR_TOKEN: "operator's token",
 }
+SCOPES = {
+    contract.REQUIRED_SCOPE_UNSPECIFIED: "",
+    contract.REQUIRED_SCOPE_NONE: "",
+    contract.REQUIRED_SCOPE_READ: " with scope READ",
+    contract.REQUIRED_SCOPE_TRADE: " with scope TRADE",
+}
+COSTS = {
+    contract.SPENDS_NOTHING: "costs nothing",
+    contract.SPENDS_REQUEST: "costs a request",
+    contract.SPENDS_ORDER: "costs an order and a request",
+}
 TYPES = FieldDescriptorProto.Type
 FIELD, VALUE, METHOD = 2, 2, 2
 MESSAGE, ENUM, SERVICE = 4, 5, 6
@@ -277,7 +288,9 @@ def _rest(method: MethodDescriptorProto) -> str:
     status = options.Extensions[contract.success_status]
     ways = [_way(one) for one in (rule, *rule.additional_bindings)]
     who = CREDENTIALS[options.Extensions[contract.credential]]
-    return " or ".join(ways) + (f", {status}" if status else "") + f" · {who}"
+    scope = SCOPES[options.Extensions[contract.scope]]
+    cost = COSTS[options.Extensions[contract.spends]]
+    return " or ".join(ways) + (f", {status}" if status else "") + f" · {who}{scope} · {cost}"
 
 
 def _way(rule: http_pb2.HttpRule) -> str:

@@ -30,8 +30,8 @@ from rest_bridge.wording import rest_wording
 
 _logger = logging.getLogger("rest_bridge")
 
-# A message never begins with a tag of field 0, so no server takes this for a request of any kind.
-_NO_MESSAGE = b"\x00"
+_UNREADABLE = "/bottrading.unreadable"
+"""Before the path of a call: the server spends what the call costs, and refuses it."""
 
 _KEY_METHODS = (contract.CREDENTIAL_BOT_KEY, contract.CREDENTIAL_BOT_KEY_OR_TICKET)
 
@@ -149,7 +149,7 @@ class Bridge:
         try:
             request = endpoint.reader.read(path_values, query, body)
         except Refusal as refused:
-            refused.metadata = await self._metadata_of_refusal(endpoint, head, receive)
+            refused.metadata = await self._metadata_of_refusal(endpoint, head)
             raise
         if endpoint.route.method.server_streaming:
             try:
@@ -160,7 +160,7 @@ class Bridge:
                 raise
             credential_was_taken(scope)
             return stream
-        answer, metadata = await self._call(endpoint, request, head)
+        answer, metadata = await self._call(endpoint.route, endpoint.route.rpc, request, head)
         credential_was_taken(scope)
         reply = replies.success(endpoint.writer.write(answer), metadata, head.request_id)
         notice = endpoint.reader.notice(query) if query else None
@@ -169,12 +169,12 @@ class Bridge:
         return reply
 
     async def _call(
-        self, endpoint: Endpoint, request: bytes, head: RequestHead
+        self, route: Route, rpc: str, request: bytes, head: RequestHead
     ) -> tuple[bytes, RawMetadata]:
         try:
-            return await self._upstream.call(endpoint.route.rpc, request, head.metadata())
+            return await self._upstream.call(rpc, request, head.metadata())
         except grpc.aio.AioRpcError as error:
-            raise self._refused(endpoint.route, error) from None
+            raise self._refused(route, error) from None
 
     async def _open(
         self, endpoint: Endpoint, request: bytes, head: RequestHead, receive: Receive
@@ -185,19 +185,14 @@ class Bridge:
         except grpc.aio.AioRpcError as error:
             raise self._refused(endpoint.route, error) from None
 
-    async def _metadata_of_refusal(
-        self, endpoint: Endpoint, head: RequestHead, receive: Receive
-    ) -> RawMetadata:
-        """Let the server refuse too, and return what it says about the caller's rates.
+    async def _metadata_of_refusal(self, endpoint: Endpoint, head: RequestHead) -> RawMetadata:
+        """Tell the server of a request that cannot be read; return the rates of its caller.
 
         Credential and rate come before the fields: a stranger must not be told about fields, and
         a refused call counts. Raises the server's refusal when it is one of those.
         """
         try:
-            if endpoint.route.method.server_streaming:
-                (await self._open(endpoint, _NO_MESSAGE, head, receive)).close()
-            else:
-                await self._call(endpoint, _NO_MESSAGE, head)
+            await self._call(endpoint.route, _UNREADABLE + endpoint.route.rpc, b"", head)
         except Refusal as theirs:
             if theirs.status != 422:
                 raise

@@ -1,13 +1,14 @@
 """The chain: all interceptors of a method composed once, so that a call pays for no wrapping."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 from grpc.aio import ServerInterceptor, ServicerContext
 
 from server.rpc.call import Call, Handler, Interceptor
-from server.rpc.dispatch import Dispatcher
+from server.rpc.dispatch import Dispatcher, refuse_unreadable
 from server.rpc.health_watches import HealthWatches
 from server.wire.contract import Method
 
@@ -18,6 +19,12 @@ HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 HEALTH_WATCH = "/grpc.health.v1.Health/Watch"
 REFLECTION_PREFIX = "/grpc.reflection."
 """Services of gRPC itself, open to everybody; reflection is registered by a setting only."""
+
+UNREADABLE_PREFIX = "/bottrading.unreadable"
+"""Before the path of a method: a call whose request its caller, a bridge, could not read.
+
+It is authenticated and costs what the call itself costs, and is refused.
+"""
 
 
 class Chain(ServerInterceptor):
@@ -32,6 +39,11 @@ class Chain(ServerInterceptor):
     ) -> None:
         self._handlers = {
             method.path: _rpc_handler(method, interceptors, dispatcher.handler(method))
+            for method in methods
+        } | {
+            UNREADABLE_PREFIX + method.path: _rpc_handler(
+                replace(method, streams=False), interceptors, refuse_unreadable
+            )
             for method in methods
         }
         self._watches = watches

@@ -103,3 +103,8 @@ class Dispatcher:
             raise refuse(Reason.MALFORMED_REQUEST, MALFORMED) from None
         given = Surroundings(self._instruments, self._clock())
         return accepted(row.read(request, call.caller, given))
+
+
+async def refuse_unreadable(_: Call) -> bytes:
+    """Refuse a call whose request could not even be written as a message."""
+    raise refuse(Reason.MALFORMED_REQUEST, MALFORMED)

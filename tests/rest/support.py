@@ -13,7 +13,7 @@ import uvloop
 from google.protobuf import descriptor_pool
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
@@ -21,6 +21,8 @@ from rest_bridge.__main__ import server as build_server
 from rest_bridge.settings import Settings
 
 T = TypeVar("T")
+
+UNREADABLE_PREFIX = "/bottrading.unreadable"
 
 PREFIX = "/api/trade/v1/bot"
 BOT_KEY = {"X-Bot-Key": "tvt_test"}
@@ -101,7 +103,8 @@ class ServerDouble(grpc.GenericRpcHandler):
         self.__init__()  # type: ignore[misc]
 
     def service(self, details: grpc.HandlerCallDetails) -> Any:
-        name = details.method.removeprefix("/").replace("/", ".")
+        path = details.method.removeprefix(UNREADABLE_PREFIX)
+        name = path.removeprefix("/").replace("/", ".")
         method = descriptor_pool.Default().FindMethodByName(name)
         request_class = GetMessageClass(method.input_type)
 
@@ -111,18 +114,19 @@ class ServerDouble(grpc.GenericRpcHandler):
             if method.name in self.held:
                 await asyncio.Event().wait()
             outcome = self.outcomes.get(method.name)
-            try:
-                self.calls.append(Call(method.name, request_class.FromString(request), metadata))
-            except DecodeError:
-                self.probed += 1
-                if not isinstance(outcome, Failure):
-                    outcome = Failure(grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST")
+            self.calls.append(Call(method.name, request_class.FromString(request), metadata))
             if isinstance(outcome, Failure):
                 return await self._fail(outcome, context)
             context.set_trailing_metadata(self.trailing)
             if isinstance(outcome, Message):
                 return outcome.SerializeToString()
             return outcome or b""
+
+        async def refuse(_: bytes, context: Any) -> bytes:
+            self.probed += 1
+            outcome = self.outcomes.get(method.name)
+            malformed = Failure(grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST")
+            return await self._fail(outcome if isinstance(outcome, Failure) else malformed, context)
 
         async def stream(request: bytes, context: Any) -> Any:
             if not self.scripts:
@@ -138,6 +142,8 @@ class ServerDouble(grpc.GenericRpcHandler):
                 else:
                     await self._do(step, context)
 
+        if path != details.method:
+            return grpc.unary_unary_rpc_method_handler(refuse)
         if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(stream)
         return grpc.unary_unary_rpc_method_handler(answer)

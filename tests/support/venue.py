@@ -1,7 +1,7 @@
 """A venue in this process: real gRPC server, engine and database, with a clock to turn."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +24,7 @@ from server.bootstrap import engine as engine_bootstrap
 from server.bootstrap import front as front_bootstrap
 from server.bootstrap.engine import EngineParts
 from server.bootstrap.front import Front, FrontBase
+from server.calls.table import ROWS
 from server.config import Settings
 from server.domain.user import Identity, Plan
 from server.domain.values import SECOND, Micros
@@ -31,6 +32,7 @@ from server.engine.client import LocalEngine
 from server.engine.frames import FrameBuffer, unpack_answer
 from server.rpc.tokens import issue
 from server.secret_files import jwt_secret
+from server.wire.rows import Row
 
 NOON: Micros = 1_795_089_600 * SECOND
 """2026-11-19T12:00:00Z, a Thursday."""
@@ -65,7 +67,14 @@ class Venue:
     log: list[bytes]
 
     @classmethod
-    async def start(cls, data_dir: Path, *, now: Micros = NOON, **options: Any) -> Self:
+    async def start(
+        cls,
+        data_dir: Path,
+        *,
+        now: Micros = NOON,
+        rows: Mapping[str, Row] = ROWS,
+        **options: Any,
+    ) -> Self:
         """Start a venue on a published market without fees and slippage, unless told otherwise."""
         given: dict[str, Any] = {
             "market": "published",
@@ -76,12 +85,18 @@ class Venue:
         settings = Settings(data_dir=data_dir, **given)
         clock, log = ManualClock(now), list[bytes]()
         parts = engine_bootstrap.build(
-            settings.for_engine(), clock=clock, monotonic=clock, since_boot=clock
+            settings.for_engine(), clock=clock, monotonic=clock, since_boot=clock, rows=rows
         )
         base = front_bootstrap.build_base(settings, wall_clock=clock)
         engine = LocalEngine(parts.service, base.doorbells)
         front = front_bootstrap.build(
-            settings, base, engine, wall_clock=clock, monotonic=clock, write_line=log.append
+            settings,
+            base,
+            engine,
+            wall_clock=clock,
+            monotonic=clock,
+            write_line=log.append,
+            rows=rows,
         )
         port = front.server.bind("127.0.0.1:0")
         await front.server.start()
