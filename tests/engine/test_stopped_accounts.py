@@ -12,7 +12,7 @@ from bottrading.v1 import key_management_pb2, order_pb2
 from server.application.stopped_accounts import STOPPED
 from server.config import DATABASE_FILE
 from server.domain.errors import Reason
-from server.engine.frames import Answer, Kind, Method, decode_refusal
+from server.engine.frames import Answer, Kind, decode_refusal
 from tests.engine.bench import KEY_ID, Bench, call, order_of, place, reason_of
 
 HERE = Path(__file__)
@@ -88,7 +88,7 @@ def test_a_key_of_a_stopped_account_can_be_revoked(broken: tuple[Bench, str, str
     engine, *_ = broken
     engine.handle(engine.publish("AAPL", "201.00", "202.00"))
     request = key_management_pb2.RevokeBotKeyRequest(key_id=KEY_ID)
-    *_, answer = engine.handle(call(1, Method.REVOKE_BOT_KEY, "", request.SerializeToString()))
+    *_, answer = engine.handle(call(1, "RevokeBotKey", "", request.SerializeToString()))
 
     assert answer.kind is Kind.RESPONSE
     engine.parts.close()
