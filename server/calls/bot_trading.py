@@ -6,81 +6,81 @@ from server.application.queries import Queries
 from server.rpc.figures import Figures
 from server.rpc.streams import OrderUpdateStream
 from server.rpc.tickets import Tickets
-from server.wire import account_answers, filters, order_answers, order_requests
+from server.wire import accounts, filters, orders
 from server.wire.rows import Decided, Queried, Route, Streamed
 
 GetAccount = Queried(
-    read=filters.own_account,
+    read=accounts.own_account,
     query=Queries.account,
-    answer=account_answers.account_read,
+    answer=accounts.account_read,
     complete=Figures.add_calls_used,
 )
 PlaceOrder = Decided(
-    read=order_requests.place_order,
+    read=orders.place_order,
     decide=Orders.place,
-    answer=order_answers.placed,
+    answer=orders.placed,
 )
 PreviewOrder = Decided(
-    read=order_requests.preview_order,
+    read=orders.preview_order,
     decide=Orders.preview,
-    answer=order_answers.previewed,
+    answer=orders.previewed,
 )
 ReplaceOrder = Decided(
-    read=order_requests.replace_order,
+    read=orders.replace_order,
     decide=Orders.replace,
-    answer=order_answers.replaced,
+    answer=orders.replaced,
 )
 CancelOrder = Decided(
-    read=order_requests.cancel_order,
+    read=orders.cancel_order,
     decide=Orders.cancel,
-    answer=order_answers.cancelled,
+    answer=orders.cancelled,
 )
 CancelAllOrders = Decided(
-    read=order_requests.cancel_all_orders,
+    read=orders.cancel_all_orders,
     decide=Orders.cancel_all,
-    answer=order_answers.all_cancelled,
+    answer=orders.all_cancelled,
     complete=Figures.tell_skipped_orders,
 )
 ListOrders = Queried(
-    read=filters.orders,
+    read=orders.orders,
     query=Queries.orders,
-    answer=order_answers.orders_listed,
+    answer=orders.orders_listed,
 )
 GetOrder = Queried(
-    read=filters.one_order,
+    read=orders.one_order,
     query=Queries.order,
-    answer=order_answers.order_read,
+    answer=orders.order_read,
 )
 GetPortfolio = Queried(
-    read=filters.own_account,
+    read=accounts.own_account,
     query=Queries.portfolio,
-    answer=account_answers.portfolio,
+    answer=accounts.portfolio,
 )
 GetPortfolioHistory = Queried(
-    read=filters.portfolio_history,
+    read=accounts.history_wanted,
     query=Queries.history,
-    answer=account_answers.portfolio_history,
+    answer=accounts.portfolio_history,
 )
 ListFills = Queried(
-    read=filters.fills,
+    read=orders.fills,
     query=Queries.fills,
-    answer=order_answers.fills_listed,
+    answer=orders.fills_listed,
 )
 GetTradingKpi = Queried(
-    read=filters.own_account,
+    read=accounts.own_account,
     query=Queries.indicators,
-    answer=account_answers.trading_kpi,
+    answer=accounts.trading_kpi,
 )
 GetLeaderboard = Queried(
     route=Route.EVERYONE,
-    read=filters.leaderboard,
+    read=accounts.places_wanted,
     query=Leaderboard.page,
-    answer=account_answers.leaderboard,
+    answer=accounts.leaderboard,
 )
 GetLimits = Queried(
-    read=filters.own_key,
+    read=accounts.own_key,
     query=Queries.limits,
-    answer=account_answers.limits,
+    answer=accounts.limits,
     complete=Figures.add_limits,
 )
 StreamOrderUpdates = Streamed(
@@ -88,8 +88,8 @@ StreamOrderUpdates = Streamed(
     send=OrderUpdateStream.send,
 )
 CreateStreamTicket = Queried(
-    read=filters.own_key,
+    read=accounts.own_key,
     query=Tickets.issue_for,
-    answer=account_answers.stream_ticket,
+    answer=accounts.stream_ticket,
     from_memory=True,
 )

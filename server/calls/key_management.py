@@ -4,60 +4,60 @@ from server.application.accounts import Accounts
 from server.application.keys import Keys
 from server.application.queries import Queries
 from server.rpc.figures import Figures
-from server.wire import account_answers, filters, key_requests
+from server.wire import accounts, keys
 from server.wire.rows import Decided, Queried, Route
 
 CreateBotKey = Decided(
-    read=key_requests.create_bot_key,
+    read=keys.create_bot_key,
     decide=Keys.create,
-    answer=account_answers.bot_key_created,
+    answer=keys.bot_key_created,
 )
 ListBotKeys = Queried(
-    read=filters.own_user,
+    read=accounts.own_user,
     query=Queries.keys,
-    answer=account_answers.bot_keys_listed,
+    answer=keys.bot_keys_listed,
 )
 RevokeBotKey = Decided(
-    read=key_requests.revoke_bot_key,
+    read=keys.revoke_bot_key,
     decide=Keys.revoke,
-    answer=account_answers.bot_key_revoked,
+    answer=keys.bot_key_revoked,
 )
 OpenAccount = Decided(
-    read=key_requests.open_account,
+    read=keys.open_account,
     decide=Accounts.open,
-    answer=account_answers.account_opened,
+    answer=keys.account_opened,
     complete=Figures.add_calls_used,
 )
 ListAccounts = Queried(
-    read=filters.own_user,
+    read=accounts.own_user,
     query=Queries.accounts,
-    answer=account_answers.accounts_listed,
+    answer=keys.accounts_listed,
     complete=Figures.add_calls_used,
 )
 ResetAccount = Decided(
     route=Route.NAMED_ACCOUNT,
-    read=key_requests.reset_account,
+    read=keys.reset_account,
     decide=Accounts.reset,
-    answer=account_answers.account_reset,
+    answer=keys.account_reset,
     complete=Figures.add_calls_used,
 )
 SetTradingState = Decided(
     route=Route.NAMED_ACCOUNT,
-    read=key_requests.set_trading_state,
+    read=keys.set_trading_state,
     decide=Accounts.set_trading_state,
-    answer=account_answers.trading_state_set,
+    answer=keys.trading_state_set,
     complete=Figures.add_calls_used,
 )
 SetGuardRails = Decided(
     route=Route.NAMED_ACCOUNT,
-    read=key_requests.set_guard_rails,
+    read=keys.set_guard_rails,
     decide=Accounts.set_guard_rails,
-    answer=account_answers.guard_rails_set,
+    answer=keys.guard_rails_set,
 )
 Deposit = Decided(
     route=Route.NAMED_ACCOUNT,
-    read=key_requests.deposit,
+    read=keys.deposit,
     decide=Accounts.deposit,
-    answer=account_answers.deposited,
+    answer=keys.deposited,
     complete=Figures.add_calls_used,
 )

@@ -3,50 +3,50 @@
 from server.application.market_calls import MarketCalls
 from server.application.queries import Queries
 from server.rpc.streams import QuoteStream
-from server.wire import market_answers, market_requests
+from server.wire import market
 from server.wire.rows import Decided, Queried, Route, Streamed
 
 GetQuote = Queried(
     route=Route.EVERYONE,
-    read=market_requests.one_symbol,
+    read=market.one_symbol,
     query=Queries.quote,
-    answer=market_answers.quote_read,
+    answer=market.quote_read,
     from_memory=True,
 )
 BatchGetQuotes = Queried(
     route=Route.EVERYONE,
-    read=market_requests.symbols,
+    read=market.symbols,
     query=Queries.quotes,
-    answer=market_answers.quotes_read,
+    answer=market.quotes_read,
     from_memory=True,
 )
 ListInstruments = Queried(
     route=Route.EVERYONE,
-    read=market_requests.instruments,
+    read=market.instruments,
     query=Queries.instruments,
-    answer=market_answers.instruments_listed,
+    answer=market.instruments_listed,
     from_memory=True,
 )
 ListBars = Queried(
     route=Route.EVERYONE,
-    read=market_requests.bars,
+    read=market.bars,
     query=Queries.bars,
-    answer=market_answers.bars_listed,
+    answer=market.bars_listed,
 )
 GetMarketClock = Decided(
     route=Route.EVERYONE,
-    read=market_requests.market_clock,
+    read=market.market_clock,
     decide=MarketCalls.hours,
-    answer=market_answers.market_clock,
+    answer=market.hours_told,
 )
 StreamQuotes = Streamed(
     route=Route.EVERYONE,
-    read=market_requests.symbols,
+    read=market.symbols,
     send=QuoteStream.send,
 )
 PublishQuotes = Decided(
     route=Route.EVERYONE,
-    read=market_requests.publish_quotes,
+    read=market.publish_quotes,
     decide=MarketCalls.publish,
-    answer=market_answers.quotes_published,
+    answer=market.quotes_published,
 )

@@ -19,7 +19,7 @@ from server.engine.frames import (
     pack_answer,
     pack_doorbell,
 )
-from server.wire.rows import Decided, Surroundings, bound
+from server.wire.rows import Decided, Route, Surroundings, bound
 
 MALFORMED = Refusal(
     reason=Reason.MALFORMED_REQUEST, message="The request is no message of this call."
@@ -83,12 +83,12 @@ class EngineService:
             return MALFORMED
         if isinstance(command, Refusal):
             return command
-        return Task(
-            command,
-            self._deciders[call.name],
-            call.caller.bot_key_id,
-            served.row.account_id(call.caller, command),
-        )
+        account_id, bot_key_id = None, call.caller.bot_key_id
+        if served.row.route is Route.NAMED_ACCOUNT:
+            account_id = command.account_id
+        elif served.row.route is Route.OWN_ACCOUNT and bot_key_id is not None:
+            account_id = call.caller.account_id
+        return Task(command, self._deciders[call.name], bot_key_id, account_id)
 
     def _answer(self, call: Call, result: object) -> bytes:
         if isinstance(result, Refusal):

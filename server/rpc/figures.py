@@ -10,7 +10,7 @@ from server.domain.values import DAY, Micros
 from server.rpc.call import Call
 from server.rpc.interceptors.streams import OpenStreams
 from server.rpc.keyring import Keyring
-from server.wire import account_answers, answers
+from server.wire import accounts, answers
 
 RATE_WINDOW_SECONDS = 60
 SKIPPED_ORDERS_HEADER = "x-skipped-orders"
@@ -52,14 +52,14 @@ class Figures:
             limits.orders.CopyFrom(_rate(orders, now))
         if requests is not None:
             limits.requests.CopyFrom(_rate(requests, now))
-        api_calls = account_answers.quota(
+        api_calls = accounts.quota(
             call.caller.plan.api_calls_per_day,
             self._meter.calls(account_id, now),
             is_enforced=self._enforce_quotas,
         )
         api_calls.resets_at.CopyFrom(answers.timestamp((now // DAY + 1) * DAY))
         limits.api_calls.CopyFrom(api_calls)
-        streams = account_answers.quota(self._streams.per_account, self._streams.count(account_id))
+        streams = accounts.quota(self._streams.per_account, self._streams.count(account_id))
         limits.streams.CopyFrom(streams)
 
     async def tell_skipped_orders(self, call: Call, answer: Any) -> None:

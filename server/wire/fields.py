@@ -15,6 +15,7 @@ from server.wire.bounds import bounds, pattern
 
 LIMIT_DEFAULT = 20
 LIMIT = bounds(bot_trading_pb2.ListOrdersRequest, "limit")
+PAGE_TOKEN_LENGTH_MAX = bounds(bot_trading_pb2.ListOrdersRequest, "page_token").length_max
 SHOWN_LENGTH_MAX = 40
 TIMESTAMP_SECONDS_MIN = -62_135_596_800
 TIMESTAMP_SECONDS_MAX = 253_402_300_799
@@ -134,6 +135,12 @@ class Fields:
                 f"{field} must be from {LIMIT.minimum} to {LIMIT.maximum}.",
             )
         return number
+
+    def page_token(self, field: str, token: str) -> str:
+        """Read a page token, of which only the length can be told to be wrong here."""
+        if len(token) > PAGE_TOKEN_LENGTH_MAX:
+            self.refuse(field, Reason.PAGE_TOKEN_INVALID, f"{field} is none of ours.")
+        return token
 
     def moment(self, field: str, timestamp: Timestamp) -> Micros:
         """Read a time of the years 1 to 9999."""

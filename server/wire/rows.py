@@ -62,13 +62,6 @@ class Decided(Generic[Request, Wanted, Found]):
     answer: Callable[[Found], Message | bytes]
     complete: Complete | None = None
 
-    def account_id(self, caller: Caller, command: Any) -> str | None:
-        """Return the account that a command is about; None when it is not about one."""
-        if self.route is Route.NAMED_ACCOUNT:
-            return str(command.account_id)
-        is_of_a_key = self.route is Route.OWN_ACCOUNT and caller.bot_key_id is not None
-        return caller.account_id if is_of_a_key else None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queried(Generic[Request, Wanted, Found]):

@@ -13,7 +13,7 @@ from server.domain.bar import BarInterval, joined, minute_bars
 from server.domain.quote import Quote
 from server.domain.values import DAY, SECOND, Micros, format_units
 from server.engine.frames import FrameBuffer, unpack_answer
-from server.wire.market_requests import BARS_DEFAULT, BARS_MAX
+from server.wire.market import BARS_DEFAULT, BARS_MAX
 from tests.support.venue import NOON, Bot, Venue, VenueFactory, refusal
 
 MINUTE = 60 * SECOND

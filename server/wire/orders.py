@@ -1,28 +1,40 @@
-"""Requests about orders: messages of the contract to commands, or what is wrong with them."""
+"""Orders and fills: requests to what is wanted, what came of it to answers."""
 
 from bottrading.v1 import bot_trading_pb2 as bot_trading
+from bottrading.v1 import bot_trading_pb2 as pb
 from server.application.callers import Caller
 from server.application.commands import (
     CancelAllOrders,
+    Cancelled,
     CancelOrder,
+    Placed,
     PlaceOrder,
+    Previewed,
     PreviewOrder,
+    Replaced,
     ReplaceOrder,
 )
+from server.application.listings import FillFilter, OneOrder, OrderFilter, PageOf
+from server.application.paging import Page
 from server.application.refusals import ORDER_NOT_FOUND
 from server.domain.errors import Reason, Refusal
+from server.domain.events import Fill
 from server.domain.instrument import Instrument
-from server.domain.order import OrderTicket, OrderType, TimeInForce
+from server.domain.order import Order, OrderTicket, OrderType, TimeInForce
 from server.domain.order_types import PRICE_FIELDS, RULES
 from server.domain.trading import Replacement
-from server.domain.values import Units, format_units
-from server.wire import enums
+from server.domain.values import Units, format_money, format_units
+from server.wire import answers, enums
 from server.wire.fields import Fields, is_id
 from server.wire.rows import Surroundings
 
+_STATUSES = enums.members(enums.ORDER_STATUSES)
 _SIDES = enums.members(enums.SIDES)
+
 _ORDER_TYPES = enums.members(enums.ORDER_TYPES)
+
 _TIMES_IN_FORCE = enums.members(enums.TIMES_IN_FORCE)
+
 _ASSET_TYPES = enums.members(enums.ASSET_TYPES)
 
 OrderRequest = bot_trading.PlaceOrderRequest | bot_trading.PreviewOrderRequest
@@ -84,6 +96,127 @@ def cancel_all_orders(
     if request.HasField("symbol"):
         symbol = fields.known_symbol("symbol", request.symbol, given.instruments)
     return fields.refusal() or CancelAllOrders(caller.account_id, symbol)
+
+
+def orders(
+    request: bot_trading.ListOrdersRequest, caller: Caller, given: Surroundings
+) -> PageOf[OrderFilter] | Refusal:
+    """Read which orders to list, and how many."""
+    fields = Fields()
+    wanted = OrderFilter(
+        account_id=caller.account_id,
+        permissions=caller.permissions,
+        status=fields.optional_member("status", request.status, _STATUSES),
+        symbol=_symbol(fields, request, given),
+        after=fields.moment("after", request.after) if request.HasField("after") else None,
+        until=fields.moment("until", request.until) if request.HasField("until") else None,
+    )
+    limit = fields.limit("limit", request.limit if request.HasField("limit") else None)
+    token = fields.page_token("page_token", request.page_token)
+    return fields.refusal() or PageOf(wanted, limit, token)
+
+
+def one_order(
+    request: bot_trading.GetOrderRequest, caller: Caller, _: Surroundings
+) -> OneOrder | Refusal:
+    """Read which of the two ids of an order is given."""
+    fields = Fields()
+    client_order_id = ""
+    if request.HasField("client_order_id"):
+        client_order_id = fields.client_order_id("client_order_id", request.client_order_id)
+    if bool(request.order_id) == request.HasField("client_order_id"):
+        fields.refuse(
+            "order_id", Reason.FIELD_INVALID, "Give exactly one of order_id and client_order_id."
+        )
+    return fields.refusal() or OneOrder(
+        account_id=caller.account_id,
+        permissions=caller.permissions,
+        order_id=request.order_id,
+        client_order_id=client_order_id,
+    )
+
+
+def fills(
+    request: bot_trading.ListFillsRequest, caller: Caller, given: Surroundings
+) -> PageOf[FillFilter] | Refusal:
+    """Read which fills to list, and how many."""
+    fields = Fields()
+    wanted = FillFilter(
+        account_id=caller.account_id,
+        permissions=caller.permissions,
+        symbol=_symbol(fields, request, given),
+        order_id=request.order_id if request.HasField("order_id") else None,
+        after=fields.moment("after", request.after) if request.HasField("after") else None,
+        until=fields.moment("until", request.until) if request.HasField("until") else None,
+    )
+    limit = fields.limit("limit", request.limit if request.HasField("limit") else None)
+    token = fields.page_token("page_token", request.page_token)
+    refusal = fields.refusal()
+    if refusal is not None:
+        return refusal
+    if wanted.order_id is not None and not is_id(wanted.order_id):
+        return ORDER_NOT_FOUND
+    return PageOf(wanted, limit, token)
+
+
+def placed(result: Placed) -> pb.PlaceOrderResponse:
+    """Answer PlaceOrder."""
+    shown = result.shown or answers.order(result.order, replayed=result.replayed)
+    answer = pb.PlaceOrderResponse(order=shown)
+    answer.order.warnings.extend(result.warnings)
+    return answer
+
+
+def previewed(result: Previewed) -> pb.PreviewOrderResponse:
+    """Answer PreviewOrder."""
+    found = result.preview
+    order = answers.order(found.order)
+    order.warnings.extend(result.warnings)
+    return pb.PreviewOrderResponse(
+        preview=pb.OrderPreview(
+            order=order,
+            estimated_fees=format_money(found.order.fees),
+            buying_power_after=format_money(found.account.buying_power),
+            rejections=[rejection.message for rejection in found.rejections],
+            rejection_reasons=[enums.REASONS[rejection.reason] for rejection in found.rejections],
+        )
+    )
+
+
+def replaced(result: Replaced) -> pb.ReplaceOrderResponse:
+    """Answer ReplaceOrder."""
+    return pb.ReplaceOrderResponse(order=result.shown or answers.order(result.order))
+
+
+def cancelled(result: Cancelled) -> pb.CancelOrderResponse:
+    """Answer CancelOrder."""
+    return pb.CancelOrderResponse(order=answers.order(result.orders[0]))
+
+
+def all_cancelled(result: Cancelled) -> pb.CancelAllOrdersResponse:
+    """Answer CancelAllOrders."""
+    return pb.CancelAllOrdersResponse(
+        orders=map(answers.order, result.orders), skipped_orders=result.skipped
+    )
+
+
+def order_read(order: Order) -> pb.GetOrderResponse:
+    """Answer GetOrder."""
+    return pb.GetOrderResponse(order=answers.order(order))
+
+
+def orders_listed(page: Page[Order]) -> pb.ListOrdersResponse:
+    """Answer ListOrders."""
+    return pb.ListOrdersResponse(
+        orders=map(answers.order, page.items), next_page_token=page.next_token
+    )
+
+
+def fills_listed(page: Page[Fill]) -> pb.ListFillsResponse:
+    """Answer ListFills."""
+    return pb.ListFillsResponse(
+        fills=map(answers.fill, page.items), next_page_token=page.next_token
+    )
 
 
 def _ticket(request: OrderRequest, caller: Caller, given: Surroundings) -> OrderTicket | Refusal:
@@ -192,3 +325,13 @@ def _check_prices(fields: Fields, request: OrderRequest, order_type: OrderType) 
                 price.not_allowed,
                 f"{kind} orders take no {name}; leave it out or use {price.used_by.value}.",
             )
+
+
+def _symbol(
+    fields: Fields,
+    request: bot_trading.ListOrdersRequest | bot_trading.ListFillsRequest,
+    given: Surroundings,
+) -> str | None:
+    if not request.HasField("symbol"):
+        return None
+    return fields.known_symbol("symbol", request.symbol, given.instruments)

@@ -1,27 +1,43 @@
-"""Requests about the market: messages of the contract to commands and filters, or what is wrong."""
+"""The market: requests to what is wanted, quotes, bars, instruments and hours to answers."""
 
+from collections.abc import Sequence
+
+from bottrading.v1 import market_clock_pb2, quote_pb2
 from bottrading.v1 import market_data_pb2 as market_data
-from bottrading.v1 import quote_pb2
+from bottrading.v1 import market_data_pb2 as pb
 from server.application.callers import Caller
-from server.application.commands import PublishQuotes, SentQuote, TellMarketHours
+from server.application.commands import (
+    HoursTold,
+    PublishQuotes,
+    QuotesPublished,
+    SentQuote,
+    TellMarketHours,
+)
 from server.application.listings import BarsOf, InstrumentFilter
 from server.application.ports import Instruments
-from server.domain.bar import BarFilter, BarInterval
+from server.application.queries import ShownQuote
+from server.domain.bar import Bar, BarFilter, BarInterval
 from server.domain.errors import Reason, Refusal
+from server.domain.instrument import Instrument
 from server.domain.quote import Quote, QuoteRefusal
 from server.domain.values import DecimalError, Micros, Units, normalize_symbol, parse_units
-from server.wire import enums
+from server.wire import answers, enums
 from server.wire.bounds import bounds
 from server.wire.fields import Fields
 from server.wire.rows import Surroundings
 
 QUOTES_MAX = bounds(market_data.PublishQuotesRequest, "quotes").items_max
+
 SYMBOLS_MAX = bounds(market_data.BatchGetQuotesRequest, "symbols").items_max
+
 QUERY_LENGTH_MAX = bounds(market_data.ListInstrumentsRequest, "query").length_max
+
 BARS_DEFAULT = 100
+
 BARS_MAX = 1_000
 
 _ASSET_TYPES = enums.members(enums.ASSET_TYPES)
+
 _BAR_INTERVALS = enums.members(enums.BAR_INTERVALS)
 
 
@@ -114,6 +130,59 @@ def publish_quotes(
         return refusal
     return PublishQuotes(
         tuple(SentQuote(sent.symbol, _sent_quote(sent, given.now)) for sent in request.quotes)
+    )
+
+
+def quote_read(found: ShownQuote) -> pb.GetQuoteResponse:
+    """Answer GetQuote."""
+    return pb.GetQuoteResponse(quote=answers.quote(found.quote, stale=found.is_stale))
+
+
+def quotes_read(found: Sequence[ShownQuote]) -> pb.BatchGetQuotesResponse:
+    """Answer BatchGetQuotes."""
+    return pb.BatchGetQuotesResponse(
+        quotes=[answers.quote(shown.quote, stale=shown.is_stale) for shown in found]
+    )
+
+
+def instruments_listed(found: Sequence[Instrument]) -> pb.ListInstrumentsResponse:
+    """Answer ListInstruments."""
+    return pb.ListInstrumentsResponse(instruments=map(answers.instrument, found))
+
+
+def bars_listed(found: Sequence[tuple[Bar, bool]]) -> pb.ListBarsResponse:
+    """Answer ListBars."""
+    return pb.ListBarsResponse(
+        bars=[answers.bar(bar, complete=is_complete) for bar, is_complete in found]
+    )
+
+
+def hours_told(result: HoursTold) -> pb.GetMarketClockResponse:
+    """Answer GetMarketClock."""
+    return pb.GetMarketClockResponse(
+        clock=market_clock_pb2.MarketClock(
+            time=answers.timestamp(result.now),
+            sessions=[
+                market_clock_pb2.MarketSession(
+                    asset_type=enums.ASSET_TYPES[kind],
+                    open=market.is_open,
+                    next_open=answers.optional_timestamp(market.next_open),
+                    next_close=answers.optional_timestamp(market.next_close),
+                )
+                for kind, market in result.hours
+            ],
+        )
+    )
+
+
+def quotes_published(result: QuotesPublished) -> pb.PublishQuotesResponse:
+    """Answer PublishQuotes."""
+    return pb.PublishQuotesResponse(
+        accepted=result.accepted,
+        refused=[
+            quote_pb2.RefusedQuote(symbol=symbol, reason=enums.QUOTE_REFUSALS[why])
+            for symbol, why in result.refused
+        ],
     )
 
 

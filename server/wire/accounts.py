@@ -1,89 +1,120 @@
-"""Answers to calls about accounts, their figures and their keys."""
+"""Accounts and their figures: requests to what is wanted, what was found to answers."""
 
 from collections.abc import Sequence
+from enum import Enum
+
+from google.protobuf.message import Message
 
 from bottrading.v1 import (
     account_pb2,
-    bot_key_pb2,
     leaderboard_pb2,
     limits_pb2,
     portfolio_pb2,
     trading_kpi_pb2,
 )
 from bottrading.v1 import bot_trading_pb2 as bot_trading
-from bottrading.v1 import key_management_pb2 as key_management
-from server.application.commands import KeyCreated, KeyRevoked, RailsSet
-from server.application.equity_history import EquityPoint
-from server.application.leaderboard import Board, Place
+from server.application.callers import Caller, OwnKey
+from server.application.equity_history import EquityPoint, HistoryOf, Interval
+from server.application.leaderboard import Board, Period, Place, PlacesWanted
 from server.application.ports import OwnedAccount
 from server.application.queries import Indicators, LimitsFound, Portfolio
 from server.domain import performance
+from server.domain.errors import Refusal
 from server.domain.risk import LIVE_ORDERS_LIMIT
-from server.domain.user import BotKey
 from server.domain.valuation import total_unrealized_pnl
+from server.domain.values import DAY as A_DAY
 from server.domain.values import Micros, format_money, format_to_the_cent
 from server.wire import answers, enums
+from server.wire.fields import Fields
+from server.wire.rows import Surroundings
 
 BOT_BADGE = "🤖"
+
 """What all ranked accounts have: orders come by bot keys only."""
+
+
+class HistoryPeriod(Enum):
+    """The span of an equity curve up to now."""
+
+    DAY = A_DAY
+    WEEK = 7 * A_DAY
+    MONTH = 30 * A_DAY
+    YEAR = 365 * A_DAY
+    ALL = None
+
+
+_PERIODS: dict[int, HistoryPeriod] = {
+    portfolio_pb2.HistoryPeriod.Value(f"HISTORY_PERIOD_{period.name}"): period
+    for period in HistoryPeriod
+}
+
+_INTERVALS: dict[int, Interval] = {
+    portfolio_pb2.HistoryInterval.Value(f"HISTORY_INTERVAL_{interval.name}"): interval
+    for interval in Interval
+}
+
+_INTERVAL_OF = {
+    HistoryPeriod.DAY: Interval.SNAPSHOT,
+    HistoryPeriod.WEEK: Interval.HOUR,
+    HistoryPeriod.MONTH: Interval.DAY,
+    HistoryPeriod.YEAR: Interval.DAY,
+    HistoryPeriod.ALL: Interval.DAY,
+}
+
+_LEADERBOARD_PERIODS: dict[int, Period] = {
+    leaderboard_pb2.LeaderboardPeriod.Value(f"LEADERBOARD_PERIOD_{period.name}"): period
+    for period in Period
+}
+
+
+def own_account(_: Message, caller: Caller, __: Surroundings) -> str:
+    """Return the account that the caller's key is for."""
+    return caller.account_id
+
+
+def own_user(_: Message, caller: Caller, __: Surroundings) -> str:
+    """Return the user that the caller's token is for."""
+    return caller.user_id
+
+
+def own_key(_: Message, caller: Caller, __: Surroundings) -> OwnKey:
+    """Return the caller's key and its account."""
+    assert caller.bot_key_id is not None, "the call takes a bot key"
+    return OwnKey(caller.account_id, caller.bot_key_id)
+
+
+def history_wanted(
+    request: bot_trading.GetPortfolioHistoryRequest, caller: Caller, _: Surroundings
+) -> HistoryOf | Refusal:
+    """Read how long an equity curve is, and how far apart its points are."""
+    fields = Fields()
+    period = fields.member("period", request.period, _PERIODS, HistoryPeriod.MONTH)
+    interval = fields.optional_member("interval", request.interval, _INTERVALS)
+    refusal = fields.refusal()
+    if refusal is not None:
+        return refusal
+    assert period is not None, "there is a default"
+    return HistoryOf(caller.account_id, period.value, interval or _INTERVAL_OF[period])
+
+
+def places_wanted(
+    request: bot_trading.GetLeaderboardRequest, caller: Caller, _: Surroundings
+) -> PlacesWanted | Refusal:
+    """Read over which period accounts are ranked, and how many rows a page has."""
+    fields = Fields()
+    period = fields.member("period", request.period, _LEADERBOARD_PERIODS, Period.ALL)
+    limit = fields.limit("limit", request.limit if request.HasField("limit") else None)
+    token = fields.page_token("page_token", request.page_token)
+    refusal = fields.refusal()
+    if refusal is not None:
+        return refusal
+    assert period is not None, "there is a default"
+    return PlacesWanted(period, limit, token, caller.account_id)
 
 
 def account_read(found: OwnedAccount) -> bot_trading.GetAccountResponse:
     """Answer GetAccount."""
-    return bot_trading.GetAccountResponse(account=_account(found))
-
-
-def accounts_listed(found: Sequence[OwnedAccount]) -> key_management.ListAccountsResponse:
-    """Answer ListAccounts."""
-    return key_management.ListAccountsResponse(accounts=map(_account, found))
-
-
-def account_opened(result: OwnedAccount) -> key_management.OpenAccountResponse:
-    """Answer OpenAccount."""
-    return key_management.OpenAccountResponse(account=_account(result))
-
-
-def account_reset(result: OwnedAccount) -> key_management.ResetAccountResponse:
-    """Answer ResetAccount."""
-    return key_management.ResetAccountResponse(account=_account(result))
-
-
-def deposited(result: OwnedAccount) -> key_management.DepositResponse:
-    """Answer Deposit."""
-    return key_management.DepositResponse(account=_account(result))
-
-
-def trading_state_set(result: OwnedAccount) -> key_management.SetTradingStateResponse:
-    """Answer SetTradingState."""
-    return key_management.SetTradingStateResponse(account=_account(result))
-
-
-def guard_rails_set(result: RailsSet) -> key_management.SetGuardRailsResponse:
-    """Answer SetGuardRails."""
-    return key_management.SetGuardRailsResponse(guard_rails=answers.guard_rails(result.guard_rails))
-
-
-def bot_key_created(result: KeyCreated) -> key_management.CreateBotKeyResponse:
-    """Answer CreateBotKey: the only answer that holds the secret of a key."""
-    key = result.key
-    return key_management.CreateBotKeyResponse(
-        bot_key=bot_key_pb2.NewBotKey(
-            id=key.id,
-            label=key.label,
-            key=result.secret,
-            created_at=answers.timestamp(key.created_at),
-        )
-    )
-
-
-def bot_key_revoked(result: KeyRevoked) -> key_management.RevokeBotKeyResponse:
-    """Answer RevokeBotKey."""
-    return key_management.RevokeBotKeyResponse(bot_key=answers.bot_key(result.key))
-
-
-def bot_keys_listed(found: Sequence[BotKey]) -> key_management.ListBotKeysResponse:
-    """Answer ListBotKeys."""
-    return key_management.ListBotKeysResponse(bot_keys=map(answers.bot_key, found))
+    return bot_trading.GetAccountResponse(account=account(found))
 
 
 def stream_ticket(made: tuple[str, Micros]) -> bot_trading.CreateStreamTicketResponse:
@@ -196,7 +227,7 @@ def _leaderboard_entry(place: Place, account_id: str) -> leaderboard_pb2.Leaderb
     )
 
 
-def _account(found: OwnedAccount) -> account_pb2.Account:
+def account(found: OwnedAccount) -> account_pb2.Account:
     """Return an account, but for the calls of the day, which only the front counts."""
     account, plan = found.account, found.user.identity.plan
     return account_pb2.Account(

@@ -1,32 +1,44 @@
-"""Requests about keys and accounts: messages of the contract to commands, or what is wrong."""
+"""Keys and accounts as their owners manage them: requests to commands, results to answers."""
 
+from collections.abc import Sequence
+
+from bottrading.v1 import (
+    bot_key_pb2,
+)
 from bottrading.v1 import key_management_pb2 as key_management
 from server.application.callers import Caller
 from server.application.commands import (
     CreateBotKey,
     Deposit,
+    KeyCreated,
+    KeyRevoked,
     OpenAccount,
+    RailsSet,
     ResetAccount,
     RevokeBotKey,
     SetGuardRails,
     SetTradingState,
 )
+from server.application.ports import OwnedAccount
 from server.application.refusals import ACCOUNT_NOT_FOUND, BOT_KEY_NOT_FOUND
 from server.domain.account import GuardRails
 from server.domain.errors import Reason, Refusal
 from server.domain.instrument import AssetType
-from server.domain.user import LABEL_LENGTH_MAX, Permissions, Scope, is_valid_label
+from server.domain.user import LABEL_LENGTH_MAX, BotKey, Permissions, Scope, is_valid_label
 from server.domain.values import SCALE
-from server.wire import enums
+from server.wire import accounts, answers, enums
 from server.wire.bounds import bounds
 from server.wire.fields import Fields, is_id
 from server.wire.rows import Surroundings
 
 SYMBOLS_MAX = bounds(key_management.CreateBotKeyRequest, "allowed_symbols").items_max
+
 POSITION_SHARE_MAX = bounds(key_management.SetGuardRailsRequest, "position_share_max").maximum
 
 _ASSET_TYPES = enums.members(enums.ASSET_TYPES)
+
 _SCOPES = enums.members(enums.SCOPES)
+
 _TRADING_STATES = enums.members(enums.TRADING_STATES)
 
 
@@ -122,6 +134,59 @@ def set_guard_rails(
         or _not_found(request.account_id)
         or SetGuardRails(caller.user_id, request.account_id, GuardRails(**values))
     )
+
+
+def accounts_listed(found: Sequence[OwnedAccount]) -> key_management.ListAccountsResponse:
+    """Answer ListAccounts."""
+    return key_management.ListAccountsResponse(accounts=map(accounts.account, found))
+
+
+def account_opened(result: OwnedAccount) -> key_management.OpenAccountResponse:
+    """Answer OpenAccount."""
+    return key_management.OpenAccountResponse(account=accounts.account(result))
+
+
+def account_reset(result: OwnedAccount) -> key_management.ResetAccountResponse:
+    """Answer ResetAccount."""
+    return key_management.ResetAccountResponse(account=accounts.account(result))
+
+
+def deposited(result: OwnedAccount) -> key_management.DepositResponse:
+    """Answer Deposit."""
+    return key_management.DepositResponse(account=accounts.account(result))
+
+
+def trading_state_set(result: OwnedAccount) -> key_management.SetTradingStateResponse:
+    """Answer SetTradingState."""
+    return key_management.SetTradingStateResponse(account=accounts.account(result))
+
+
+def guard_rails_set(result: RailsSet) -> key_management.SetGuardRailsResponse:
+    """Answer SetGuardRails."""
+    return key_management.SetGuardRailsResponse(guard_rails=answers.guard_rails(result.guard_rails))
+
+
+def bot_key_created(result: KeyCreated) -> key_management.CreateBotKeyResponse:
+    """Answer CreateBotKey: the only answer that holds the secret of a key."""
+    key = result.key
+    return key_management.CreateBotKeyResponse(
+        bot_key=bot_key_pb2.NewBotKey(
+            id=key.id,
+            label=key.label,
+            key=result.secret,
+            created_at=answers.timestamp(key.created_at),
+        )
+    )
+
+
+def bot_key_revoked(result: KeyRevoked) -> key_management.RevokeBotKeyResponse:
+    """Answer RevokeBotKey."""
+    return key_management.RevokeBotKeyResponse(bot_key=answers.bot_key(result.key))
+
+
+def bot_keys_listed(found: Sequence[BotKey]) -> key_management.ListBotKeysResponse:
+    """Answer ListBotKeys."""
+    return key_management.ListBotKeysResponse(bot_keys=map(answers.bot_key, found))
 
 
 def _not_found(account_id: str) -> Refusal | None:
