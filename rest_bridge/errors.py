@@ -113,16 +113,16 @@ class Refusal(Exception):
 
 
 def route_not_found() -> Refusal:
-    return Refusal(404, "ROUTE_NOT_FOUND", "No route has this path.")
+    return Refusal(404, "ROUTE_NOT_FOUND", "No call has this path: /openapi.json lists them all.")
 
 
 def method_not_allowed(allow: tuple[bytes, bytes]) -> Refusal:
-    message = f"The route takes {allow[1].decode('ascii')} only."
+    message = f"This path takes only {allow[1].decode('ascii')}."
     return Refusal(405, "METHOD_NOT_ALLOWED", message, headers=(allow,))
 
 
 def body_too_large(body_bytes_max: int) -> Refusal:
-    return Refusal(413, "MESSAGE_TOO_LARGE", f"The body is larger than {body_bytes_max} bytes.")
+    return Refusal(413, "MESSAGE_TOO_LARGE", f"The body must have at most {body_bytes_max} bytes.")
 
 
 def internal_error() -> Refusal:

@@ -257,7 +257,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             limit = self._settings.request_deadline_seconds
-            message = f"The request did not arrive within {limit:g} seconds."
+            message = f"The request must arrive within {limit:g} seconds."
             self._refuse(Refusal(408, "MALFORMED_REQUEST", message))
 
     def _end_deaf(self) -> None:
@@ -267,7 +267,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _head_too_large(self) -> Refusal:
         limit = self._settings.head_bytes_max
-        message = f"The request line and headers are larger than {limit} bytes."
+        message = f"The request line and headers must have at most {limit} bytes."
         return Refusal(431, "MESSAGE_TOO_LARGE", message)
 
     def _refuse(self, refusal: Refusal) -> None:

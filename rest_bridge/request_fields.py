@@ -71,7 +71,7 @@ class Invalid(Exception):
         """Tell the problems, led by the one whose reason stands first in the contract."""
         ordered = sorted(self.problems, key=_precedence)[:_PROBLEMS_MAX]
         violations = tuple(
-            Violation(problem.path, f"{problem.path} {problem.message}.") for problem in ordered
+            Violation(problem.path, f"`{problem.path}` {problem.message}.") for problem in ordered
         )
         return Refusal(422, ordered[0].reason, violations[0].message, violations=violations)
 

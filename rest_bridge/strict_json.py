@@ -27,13 +27,13 @@ def parse_object(body: bytes) -> dict[str, object]:
     try:
         value = _DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError:
-        raise NotStrictJson("The body is not UTF-8.") from None
+        raise NotStrictJson("The body must be UTF-8.") from None
     except json.JSONDecodeError as error:
         raise NotStrictJson(
-            f"The body is not JSON: {error.msg}, at character {error.pos}."
+            f"The body must be JSON: {error.msg}, at character {error.pos}."
         ) from None
     except RecursionError:
-        raise NotStrictJson("The body is nested too deeply.") from None
+        raise NotStrictJson("The body must be nested less deeply.") from None
     if type(value) is not dict:
         raise NotStrictJson("The body must be a JSON object.")
     return value
@@ -42,12 +42,12 @@ def parse_object(body: bytes) -> dict[str, object]:
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     unique = dict(pairs)
     if len(unique) != len(pairs):
-        raise NotStrictJson("A name stands twice in one JSON object.")
+        raise NotStrictJson("A name must occur once in a JSON object.")
     return unique
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise NotStrictJson(f"{name} is not JSON.")
+    raise NotStrictJson(f"{name} is not JSON: send a number or null.")
 
 
 # Built once: a decoder with hooks costs more to make than a small body costs to parse.

@@ -119,7 +119,7 @@ def _decoded_pair(pair: bytes) -> tuple[str, str]:
     try:
         return _form_decoded(name), _form_decoded(value)
     except UnicodeDecodeError:
-        raise Refusal(422, "MALFORMED_REQUEST", "The query is not UTF-8.") from None
+        raise Refusal(422, "MALFORMED_REQUEST", "The query must be UTF-8.") from None
 
 
 def _form_decoded(text: bytes) -> str:

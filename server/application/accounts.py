@@ -37,8 +37,8 @@ class Accounts:
         if unit.account_count(command.user_id) >= plan.accounts:
             return Refusal(
                 reason=Reason.ACCOUNT_LIMIT_REACHED,
-                message=f"The plan {plan.value} allows {plan.accounts} accounts; reset one"
-                " to start anew.",
+                message=f"The plan {plan.value} allows {plan.accounts} accounts, and all"
+                " are open: reset one to start anew.",
             )
         account_id = self._chance.new_id()
         opened = account_changes.open_account(

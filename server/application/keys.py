@@ -59,8 +59,8 @@ class Keys:
         if unit.live_key_count(command.user_id) >= plan.bot_keys:
             return Refusal(
                 reason=Reason.BOT_KEY_LIMIT_REACHED,
-                message=f"The plan {plan.value} allows {plan.bot_keys} live bot keys;"
-                " revoke one first.",
+                message=f"The plan {plan.value} allows {plan.bot_keys} live bot keys, and all"
+                " are in use: revoke one first.",
             )
         account_id = command.account_id or user.account_id
         if not unit.owns(user.id, account_id):

@@ -37,8 +37,9 @@ from server.domain.values import DAY, Micros, Units, format_units
 
 MARKET_STOPPED = Refusal(
     reason=Reason.UNAVAILABLE,
-    message="The market has stopped, since the file of the replay has changed, and takes no orders."
-    " They can be read and cancelled; an operator must start the server again.",
+    message="The market has stopped because the file of the replay has changed: it takes no orders."
+    " Orders can be read and cancelled. An operator must restore the file and start the server"
+    " again.",
 )
 
 
@@ -118,14 +119,15 @@ class Orders:
         if refusal is not None:
             return refusal
         if instrument.has_expired(now):
-            message = f"{instrument.symbol} has expired and the order can no longer be replaced."
+            message = f"{instrument.symbol} has expired: the order can no longer be replaced."
             return Refusal(reason=Reason.INSTRUMENT_EXPIRED, message=message)
         quantity = command.wanted.quantity
         if quantity is not None and quantity <= order.filled_quantity:
             return Refusal(
                 reason=Reason.QUANTITY_ALREADY_FILLED,
-                message=f"{format_units(order.filled_quantity)} are filled already; quantity is"
-                " the total and must be more.",
+                message="`quantity` is the total of the order and must be greater than the"
+                f" {format_units(order.filled_quantity)} that are filled,"
+                f" not {format_units(quantity)}.",
             )
         decision = replace(
             order,
@@ -245,7 +247,7 @@ def end_all(
 def _refuse_fenced(instrument: Instrument) -> Refusal:
     return Refusal(
         reason=Reason.INSTRUMENT_NOT_ALLOWED,
-        message=f"This bot key may not trade {instrument.symbol}; its owner made it for other"
+        message=f"This bot key may not trade {instrument.symbol}: its owner made it for other"
         " instruments.",
     )
 
@@ -253,7 +255,7 @@ def _refuse_fenced(instrument: Instrument) -> Refusal:
 def _refuse_expired(instrument: Instrument) -> Refusal:
     if instrument.option is None:
         raise BrokenInvariant("only options expire")
-    message = f"{instrument.symbol} expired on {instrument.option.expiry}; choose a later one."
+    message = f"{instrument.symbol} expired on {instrument.option.expiry}: choose a later one."
     return refuse_fields([Violation("symbol", Reason.INSTRUMENT_EXPIRED, message)])
 
 
@@ -264,8 +266,8 @@ def _wrong_values(order: Order, wanted: Replacement, instrument: Instrument) -> 
             Violation(
                 "quantity",
                 Reason.QUANTITY_OFF_STEP,
-                f"quantity must be a multiple of {format_units(instrument.quantity_step)}"
-                f" for {instrument.symbol}.",
+                f"`quantity` must be a multiple of {format_units(instrument.quantity_step)}"
+                f" for {instrument.symbol}, not {format_units(wanted.quantity)}.",
             )
         )
     rules = RULES[order.order_type]
@@ -275,16 +277,19 @@ def _wrong_values(order: Order, wanted: Replacement, instrument: Instrument) -> 
             continue
         if name not in rules.prices:
             kind = order.order_type.value
-            message = f"{kind} orders take no {name}."
+            message = f"`{name}` is not used by {kind} orders: leave it out."
             found.append(Violation(name, price_field.not_allowed, message))
             continue
         if price % instrument.price_tick:
             tick = format_units(instrument.price_tick)
-            message = f"{name} must be a multiple of {tick} for {instrument.symbol}."
+            message = (
+                f"`{name}` must be a multiple of {tick} for {instrument.symbol},"
+                f" not {format_units(price)}."
+            )
             found.append(Violation(name, Reason.PRICE_OFF_TICK, message))
         is_fixed = order.triggered_at is not None and name in rules.fixed_by_trigger
         if is_fixed and price != getattr(order, name):
-            message = f"The order is triggered for good; its {name} cannot change any more."
+            message = f"`{name}` cannot change once the order is triggered: leave it out."
             found.append(Violation(name, price_field.not_allowed, message))
     return refuse_fields(found) if found else None
 
@@ -295,7 +300,7 @@ def _not_live(order: Order, verb: str, now: Micros) -> Refusal | None:
     if is_overdue(order, now):
         return Refusal(
             reason=Reason.ORDER_NOT_LIVE,
-            message=f"The order's time is over and it can no longer be {verb}.",
+            message=f"The order has expired: it can no longer be {verb}.",
         )
     return None
 
@@ -303,7 +308,7 @@ def _not_live(order: Order, verb: str, now: Micros) -> Refusal | None:
 def _refuse_ended(order: Order, verb: str) -> Refusal:
     return Refusal(
         reason=Reason.ORDER_NOT_LIVE,
-        message=f"The order is {order.status.value} and can no longer be {verb}.",
+        message=f"The order is {order.status.value}: it can no longer be {verb}.",
     )
 
 
@@ -312,5 +317,5 @@ def _replay(earlier: Order, command: PlaceOrder) -> Placed | Refusal:
         return Placed(earlier, replayed=True, warnings=command.warnings)
     return Refusal(
         reason=Reason.CLIENT_ORDER_ID_REUSED,
-        message="The client_order_id already names a different order; use a new one.",
+        message="`client_order_id` already names a different order: send a new one.",
     )

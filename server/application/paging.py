@@ -41,7 +41,7 @@ def number_in(token: str, wanted: object) -> int | Refusal | None:
             Violation(
                 "page_token",
                 Reason.PAGE_TOKEN_INVALID,
-                "page_token must be the next_page_token of this listing with the same filters.",
+                "`page_token` must be the `next_page_token` of this listing with the same filters.",
             )
         ]
     )

@@ -249,7 +249,10 @@ class Queries:
         equity = self._valued(record.holdings).equity
         points = equity_history(record, equity, now, since)
         if len(points) > POINTS_MAX:
-            message = f"More than {POINTS_MAX} points; take a longer interval or a shorter period."
+            message = (
+                f"`interval` and `period` ask for more than {POINTS_MAX} points:"
+                " send a longer interval or a shorter period."
+            )
             return refuse_fields([Violation("interval", Reason.FIELD_INVALID, message)])
         return points
 

@@ -81,9 +81,12 @@ def rejections(situation: Situation) -> Iterator[Rejection]:
 def _halted(it: Situation) -> str | None:
     state = it.account.trading_state
     if state is TradingState.HALTED:
-        return "Trading on the account is halted; its owner can set it ACTIVE again."
+        return "Trading on the account is HALTED: its owner can set it ACTIVE again."
     if state is TradingState.REDUCING and it.order.side is Side.BUY:
-        return "The account takes orders only that reduce a position; its owner set it REDUCING."
+        return (
+            "The account is REDUCING and takes only orders that reduce a position: its owner can"
+            " set it ACTIVE again."
+        )
     return None
 
 
@@ -98,14 +101,16 @@ def _daily_loss_reached(it: Situation) -> str | None:
         return None
     return (
         f"The account lost {format_money(loss)} USD since 00:00 UTC and its limit is"
-        f" {format_money(limit)}; until tomorrow only sales pass."
+        f" {format_money(limit)} USD: until tomorrow only sales pass."
     )
 
 
 def _too_many_open_orders(it: Situation) -> str | None:
     if not it.order.time_in_force.rests or it.account.live_orders < LIVE_ORDERS_LIMIT:
         return None
-    return f"The account has {LIVE_ORDERS_LIMIT} live orders; cancel some first."
+    return (
+        f"The account has {LIVE_ORDERS_LIMIT} live orders, which is the limit: cancel some first."
+    )
 
 
 def _too_large(it: Situation) -> str | None:
@@ -121,7 +126,7 @@ def _too_large(it: Situation) -> str | None:
         )
     if max(_notional(it, price), cost) < AMOUNT_LIMIT:
         return None
-    return f"The order's value must stay below {AMOUNT_LIMIT // SCALE} USD; lower the quantity."
+    return f"The order's value must be less than {AMOUNT_LIMIT // SCALE} USD: lower the quantity."
 
 
 def _order_notional_exceeded(it: Situation) -> str | None:
@@ -132,7 +137,7 @@ def _order_notional_exceeded(it: Situation) -> str | None:
         return None
     return (
         f"The order's value is {format_money(_whole_cents(_notional(it, price)))} USD and the"
-        f" largest allowed is {format_money(limit)}; lower the quantity."
+        f" largest allowed is {format_money(limit)} USD: lower the quantity."
     )
 
 
@@ -149,7 +154,7 @@ def _position_share_exceeded(it: Situation) -> str | None:
         return None
     return (
         f"With this order {it.order.symbol} would be more than {format_units(limit)} % of the"
-        " account's equity; lower the quantity."
+        " account's equity: lower the quantity."
     )
 
 
@@ -166,7 +171,7 @@ def _insufficient_buying_power(it: Situation) -> str | None:
         return None
     return (
         f"The order may cost {format_money(cost)} USD and the buying power is"
-        f" {format_money(it.account.buying_power)} USD; lower the quantity."
+        f" {format_money(it.account.buying_power)} USD: lower the quantity."
     )
 
 
@@ -175,15 +180,15 @@ def _insufficient_position(it: Situation) -> str | None:
     if it.order.side is Side.BUY or leaves <= free:
         return None
     return (
-        f"{format_units(free)} {it.order.symbol} can be sold, the order sells"
-        f" {format_units(leaves)}; lower the quantity."
+        f"The order sells {format_units(leaves)} {it.order.symbol} and {format_units(free)} can be"
+        " sold: lower the quantity."
     )
 
 
 def _market_closed(it: Situation) -> str | None:
     if it.market.is_open or it.order.time_in_force.rests:
         return None
-    return f"The market of {it.order.symbol} is closed; use GTC or DAY to wait until it opens."
+    return f"The market of {it.order.symbol} is closed: send GTC or DAY to wait until it opens."
 
 
 def _no_quote(it: Situation) -> str | None:
@@ -193,10 +198,12 @@ def _no_quote(it: Situation) -> str | None:
     ):
         return None
     if it.market.is_open or not order.time_in_force.rests:
-        return f"{order.symbol} has no fresh quote; place a resting LIMIT order or try later."
+        return (
+            f"{order.symbol} has no fresh quote: send a LIMIT order with GTC or DAY, or try later."
+        )
     if _limits_notional(it):
         # At the opening it would fill at any price, and limits are checked at arrival alone.
-        return f"{order.symbol} has no quote yet to check limits by; place a LIMIT order instead."
+        return f"{order.symbol} has no quote yet to check limits by: send a LIMIT order instead."
     return None
 
 
@@ -217,7 +224,7 @@ def _not_fillable(it: Situation) -> str | None:
     )
     if found and found.quantity == it.order.quantity:
         return None
-    return "The quote does not fill the whole quantity now; lower it or let the order wait."
+    return "The quote does not fill the whole quantity now: lower it, or send GTC or DAY to wait."
 
 
 def _notional(it: Situation, price: Units) -> Units:

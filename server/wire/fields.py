@@ -43,7 +43,9 @@ class Fields:
     def instrument(self, field: str, text: str, instruments: Instruments) -> Instrument | None:
         """Read the symbol of an instrument, which may be an expired option."""
         if not text:
-            self.refuse(field, Reason.FIELD_REQUIRED, f"{field} is required, for instance AAPL.")
+            self.refuse(
+                field, Reason.FIELD_REQUIRED, f"`{field}` is required: send a symbol such as AAPL."
+            )
             return None
         symbol = normalize_symbol(text)
         found = instruments.find(symbol) if symbol is not None else None
@@ -51,7 +53,7 @@ class Fields:
             self.refuse(
                 field,
                 Reason.SYMBOL_UNKNOWN,
-                f"{shown(text)} is no known symbol; ListInstruments lists them.",
+                _unknown_symbol(field, text),
             )
         return found
 
@@ -62,7 +64,7 @@ class Fields:
             self.refuse(
                 field,
                 Reason.SYMBOL_UNKNOWN,
-                f"{shown(text)} is no known symbol; ListInstruments lists them.",
+                _unknown_symbol(field, text),
             )
             return None
         return symbol
@@ -70,7 +72,9 @@ class Fields:
     def positive(self, field: str, text: str) -> Units | None:
         """Read a decimal above zero."""
         if not text:
-            self.refuse(field, Reason.FIELD_REQUIRED, f"{field} is required.")
+            self.refuse(
+                field, Reason.FIELD_REQUIRED, f"`{field}` is required: send a decimal above 0."
+            )
             return None
         try:
             value = parse_units(text)
@@ -78,12 +82,14 @@ class Fields:
             self.refuse(
                 field,
                 Reason.DECIMAL_INVALID,
-                f"{field} must be a decimal such as 185.50, with at most 10 digits before and"
-                f" 8 after the point; {shown(text)} is none.",
+                f"`{field}` must be a decimal such as 185.50, with at most 10 digits before the"
+                f" point and 8 after it, not {shown(text)}.",
             )
             return None
         if value == 0:
-            self.refuse(field, Reason.NOT_POSITIVE, f"{field} must be above zero.")
+            self.refuse(
+                field, Reason.NOT_POSITIVE, f"`{field}` must be greater than 0, not {shown(text)}."
+            )
             return None
         return value
 
@@ -91,7 +97,11 @@ class Fields:
         """Read an amount above zero with at most 2 decimals."""
         value = self.positive(field, text)
         if value is not None and value % CENT:
-            self.refuse(field, Reason.FIELD_INVALID, f"{field} has at most 2 decimals.")
+            self.refuse(
+                field,
+                Reason.FIELD_INVALID,
+                f"`{field}` must have at most 2 decimals, not {shown(text)}.",
+            )
         return value
 
     def member(
@@ -100,13 +110,18 @@ class Fields:
         """Read an enum value; zero is the default, or refused when there is none."""
         if number == 0:
             if default is None:
-                names = ", ".join(str(getattr(value, "value", value)) for value in table.values())
-                self.refuse(field, Reason.FIELD_REQUIRED, f"{field} is required: {names}.")
+                self.refuse(
+                    field,
+                    Reason.FIELD_REQUIRED,
+                    f"`{field}` is required: send one of {_names(table)}.",
+                )
             return default
         found = table.get(number)
         if found is None:
             self.refuse(
-                field, Reason.ENUM_VALUE_UNKNOWN, f"{field} has no value with number {number}."
+                field,
+                Reason.ENUM_VALUE_UNKNOWN,
+                f"`{field}` must be one of {_names(table)}, not number {number}.",
             )
         return found
 
@@ -120,7 +135,7 @@ class Fields:
             self.refuse(
                 field,
                 Reason.FIELD_INVALID,
-                f"{field} must have 1 to 128 printable ASCII characters.",
+                f"`{field}` must have 1 to 128 printable ASCII characters, not {shown(text)}.",
             )
         return text
 
@@ -132,7 +147,7 @@ class Fields:
             self.refuse(
                 field,
                 Reason.FIELD_INVALID,
-                f"{field} must be from {LIMIT.minimum} to {LIMIT.maximum}.",
+                f"`{field}` must be from {LIMIT.minimum} to {LIMIT.maximum}, not {number}.",
             )
         return number
 
@@ -146,13 +161,23 @@ class Fields:
         """Read a time of the years 1 to 9999."""
         in_range = TIMESTAMP_SECONDS_MIN <= timestamp.seconds <= TIMESTAMP_SECONDS_MAX
         if not in_range or not 0 <= timestamp.nanos < 1_000_000_000:
-            self.refuse(field, Reason.FIELD_INVALID, f"{field} is no valid time.")
+            self.refuse(
+                field, Reason.FIELD_INVALID, f"`{field}` must be a time of the years 1 to 9999."
+            )
         return timestamp.seconds * 1_000_000 + timestamp.nanos // 1_000
 
 
 def is_id(text: str) -> bool:
     """Tell whether a text has the form of our ids."""
     return _UUID.fullmatch(text) is not None
+
+
+def _unknown_symbol(field: str, text: str) -> str:
+    return f"`{field}` {shown(text)} is no known symbol: ListInstruments lists them."
+
+
+def _names(table: dict[int, Member]) -> str:
+    return ", ".join(str(getattr(value, "value", value)) for value in table.values())
 
 
 def shown(text: str) -> str:

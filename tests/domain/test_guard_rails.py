@@ -59,8 +59,9 @@ def test_each_trading_state_says_what_to_do() -> None:
              | b: sell 1 AAPL limit 1 | b REJECTED TRADING_HALTED
     """)
     assert [order.rejection_message for order in book.orders.values()] == [
-        "The account takes orders only that reduce a position; its owner set it REDUCING.",
-        "Trading on the account is halted; its owner can set it ACTIVE again.",
+        "The account is REDUCING and takes only orders that reduce a position: its owner can set it"
+        " ACTIVE again.",
+        "Trading on the account is HALTED: its owner can set it ACTIVE again.",
     ]
 
 
@@ -117,7 +118,8 @@ def test_a_market_order_is_measured_with_the_worst_slippage() -> None:
         assert outcome(book, wanted("buy 10 AAPL")) == expected
     message = book.orders["order"].rejection_message
     assert message == (
-        "The order's value is 1000.20 USD and the largest allowed is 1000.19; lower the quantity."
+        "The order's value is 1000.20 USD and the largest allowed is 1000.19 USD:"
+        " lower the quantity."
     )
 
 
@@ -192,9 +194,9 @@ def test_a_limit_of_share_or_loss_says_what_it_is() -> None:
         book.place("order", wanted("buy 4 AAPL"))
         told.append(book.orders["order"].rejection_message)
     assert told == [
-        "With this order AAPL would be more than 50.00000000 % of the account's equity;"
+        "With this order AAPL would be more than 50.00000000 % of the account's equity:"
         " lower the quantity.",
-        "The account lost 100.00 USD since 00:00 UTC and its limit is 100.00;"
+        "The account lost 100.00 USD since 00:00 UTC and its limit is 100.00 USD:"
         " until tomorrow only sales pass.",
     ]
 

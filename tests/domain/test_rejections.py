@@ -25,7 +25,7 @@ def test_the_thousand_and_first_live_order_is_rejected() -> None:
     assert book.account.live_orders == LIVE_ORDERS_LIMIT == 1_000
     assert reason(book, "one more", resting) == "TOO_MANY_OPEN_ORDERS"
     message = book.orders["one more"].rejection_message
-    assert message == "The account has 1000 live orders; cancel some first."
+    assert message == "The account has 1000 live orders, which is the limit: cancel some first."
     market = Wish(symbol="AAPL", side=Side.BUY, quantity=1)
     assert reason(book, "one that may wait", market) == "TOO_MANY_OPEN_ORDERS"
     for time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
@@ -133,12 +133,13 @@ def test_each_rejection_says_what_to_change() -> None:
              | e: buy 1 SPY                   | e REJECTED NO_QUOTE
     """)
     assert {name: order.rejection_message for name, order in book.orders.items()} == {
-        "a": "The order's value must stay below 90000000000 USD; lower the quantity.",
-        "b": "The order may cost 1000010.00 USD and the buying power is 100000.00 USD;"
+        "a": "The order's value must be less than 90000000000 USD: lower the quantity.",
+        "b": "The order may cost 1000010.00 USD and the buying power is 100000.00 USD:"
         " lower the quantity.",
-        "c": "0.00000000 AAPL can be sold, the order sells 1.00000000; lower the quantity.",
-        "d": "The quote does not fill the whole quantity now; lower it or let the order wait.",
-        "e": "SPY has no fresh quote; place a resting LIMIT order or try later.",
+        "c": "The order sells 1.00000000 AAPL and 0.00000000 can be sold: lower the quantity.",
+        "d": "The quote does not fill the whole quantity now: lower it, or send GTC or DAY"
+        " to wait.",
+        "e": "SPY has no fresh quote: send a LIMIT order with GTC or DAY, or try later.",
     }
 
 

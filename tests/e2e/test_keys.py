@@ -129,7 +129,7 @@ def test_a_revoked_key_opens_nothing_more(service: Process) -> None:
         (["create", "--label", ""], "label is required"),
         (["create", "--label", "x", "--scope", "write"], "'write' is not one of 'trade', 'read'"),
         (["create", "--label", "x", "--symbols", "AAPL,NOPE"], '"NOPE" is no known symbol'),
-        (["create", "--label", "x", "--order-notional-max", "-1"], "order_notional_max must be"),
+        (["create", "--label", "x", "--order-notional-max", "-1"], "`order_notional_max` must be"),
         (["create", "--label", "x", "--person", ""], "subject: must have 1 to 255 characters"),
         (["revoke", "12"], "no such bot key. `bottrading key list --data-dir"),
     ],

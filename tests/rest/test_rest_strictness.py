@@ -122,7 +122,7 @@ def test_only_the_exact_name_of_an_enum_value_counts(client: httpx.Client, name:
     answer = client.post("/orders", json=WHOLE | {"side": name})
 
     assert refusal(answer) == ("ENUM_VALUE_UNKNOWN", ["side"])
-    assert answer.json()["message"] == "side must be one of BUY, SELL."
+    assert answer.json()["message"] == "`side` must be one of BUY, SELL."
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_all_problems_are_told_and_the_first_of_the_contract_leads(client: httpx
     answer = client.post("/orders", content=body)
 
     assert refusal(answer) == ("UNKNOWN_FIELD", ["qty", "symbol", "side", "quantity"])
-    assert answer.json()["message"] == "qty is not a field of this call."
+    assert answer.json()["message"] == "`qty` is not a field of this call."
 
 
 def test_a_missing_field_comes_before_an_unknown_enum_value(client: httpx.Client) -> None:
