@@ -16,6 +16,7 @@ from server.calls.table import ROWS, engine_calls
 from server.config import EngineSettings
 from server.domain.values import Micros
 from server.engine.service import EngineService
+from server.market.universe import CurrentInstruments
 from server.storage.database import open_writer
 from server.storage.unit_of_work import Writer
 from server.wire.answers import encode_event
@@ -68,7 +69,7 @@ def build(
         source = venue.quote_source(settings, listed)
     feed = MarketFeed(
         source=source,
-        instruments=venue.current_instruments(listed, clock),
+        instruments=CurrentInstruments(listed, clock),
         calendar=calendar,
         costs=venue.costs(settings),
         staleness_limit=settings.quote_staleness,

@@ -23,6 +23,7 @@ from server.calls.table import ROWS
 from server.config import Settings
 from server.descriptors import connections_that_fit
 from server.engine.client import Doorbells, Engine
+from server.market.universe import CurrentInstruments
 from server.rpc.call import Call
 from server.rpc.dispatch import Dispatcher
 from server.rpc.figures import Figures
@@ -190,7 +191,7 @@ def build(
     replay runs by a time of its own.
     """
     chance, registry = SystemChance(), CollectorRegistry()
-    instruments = venue.current_instruments(venue.universe(settings.for_engine()), base.clock)
+    instruments = CurrentInstruments(venue.universe(settings.for_engine()), base.clock)
     limits = MemoryRateLimits(
         orders_per_minute=settings.orders_per_minute,
         requests_per_minute=settings.requests_per_minute,
@@ -243,7 +244,7 @@ def _dispatcher(
     engine: Engine,
     rows: Mapping[str, Row],
     *,
-    instruments: venue.CurrentInstruments,
+    instruments: CurrentInstruments,
     leaderboard: Leaderboard,
     limits: MemoryRateLimits,
     wall_clock: Clock,

@@ -1,6 +1,6 @@
 """The market side of both processes: instruments, quote source, calendar and costs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,7 +18,6 @@ from server.domain.costs import (
     ScheduledFees,
     UnlimitedLiquidity,
 )
-from server.domain.instrument import Instrument
 from server.domain.invariants import BrokenInvariant
 from server.domain.values import Micros
 from server.market.exchange_sessions import exchange_sessions
@@ -35,28 +34,6 @@ from server.market.universe_file import default_universe, load_universe
 
 SESSION_YEARS_AHEAD = 5
 REPLAYED_YEAR_MIN = 2000
-
-
-class CurrentInstruments:
-    """The instruments of a universe as of now."""
-
-    def __init__(self, universe: Universe, clock: Clock) -> None:
-        self._universe = universe
-        self._clock = clock
-
-    def find(self, symbol: str) -> Instrument | None:
-        """Return the instrument of a symbol, expired options included."""
-        return self._universe.find(symbol, self._clock())
-
-    def listed(self, now: Micros) -> Sequence[Instrument]:
-        """Return what is traded now, by symbol."""
-        listed = self._universe.instruments(now)
-        return [listed[symbol] for symbol in sorted(listed)]
-
-
-def current_instruments(listed: Universe, clock: Clock) -> CurrentInstruments:
-    """Return the instruments of a universe as of now."""
-    return CurrentInstruments(listed, clock)
 
 
 def universe(settings: EngineSettings) -> Universe:

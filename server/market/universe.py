@@ -1,11 +1,11 @@
 """The universe: every instrument of the venue, its option chains rolled with the date."""
 
-from collections.abc import Iterable, Mapping
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from server.application.ports import Clock
 from server.domain.instrument import Instrument
-from server.domain.values import Micros
+from server.domain.values import DAY, Micros
 from server.market.listing import Listing
 from server.market.moments import utc_day
 from server.market.options import OptionChain
@@ -21,7 +21,7 @@ class Universe:
 
     def listings(self, now: Micros) -> Mapping[str, Listing]:
         """Return what is listed on the day of `now`, by symbol; not to be changed."""
-        return self._listed_on(utc_day(now))
+        return self._listed_on(now // DAY)
 
     def instruments(self, now: Micros) -> dict[str, Instrument]:
         """Return the instruments listed on the day of `now`, by symbol."""
@@ -32,15 +32,33 @@ class Universe:
 
         An option has expired when `option.expiry` is before the day of `now`.
         """
-        day = utc_day(now)
-        listing = self._listed_on(day).get(symbol)
+        listing = self._listed_on(now // DAY).get(symbol)
         if listing is not None:
             return listing.instrument
+        day = utc_day(now)
         expired = (chain.expired(symbol, day) for chain in self._chains)
         return next((instrument for instrument in expired if instrument is not None), None)
 
-    def _list(self, day: date) -> dict[str, Listing]:
+    def _list(self, day_number: int) -> dict[str, Listing]:
+        day = utc_day(day_number * DAY)
         listed = dict(self._fixed)
         for chain in self._chains:
             listed.update((option.instrument.symbol, option) for option in chain.listings(day))
         return listed
+
+
+class CurrentInstruments:
+    """The instruments of a universe as of now."""
+
+    def __init__(self, universe: Universe, clock: Clock) -> None:
+        self._universe = universe
+        self._clock = clock
+
+    def find(self, symbol: str) -> Instrument | None:
+        """Return the instrument of a symbol, expired options included."""
+        return self._universe.find(symbol, self._clock())
+
+    def listed(self, now: Micros) -> Sequence[Instrument]:
+        """Return what is traded now, by symbol."""
+        listed = self._universe.instruments(now)
+        return [listed[symbol] for symbol in sorted(listed)]

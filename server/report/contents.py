@@ -23,6 +23,7 @@ from server.domain.instrument import AssetType
 from server.domain.order import Side
 from server.domain.user import EVERYTHING
 from server.domain.values import SCALE, Micros, Units
+from server.market.universe import CurrentInstruments
 from server.storage.database import open_readers
 from server.storage.migrate import is_up_to_date
 from server.storage.queries import SqlReads
@@ -84,7 +85,7 @@ def read_contents(settings: Settings, account_id: str) -> Contents:
 
 def _read(settings: Settings, reads: SqlReads, account_id: str) -> Contents:
     now = reads.history().replay_time or system_clock()
-    instruments = venue.current_instruments(venue.universe(settings.for_engine()), lambda: now)
+    instruments = CurrentInstruments(venue.universe(settings.for_engine()), lambda: now)
     for held in reads.holdings(account_id).positions:
         if instruments.find(held.symbol) is None:
             raise ReportUnavailable(

@@ -12,7 +12,7 @@ from server.domain.equity_curve import EquityCurve
 from server.domain.events import Fill
 from server.domain.order import Order
 from server.domain.values import Micros, Units
-from server.storage import account_mapping, mapping
+from server.storage import curve_mapping, mapping
 from server.storage.tables import (
     accounts,
     bot_keys,
@@ -101,7 +101,7 @@ class AccountRows:
         row = self._connection.execute(
             select(accounts).where(accounts.c.id == self._account_id)
         ).one()
-        return account_mapping.account_from(row)
+        return mapping.account_from(row)
 
     def log(self) -> Iterator[StoredEvent]:
         """Return the entries of the log."""
@@ -111,7 +111,7 @@ class AccountRows:
 
     def positions(self) -> Iterator[Position]:
         """Return all positions, empty ones too."""
-        return map(account_mapping.position_from, self._rows(positions, "symbol"))
+        return map(mapping.position_from, self._rows(positions, "symbol"))
 
     def orders(self) -> Iterator[Order]:
         """Return all orders."""
@@ -123,7 +123,7 @@ class AccountRows:
 
     def inflows(self) -> Iterator[Inflow]:
         """Return what came in."""
-        return map(account_mapping.inflow_from, self._rows(inflows, "sequence"))
+        return map(curve_mapping.inflow_from, self._rows(inflows, "sequence"))
 
     def points(self) -> Iterator[Point]:
         """Return all equity snapshots."""
@@ -143,7 +143,7 @@ class AccountRows:
         """Return the sums of the equity curve, and the event that their epoch began with."""
         query = select(equity_curves).where(equity_curves.c.account_id == self._account_id)
         row = self._connection.execute(query).one_or_none()
-        return None if row is None else (row.epoch_sequence, account_mapping.curve_from(row))
+        return None if row is None else (row.epoch_sequence, curve_mapping.curve_from(row))
 
     def _rows(self, table: Any, order: str) -> Iterator[Any]:
         query = select(table).where(table.c.account_id == self._account_id)

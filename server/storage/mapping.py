@@ -1,10 +1,16 @@
-"""Rows: how domain values are laid out in the tables, both ways."""
+"""Rows of accounts, positions, orders and fills: how they are laid out in the tables, both ways."""
 
-import json
 from typing import Any
 
 from sqlalchemy import Row
 
+from server.domain.account import (
+    Account,
+    GuardRails,
+    Position,
+    TradeStatistics,
+    TradingState,
+)
 from server.domain.errors import Reason
 from server.domain.events import Fill
 from server.domain.instrument import AssetType
@@ -19,17 +25,117 @@ from server.domain.order import (
     TimeInForce,
 )
 from server.domain.order_types import phase
-from server.domain.user import (
-    EVERYTHING,
-    BotKey,
-    Identity,
-    Permissions,
-    Plan,
-    Scope,
-    User,
-)
 
 Values = dict[str, Any]
+
+
+def account_values(account: Account) -> Values:
+    """Return the row of an account."""
+    statistics = account.statistics
+    return {
+        "id": account.id,
+        "user_id": account.user_id,
+        "created_at": account.created_at,
+        "deposits": account.deposits,
+        "balance": account.balance,
+        "reserved": account.reserved,
+        "sequence": account.sequence,
+        "live_orders": account.live_orders,
+        "fills": account.fills,
+        "traded": " ".join(sorted(kind.value for kind in account.traded)),
+        "realized_pnl": account.realized_pnl,
+        "fees_paid": account.fees_paid,
+        "trading_state": account.trading_state.value,
+        "trades": statistics.trades,
+        "wins": statistics.wins,
+        "gross_profit": statistics.gross_profit,
+        "gross_loss": statistics.gross_loss,
+        "win_streak": statistics.win_streak,
+        "loss_streak": statistics.loss_streak,
+        "longest_win_streak": statistics.longest_win_streak,
+        "longest_loss_streak": statistics.longest_loss_streak,
+        "order_notional_max": account.guard_rails.order_notional_max,
+        "position_share_max": account.guard_rails.position_share_max,
+        "daily_loss_max": account.guard_rails.daily_loss_max,
+        "resets": account.resets,
+        "epoch_sequence": account.epoch_sequence,
+        "epoch_began_at": account.epoch_began_at,
+        "initial_balance": account.initial_balance,
+        "initial_share": account.initial_share,
+    }
+
+
+def account_from(row: Row[Any]) -> Account:
+    """Return the account of a row."""
+    return Account(
+        id=row.id,
+        user_id=row.user_id,
+        created_at=row.created_at,
+        deposits=row.deposits,
+        balance=row.balance,
+        reserved=row.reserved,
+        sequence=row.sequence,
+        live_orders=row.live_orders,
+        fills=row.fills,
+        traded=frozenset(map(AssetType, row.traded.split())),
+        realized_pnl=row.realized_pnl,
+        fees_paid=row.fees_paid,
+        trading_state=TradingState(row.trading_state),
+        statistics=TradeStatistics(
+            trades=row.trades,
+            wins=row.wins,
+            gross_profit=row.gross_profit,
+            gross_loss=row.gross_loss,
+            win_streak=row.win_streak,
+            loss_streak=row.loss_streak,
+            longest_win_streak=row.longest_win_streak,
+            longest_loss_streak=row.longest_loss_streak,
+        ),
+        guard_rails=GuardRails(
+            order_notional_max=row.order_notional_max,
+            position_share_max=row.position_share_max,
+            daily_loss_max=row.daily_loss_max,
+        ),
+        resets=row.resets,
+        epoch_sequence=row.epoch_sequence,
+        epoch_began_at=row.epoch_began_at,
+        initial_balance=row.initial_balance,
+        initial_share=row.initial_share,
+    )
+
+
+def position_values(position: Position) -> Values:
+    """Return the row of a position."""
+    return {
+        "account_id": position.account_id,
+        "symbol": position.symbol,
+        "quantity": position.quantity,
+        "average_cost": position.average_cost,
+        "cost_basis": position.cost_basis,
+        "buy_fees": position.buy_fees,
+        "reserved_quantity": position.reserved_quantity,
+        "quote_time": position.quote_time,
+        "quote_sequence": position.quote_sequence,
+        "bid_taken": position.bid_taken,
+        "ask_taken": position.ask_taken,
+    }
+
+
+def position_from(row: Row[Any]) -> Position:
+    """Return the position of a row."""
+    return Position(
+        account_id=row.account_id,
+        symbol=row.symbol,
+        quantity=row.quantity,
+        average_cost=row.average_cost,
+        cost_basis=row.cost_basis,
+        buy_fees=row.buy_fees,
+        reserved_quantity=row.reserved_quantity,
+        quote_time=row.quote_time,
+        quote_sequence=row.quote_sequence,
+        bid_taken=row.bid_taken,
+        ask_taken=row.ask_taken,
+    )
 
 
 def order_values(order: Order) -> Values:
@@ -154,83 +260,4 @@ def fill_from(row: Row[Any]) -> Fill:
         rounding=row.rounding,
         realized_pnl=row.realized_pnl,
         created_at=row.created_at,
-    )
-
-
-def key_values(key: BotKey) -> Values:
-    """Return the row of a bot key."""
-    return {
-        "id": key.id,
-        "user_id": key.user_id,
-        "account_id": key.account_id,
-        "label": key.label,
-        "prefix": key.prefix,
-        "key_hash": key.key_hash,
-        "created_at": key.created_at,
-        "last_used_at": key.last_used_at,
-        "revoked_at": key.revoked_at,
-        "permissions": _permissions_text(key.permissions),
-    }
-
-
-def key_from(row: Row[Any]) -> BotKey:
-    """Return the bot key of a row."""
-    values = dict(row._mapping)
-    values["permissions"] = permissions_from(values["permissions"])
-    return BotKey(**values)
-
-
-def permissions_from(text: str | None) -> Permissions:
-    """Return what a bot key may do."""
-    if text is None:
-        return EVERYTHING
-    scopes, symbols, asset_types, order_notional_max = json.loads(text)
-    return Permissions(
-        scopes=tuple(map(Scope, scopes)),
-        symbols=tuple(symbols),
-        asset_types=tuple(map(AssetType, asset_types)),
-        order_notional_max=order_notional_max,
-    )
-
-
-def user_from(row: Row[Any]) -> User:
-    """Return the user of a row."""
-    return User(
-        id=row.id,
-        identity=Identity(
-            issuer=row.issuer,
-            subject=row.subject,
-            name=row.name,
-            plan=Plan(row.plan),
-            is_operator=row.is_operator,
-        ),
-        created_at=row.created_at,
-        account_id=row.first_account_id,
-    )
-
-
-def user_values(user: User) -> Values:
-    """Return the row of a user."""
-    return {
-        "id": user.id,
-        "issuer": user.identity.issuer,
-        "subject": user.identity.subject,
-        "name": user.identity.name,
-        "plan": user.identity.plan.value,
-        "is_operator": user.identity.is_operator,
-        "created_at": user.created_at,
-        "first_account_id": user.account_id,
-    }
-
-
-def _permissions_text(permissions: Permissions) -> str | None:
-    if permissions == EVERYTHING:
-        return None
-    return json.dumps(
-        [
-            [scope.value for scope in permissions.scopes],
-            permissions.symbols,
-            [asset_type.value for asset_type in permissions.asset_types],
-            permissions.order_notional_max,
-        ]
     )

@@ -9,15 +9,9 @@ from server.domain.bar import Bar, BarInterval
 from server.domain.equity_curve import EquityCurve
 from server.domain.quote import Quote
 from server.domain.values import Micros, Units
-from server.storage import account_mapping, market_mapping, statements
-from server.storage.mapping import Values
+from server.storage import curve_mapping, market_mapping, statements
+from server.storage.pending import bulk
 from server.storage.tables import accounts, equity_snapshots, inflows, quotes, replays
-
-
-def bulk(connection: Connection, statement: str, rows: list[Values]) -> None:
-    """Run a statement for all rows at once, if there are any."""
-    if rows:
-        connection.exec_driver_sql(statement, rows)
 
 
 class MarketRows:
@@ -49,12 +43,12 @@ class MarketRows:
         bulk(
             self._connection,
             statements.ADD_SNAPSHOT,
-            [account_mapping.snapshot_values(snapshot) for snapshot, _, _ in snapshots],
+            [curve_mapping.snapshot_values(snapshot) for snapshot, _, _ in snapshots],
         )
         bulk(
             self._connection,
             statements.STORE_CURVE,
-            [account_mapping.curve_values(account, curve) for _, account, curve in snapshots],
+            [curve_mapping.curve_values(account, curve) for _, account, curve in snapshots],
         )
 
     def equity_before(self, account: Account, moment: Micros) -> Units | None:

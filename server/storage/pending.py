@@ -8,9 +8,8 @@ from server.application.ports import Shown
 from server.domain.account import Account, Position
 from server.domain.events import Event, OrderUpdated
 from server.domain.order import Order
-from server.storage import account_mapping, mapping, statements
+from server.storage import mapping, statements
 from server.storage.mapping import Values
-from server.storage.market_rows import bulk
 
 EventEncoder = Callable[[Event], tuple[bytes, Shown | None]]
 """Returns the entry of a log as it is stored, and its order as callers are shown it."""
@@ -57,12 +56,12 @@ class Pending:
         bulk(
             self._connection,
             statements.UPDATE_ACCOUNT,
-            [_prefixed(account_mapping.account_values(accounts[name])) for name in self.accounts],
+            [_prefixed(mapping.account_values(accounts[name])) for name in self.accounts],
         )
         bulk(
             self._connection,
             statements.STORE_POSITION,
-            [account_mapping.position_values(positions[key]) for key in self.positions],
+            [mapping.position_values(positions[key]) for key in self.positions],
         )
         bulk(
             self._connection,
@@ -98,6 +97,12 @@ class Pending:
         grown = {event["account_id"] for event in self._events}
         self._events.clear()
         return grown
+
+
+def bulk(connection: Connection, statement: str, rows: list[Values]) -> None:
+    """Run a statement for all rows at once, if there are any."""
+    if rows:
+        connection.exec_driver_sql(statement, rows)
 
 
 def _prefixed(values: Values) -> Values:

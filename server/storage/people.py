@@ -4,7 +4,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from server.domain.user import BotKey, Identity, Permissions, User
 from server.domain.values import Micros
-from server.storage import mapping
+from server.storage import people_mapping
 from server.storage.tables import accounts, bot_keys, users
 
 
@@ -26,18 +26,18 @@ class People:
         row = self._connection.execute(query).one_or_none()
         if row is None:
             return None
-        found = self._permissions[key_id] = mapping.permissions_from(row.permissions)
+        found = self._permissions[key_id] = people_mapping.permissions_from(row.permissions)
         return found
 
     def user_by_identity(self, issuer: str, subject: str) -> User | None:
         row = self._connection.execute(
             select(users).where(users.c.issuer == issuer, users.c.subject == subject)
         ).one_or_none()
-        return None if row is None else mapping.user_from(row)
+        return None if row is None else people_mapping.user_from(row)
 
     def user(self, user_id: str) -> User:
         row = self._connection.execute(select(users).where(users.c.id == user_id)).one()
-        return mapping.user_from(row)
+        return people_mapping.user_from(row)
 
     def owns(self, user_id: str, account_id: str) -> bool:
         query = select(accounts.c.id).where(
@@ -54,7 +54,7 @@ class People:
         return self._connection.execute(query).scalar_one()
 
     def add_user(self, user: User) -> None:
-        self._connection.execute(insert(users), mapping.user_values(user))
+        self._connection.execute(insert(users), people_mapping.user_values(user))
 
     def update_identity(self, user_id: str, identity: Identity) -> None:
         self._connection.execute(
@@ -73,10 +73,10 @@ class People:
         row = self._connection.execute(
             select(bot_keys).where(bot_keys.c.id == key_id, bot_keys.c.user_id == user_id)
         ).one_or_none()
-        return None if row is None else mapping.key_from(row)
+        return None if row is None else people_mapping.key_from(row)
 
     def add_key(self, key: BotKey) -> None:
-        self._connection.execute(insert(bot_keys), mapping.key_values(key))
+        self._connection.execute(insert(bot_keys), people_mapping.key_values(key))
 
     def revoke_key(self, key_id: str, now: Micros) -> None:
         self._permissions.pop(key_id, None)

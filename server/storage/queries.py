@@ -12,7 +12,7 @@ from server.domain.order import Order
 from server.domain.quote import Quote
 from server.domain.user import BotKey, Plan, User
 from server.domain.values import Micros
-from server.storage import account_mapping, mapping, market_mapping, statements
+from server.storage import curve_mapping, mapping, market_mapping, people_mapping, statements
 from server.storage.database import snapshot
 from server.storage.listing_rows import ListingRows
 from server.storage.log_rows import LogRows
@@ -91,7 +91,7 @@ class SqlReads(LogRows, ListingRows):
             )
         )
         with snapshot(self._engine) as connection:
-            found = [account_mapping.account_from(row) for row in connection.execute(owned)]
+            found = [mapping.account_from(row) for row in connection.execute(owned)]
             return found, *_owner(connection, found[0])
 
     def account_count(self, user_id: str) -> int:
@@ -153,7 +153,7 @@ class SqlReads(LogRows, ListingRows):
             taken = connection.exec_driver_sql(statements.SELECT_SNAPSHOTS, values)
             return TrackRecord(
                 holdings,
-                [account_mapping.inflow_from(row) for row in connection.execute(came_in)],
+                [curve_mapping.inflow_from(row) for row in connection.execute(came_in)],
                 [(sequence, time, equity) for sequence, time, equity in taken],
             )
 
@@ -194,7 +194,7 @@ class SqlReads(LogRows, ListingRows):
             .order_by(bot_keys.c.created_at.desc(), bot_keys.c.id.desc())
         )
         with snapshot(self._engine) as connection:
-            return [mapping.key_from(row) for row in connection.execute(query)]
+            return [people_mapping.key_from(row) for row in connection.execute(query)]
 
     def live_key(self, key_hash: bytes) -> tuple[BotKey, Plan] | None:
         return self._live_key(bot_keys.c.key_hash == key_hash)
@@ -214,13 +214,13 @@ class SqlReads(LogRows, ListingRows):
             return None
         values = dict(row._mapping)
         plan = Plan(values.pop("plan"))
-        values["permissions"] = mapping.permissions_from(values["permissions"])
+        values["permissions"] = people_mapping.permissions_from(values["permissions"])
         return BotKey(**values), plan
 
     def key(self, key_id: str) -> BotKey:
         query = select(bot_keys).where(bot_keys.c.id == key_id)
         with snapshot(self._engine) as connection:
-            return mapping.key_from(connection.execute(query).one())
+            return people_mapping.key_from(connection.execute(query).one())
 
     def owns(self, user_id: str, account_id: str) -> bool:
         query = select(accounts.c.id).where(
@@ -244,7 +244,7 @@ class SqlReads(LogRows, ListingRows):
 
 def _account(connection: Connection, account_id: str) -> Account:
     row = connection.execute(select(accounts).where(accounts.c.id == account_id)).one()
-    return account_mapping.account_from(row)
+    return mapping.account_from(row)
 
 
 def _owner(connection: Connection, account: Account) -> tuple[User, int]:
@@ -253,7 +253,7 @@ def _owner(connection: Connection, account: Account) -> tuple[User, int]:
     keys = select(func.count()).where(
         bot_keys.c.user_id == account.user_id, bot_keys.c.revoked_at.is_(None)
     )
-    return mapping.user_from(row), connection.execute(keys).scalar_one()
+    return people_mapping.user_from(row), connection.execute(keys).scalar_one()
 
 
 def _holdings(connection: Connection, account_id: str) -> Holdings:
@@ -263,6 +263,4 @@ def _holdings(connection: Connection, account_id: str) -> Holdings:
         .order_by(positions.c.symbol)
     )
     rows = connection.execute(held)
-    return Holdings(
-        _account(connection, account_id), [account_mapping.position_from(row) for row in rows]
-    )
+    return Holdings(_account(connection, account_id), [mapping.position_from(row) for row in rows])

@@ -18,7 +18,7 @@ from server.application.ports import StorageUnavailable
 from server.domain.account import TradeStatistics
 from server.domain.equity_curve import EquityCurve
 from server.domain.values import AMOUNT_LIMIT, CENT, Micros
-from server.storage import account_mapping
+from server.storage import curve_mapping
 from server.storage.database import open_readers, open_scratch, snapshot
 
 RANKINGS_FILE = "rankings.sqlite3"
@@ -170,7 +170,7 @@ def _place(row: Row[Any]) -> Place:
     curve = (
         EquityCurve.begin(row.initial_balance)
         if row.peak is None
-        else account_mapping.curve_from(row)
+        else curve_mapping.curve_from(row)
     )
     return Place(
         position=row.position,

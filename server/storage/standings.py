@@ -6,7 +6,7 @@ from server.application.ports import Holdings, Standing
 from server.domain.account import Account, Position
 from server.domain.equity_curve import EquityCurve
 from server.domain.values import Micros
-from server.storage import account_mapping
+from server.storage import curve_mapping, mapping
 from server.storage.tables import accounts, equity_curves, equity_snapshots, fills, positions
 
 
@@ -18,17 +18,17 @@ def standings_after(connection: Connection, account_id: str, limit: int) -> list
         .order_by(accounts.c.id)
         .limit(limit)
     )
-    found = [account_mapping.account_from(row) for row in connection.execute(traded)]
+    found = [mapping.account_from(row) for row in connection.execute(traded)]
     if not found:
         return []
     first, last = found[0].id, found[-1].id
     held: dict[str, list[Position]] = {}
     holding = positions.c.account_id.between(first, last) & (positions.c.quantity > 0)
     for row in connection.execute(select(positions).where(holding)):
-        held.setdefault(row.account_id, []).append(account_mapping.position_from(row))
+        held.setdefault(row.account_id, []).append(mapping.position_from(row))
     stored = select(equity_curves).where(equity_curves.c.account_id.between(first, last))
     curves = {
-        (row.account_id, row.epoch_sequence): account_mapping.curve_from(row)
+        (row.account_id, row.epoch_sequence): curve_mapping.curve_from(row)
         for row in connection.execute(stored)
     }
     standings = []
@@ -47,7 +47,7 @@ def curve(connection: Connection, account: Account) -> EquityCurve:
         equity_curves.c.epoch_sequence == account.epoch_sequence,
     )
     row = connection.execute(stored).one_or_none()
-    return _made_anew(connection, account) if row is None else account_mapping.curve_from(row)
+    return _made_anew(connection, account) if row is None else curve_mapping.curve_from(row)
 
 
 def _traded_since(connection: Connection, account: Account) -> Micros | None:

@@ -25,12 +25,12 @@ from server.domain.order import Order
 from server.domain.posting import Decision
 from server.domain.user import Permissions
 from server.domain.values import Micros
-from server.storage import account_mapping, mapping, statements
+from server.storage import curve_mapping, mapping, statements
 from server.storage.commit_mark import MarkFile, read_mark, stored_mark
 from server.storage.database import translated
 from server.storage.listing_rows import live_of_account
-from server.storage.market_rows import MarketRows, bulk
-from server.storage.pending import EventEncoder, Pending
+from server.storage.market_rows import MarketRows
+from server.storage.pending import EventEncoder, Pending, bulk
 from server.storage.people import People
 from server.storage.reached import reached_order, reached_row
 from server.storage.standings import standings_after
@@ -304,7 +304,7 @@ class SqlUnitOfWork(People, MarketRows):
         account, pending = decision.account, self._pending
         self._accounts[account.id] = account
         if decision.is_new_account:
-            values = account_mapping.account_values(account)
+            values = mapping.account_values(account)
             self._connection.execute(insert(accounts), values)
         else:
             pending.accounts.add(account.id)
@@ -319,7 +319,7 @@ class SqlUnitOfWork(People, MarketRows):
             if is_new and order.client_order_id is not None:
                 self._client_ids[account.id, order.client_order_id] = order_id
         if decision.inflow is not None:
-            values = account_mapping.inflow_values(decision.inflow)
+            values = curve_mapping.inflow_values(decision.inflow)
             self._connection.execute(insert(inflows), values)
         shown: dict[str, Shown] = {}
         for event in decision.events:
@@ -350,10 +350,10 @@ class SqlUnitOfWork(People, MarketRows):
     def _load(self, names: set[str], pairs: set[tuple[str, str]]) -> None:
         wanted = json.dumps(list(names))
         for row in self._rows(statements.SELECT_ACCOUNTS, wanted) if names else ():
-            self._accounts[row.id] = account_mapping.account_from(row)
+            self._accounts[row.id] = mapping.account_from(row)
         wanted = json.dumps(list(pairs))
         for row in self._rows(statements.SELECT_POSITIONS, wanted) if pairs else ():
-            self._positions[row.account_id, row.symbol] = account_mapping.position_from(row)
+            self._positions[row.account_id, row.symbol] = mapping.position_from(row)
         for account_id, symbol in pairs:
             self._positions.setdefault(
                 (account_id, symbol), Position(account_id=account_id, symbol=symbol)

@@ -12,7 +12,7 @@ from server.domain.events import AccountUpdated, Event, OrderUpdated
 from server.domain.order import Order
 from server.domain.quote import Quote
 from server.domain.values import SECOND, Micros, Units
-from server.storage import account_mapping, mapping
+from server.storage import mapping
 from server.wire import answers
 from tests.domain.auditor import ENDED, Auditor, real
 
@@ -52,9 +52,9 @@ class StoredBook:
     def read_account(self) -> None:
         """Read the account and its positions anew."""
         (row,) = self._rows("SELECT * FROM accounts WHERE id = ?", self.account_id)
-        self.account = account_mapping.account_from(row)
+        self.account = mapping.account_from(row)
         rows = self._rows("SELECT * FROM positions WHERE account_id = ?", self.account_id)
-        self.positions = {row.symbol: account_mapping.position_from(row) for row in rows}
+        self.positions = {row.symbol: mapping.position_from(row) for row in rows}
 
     def read_orders(self) -> None:
         """Read all orders anew."""

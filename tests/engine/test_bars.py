@@ -22,10 +22,10 @@ from server.application.market_record import (
 )
 from server.application.ports import StorageUnavailable
 from server.application.queries import Queries
-from server.bootstrap import venue
 from server.domain.bar import Bar, BarFilter, BarInterval, joined, minute_bars
 from server.domain.quote import Quote
 from server.domain.values import DAY, SCALE, SECOND, Micros, Units
+from server.market.universe import CurrentInstruments
 from server.market.universe_file import default_universe
 from server.storage.database import open_readers, open_writer
 from server.storage.queries import SqlReads
@@ -44,7 +44,7 @@ class Recorder:
         self.path, self.clock, self.record = path, ManualClock(NOON), MarketRecord()
         self.writer = Writer(open_writer(path), lambda _: (b"", None))
         self.reads = SqlReads(open_readers(path))
-        instruments = venue.current_instruments(default_universe(), self.clock)
+        instruments = CurrentInstruments(default_universe(), self.clock)
         board = QuoteBoard(0)
         leaderboard = Leaderboard(
             rankings=RankingsFile(path.parent, path),

@@ -12,7 +12,7 @@ from server.application.market_feed import MarketFeed, QuoteBoard
 from server.config import DATABASE_FILE
 from server.domain.values import CENT
 from server.engine.frames import Call
-from server.storage import account_mapping, mapping
+from server.storage import mapping
 from server.storage.pending import Pending
 from tests.engine.audited import AuditedEngine
 from tests.engine.bench import call, place
@@ -75,13 +75,13 @@ def test_an_event_that_is_decided_and_not_encoded_is_noticed(
 def test_a_reservation_of_the_account_that_is_a_cent_too_high_is_noticed(
     engine: AuditedEngine, monkeypatch: Patch
 ) -> None:
-    right = account_mapping.account_values
+    right = mapping.account_values
 
     def wrong(account: Any) -> mapping.Values:
         values = right(account)
         return values | {"reserved": values["reserved"] + CENT}
 
-    monkeypatch.setattr(account_mapping, "account_values", wrong)
+    monkeypatch.setattr(mapping, "account_values", wrong)
 
     with pytest.raises(AssertionError, match="wrongly reserved"):
         _trade(engine)
