@@ -181,7 +181,8 @@ class BridgeProcess:
                 if status == ExitStatus.USAGE:
                     raise ServiceFailed(
                         ExitStatus.USAGE,
-                        "rest: the bridge cannot be started as it is set, as it says above",
+                        "rest: the bridge cannot be started with these settings: its line above"
+                        " says which is wrong",
                     )
                 log.error("The bridge ended with status %d; starting it again.", status)
             await asyncio.sleep(patience.pause(loop.time() - begun))

@@ -145,7 +145,7 @@ def token(
 
     settings = config.load(data_dir=data_dir)
     if not 1 <= ttl <= LIFETIME_SECONDS_MAX:
-        raise SettingsError(f"ttl: must be from 1 to {LIFETIME_SECONDS_MAX} seconds")
+        raise SettingsError(f"ttl: must be from 1 to {LIFETIME_SECONDS_MAX} seconds, not {ttl}")
     identity = known_identity(settings, subject, name=name, plan=plan, is_operator=operator)
     print(signed_token(settings, identity, ttl))
 

@@ -199,9 +199,9 @@ class Settings(BaseSettings):
         try:
             units = parse_units(value)
         except DecimalError:
-            raise ValueError("must be a decimal such as 100000.00") from None
+            raise ValueError(f"must be a decimal such as 100000.00, not {value!r}") from None
         if units <= 0 or units % CENT:
-            raise ValueError("must be above zero and in whole cents")
+            raise ValueError(f"must be greater than 0 and in whole cents, not {value!r}")
         return value
 
     @field_validator("database")
@@ -222,9 +222,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if (self.market == "replay") != (self.replay_file is not None):
-            raise ValueError("market replay and replay_file go together")
+            raise ValueError("market replay needs replay_file, and no other market takes one")
         if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key go together")
+            raise ValueError("tls_certificate and tls_key must be given together")
         if self.tls_client_ca is not None and self.tls_certificate is None:
             raise ValueError("tls_client_ca needs tls_certificate and tls_key")
         guarded = {"grpc": self.tls_certificate, "rest": self.rest_certificate}
@@ -232,7 +232,8 @@ class Settings(BaseSettings):
             in_plaintext = guarded.get(name) is None
             if in_plaintext and not self.insecure and not is_loopback(address):
                 raise ValueError(
-                    f"{name} {address} is in plaintext beyond this machine: say insecure"
+                    f"{name} {address} would be in plaintext beyond this machine: give a"
+                    " certificate to grpc or rest, or set insecure"
                 )
         self._check_addresses_differ()
         return self
@@ -242,7 +243,9 @@ class Settings(BaseSettings):
         for name, address in self.addresses.items():
             other = taken.setdefault(address, name)
             if other != name and split_address(address)[1]:
-                raise ValueError(f"{other} and {name} are both at {address}: each needs its own")
+                raise ValueError(
+                    f"{other} and {name} are both at {address}: each needs an address of its own"
+                )
 
     @property
     def addresses(self) -> dict[str, str]:

@@ -73,7 +73,9 @@ def serve(settings: Settings, lines: LineWriter, *, begin_anew: bool = False) ->
             with socket_path(settings.data_dir) as path:
                 uvloop.run(_run(settings, f"unix:{path}", lines, announcer))
     except LockHeld as error:
-        raise SettingsError(f"data_dir: {error} is in use by another server") from None
+        raise SettingsError(
+            f"data_dir: {error} is in use by another server: stop it, or give another data_dir"
+        ) from None
     except StorageBroken as error:
         raise damaged(database, error) from None
     except StorageUnavailable as error:
