@@ -154,7 +154,11 @@ class Fields:
     def page_token(self, field: str, token: str) -> str:
         """Read a page token, of which only the length can be told to be wrong here."""
         if len(token) > PAGE_TOKEN_LENGTH_MAX:
-            self.refuse(field, Reason.PAGE_TOKEN_INVALID, f"{field} is none of ours.")
+            self.refuse(
+                field,
+                Reason.PAGE_TOKEN_INVALID,
+                f"`{field}` must be the `next_page_token` of this listing.",
+            )
         return token
 
     def moment(self, field: str, timestamp: Timestamp) -> Micros:

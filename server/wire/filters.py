@@ -47,12 +47,12 @@ def order_updates(
     fields = Fields()
     after = request.after_sequence if request.HasField("after_sequence") else None
     if after is not None and after < 0:
-        fields.refuse("after_sequence", Reason.FIELD_INVALID, "after_sequence must be 0 or more.")
+        fields.refuse("after_sequence", Reason.FIELD_INVALID, "`after_sequence` must be 0 or more.")
     if len(request.symbols) > STREAM_SYMBOLS_MAX:
         fields.refuse(
             "symbols",
             Reason.FIELD_INVALID,
-            f"symbols must have at most {STREAM_SYMBOLS_MAX} items.",
+            f"`symbols` must have at most {STREAM_SYMBOLS_MAX} items.",
         )
     symbols = [
         fields.known_symbol("symbols", text, given.instruments)
@@ -77,7 +77,7 @@ def _heartbeat_seconds(fields: Fields, request: bot_trading.StreamOrderUpdatesRe
         fields.refuse(
             "heartbeat_interval",
             Reason.FIELD_INVALID,
-            f"heartbeat_interval must be from {HEARTBEAT_SECONDS.minimum} to"
+            f"`heartbeat_interval` must be from {HEARTBEAT_SECONDS.minimum} to"
             f" {HEARTBEAT_SECONDS.maximum} s.",
         )
     return seconds

@@ -49,12 +49,12 @@ def create_bot_key(
     fields = Fields()
     permissions = _permissions(fields, request, given)
     if not request.label:
-        fields.refuse("label", Reason.FIELD_REQUIRED, "label is required.")
+        fields.refuse("label", Reason.FIELD_REQUIRED, "`label` is required.")
     elif not is_valid_label(request.label):
         fields.refuse(
             "label",
             Reason.FIELD_INVALID,
-            f"label must have 1 to {LABEL_LENGTH_MAX} printable characters.",
+            f"`label` must have 1 to {LABEL_LENGTH_MAX} printable characters.",
         )
     refusal = fields.refusal()
     if refusal is not None:
@@ -127,7 +127,7 @@ def set_guard_rails(
         fields.refuse(
             "position_share_max",
             Reason.FIELD_INVALID,
-            f"position_share_max is at most {POSITION_SHARE_MAX} %.",
+            f"`position_share_max` must be at most {POSITION_SHARE_MAX} %.",
         )
     return (
         fields.refusal()
@@ -202,7 +202,7 @@ def _permissions(
         fields.refuse(
             "allowed_symbols",
             Reason.FIELD_INVALID,
-            f"allowed_symbols has at most {SYMBOLS_MAX} items.",
+            f"`allowed_symbols` must have at most {SYMBOLS_MAX} items.",
         )
     symbols = [
         fields.known_symbol("allowed_symbols", symbol, given.instruments)

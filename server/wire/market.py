@@ -50,7 +50,7 @@ def symbols(
     fields = Fields()
     if not 1 <= len(request.symbols) <= SYMBOLS_MAX:
         fields.refuse(
-            "symbols", Reason.FIELD_INVALID, f"symbols must have 1 to {SYMBOLS_MAX} items."
+            "symbols", Reason.FIELD_INVALID, f"`symbols` must have 1 to {SYMBOLS_MAX} items."
         )
         refusal = fields.refusal()
         assert refusal is not None
@@ -74,7 +74,9 @@ def instruments(
     asset_type = fields.optional_member("asset_type", request.asset_type, _ASSET_TYPES)
     if len(request.query) > QUERY_LENGTH_MAX:
         fields.refuse(
-            "query", Reason.FIELD_INVALID, f"query has at most {QUERY_LENGTH_MAX} characters."
+            "query",
+            Reason.FIELD_INVALID,
+            f"`query` must have at most {QUERY_LENGTH_MAX} characters.",
         )
     return fields.refusal() or InstrumentFilter(asset_type, request.query.lower())
 
@@ -89,7 +91,7 @@ def bars(request: market_data.ListBarsRequest, _: Caller, given: Surroundings) -
     start = fields.moment("start", request.start) if request.HasField("start") else None
     end = fields.moment("end", request.end) if request.HasField("end") else None
     if start is not None and end is not None and start > end:
-        fields.refuse("start", Reason.FIELD_INVALID, "start must not be after end.")
+        fields.refuse("start", Reason.FIELD_INVALID, "`start` must not be after `end`.")
     refusal = fields.refusal()
     if refusal is not None:
         return refusal
@@ -124,7 +126,9 @@ def publish_quotes(
     """Read the quotes of a feed; a quote that is wrong by itself is kept with its refusal."""
     fields = Fields()
     if not 1 <= len(request.quotes) <= QUOTES_MAX:
-        fields.refuse("quotes", Reason.FIELD_INVALID, f"quotes must have 1 to {QUOTES_MAX} items.")
+        fields.refuse(
+            "quotes", Reason.FIELD_INVALID, f"`quotes` must have 1 to {QUOTES_MAX} items."
+        )
     refusal = fields.refusal()
     if refusal is not None:
         return refusal
@@ -199,7 +203,7 @@ def _path_symbol(text: str, instruments: Instruments) -> str | Refusal:
     if symbol is None or instruments.find(symbol) is None:
         return Refusal(
             reason=Reason.SYMBOL_UNKNOWN,
-            message="No instrument has this symbol; ListInstruments lists them.",
+            message="No instrument has this symbol: ListInstruments lists them.",
             is_not_found=True,
         )
     return symbol

@@ -126,7 +126,9 @@ def one_order(
         client_order_id = fields.client_order_id("client_order_id", request.client_order_id)
     if bool(request.order_id) == request.HasField("client_order_id"):
         fields.refuse(
-            "order_id", Reason.FIELD_INVALID, "Give exactly one of order_id and client_order_id."
+            "order_id",
+            Reason.FIELD_INVALID,
+            "Send exactly one of `order_id` and `client_order_id`.",
         )
     return fields.refusal() or OneOrder(
         account_id=caller.account_id,
@@ -235,8 +237,8 @@ def _ticket(request: OrderRequest, caller: Caller, given: Surroundings) -> Order
         fields.refuse(
             "quantity",
             Reason.QUANTITY_OFF_STEP,
-            f"quantity must be a multiple of {format_units(instrument.quantity_step)}"
-            f" for {instrument.symbol}.",
+            f"`quantity` must be a multiple of {format_units(instrument.quantity_step)}"
+            f" for {instrument.symbol}, not {format_units(quantity)}.",
         )
     limit_price = stop_price = None
     if request.HasField("limit_price"):
@@ -249,7 +251,7 @@ def _ticket(request: OrderRequest, caller: Caller, given: Surroundings) -> Order
             fields.refuse(
                 "time_in_force",
                 Reason.TIME_IN_FORCE_NOT_ALLOWED,
-                f"{order_type.value} orders wait for their trigger; use GTC or DAY.",
+                f"`time_in_force` of {order_type.value} orders must be GTC or DAY: they wait.",
             )
     client_order_id = None
     if request.HasField("client_order_id"):
@@ -296,7 +298,7 @@ def _check_asset_type(fields: Fields, number: int, instrument: Instrument) -> No
         fields.refuse(
             "asset_type",
             Reason.ASSET_TYPE_MISMATCH,
-            f"{instrument.symbol} has asset_type {instrument.asset_type.value};"
+            f"`asset_type` of {instrument.symbol} is {instrument.asset_type.value}:"
             " send that or leave it out.",
         )
 
@@ -307,8 +309,8 @@ def _price(fields: Fields, field: str, text: str, instrument: Instrument | None)
         fields.refuse(
             field,
             Reason.PRICE_OFF_TICK,
-            f"{field} must be a multiple of {format_units(instrument.price_tick)}"
-            f" for {instrument.symbol}.",
+            f"`{field}` must be a multiple of {format_units(instrument.price_tick)}"
+            f" for {instrument.symbol}, not {format_units(price)}.",
         )
     return price
 
@@ -323,7 +325,8 @@ def _check_prices(fields: Fields, request: OrderRequest, order_type: OrderType) 
             fields.refuse(
                 name,
                 price.not_allowed,
-                f"{kind} orders take no {name}; leave it out or use {price.used_by.value}.",
+                f"`{name}` is not used by {kind} orders: leave it out,"
+                f" or send {price.used_by.value}.",
             )
 
 

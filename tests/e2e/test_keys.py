@@ -126,7 +126,7 @@ def test_a_revoked_key_opens_nothing_more(service: Process) -> None:
     ("arguments", "told"),
     [
         (["create"], "Missing option '--label'"),
-        (["create", "--label", ""], "label is required"),
+        (["create", "--label", ""], "`label` is required"),
         (["create", "--label", "x", "--scope", "write"], "'write' is not one of 'trade', 'read'"),
         (["create", "--label", "x", "--symbols", "AAPL,NOPE"], '"NOPE" is no known symbol'),
         (["create", "--label", "x", "--order-notional-max", "-1"], "`order_notional_max` must be"),
