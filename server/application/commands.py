@@ -208,6 +208,13 @@ class HoursTold:
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """Time has passed; `is_behind` when something is over and has not ended yet."""
+
+    is_behind: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """Nothing to tell."""
 

@@ -1,11 +1,13 @@
 """Endings: orders whose time is over, and options that have expired."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from server.application.market_feed import MarketFeed
 from server.application.orders import end
 from server.application.ports import UnitOfWork
+from server.application.staging import Staged
 from server.domain.account import Position
 from server.domain.account_changes import settle
 from server.domain.instrument import Instrument
@@ -18,6 +20,14 @@ ENDED_A_TRANSACTION = 100
 Ending = TypeVar("Ending", Order, Position)
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The day on which options were settled last, and what they are on that had no price."""
+
+    day: int = 0
+    unpriced: frozenset[str] = frozenset()
+
+
 class Endings:
     """Ends orders and settles options, a part at a time.
 
@@ -28,9 +38,8 @@ class Endings:
     def __init__(self, feed: MarketFeed, tell_progress: Callable[[], None]) -> None:
         self._feed = feed
         self._tell_progress = tell_progress
-        self._impossible: set[str] = set()
-        self._settled_day = 0
-        self._unpriced: frozenset[str] = frozenset()
+        self._impossible = Staged[frozenset[str]](frozenset())
+        self._settled = Staged(Settled())
 
     def end(self, unit: UnitOfWork, now: Micros, is_time_up: Callable[[], bool]) -> bool:
         """End what is over, and return False when there was no time for all of it.
@@ -56,8 +65,8 @@ class Endings:
 
         One on what nobody has quoted yet waits for the first quote.
         """
-        day, board = now // DAY, self._feed.board
-        if day == self._settled_day and not any(map(board.get, self._unpriced)):
+        day, board, last = now // DAY, self._feed.board, self._settled.value
+        if day == last.day and not any(map(board.get, last.unpriced)):
             return
         expired = self._expired(unit, now)
         prices = {
@@ -80,13 +89,9 @@ class Endings:
         yield from self._each(unit, lambda limit: unit.live_orders_of(list(expired), limit), ended)
         yield from self._each(unit, lambda limit: unit.positions_of(priced, limit), settled)
 
-        def note(day: int, unpriced: frozenset[str]) -> None:
-            self._settled_day, self._unpriced = day, unpriced
-
-        before = self._settled_day, self._unpriced
-        unit.on_rollback(lambda: note(*before))
         underlyings = [it.option.underlying for it in expired.values() if it.option is not None]
-        note(day, frozenset(name for name in underlyings if board.get(name) is None))
+        unpriced = frozenset(name for name in underlyings if board.get(name) is None)
+        self._settled.set(Settled(day, unpriced), unit.stage)
 
     def _each(
         self,
@@ -100,16 +105,17 @@ class Endings:
         """
         stopped = self._feed.stopped
         while True:
-            limit = ENDED_A_TRANSACTION + len(self._impossible)
+            impossible = self._impossible.value
+            limit = ENDED_A_TRANSACTION + len(impossible)
             found = find(limit)
-            part = [it for it in found if _name(it) not in self._impossible]
+            part = [it for it in found if _name(it) not in impossible]
             unit.preload([(it.account_id, it.symbol) for it in part], [])
             for it in part:
                 if it.account_id not in stopped.ids:
                     with stopped.stopping(it.account_id):
                         finish(it)
                 if it.account_id in stopped.ids:
-                    self._impossible.add(_name(it))
+                    self._impossible.set(self._impossible.value | {_name(it)}, unit.stage)
             if len(found) < limit:
                 return
             unit.checkpoint()

@@ -1,7 +1,6 @@
 """Calls about the market: the quotes that operators publish, and the hours of the markets."""
 
 from server.application.commands import (
-    Doorbell,
     HoursTold,
     PublishQuotes,
     QuotesPublished,
@@ -19,12 +18,9 @@ from server.domain.values import Micros
 class MarketCalls:
     """What is asked of the market itself; each method decides one command."""
 
-    def __init__(
-        self, feed: MarketFeed, timekeeping: Timekeeping, doorbells: list[Doorbell]
-    ) -> None:
+    def __init__(self, feed: MarketFeed, timekeeping: Timekeeping) -> None:
         self._feed = feed
         self._timekeeping = timekeeping
-        self._doorbells = doorbells
 
     def publish(
         self, command: PublishQuotes, _: Permissions, unit: UnitOfWork, now: Micros
@@ -35,9 +31,9 @@ class MarketCalls:
                 reason=Reason.MARKET_NOT_PUBLISHED,
                 message="This server makes its own quotes; start it with --market published.",
             )
-        self._timekeeping.look_at_clock(now)
+        self._timekeeping.look_at_clock(unit, now)
         sent = [item.quote for item in command.quotes if isinstance(item.quote, Quote)]
-        outcomes = iter(self._feed.apply_and_ring(sent, unit, now, self._doorbells))
+        outcomes = iter(self._feed.apply(sent, unit, now))
         refused: list[tuple[str, QuoteRefusal]] = []
         for item in command.quotes:
             why = next(outcomes) if isinstance(item.quote, Quote) else item.quote

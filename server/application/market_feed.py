@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from server.application.commands import Doorbell, HoursTold, QuotesChanged
 from server.application.market_record import MarketRecord
 from server.application.ports import Calendar, Instruments, QuoteSource, ReachedOrder, UnitOfWork
+from server.application.staging import Outbox, Stage, Staged, StagedMap
 from server.application.stopped_accounts import StoppedAccounts
 from server.domain.account import Account, Position
 from server.domain.bar import Bar
@@ -26,34 +27,23 @@ class QuoteBoard:
 
     def __init__(self, staleness_limit: Micros) -> None:
         self._staleness_limit = staleness_limit
-        self._quotes: dict[str, Quote] = {}
-        self._stored: set[str] = set()
+        self._quotes = StagedMap[str, Quote]()
+        self._loaded = StagedMap[str, Quote]()
+        """While the very same is the newest of its symbol, that one is stale."""
 
-    def load(self, quotes: Sequence[Quote]) -> None:
+    def load(self, quotes: Sequence[Quote], stage: Stage) -> None:
         """Take over quotes of an earlier run: prices to value positions at, not to trade on."""
         for quote in quotes:
-            self._quotes[quote.symbol] = quote
-            self._stored.add(quote.symbol)
+            self._quotes.set(quote.symbol, quote, stage)
+            self._loaded.set(quote.symbol, quote, stage)
 
-    def put(self, quote: Quote) -> Callable[[], None]:
-        """Make a quote the newest of its symbol; the result undoes that."""
-        before, was_stored = self._quotes.get(quote.symbol), quote.symbol in self._stored
-
-        def undo() -> None:
-            if before is None:
-                del self._quotes[quote.symbol]
-            else:
-                self._quotes[quote.symbol] = before
-            if was_stored:
-                self._stored.add(quote.symbol)
-
-        self._quotes[quote.symbol] = quote
-        self._stored.discard(quote.symbol)
-        return undo
+    def put(self, quote: Quote, stage: Stage) -> None:
+        """Make a quote the newest of its symbol."""
+        self._quotes.set(quote.symbol, quote, stage)
 
     def all(self) -> list[Quote]:
         """Return the newest quote of every symbol that has one."""
-        return list(self._quotes.values())
+        return list(self._quotes.all().values())
 
     def get(self, symbol: str) -> Quote | None:
         """Return the newest quote, fresh or not."""
@@ -61,7 +51,7 @@ class QuoteBoard:
 
     def ahead(self, now: Micros) -> Micros:
         """Return how far the newest quote of all lies ahead, 0 when none lies far ahead."""
-        newest = max(self._quotes.values(), key=lambda quote: quote.time, default=None)
+        newest = max(self.all(), key=lambda quote: quote.time, default=None)
         return newest.time - now if newest is not None and newest.is_ahead(now) else 0
 
     def refusal(self, quote: Quote, now: Micros) -> QuoteRefusal | None:
@@ -70,12 +60,13 @@ class QuoteBoard:
         One that was loaded may come again: its source gives the same one after a restart.
         """
         newest = self._quotes.get(quote.symbol)
-        comes_again = quote.symbol in self._stored and quote == newest
+        comes_again = quote == newest and newest is self._loaded.get(quote.symbol)
         return refusal(quote, None if comes_again else newest, now)
 
     def is_fresh(self, quote: Quote, now: Micros) -> bool:
         """Tell whether a quote of this board can be traded on."""
-        return quote.symbol not in self._stored and quote.is_fresh(now, self._staleness_limit)
+        newest, loaded = self._quotes.get(quote.symbol), self._loaded.get(quote.symbol)
+        return newest is not loaded and quote.is_fresh(now, self._staleness_limit)
 
     def fresh(self, symbol: str, now: Micros) -> Quote | None:
         """Return the newest quote when it can be traded on."""
@@ -103,16 +94,20 @@ class MarketFeed:
         self.record = MarketRecord()
         self.stopped = StoppedAccounts()
         self.calendar = calendar
-        self.holds_endings = False
+        self.holds_endings = Staged(value=False)
         """Whether orders neither expire nor fill when their time seems to be over."""
+
+        self.doorbells = Outbox[Doorbell]()
+        """What the front is told once it is stored."""
+
         self._costs = costs
         self._new_id = new_id
         self._tell_progress = tell_progress
 
-    def load(self, stored: Sequence[tuple[Quote, Bar]]) -> None:
+    def load(self, stored: Sequence[tuple[Quote, Bar]], stage: Stage) -> None:
         """Take over the quotes of an earlier run, each with the minute that it is in."""
-        self.board.load([quote for quote, _ in stored])
-        self.record.load([minute for _, minute in stored])
+        self.board.load([quote for quote, _ in stored], stage)
+        self.record.load([minute for _, minute in stored], stage)
 
     def valued(self, positions: Sequence[Position]) -> list[ValuedPosition]:
         """Value positions at the newest quotes, fresh or not."""
@@ -157,13 +152,14 @@ class MarketFeed:
         """Apply quotes one after another and fill the orders that each reaches.
 
         Returns for each quote why it was not applied. Quotes of different symbols are applied
-        together; a second quote of a symbol comes after the orders of the first.
+        together; a second quote of a symbol comes after the orders of the first. The front is told
+        of those that are applied.
         """
         outcomes: list[QuoteRefusal | None] = []
         together: dict[str, Quote] = {}
         for quote in quotes:
             if quote.symbol in together:
-                self._fill(list(together.values()), unit, now)
+                self._show(list(together.values()), unit, now)
                 together = {}
             why = (
                 QuoteRefusal.SYMBOL_UNKNOWN
@@ -173,21 +169,21 @@ class MarketFeed:
             outcomes.append(why)
             if why is None:
                 together[quote.symbol] = quote
-                unit.on_rollback(self.board.put(quote))
-                self.record.add(quote)
-                unit.on_rollback(self.record.forget_newest)
-        self._fill(list(together.values()), unit, now)
+        self._show(list(together.values()), unit, now)
         return outcomes
 
-    def apply_and_ring(
-        self, quotes: Sequence[Quote], unit: UnitOfWork, now: Micros, doorbells: list[Doorbell]
-    ) -> list[QuoteRefusal | None]:
-        """Apply quotes like `apply`, and ring for those that are the newest now."""
-        outcomes = self.apply(quotes, unit, now)
-        applied = tuple(q for q, why in zip(quotes, outcomes, strict=True) if why is None)
-        if applied:
-            doorbells.append(QuotesChanged(applied))
-        return outcomes
+    def _show(self, quotes: list[Quote], unit: UnitOfWork, now: Micros) -> None:
+        """Make quotes the newest, and fill the orders that they reach.
+
+        What is stored of the fills before all are filled is stored together with the quotes.
+        """
+        if not quotes:
+            return
+        for quote in quotes:
+            self.board.put(quote, unit.stage)
+        self.record.add(quotes, unit.stage)
+        self.doorbells.put(QuotesChanged(tuple(quotes)), unit.stage)
+        self._fill(quotes, unit, now)
 
     def _fill(self, quotes: list[Quote], unit: UnitOfWork, now: Micros) -> None:
         markets: dict[str, Market] = {}
@@ -221,7 +217,7 @@ class MarketFeed:
             # What was decided about another order of the same quote may have ended this one.
             if not order.status.is_live:
                 continue
-            if self.holds_endings and is_overdue(order, now):
+            if self.holds_endings.value and is_overdue(order, now):
                 continue
             with self.stopped.stopping(order.account_id):
                 decision = fill_resting(order, account, position, market, self._new_id)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.application.ports import UnitOfWork
+from server.application.staging import Stage, Staged, StagedMap
 from server.domain.bar import Bar, BarInterval, joined, minute_bars
 from server.domain.quote import Quote
 from server.domain.values import DAY, Micros
@@ -35,44 +36,40 @@ class MarketRecord:
     """
 
     def __init__(self) -> None:
-        self._unstored: list[Quote] = []
-        self._running: dict[str, Bar] = {}
+        self._unstored = Staged[tuple[Quote, ...]](())
+        self._running = StagedMap[str, Bar]()
 
-    def load(self, running: Sequence[Bar]) -> None:
+    def load(self, running: Sequence[Bar], stage: Stage) -> None:
         """Go on with the minutes that an earlier run has begun."""
-        self._running = {bar.symbol: bar for bar in running}
+        for bar in running:
+            self._running.set(bar.symbol, bar, stage)
 
-    def add(self, quote: Quote) -> None:
-        """Take up an applied quote; of a symbol's, later ones have later times."""
-        self._unstored.append(quote)
+    def add(self, quotes: Sequence[Quote], stage: Stage) -> None:
+        """Take up applied quotes; of a symbol's, later ones have later times."""
+        self._unstored.set((*self._unstored.value, *quotes), stage)
 
-    def forget_newest(self) -> None:
-        """Undo the last `add`."""
-        self._unstored.pop()
-
-    def mark(self) -> int:
+    @property
+    def unstored(self) -> tuple[Quote, ...]:
         """Return what `note` takes to store the record as it is now."""
-        return len(self._unstored)
+        return self._unstored.value
 
-    def note(self, unit: UnitOfWork, mark: int) -> None:
-        """Store the record as it was at a mark, and keep it to be stored again."""
-        self._write(self._unstored[:mark], unit)
+    def note(self, unstored: tuple[Quote, ...], unit: UnitOfWork) -> None:
+        """Store the record as it was, and keep it to be stored again."""
+        self._write(unstored, unit)
 
     def store(self, unit: UnitOfWork, now: Micros) -> None:
         """Store what is not stored yet, and drop what has become too old."""
-        before = self._unstored, self._running
-        unit.on_rollback(lambda: self._restore(*before))
-        running, over = self._write(self._unstored, unit)
-        self._unstored, self._running = [], self._running | running
+        running, over = self._write(self._unstored.value, unit)
+        self._unstored.set((), unit.stage)
+        for symbol, minute in running.items():
+            self._running.set(symbol, minute, unit.stage)
         if over:
             # As many again as are added, so that what a long pause left goes little by little.
             unit.drop_minute_bars(now - MINUTE_BARS_KEPT, 2 * len(over))
 
-    def _restore(self, unstored: list[Quote], running: dict[str, Bar]) -> None:
-        self._unstored = unstored + self._unstored
-        self._running = running
-
-    def _write(self, quotes: list[Quote], unit: UnitOfWork) -> tuple[dict[str, Bar], list[Bar]]:
+    def _write(
+        self, quotes: tuple[Quote, ...], unit: UnitOfWork
+    ) -> tuple[dict[str, Bar], list[Bar]]:
         """Store quotes; return the minutes that run now and those that are over."""
         running: dict[str, Bar] = {}
         over: list[Bar] = []

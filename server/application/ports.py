@@ -1,6 +1,7 @@
 """Ports: what the use cases need from clock, chance, market and storage."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from types import TracebackType
@@ -8,6 +9,7 @@ from typing import Any, Protocol, Self, TypeAlias
 
 from server.application.listings import FillFilter, Found, OrderFilter
 from server.application.people import People
+from server.application.staging import Stage
 from server.domain.account import Account, Inflow, Position, Snapshot, SnapshotFilter
 from server.domain.bar import Bar, BarFilter, BarInterval, StoredBars
 from server.domain.equity_curve import EquityCurve
@@ -74,10 +76,10 @@ class QuoteSource(Protocol):
         """Return why no more quotes come though they should; None while all is well."""
 
     def poll(self, now: Micros) -> Sequence[MarketStep]:
-        """Return what became due since the last call, in order of time."""
+        """Return what is due after the step that was played last, in order of time."""
 
-    def take_back(self, since: MarketStep | None = None) -> None:
-        """Make the last `poll`, or what it returned from a step on, due again: it is not stored."""
+    def play(self, step: MarketStep, stage: Stage) -> None:
+        """Stage that a step is played: it and what came before it are not due any more."""
 
     def is_due(self, now: Micros) -> bool:
         """Tell whether time must pass before anything else is decided."""
@@ -267,8 +269,8 @@ class Reads(Protocol):
 class UnitOfWork(People, Protocol):
     """One transaction: loads what is asked for, keeps what was decided, stores it at once.
 
-    Reads see what was decided in the same unit before. Leaving it without `commit` undoes
-    all of it.
+    Reads see what was decided in the same unit before. Nothing of it stays when it is left without
+    `commit`, on disk or in memory.
     """
 
     def __enter__(self) -> Self: ...
@@ -280,20 +282,23 @@ class UnitOfWork(People, Protocol):
         traceback: TracebackType | None,
     ) -> None: ...
 
+    stage: Stage
+    """Where memory changes: it is published when what it tells of is durable."""
+
     grown_logs: set[str]
     """The accounts to whose logs something was added that is durable."""
 
     def commit(self) -> None:
         """Store everything durably; raise StorageUnavailable or StorageBroken."""
 
-    def begin_step(self, note: Callable[[], None]) -> None:
-        """Let all that is to be undone from here on be undone even if a checkpoint stores a part.
+    def step(self, store: Callable[[], None]) -> AbstractContextManager[None]:
+        """Publish what is staged within as a whole, when it is committed after the step.
 
-        A checkpoint within the step first runs `note`, which stores what came before the step.
+        A checkpoint within the step publishes what was staged before it, which `store` stores.
         """
 
     def checkpoint(self) -> None:
-        """Store everything so far durably and go on: of no step, it is not undone any more."""
+        """Commit what was decided so far and go on."""
 
     def preload(
         self, holdings: Sequence[tuple[str, str]], client_order_ids: Sequence[tuple[str, str]]
@@ -379,6 +384,3 @@ class UnitOfWork(People, Protocol):
 
     def forget_unused_replay(self) -> None:
         """Forget how far a replay has got in which nobody has an account."""
-
-    def on_rollback(self, undo: Callable[[], None]) -> None:
-        """Run `undo` if the unit is not committed."""

@@ -1,10 +1,11 @@
 """Equity snapshots: what all accounts that have traded are worth, again and again."""
 
+from dataclasses import dataclass
 from datetime import date
-from functools import partial
 
 from server.application.market_feed import MarketFeed
 from server.application.ports import Standing, UnitOfWork
+from server.application.staging import Staged
 from server.domain.account import Account, Snapshot
 from server.domain.equity_curve import EquityCurve, TradingDays
 from server.domain.valuation import total_equity
@@ -20,19 +21,27 @@ ACCOUNTS_AT_ONCE = 200
 """A round over more accounts takes several turns, so that calls need not wait for all of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """When the next round is due, and after which account one goes on that is not over."""
+
+    due: Micros = 0
+    after: str | None = None
+
+
 class Snapshots:
     """Takes a round over the accounts every interval and right before midnight UTC."""
 
     def __init__(self, feed: MarketFeed, interval: Micros) -> None:
         self._feed = feed
         self._interval = interval
-        self._due: Micros = 0
-        self._after: str | None = None
+        self._round = Staged(Round())
 
     def take(self, unit: UnitOfWork, now: Micros) -> None:
         """Go on with a round, or begin one that is due."""
+        due, after = self._round.value.due, self._round.value.after
         # A round that is due in more than an interval was put off by a clock that was ahead.
-        if self._after is None and self._due - self._interval <= now < self._due:
+        if after is None and due - self._interval <= now < due:
             return
         self._go_on(unit, now)
 
@@ -43,20 +52,22 @@ class Snapshots:
         """
         day_end = _end_of_day(stood)
         if stood < day_end < now:
-            while self._after is not None or self._due <= day_end:
+            while self._round.value.after is not None or self._round.value.due <= day_end:
                 self._go_on(unit, day_end, only_changed=True)
 
     def _go_on(self, unit: UnitOfWork, now: Micros, *, only_changed: bool = False) -> None:
-        unit.on_rollback(partial(self._go_back, self._due, self._after))
-        if self._after is None:
-            self._due = self._next_due(now)
-        standings = unit.standings_after(self._after or "", ACCOUNTS_AT_ONCE)
+        due, after = self._round.value.due, self._round.value.after
+        standings = unit.standings_after(after or "", ACCOUNTS_AT_ONCE)
         taken = [(standing, self._taken(standing, now)) for standing in standings]
         unit.add_snapshots(
             [new for standing, new in taken if not only_changed or new[2] != standing.curve]
         )
         is_over = len(standings) < ACCOUNTS_AT_ONCE
-        self._after = None if is_over else standings[-1].holdings.account.id
+        following = Round(
+            due=self._next_due(now) if after is None else due,
+            after=None if is_over else standings[-1].holdings.account.id,
+        )
+        self._round.set(following, unit.stage)
 
     def _taken(self, standing: Standing, now: Micros) -> tuple[Snapshot, Account, EquityCurve]:
         account = standing.holdings.account
@@ -93,9 +104,6 @@ class Snapshots:
         due = (now // self._interval + 1) * self._interval
         day_end = _end_of_day(now)
         return min(due, day_end) if now < day_end else due
-
-    def _go_back(self, due: Micros, after: str | None) -> None:
-        self._due, self._after = due, after
 
 
 def _end_of_day(moment: Micros) -> Micros:

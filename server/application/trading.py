@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from server.application.accounts import Accounts
@@ -13,6 +12,7 @@ from server.application.commands import (
     KeyRevoked,
     LogsGrown,
     MarketStopped,
+    Passed,
     PassTime,
     PlaceOrder,
     PreviewOrder,
@@ -31,7 +31,7 @@ from server.application.ports import (
 )
 from server.application.refusals import KEY_REFUSED
 from server.application.stopped_accounts import STOPPED
-from server.application.timekeeping import Timekeeping, keep_first
+from server.application.timekeeping import Timekeeping
 from server.domain.errors import Reason, Refusal
 from server.domain.invariants import BrokenInvariant
 from server.domain.user import EVERYTHING, Permissions
@@ -89,29 +89,24 @@ class Trading:
         self._timekeeping = Timekeeping(
             feed, snapshot_interval, monotonic, since_boot, tell_progress
         )
-        self._grown_logs: set[str] = set()
-        self._doorbells: list[Doorbell] = []
         self.use_cases: tuple[object, ...] = (
             Orders(feed, chance),
             keys,
             accounts,
-            MarketCalls(feed, self._timekeeping, self._doorbells),
+            MarketCalls(feed, self._timekeeping),
         )
         """The objects whose methods decide calls."""
         self.passing = Task(PassTime(), self._pass_time)
         """Lets time pass: applies due quotes, ends what has expired, takes due snapshots."""
 
         self._has_stopped = False
-
-    @property
-    def is_behind(self) -> bool:
-        """Tell whether something is over and has not ended yet."""
-        return self._timekeeping.is_behind
+        self.is_behind = False
+        """Whether something was over and had not ended when time passed last."""
 
     def recover(self) -> None:
         """Load what the last run left: its quotes, which are stale."""
         with self._new_unit() as unit:
-            self._feed.load(unit.stored_quotes())
+            self._feed.load(unit.stored_quotes(), unit.stage)
             unit.forget_unused_replay()
             unit.commit()
 
@@ -121,22 +116,24 @@ class Trading:
         Nothing in the result may be told before it is returned: then all of it is on disk.
         """
         results: list[object] = []
+        grown_logs: set[str] = set()
         stuck: Refusal | None = None
         for part in _apart(tasks):
-            decided = self._handle(part) if stuck is None else [stuck] * len(part)
+            decided = self._handle(part, grown_logs) if stuck is None else [stuck] * len(part)
             stuck = stuck or self._stuck(part[-1], decided[-1])
             results += decided
-        doorbells = self._doorbells.copy()
-        self._doorbells.clear()
-        if self._grown_logs:
-            doorbells.append(LogsGrown(tuple(self._grown_logs)))
-            self._grown_logs.clear()
+            if isinstance(part[-1].command, PassTime):
+                # Not tried again at once when it was not stored: the database may need a while.
+                self.is_behind = isinstance(decided[-1], Passed) and decided[-1].is_behind
+        doorbells = self._feed.doorbells.take()
+        if grown_logs:
+            doorbells.append(LogsGrown(tuple(grown_logs)))
         doorbells += self._standing()
         return Batch(results, doorbells)
 
     def _standing(self) -> list[Doorbell]:
         """Return what there is to tell about whether the market can be traded on."""
-        fault, ahead = self._feed.source.fault, self._timekeeping.quotes_ahead
+        fault, ahead = self._feed.source.fault, self._timekeeping.quotes_ahead.value
         is_stopped = fault is not None or ahead > 0
         if is_stopped is self._has_stopped:
             return []
@@ -163,9 +160,9 @@ class Trading:
             return result
         return None
 
-    def _handle(self, tasks: Sequence[Task]) -> list[object]:
+    def _handle(self, tasks: Sequence[Task], grown_logs: set[str]) -> list[object]:
         try:
-            return self._commit(tasks)
+            return self._commit(tasks, grown_logs)
         except StorageBroken:
             # What the disk holds is not known any more: going on could lose what was answered.
             raise
@@ -178,23 +175,22 @@ class Trading:
                 return [self.failed(error)]
             kind = type(error).__name__
             log.warning("A batch of %d is retried one by one after %s.", len(tasks), kind)
-        return [result for task in tasks for result in self._handle([task])]
+        return [result for task in tasks for result in self._handle([task], grown_logs)]
 
     def _stop_account(self, task: Task, error: Exception) -> None:
         if isinstance(error, BrokenInvariant) and task.account_id is not None:
             self._feed.stopped.stop(task.account_id, error)
 
-    def _commit(self, tasks: Sequence[Task]) -> list[object]:
+    def _commit(self, tasks: Sequence[Task], grown_logs: set[str]) -> list[object]:
         unit = self._new_unit()
         try:
             with unit:
-                unit.on_rollback(partial(keep_first, self._doorbells, len(self._doorbells)))
                 unit.preload(*_wanted(tasks))
                 results = [self._decide(task, unit) for task in tasks]
                 unit.commit()
         finally:
             # Of a unit that fails late, some may be on disk by a checkpoint.
-            self._grown_logs |= unit.grown_logs
+            grown_logs |= unit.grown_logs
         return results
 
     def _decide(self, task: Task, unit: UnitOfWork) -> object:
@@ -209,11 +205,11 @@ class Trading:
             permissions = found
         result = task.decide(task.command, permissions, unit, now)
         if isinstance(result, KeyRevoked):
-            self._doorbells.append(KeyEnded(result.key.id))
+            self._feed.doorbells.put(KeyEnded(result.key.id), unit.stage)
         return result
 
-    def _pass_time(self, _: PassTime, __: Permissions, unit: UnitOfWork, now: Micros) -> None:
-        self._timekeeping.pass_time(unit, now, self._doorbells)
+    def _pass_time(self, _: PassTime, __: Permissions, unit: UnitOfWork, now: Micros) -> Passed:
+        return Passed(is_behind=self._timekeeping.pass_time(unit, now))
 
     def failed(self, error: Exception) -> Refusal:
         """Log what went wrong and return what the caller is told of it."""

@@ -8,6 +8,7 @@ from typing import Protocol, cast
 from server.application.callers import Caller
 from server.application.market_feed import QuoteBoard
 from server.application.market_record import HeardMinutes
+from server.application.staging import Stage
 from server.domain.errors import Reason, Refusal
 from server.domain.values import Micros
 from server.engine.frames import (
@@ -84,12 +85,16 @@ class Doorbells:
         match answer.kind:
             case Kind.QUOTES_CHANGED:
                 quotes = decode_quotes(answer.body)
-                for quote in quotes:
-                    self._board.put(quote)
+                with Stage() as stage:
+                    for quote in quotes:
+                        self._board.put(quote, stage)
+                    stage.publish()
                 self._heard.hear(quotes)
                 self._ring_quotes(quote.symbol for quote in quotes)
             case Kind.QUOTES_LOADED:
-                self._board.load(decode_quotes(answer.body))
+                with Stage() as stage:
+                    self._board.load(decode_quotes(answer.body), stage)
+                    stage.publish()
                 self._heard.forget()
                 self.tell_stopped(False)
             case Kind.KEY_ENDED:

@@ -1,6 +1,7 @@
 """The published source: it has no quotes of its own, an operator publishes them."""
 
 from server.application.ports import MarketStep
+from server.application.staging import Stage
 from server.domain.values import Micros
 
 
@@ -15,9 +16,9 @@ class PublishedSource:
         """Return no quotes."""
         return [MarketStep(now, ())]
 
-    def take_back(self, since: MarketStep | None = None) -> None:
+    def play(self, step: MarketStep, stage: Stage) -> None:
         """Do nothing: there was nothing."""
-        del since
+        del step, stage
 
     def is_due(self, now: Micros) -> bool:
         """Return False."""

@@ -4,6 +4,7 @@ import math
 from collections import deque
 
 from server.application.ports import Calendar, Clock, MarketStep
+from server.application.staging import Stage, Staged
 from server.domain.invariants import BrokenInvariant
 from server.domain.quote import Quote
 from server.domain.values import Micros
@@ -32,12 +33,17 @@ class ReplayClock:
         self.end = max(start, end)
         self.speed = speed
         self._monotonic = monotonic
-        self._now = self._start = start
+        self._now, self._start = Staged(start), start
         self._started: Micros | None = None
 
     def __call__(self) -> Micros:
         """Return the moment at which the clock stands."""
-        return self._now
+        return self._now.value
+
+    @property
+    def committed(self) -> Micros:
+        """Return the moment behind which it can not be set back."""
+        return self._now.committed
 
     def target(self) -> Micros:
         """Return the moment that real time has got to."""
@@ -45,26 +51,20 @@ class ReplayClock:
         if self._started is None:
             self._started = real
         passed = min((real - self._started) * self.speed, self.end - self._start)
-        return max(self._start + int(passed), self._now)
+        return max(self._start + int(passed), self())
 
-    def advance(self, to: Micros) -> None:
-        """Stand at a moment, not before the one so far nor beyond the end."""
-        if not self._now <= to <= self.end:
-            raise BrokenInvariant(f"{to} is not between {self._now} and {self.end}")
-        self._now = to
-
-    def set_back(self, to: Micros) -> None:
-        """Stand at an earlier moment again; where real time has got to does not change."""
-        if to > self._now:
-            raise BrokenInvariant(f"{to} is not before {self._now}")
-        self._now = to
+    def advance(self, to: Micros, stage: Stage) -> None:
+        """Stage that it stands at a moment, not before the one so far nor beyond the end."""
+        if not self() <= to <= self.end:
+            raise BrokenInvariant(f"{to} is not between {self()} and {self.end}")
+        self._now.set(to, stage)
 
 
 class ReplaySource:
     """Every quote of a file that is later than where the clock stands, at the clock's speed.
 
     No quote is skipped: when they cannot be stored as fast as they are due, time runs slower.
-    The clock stands at the last step that was returned, so what is decided next is decided then.
+    The clock stands at the last step that was played, so what is decided next is decided then.
     Making one reads up to where the clock stands. When the file has changed so that it cannot be
     played, `fault` says so and time stands. Not safe to share between threads.
     """
@@ -80,9 +80,7 @@ class ReplaySource:
         self._quotes = replay_quotes(facts, universe, calendar, clock())
         self.fault: str | None = None
         self._ahead = self._read()
-        self._taken: list[MarketStep] = []
-        self._returned: deque[MarketStep] = deque()
-        self._stood = clock()
+        self._polled: deque[MarketStep] = deque()
 
     def poll(self, now: Micros) -> list[MarketStep]:
         """Return a step for each moment with quotes, and one at the moment real time has got to.
@@ -91,33 +89,26 @@ class ReplaySource:
         than STEPS_PER_POLL_MAX or more quotes than QUOTES_PER_POLL_MAX: the next `poll` goes on
         behind them. At a fault it is the moment of the last quotes.
         """
-        self._stood, self._taken = self._clock(), []
         self._look_at_file()
-        steps, target = self._taken, self._clock.target()
-        quotes = 0
+        steps: list[MarketStep] = []
+        target, quotes = self._clock.target(), 0
+        polled = iter(self._unplayed())
         while len(steps) < STEPS_PER_POLL_MAX and quotes < QUOTES_PER_POLL_MAX:
-            time = self._next_time()
-            if time is None or time > target:
+            step = next(polled, None) or self._next_step(target)
+            if step is None:
+                last = steps[-1].time if steps else self._clock()
                 if self.fault is not None:
-                    target = steps[-1].time if steps else self._stood
-                if not steps or steps[-1].time < target:
+                    target = last
+                if not steps or last < target:
                     steps.append(MarketStep(target, ()))
                 break
-            steps.append(self._next_step(time))
-            quotes += len(steps[-1].quotes)
-        self._clock.advance(steps[-1].time)
+            steps.append(step)
+            quotes += len(step.quotes)
         return steps
 
-    def take_back(self, since: MarketStep | None = None) -> None:
-        """Make the steps of the last `poll`, or those from one on, due again; set the clock back.
-
-        It then stands where it stood before them.
-        """
-        kept = [step for step in self._taken if since is not None and step.time < since.time]
-        returned = self._taken[len(kept) :]
-        self._returned.extendleft(step for step in reversed(returned) if step.quotes)
-        self._taken = kept
-        self._clock.set_back(kept[-1].time if kept else self._stood)
+    def play(self, step: MarketStep, stage: Stage) -> None:
+        """Stage that the clock stands at a step."""
+        self._clock.advance(step.time, stage)
 
     def is_due(self, now: Micros) -> bool:
         """Tell whether there are quotes left: then time must pass before anything is decided."""
@@ -131,18 +122,27 @@ class ReplaySource:
         return math.ceil(max(time - self._clock.target(), 0) / self._clock.speed)
 
     def _next_time(self) -> Micros | None:
-        if self._returned:
-            return self._returned[0].time
+        unplayed = self._unplayed()
+        if unplayed:
+            return unplayed[0].time
         return None if self._ahead is None else self._ahead.time
 
-    def _next_step(self, time: Micros) -> MarketStep:
-        if self._returned:
-            return self._returned.popleft()
-        quotes = []
+    def _unplayed(self) -> list[MarketStep]:
+        """Return the steps that were polled and are not played."""
+        while self._polled and self._polled[0].time <= self._clock.committed:
+            self._polled.popleft()
+        return [step for step in self._polled if step.time > self._clock()]
+
+    def _next_step(self, target: Micros) -> MarketStep | None:
+        """Read the next step, unless it comes after a moment; keep it until it is played."""
+        if self._ahead is None or self._ahead.time > target:
+            return None
+        time, quotes = self._ahead.time, []
         while self._ahead is not None and self._ahead.time == time:
             quotes.append(self._ahead)
             self._ahead = self._read()
-        return MarketStep(time, quotes)
+        self._polled.append(MarketStep(time, quotes))
+        return self._polled[-1]
 
     def _look_at_file(self) -> None:
         """Stop at a file that has changed, even if what is read next was buffered before."""

@@ -5,6 +5,7 @@ import struct
 from hashlib import blake2b
 
 from server.application.ports import MarketStep
+from server.application.staging import Stage, Staged
 from server.domain.instrument import LiquidityClass
 from server.domain.quote import FUTURE_TOLERANCE, Quote
 from server.domain.values import SCALE, SECOND, Micros, Units
@@ -50,33 +51,33 @@ class SimulatedSource:
         self._secret = secret
         self._keys: dict[str, bytes] = {}
         self._paths: dict[str, BrownianPath] = {}
-        self._polled = self._polled_before = -1
+        self._played = Staged(-1)
 
     def poll(self, now: Micros) -> list[MarketStep]:
-        """Return the quotes of the newest due tick, once; ticks missed in between are skipped."""
-        self._polled_before, tick = self._polled, self._newest_due(now)
-        if not self._comes_after_polled(tick):
+        """Return the newest tick if it was not played; ticks missed in between are skipped."""
+        tick = self._newest_due(now)
+        if not self._comes_after_played(tick):
             return [MarketStep(now, ())]
-        self._polled = tick
         listings = self._universe.listings(self._moment(tick)).values()
         return [MarketStep(now, [self._quote(listing, tick) for listing in listings])]
 
-    def take_back(self, since: MarketStep | None = None) -> None:
-        """Make the tick of the last `poll` due again, which is one step."""
-        del since
-        self._polled = self._polled_before
+    def play(self, step: MarketStep, stage: Stage) -> None:
+        """Stage that the newest tick as of a step is played."""
+        tick = self._newest_due(step.time)
+        if self._comes_after_played(tick):
+            self._played.set(tick, stage)
 
     def is_due(self, now: Micros) -> bool:
         """Tell whether `poll` would have quotes."""
-        return self._comes_after_polled(self._newest_due(now))
+        return self._comes_after_played(self._newest_due(now))
 
     def due_in(self, now: Micros) -> Micros | None:
         """Return the time until `poll` has quotes, 0 when it has; None after the last tick."""
-        if self._polled >= HORIZON:
+        if self._played.value >= HORIZON:
             return None
         if self.is_due(now):
             return 0
-        return max(self._moment(self._polled + 1) - now, 0)
+        return max(self._moment(self._played.value + 1) - now, 0)
 
     def quote_at(self, symbol: str, tick: int, now: Micros) -> Quote:
         """Return the quote that a symbol has at a tick.
@@ -88,9 +89,10 @@ class SimulatedSource:
             raise TickNotDueError(f"tick {tick} is not due")
         return self._quote(self._universe.listings(self._moment(tick))[symbol], tick)
 
-    def _comes_after_polled(self, tick: int) -> bool:
+    def _comes_after_played(self, tick: int) -> bool:
         """Tell whether a tick is due, which it is too when the clock has been far ahead of it."""
-        return tick > self._polled or tick < self._polled - FUTURE_TOLERANCE // SECOND
+        played = self._played.value
+        return tick > played or tick < played - FUTURE_TOLERANCE // SECOND
 
     def _newest_due(self, now: Micros) -> int:
         return min((now - self._secret.origin) // SECOND, HORIZON)

@@ -14,6 +14,7 @@ from server.application.market_feed import QuoteBoard
 from server.application.market_record import HeardMinutes
 from server.application.ports import Instruments
 from server.application.queries import Indicators, Portfolio, Queries
+from server.application.staging import Stage
 from server.bootstrap import venue
 from server.config import Settings
 from server.domain.account import Account
@@ -118,7 +119,9 @@ def _queries(settings: Settings, reads: SqlReads, instruments: Instruments, now:
         return now
 
     board = QuoteBoard(settings.for_engine().quote_staleness)
-    board.load(reads.quotes())
+    with Stage() as stage:
+        board.load(reads.quotes(), stage)
+        stage.publish()
     leaderboard = Leaderboard(
         rankings=RankingsFile(Path(settings.data_dir), settings.database_path),
         board=board,

@@ -86,13 +86,17 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
     try:
         with engine.begin() as connection:
             yield connection
-    except DBAPIError as error:
+    except DatabaseError as error:
         raise translated(error) from error
 
 
-def translated(error: DBAPIError) -> Exception:
+DatabaseError = (DBAPIError, sqlite3.Error)
+"""Errors of the driver, as SQLAlchemy raises them and as it raises them itself."""
+
+
+def translated(error: DBAPIError | sqlite3.Error) -> Exception:
     """Return what a driver's error means to the use cases; itself when it is a bug of ours."""
-    original = error.orig
+    original = error.orig if isinstance(error, DBAPIError) else error
     name = getattr(original, "sqlite_errorname", "")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return StorageDamaged(name)
@@ -104,9 +108,7 @@ def translated(error: DBAPIError) -> Exception:
 
 
 def _begin_with(engine: Engine, statement: str) -> None:
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Any) -> None:
-        connection.exec_driver_sql(statement)
+    event.listen(engine, "begin", lambda it: it.connection.driver_connection.execute(statement))
 
 
 def _on_connect(engine: Engine, *pragmas: str) -> None:

@@ -1,5 +1,6 @@
 """Quotes, bars, equity snapshots and the progress of a replay, within a unit of work."""
 
+import sqlite3
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, exists, select
@@ -18,10 +19,11 @@ class MarketRows:
     """The part of a unit of work that stores what happens on the market."""
 
     _connection: Connection
+    _driver: sqlite3.Connection
 
     def store_quotes(self, newest: Sequence[tuple[Quote, Bar]]) -> None:
         bulk(
-            self._connection,
+            self._driver,
             statements.STORE_QUOTE,
             [market_mapping.quote_values(quote, minute) for quote, minute in newest],
         )
@@ -33,7 +35,7 @@ class MarketRows:
     def add_to_bars(self, interval: BarInterval, bars: Sequence[Bar]) -> None:
         name = interval.value
         rows = [market_mapping.bar_values(name, bar) for bar in bars]
-        bulk(self._connection, statements.ADD_TO_BAR, rows)
+        bulk(self._driver, statements.ADD_TO_BAR, rows)
 
     def drop_minute_bars(self, before: Micros, limit: int) -> None:
         values = {"before": before, "limit": limit}
@@ -41,12 +43,12 @@ class MarketRows:
 
     def add_snapshots(self, snapshots: Sequence[tuple[Snapshot, Account, EquityCurve]]) -> None:
         bulk(
-            self._connection,
+            self._driver,
             statements.ADD_SNAPSHOT,
             [curve_mapping.snapshot_values(snapshot) for snapshot, _, _ in snapshots],
         )
         bulk(
-            self._connection,
+            self._driver,
             statements.STORE_CURVE,
             [curve_mapping.curve_values(account, curve) for _, account, curve in snapshots],
         )
@@ -75,7 +77,7 @@ class MarketRows:
         return self._connection.execute(query).scalar_one_or_none()
 
     def store_replay(self, digest: str, time: Micros) -> None:
-        bulk(self._connection, statements.STORE_REPLAY, [{"digest": digest, "time": time}])
+        bulk(self._driver, statements.STORE_REPLAY, [{"digest": digest, "time": time}])
 
     def forget_unused_replay(self) -> None:
         self._connection.execute(delete(replays).where(~exists(select(accounts.c.id))))

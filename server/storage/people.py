@@ -1,5 +1,7 @@
 """People and their bot keys, within the transaction of a unit of work."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import Connection, func, insert, select, update
 
 from server.domain.user import BotKey, Identity, Permissions, User
@@ -11,15 +13,18 @@ from server.storage.tables import accounts, bot_keys, users
 class People:
     """The part of a unit of work that knows users and keys."""
 
-    def __init__(self, connection: Connection, permissions: dict[str, Permissions]) -> None:
+    def __init__(
+        self, connection: Connection, known_permissions: Mapping[str, Permissions | None]
+    ) -> None:
         self._connection = connection
-        # Only of live keys. What a key may do never changes, so it is read once.
-        self._permissions = permissions
+        # What a key may do never changes until it is revoked, so it is read once.
+        self._known_permissions = known_permissions
+        self._permissions: dict[str, Permissions | None] = {}
 
     def permissions(self, key_id: str) -> Permissions | None:
-        known = self._permissions.get(key_id)
-        if known is not None:
-            return known
+        for known in (self._permissions, self._known_permissions):
+            if key_id in known:
+                return known[key_id]
         query = select(bot_keys.c.permissions).where(
             bot_keys.c.id == key_id, bot_keys.c.revoked_at.is_(None)
         )
@@ -79,7 +84,7 @@ class People:
         self._connection.execute(insert(bot_keys), people_mapping.key_values(key))
 
     def revoke_key(self, key_id: str, now: Micros) -> None:
-        self._permissions.pop(key_id, None)
+        self._permissions[key_id] = None
         self._connection.execute(
             update(bot_keys).where(bot_keys.c.id == key_id).values(revoked_at=now)
         )

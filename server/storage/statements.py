@@ -39,10 +39,10 @@ def _upsert(table: Any, *changing: str) -> str:
 
 
 def _update(table: Any, key: list[str], changing: list[str]) -> str:
-    """Return an update by key; its parameters have the prefix `new_`."""
-    same_key = [table.c[name] == bindparam(f"new_{name}") for name in key]
-    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in changing}
-    return _compiled(update(table).where(*same_key).values(values))
+    """Return an update by key; its parameters are named as the columns are."""
+    values, same_key = ([f"{name} = :{name}" for name in names] for names in (changing, key))
+    # Made of our own constants only.
+    return f"UPDATE {table.name} SET {', '.join(values)} WHERE {' AND '.join(same_key)}"  # noqa: S608
 
 
 def _others(table: Any, *names: str) -> list[str]:

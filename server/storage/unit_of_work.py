@@ -2,8 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
@@ -14,9 +14,9 @@ from sqlalchemy import (
     insert,
     select,
 )
-from sqlalchemy.exc import DBAPIError
 
 from server.application.ports import ReachedOrder, Shown, Standing, StorageDamaged
+from server.application.staging import Stage
 from server.domain.account import Account, Position
 from server.domain.events import OrderUpdated
 from server.domain.invariants import BrokenInvariant
@@ -27,7 +27,7 @@ from server.domain.user import Permissions
 from server.domain.values import Micros
 from server.storage import curve_mapping, mapping, statements
 from server.storage.commit_mark import MarkFile, read_mark, stored_mark
-from server.storage.database import translated
+from server.storage.database import DatabaseError, translated
 from server.storage.listing_rows import live_of_account
 from server.storage.market_rows import MarketRows
 from server.storage.pending import EventEncoder, Pending, bulk
@@ -54,12 +54,14 @@ class Writer:
         """Raise StorageBroken when the database lacks what was committed once."""
         self.connection = engine.connect()
         driver: Any = self.connection.connection.driver_connection
-        self._driver = driver
-        self._changes, self._number, self._mark = self._driver.total_changes, *self._open_mark()
+        self.driver: sqlite3.Connection = driver
+        """Runs what is run often: SQLAlchemy takes several times as long for the same."""
+
+        self._changes, self._number, self._mark = driver.total_changes, *self._open_mark()
         self.encode_event = encode_event
         self.accounts: dict[str, Account] = {}
         self.positions: dict[tuple[str, str], Position] = {}
-        self.permissions: dict[str, Permissions] = {}
+        self.permissions: dict[str, Permissions | None] = {}
 
     def unit_of_work(self) -> "SqlUnitOfWork":
         """Return a unit of work on this connection; one at a time."""
@@ -71,19 +73,23 @@ class Writer:
             return
         # What stays in the log is safe there too.
         with suppress(sqlite3.Error):
-            self._driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._mark.close()
         self.connection.close()
         self.connection.engine.dispose()
 
     def remember(
-        self, accounts: dict[str, Account], positions: dict[tuple[str, str], Position]
+        self,
+        accounts: dict[str, Account],
+        positions: dict[tuple[str, str], Position],
+        permissions: dict[str, Permissions | None],
     ) -> None:
         """Take over what is stored now."""
         if len(self.positions) > POSITIONS_REMEMBERED_MAX:
             self.forget()
         self.accounts.update(accounts)
         self.positions.update(positions)
+        self.permissions.update(permissions)
 
     def forget(self) -> None:
         """Read everything anew."""
@@ -93,13 +99,12 @@ class Writer:
 
     def commit(self) -> None:
         """Commit what was written and count it; without anything written nothing is counted."""
-        has_written = self._driver.total_changes != self._changes
+        has_written = self.driver.total_changes != self._changes
         if has_written:
-            values = {"new_number": self._number + 1}
-            self.connection.exec_driver_sql(statements.NUMBER_COMMIT, values)
+            self.driver.execute(statements.NUMBER_COMMIT, {"new_number": self._number + 1})
         self.connection.commit()
         if has_written:
-            self._changes = self._driver.total_changes
+            self._changes = self.driver.total_changes
             self._number += 1
             self._mark.write(self._number)
 
@@ -108,7 +113,7 @@ class Writer:
         try:
             stored, noted = stored_mark(self.connection), read_mark(database)
             self.connection.rollback()
-        except DBAPIError as error:
+        except DatabaseError as error:
             raise translated(error) from error
         if noted is not None and noted.is_of(stored):
             missing = noted.number - stored.number
@@ -123,22 +128,24 @@ class SqlUnitOfWork(People, MarketRows):
     def __init__(self, writer: Writer) -> None:
         super().__init__(writer.connection, writer.permissions)
         self._writer = writer
+        self.stage = Stage()
         self._committed = False
-        self._undo: list[Callable[[], None]] = []
-        self._step_begin: int | None = None
-        self._note: Callable[[], None] | None = None
+        self._store_before_step: Callable[[], None] | None = None
         self._accounts: dict[str, Account] = {}
         self._positions: dict[tuple[str, str], Position] = {}
         self._orders: dict[str, Order] = {}
         self._client_ids: dict[tuple[str, str], str | None] = {}
         self._decided: set[str] = set()
-        self._pending = Pending(writer.connection, writer.encode_event)
+        self._driver = writer.driver
+        self._pending = Pending(writer.driver, writer.encode_event)
         self.grown_logs: set[str] = set()
 
     def __enter__(self) -> Self:
         try:
             self._connection.begin()
-        except DBAPIError as error:
+        except DatabaseError as error:
+            # One that was interrupted may have begun.
+            self._driver.rollback()
             raise translated(error) from error
         return self
 
@@ -149,14 +156,13 @@ class SqlUnitOfWork(People, MarketRows):
         traceback: TracebackType | None,
     ) -> None:
         try:
+            self.stage.drop()
             if not self._committed:
                 self._writer.forget()
-                for undo in reversed(self._undo):
-                    undo()
                 self._connection.rollback()
-        except DBAPIError as failure:
+        except DatabaseError as failure:
             raise translated(failure) from failure
-        if isinstance(error, DBAPIError):
+        if isinstance(error, DatabaseError):
             raise translated(error) from error
 
     def commit(self) -> None:
@@ -164,29 +170,28 @@ class SqlUnitOfWork(People, MarketRows):
             self._flush()
             grown = self._pending.write_events(self._accounts)
             self._writer.commit()
-        except DBAPIError as error:
+        except DatabaseError as error:
             raise translated(error) from error
         self._committed = True
-        self._writer.remember(self._accounts, self._positions)
+        self._writer.remember(self._accounts, self._positions, self._permissions)
+        self.stage.publish()
         self.grown_logs |= grown
 
-    def begin_step(self, note: Callable[[], None]) -> None:
-        self._step_begin, self._note = len(self._undo), note
+    @contextmanager
+    def step(self, store: Callable[[], None]) -> Iterator[None]:
+        with self.stage.step():
+            self._store_before_step = store
+            yield
+            self._store_before_step = None
 
     def checkpoint(self) -> None:
-        if self._note is not None:
-            self._note()
+        if self._store_before_step is not None:
+            self._store_before_step()
         self.commit()
         self._committed = False
-        del self._undo[: self._step_begin]
-        if self._step_begin is not None:
-            self._step_begin = 0
         self._orders.clear()
         self._client_ids.clear()
         self.__enter__()
-
-    def on_rollback(self, undo: Callable[[], None]) -> None:
-        self._undo.append(undo)
 
     def preload(
         self, holdings: Sequence[tuple[str, str]], client_order_ids: Sequence[tuple[str, str]]
@@ -198,10 +203,10 @@ class SqlUnitOfWork(People, MarketRows):
         for pair in set(holdings) - self._positions.keys():
             if pair in stored.positions:
                 self._positions[pair] = stored.positions[pair]
-        self._load(
-            {account_id for account_id, _ in holdings} - self._accounts.keys(),
-            set(holdings) - self._positions.keys(),
-        )
+        names = {account_id for account_id, _ in holdings} - self._accounts.keys()
+        pairs = set(holdings) - self._positions.keys()
+        if names or pairs:
+            self._load(names, pairs)
         wanted = [pair for pair in set(client_order_ids) if pair not in self._client_ids]
         self._client_ids.update(dict.fromkeys(wanted))
         rows = self._rows(statements.SELECT_BY_CLIENT_ID, json.dumps(wanted)) if wanted else ()
@@ -332,12 +337,12 @@ class SqlUnitOfWork(People, MarketRows):
         self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]
     ) -> None:
         bulk(
-            self._connection,
+            self._driver,
             statements.ADD_USAGE,
             [{"account_id": who, "day": day, "calls": count} for who, day, count in calls],
         )
         uses = [{"key_id": key_id, "used_at": moment} for key_id, moment in keys]
-        bulk(self._connection, statements.USE_KEY, uses)
+        bulk(self._driver, statements.USE_KEY, uses)
 
     def standings_after(self, account_id: str, limit: int) -> list[Standing]:
         self._flush()
@@ -360,7 +365,7 @@ class SqlUnitOfWork(People, MarketRows):
             )
 
     def _has_any(self, query: str, parameters: dict[str, Any]) -> bool:
-        return self._connection.exec_driver_sql(query, parameters).first() is not None
+        return self._driver.execute(query, parameters).fetchone() is not None
 
     def _rows(self, query: str, parameter: str) -> Iterable[Any]:
         return self._connection.exec_driver_sql(query, {"json": parameter})

@@ -1,13 +1,14 @@
 """An engine under audit: whatever it decides, quotes and events are heard and compared."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from bottrading.v1 import market_data_pb2, quote_pb2
+from server.application.staging import Stage
 from server.bootstrap import engine as bootstrap
 from server.config import Settings
 from server.domain.errors import Reason
@@ -141,9 +142,9 @@ class AuditedEngine:
             self.heard.append(event)
             return encode(event)
 
-        def put_quote(quote: Quote) -> Callable[[], None]:
+        def put_quote(quote: Quote, stage: Stage) -> None:
             self.heard.append(quote)
-            return put(quote)
+            put(quote, stage)
 
         writer.encode_event = encode_event
         setattr(board, "put", put_quote)  # noqa: B010

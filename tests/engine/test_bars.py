@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -71,20 +72,16 @@ class Recorder:
         """Lose what is in memory."""
         self.record = MarketRecord()
         with self.writer.unit_of_work() as unit:
-            self.record.load([minute for _, minute in unit.stored_quotes()])
+            self.record.load([minute for _, minute in unit.stored_quotes()], unit.stage)
+            unit.commit()
 
     def hear(self, quotes: Sequence[Quote], *, fails: bool = False) -> None:
         """Apply and store quotes in one transaction."""
         with self.writer.unit_of_work() as unit:
-            self.add(quotes, unit)
+            self.record.add(quotes, unit.stage)
             self.record.store(unit, self.clock())
             if not fails:
                 unit.commit()
-
-    def add(self, quotes: Sequence[Quote], unit: SqlUnitOfWork) -> None:
-        for quote in quotes:
-            self.record.add(quote)
-            unit.on_rollback(self.record.forget_newest)
 
     def bars(self, symbol: str, interval: BarInterval, limit: int = 10**6) -> list[Bar]:
         end = interval.begin_not_before(self.clock() + 1)
@@ -151,11 +148,10 @@ def test_quotes_that_were_noted_within_a_step_and_stored_again_count_once(
     """Between the transactions of a step of a replay, only what came before it is on disk."""
     recorder.clock.turn(seconds=60)
     with recorder.writer.unit_of_work() as unit:
-        recorder.add([quote(NOON, 20), quote(NOON + MINUTE, 50)], unit)
-        mark = recorder.record.mark()
-        recorder.add([quote(NOON + MINUTE + 1, 99)], unit)
-        recorder.record.note(unit, mark)
-        unit.checkpoint()
+        recorder.record.add([quote(NOON, 20), quote(NOON + MINUTE, 50)], unit.stage)
+        with unit.step(partial(recorder.record.note, recorder.record.unstored, unit)):
+            recorder.record.add([quote(NOON + MINUTE + 1, 99)], unit.stage)
+            unit.checkpoint()
         noted = recorder.bars("AAPL", BarInterval.ONE_MINUTE)
         recorder.record.store(unit, recorder.clock())
         unit.commit()

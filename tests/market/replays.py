@@ -1,9 +1,11 @@
 """A replay of a few rows, on a clock that is turned by hand."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from server.application.ports import MarketStep
+from server.application.staging import Stage
 from server.domain.quote import Quote
 from server.domain.values import SECOND, Micros
 from server.market.moments import from_datetime, to_datetime
@@ -43,12 +45,30 @@ class Replay:
         )
         self.clock.target()
 
-    def poll(self, passed: Micros = 0) -> list[MarketStep]:
+    def poll(self, passed: Micros = 0, *, played: int | None = None) -> list[MarketStep]:
+        """Poll, and play as many of the steps as said: all of them, when nothing is said."""
+        with self.unit(passed, played) as (steps, stage):
+            stage.publish()
+        assert played is not None or self.clock() == steps[-1].time
+        return steps
+
+    def poll_in_vain(self, passed: Micros = 0) -> list[MarketStep]:
+        """Poll and play all steps in a unit of work that is left without a commit."""
+        with self.unit(passed) as (steps, _):
+            assert self.clock() == steps[-1].time
+        return steps
+
+    @contextmanager
+    def unit(
+        self, passed: Micros = 0, played: int | None = None
+    ) -> Iterator[tuple[list[MarketStep], Stage]]:
         self.real.now += passed
         steps = self.source.poll(self.clock())
-        assert self.clock() == steps[-1].time
         assert 1 <= len(steps) <= STEPS_PER_POLL_MAX
-        return steps
+        with Stage() as stage:
+            for step in steps[:played]:
+                self.source.play(step, stage)
+            yield steps, stage
 
     def rest(self) -> Iterator[MarketStep]:
         while self.source.is_due(self.clock()):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.application.ports import MarketStep
+from server.application.staging import Stage
 from server.domain.invariants import BrokenInvariant
 from server.domain.quote import Quote
 from server.domain.values import SECOND, Micros
@@ -117,40 +118,55 @@ def test_real_time_counts_from_the_first_look_at_it(recorded: Callable[..., Repl
 
 def test_the_clock_keeps_between_where_it_stands_and_the_end() -> None:
     clock = ReplayClock(start=10, end=20, speed=1, monotonic=Real())
-    clock.advance(15)
-    assert (clock(), clock.target()) == (15, 15)
-    for wrong in (14, 21):
-        with pytest.raises(BrokenInvariant):
-            clock.advance(wrong)
-    with pytest.raises(BrokenInvariant):
-        clock.set_back(16)
+    with Stage() as stage:
+        clock.advance(15, stage)
+        assert (clock(), clock.target()) == (15, 15)
+        for wrong in (14, 21):
+            with pytest.raises(BrokenInvariant):
+                clock.advance(wrong, stage)
+    assert (clock(), clock.target()) == (10, 10)
     for speed in (0, -1, float("inf"), float("nan")):
         with pytest.raises(BrokenInvariant):
             ReplayClock(start=10, end=20, speed=speed, monotonic=Real())
 
 
-def test_what_is_taken_back_is_due_again(recorded: Callable[..., ReplayFacts]) -> None:
+def test_what_is_played_without_a_commit_is_due_again(
+    recorded: Callable[..., ReplayFacts],
+) -> None:
     replay = Replay(recorded(row(0), row(1), row(1, "SPY"), row(2), row(5)))
     first = replay.poll(SECOND // 2)
     stood = replay.clock()
-    taken = replay.poll(2 * SECOND)
-    assert shown(taken) == [(1, "AAPL SPY"), (2, "AAPL"), (2.499999, "")]
+    lost = replay.poll_in_vain(2 * SECOND)
+    assert shown(lost) == [(1, "AAPL SPY"), (2, "AAPL"), (2.499999, "")]
     for _ in range(2):  # Doing it twice changes nothing.
-        replay.source.take_back()
         assert replay.clock() == stood == first[-1].time
         assert replay.source.is_due(stood)
         assert replay.due_in == 0
-    assert replay.poll() == taken
-    replay.source.take_back()
+        assert replay.poll_in_vain() == lost
     again = replay.poll(SECOND)
-    assert again == [*taken[:2], MarketStep(taken[-1].time + SECOND, ())]
-    assert shown(replay.poll(FOREVER)) == [(5, "AAPL")]
-    replay.source.take_back()
+    assert again == [*lost[:2], MarketStep(lost[-1].time + SECOND, ())]
+    assert shown(replay.poll_in_vain(FOREVER)) == [(5, "AAPL")]
     assert replay.source.is_due(replay.clock())
     assert shown(list(replay.rest())) == [(5, "AAPL")]
 
 
-def test_steps_that_were_taken_back_count_for_the_bound(
+def test_steps_that_were_polled_and_not_played_are_due_again(
+    recorded: Callable[..., ReplayFacts],
+) -> None:
+    replay = Replay(recorded(row(0), row(1), row(2), row(5)))
+    assert shown(replay.poll(3 * SECOND, played=1)) == [
+        (0, "AAPL"),
+        (1, "AAPL"),
+        (2, "AAPL"),
+        (2.999999, ""),
+    ]
+    assert replay.clock() == BEGIN
+    assert replay.due_in == 0
+    assert shown(replay.poll(played=2)) == [(1, "AAPL"), (2, "AAPL"), (2.999999, "")]
+    assert shown(list(replay.rest())) == [(5, "AAPL")]
+
+
+def test_steps_that_were_played_without_a_commit_count_for_the_bound(
     recorded: Callable[..., ReplayFacts],
 ) -> None:
     rows = [row(second) for second in range(3 * STEPS_PER_POLL_MAX)]
@@ -158,11 +174,11 @@ def test_steps_that_were_taken_back_count_for_the_bound(
     replay = Replay(facts)
     got = []
     for number in range(40):
-        steps = replay.poll(FOREVER if number % 3 else 10 * SECOND)
+        passed = FOREVER if number % 3 else 10 * SECOND
         if number % 2:
-            replay.source.take_back()
+            replay.poll_in_vain(passed)
         else:
-            got += quotes_of(steps)
+            got += quotes_of(replay.poll(passed))
     assert got == list(replay_quotes(facts, UNIVERSE, CALENDAR, facts.start))
 
 
@@ -206,14 +222,14 @@ def test_a_replay_goes_on_wherever_an_earlier_one_got_to(
 
 
 ACTS = st.lists(
-    st.tuples(st.integers(0, 3 * 86_400), st.sampled_from(["keep", "take back", "restart"])),
+    st.tuples(st.integers(0, 3 * 86_400), st.sampled_from(["keep", "leave", "part", "restart"])),
     max_size=30,
 )
 
 
 @settings(derandomize=True, database=None, max_examples=100, deadline=None)
 @given(ACTS, st.sampled_from([0.5, 1, 97.3, 10_000_000]))
-def test_whatever_is_taken_back_or_restarted_every_quote_is_played_once(
+def test_whatever_is_left_or_restarted_every_quote_is_played_once(
     acts: list[tuple[int, str]], speed: float
 ) -> None:
     with TemporaryDirectory() as folder:
@@ -222,15 +238,16 @@ def test_whatever_is_taken_back_or_restarted_every_quote_is_played_once(
         facts = check_replay_file(path, UNIVERSE, CALENDAR)
         replay, played = Replay(facts, speed=speed), list[Quote]()
         for seconds, act in acts:
-            stood = replay.clock()
-            steps = replay.poll(seconds * SECOND)
-            times = [step.time for step in steps]
-            assert times == sorted(set(times))
-            if act == "take back":
-                replay.source.take_back()
+            stood, passed = replay.clock(), seconds * SECOND
+            if act == "leave":
+                replay.poll_in_vain(passed)
                 assert replay.clock() == stood
                 continue
-            played += quotes_of(steps)
+            count = 1 if act == "part" else None
+            steps = replay.poll(passed, played=count)
+            times = [step.time for step in steps]
+            assert times == sorted(set(times))
+            played += quotes_of(steps[:count])
             if act == "restart":
                 replay = Replay(facts, speed=speed, reached=replay.clock())
         played += quotes_of(list(replay.rest()))
@@ -284,17 +301,16 @@ def test_a_change_is_seen_though_the_rest_is_buffered(
     assert replay.source.fault is not None
 
 
-def test_what_was_taken_back_is_due_after_a_change_too(
+def test_what_was_not_committed_is_due_after_a_change_too(
     recorded: Callable[..., ReplayFacts],
 ) -> None:
     facts = recorded(*[row(second) for second in range(5)])
     replay = Replay(facts)
-    taken = replay.poll(SECOND + 1)
+    lost = replay.poll_in_vain(SECOND + 1)
     facts.path.unlink()
-    replay.source.take_back()
-    assert replay.poll(FOREVER) == taken
+    assert replay.poll(FOREVER) == lost
     assert replay.source.fault is not None
-    assert replay.poll(FOREVER) == [MarketStep(taken[-1].time, ())]
+    assert replay.poll(FOREVER) == [MarketStep(lost[-1].time, ())]
 
 
 def test_a_file_that_was_played_to_its_end_may_go(recorded: Callable[..., ReplayFacts]) -> None:

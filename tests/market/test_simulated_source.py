@@ -7,6 +7,7 @@ from statistics import fmean
 
 import pytest
 
+from server.application.staging import Stage
 from server.domain.instrument import AssetType, Instrument, LiquidityClass, OptionRight
 from server.domain.quote import Quote, refusal
 from server.domain.values import CENT, DAY, SCALE, SECOND, Micros, Units, parse_units
@@ -47,8 +48,12 @@ def listing(
 
 
 def quotes_of(market: SimulatedSource, now: Micros) -> list[Quote]:
+    """Poll and play the tick that is due."""
     (step,) = market.poll(now)
     assert step.time == now
+    with Stage() as stage:
+        market.play(step, stage)
+        stage.publish()
     return list(step.quotes)
 
 
@@ -160,6 +165,17 @@ def test_a_market_goes_on_after_the_clock_has_been_ahead() -> None:
     assert not market.is_due(at(40))
     # A clock that is put right by a few seconds shows no earlier tick again.
     assert not market.is_due(at(36))
+
+
+def test_a_tick_that_is_played_without_a_commit_is_due_again() -> None:
+    market = source()
+    quotes_of(market, at(3))
+    (lost,) = market.poll(at(5))
+    with Stage() as stage:
+        market.play(lost, stage)
+        assert not market.is_due(at(5))
+    assert market.is_due(at(5))
+    assert market.poll(at(5)) == [lost]
 
 
 def test_a_market_ends_at_its_horizon() -> None:
