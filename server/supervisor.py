@@ -165,9 +165,13 @@ class Supervisor:
         await await_free(self._settings)
         try:
             self._port = self._front.server.bind(self._settings.grpc, credentials(self._settings))
-            self._front.server.bind(self._local)
         except RuntimeError:
             raise cannot_listen("grpc", self._settings.grpc) from None
+        try:
+            self._front.server.bind(self._local)
+        except RuntimeError:
+            path = self._local.removeprefix("unix:")
+            raise SettingsError(f"data_dir: no socket can be made at {path}") from None
         self._address = f"{split_address(self._settings.grpc)[0]}:{self._port}"
         if self._settings.metrics:
             host, port = split_address(self._settings.metrics)

@@ -8,6 +8,7 @@ from server.config import (
     DATABASE_FILE,
     JWT_SECRET_FILE,
     MARKET_SECRET_FILE,
+    SOCKET_FILE,
     TICKET_SECRET_FILE,
 )
 from tests.e2e.test_damaged_data import refused, refused_not
@@ -74,6 +75,12 @@ def test_a_data_directory_that_is_a_file_is_told_in_one_line(tmp_path: Path, com
     file.touch()
 
     assert f"{file}: File exists" in refused(file, command)
+
+
+def test_a_data_directory_in_which_no_socket_can_be_made_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / SOCKET_FILE).mkdir()
+
+    assert f"no socket can be made at {tmp_path / SOCKET_FILE}" in refused(tmp_path)
 
 
 @pytest.mark.parametrize("name", [*SECRETS, DATABASE_FILE])
