@@ -135,7 +135,7 @@ class EngineProcess:
         ours.setblocking(False)
         _, self._client = await asyncio.get_running_loop().create_connection(
             lambda: SocketEngine(
-                self._base.doorbells,
+                self._base.notifications,
                 self._on_ready,
                 self._disconnected,
                 self._hangs,

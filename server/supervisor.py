@@ -229,7 +229,7 @@ class Supervisor:
         self._begin("health", self._front.server.set_ready(ready=False))
 
     def _doubt(self) -> None:
-        # A doorbell of the last batch may be lost: a key may be revoked that seems to live.
+        # A notification of the last batch may be lost: a key may be revoked that seems to live.
         self._base.keyring.forget_all()
         self._watch.doubt()
 

@@ -221,37 +221,37 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class QuotesChanged:
-    """Doorbell: these quotes are the newest now."""
+    """Notification: these quotes are the newest now."""
 
     quotes: tuple[Quote, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class KeyEnded:
-    """Doorbell: no call with this key may succeed from now on."""
+    """Notification: no call with this key may succeed from now on."""
 
     key_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class TimePassed:
-    """Doorbell: on a market whose time is not the real one, it is this moment."""
+    """Notification: on a market whose time is not the real one, it is this moment."""
 
     now: Micros
 
 
 @dataclass(frozen=True, slots=True)
 class LogsGrown:
-    """Doorbell: there is something new in these accounts' logs. What, their readers look up."""
+    """Notification: there is something new in these accounts' logs. What, their readers look up."""
 
     account_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class MarketStopped:
-    """Doorbell: the market cannot be traded on though it should be, or can be again."""
+    """Notification: the market cannot be traded on though it should be, or can be again."""
 
     is_stopped: bool
 
 
-Doorbell = QuotesChanged | KeyEnded | TimePassed | LogsGrown | MarketStopped
+Notification = QuotesChanged | KeyEnded | TimePassed | LogsGrown | MarketStopped

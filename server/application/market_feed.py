@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from server.application.commands import Doorbell, HoursTold, QuotesChanged
+from server.application.commands import HoursTold, Notification, QuotesChanged
 from server.application.market_record import MarketRecord
 from server.application.ports import Calendar, Instruments, QuoteSource, ReachedOrder, UnitOfWork
 from server.application.staging import Outbox, Stage, Staged, StagedMap
@@ -97,7 +97,7 @@ class MarketFeed:
         self.holds_endings = Staged(value=False)
         """Whether orders neither expire nor fill when their time seems to be over."""
 
-        self.doorbells = Outbox[Doorbell]()
+        self.notifications = Outbox[Notification]()
         """What the front is told once it is stored."""
 
         self._costs = costs
@@ -182,7 +182,7 @@ class MarketFeed:
         for quote in quotes:
             self.board.put(quote, unit.stage)
         self.record.add(quotes, unit.stage)
-        self.doorbells.put(QuotesChanged(tuple(quotes)), unit.stage)
+        self.notifications.put(QuotesChanged(tuple(quotes)), unit.stage)
         self._fill(quotes, unit, now)
 
     def _fill(self, quotes: list[Quote], unit: UnitOfWork, now: Micros) -> None:

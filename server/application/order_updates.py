@@ -99,9 +99,9 @@ class _Pages:
 class OrderUpdates:
     """Follows the logs that have readers.
 
-    A doorbell says only that a log has grown. What is new is read for all rung logs together
+    A notification says only that a log has grown. What is new is read for all grown logs together
     and encoded once; a reader that has fallen behind reads pages, so that it lags and loses
-    nothing. A doorbell that is lost delays readers until `ring_all` at the most.
+    nothing. A notification that is lost delays readers until `notify_all` at the most.
     """
 
     def __init__(self, store: LogStore, encode: Callable[[StoredEvent], LogEntry]) -> None:
@@ -109,7 +109,7 @@ class OrderUpdates:
         self._encode = encode
         self._pages = _Pages(self._page)
         self._logs: dict[str, _Log] = {}
-        self._rung: set[str] = set()
+        self._grown: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
@@ -118,8 +118,8 @@ class OrderUpdates:
         known = self._logs.setdefault(account_id, _Log(newest))
         reader = LogReader(account_id, position, known, self._pages.after)
         known.readers.add(reader)
-        # What was stored since the caller learned the newest has rung for nobody.
-        self.ring([account_id])
+        # What was stored since the caller learned the newest has grown for nobody.
+        self.notify([account_id])
         try:
             yield reader
         finally:
@@ -127,15 +127,15 @@ class OrderUpdates:
             if not known.readers:
                 self._logs.pop(account_id, None)
 
-    def ring(self, account_ids: Iterable[str]) -> None:
+    def notify(self, account_ids: Iterable[str]) -> None:
         """Take note that logs have grown."""
-        self._rung.update(self._logs.keys() & set(account_ids))
-        if self._rung and self._task is None:
+        self._grown.update(self._logs.keys() & set(account_ids))
+        if self._grown and self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._follow())
 
-    def ring_all(self) -> None:
-        """Look after every log: a doorbell may have been lost."""
-        self.ring(self._logs)
+    def notify_all(self) -> None:
+        """Look after every log: a notification may have been lost."""
+        self.notify(self._logs)
 
     async def close(self) -> None:
         """Stop following."""
@@ -145,13 +145,13 @@ class OrderUpdates:
 
     async def _follow(self) -> None:
         try:
-            while self._rung:
-                rung, self._rung = self._rung, set()
+            while self._grown:
+                grown, self._grown = self._grown, set()
                 try:
-                    await self._read(rung)
+                    await self._read(grown)
                 except Exception:
                     log.exception("Logs of accounts cannot be read; trying again.")
-                    self._rung |= rung
+                    self._grown |= grown
                     await asyncio.sleep(RETRY_SECONDS)
         finally:
             self._task = None

@@ -44,7 +44,7 @@ class QuoteUpdates:
                 if not self._readers[symbol]:
                     del self._readers[symbol]
 
-    def ring(self, symbols: Iterable[str]) -> None:
+    def notify(self, symbols: Iterable[str]) -> None:
         """Take note that symbols have newer quotes."""
         for symbol in symbols:
             for reader in self._readers.get(symbol, ()):

@@ -59,7 +59,7 @@ class Timekeeping:
         digest = self._feed.source.replay_digest
         if digest is not None:
             unit.store_replay(digest, stood)
-            self._feed.doorbells.put(TimePassed(stood), unit.stage)
+            self._feed.notifications.put(TimePassed(stood), unit.stage)
         return is_behind
 
     def look_at_clock(self, unit: UnitOfWork, now: Micros) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 from server.application.accounts import Accounts
 from server.application.commands import (
-    Doorbell,
     KeyEnded,
     KeyRevoked,
     LogsGrown,
     MarketStopped,
+    Notification,
     Passed,
     PassTime,
     PlaceOrder,
@@ -59,10 +59,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The results of tasks, in their order, and the doorbells to ring before telling them."""
+    """The results of tasks, in their order, and the notifications to send before them."""
 
     results: list[object]
-    doorbells: list[Doorbell]
+    notifications: list[Notification]
 
 
 class Trading:
@@ -125,13 +125,13 @@ class Trading:
             if isinstance(part[-1].command, PassTime):
                 # Not tried again at once when it was not stored: the database may need a while.
                 self.is_behind = isinstance(decided[-1], Passed) and decided[-1].is_behind
-        doorbells = self._feed.doorbells.take()
+        notifications = self._feed.notifications.take()
         if grown_logs:
-            doorbells.append(LogsGrown(tuple(grown_logs)))
-        doorbells += self._standing()
-        return Batch(results, doorbells)
+            notifications.append(LogsGrown(tuple(grown_logs)))
+        notifications += self._standing()
+        return Batch(results, notifications)
 
-    def _standing(self) -> list[Doorbell]:
+    def _standing(self) -> list[Notification]:
         """Return what there is to tell about whether the market can be traded on."""
         fault, ahead = self._feed.source.fault, self._timekeeping.quotes_ahead.value
         is_stopped = fault is not None or ahead > 0
@@ -205,7 +205,7 @@ class Trading:
             permissions = found
         result = task.decide(task.command, permissions, unit, now)
         if isinstance(result, KeyRevoked):
-            self._feed.doorbells.put(KeyEnded(result.key.id), unit.stage)
+            self._feed.notifications.put(KeyEnded(result.key.id), unit.stage)
         return result
 
     def _pass_time(self, _: PassTime, __: Permissions, unit: UnitOfWork, now: Micros) -> Passed:

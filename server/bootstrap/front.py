@@ -22,7 +22,7 @@ from server.bootstrap import venue
 from server.calls.table import ROWS
 from server.config import Settings
 from server.descriptors import connections_that_fit
-from server.engine.client import Doorbells, Engine
+from server.engine.client import Engine, Notifications
 from server.market.universe import CurrentInstruments
 from server.rpc.call import Call
 from server.rpc.dispatch import Dispatcher
@@ -78,7 +78,7 @@ class Front:
 
 @dataclass(frozen=True, slots=True)
 class FrontBase:
-    """What stands before there is an engine: its doorbells ring here."""
+    """What stands before there is an engine: its notifications come in here."""
 
     keyring: Keyring
     board: QuoteBoard
@@ -87,7 +87,7 @@ class FrontBase:
     streams: OpenStreams
     order_updates: OrderUpdates
     quote_updates: QuoteUpdates
-    doorbells: Doorbells
+    notifications: Notifications
     meter: UsageMeter
     reads: SqlReads
     rankings: RankingsFile
@@ -151,11 +151,11 @@ def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> Front
         order_updates=order_updates,
         quote_updates=quote_updates,
         heard=heard,
-        doorbells=Doorbells(
+        notifications=Notifications(
             board,
             heard,
-            ring_quotes=quote_updates.ring,
-            ring_logs=order_updates.ring,
+            notify_quotes=quote_updates.notify,
+            notify_logs=order_updates.notify,
             end_key=end_key,
             set_time=told_clock.set,
         ),
@@ -234,7 +234,7 @@ def build(
         streams=base.streams,
     )
     server = RpcServer(methods(), links, dispatcher, with_reflection=settings.reflection)
-    base.doorbells.tell_stopped = lambda is_stopped: server.set_stopped(is_stopped=is_stopped)
+    base.notifications.tell_stopped = lambda is_stopped: server.set_stopped(is_stopped=is_stopped)
     return Front(server, connections, base.meter, limits, journal, registry, leaderboard)
 
 

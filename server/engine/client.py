@@ -1,4 +1,4 @@
-"""The front's side of the engine: calls out, answers and doorbells in."""
+"""The front's side of the engine: calls out, answers and notifications in."""
 
 import asyncio
 import itertools
@@ -58,30 +58,30 @@ class Engine(Protocol):
         """Have a call decided and stored; the result raises EngineRefused."""
 
 
-class Doorbells:
-    """What the engine rings at the front: new quotes, ended keys, virtual time, grown logs."""
+class Notifications:
+    """What the engine tells the front: new quotes, ended keys, virtual time, grown logs."""
 
     def __init__(
         self,
         board: QuoteBoard,
         heard: HeardMinutes,
         *,
-        ring_quotes: Callable[[Iterable[str]], None],
-        ring_logs: Callable[[Iterable[str]], None],
+        notify_quotes: Callable[[Iterable[str]], None],
+        notify_logs: Callable[[Iterable[str]], None],
         end_key: Callable[[str], None],
         set_time: Callable[[Micros], None],
     ) -> None:
         self._board = board
         self._heard = heard
-        self._ring_quotes = ring_quotes
-        self._ring_logs = ring_logs
+        self._notify_quotes = notify_quotes
+        self._notify_logs = notify_logs
         self._end_key = end_key
         self._set_time = set_time
         self.tell_stopped: Callable[[bool], object] = lambda _: None
         """Called with whether the market has stopped, at each start of an engine too."""
 
-    def ring(self, answer: Answer) -> None:
-        """Take note of a doorbell."""
+    def take(self, answer: Answer) -> None:
+        """Pass a notification on."""
         match answer.kind:
             case Kind.QUOTES_CHANGED:
                 quotes = decode_quotes(answer.body)
@@ -90,7 +90,7 @@ class Doorbells:
                         self._board.put(quote, stage)
                     stage.publish()
                 self._heard.hear(quotes)
-                self._ring_quotes(quote.symbol for quote in quotes)
+                self._notify_quotes(quote.symbol for quote in quotes)
             case Kind.QUOTES_LOADED:
                 with Stage() as stage:
                     self._board.load(decode_quotes(answer.body), stage)
@@ -100,7 +100,7 @@ class Doorbells:
             case Kind.KEY_ENDED:
                 self._end_key(answer.body.decode())
             case Kind.LOGS_GROWN:
-                self._ring_logs(answer.body.decode().split())
+                self._notify_logs(answer.body.decode().split())
             case Kind.TIME_PASSED:
                 self._set_time(int.from_bytes(answer.body))
             case Kind.MARKET_STOPPED:
@@ -117,7 +117,7 @@ class SocketEngine(asyncio.Protocol):
 
     def __init__(
         self,
-        doorbells: Doorbells,
+        notifications: Notifications,
         on_ready: Callable[[], None],
         on_lost: Callable[[], None],
         on_hang: Callable[[], None],
@@ -125,7 +125,7 @@ class SocketEngine(asyncio.Protocol):
         answer_seconds_max: float,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._doorbells = doorbells
+        self._notifications = notifications
         self._on_ready = on_ready
         self._on_lost = on_lost
         self._on_hang = on_hang
@@ -166,7 +166,7 @@ class SocketEngine(asyncio.Protocol):
             elif answer.kind is Kind.SIGN_OF_LIFE:
                 self._heard = self._loop.time()
             else:
-                self._doorbells.ring(answer)
+                self._notifications.take(answer)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
@@ -211,9 +211,9 @@ class SocketEngine(asyncio.Protocol):
 class LocalEngine:
     """An engine in this process, for tests of what stands before it: every call is a batch."""
 
-    def __init__(self, service: EngineService, doorbells: Doorbells) -> None:
+    def __init__(self, service: EngineService, notifications: Notifications) -> None:
         self._service = service
-        self._doorbells = doorbells
+        self._notifications = notifications
 
     def call(self, name: str, caller: Caller, body: bytes) -> "asyncio.Future[bytes]":
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -221,7 +221,7 @@ class LocalEngine:
         for frame in FrameBuffer().feed(b"".join(frames)):
             answer = unpack_answer(frame)
             if answer.call_id == NOBODY:
-                self._doorbells.ring(answer)
+                self._notifications.take(answer)
             else:
                 _settle(future, answer)
         return future

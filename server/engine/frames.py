@@ -1,7 +1,7 @@
 """Frames between front and engine: length-prefixed, many to a write.
 
 A call is (length, call id, length of the name, account id, user id, bot key id, name, body); an
-answer is (length, call id, kind, body). Doorbells are answers to nobody, with call id 0; they
+answer is (length, call id, kind, body). Notifications are answers to nobody, with call id 0; they
 always come before the answers of the batch that rang them. Signs of life come while a long batch
 is decided.
 """
@@ -15,10 +15,10 @@ import orjson
 
 from server.application.callers import Caller
 from server.application.commands import (
-    Doorbell,
     KeyEnded,
     LogsGrown,
     MarketStopped,
+    Notification,
     QuotesChanged,
     RecordUsage,
     TimePassed,
@@ -61,7 +61,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a call, or a doorbell."""
+    """The answer to a call, or a notification."""
 
     call_id: int
     kind: Kind
@@ -149,9 +149,9 @@ def decode_refusal(body: bytes) -> Refusal:
     )
 
 
-def pack_doorbell(doorbell: Doorbell) -> bytes:
-    """Return a doorbell as a frame."""
-    match doorbell:
+def pack_notification(notification: Notification) -> bytes:
+    """Return a notification as a frame."""
+    match notification:
         case QuotesChanged(quotes):
             return pack_answer(NOBODY, Kind.QUOTES_CHANGED, encode_quotes(quotes))
         case KeyEnded(key_id):
@@ -165,7 +165,7 @@ def pack_doorbell(doorbell: Doorbell) -> bytes:
 
 
 def encode_quotes(quotes: Sequence[Quote]) -> bytes:
-    """Return quotes as the body of a doorbell."""
+    """Return quotes as the body of a notification."""
     return orjson.dumps(
         [
             [q.symbol, q.bid, q.bid_size, q.ask, q.ask_size, q.last, q.time, q.sequence]
@@ -175,7 +175,7 @@ def encode_quotes(quotes: Sequence[Quote]) -> bytes:
 
 
 def decode_quotes(body: bytes) -> list[Quote]:
-    """Return the quotes of a doorbell."""
+    """Return the quotes of a notification."""
     return [
         Quote(
             symbol=symbol,

@@ -17,7 +17,7 @@ from server.engine.frames import (
     encode_quotes,
     encode_refusal,
     pack_answer,
-    pack_doorbell,
+    pack_notification,
 )
 from server.wire.rows import Decided, Route, Surroundings, bound
 
@@ -65,7 +65,10 @@ class EngineService:
             tasks.insert(0, self._trading.passing)
         batch = self._trading.handle(tasks) if tasks else None
         results = iter(batch.results[passing:] if batch else ())
-        frames = [pack_doorbell(doorbell) for doorbell in (batch.doorbells if batch else ())]
+        frames = [
+            pack_notification(notification)
+            for notification in (batch.notifications if batch else ())
+        ]
         for call, task in zip(calls, read, strict=True):
             frames.append(self._answer(call, next(results) if isinstance(task, Task) else task))
         return frames

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class StreamWatch:
-    """Ends streams that are blocked, and makes up for doorbells that were lost."""
+    """Ends streams that are blocked, and makes up for notifications that were lost."""
 
     def __init__(
         self, streams: OpenStreams, updates: OrderUpdates, reads: Reads, reading: Reading
@@ -28,9 +28,9 @@ class StreamWatch:
         self._doubts_keys = False
 
     def doubt(self) -> None:
-        """Take note that doorbells may be lost: of revoked keys, and of logs."""
+        """Take note that notifications may be lost: of revoked keys, and of logs."""
         self._doubts_keys = True
-        self._updates.ring_all()
+        self._updates.notify_all()
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -43,7 +43,7 @@ class StreamWatch:
         self._streams.end_blocked()
         self._ticks += 1
         if self._ticks % TICKS_BETWEEN_RINGS == 0:
-            self._updates.ring_all()
+            self._updates.notify_all()
         if self._doubts_keys:
             await self._end_revoked()
 

@@ -1,4 +1,4 @@
-"""Following logs: nothing is lost between a doorbell, a reader that comes, and one that lags."""
+"""Following logs: no entry is lost between a notification, a new reader and one that lags."""
 
 import asyncio
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ def store() -> Store:
 async def test_what_was_stored_before_a_reader_came_and_after_it_asked_is_not_lost(
     store: Store,
 ) -> None:
-    """It learned the newest sequence, then something was stored, and nobody was there to ring."""
+    """It learned the newest sequence, then something was stored, and nobody was there to notify."""
     updates = OrderUpdates(store, entry)
     store.newest["ada"] = 3
     with updates.reader("ada", 2, newest=2) as reader:
@@ -75,10 +75,10 @@ async def test_a_ring_while_logs_are_being_read_is_not_lost(store: Store) -> Non
     with updates.reader("ada", 0, newest=0) as reader:
         waiting = asyncio.ensure_future(read(reader, 2))
         store.newest["ada"] = 1
-        updates.ring(["ada"])
+        updates.notify(["ada"])
         await asyncio.sleep(0)
         store.newest["ada"] = 2
-        updates.ring(["ada"])
+        updates.notify(["ada"])
 
         assert await waiting == [1, 2]
 
@@ -90,7 +90,7 @@ async def test_logs_that_cannot_be_read_are_read_when_they_can(
     updates = OrderUpdates(store, entry)
     with updates.reader("ada", 0, newest=0) as reader:
         store.newest["ada"], store.failures = 1, 3
-        updates.ring(["ada"])
+        updates.notify(["ada"])
 
         assert await read(reader, 1) == [1]
 
@@ -106,7 +106,7 @@ async def test_a_reader_that_lags_reads_pages_and_loses_nothing(store: Store) ->
         got = []
         for newest in range(10, total + 1, 10):
             store.newest["ada"] = newest
-            updates.ring(["ada"])
+            updates.notify(["ada"])
             got += await read(prompt, newest)
         assert store.pages == 0, "who keeps up reads from memory"
 
@@ -122,12 +122,12 @@ async def test_one_look_serves_all_readers_of_all_logs_that_have_rung(store: Sto
         readers = [stack.enter_context(updates.reader(name, 0, newest=0)) for name in names]
         for name in names:
             store.newest[name] = 1
-        updates.ring(names)
+        updates.notify(names)
         await asyncio.gather(*(read(reader, 1) for reader in readers))
         looks = store.looks
         for name in names:
             store.newest[name] = 2
-            updates.ring([name])
+            updates.notify([name])
         await asyncio.gather(*(read(reader, 2) for reader in readers))
 
     assert store.looks - looks <= 2
@@ -138,8 +138,8 @@ async def test_a_log_without_readers_is_not_looked_after(store: Store) -> None:
     with updates.reader("ada", 0, newest=0):
         await asyncio.sleep(0.001)
     looks = store.looks
-    updates.ring(["ada", "bob"])
-    updates.ring_all()
+    updates.notify(["ada", "bob"])
+    updates.notify_all()
     await asyncio.sleep(0)
 
     assert store.looks == looks

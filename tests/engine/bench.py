@@ -74,7 +74,7 @@ class Bench:
         make_key(self.parts)
 
     def handle(self, *calls: Call, passing: bool = False) -> list[Answer]:
-        """Return answers and doorbells; which logs have grown is in `grown` instead."""
+        """Return answers and notifications; which logs have grown is in `grown` instead."""
         frames = self.parts.service.handle(calls, passing=passing)
         told = [unpack_answer(frame) for frame in FrameBuffer().feed(b"".join(frames))]
         rung = [answer.body.decode() for answer in told if answer.kind is Kind.LOGS_GROWN]

@@ -10,7 +10,7 @@ from server.adapters import ToldClock
 from server.application.callers import Caller
 from server.application.market_feed import QuoteBoard
 from server.application.market_record import HeardMinutes
-from server.engine.client import AWAY, Doorbells, EngineRefused, SocketEngine
+from server.engine.client import AWAY, EngineRefused, Notifications, SocketEngine
 from server.engine.frames import NOBODY, FrameBuffer, Kind, pack_answer, unpack_call
 
 
@@ -31,17 +31,17 @@ class Pair:
     async def connect(self) -> None:
         ours, self.theirs = socket.socketpair()
         self.theirs.setblocking(False)
-        doorbells = Doorbells(
+        notifications = Notifications(
             QuoteBoard(0),
             HeardMinutes(),
-            ring_quotes=lambda _: None,
-            ring_logs=lambda _: None,
+            notify_quotes=lambda _: None,
+            notify_logs=lambda _: None,
             end_key=self.ended.append,
             set_time=ToldClock().set,
         )
         _, self.engine = await asyncio.get_running_loop().create_connection(
             lambda: SocketEngine(
-                doorbells, self.ready.set, self.lost.set, self.hung.set, answer_seconds_max=9
+                notifications, self.ready.set, self.lost.set, self.hung.set, answer_seconds_max=9
             ),
             sock=ours,
         )

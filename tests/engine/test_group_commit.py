@@ -46,7 +46,7 @@ def test_calls_of_one_batch_see_what_those_before_them_did(bench: Bench) -> None
     assert len(audit(bench.data_dir)) == 4
 
 
-def test_doorbells_come_before_the_answers_of_their_batch(bench: Bench) -> None:
+def test_notifications_come_before_the_answers_of_their_batch(bench: Bench) -> None:
     answers = bench.handle(bench.publish("AAPL", "99.00", "100.00"))
 
     assert [answer.call_id for answer in answers] == [NOBODY, 7]

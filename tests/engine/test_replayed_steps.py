@@ -175,10 +175,10 @@ def test_the_front_is_told_of_the_quotes_that_stay_when_a_later_step_fails(
     bench.clock.turn(seconds=400)
 
     with failing(2, StorageUnavailable):
-        doorbells = bench.handle(passing=True)
+        notifications = bench.handle(passing=True)
     bench.parts.close()
 
-    kinds = [doorbell.kind for doorbell in doorbells]
+    kinds = [notification.kind for notification in notifications]
     assert kinds == [Kind.QUOTES_CHANGED, Kind.QUOTES_CHANGED]
     assert bench.grown
 

@@ -64,7 +64,7 @@ class Owner:
 
 
 def told(answers: list[Answer]) -> list[Answer]:
-    """Return the answers to the calls of a bot, without doorbells and the revoker's own."""
+    """Return the answers to the calls of a bot, without notifications and the revoker's own."""
     return [answer for answer in answers if answer.call_id == 2]
 
 

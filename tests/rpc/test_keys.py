@@ -154,7 +154,7 @@ async def test_the_newest_token_stands_also_when_an_earlier_one_comes_again(venu
 
 
 async def test_a_key_is_looked_up_anew_once_the_engine_was_lost(venue: Venue) -> None:
-    """A revocation may be stored and its doorbell lost with the engine."""
+    """A revocation may be stored and its notification lost with the engine."""
     bot = await venue.bot()
     await bot.call("GetAccount")
     connection = sqlite3.connect(venue.settings.data_dir / DATABASE_FILE)

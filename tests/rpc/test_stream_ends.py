@@ -52,14 +52,14 @@ async def test_the_streams_of_a_revoked_key_end_at_once(quoted: Venue) -> None:
     assert shown(await unharmed.read()) == "2 ACCEPTED AAPL"
 
 
-async def test_a_revocation_whose_doorbell_was_lost_ends_streams_all_the_same(
+async def test_a_revocation_whose_notification_was_lost_ends_streams_all_the_same(
     venue: Venue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when the engine dies right after it has stored that a key is revoked."""
     bot, other = await venue.bot(), await venue.bot()
     ended, _ = await order_updates(bot)
     unharmed, _ = await order_updates(other, heartbeat_seconds=1)
-    monkeypatch.setattr(venue.base.doorbells, "_end_key", lambda _: None)
+    monkeypatch.setattr(venue.base.notifications, "_end_key", lambda _: None)
     await venue.person().revoke_key(bot.key_id)
     watch = stream_watch(venue.base)
     await watch.tick()
@@ -72,12 +72,12 @@ async def test_a_revocation_whose_doorbell_was_lost_ends_streams_all_the_same(
     assert (await unharmed.read()).WhichOneof("message") == "heartbeat"
 
 
-async def test_a_log_whose_doorbell_was_lost_is_read_at_the_next_look(
+async def test_a_log_whose_notification_was_lost_is_read_at_the_next_look(
     quoted: Venue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bot = await quoted.bot()
     stream, _ = await order_updates(bot)
-    monkeypatch.setattr(quoted.base.doorbells, "_ring_logs", lambda _: None)
+    monkeypatch.setattr(quoted.base.notifications, "_notify_logs", lambda _: None)
     await bot.place()
 
     stream_watch(quoted.base).doubt()
@@ -227,7 +227,7 @@ async def test_the_watch_goes_on_after_whatever_goes_wrong(
 ) -> None:
     bot = await venue.bot()
     stream, _ = await order_updates(bot)
-    monkeypatch.setattr(venue.base.doorbells, "_end_key", lambda _: None)
+    monkeypatch.setattr(venue.base.notifications, "_end_key", lambda _: None)
     await venue.person().revoke_key(bot.key_id)
     reads, failures = venue.base.reads.revoked_keys, [StorageBroken("SQLITE_IOERR_READ")]
 

@@ -88,7 +88,7 @@ class Venue:
             settings.for_engine(), clock=clock, monotonic=clock, since_boot=clock, rows=rows
         )
         base = front_bootstrap.build_base(settings, wall_clock=clock)
-        engine = LocalEngine(parts.service, base.doorbells)
+        engine = LocalEngine(parts.service, base.notifications)
         front = front_bootstrap.build(
             settings,
             base,
@@ -163,7 +163,7 @@ class Venue:
         self.clock.turn(seconds=seconds)
         frames = self.parts.service.handle([], passing=True)
         for frame in FrameBuffer().feed(b"".join(frames)):
-            self.base.doorbells.ring(unpack_answer(frame))
+            self.base.notifications.take(unpack_answer(frame))
 
     def refresh_leaderboard(self) -> Micros:
         """Rank all accounts anew; return how long to wait until the next time."""
