@@ -63,8 +63,8 @@ A bot key goes into the header `X-Bot-Key`, a token into `Authorization: Bearer 
 into the parameter `ticket`. The guide for [authors of bots](bot-authors.md#a-key) says how to get a
 key, the one for [operators](operators.md#people) how to get a token.
 
-| method | path | credential | call | |
-|---|---|---|---|---|
+| method | path | credential | costs | call | |
+|---|---|---|---|---|---|
 """
 UNCONTRACTED = """
 Without a credential the service answers `GET /healthz` and `GET /readyz`. On the gRPC port the same
@@ -101,9 +101,9 @@ SCOPES = {
     contract.REQUIRED_SCOPE_TRADE: " with scope TRADE",
 }
 COSTS = {
-    contract.SPENDS_NOTHING: "costs nothing",
-    contract.SPENDS_REQUEST: "costs a request",
-    contract.SPENDS_ORDER: "costs an order and a request",
+    contract.SPENDS_NOTHING: "nothing",
+    contract.SPENDS_REQUEST: "a request",
+    contract.SPENDS_ORDER: "an order and a request",
 }
 TYPES = FieldDescriptorProto.Type
 FIELD, VALUE, METHOD = 2, 2, 2
@@ -175,12 +175,13 @@ def _endpoints(known: Contract) -> Iterator[str]:
     for name, service in known.services.items():
         for method in service.method:
             rule = method.options.Extensions[annotations_pb2.http]
-            who = CREDENTIALS[method.options.Extensions[contract.credential]]
+            who, cost = _caller(method), COSTS[method.options.Extensions[contract.spends]]
             told = _sentence(known.comments[f"{name}.{method.name}"])
             call = f"[{method.name}](reference.md#{method.name.lower()})"
             for one in (rule, *rule.additional_bindings):
                 verb = one.WhichOneof("pattern") or ""
-                yield f"| {verb.upper()} | `{getattr(one, verb)}` | {who} | {call} | {told} |"
+                way = f"{verb.upper()} | `{getattr(one, verb)}`"
+                yield f"| {way} | {who} | {cost} | {call} | {told} |"
     yield UNCONTRACTED
 
 
@@ -287,10 +288,15 @@ def _rest(method: MethodDescriptorProto) -> str:
     rule = options.Extensions[annotations_pb2.http]
     status = options.Extensions[contract.success_status]
     ways = [_way(one) for one in (rule, *rule.additional_bindings)]
-    who = CREDENTIALS[options.Extensions[contract.credential]]
-    scope = SCOPES[options.Extensions[contract.scope]]
     cost = COSTS[options.Extensions[contract.spends]]
-    return " or ".join(ways) + (f", {status}" if status else "") + f" · {who}{scope} · {cost}"
+    told = " or ".join(ways) + (f", {status}" if status else "")
+    return f"{told} · {_caller(method)} · costs {cost}"
+
+
+def _caller(method: MethodDescriptorProto) -> str:
+    """Return which credential opens a method."""
+    said = method.options.Extensions
+    return CREDENTIALS[said[contract.credential]] + SCOPES[said[contract.scope]]
 
 
 def _way(rule: http_pb2.HttpRule) -> str:
