@@ -137,7 +137,7 @@ def test_enums_are_named_without_prefix_and_without_their_zero(document: dict[st
     side = document["components"]["schemas"]["Side"]
 
     assert side["enum"] == ["BUY", "SELL"]
-    assert "Buy, at the ask." in side["description"]
+    assert "Buys at the ask." in side["description"]
 
 
 def test_a_listing_is_an_array_and_its_filters_are_parameters(document: dict[str, Any]) -> None:

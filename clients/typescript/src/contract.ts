@@ -12,8 +12,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Reads the account: money, plan, calls of the day
-         * @description Reads the account: money, plan, calls of the day.
+         * Reads the account: its money, its plan and its calls of the day
+         * @description Reads the account: its money, its plan and its calls of the day.
          */
         get: operations["GetAccount"];
         put?: never;
@@ -32,21 +32,21 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists orders, newest first, a page at a time
-         * @description Lists orders, newest first, a page at a time. Over REST the answer is a bare array and the next page's token the header `X-Next-Page-Token`. A page looks at a bounded number of orders: in a large account a filtered one may hold fewer than `limit`, or none, and have a next one. Read on until there is no token. Live orders (`status` OPEN) are always found whole.
+         * Lists orders, newest first, one page at a time
+         * @description Lists orders, newest first, one page at a time. Over REST the answer is a bare array, and the header `X-Next-Page-Token` holds the token of the next page. Each page searches a bounded number of orders. With filters, a page of a large account may hold fewer than `limit` orders, or none, although more pages follow. Read on until there is no token. Listings of live orders (`status` OPEN) have no such short pages.
          */
         get: operations["ListOrders"];
         put?: never;
         /**
-         * Places an order and answers its state after matching against the current quote, fills included
-         * @description Places an order and answers its state after matching against the current quote, fills included.
+         * Places an order, matches it against the current quote, and returns its state, fills included
+         * @description Places an order, matches it against the current quote, and returns its state, fills included.
          *
-         *     An order that the rules of trading do not allow (no money, no position, no quote …) is no error: it is recorded and answered as REJECTED. With a `client_order_id` the call can be repeated safely: the same order is answered again with `replayed`, a different one is refused (CLIENT_ORDER_ID_REUSED). Spends one order and one request of the rate limits.
+         *     An order that the trading rules do not allow (no money, no position, no quote …) is no error: it is recorded and returned as REJECTED. With a `client_order_id` the call can be repeated safely. A repeated call returns the same order with `replayed`. A different order under the same id is refused (CLIENT_ORDER_ID_REUSED). Spends one order and one request of the rate limits.
          */
         post: operations["PlaceOrder"];
         /**
-         * Cancels all live orders that the key may act on, or those of one symbol, in one transaction, and answers them, newest first
-         * @description Cancels all live orders that the key may act on, or those of one symbol, in one transaction, and answers them, newest first. How many others were left is also the trailing metadata `x-skipped-orders`, over REST the header `X-Skipped-Orders`.
+         * Cancels all live orders that the key may act on, or those of one symbol, in one transaction
+         * @description Cancels all live orders that the key may act on, or those of one symbol, in one transaction. Returns them, newest first. The trailing metadata `x-skipped-orders` (over REST the header `X-Skipped-Orders`) counts the live orders that stayed, because the key may not act on them.
          */
         delete: operations["CancelAllOrders"];
         options?: never;
@@ -64,8 +64,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Tells what PlaceOrder would do now, to the cent, and records nothing: the fill, the fees, the money left, and every rule that would reject the order
-         * @description Tells what PlaceOrder would do now, to the cent, and records nothing: the fill, the fees, the money left, and every rule that would reject the order. Spends one request, no order.
+         * Returns what PlaceOrder would do now, to the cent: the fill, the fees, the money left, and every rule that would reject the order
+         * @description Returns what PlaceOrder would do now, to the cent: the fill, the fees, the money left, and every rule that would reject the order. It records nothing. Spends one request, no order.
          */
         post: operations["PreviewOrder"];
         delete?: never;
@@ -89,17 +89,19 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Cancels a live order and answers it
-         * @description Cancels a live order and answers it. Cancelling a cancelled order answers it again; a filled or rejected one is refused (ORDER_NOT_LIVE).
+         * Cancels a live order and returns it
+         * @description Cancels a live order and returns it. Cancelling a cancelled order returns it again. A filled or rejected order is refused (ORDER_NOT_LIVE).
          */
         delete: operations["CancelOrder"];
         options?: never;
         head?: never;
         /**
-         * Changes quantity or prices of a live order in one step; a field left out stays, and so do its id, its fills and its expiry
-         * @description Changes quantity or prices of a live order in one step; a field left out stays, and so do its id, its fills and its expiry. The order is then matched anew against the current quote, like one that arrives. The same values change nothing and make no event.
+         * Changes the quantity or the prices of a live order in one step
+         * @description Changes the quantity or the prices of a live order in one step. A field left out stays as it is, and so do the order's id, its fills and its expiry. The order is then matched again against the current quote, like a new order. If all values are the same, nothing changes and the log gets no entry.
          *
-         *     Refused, with the order left as it was: a filled, cancelled or rejected order (ORDER_NOT_LIVE), a quantity that does not exceed what is filled (QUANTITY_ALREADY_FILLED), a price that the type does not use (LIMIT_PRICE_NOT_ALLOWED, STOP_PRICE_NOT_ALLOWED; so is the stop price of an order that is triggered), and what the rules of trading do not allow (INSUFFICIENT_BUYING_POWER …). Raising the quantity begins minimum and cap of the fee anew. Spends one order and one request of the rate limits.
+         *     A refusal leaves the order as it was. Refused are: - an order that is filled, cancelled or rejected (ORDER_NOT_LIVE); - a quantity that does not exceed what is filled (QUANTITY_ALREADY_FILLED); - a price that the order type does not use (LIMIT_PRICE_NOT_ALLOWED, STOP_PRICE_NOT_ALLOWED); - the stop price of an order that is already triggered (STOP_PRICE_NOT_ALLOWED); - what the trading rules do not allow (INSUFFICIENT_BUYING_POWER …).
+         *
+         *     Raising the quantity starts the minimum and the cap of the fee again. Spends one order and one request of the rate limits.
          */
         patch: operations["ReplaceOrder"];
         trace?: never;
@@ -132,8 +134,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Reads money and positions, all from one snapshot
-         * @description Reads money and positions, all from one snapshot.
+         * Reads money and positions, all as of one moment
+         * @description Reads money and positions, all as of one moment.
          */
         get: operations["GetPortfolio"];
         put?: never;
@@ -152,8 +154,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Reads the equity curve since the account was opened or last reset, oldest point first: of each interval the last snapshot, and now, which equals the portfolio's total equity
-         * @description Reads the equity curve since the account was opened or last reset, oldest point first: of each interval the last snapshot, and now, which equals the portfolio's total equity. More than 5 000 points are refused (FIELD_INVALID).
+         * Reads the equity curve since the account was opened or last reset, oldest point first
+         * @description Reads the equity curve since the account was opened or last reset, oldest point first. Each interval gives its last snapshot. The last point is now and equals `total_equity` of the portfolio. More than 5 000 points are refused (FIELD_INVALID).
          */
         get: operations["GetPortfolioHistory"];
         put?: never;
@@ -172,8 +174,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists fills, newest first, a page at a time, like ListOrders
-         * @description Lists fills, newest first, a page at a time, like ListOrders.
+         * Lists fills, newest first, one page at a time, like ListOrders
+         * @description Lists fills, newest first, one page at a time, like ListOrders.
          */
         get: operations["ListFills"];
         put?: never;
@@ -212,10 +214,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists ranked accounts, best first, a page at a time, and the caller's own
-         * @description Lists ranked accounts, best first, a page at a time, and the caller's own.
+         * Lists ranked accounts, best first, one page at a time, and the caller's own row
+         * @description Lists ranked accounts, best first, one page at a time, and the caller's own row.
          *
-         *     Ranked are the first accounts of people, from the first fill of their epoch on, but no operator's. All are ranked anew every 5 s, or more rarely where that takes long; between two pages accounts can have moved. Until the first ranking after a start UNAVAILABLE.
+         *     A person's first account is ranked from the first fill of its epoch on; operators are not ranked. The ranking is renewed every 5 s, or less often where that takes long. Accounts can therefore move between two pages. Before the first ranking after a start, the call is refused (UNAVAILABLE).
          */
         get: operations["GetLeaderboard"];
         put?: never;
@@ -255,13 +257,13 @@ export interface paths {
         };
         /**
          * Streams the log of the account: every change of an order or of the account, exactly once, in order
-         * @description Streams the log of the account: every change of an order or of the account, exactly once, in order. A stream that ends is resumed with the last sequence received; nothing is lost and nothing repeated, however long that takes.
+         * @description Streams the log of the account: every change of an order or of the account, exactly once, in order. To resume a stream that ended, pass the last sequence received. Nothing is lost or repeated, however long the gap was.
          *
-         *     What a reader can rely on, with `after_sequence` and without, over any number of resumed streams: - Ordered: sequences grow. - Unique: no event comes twice. - Atomic: changes that were made together come together, with no heartbeat between them, once they are on disk. - Reliable: no event is left out but those of orders whose symbol was not asked for or which the key may not act on. - Resumable: every sequence ever received can be resumed from. - Bookmarkable: everything up to the sequence of `subscribed` or of a heartbeat was sent, also when nothing of it was for this reader.
+         *     A reader can rely on this, with or without `after_sequence`, over any number of resumed streams: - Ordered: sequences grow. - Unique: no event comes twice. - Atomic: changes of one transaction come together, with no heartbeat between them, once they are on disk. - Reliable: every event comes, except those of orders whose symbol was not asked for or which the key may not act on. - Resumable: a stream can be resumed after any sequence ever received. - Bookmarkable: `subscribed` and each heartbeat carry a sequence. Everything up to it was sent, even if none of it was for this reader.
          *
-         *     A slow reader lags and loses nothing; one that takes nothing for 10 s is ended (READER_TOO_SLOW). A revoked key's streams end within 2 s (BOT_KEY_INVALID). A server that drains ends all of them (UNAVAILABLE). The answer's initial metadata, sent when the stream is open, is what other calls trail.
+         *     A slow reader lags and loses nothing. A reader that takes nothing for 10 s is disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). A stream sends in its initial metadata what other calls send in their trailing metadata.
          *
-         *     Over REST these are Server-Sent Events: the field that is set in `message` names the event and is its data, the sequence is its `id`, and a browser resumes by itself with `Last-Event-ID`, which wins over `after_sequence`. Spends one request to open; places are limited (STREAM_LIMIT_EXCEEDED).
+         *     Over REST the messages are Server-Sent Events. The field that is set in `message` names the event and is its data; the sequence is its `id`. A browser resumes by itself with `Last-Event-ID`, which overrides `after_sequence`. Opening a stream spends one request. The number of open streams is limited (STREAM_LIMIT_EXCEEDED).
          */
         get: operations["StreamOrderUpdates"];
         put?: never;
@@ -282,8 +284,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Makes a ticket with which a browser opens streams for 10 minutes, any number of them: the key itself never stands in a URL
-         * @description Makes a ticket with which a browser opens streams for 10 minutes, any number of them: the key itself never stands in a URL. Streams that are open stay open when the ticket ends, and are resumed with the one in the initial metadata `x-stream-ticket` of their answer, which is good for two hours; over REST that goes by itself. All of them end with the key.
+         * Makes a ticket with which a browser can open any number of streams for 10 minutes, so that no URL contains the key
+         * @description Makes a ticket with which a browser can open any number of streams for 10 minutes, so that no URL contains the key. Open streams stay open when the ticket expires. The initial metadata `x-stream-ticket` of a stream's answer holds a ticket that resumes it, valid for two hours. Over REST a browser resumes without further work. When the key is revoked, its tickets and streams end too.
          */
         post: operations["CreateStreamTicket"];
         delete?: never;
@@ -301,13 +303,13 @@ export interface paths {
         };
         /**
          * Lists all keys of the person, newest first
-         * @description Lists all keys of the person, newest first. Revoked ones stay, with `revoked_at`.
+         * @description Lists all keys of the person, newest first. Revoked keys are listed too, with `revoked_at`.
          */
         get: operations["ListBotKeys"];
         put?: never;
         /**
-         * Makes a bot key for an account
-         * @description Makes a bot key for an account. The answer is the only time its secret is shown. The plan limits the live keys of a person: Free 1, Standard 5, Professional 25; one more is refused (BOT_KEY_LIMIT_REACHED).
+         * Creates a bot key for an account
+         * @description Creates a bot key for an account. Only this answer shows its secret. The plan limits how many live keys a person has: Free 1, Standard 5, Professional 25. One more is refused (BOT_KEY_LIMIT_REACHED).
          */
         post: operations["CreateBotKey"];
         delete?: never;
@@ -327,8 +329,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Revokes a key for good and answers it
-         * @description Revokes a key for good and answers it. Once answered, no later call with the key succeeds, and no order of the key is placed, replaced or cancelled any more, not even by a call that came before. Live orders stay live. Revoking a revoked key answers it again.
+         * Revokes a key for good and returns it
+         * @description Revokes a key for good and returns it. After the answer, no call with the key succeeds, and no order is placed, replaced or cancelled for it, not even by a call made earlier. Its live orders stay live. Revoking a revoked key returns it again.
          */
         delete: operations["RevokeBotKey"];
         options?: never;
@@ -351,7 +353,7 @@ export interface paths {
         put?: never;
         /**
          * Opens one more account with the starting balance
-         * @description Opens one more account with the starting balance. Rate limits and calls of a day are an account's own. The plan limits the accounts of a person to as many as bot keys; one more is refused (ACCOUNT_LIMIT_REACHED).
+         * @description Opens one more account with the starting balance. Each account has its own rate limits and daily quota. The plan allows as many accounts as bot keys. One more is refused (ACCOUNT_LIMIT_REACHED).
          */
         post: operations["OpenAccount"];
         delete?: never;
@@ -370,8 +372,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Cancels all orders (ACCOUNT_RESET), drops all positions and starts anew with the starting balance that the server gives now, all in one transaction
-         * @description Cancels all orders (ACCOUNT_RESET), drops all positions and starts anew with the starting balance that the server gives now, all in one transaction. Portfolio figures and key performance indicators count from then on. Keys, trading state, guard rails and history (orders, fills and the log) stay, and every `client_order_id` stays taken.
+         * Starts an account again, in one transaction
+         * @description Starts an account again, in one transaction. It cancels all live orders (ACCOUNT_RESET), drops all positions and sets the balance to the server's current starting balance. A new epoch begins: portfolio figures and key performance indicators count from then on. Keys, trading state, guard rails and history (orders, fills and the log) stay. Every `client_order_id` stays taken.
          */
         post: operations["ResetAccount"];
         delete?: never;
@@ -391,7 +393,7 @@ export interface paths {
         put?: never;
         /**
          * Sets which orders an account accepts
-         * @description Sets which orders an account accepts. HALTED also cancels all live orders in the same transaction.
+         * @description Sets which orders an account accepts. HALTED also cancels all live orders, in the same transaction.
          */
         post: operations["SetTradingState"];
         delete?: never;
@@ -410,8 +412,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Sets the guard rails of an account; a limit that is left out is lifted
-         * @description Sets the guard rails of an account; a limit that is left out is lifted.
+         * Sets all guard rails of an account
+         * @description Sets all guard rails of an account. A limit that is left out is removed.
          */
         post: operations["SetGuardRails"];
         delete?: never;
@@ -430,8 +432,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Adds virtual money to an account, anybody's
-         * @description Adds virtual money to an account, anybody's. It changes no return: key performance indicators are weighted by time. Refused when the money that came in since the account was opened or last reset, or what the account is worth, would reach 90 000 000 000 (DEPOSIT_TOO_LARGE). A repeated call deposits again.
+         * Adds virtual money to any person's account
+         * @description Adds virtual money to any person's account. It changes no return, because key performance indicators are time-weighted. Refused (DEPOSIT_TOO_LARGE) when the money that came in since the account was opened or last reset would reach 90 000 000 000 US dollars, or when the account would be worth as much. A repeated call deposits again.
          */
         post: operations["Deposit"];
         delete?: never;
@@ -449,7 +451,7 @@ export interface paths {
         };
         /**
          * Reads the newest quote of one instrument, fresh or stale
-         * @description Reads the newest quote of one instrument, fresh or stale. Without any quote yet, or without such an instrument: NOT_FOUND (NO_QUOTE, SYMBOL_UNKNOWN).
+         * @description Reads the newest quote of one instrument, fresh or stale. Refused with NOT_FOUND when the instrument has no quote yet (NO_QUOTE) or does not exist (SYMBOL_UNKNOWN).
          */
         get: operations["GetQuote"];
         put?: never;
@@ -468,14 +470,14 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Reads the newest quotes of up to 100 instruments, in the order asked for
-         * @description Reads the newest quotes of up to 100 instruments, in the order asked for. Instruments that have no quote yet are left out.
+         * Reads the newest quotes of up to 100 instruments, in the order of the request
+         * @description Reads the newest quotes of up to 100 instruments, in the order of the request. Instruments without a quote are left out.
          */
         get: operations["BatchGetQuotes"];
         put?: never;
         /**
          * Publishes quotes on a server that runs with a published market
-         * @description Publishes quotes on a server that runs with a published market. When it is answered the quotes are applied and orders that they reach are filled. A bad quote is refused by itself; the others are applied.
+         * @description Publishes quotes on a server that runs with a published market. Before the answer, the quotes are applied and the orders that they reach are filled. Only invalid quotes are refused; the others are applied.
          */
         post: operations["PublishQuotes"];
         delete?: never;
@@ -492,8 +494,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists the instruments, by symbol
-         * @description Lists the instruments, by symbol.
+         * Lists the instruments, sorted by symbol
+         * @description Lists the instruments, sorted by symbol.
          */
         get: operations["ListInstruments"];
         put?: never;
@@ -512,8 +514,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists bars, oldest first, the running one included, never beyond now
-         * @description Lists bars, oldest first, the running one included, never beyond now. They are made of every quote that was applied, in and out of opening hours; without a quote in its time there is no bar. Of an expired option they stay. Bars of an hour and of a day are kept for ever, shorter ones for 14 days.
+         * Lists bars, oldest first, the running bar included, never beyond now
+         * @description Lists bars, oldest first, the running bar included, never beyond now. Every applied quote counts, in and out of opening hours. An interval without a quote has no bar. Bars of an expired option stay available. Bars of an hour and of a day are kept for ever, shorter ones for 14 days.
          */
         get: operations["ListBars"];
         put?: never;
@@ -552,8 +554,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Streams quotes: the newest of each symbol at once, then each as it changes
-         * @description Streams quotes: the newest of each symbol at once, then each as it changes. The newest wins: a slow reader skips, it never lags. Ends as StreamOrderUpdates does; to go on, open it again. Over REST these are Server-Sent Events named `quote` and `heartbeat`, without ids.
+         * Streams quotes: first the newest quote of each symbol, then each change
+         * @description Streams quotes: first the newest quote of each symbol, then each change. A slow reader never lags: it skips to the newest quote. The stream ends for the same reasons as StreamOrderUpdates; to go on, open it again. Over REST the messages are Server-Sent Events named `quote` and `heartbeat`, without ids.
          */
         get: operations["StreamQuotes"];
         put?: never;
@@ -572,11 +574,11 @@ export interface components {
         Account: {
             /** @description Id of the account, a UUID. */
             bot_user_id: string;
-            /** @description Name shown on the leaderboard: the owner's. */
+            /** @description Name of the owner, shown on the leaderboard. */
             display_name: string;
             /** @description Money, in US dollars, 2 decimals. Never negative. */
             balance: string;
-            /** @description Always HUMAN: trades are the key owner's. */
+            /** @description Always HUMAN, because every account belongs to a person. */
             user_type: components["schemas"]["UserType"];
             /** @description Whether the account can be used. */
             status: components["schemas"]["AccountStatus"];
@@ -587,12 +589,12 @@ export interface components {
             created_at: string;
             /**
              * Format: int64
-             * @description Calls of the current UTC day, this one included.
+             * @description Calls on the current UTC day, this call included.
              */
             api_calls_used: number;
             /**
              * Format: int64
-             * @description Calls of a UTC day that the plan includes.
+             * @description Calls per UTC day that the plan includes.
              */
             api_calls_limit: number;
             /** @description The owner's plan: "Free", "Standard" or "Professional". */
@@ -607,7 +609,7 @@ export interface components {
              * @description Live bot keys that the plan allows.
              */
             bot_keys_limit: number;
-            /** @description Balance less what open BUY orders hold back, in US dollars, 2 decimals. */
+            /** @description Balance less what live BUY orders reserve, in US dollars, 2 decimals. */
             buying_power: string;
             /** @description Where the quotes come from. */
             environment: components["schemas"]["Environment"];
@@ -620,7 +622,7 @@ export interface components {
             resets: number;
             /**
              * Format: date-time
-             * @description Since when its figures count: when it was opened or last reset.
+             * @description Start of the current epoch: when the account was opened or last reset. Figures count from then on.
              */
             epoch_began_at: string;
         };
@@ -635,13 +637,13 @@ export interface components {
         AccountUpdate: {
             /** @description What happened. */
             type: components["schemas"]["AccountUpdateType"];
-            /** @description Money that came in from outside, in US dollars, 2 decimals; null when none did. */
+            /** @description Money that came in from outside, in US dollars, 2 decimals; null if none. */
             amount: string | null;
-            /** @description Money after the change, in US dollars, 2 decimals. */
+            /** @description Balance after the change, in US dollars, 2 decimals. */
             balance: string;
             /** @description Trading state after the change. */
             trading_state: components["schemas"]["TradingState"];
-            /** @description What was settled, when something was. */
+            /** @description The settlement, for SETTLED; null otherwise. */
             settlement: components["schemas"]["Settlement"] | null;
             /**
              * Format: date-time
@@ -650,7 +652,7 @@ export interface components {
             time: string;
             /**
              * Format: int64
-             * @description Sequence of the last change that was made together with this one, as in OrderUpdate.
+             * @description Sequence of the last change of the same transaction, as in OrderUpdate.
              */
             transaction_end: number;
         };
@@ -658,21 +660,21 @@ export interface components {
          * @description What happened to an account.
          *
          *     - `OPENED`: The account was opened with `amount`.
-         *     - `DEPOSIT`: `amount` came in.
-         *     - `RESET`: The account starts anew: its orders were cancelled right before, its positions are gone, and `amount` is all the money that it has.
+         *     - `DEPOSIT`: `amount` was deposited.
+         *     - `RESET`: The account was reset: its orders were cancelled right before, its positions are gone, and `amount` is its new balance.
          *     - `TRADING_STATE`: The trading state changed.
-         *     - `SETTLED`: An option that the account held expired and became money; `settlement` is set.
+         *     - `SETTLED`: An option that the account held expired and was settled in cash; `settlement` is set.
          * @enum {string}
          */
         AccountUpdateType: "OPENED" | "DEPOSIT" | "RESET" | "TRADING_STATE" | "SETTLED";
         /**
-         * @description The kind of an instrument. It decides fees, quantity step and trading day.
+         * @description The asset type of an instrument. It decides fees, quantity step and trading day.
          *
          *     - `STOCK`: Shares of a company.
-         *     - `CRYPTO`: A crypto currency against the US dollar.
+         *     - `CRYPTO`: A cryptocurrency against the US dollar.
          *     - `FOREX`: A currency against the US dollar.
          *     - `ETF`: Shares of an exchange-traded fund.
-         *     - `OPTION`: A listed option on a share or fund, settled in cash.
+         *     - `OPTION`: A listed option on a share or a fund, settled in cash.
          *     - `COMMODITY`: A micro contract on a commodity.
          * @enum {string}
          */
@@ -694,11 +696,11 @@ export interface components {
             low: string;
             /** @description Last price, in US dollars, 8 decimals. */
             close: string;
-            /** @description False for the bar that is still running, and after its end until a later quote or 5 s show that nothing is added to it any more. */
+            /** @description False while quotes can still be added to the bar: until its interval has ended and either a later quote has come or 5 s have passed. */
             complete: boolean;
         };
         /**
-         * @description Length of a bar; in a URL also `1m` to `1d`, so `1M` is a minute. Bars start at its multiples in UTC: those of an hour at the full hour, those of a day at midnight.
+         * @description Length of a bar. In a URL it may be written `1m` to `1d`; `1M` is a minute, too. Bars start at multiples of their length in UTC: bars of an hour at the full hour, bars of a day at midnight.
          *
          *     - `1M`: One minute.
          *     - `5M`: Five minutes.
@@ -714,43 +716,43 @@ export interface components {
             id: string;
             /** @description The owner's name for the key. */
             label: string;
-            /** @description First characters of the key, to tell keys apart: "tvt_" and four more. */
+            /** @description First characters of the key, to tell keys apart: "tvt_" and four more characters. */
             prefix: string;
             /** @description Id of the account that the key trades on. */
             account_id: string;
             /**
              * Format: date-time
-             * @description When the key was made.
+             * @description When the key was created.
              */
             created_at: string;
-            /** @description When the key was last used, at most a few seconds behind; null when never. */
+            /** @description When the key was last used, accurate to a few seconds; null if never used. */
             last_used_at: string | null;
             /** @description When the key was revoked; null while it is live. */
             revoked_at: string | null;
-            /** @description What the key opens. */
+            /** @description What the key may do. */
             scopes: components["schemas"]["KeyScope"][];
-            /** @description The only instruments whose orders the key may place, see and change; empty: all. */
+            /** @description The only instruments that the key may act on: place, see and change orders of; empty: all. */
             allowed_symbols: string[];
-            /** @description The only kinds of instruments whose orders the key may place, see and change; empty: all. */
+            /** @description The only asset types that the key may act on; empty: all. */
             allowed_asset_types: components["schemas"]["AssetType"][];
-            /** @description Largest value of one order of the key, in US dollars, 2 decimals; null is no limit. */
+            /** @description Largest notional value of one order of the key, in US dollars, 2 decimals; null: no limit. */
             order_notional_max: string | null;
         };
         /** @description A stream ticket. */
         CreateStreamTicketResponse: {
-            /** @description The ticket, for the query parameter `ticket`, or for the metadata `x-stream-ticket` in place of a key. It opens nothing but streams and ends with its key. */
+            /** @description The ticket. Send it as the query parameter `ticket`, or as the metadata `x-stream-ticket` in place of a key. It opens streams only, and ends when its key is revoked. */
             ticket: string;
             /**
              * Format: date-time
-             * @description When the ticket ends.
+             * @description When the ticket expires.
              */
             expires_at: string;
         };
         /**
          * @description Where the quotes come from. Accounts are ranked within one environment.
          *
-         *     - `SIMULATED`: A random walk that the server makes.
-         *     - `PUBLISHED`: An operator's feed.
+         *     - `SIMULATED`: A random walk that the server generates.
+         *     - `PUBLISHED`: A feed that an operator publishes.
          *     - `REPLAY`: Recorded quotes, played back.
          * @enum {string}
          */
@@ -759,95 +761,95 @@ export interface components {
         EquityPoint: {
             /**
              * Format: date-time
-             * @description When.
+             * @description The moment.
              */
             time: string;
             /** @description Total equity, in US dollars, 2 decimals. */
             equity: string;
-            /** @description Money that came in since the previous point, also one that is not shown, in US dollars, 2 decimals; at the beginning of the account all that it began with. */
+            /** @description Money that came in since the previous point, in US dollars, 2 decimals. The previous point counts even if it is not shown. The first point of the account has its starting balance here. */
             deposits: string;
         };
         /**
          * @description Why a call was refused (`google.rpc.ErrorInfo.reason`, without the prefix) or an order was rejected (`Order.rejection_reason`).
          *
-         *     The values stand in order of precedence: when several things are wrong, the one that stands first here is told. A refused call changes nothing. A rejected order is an outcome: it is recorded and keeps its client_order_id.
+         *     The values are listed in order of precedence: when several things are wrong, the answer gives the reason that comes first here. A refused call changes nothing. A rejected order is an outcome: it is recorded and keeps its client_order_id.
          *
-         *     - `MESSAGE_TOO_LARGE`: Size, before anything else.
+         *     - `MESSAGE_TOO_LARGE`: Size, checked before anything else.
          *
          *     The message or body is larger than 64 KiB. Example: a request body of 300 kB. RESOURCE_EXHAUSTED, HTTP 413.
          *     - `TWO_CREDENTIALS`: Credential.
          *
-         *     A bot key and a token came with one call, or one of them twice. Example: both `x-bot-key` and `authorization`. UNAUTHENTICATED, HTTP 401.
-         *     - `BOT_KEY_INVALID`: The bot key is missing, malformed, unknown or revoked; never told which. Example: `x-bot-key: tvt_wrong`. UNAUTHENTICATED, HTTP 401.
-         *     - `BOT_KEY_REQUIRED`: The call takes a bot key and was made with a token. Example: PlaceOrder with `authorization: Bearer …`. UNAUTHENTICATED, HTTP 401.
+         *     The call carries both a bot key and a token, or one of them twice. Example: both `x-bot-key` and `authorization`. UNAUTHENTICATED, HTTP 401.
+         *     - `BOT_KEY_INVALID`: The bot key is missing, malformed, unknown or revoked; the answer never says which. Example: `x-bot-key: tvt_wrong`. UNAUTHENTICATED, HTTP 401.
+         *     - `BOT_KEY_REQUIRED`: The call needs a bot key but carries a token. Example: PlaceOrder with `authorization: Bearer …`. UNAUTHENTICATED, HTTP 401.
          *     - `TOKEN_INVALID`: The token is missing, expired, wrongly signed or lacks a claim. Example: ListBotKeys without credentials. UNAUTHENTICATED, HTTP 401.
-         *     - `TOKEN_REQUIRED`: The call takes a person's token; a bot key may not make it. Example: CreateBotKey with a bot key. PERMISSION_DENIED, HTTP 403.
-         *     - `OPERATOR_REQUIRED`: The call takes an operator's token. Example: PublishQuotes with a user's token. PERMISSION_DENIED, HTTP 403.
-         *     - `KEY_SCOPE_MISSING`: The bot key was made without the scope that the call needs. Example: PlaceOrder with a key for READ. PERMISSION_DENIED, HTTP 403.
+         *     - `TOKEN_REQUIRED`: The call needs a person's token; a bot key is not enough. Example: CreateBotKey with a bot key. PERMISSION_DENIED, HTTP 403.
+         *     - `OPERATOR_REQUIRED`: The call needs an operator's token. Example: PublishQuotes with a user's token. PERMISSION_DENIED, HTTP 403.
+         *     - `KEY_SCOPE_MISSING`: The bot key does not have the scope that the call needs. Example: PlaceOrder with a key for READ. PERMISSION_DENIED, HTTP 403.
          *     - `ORDER_RATE_EXCEEDED`: Rate.
          *
          *     More orders in the last 60 seconds than the account may place. Example: the 21st PlaceOrder of a minute. RESOURCE_EXHAUSTED, HTTP 429.
          *     - `REQUEST_RATE_EXCEEDED`: More requests in the last 60 seconds than the account may make. Example: the 121st call of a minute. RESOURCE_EXHAUSTED, HTTP 429.
-         *     - `DAILY_QUOTA_EXCEEDED`: The plan's calls of the day are used up, where the operator enforces quotas. Example: the 1 001st call of a day on Free. RESOURCE_EXHAUSTED, HTTP 429.
-         *     - `STREAM_LIMIT_EXCEEDED`: The account, or the server, has as many open streams as it may. Example: one StreamOrderUpdates too many. RESOURCE_EXHAUSTED, HTTP 429.
-         *     - `READER_TOO_SLOW`: The stream's reader took nothing for 10 s while messages waited for it. The metadata of ErrorInfo holds `last_sequence`: resume after it. Example: a client that opens a stream and reads no more. RESOURCE_EXHAUSTED, HTTP 429.
+         *     - `DAILY_QUOTA_EXCEEDED`: The plan's calls of the day are used up, and the operator enforces quotas. Example: the 1 001st call of a day on Free. RESOURCE_EXHAUSTED, HTTP 429.
+         *     - `STREAM_LIMIT_EXCEEDED`: The account or the server has reached its limit of open streams. Example: one StreamOrderUpdates too many. RESOURCE_EXHAUSTED, HTTP 429.
+         *     - `READER_TOO_SLOW`: The reader of the stream took nothing for 10 s while messages were waiting. Resume after `last_sequence` in the metadata of ErrorInfo. Example: a client that opens a stream and stops reading. RESOURCE_EXHAUSTED, HTTP 429.
          *     - `MALFORMED_REQUEST`: Fields.
          *
-         *     The bytes are no such protobuf message, or the body is no strict JSON object. Example: a body that is cut off. INVALID_ARGUMENT, HTTP 422.
-         *     - `UNKNOWN_FIELD`: The JSON body or the query names a field the call does not have. Example: `{"symbol": "AAPL", "qty": 1}`. INVALID_ARGUMENT, HTTP 422.
-         *     - `FIELD_INVALID`: A field has the wrong type, length or form and no reason of its own. Example: `limit` of 0, or a label of 65 characters. INVALID_ARGUMENT, HTTP 422.
+         *     The bytes are not a valid message of the call's type, or the body is not a strict JSON object. Example: a body that is cut off. INVALID_ARGUMENT, HTTP 422.
+         *     - `UNKNOWN_FIELD`: The JSON body or the query names a field that the call does not have. Example: `{"symbol": "AAPL", "qty": 1}`. INVALID_ARGUMENT, HTTP 422.
+         *     - `FIELD_INVALID`: A field has the wrong type, length or form, and no other reason here is more exact. Example: `limit` of 0, or a label of 65 characters. INVALID_ARGUMENT, HTTP 422.
          *     - `FIELD_REQUIRED`: A required field is missing. Example: PlaceOrder without `side`. INVALID_ARGUMENT, HTTP 422.
-         *     - `ENUM_VALUE_UNKNOWN`: An enum value that the contract does not have. Example: `side` 7. INVALID_ARGUMENT, HTTP 422.
-         *     - `DECIMAL_INVALID`: The text is no decimal of at most 10 digits before and 8 after the point. Example: `quantity` "1_000". INVALID_ARGUMENT, HTTP 422.
+         *     - `ENUM_VALUE_UNKNOWN`: The contract does not have this enum value. Example: `side` 7. INVALID_ARGUMENT, HTTP 422.
+         *     - `DECIMAL_INVALID`: The text is not a decimal with at most 10 digits before the point and 8 after it. Example: `quantity` "1_000". INVALID_ARGUMENT, HTTP 422.
          *     - `NOT_POSITIVE`: A quantity or price that must be positive is zero. Example: `quantity` "0". INVALID_ARGUMENT, HTTP 422.
-         *     - `SYMBOL_UNKNOWN`: No instrument has this symbol. In a path it is NOT_FOUND, HTTP 404; in a body or query INVALID_ARGUMENT, HTTP 422. Example: `symbol` "NOPE".
-         *     - `ASSET_TYPE_MISMATCH`: The instrument is of another asset type; the message names the right one. Example: AAPL with `asset_type` CRYPTO. INVALID_ARGUMENT, HTTP 422.
+         *     - `SYMBOL_UNKNOWN`: No instrument has this symbol. In a path the status is NOT_FOUND, HTTP 404; in a body or query it is INVALID_ARGUMENT, HTTP 422. Example: `symbol` "NOPE".
+         *     - `ASSET_TYPE_MISMATCH`: The instrument has another asset type; the message names the right one. Example: AAPL with `asset_type` CRYPTO. INVALID_ARGUMENT, HTTP 422.
          *     - `INSTRUMENT_EXPIRED`: The option has expired. Example: an order for last month's call. INVALID_ARGUMENT, HTTP 422.
          *     - `LIMIT_PRICE_REQUIRED`: LIMIT and STOP_LIMIT orders need a limit price. Example: a LIMIT order without `limit_price`. INVALID_ARGUMENT, HTTP 422.
          *     - `STOP_PRICE_REQUIRED`: STOP and STOP_LIMIT orders need a stop price. Example: a STOP order without `stop_price`. INVALID_ARGUMENT, HTTP 422.
          *     - `LIMIT_PRICE_NOT_ALLOWED`: MARKET and STOP orders take no limit price. Example: a MARKET order with `limit_price`. INVALID_ARGUMENT, HTTP 422.
          *     - `STOP_PRICE_NOT_ALLOWED`: MARKET and LIMIT orders take no stop price. Example: a LIMIT order with `stop_price`. INVALID_ARGUMENT, HTTP 422.
-         *     - `QUANTITY_OFF_STEP`: The quantity is no multiple of the instrument's quantity step. Example: 1.5 contracts. INVALID_ARGUMENT, HTTP 422.
-         *     - `PRICE_OFF_TICK`: The price is no multiple of the instrument's price tick. Example: AAPL at 185.001. INVALID_ARGUMENT, HTTP 422.
-         *     - `TIME_IN_FORCE_NOT_ALLOWED`: IOC and FOK cannot wait for a trigger. Example: a STOP order with IOC. INVALID_ARGUMENT, HTTP 422.
-         *     - `PAGE_TOKEN_INVALID`: The page token is not one that this listing gave for these filters. Example: `page_token` "abc". INVALID_ARGUMENT, HTTP 422.
+         *     - `QUANTITY_OFF_STEP`: The quantity is not a multiple of the instrument's quantity step. Example: 1.5 contracts. INVALID_ARGUMENT, HTTP 422.
+         *     - `PRICE_OFF_TICK`: The price is not a multiple of the instrument's price tick. Example: AAPL at 185.001. INVALID_ARGUMENT, HTTP 422.
+         *     - `TIME_IN_FORCE_NOT_ALLOWED`: An IOC or FOK order cannot wait for a trigger. Example: a STOP order with IOC. INVALID_ARGUMENT, HTTP 422.
+         *     - `PAGE_TOKEN_INVALID`: The page token does not come from this listing with these filters. Example: `page_token` "abc". INVALID_ARGUMENT, HTTP 422.
          *     - `NOT_OFFERED`: Object and state.
          *
-         *     The contract has the method or option, this server does not offer it. Example: GetLeaderboard where accounts are not ranked. UNIMPLEMENTED, HTTP 501.
-         *     - `INSTRUMENT_NOT_ALLOWED`: The bot key was made for other instruments or asset types. Example: BTC-USD with a key for AAPL. PERMISSION_DENIED, HTTP 403.
-         *     - `ORDER_NOT_FOUND`: No such order, another account's, or one of an instrument that the key was not made for. Example: GetOrder with an id that does not exist. NOT_FOUND, HTTP 404.
-         *     - `BOT_KEY_NOT_FOUND`: No such bot key, or another user's. Example: RevokeBotKey with a stranger's id. NOT_FOUND, HTTP 404.
-         *     - `ACCOUNT_NOT_FOUND`: No such account, or another user's. Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
-         *     - `HOST_UNKNOWN`: The `Host` of the request is no name of this server. REST only. Example: `Host: elsewhere.example` on a loopback address. HTTP 421.
+         *     The contract has the method or option, but this server does not offer it. Example: GetLeaderboard where accounts are not ranked. UNIMPLEMENTED, HTTP 501.
+         *     - `INSTRUMENT_NOT_ALLOWED`: The bot key is restricted to other instruments or asset types. Example: BTC-USD with a key for AAPL. PERMISSION_DENIED, HTTP 403.
+         *     - `ORDER_NOT_FOUND`: The order does not exist, belongs to another account, or is of an instrument that the key may not act on. Example: GetOrder with an id that does not exist. NOT_FOUND, HTTP 404.
+         *     - `BOT_KEY_NOT_FOUND`: The bot key does not exist or belongs to another person. Example: RevokeBotKey with a stranger's id. NOT_FOUND, HTTP 404.
+         *     - `ACCOUNT_NOT_FOUND`: The account does not exist or belongs to another person. Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
+         *     - `HOST_UNKNOWN`: The `Host` of the request is not a name of this server. REST only. Example: `Host: elsewhere.example` on a loopback address. HTTP 421.
          *     - `ROUTE_NOT_FOUND`: No route has this path. REST only. Example: GET /nothing. HTTP 404.
-         *     - `METHOD_NOT_ALLOWED`: The route exists, not with this verb. REST only. Example: PUT /orders. HTTP 405.
+         *     - `METHOD_NOT_ALLOWED`: The path exists, but not with this HTTP method. REST only. Example: PUT /orders. HTTP 405.
          *     - `CLIENT_ORDER_ID_REUSED`: The client_order_id already names a different order; nothing changed. Example: the same id, another quantity. ALREADY_EXISTS, HTTP 422.
          *     - `ORDER_NOT_LIVE`: The order is filled or rejected and cannot be cancelled or replaced. Example: CancelOrder of a FILLED order. FAILED_PRECONDITION, HTTP 422.
          *     - `QUANTITY_ALREADY_FILLED`: The new quantity does not exceed what is already filled. Example: ReplaceOrder to 5 after 5 were filled. FAILED_PRECONDITION, HTTP 422.
-         *     - `BOT_KEY_LIMIT_REACHED`: The user has as many live bot keys as the plan allows. Example: a second key on Free. FAILED_PRECONDITION, HTTP 422.
-         *     - `ACCOUNT_LIMIT_REACHED`: The user has as many accounts as the plan allows. Example: a second account on Free. FAILED_PRECONDITION, HTTP 422.
-         *     - `DEPOSIT_TOO_LARGE`: With the deposit the account would have come by, or be worth, 90 000 000 000. Example: a tenth deposit of 9 000 000 000. FAILED_PRECONDITION, HTTP 422.
-         *     - `MARKET_NOT_PUBLISHED`: Quotes cannot be published: the market makes its own. Example: PublishQuotes on the simulated market. FAILED_PRECONDITION, HTTP 422.
-         *     - `SEQUENCE_IN_FUTURE`: The log does not reach that far: the newest sequence is lower. Example: `after_sequence` above the newest. OUT_OF_RANGE, HTTP 410.
-         *     - `TRADING_HALTED`: Outcomes: a rejection_reason of a recorded order. ReplaceOrder, which leaves the order as it was, is refused with them: FAILED_PRECONDITION, HTTP 422.
+         *     - `BOT_KEY_LIMIT_REACHED`: The person already has as many live bot keys as the plan allows. Example: a second key on Free. FAILED_PRECONDITION, HTTP 422.
+         *     - `ACCOUNT_LIMIT_REACHED`: The person already has as many accounts as the plan allows. Example: a second account on Free. FAILED_PRECONDITION, HTTP 422.
+         *     - `DEPOSIT_TOO_LARGE`: The money that came in, or the worth of the account, would reach 90 000 000 000 US dollars with this deposit. Example: a tenth deposit of 9 000 000 000. FAILED_PRECONDITION, HTTP 422.
+         *     - `MARKET_NOT_PUBLISHED`: Quotes cannot be published, because the market of this server makes its own. Example: PublishQuotes on the simulated market. FAILED_PRECONDITION, HTTP 422.
+         *     - `SEQUENCE_IN_FUTURE`: The log ends before this sequence. Example: `after_sequence` above the newest. OUT_OF_RANGE, HTTP 410.
+         *     - `TRADING_HALTED`: Outcomes: `rejection_reason` of a recorded order. A ReplaceOrder that they forbid is refused instead and leaves the order as it was: FAILED_PRECONDITION, HTTP 422.
          *
-         *     The account is halted, or only reducing orders pass. Example: a BUY while the trading state is REDUCING.
-         *     - `DAILY_LOSS_REACHED`: The account lost as much since 00:00 UTC as its guard rails allow; only sales pass. Example: a BUY after a loss of 1 000 with `daily_loss_max` 1000.
+         *     The account accepts no orders, or only orders that reduce a position. Example: a BUY while the trading state is REDUCING.
+         *     - `DAILY_LOSS_REACHED`: The loss since 00:00 UTC has reached the limit of the guard rails; only SELL orders are accepted. Example: a BUY after a loss of 1 000 with `daily_loss_max` 1000.
          *     - `TOO_MANY_OPEN_ORDERS`: The account has 1 000 live orders. Example: the 1 001st resting LIMIT order.
-         *     - `ORDER_TOO_LARGE`: The notional or reservation would reach 90 000 000 000. Example: a BUY of 9 999 999 999 at 100.
-         *     - `ORDER_NOTIONAL_EXCEEDED`: The order's value is above the limit of the account's guard rails or of the bot key. Example: 100 AAPL at 185 with `order_notional_max` 10000.
-         *     - `POSITION_SHARE_EXCEEDED`: The position would become a larger share of the equity than the guard rails allow. Example: a BUY for half of the equity with `position_share_max` 25.
+         *     - `ORDER_TOO_LARGE`: The notional value or the reservation would reach 90 000 000 000 US dollars. Example: a BUY of 9 999 999 999 at 100.
+         *     - `ORDER_NOTIONAL_EXCEEDED`: The notional value exceeds the limit of the account's guard rails or of the bot key. Example: 100 AAPL at 185 with `order_notional_max` 10000.
+         *     - `POSITION_SHARE_EXCEEDED`: The position would exceed the share of the equity that the guard rails allow. Example: a BUY for half of the equity with `position_share_max` 25.
          *     - `INSUFFICIENT_BUYING_POWER`: The buying power does not cover the order. Example: a BUY of 1 000 shares at 185 with 50 000 to spend.
-         *     - `INSUFFICIENT_POSITION`: The position, less what open SELL orders hold, is smaller than the order. Example: a SELL of 10 with a position of 5.
+         *     - `INSUFFICIENT_POSITION`: The position, less what live SELL orders reserve, is smaller than the order. Example: a SELL of 10 with a position of 5.
          *     - `MARKET_CLOSED`: The market is closed and the order cannot wait. Example: an IOC order at night.
-         *     - `NO_QUOTE`: There is no quote, or only a stale one, and the order cannot wait. From GetQuote, for an instrument that never had a quote: NOT_FOUND, HTTP 404. Example: a MARKET order before the first quote.
-         *     - `FOK_NOT_FILLABLE`: A FOK order could not be filled whole at once. Example: FOK for 5 000 when 300 are offered.
-         *     - `CONFLICT`: The server's own.
+         *     - `NO_QUOTE`: There is no quote, or only a stale one, and the order cannot wait. GetQuote is refused with it for an instrument that never had a quote: NOT_FOUND, HTTP 404. Example: a MARKET order before the first quote.
+         *     - `FOK_NOT_FILLABLE`: A FOK order could not be filled completely at once. Example: FOK for 5 000 when 300 are offered.
+         *     - `CONFLICT`: Faults of the server.
          *
-         *     A conflict outlasted all retries; nothing changed, try again. Example: many writers on one account. ABORTED, HTTP 409.
-         *     - `UNAVAILABLE`: The server drains or its database is away. For a write whose outcome is unknown: look it up by client_order_id. A stream that ends so tells `last_sequence` in the metadata of ErrorInfo: resume after it. Example: the engine restarts. UNAVAILABLE, HTTP 503.
-         *     - `DEADLINE_EXCEEDED`: The deadline passed; the outcome is unknown: look it up by client_order_id. Example: a deadline of 1 ms. DEADLINE_EXCEEDED, HTTP 504.
-         *     - `INTERNAL`: A bug on our side; the message holds an id to quote to the operator. Example: none known. INTERNAL, HTTP 500.
+         *     A conflict remained after all retries. Nothing changed; try again. Example: many writers on one account. ABORTED, HTTP 409.
+         *     - `UNAVAILABLE`: The server is shutting down or cannot reach its database. The outcome of an order may be unknown: look it up by client_order_id. To resume a stream that ended with this reason, use `last_sequence` in the metadata of ErrorInfo. Example: the engine restarts. UNAVAILABLE, HTTP 503.
+         *     - `DEADLINE_EXCEEDED`: The deadline passed. The outcome is unknown: look it up by client_order_id. Example: a deadline of 1 ms. DEADLINE_EXCEEDED, HTTP 504.
+         *     - `INTERNAL`: A bug of the server. The message holds an id to quote to the operator. Example: none known. INTERNAL, HTTP 500.
          * @enum {string}
          */
         ErrorReason: "MESSAGE_TOO_LARGE" | "TWO_CREDENTIALS" | "BOT_KEY_INVALID" | "BOT_KEY_REQUIRED" | "TOKEN_INVALID" | "TOKEN_REQUIRED" | "OPERATOR_REQUIRED" | "KEY_SCOPE_MISSING" | "ORDER_RATE_EXCEEDED" | "REQUEST_RATE_EXCEEDED" | "DAILY_QUOTA_EXCEEDED" | "STREAM_LIMIT_EXCEEDED" | "READER_TOO_SLOW" | "MALFORMED_REQUEST" | "UNKNOWN_FIELD" | "FIELD_INVALID" | "FIELD_REQUIRED" | "ENUM_VALUE_UNKNOWN" | "DECIMAL_INVALID" | "NOT_POSITIVE" | "SYMBOL_UNKNOWN" | "ASSET_TYPE_MISMATCH" | "INSTRUMENT_EXPIRED" | "LIMIT_PRICE_REQUIRED" | "STOP_PRICE_REQUIRED" | "LIMIT_PRICE_NOT_ALLOWED" | "STOP_PRICE_NOT_ALLOWED" | "QUANTITY_OFF_STEP" | "PRICE_OFF_TICK" | "TIME_IN_FORCE_NOT_ALLOWED" | "PAGE_TOKEN_INVALID" | "NOT_OFFERED" | "INSTRUMENT_NOT_ALLOWED" | "ORDER_NOT_FOUND" | "BOT_KEY_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "HOST_UNKNOWN" | "ROUTE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CLIENT_ORDER_ID_REUSED" | "ORDER_NOT_LIVE" | "QUANTITY_ALREADY_FILLED" | "BOT_KEY_LIMIT_REACHED" | "ACCOUNT_LIMIT_REACHED" | "DEPOSIT_TOO_LARGE" | "MARKET_NOT_PUBLISHED" | "SEQUENCE_IN_FUTURE" | "TRADING_HALTED" | "DAILY_LOSS_REACHED" | "TOO_MANY_OPEN_ORDERS" | "ORDER_TOO_LARGE" | "ORDER_NOTIONAL_EXCEEDED" | "POSITION_SHARE_EXCEEDED" | "INSUFFICIENT_BUYING_POWER" | "INSUFFICIENT_POSITION" | "MARKET_CLOSED" | "NO_QUOTE" | "FOK_NOT_FILLABLE" | "CONFLICT" | "UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL";
@@ -859,7 +861,7 @@ export interface components {
             order_id: string;
             /** @description The instrument. */
             symbol: string;
-            /** @description Kind of the instrument. */
+            /** @description Asset type of the instrument. */
             asset_type: components["schemas"]["AssetType"];
             /** @description Buy or sell. */
             side: components["schemas"]["Side"];
@@ -867,27 +869,27 @@ export interface components {
             quantity: string;
             /** @description Price of this fill, in US dollars, 8 decimals. */
             price: string;
-            /** @description Money that moved without the fee, in US dollars, 2 decimals: paid for a BUY, received for a SELL. */
+            /** @description Money that was paid for a BUY or received for a SELL, without the fee, in US dollars, 2 decimals. */
             amount: string;
             /** @description Fee of this fill, in US dollars, 2 decimals. */
             fee: string;
-            /** @description Profit or loss that a SELL realised, in US dollars, 2 decimals, after its fee and its share of cost and buy fees; null for a BUY. It is kept with 8 decimals, and sums and wins follow from that. */
+            /** @description Realised profit or loss of a SELL, in US dollars, 2 decimals; null for a BUY. Deducted are its fee and its share of cost and buy fees. It is stored with 8 decimals, from which sums and wins are computed. */
             realized_pnl: string | null;
             /** @description The bot key that placed the order. */
             bot_key_id: string;
             /**
              * Format: date-time
-             * @description When it was filled.
+             * @description When the fill happened.
              */
             created_at: string;
-            /** @description What rounding `amount` to cents took, in US dollars, 8 decimals: it is part of the fees of the fill. An order is rounded once on the sum of its fills, so a later fill may give back what an earlier one took. Null for fills of before it was kept. */
+            /** @description What rounding `amount` to cents cost, in US dollars, 8 decimals; it counts as a fee. An order is rounded once, on the sum of its fills. A later fill may therefore give back what an earlier fill took. Null for fills from before the server recorded it. */
             rounding: string | null;
         };
         /** @description One page of the leaderboard. */
         GetLeaderboardResponse: {
             /** @description The rows, best first. */
             entries: components["schemas"]["LeaderboardEntry"][];
-            /** @description The caller's own row; absent when not ranked. */
+            /** @description The caller's own row; absent when the account is not ranked. */
             own_entry: components["schemas"]["LeaderboardEntry"] | null;
             /**
              * Format: int32
@@ -902,21 +904,21 @@ export interface components {
             /** @description Points, oldest first; the last one is now. */
             points: components["schemas"]["EquityPoint"][];
         };
-        /** @description Limits that the owner sets on what an account may do; null is no limit. They stand before every order of every bot key of the account. */
+        /** @description Limits that the owner sets on an account; null means no limit. They apply to every order of every bot key of the account. */
         GuardRails: {
-            /** @description Largest value of one order, in US dollars, 2 decimals. */
+            /** @description Largest notional value of one order, in US dollars, 2 decimals. */
             order_notional_max: string | null;
-            /** @description Largest share of the equity that one position may become, in percent, 2 decimals. */
+            /** @description Largest share of the equity that one position may reach, in percent, 2 decimals. */
             position_share_max: string | null;
-            /** @description Loss since 00:00 UTC after which only sales pass, in US dollars, 2 decimals. */
+            /** @description Loss since 00:00 UTC from which only SELL orders are accepted, in US dollars, 2 decimals. */
             daily_loss_max: string | null;
         };
         /**
-         * @description Distance between two points of a portfolio history.
+         * @description Time between two points of a portfolio history.
          *
          *     - `SNAPSHOT`: Every snapshot.
-         *     - `HOUR`: One point an hour.
-         *     - `DAY`: One point a UTC day.
+         *     - `HOUR`: One point per hour.
+         *     - `DAY`: One point per UTC day.
          * @enum {string}
          */
         HistoryInterval: "SNAPSHOT" | "HOUR" | "DAY";
@@ -937,13 +939,13 @@ export interface components {
             symbol: string;
             /** @description Name for people, for instance "Apple Inc.". */
             name: string;
-            /** @description Kind of the instrument. */
+            /** @description Asset type of the instrument. */
             asset_type: components["schemas"]["AssetType"];
             /** @description Smallest price difference, in US dollars. Order prices are multiples of it. */
             price_tick: string;
             /** @description Smallest quantity. Order quantities are multiples of it. */
             quantity_step: string;
-            /** @description Units of the underlying in one contract: money = quantity × price × multiplier. */
+            /** @description Units of the underlying in one contract. A fill moves quantity × price × multiplier US dollars. */
             multiplier: string;
             /** @description Depth of the market. */
             liquidity_class: components["schemas"]["LiquidityClass"];
@@ -959,14 +961,14 @@ export interface components {
             option_right: components["schemas"]["OptionRight"] | null;
         };
         /**
-         * @description What a bot key opens.
+         * @description What a bot key may do.
          *
          *     - `TRADE`: Placing, replacing and cancelling orders.
          *     - `READ`: Reading the account, its orders and figures. Market data is open to every key.
          * @enum {string}
          */
         KeyScope: "TRADE" | "READ";
-        /** @description One row of the leaderboard: the return is that of the period, the other figures those since the account was opened or last reset. */
+        /** @description One row of the leaderboard. The return is that of the period; the other figures count since the account was opened or last reset. */
         LeaderboardEntry: {
             /**
              * Format: int32
@@ -975,14 +977,14 @@ export interface components {
             rank: number;
             /** @description The owner's name. */
             display_name: string;
-            /** @description "🤖" when the account trades through bot keys, else empty. */
+            /** @description "🤖" when the account trades through bot keys; empty otherwise. */
             badge: string;
             /**
              * Format: double
              * @description Return over the period in percent.
              */
             return_pct: number;
-            /** @description Closed trades with a profit, in percent of all; null without closed trades. */
+            /** @description Closed trades with a profit, in percent of all closed trades; null without closed trades. */
             win_rate: number | null;
             /**
              * Format: int32
@@ -993,13 +995,13 @@ export interface components {
             sharpe_ratio: number | null;
             /** @description Maximum drawdown as in TradingKpi. */
             max_drawdown: number | null;
-            /** @description The account was reset at some time. */
+            /** @description Whether the account was ever reset. */
             was_reset: boolean;
-            /** @description The row is the caller's own. */
+            /** @description Whether the row is the caller's own. */
             own: boolean;
         };
         /**
-         * @description Span over which returns are compared, up to now. An account that was opened within it counts from its opening; one that was reset within it is left out.
+         * @description Span over which returns are compared, up to now. An account that was opened within the span counts from its opening. An account that was reset within it is left out.
          *
          *     - `DAY`: One day.
          *     - `WEEK`: Seven days.
@@ -1010,9 +1012,9 @@ export interface components {
         LeaderboardPeriod: "DAY" | "WEEK" | "MONTH" | "ALL";
         /** @description The limits of an account and what is left of them. */
         Limits: {
-            /** @description Orders placed or replaced within 60 seconds of real time; null when the operator lifted the limit. Then an order's answer tells the rate of requests. */
+            /** @description Orders placed or replaced within 60 seconds of real time; null when the operator lifted the limit. Answers to orders then carry the figures of `requests`. */
             orders: components["schemas"]["RateLimit"] | null;
-            /** @description Calls of any kind within 60 seconds of real time; null when the operator lifted the limit. Answers of calls that no limit stands for tell no rate: they have no `x-ratelimit-…`. */
+            /** @description Calls of any kind within 60 seconds of real time; null when the operator lifted the limit. Answers to calls that no limit applies to have no `x-ratelimit-…`. */
             requests: components["schemas"]["RateLimit"] | null;
             /** @description Calls of the current UTC day. */
             api_calls: components["schemas"]["Quota"];
@@ -1022,7 +1024,7 @@ export interface components {
             open_orders: components["schemas"]["Quota"];
             /** @description Limits that the owner set on the account. */
             guard_rails: components["schemas"]["GuardRails"];
-            /** @description The key that asks, with what it may do. */
+            /** @description The bot key that made this call. */
             bot_key: components["schemas"]["BotKey"];
             /** @description Open streams of the account. */
             streams: components["schemas"]["Quota"];
@@ -1032,8 +1034,8 @@ export interface components {
         /**
          * @description How deep the market of an instrument is. It decides the slippage.
          *
-         *     - `LIQUID`: 0 to 2 basis points, by the share of the displayed size that is taken.
-         *     - `THIN`: 5 to 20 basis points, by the share of the displayed size that is taken.
+         *     - `LIQUID`: 0 to 2 basis points, depending on the share of the displayed size that an order takes.
+         *     - `THIN`: 5 to 20 basis points, depending on the share of the displayed size that an order takes.
          * @enum {string}
          */
         LiquidityClass: "LIQUID" | "THIN";
@@ -1041,7 +1043,7 @@ export interface components {
         MarketClock: {
             /**
              * Format: date-time
-             * @description The server's time, on a replayed market the virtual one.
+             * @description The server's time; on a replayed market the time of the replay.
              */
             time: string;
             /** @description One entry for each asset type. */
@@ -1058,7 +1060,7 @@ export interface components {
             /** @description When the market closes next; absent when it never closes. */
             next_close: string | null;
         };
-        /** @description A bot key at its creation, the only time the secret is shown. */
+        /** @description A bot key with its secret, which is shown only at creation. */
         NewBotKey: {
             /** @description Id of the key, a UUID. */
             id: string;
@@ -1068,7 +1070,7 @@ export interface components {
             key: string;
             /**
              * Format: date-time
-             * @description When the key was made.
+             * @description When the key was created.
              */
             created_at: string;
         };
@@ -1080,7 +1082,7 @@ export interface components {
          * @enum {string}
          */
         OptionRight: "CALL" | "PUT";
-        /** @description One order and what became of it. */
+        /** @description One order and its state. */
         Order: {
             /** @description Unique id, a UUID. */
             id: string;
@@ -1088,7 +1090,7 @@ export interface components {
             symbol: string;
             /** @description Buy or sell. */
             side: components["schemas"]["Side"];
-            /** @description What makes the order active. */
+            /** @description When the order becomes active and at which price it fills. */
             order_type: components["schemas"]["OrderType"];
             /** @description Total quantity, 8 decimals. */
             quantity: string;
@@ -1096,7 +1098,7 @@ export interface components {
             limit_price: string | null;
             /** @description Trigger price, in US dollars, 8 decimals; null unless STOP or STOP_LIMIT. */
             stop_price: string | null;
-            /** @description Where the order stands. */
+            /** @description State of the order. */
             status: components["schemas"]["OrderStatus"];
             /** @description Quantity filled so far, 8 decimals. */
             filled_quantity: string;
@@ -1107,9 +1109,9 @@ export interface components {
              * @description When the order was accepted or rejected.
              */
             created_at: string;
-            /** @description Why the order is REJECTED, else null. */
+            /** @description Why the order is REJECTED; null otherwise. */
             rejection_reason: components["schemas"]["ErrorReason"] | null;
-            /** @description Kind of the instrument. */
+            /** @description Asset type of the instrument. */
             asset_type: components["schemas"]["AssetType"];
             /** @description How long the order waits. */
             time_in_force: components["schemas"]["TimeInForce"];
@@ -1122,32 +1124,32 @@ export interface components {
              * @description When the order last changed.
              */
             updated_at: string;
-            /** @description Why the order is CANCELLED, else null. */
+            /** @description Why the order is CANCELLED; null otherwise. */
             status_reason: components["schemas"]["StatusReason"] | null;
-            /** @description `rejection_reason` as a sentence that says what to change, else null. */
+            /** @description `rejection_reason` as a sentence that says what to change; null otherwise. */
             rejection_message: string | null;
             /** @description Fees charged so far, in US dollars, 2 decimals. */
             fees: string;
-            /** @description Money that a live BUY order still holds back, in US dollars, 2 decimals. */
+            /** @description Money that a live BUY order still reserves, in US dollars, 2 decimals. */
             reserved: string;
-            /** @description When a live order ends by itself; null for an order that never rests. */
+            /** @description When a live order expires; null for an order that never rests. */
             expires_at: string | null;
             /** @description True only in an answer to a PlaceOrder that repeated an earlier one. */
             replayed: boolean;
-            /** @description When the stop price was reached, for good; null before that and for orders without one. */
+            /** @description When the order was triggered; it stays triggered. It is null before that, and for orders without a stop price. */
             triggered_at: string | null;
-            /** @description What in the request was taken otherwise than it was sent, as sentences. Only in answers to PlaceOrder and PreviewOrder, a repeated one too; elsewhere empty. */
+            /** @description Where the server understood the request differently from what was sent, one sentence each. Set only in answers to PlaceOrder and PreviewOrder, repeated ones included. */
             warnings: string[];
         };
         /** @description What an order would do now. */
         OrderPreview: {
-            /** @description The order as it would be answered; its id is empty. */
+            /** @description The order as PlaceOrder would return it; its id is empty. */
             order: components["schemas"]["Order"];
             /** @description Fees that would be charged at once, in US dollars, 2 decimals. */
             estimated_fees: string;
             /** @description Buying power afterwards, in US dollars, 2 decimals. */
             buying_power_after: string;
-            /** @description Every rule that would reject the order, as sentences, first the one that PlaceOrder would tell. */
+            /** @description Every rule that would reject the order, one sentence each. The first is the one that PlaceOrder would give. */
             rejections: string[];
             /** @description The reasons of `rejections`, in the same order. */
             rejection_reasons: components["schemas"]["ErrorReason"][];
@@ -1155,21 +1157,21 @@ export interface components {
         /**
          * @description The state of an order. FILLED, CANCELLED and REJECTED never change again.
          *
-         *     - `OPEN`: Live, nothing filled yet. As a filter: every live order, partially filled ones too.
+         *     - `OPEN`: Live, nothing filled yet. As a filter: every live order, including partially filled ones.
          *     - `PARTIALLY_FILLED`: Live, filled in part.
-         *     - `FILLED`: Filled whole.
-         *     - `CANCELLED`: Ended before it was filled whole; `status_reason` says why.
+         *     - `FILLED`: Filled completely.
+         *     - `CANCELLED`: Ended before it was filled completely; `status_reason` says why.
          *     - `REJECTED`: Never became live; `rejection_reason` says why.
          * @enum {string}
          */
         OrderStatus: "OPEN" | "PARTIALLY_FILLED" | "FILLED" | "CANCELLED" | "REJECTED";
         /**
-         * @description What makes an order active and at which price it fills.
+         * @description When an order becomes active and at which price it fills.
          *
-         *     - `MARKET`: Active at once, fills at the quote with slippage.
-         *     - `LIMIT`: Active at once, never fills worse than `limit_price`.
-         *     - `STOP`: A BUY becomes a MARKET order when the ask reaches `stop_price` from below, a SELL when the bid reaches it from above.
-         *     - `STOP_LIMIT`: Triggered like STOP, then a LIMIT order.
+         *     - `MARKET`: Active at once; fills at the quote, with slippage.
+         *     - `LIMIT`: Active at once; never fills at a price worse than `limit_price`.
+         *     - `STOP`: Becomes a MARKET order when triggered: a BUY when the ask is at `stop_price` or above, a SELL when the bid is at it or below.
+         *     - `STOP_LIMIT`: Triggered like STOP; then becomes a LIMIT order.
          * @enum {string}
          */
         OrderType: "MARKET" | "LIMIT" | "STOP" | "STOP_LIMIT";
@@ -1179,44 +1181,44 @@ export interface components {
             type: components["schemas"]["OrderUpdateType"];
             /** @description The order as it was right after the change. */
             order: components["schemas"]["Order"];
-            /** @description The execution, when there was one. */
+            /** @description The execution, for FILLED and PARTIALLY_FILLED; null otherwise. */
             fill: components["schemas"]["Fill"] | null;
             /**
              * Format: int64
-             * @description Sequence of the last change that was made together with this one: a MARKET order's ACCEPTED and FILLED, or all that a halt or a reset cancels. A stream sends the changes up to it in one go. Zero in what is not sent by a stream.
+             * @description Sequence of the last change of the same transaction, for instance of a MARKET order's ACCEPTED and FILLED, or of all that a halt or a reset cancels. A stream sends all changes up to it together. Zero outside of streams.
              */
             transaction_end: number;
         };
         /**
          * @description What happened to an order.
          *
-         *     - `ACCEPTED`: The order became live.
+         *     - `ACCEPTED`: The order was accepted and is live.
          *     - `TRIGGERED`: The stop price was reached.
          *     - `FILLED`: The last part was filled; `fill` is set.
          *     - `PARTIALLY_FILLED`: A part was filled; `fill` is set.
          *     - `REPLACED`: Quantity or prices were replaced.
-         *     - `CANCELLED`: The order ended before it was filled whole.
-         *     - `REJECTED`: The order was recorded and never became live.
+         *     - `CANCELLED`: The order ended before it was filled completely.
+         *     - `REJECTED`: The order was rejected; it never became live.
          * @enum {string}
          */
         OrderUpdateType: "ACCEPTED" | "TRIGGERED" | "FILLED" | "PARTIALLY_FILLED" | "REPLACED" | "CANCELLED" | "REJECTED";
-        /** @description Money and positions of an account at one moment, all from one snapshot. */
+        /** @description Money and positions of an account, all as of one moment. */
         Portfolio: {
             /** @description Money, in US dollars, 2 decimals. */
             balance: string;
-            /** @description Balance plus the market values of all positions, rounded once, 2 decimals. */
+            /** @description Balance plus the market values of all positions, rounded once, in US dollars, 2 decimals. */
             total_equity: string;
-            /** @description Positions with a quantity above zero, by symbol. */
+            /** @description Positions with a quantity above zero, sorted by symbol. */
             positions: components["schemas"]["Position"][];
-            /** @description Market values less cost of all positions, in US dollars, 2 decimals. */
+            /** @description Market values less costs of all positions, in US dollars, 2 decimals. */
             total_unrealized_pnl: string;
             /** @description Balance less `reserved`, in US dollars, 2 decimals. */
             buying_power: string;
-            /** @description Held back by open BUY orders, in US dollars, 2 decimals. */
+            /** @description What live BUY orders reserve, in US dollars, 2 decimals. */
             reserved: string;
-            /** @description Profit and loss of all sells after fees since the account was opened or last reset, in US dollars, 2 decimals. */
+            /** @description Realised profit or loss after fees since the account was opened or last reset, in US dollars, 2 decimals. */
             realized_pnl: string;
-            /** @description All fees charged since then, with what rounding to cents took (`rounding` of the fills), in US dollars, 2 decimals. */
+            /** @description All fees since the account was opened or last reset, including what rounding to cents cost (`rounding` of fills), in US dollars, 2 decimals. */
             fees_paid: string;
             /** @description Where the quotes come from. */
             environment: components["schemas"]["Environment"];
@@ -1225,24 +1227,24 @@ export interface components {
         Position: {
             /** @description The instrument. */
             symbol: string;
-            /** @description Kind of the instrument. */
+            /** @description Asset type of the instrument. */
             asset_type: components["schemas"]["AssetType"];
             /** @description Quantity held, 8 decimals. */
             quantity: string;
-            /** @description Mean price of what is held, without fees, in US dollars, 8 decimals. A sale does not move it. */
+            /** @description Mean price paid for what is held, without fees, in US dollars, 8 decimals. A sale does not change it. */
             avg_cost: string;
-            /** @description Last price within bid and ask, in US dollars, 8 decimals; null without a fresh quote. */
+            /** @description Mark price: the last price, moved into the range from bid to ask, in US dollars, 8 decimals; null without a fresh quote. */
             current_price: string | null;
-            /** @description Quantity × multiplier × price, in US dollars, 8 decimals; without a fresh quote at the last known price, or at cost. */
+            /** @description Quantity × multiplier × mark price, in US dollars, 8 decimals. Without a fresh quote the last known price is used; without any, the cost. */
             market_value: string;
             /** @description Market value less cost, in US dollars, 2 decimals. */
             unrealized_pnl: string;
-            /** @description Unrealised profit or loss in percent of the cost, 2 decimals. */
+            /** @description Unrealised profit or loss, in percent of the cost, 2 decimals. */
             unrealized_pnl_pct: string;
-            /** @description Quantity that open SELL orders hold back, 8 decimals. */
+            /** @description Quantity that live SELL orders reserve, 8 decimals. */
             reserved_quantity: string;
         };
-        /** @description What became of the quotes. */
+        /** @description Which quotes were applied and which were refused. */
         PublishQuotesResponse: {
             /**
              * Format: int32
@@ -1256,7 +1258,7 @@ export interface components {
         PublishedQuote: {
             /** @description The instrument. */
             symbol: string;
-            /** @description Best bid in US dollars, positive and at most the ask. */
+            /** @description Best bid in US dollars, positive, not above the ask. */
             bid: string | number;
             /** @description Quantity at the bid, zero or more. */
             bid_size: string | number;
@@ -1268,7 +1270,7 @@ export interface components {
             last?: (string | number) | null;
             /** @description When the quote was made, at most 5 s ahead of the server; left out: now. */
             time?: string | null;
-            /** @description Number given by the feed, zero or more; left out: 0. */
+            /** @description Number that the feed assigned, zero or more; left out: 0. */
             sequence?: number | null;
         };
         /** @description A limit on a count. */
@@ -1285,25 +1287,25 @@ export interface components {
             used: number;
             /**
              * Format: int64
-             * @description What is left.
+             * @description How many are left.
              */
             remaining: number;
-            /** @description Whether a call above the limit is refused. Otherwise it is only counted. */
+            /** @description Whether exceeding the limit is refused; if not, it is only counted. */
             enforced: boolean;
-            /** @description When the count starts anew; null when it does not. */
+            /** @description When the count starts again from zero; null if it never does. */
             resets_at: string | null;
         };
         /** @description The newest quote of an instrument. Orders fill against it: a BUY at the ask, a SELL at the bid. */
         Quote: {
             /** @description The instrument. */
             symbol: string;
-            /** @description Highest price somebody pays, in US dollars, 8 decimals. */
+            /** @description Highest price that a buyer offers, in US dollars, 8 decimals. */
             bid: string;
-            /** @description Quantity wanted at the bid, 8 decimals. */
+            /** @description Displayed size at the bid, 8 decimals. */
             bid_size: string;
-            /** @description Lowest price somebody asks, in US dollars, 8 decimals. */
+            /** @description Lowest price that a seller asks, in US dollars, 8 decimals. */
             ask: string;
-            /** @description Quantity offered at the ask, 8 decimals. */
+            /** @description Displayed size at the ask, 8 decimals. */
             ask_size: string;
             /** @description Price of the last trade, in US dollars, 8 decimals. */
             last: string;
@@ -1314,13 +1316,13 @@ export interface components {
             time: string;
             /**
              * Format: int64
-             * @description Number given by the source; grows with time for one symbol.
+             * @description Number that the source assigned; it grows with time for each symbol.
              */
             sequence: number;
-            /** @description True when the quote is older than the staleness limit: MARKET, IOC and FOK orders are then REJECTED (NO_QUOTE). */
+            /** @description True when the quote is older than the staleness limit. MARKET, IOC and FOK orders are then REJECTED (NO_QUOTE). */
             stale: boolean;
         };
-        /** @description The stream lives. */
+        /** @description The stream is alive. */
         QuoteHeartbeat: {
             /**
              * Format: date-time
@@ -1332,13 +1334,13 @@ export interface components {
          * @description Why a published quote was not applied.
          *
          *     - `SYMBOL_UNKNOWN`: No instrument has the symbol.
-         *     - `DECIMAL_INVALID`: A price or size is no finite decimal with at most 8 decimals.
+         *     - `DECIMAL_INVALID`: A price or size is not a finite decimal with at most 8 decimals.
          *     - `PRICE_NOT_POSITIVE`: A price is zero or negative.
          *     - `SIZE_NEGATIVE`: A size is negative.
          *     - `CROSSED`: The bid is above the ask.
-         *     - `OUT_OF_DATE`: Older than the quote that is applied.
-         *     - `TIME_INVALID`: More than 5 s ahead of the server's clock, or no valid time.
-         *     - `DUPLICATE`: Same time and sequence as the quote that is applied.
+         *     - `OUT_OF_DATE`: The quote is older than the newest applied one.
+         *     - `TIME_INVALID`: The time is invalid, or more than 5 s ahead of the server's clock.
+         *     - `DUPLICATE`: Time and sequence are the same as those of the newest applied quote.
          *     - `SEQUENCE_NEGATIVE`: The sequence is negative.
          * @enum {string}
          */
@@ -1360,7 +1362,7 @@ export interface components {
              * @description Length of the window, in seconds.
              */
             window_seconds: number;
-            /** @description When the next slot frees; null while none is taken. */
+            /** @description When the next call is allowed again; null while the window is empty. */
             reset_at: string | null;
         };
         /** @description A published quote that was not applied. */
@@ -1370,24 +1372,24 @@ export interface components {
             /** @description Why it was not applied. */
             reason: components["schemas"]["QuoteRefusalReason"];
         };
-        /** @description An expired option that became money. */
+        /** @description The cash settlement of an expired option. */
         Settlement: {
             /** @description The option. */
             symbol: string;
             /** @description Quantity that was held, 8 decimals. */
             quantity: string;
-            /** @description What one unit pays, in US dollars, 8 decimals: the difference between the price of the underlying and the strike, zero when exercise pays nothing. */
+            /** @description What the option pays per unit of the underlying, in US dollars, 8 decimals: the price of the underlying less the strike for a CALL, the strike less that price for a PUT, never below zero. */
             price: string;
-            /** @description Money that came in, in US dollars, 2 decimals. */
+            /** @description Money that the account received, in US dollars, 2 decimals. */
             amount: string;
-            /** @description `amount` less cost and buy fees of the position, in US dollars, 2 decimals. */
+            /** @description `amount` less the cost and the buy fees of the position, in US dollars, 2 decimals. */
             realized_pnl: string;
         };
         /**
          * @description Whether an order buys or sells.
          *
-         *     - `BUY`: Buy, at the ask.
-         *     - `SELL`: Sell, at the bid; never more than the position.
+         *     - `BUY`: Buys at the ask.
+         *     - `SELL`: Sells at the bid, never more than the position.
          * @enum {string}
          */
         Side: "BUY" | "SELL";
@@ -1395,17 +1397,17 @@ export interface components {
          * @description Why an order is CANCELLED.
          *
          *     - `REQUESTED`: CancelOrder or CancelAllOrders asked for it.
-         *     - `IOC_REMAINDER`: The rest of an IOC order that found no more liquidity.
-         *     - `EXPIRED_DAY`: A DAY order at the end of its trading day.
-         *     - `EXPIRED_GTC`: A GTC order after 90 days.
-         *     - `INSUFFICIENT_BUYING_POWER`: What is left of a waiting MARKET order can no longer be paid for.
+         *     - `IOC_REMAINDER`: An IOC order found no more liquidity; the rest was cancelled.
+         *     - `EXPIRED_DAY`: The trading day of a DAY order ended.
+         *     - `EXPIRED_GTC`: A GTC order was 90 days old.
+         *     - `INSUFFICIENT_BUYING_POWER`: The buying power no longer covers what is left of a waiting MARKET order.
          *     - `TRADING_HALTED`: The account was halted.
          *     - `INSTRUMENT_EXPIRED`: The instrument expired.
          *     - `ACCOUNT_RESET`: The account was reset.
          * @enum {string}
          */
         StatusReason: "REQUESTED" | "IOC_REMAINDER" | "EXPIRED_DAY" | "EXPIRED_GTC" | "INSUFFICIENT_BUYING_POWER" | "TRADING_HALTED" | "INSTRUMENT_EXPIRED" | "ACCOUNT_RESET";
-        /** @description The stream lives. */
+        /** @description The stream is alive. */
         StreamHeartbeat: {
             /**
              * Format: date-time
@@ -1417,10 +1419,10 @@ export interface components {
         StreamOrderUpdatesResponse: {
             /**
              * Format: int64
-             * @description Sequence of the event. For `subscribed` and `heartbeat`: everything up to this sequence was sent. For `snapshot_order`: the sequence of which the order is.
+             * @description Sequence of the event. For `subscribed` and `heartbeat`: everything up to this sequence was sent. For `snapshot_order`: the order is as of this sequence.
              */
             sequence: number;
-            /** @description The first message: the stream is open, and goes on after this sequence. */
+            /** @description The first message: the stream is open and goes on after this sequence. */
             subscribed: components["schemas"]["StreamSubscribed"] | null;
             /** @description A live order, when a snapshot was asked for. */
             snapshot_order: components["schemas"]["Order"] | null;
@@ -1428,14 +1430,14 @@ export interface components {
             order_update: components["schemas"]["OrderUpdate"] | null;
             /** @description A change of the account. */
             account_update: components["schemas"]["AccountUpdate"] | null;
-            /** @description The stream lives; comes at every interval. */
+            /** @description The stream is alive; sent at every `heartbeat_interval`. */
             heartbeat: components["schemas"]["StreamHeartbeat"] | null;
         };
         /** @description One message of the stream. */
         StreamQuotesResponse: {
             /** @description The newest quote of one of the instruments. */
             quote: components["schemas"]["Quote"] | null;
-            /** @description Set in place of a quote every 15 s: the stream lives. */
+            /** @description Set instead of `quote`, every 15 s: the stream is alive. */
             heartbeat: components["schemas"]["QuoteHeartbeat"] | null;
         };
         /** @description The stream is open. */
@@ -1449,33 +1451,37 @@ export interface components {
         /**
          * @description How long an order waits.
          *
-         *     - `GTC`: Until filled or cancelled, at most 90 days.
-         *     - `DAY`: Until the trading day ends.
-         *     - `IOC`: Fills what is there now; the rest is cancelled.
-         *     - `FOK`: Fills whole now or is rejected.
+         *     - `GTC`: Waits until it is filled or cancelled, at most 90 days.
+         *     - `DAY`: Waits until the trading day ends.
+         *     - `IOC`: Fills what it can at once; the rest is cancelled.
+         *     - `FOK`: Fills completely at once, or is rejected.
          * @enum {string}
          */
         TimeInForce: "GTC" | "DAY" | "IOC" | "FOK";
-        /** @description How well an account trades, since it was opened or last reset. A closed trade is one SELL order that filled anything, booked when it ends. Returns and drawdown are those of one dollar that was there from the beginning: a deposit moves none of them. Percentages are written as 12.5 for 12.5 %. A value that is not defined is null, never NaN. */
+        /** @description Performance of an account since it was opened or last reset. A closed trade is a SELL order that filled anything, booked when it ends, or an option that expired. Returns and drawdown are those of one dollar invested from the beginning: a deposit changes none of them. Percentages are written as 12.5 for 12.5 %. An undefined value is null, never NaN. */
         TradingKpi: {
-            /** @description Time-weighted return in percent: the product of the growth between deposits. */
+            /** @description Time-weighted return, in percent: the product of the growth factors between deposits, less one. */
             total_return_pct: number | null;
-            /** @description Mean ÷ sample standard deviation of daily returns × √252; null with fewer than two returns or without deviation. The first return is that of the first day from what the account began with, the last one that of today so far. A day (UTC) counts when something could be traded on it that the account has traded since then; what changes on another day belongs to the next that counts, as Sunday evening's session belongs to Monday. × √365 once something was traded that trades every day, as crypto does, and everything does on an always-open venue. */
+            /**
+             * @description Mean ÷ sample standard deviation of daily returns × √252; null with fewer than two returns or without deviation. The factor is √365 once the account has traded something that trades every day, as crypto does. On an always-open venue everything trades every day.
+             *
+             *     The first return starts from what the account began with. The last return is that of today so far. A UTC day counts when something could be traded on it that the account has traded by then. Changes on other days belong to the next day that counts: Sunday evening's session belongs to Monday.
+             */
             sharpe_ratio: number | null;
-            /** @description Closed trades with a profit, in percent of all; null without closed trades. */
+            /** @description Closed trades with a profit, in percent of all closed trades; null without closed trades. */
             win_rate: number | null;
             /** @description Gross profit ÷ gross loss of closed trades; null without a loss. */
             profit_factor: number | null;
-            /** @description Deepest fall of the equity from an earlier peak, in percent, positive. */
+            /** @description Maximum drawdown: the deepest fall of the equity from an earlier peak, in percent, positive. */
             max_drawdown: number | null;
             /**
              * Format: int32
              * @description Number of closed trades.
              */
             total_trades: number;
-            /** @description Mean ÷ downside deviation of daily returns × √252 or √365, of the same returns; null with fewer than two returns or without a negative one. */
+            /** @description Mean ÷ downside deviation × √252 or √365, of the same daily returns; null with fewer than two returns or without a negative return. */
             sortino_ratio: number | null;
-            /** @description Mean profit or loss of a closed trade, in US dollars; null without any. */
+            /** @description Mean profit or loss of a closed trade, in US dollars; null without closed trades. */
             expectancy: number | null;
             /**
              * Format: int32
@@ -1487,9 +1493,9 @@ export interface components {
              * @description Longest run of closed trades with a loss.
              */
             consecutive_losses: number;
-            /** @description 1 + number of ranked accounts with a higher return, as of the newest ranking of GetLeaderboard; null when not ranked. Ranked are the first accounts of people, from their first fill on; a reset begins anew. */
+            /** @description 1 + number of ranked accounts with a higher return, as of the newest ranking of GetLeaderboard; null when the account is not ranked. A person's first account is ranked from the first fill of its epoch on. */
             rank: number | null;
-            /** @description Number of ranked accounts; null when not ranked. */
+            /** @description Number of ranked accounts; null when this account is not ranked. */
             rank_total: number | null;
         };
         /**
@@ -1504,7 +1510,7 @@ export interface components {
         /**
          * @description Who owns an account.
          *
-         *     - `HUMAN`: A person. Bots trade on their person's account.
+         *     - `HUMAN`: A person. A bot trades on the account of its person.
          * @enum {string}
          */
         UserType: "HUMAN";
@@ -1637,11 +1643,11 @@ export interface operations {
                 status?: components["schemas"]["OrderStatus"];
                 /** @description Only orders of this instrument. */
                 symbol?: string;
-                /** @description Only orders made later than this. */
+                /** @description Only orders created later than this. */
                 after?: string;
-                /** @description Only orders made at or before this. */
+                /** @description Only orders created at or before this. */
                 until?: string;
-                /** @description Orders a page, 1 to 100; left out: 20. */
+                /** @description Orders per page, 1 to 100; left out: 20. */
                 limit?: number;
                 /** @description `next_page_token` of the previous page, with the same filters. */
                 page_token?: string;
@@ -1690,9 +1696,9 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description The instrument. Letters are upper-cased and `/` becomes `-`: "btc/usd" is "BTC-USD". Unknown: SYMBOL_UNKNOWN. */
+                    /** @description The instrument. Letters are upper-cased and `/` becomes `-`: "btc/usd" is "BTC-USD". An unknown symbol is refused (SYMBOL_UNKNOWN). */
                     symbol: string;
-                    /** @description Kind of the instrument, as a check: left out it is the instrument's own. STOCK for an ETF or CRYPTO is accepted with a note in `warnings`, since some clients always send it; any other difference is refused (ASSET_TYPE_MISMATCH). */
+                    /** @description Asset type of the instrument, as a check. Left out: no check. STOCK for an ETF or a CRYPTO instrument is accepted with a note in `warnings`, because some clients always send STOCK. Any other difference is refused (ASSET_TYPE_MISMATCH). */
                     asset_type?: components["schemas"]["AssetType"];
                     /** @description Buy or sell. */
                     side: components["schemas"]["Side"];
@@ -1706,7 +1712,7 @@ export interface operations {
                     stop_price?: (string | number) | null;
                     /** @description Left out: GTC. IOC and FOK are refused for STOP and STOP_LIMIT. */
                     time_in_force?: components["schemas"]["TimeInForce"];
-                    /** @description The caller's own id, 1 to 128 printable ASCII characters, unique within the account for ever. With it the call can be repeated safely. */
+                    /** @description The caller's own id for the order, 1 to 128 printable ASCII characters. It stays unique within the account for ever. It is the idempotency key of the order. */
                     client_order_id?: string | null;
                 };
             };
@@ -1801,7 +1807,7 @@ export interface operations {
                 "application/json": {
                     /** @description The instrument. */
                     symbol: string;
-                    /** @description Kind of the instrument, as a check like that of PlaceOrderRequest. */
+                    /** @description Asset type of the instrument, as a check, as in PlaceOrderRequest. */
                     asset_type?: components["schemas"]["AssetType"];
                     /** @description Buy or sell. */
                     side: components["schemas"]["Side"];
@@ -1815,7 +1821,7 @@ export interface operations {
                     stop_price?: (string | number) | null;
                     /** @description Left out: GTC. */
                     time_in_force?: components["schemas"]["TimeInForce"];
-                    /** @description Checked for its form only. */
+                    /** @description Only its form is checked. */
                     client_order_id?: string | null;
                 };
             };
@@ -2096,7 +2102,7 @@ export interface operations {
                 after?: string;
                 /** @description Only fills at or before this. */
                 until?: string;
-                /** @description Fills a page, 1 to 100; left out: 20. */
+                /** @description Fills per page, 1 to 100; left out: 20. */
                 limit?: number;
                 /** @description `next_page_token` of the previous page, with the same filters. */
                 page_token?: string;
@@ -2175,7 +2181,7 @@ export interface operations {
             query?: {
                 /** @description Span over which returns are compared. */
                 period?: components["schemas"]["LeaderboardPeriod"];
-                /** @description Rows a page, 1 to 100; left out: 20. */
+                /** @description Rows per page, 1 to 100; left out: 20. */
                 limit?: number;
                 /** @description `next_page_token` of the previous page, with the same period. */
                 page_token?: string;
@@ -2250,13 +2256,13 @@ export interface operations {
     StreamOrderUpdates: {
         parameters: {
             query?: {
-                /** @description Sends every event later than this one, then goes on live; left out: only what happens from now on. Above the newest: SEQUENCE_IN_FUTURE. */
+                /** @description Sends every event after this sequence, then goes on live. Left out: only events from now on. A sequence above the newest is refused (SEQUENCE_IN_FUTURE). */
                 after_sequence?: number;
-                /** @description Only orders of these instruments, at most 100; empty: all. Account updates always come. */
+                /** @description Only orders of these instruments, at most 100; empty: all. Account updates are always sent. */
                 symbols?: string[];
-                /** @description Sends the live orders too, oldest first: right after `subscribed` and as of its sequence, or with `after_sequence` once the stream has caught up, as of the sequence that they carry. What comes later comes after them. */
+                /** @description Also sends a snapshot: the live orders, oldest first. Without `after_sequence` it follows right after `subscribed` and is as of its sequence. With `after_sequence` it comes once the stream has caught up, and is as of the sequence that its messages carry. Later events follow the snapshot. */
                 include_snapshot?: boolean;
-                /** @description Distance between heartbeats, 1 to 120 s; left out: 15 s. */
+                /** @description Time between two heartbeats, 1 to 120 s; left out: 15 s. */
                 heartbeat_interval?: string;
             };
             header?: never;
@@ -2377,15 +2383,15 @@ export interface operations {
                 "application/json": {
                     /** @description The owner's name for the key, 1 to 64 printable characters. */
                     label: string;
-                    /** @description The account that the key trades on; left out: the person's first. */
+                    /** @description The account that the key trades on; left out: the person's first account. */
                     account_id?: string | null;
-                    /** @description What the key opens; left out: everything. */
+                    /** @description What the key may do; left out: everything. */
                     scopes?: components["schemas"]["KeyScope"][];
-                    /** @description The only instruments whose orders the key may place, see and change, at most 100; left out: all. */
+                    /** @description The only instruments that the key may act on: place, see and change orders of. At most 100; left out: all. */
                     allowed_symbols?: string[];
-                    /** @description The only kinds of instruments whose orders the key may place, see and change; left out: all. */
+                    /** @description The only asset types that the key may act on; left out: all. */
                     allowed_asset_types?: components["schemas"]["AssetType"][];
-                    /** @description Largest value of one order of the key, in US dollars, positive, at most 2 decimals; left out: no limit. */
+                    /** @description Largest notional value of one order of the key, in US dollars, positive, at most 2 decimals; left out: no limit. */
                     order_notional_max?: (string | number) | null;
                 };
             };
@@ -2629,11 +2635,11 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description Largest value of one order, in US dollars, positive, at most 2 decimals. */
+                    /** @description Largest notional value of one order, in US dollars, positive, at most 2 decimals. */
                     order_notional_max?: (string | number) | null;
-                    /** @description Largest share of the equity that one position may become, in percent, above 0, at most 100 and 2 decimals. */
+                    /** @description Largest share of the equity that one position may reach, in percent, above 0, at most 100, at most 2 decimals. */
                     position_share_max?: (string | number) | null;
-                    /** @description Loss since 00:00 UTC after which only sales pass, in US dollars, positive, at most 2 decimals. */
+                    /** @description Loss since 00:00 UTC from which only SELL orders are accepted, in US dollars, positive, at most 2 decimals. */
                     daily_loss_max?: (string | number) | null;
                 };
             };
@@ -2833,7 +2839,7 @@ export interface operations {
             query?: {
                 /** @description Only instruments of this type. */
                 asset_type?: components["schemas"]["AssetType"];
-                /** @description Only instruments whose symbol or name contains this text, in any case; at most 64 characters. */
+                /** @description Only instruments whose symbol or name contains this text, ignoring case; at most 64 characters. */
                 query?: string;
             };
             header?: never;
@@ -2873,14 +2879,14 @@ export interface operations {
             query?: {
                 /** @description Length of a bar; left out: one minute. */
                 interval?: components["schemas"]["BarInterval"];
-                /** @description Only bars that start at or after this; left out: the newest 100 before `end`. From here to `end` or now there is time for 1 000 bars at most; more is FIELD_INVALID: ask for a longer interval, or for part after part. */
+                /** @description Only bars that start at or after this; left out: the newest 100 bars before `end`. From `start` to `end` (or now) there may be at most 1 000 intervals. More are refused (FIELD_INVALID): ask for longer bars, or for one part after another. */
                 start?: string;
-                /** @description Only bars that start before this; left out, or later than now: now. */
+                /** @description Only bars that start before this; left out or in the future: now. */
                 end?: string;
             };
             header?: never;
             path: {
-                /** @description The instrument; expired options too. */
+                /** @description The instrument. It may be an expired option. */
                 symbol: string;
             };
             cookie?: never;

@@ -38,8 +38,9 @@ class _BarIntervalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BarInterv
     """One UTC day."""
 
 class BarInterval(_BarInterval, metaclass=_BarIntervalEnumTypeWrapper):
-    """Length of a bar; in a URL also `1m` to `1d`, so `1M` is a minute. Bars start at its multiples in UTC: those of an hour at the
-    full hour, those of a day at midnight.
+    """Length of a bar. In a URL it may be written `1m` to `1d`; `1M` is a minute, too.
+    Bars start at multiples of their length in UTC: bars of an hour at the full hour,
+    bars of a day at midnight.
     """
 
 BAR_INTERVAL_UNSPECIFIED: BarInterval.ValueType  # 0
@@ -82,8 +83,8 @@ class Bar(_message.Message):
     close: _builtins.str
     """Last price, in US dollars, 8 decimals."""
     complete: _builtins.bool
-    """False for the bar that is still running, and after its end until a later
-    quote or 5 s show that nothing is added to it any more.
+    """False while quotes can still be added to the bar: until its interval has ended
+    and either a later quote has come or 5 s have passed.
     """
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:

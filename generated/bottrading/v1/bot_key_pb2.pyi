@@ -35,7 +35,7 @@ class _KeyScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyScope.Val
     """Reading the account, its orders and figures. Market data is open to every key."""
 
 class KeyScope(_KeyScope, metaclass=_KeyScopeEnumTypeWrapper):
-    """What a bot key opens."""
+    """What a bot key may do."""
 
 KEY_SCOPE_UNSPECIFIED: KeyScope.ValueType  # 0
 """Never sent."""
@@ -67,18 +67,20 @@ class BotKey(_message.Message):
     label: _builtins.str
     """The owner's name for the key."""
     prefix: _builtins.str
-    """First characters of the key, to tell keys apart: "tvt_" and four more."""
+    """First characters of the key, to tell keys apart: "tvt_" and four more characters."""
     account_id: _builtins.str
     """Id of the account that the key trades on."""
     order_notional_max: _builtins.str
-    """Largest value of one order of the key, in US dollars, 2 decimals; null is no limit."""
+    """Largest notional value of one order of the key, in US dollars, 2 decimals; null:
+    no limit.
+    """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the key was made."""
+        """When the key was created."""
 
     @_builtins.property
     def last_used_at(self) -> _timestamp_pb2.Timestamp:
-        """When the key was last used, at most a few seconds behind; null when never."""
+        """When the key was last used, accurate to a few seconds; null if never used."""
 
     @_builtins.property
     def revoked_at(self) -> _timestamp_pb2.Timestamp:
@@ -86,17 +88,17 @@ class BotKey(_message.Message):
 
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[Global___KeyScope.ValueType]:
-        """What the key opens."""
+        """What the key may do."""
 
     @_builtins.property
     def allowed_symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The only instruments whose orders the key may place, see and change; empty: all."""
+        """The only instruments that the key may act on: place, see and change orders of;
+        empty: all.
+        """
 
     @_builtins.property
     def allowed_asset_types(self) -> _containers.RepeatedScalarFieldContainer[_instrument_pb2.AssetType.ValueType]:
-        """The only kinds of instruments whose orders the key may place, see and change;
-        empty: all.
-        """
+        """The only asset types that the key may act on; empty: all."""
 
     def __init__(
         self,
@@ -125,7 +127,7 @@ Global___BotKey: _TypeAlias = BotKey  # noqa: Y015
 
 @_typing.final
 class NewBotKey(_message.Message):
-    """A bot key at its creation, the only time the secret is shown."""
+    """A bot key with its secret, which is shown only at creation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -141,7 +143,7 @@ class NewBotKey(_message.Message):
     """The secret: "tvt_" and 36 characters. Only its SHA-256 is stored."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the key was made."""
+        """When the key was created."""
 
     def __init__(
         self,

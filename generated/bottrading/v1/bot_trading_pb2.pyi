@@ -88,12 +88,12 @@ class PlaceOrderRequest(_message.Message):
     CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """The instrument. Letters are upper-cased and `/` becomes `-`: "btc/usd" is
-    "BTC-USD". Unknown: SYMBOL_UNKNOWN.
+    "BTC-USD". An unknown symbol is refused (SYMBOL_UNKNOWN).
     """
     asset_type: _instrument_pb2.AssetType.ValueType
-    """Kind of the instrument, as a check: left out it is the instrument's own. STOCK
-    for an ETF or CRYPTO is accepted with a note in `warnings`, since some clients
-    always send it; any other difference is refused (ASSET_TYPE_MISMATCH).
+    """Asset type of the instrument, as a check. Left out: no check. STOCK for an ETF or
+    a CRYPTO instrument is accepted with a note in `warnings`, because some clients
+    always send STOCK. Any other difference is refused (ASSET_TYPE_MISMATCH).
     """
     side: _order_pb2.Side.ValueType
     """Buy or sell."""
@@ -112,8 +112,8 @@ class PlaceOrderRequest(_message.Message):
     time_in_force: _order_pb2.TimeInForce.ValueType
     """Left out: GTC. IOC and FOK are refused for STOP and STOP_LIMIT."""
     client_order_id: _builtins.str
-    """The caller's own id, 1 to 128 printable ASCII characters, unique within the
-    account for ever. With it the call can be repeated safely.
+    """The caller's own id for the order, 1 to 128 printable ASCII characters. It stays
+    unique within the account for ever. It is the idempotency key of the order.
     """
     def __init__(
         self,
@@ -156,7 +156,7 @@ class PlaceOrderResponse(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order. `replayed` when the call repeated an earlier one."""
+        """The order; `replayed` is true when the call repeated an earlier one."""
 
     def __init__(
         self,
@@ -173,7 +173,7 @@ Global___PlaceOrderResponse: _TypeAlias = PlaceOrderResponse  # noqa: Y015
 
 @_typing.final
 class PreviewOrderRequest(_message.Message):
-    """An order to estimate; fields as in PlaceOrderRequest."""
+    """An order to preview; the fields are those of PlaceOrderRequest."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -189,7 +189,7 @@ class PreviewOrderRequest(_message.Message):
     symbol: _builtins.str
     """The instrument."""
     asset_type: _instrument_pb2.AssetType.ValueType
-    """Kind of the instrument, as a check like that of PlaceOrderRequest."""
+    """Asset type of the instrument, as a check, as in PlaceOrderRequest."""
     side: _order_pb2.Side.ValueType
     """Buy or sell."""
     order_type: _order_pb2.OrderType.ValueType
@@ -203,7 +203,7 @@ class PreviewOrderRequest(_message.Message):
     time_in_force: _order_pb2.TimeInForce.ValueType
     """Left out: GTC."""
     client_order_id: _builtins.str
-    """Checked for its form only."""
+    """Only its form is checked."""
     def __init__(
         self,
         *,
@@ -253,12 +253,12 @@ class OrderPreview(_message.Message):
     """Buying power afterwards, in US dollars, 2 decimals."""
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order as it would be answered; its id is empty."""
+        """The order as PlaceOrder would return it; its id is empty."""
 
     @_builtins.property
     def rejections(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Every rule that would reject the order, as sentences, first the one that
-        PlaceOrder would tell.
+        """Every rule that would reject the order, one sentence each. The first is the one
+        that PlaceOrder would give.
         """
 
     @_builtins.property
@@ -454,8 +454,8 @@ class CancelAllOrdersResponse(_message.Message):
     ORDERS_FIELD_NUMBER: _builtins.int
     SKIPPED_ORDERS_FIELD_NUMBER: _builtins.int
     skipped_orders: _builtins.int
-    """Live orders that were asked for and left, because they are of instruments that
-    the key was not made for.
+    """Number of matching live orders that stayed, because the key may not act on their
+    instruments.
     """
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]:
@@ -492,16 +492,16 @@ class ListOrdersRequest(_message.Message):
     symbol: _builtins.str
     """Only orders of this instrument."""
     limit: _builtins.int
-    """Orders a page, 1 to 100; left out: 20."""
+    """Orders per page, 1 to 100; left out: 20."""
     page_token: _builtins.str
     """`next_page_token` of the previous page, with the same filters."""
     @_builtins.property
     def after(self) -> _timestamp_pb2.Timestamp:
-        """Only orders made later than this."""
+        """Only orders created later than this."""
 
     @_builtins.property
     def until(self) -> _timestamp_pb2.Timestamp:
-        """Only orders made at or before this."""
+        """Only orders created at or before this."""
 
     def __init__(
         self,
@@ -558,7 +558,7 @@ Global___ListOrdersResponse: _TypeAlias = ListOrdersResponse  # noqa: Y015
 
 @_typing.final
 class GetOrderRequest(_message.Message):
-    """Names an order, by exactly one of its ids."""
+    """Names an order by exactly one of its ids."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -716,7 +716,7 @@ class ListFillsRequest(_message.Message):
     order_id: _builtins.str
     """Only fills of this order."""
     limit: _builtins.int
-    """Fills a page, 1 to 100; left out: 20."""
+    """Fills per page, 1 to 100; left out: 20."""
     page_token: _builtins.str
     """`next_page_token` of the previous page, with the same filters."""
     @_builtins.property
@@ -837,7 +837,7 @@ class GetLeaderboardRequest(_message.Message):
     period: _leaderboard_pb2.LeaderboardPeriod.ValueType
     """Span over which returns are compared."""
     limit: _builtins.int
-    """Rows a page, 1 to 100; left out: 20."""
+    """Rows per page, 1 to 100; left out: 20."""
     page_token: _builtins.str
     """`next_page_token` of the previous page, with the same period."""
     def __init__(
@@ -877,7 +877,7 @@ class GetLeaderboardResponse(_message.Message):
 
     @_builtins.property
     def own_entry(self) -> _leaderboard_pb2.LeaderboardEntry:
-        """The caller's own row; absent when not ranked."""
+        """The caller's own row; absent when the account is not ranked."""
 
     def __init__(
         self,
@@ -947,23 +947,24 @@ class StreamOrderUpdatesRequest(_message.Message):
     INCLUDE_SNAPSHOT_FIELD_NUMBER: _builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     after_sequence: _builtins.int
-    """Sends every event later than this one, then goes on live; left out: only
-    what happens from now on. Above the newest: SEQUENCE_IN_FUTURE.
+    """Sends every event after this sequence, then goes on live. Left out: only events
+    from now on. A sequence above the newest is refused (SEQUENCE_IN_FUTURE).
     """
     include_snapshot: _builtins.bool
-    """Sends the live orders too, oldest first: right after `subscribed` and as of
-    its sequence, or with `after_sequence` once the stream has caught up, as of the
-    sequence that they carry. What comes later comes after them.
+    """Also sends a snapshot: the live orders, oldest first. Without `after_sequence` it
+    follows right after `subscribed` and is as of its sequence. With `after_sequence`
+    it comes once the stream has caught up, and is as of the sequence that its
+    messages carry. Later events follow the snapshot.
     """
     @_builtins.property
     def symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only orders of these instruments, at most 100; empty: all. Account updates
-        always come.
+        """Only orders of these instruments, at most 100; empty: all. Account updates are
+        always sent.
         """
 
     @_builtins.property
     def heartbeat_interval(self) -> _duration_pb2.Duration:
-        """Distance between heartbeats, 1 to 120 s; left out: 15 s."""
+        """Time between two heartbeats, 1 to 120 s; left out: 15 s."""
 
     def __init__(
         self,
@@ -996,13 +997,12 @@ class StreamOrderUpdatesResponse(_message.Message):
     ACCOUNT_UPDATE_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """Sequence of the event. For `subscribed` and `heartbeat`: everything up to
-    this sequence was sent. For `snapshot_order`: the sequence of which the order
-    is.
+    """Sequence of the event. For `subscribed` and `heartbeat`: everything up to this
+    sequence was sent. For `snapshot_order`: the order is as of this sequence.
     """
     @_builtins.property
     def subscribed(self) -> Global___StreamSubscribed:
-        """The first message: the stream is open, and goes on after this sequence."""
+        """The first message: the stream is open and goes on after this sequence."""
 
     @_builtins.property
     def snapshot_order(self) -> _order_pb2.Order:
@@ -1018,7 +1018,7 @@ class StreamOrderUpdatesResponse(_message.Message):
 
     @_builtins.property
     def heartbeat(self) -> Global___StreamHeartbeat:
-        """The stream lives; comes at every interval."""
+        """The stream is alive; sent at every `heartbeat_interval`."""
 
     def __init__(
         self,
@@ -1066,7 +1066,7 @@ Global___StreamSubscribed: _TypeAlias = StreamSubscribed  # noqa: Y015
 
 @_typing.final
 class StreamHeartbeat(_message.Message):
-    """The stream lives."""
+    """The stream is alive."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1114,13 +1114,13 @@ class CreateStreamTicketResponse(_message.Message):
     TICKET_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     ticket: _builtins.str
-    """The ticket, for the query parameter `ticket`, or for the metadata
-    `x-stream-ticket` in place of a key. It opens nothing but streams and ends
-    with its key.
+    """The ticket. Send it as the query parameter `ticket`, or as the metadata
+    `x-stream-ticket` in place of a key. It opens streams only, and ends when its key
+    is revoked.
     """
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When the ticket ends."""
+        """When the ticket expires."""
 
     def __init__(
         self,

@@ -26,22 +26,23 @@ if _version_not_supported:
 
 
 class BotTradingStub:
-    """Trading on the account that a bot key belongs to. Every call carries the key
-    in the metadata `x-bot-key` and sees that account only.
+    """Trades on the account that a bot key belongs to. Every call carries the key in the
+    metadata `x-bot-key`. It sees that account only.
 
-    A key that was made for some instruments lists, reads, replaces, cancels and
-    streams the orders and fills of those only: an order of another instrument is
-    one that does not exist (ORDER_NOT_FOUND). Account, portfolio, figures and limits
-    are those of the whole account.
+    A key can be restricted to some instruments. It then lists, reads, replaces,
+    cancels and streams the orders and fills of those instruments only. An order of
+    another instrument does not exist for it (ORDER_NOT_FOUND). Account, portfolio,
+    figures and limits are still those of the whole account.
 
-    Amounts are decimals in text: money has 2 decimals in answers, prices and
-    quantities have 8. Refusals carry `google.rpc.ErrorInfo` with domain
-    "bottrading" and an `ErrorReason`; a refused call changes nothing. Calls that
-    change something are answered once the change is on disk.
+    Amounts are decimals in text. In answers, money has 2 decimals; prices and
+    quantities have 8. A refusal carries `google.rpc.ErrorInfo` with the domain
+    "bottrading" and an `ErrorReason`, and changes nothing. A call that changes
+    something is answered once the change is on disk.
 
-    Answers carry `x-request-id` and, in the trailing metadata, `x-ratelimit-limit`,
-    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds), of the narrowest limit
-    that stands for the call; where the operator lifted all of them there are none.
+    Every answer carries `x-request-id`. The trailing metadata carries
+    `x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds)
+    of the narrowest rate limit that applies to the call. They are absent when no rate
+    limit applies, because the operator lifted it.
     """
 
     def __init__(self, channel):
@@ -133,75 +134,79 @@ class BotTradingStub:
 
 
 class BotTradingServicer:
-    """Trading on the account that a bot key belongs to. Every call carries the key
-    in the metadata `x-bot-key` and sees that account only.
+    """Trades on the account that a bot key belongs to. Every call carries the key in the
+    metadata `x-bot-key`. It sees that account only.
 
-    A key that was made for some instruments lists, reads, replaces, cancels and
-    streams the orders and fills of those only: an order of another instrument is
-    one that does not exist (ORDER_NOT_FOUND). Account, portfolio, figures and limits
-    are those of the whole account.
+    A key can be restricted to some instruments. It then lists, reads, replaces,
+    cancels and streams the orders and fills of those instruments only. An order of
+    another instrument does not exist for it (ORDER_NOT_FOUND). Account, portfolio,
+    figures and limits are still those of the whole account.
 
-    Amounts are decimals in text: money has 2 decimals in answers, prices and
-    quantities have 8. Refusals carry `google.rpc.ErrorInfo` with domain
-    "bottrading" and an `ErrorReason`; a refused call changes nothing. Calls that
-    change something are answered once the change is on disk.
+    Amounts are decimals in text. In answers, money has 2 decimals; prices and
+    quantities have 8. A refusal carries `google.rpc.ErrorInfo` with the domain
+    "bottrading" and an `ErrorReason`, and changes nothing. A call that changes
+    something is answered once the change is on disk.
 
-    Answers carry `x-request-id` and, in the trailing metadata, `x-ratelimit-limit`,
-    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds), of the narrowest limit
-    that stands for the call; where the operator lifted all of them there are none.
+    Every answer carries `x-request-id`. The trailing metadata carries
+    `x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds)
+    of the narrowest rate limit that applies to the call. They are absent when no rate
+    limit applies, because the operator lifted it.
     """
 
     def GetAccount(self, request, context):
-        """Reads the account: money, plan, calls of the day.
+        """Reads the account: its money, its plan and its calls of the day.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PlaceOrder(self, request, context):
-        """Places an order and answers its state after matching against the current
-        quote, fills included.
+        """Places an order, matches it against the current quote, and returns its state,
+        fills included.
 
-        An order that the rules of trading do not allow (no money, no position, no
-        quote …) is no error: it is recorded and answered as REJECTED. With a
-        `client_order_id` the call can be repeated safely: the same order is answered
-        again with `replayed`, a different one is refused (CLIENT_ORDER_ID_REUSED).
-        Spends one order and one request of the rate limits.
+        An order that the trading rules do not allow (no money, no position, no quote …)
+        is no error: it is recorded and returned as REJECTED. With a `client_order_id`
+        the call can be repeated safely. A repeated call returns the same order with
+        `replayed`. A different order under the same id is refused
+        (CLIENT_ORDER_ID_REUSED). Spends one order and one request of the rate limits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PreviewOrder(self, request, context):
-        """Tells what PlaceOrder would do now, to the cent, and records nothing: the
-        fill, the fees, the money left, and every rule that would reject the order.
-        Spends one request, no order.
+        """Returns what PlaceOrder would do now, to the cent: the fill, the fees, the money
+        left, and every rule that would reject the order. It records nothing. Spends one
+        request, no order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReplaceOrder(self, request, context):
-        """Changes quantity or prices of a live order in one step; a field left out
-        stays, and so do its id, its fills and its expiry. The order is then matched
-        anew against the current quote, like one that arrives. The same values change
-        nothing and make no event.
+        """Changes the quantity or the prices of a live order in one step. A field left out
+        stays as it is, and so do the order's id, its fills and its expiry. The order is
+        then matched again against the current quote, like a new order. If all values are
+        the same, nothing changes and the log gets no entry.
 
-        Refused, with the order left as it was: a filled, cancelled or rejected order
-        (ORDER_NOT_LIVE), a quantity that does not exceed what is filled
-        (QUANTITY_ALREADY_FILLED), a price that the type does not use
-        (LIMIT_PRICE_NOT_ALLOWED, STOP_PRICE_NOT_ALLOWED; so is the stop price of an
-        order that is triggered), and what the rules of trading do not allow
-        (INSUFFICIENT_BUYING_POWER …). Raising the quantity begins minimum and cap of
-        the fee anew. Spends one order and one request of the rate limits.
+        A refusal leaves the order as it was. Refused are:
+        - an order that is filled, cancelled or rejected (ORDER_NOT_LIVE);
+        - a quantity that does not exceed what is filled (QUANTITY_ALREADY_FILLED);
+        - a price that the order type does not use (LIMIT_PRICE_NOT_ALLOWED,
+        STOP_PRICE_NOT_ALLOWED);
+        - the stop price of an order that is already triggered (STOP_PRICE_NOT_ALLOWED);
+        - what the trading rules do not allow (INSUFFICIENT_BUYING_POWER …).
+
+        Raising the quantity starts the minimum and the cap of the fee again. Spends one
+        order and one request of the rate limits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelOrder(self, request, context):
-        """Cancels a live order and answers it. Cancelling a cancelled order answers it
-        again; a filled or rejected one is refused (ORDER_NOT_LIVE).
+        """Cancels a live order and returns it. Cancelling a cancelled order returns it
+        again. A filled or rejected order is refused (ORDER_NOT_LIVE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -209,19 +214,21 @@ class BotTradingServicer:
 
     def CancelAllOrders(self, request, context):
         """Cancels all live orders that the key may act on, or those of one symbol, in one
-        transaction, and answers them, newest first. How many others were left is also
-        the trailing metadata `x-skipped-orders`, over REST the header `X-Skipped-Orders`.
+        transaction. Returns them, newest first. The trailing metadata `x-skipped-orders`
+        (over REST the header `X-Skipped-Orders`) counts the live orders that stayed,
+        because the key may not act on them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListOrders(self, request, context):
-        """Lists orders, newest first, a page at a time. Over REST the answer is a bare
-        array and the next page's token the header `X-Next-Page-Token`. A page looks at a
-        bounded number of orders: in a large account a filtered one may hold fewer than
-        `limit`, or none, and have a next one. Read on until there is no token. Live orders
-        (`status` OPEN) are always found whole.
+        """Lists orders, newest first, one page at a time. Over REST the answer is a bare
+        array, and the header `X-Next-Page-Token` holds the token of the next page. Each
+        page searches a bounded number of orders. With filters, a page of a large account
+        may hold fewer than `limit` orders, or none, although more pages follow. Read on
+        until there is no token. Listings of live orders (`status` OPEN) have no such
+        short pages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -235,7 +242,7 @@ class BotTradingServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetPortfolio(self, request, context):
-        """Reads money and positions, all from one snapshot.
+        """Reads money and positions, all as of one moment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -243,15 +250,16 @@ class BotTradingServicer:
 
     def GetPortfolioHistory(self, request, context):
         """Reads the equity curve since the account was opened or last reset, oldest point
-        first: of each interval the last snapshot, and now, which equals the portfolio's
-        total equity. More than 5 000 points are refused (FIELD_INVALID).
+        first. Each interval gives its last snapshot. The last point is now and equals
+        `total_equity` of the portfolio. More than 5 000 points are refused
+        (FIELD_INVALID).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListFills(self, request, context):
-        """Lists fills, newest first, a page at a time, like ListOrders.
+        """Lists fills, newest first, one page at a time, like ListOrders.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -265,12 +273,12 @@ class BotTradingServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetLeaderboard(self, request, context):
-        """Lists ranked accounts, best first, a page at a time, and the caller's own.
+        """Lists ranked accounts, best first, one page at a time, and the caller's own row.
 
-        Ranked are the first accounts of people, from the first fill of their epoch on, but
-        no operator's. All are ranked anew every 5 s, or more rarely where that takes long;
-        between two pages accounts can have moved. Until the first ranking after a start
-        UNAVAILABLE.
+        A person's first account is ranked from the first fill of its epoch on; operators
+        are not ranked. The ranking is renewed every 5 s, or less often where that takes
+        long. Accounts can therefore move between two pages. Before the first ranking
+        after a start, the call is refused (UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -285,41 +293,42 @@ class BotTradingServicer:
 
     def StreamOrderUpdates(self, request, context):
         """Streams the log of the account: every change of an order or of the account,
-        exactly once, in order. A stream that ends is resumed with the last sequence
-        received; nothing is lost and nothing repeated, however long that takes.
+        exactly once, in order. To resume a stream that ended, pass the last sequence
+        received. Nothing is lost or repeated, however long the gap was.
 
-        What a reader can rely on, with `after_sequence` and without, over any number
-        of resumed streams:
+        A reader can rely on this, with or without `after_sequence`, over any number of
+        resumed streams:
         - Ordered: sequences grow.
         - Unique: no event comes twice.
-        - Atomic: changes that were made together come together, with no heartbeat
-        between them, once they are on disk.
-        - Reliable: no event is left out but those of orders whose symbol was not asked
+        - Atomic: changes of one transaction come together, with no heartbeat between
+        them, once they are on disk.
+        - Reliable: every event comes, except those of orders whose symbol was not asked
         for or which the key may not act on.
-        - Resumable: every sequence ever received can be resumed from.
-        - Bookmarkable: everything up to the sequence of `subscribed` or of a heartbeat
-        was sent, also when nothing of it was for this reader.
+        - Resumable: a stream can be resumed after any sequence ever received.
+        - Bookmarkable: `subscribed` and each heartbeat carry a sequence. Everything up
+        to it was sent, even if none of it was for this reader.
 
-        A slow reader lags and loses nothing; one that takes nothing for 10 s is ended
-        (READER_TOO_SLOW). A revoked key's streams end within 2 s (BOT_KEY_INVALID).
-        A server that drains ends all of them (UNAVAILABLE). The answer's initial
-        metadata, sent when the stream is open, is what other calls trail.
+        A slow reader lags and loses nothing. A reader that takes nothing for 10 s is
+        disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s
+        (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). A stream
+        sends in its initial metadata what other calls send in their trailing metadata.
 
-        Over REST these are Server-Sent Events: the field that is set in `message`
-        names the event and is its data, the sequence is its `id`, and a browser
-        resumes by itself with `Last-Event-ID`, which wins over `after_sequence`.
-        Spends one request to open; places are limited (STREAM_LIMIT_EXCEEDED).
+        Over REST the messages are Server-Sent Events. The field that is set in `message`
+        names the event and is its data; the sequence is its `id`. A browser resumes by
+        itself with `Last-Event-ID`, which overrides `after_sequence`. Opening a stream
+        spends one request. The number of open streams is limited
+        (STREAM_LIMIT_EXCEEDED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateStreamTicket(self, request, context):
-        """Makes a ticket with which a browser opens streams for 10 minutes, any number
-        of them: the key itself never stands in a URL. Streams that are open stay open
-        when the ticket ends, and are resumed with the one in the initial metadata
-        `x-stream-ticket` of their answer, which is good for two hours; over REST that
-        goes by itself. All of them end with the key.
+        """Makes a ticket with which a browser can open any number of streams for 10
+        minutes, so that no URL contains the key. Open streams stay open when the ticket
+        expires. The initial metadata `x-stream-ticket` of a stream's answer holds a
+        ticket that resumes it, valid for two hours. Over REST a browser resumes without
+        further work. When the key is revoked, its tickets and streams end too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -417,22 +426,23 @@ def add_BotTradingServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BotTrading:
-    """Trading on the account that a bot key belongs to. Every call carries the key
-    in the metadata `x-bot-key` and sees that account only.
+    """Trades on the account that a bot key belongs to. Every call carries the key in the
+    metadata `x-bot-key`. It sees that account only.
 
-    A key that was made for some instruments lists, reads, replaces, cancels and
-    streams the orders and fills of those only: an order of another instrument is
-    one that does not exist (ORDER_NOT_FOUND). Account, portfolio, figures and limits
-    are those of the whole account.
+    A key can be restricted to some instruments. It then lists, reads, replaces,
+    cancels and streams the orders and fills of those instruments only. An order of
+    another instrument does not exist for it (ORDER_NOT_FOUND). Account, portfolio,
+    figures and limits are still those of the whole account.
 
-    Amounts are decimals in text: money has 2 decimals in answers, prices and
-    quantities have 8. Refusals carry `google.rpc.ErrorInfo` with domain
-    "bottrading" and an `ErrorReason`; a refused call changes nothing. Calls that
-    change something are answered once the change is on disk.
+    Amounts are decimals in text. In answers, money has 2 decimals; prices and
+    quantities have 8. A refusal carries `google.rpc.ErrorInfo` with the domain
+    "bottrading" and an `ErrorReason`, and changes nothing. A call that changes
+    something is answered once the change is on disk.
 
-    Answers carry `x-request-id` and, in the trailing metadata, `x-ratelimit-limit`,
-    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds), of the narrowest limit
-    that stands for the call; where the operator lifted all of them there are none.
+    Every answer carries `x-request-id`. The trailing metadata carries
+    `x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds)
+    of the narrowest rate limit that applies to the call. They are absent when no rate
+    limit applies, because the operator lifted it.
     """
 
     @staticmethod

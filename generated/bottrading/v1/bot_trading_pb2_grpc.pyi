@@ -27,22 +27,23 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class BotTradingStub:
-    """Trading on the account that a bot key belongs to. Every call carries the key
-    in the metadata `x-bot-key` and sees that account only.
+    """Trades on the account that a bot key belongs to. Every call carries the key in the
+    metadata `x-bot-key`. It sees that account only.
 
-    A key that was made for some instruments lists, reads, replaces, cancels and
-    streams the orders and fills of those only: an order of another instrument is
-    one that does not exist (ORDER_NOT_FOUND). Account, portfolio, figures and limits
-    are those of the whole account.
+    A key can be restricted to some instruments. It then lists, reads, replaces,
+    cancels and streams the orders and fills of those instruments only. An order of
+    another instrument does not exist for it (ORDER_NOT_FOUND). Account, portfolio,
+    figures and limits are still those of the whole account.
 
-    Amounts are decimals in text: money has 2 decimals in answers, prices and
-    quantities have 8. Refusals carry `google.rpc.ErrorInfo` with domain
-    "bottrading" and an `ErrorReason`; a refused call changes nothing. Calls that
-    change something are answered once the change is on disk.
+    Amounts are decimals in text. In answers, money has 2 decimals; prices and
+    quantities have 8. A refusal carries `google.rpc.ErrorInfo` with the domain
+    "bottrading" and an `ErrorReason`, and changes nothing. A call that changes
+    something is answered once the change is on disk.
 
-    Answers carry `x-request-id` and, in the trailing metadata, `x-ratelimit-limit`,
-    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds), of the narrowest limit
-    that stands for the call; where the operator lifted all of them there are none.
+    Every answer carries `x-request-id`. The trailing metadata carries
+    `x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds)
+    of the narrowest rate limit that applies to the call. They are absent when no rate
+    limit applies, because the operator lifted it.
     """
 
     @_typing.overload
@@ -50,253 +51,269 @@ class BotTradingStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> BotTradingAsyncStub: ...
     GetAccount: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetAccountRequest, _bot_trading_pb2.GetAccountResponse]
-    """Reads the account: money, plan, calls of the day."""
+    """Reads the account: its money, its plan and its calls of the day."""
     PlaceOrder: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.PlaceOrderRequest, _bot_trading_pb2.PlaceOrderResponse]
-    """Places an order and answers its state after matching against the current
-    quote, fills included.
+    """Places an order, matches it against the current quote, and returns its state,
+    fills included.
 
-    An order that the rules of trading do not allow (no money, no position, no
-    quote …) is no error: it is recorded and answered as REJECTED. With a
-    `client_order_id` the call can be repeated safely: the same order is answered
-    again with `replayed`, a different one is refused (CLIENT_ORDER_ID_REUSED).
-    Spends one order and one request of the rate limits.
+    An order that the trading rules do not allow (no money, no position, no quote …)
+    is no error: it is recorded and returned as REJECTED. With a `client_order_id`
+    the call can be repeated safely. A repeated call returns the same order with
+    `replayed`. A different order under the same id is refused
+    (CLIENT_ORDER_ID_REUSED). Spends one order and one request of the rate limits.
     """
     PreviewOrder: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.PreviewOrderRequest, _bot_trading_pb2.PreviewOrderResponse]
-    """Tells what PlaceOrder would do now, to the cent, and records nothing: the
-    fill, the fees, the money left, and every rule that would reject the order.
-    Spends one request, no order.
+    """Returns what PlaceOrder would do now, to the cent: the fill, the fees, the money
+    left, and every rule that would reject the order. It records nothing. Spends one
+    request, no order.
     """
     ReplaceOrder: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.ReplaceOrderRequest, _bot_trading_pb2.ReplaceOrderResponse]
-    """Changes quantity or prices of a live order in one step; a field left out
-    stays, and so do its id, its fills and its expiry. The order is then matched
-    anew against the current quote, like one that arrives. The same values change
-    nothing and make no event.
+    """Changes the quantity or the prices of a live order in one step. A field left out
+    stays as it is, and so do the order's id, its fills and its expiry. The order is
+    then matched again against the current quote, like a new order. If all values are
+    the same, nothing changes and the log gets no entry.
 
-    Refused, with the order left as it was: a filled, cancelled or rejected order
-    (ORDER_NOT_LIVE), a quantity that does not exceed what is filled
-    (QUANTITY_ALREADY_FILLED), a price that the type does not use
-    (LIMIT_PRICE_NOT_ALLOWED, STOP_PRICE_NOT_ALLOWED; so is the stop price of an
-    order that is triggered), and what the rules of trading do not allow
-    (INSUFFICIENT_BUYING_POWER …). Raising the quantity begins minimum and cap of
-    the fee anew. Spends one order and one request of the rate limits.
+    A refusal leaves the order as it was. Refused are:
+    - an order that is filled, cancelled or rejected (ORDER_NOT_LIVE);
+    - a quantity that does not exceed what is filled (QUANTITY_ALREADY_FILLED);
+    - a price that the order type does not use (LIMIT_PRICE_NOT_ALLOWED,
+      STOP_PRICE_NOT_ALLOWED);
+    - the stop price of an order that is already triggered (STOP_PRICE_NOT_ALLOWED);
+    - what the trading rules do not allow (INSUFFICIENT_BUYING_POWER …).
+
+    Raising the quantity starts the minimum and the cap of the fee again. Spends one
+    order and one request of the rate limits.
     """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.CancelOrderRequest, _bot_trading_pb2.CancelOrderResponse]
-    """Cancels a live order and answers it. Cancelling a cancelled order answers it
-    again; a filled or rejected one is refused (ORDER_NOT_LIVE).
+    """Cancels a live order and returns it. Cancelling a cancelled order returns it
+    again. A filled or rejected order is refused (ORDER_NOT_LIVE).
     """
     CancelAllOrders: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.CancelAllOrdersRequest, _bot_trading_pb2.CancelAllOrdersResponse]
     """Cancels all live orders that the key may act on, or those of one symbol, in one
-    transaction, and answers them, newest first. How many others were left is also
-    the trailing metadata `x-skipped-orders`, over REST the header `X-Skipped-Orders`.
+    transaction. Returns them, newest first. The trailing metadata `x-skipped-orders`
+    (over REST the header `X-Skipped-Orders`) counts the live orders that stayed,
+    because the key may not act on them.
     """
     ListOrders: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.ListOrdersRequest, _bot_trading_pb2.ListOrdersResponse]
-    """Lists orders, newest first, a page at a time. Over REST the answer is a bare
-    array and the next page's token the header `X-Next-Page-Token`. A page looks at a
-    bounded number of orders: in a large account a filtered one may hold fewer than
-    `limit`, or none, and have a next one. Read on until there is no token. Live orders
-    (`status` OPEN) are always found whole.
+    """Lists orders, newest first, one page at a time. Over REST the answer is a bare
+    array, and the header `X-Next-Page-Token` holds the token of the next page. Each
+    page searches a bounded number of orders. With filters, a page of a large account
+    may hold fewer than `limit` orders, or none, although more pages follow. Read on
+    until there is no token. Listings of live orders (`status` OPEN) have no such
+    short pages.
     """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetOrderRequest, _bot_trading_pb2.GetOrderResponse]
     """Reads one order, by its id or by the caller's client_order_id."""
     GetPortfolio: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioRequest, _bot_trading_pb2.GetPortfolioResponse]
-    """Reads money and positions, all from one snapshot."""
+    """Reads money and positions, all as of one moment."""
     GetPortfolioHistory: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioHistoryRequest, _bot_trading_pb2.GetPortfolioHistoryResponse]
     """Reads the equity curve since the account was opened or last reset, oldest point
-    first: of each interval the last snapshot, and now, which equals the portfolio's
-    total equity. More than 5 000 points are refused (FIELD_INVALID).
+    first. Each interval gives its last snapshot. The last point is now and equals
+    `total_equity` of the portfolio. More than 5 000 points are refused
+    (FIELD_INVALID).
     """
     ListFills: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.ListFillsRequest, _bot_trading_pb2.ListFillsResponse]
-    """Lists fills, newest first, a page at a time, like ListOrders."""
+    """Lists fills, newest first, one page at a time, like ListOrders."""
     GetTradingKpi: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetTradingKpiRequest, _bot_trading_pb2.GetTradingKpiResponse]
     """Reads the key performance indicators."""
     GetLeaderboard: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetLeaderboardRequest, _bot_trading_pb2.GetLeaderboardResponse]
-    """Lists ranked accounts, best first, a page at a time, and the caller's own.
+    """Lists ranked accounts, best first, one page at a time, and the caller's own row.
 
-    Ranked are the first accounts of people, from the first fill of their epoch on, but
-    no operator's. All are ranked anew every 5 s, or more rarely where that takes long;
-    between two pages accounts can have moved. Until the first ranking after a start
-    UNAVAILABLE.
+    A person's first account is ranked from the first fill of its epoch on; operators
+    are not ranked. The ranking is renewed every 5 s, or less often where that takes
+    long. Accounts can therefore move between two pages. Before the first ranking
+    after a start, the call is refused (UNAVAILABLE).
     """
     GetLimits: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetLimitsRequest, _bot_trading_pb2.GetLimitsResponse]
     """Reads every limit of the account and what is left of it."""
     StreamOrderUpdates: _grpc.UnaryStreamMultiCallable[_bot_trading_pb2.StreamOrderUpdatesRequest, _bot_trading_pb2.StreamOrderUpdatesResponse]
     """Streams the log of the account: every change of an order or of the account,
-    exactly once, in order. A stream that ends is resumed with the last sequence
-    received; nothing is lost and nothing repeated, however long that takes.
+    exactly once, in order. To resume a stream that ended, pass the last sequence
+    received. Nothing is lost or repeated, however long the gap was.
 
-    What a reader can rely on, with `after_sequence` and without, over any number
-    of resumed streams:
+    A reader can rely on this, with or without `after_sequence`, over any number of
+    resumed streams:
     - Ordered: sequences grow.
     - Unique: no event comes twice.
-    - Atomic: changes that were made together come together, with no heartbeat
-      between them, once they are on disk.
-    - Reliable: no event is left out but those of orders whose symbol was not asked
+    - Atomic: changes of one transaction come together, with no heartbeat between
+      them, once they are on disk.
+    - Reliable: every event comes, except those of orders whose symbol was not asked
       for or which the key may not act on.
-    - Resumable: every sequence ever received can be resumed from.
-    - Bookmarkable: everything up to the sequence of `subscribed` or of a heartbeat
-      was sent, also when nothing of it was for this reader.
+    - Resumable: a stream can be resumed after any sequence ever received.
+    - Bookmarkable: `subscribed` and each heartbeat carry a sequence. Everything up
+      to it was sent, even if none of it was for this reader.
 
-    A slow reader lags and loses nothing; one that takes nothing for 10 s is ended
-    (READER_TOO_SLOW). A revoked key's streams end within 2 s (BOT_KEY_INVALID).
-    A server that drains ends all of them (UNAVAILABLE). The answer's initial
-    metadata, sent when the stream is open, is what other calls trail.
+    A slow reader lags and loses nothing. A reader that takes nothing for 10 s is
+    disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s
+    (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). A stream
+    sends in its initial metadata what other calls send in their trailing metadata.
 
-    Over REST these are Server-Sent Events: the field that is set in `message`
-    names the event and is its data, the sequence is its `id`, and a browser
-    resumes by itself with `Last-Event-ID`, which wins over `after_sequence`.
-    Spends one request to open; places are limited (STREAM_LIMIT_EXCEEDED).
+    Over REST the messages are Server-Sent Events. The field that is set in `message`
+    names the event and is its data; the sequence is its `id`. A browser resumes by
+    itself with `Last-Event-ID`, which overrides `after_sequence`. Opening a stream
+    spends one request. The number of open streams is limited
+    (STREAM_LIMIT_EXCEEDED).
     """
     CreateStreamTicket: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.CreateStreamTicketRequest, _bot_trading_pb2.CreateStreamTicketResponse]
-    """Makes a ticket with which a browser opens streams for 10 minutes, any number
-    of them: the key itself never stands in a URL. Streams that are open stay open
-    when the ticket ends, and are resumed with the one in the initial metadata
-    `x-stream-ticket` of their answer, which is good for two hours; over REST that
-    goes by itself. All of them end with the key.
+    """Makes a ticket with which a browser can open any number of streams for 10
+    minutes, so that no URL contains the key. Open streams stay open when the ticket
+    expires. The initial metadata `x-stream-ticket` of a stream's answer holds a
+    ticket that resumes it, valid for two hours. Over REST a browser resumes without
+    further work. When the key is revoked, its tickets and streams end too.
     """
 
 @_typing.type_check_only
 class BotTradingAsyncStub(BotTradingStub):
-    """Trading on the account that a bot key belongs to. Every call carries the key
-    in the metadata `x-bot-key` and sees that account only.
+    """Trades on the account that a bot key belongs to. Every call carries the key in the
+    metadata `x-bot-key`. It sees that account only.
 
-    A key that was made for some instruments lists, reads, replaces, cancels and
-    streams the orders and fills of those only: an order of another instrument is
-    one that does not exist (ORDER_NOT_FOUND). Account, portfolio, figures and limits
-    are those of the whole account.
+    A key can be restricted to some instruments. It then lists, reads, replaces,
+    cancels and streams the orders and fills of those instruments only. An order of
+    another instrument does not exist for it (ORDER_NOT_FOUND). Account, portfolio,
+    figures and limits are still those of the whole account.
 
-    Amounts are decimals in text: money has 2 decimals in answers, prices and
-    quantities have 8. Refusals carry `google.rpc.ErrorInfo` with domain
-    "bottrading" and an `ErrorReason`; a refused call changes nothing. Calls that
-    change something are answered once the change is on disk.
+    Amounts are decimals in text. In answers, money has 2 decimals; prices and
+    quantities have 8. A refusal carries `google.rpc.ErrorInfo` with the domain
+    "bottrading" and an `ErrorReason`, and changes nothing. A call that changes
+    something is answered once the change is on disk.
 
-    Answers carry `x-request-id` and, in the trailing metadata, `x-ratelimit-limit`,
-    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds), of the narrowest limit
-    that stands for the call; where the operator lifted all of them there are none.
+    Every answer carries `x-request-id`. The trailing metadata carries
+    `x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds)
+    of the narrowest rate limit that applies to the call. They are absent when no rate
+    limit applies, because the operator lifted it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetAccount: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetAccountRequest, _bot_trading_pb2.GetAccountResponse]  # type: ignore[assignment]
-    """Reads the account: money, plan, calls of the day."""
+    """Reads the account: its money, its plan and its calls of the day."""
     PlaceOrder: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.PlaceOrderRequest, _bot_trading_pb2.PlaceOrderResponse]  # type: ignore[assignment]
-    """Places an order and answers its state after matching against the current
-    quote, fills included.
+    """Places an order, matches it against the current quote, and returns its state,
+    fills included.
 
-    An order that the rules of trading do not allow (no money, no position, no
-    quote …) is no error: it is recorded and answered as REJECTED. With a
-    `client_order_id` the call can be repeated safely: the same order is answered
-    again with `replayed`, a different one is refused (CLIENT_ORDER_ID_REUSED).
-    Spends one order and one request of the rate limits.
+    An order that the trading rules do not allow (no money, no position, no quote …)
+    is no error: it is recorded and returned as REJECTED. With a `client_order_id`
+    the call can be repeated safely. A repeated call returns the same order with
+    `replayed`. A different order under the same id is refused
+    (CLIENT_ORDER_ID_REUSED). Spends one order and one request of the rate limits.
     """
     PreviewOrder: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.PreviewOrderRequest, _bot_trading_pb2.PreviewOrderResponse]  # type: ignore[assignment]
-    """Tells what PlaceOrder would do now, to the cent, and records nothing: the
-    fill, the fees, the money left, and every rule that would reject the order.
-    Spends one request, no order.
+    """Returns what PlaceOrder would do now, to the cent: the fill, the fees, the money
+    left, and every rule that would reject the order. It records nothing. Spends one
+    request, no order.
     """
     ReplaceOrder: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.ReplaceOrderRequest, _bot_trading_pb2.ReplaceOrderResponse]  # type: ignore[assignment]
-    """Changes quantity or prices of a live order in one step; a field left out
-    stays, and so do its id, its fills and its expiry. The order is then matched
-    anew against the current quote, like one that arrives. The same values change
-    nothing and make no event.
+    """Changes the quantity or the prices of a live order in one step. A field left out
+    stays as it is, and so do the order's id, its fills and its expiry. The order is
+    then matched again against the current quote, like a new order. If all values are
+    the same, nothing changes and the log gets no entry.
 
-    Refused, with the order left as it was: a filled, cancelled or rejected order
-    (ORDER_NOT_LIVE), a quantity that does not exceed what is filled
-    (QUANTITY_ALREADY_FILLED), a price that the type does not use
-    (LIMIT_PRICE_NOT_ALLOWED, STOP_PRICE_NOT_ALLOWED; so is the stop price of an
-    order that is triggered), and what the rules of trading do not allow
-    (INSUFFICIENT_BUYING_POWER …). Raising the quantity begins minimum and cap of
-    the fee anew. Spends one order and one request of the rate limits.
+    A refusal leaves the order as it was. Refused are:
+    - an order that is filled, cancelled or rejected (ORDER_NOT_LIVE);
+    - a quantity that does not exceed what is filled (QUANTITY_ALREADY_FILLED);
+    - a price that the order type does not use (LIMIT_PRICE_NOT_ALLOWED,
+      STOP_PRICE_NOT_ALLOWED);
+    - the stop price of an order that is already triggered (STOP_PRICE_NOT_ALLOWED);
+    - what the trading rules do not allow (INSUFFICIENT_BUYING_POWER …).
+
+    Raising the quantity starts the minimum and the cap of the fee again. Spends one
+    order and one request of the rate limits.
     """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.CancelOrderRequest, _bot_trading_pb2.CancelOrderResponse]  # type: ignore[assignment]
-    """Cancels a live order and answers it. Cancelling a cancelled order answers it
-    again; a filled or rejected one is refused (ORDER_NOT_LIVE).
+    """Cancels a live order and returns it. Cancelling a cancelled order returns it
+    again. A filled or rejected order is refused (ORDER_NOT_LIVE).
     """
     CancelAllOrders: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.CancelAllOrdersRequest, _bot_trading_pb2.CancelAllOrdersResponse]  # type: ignore[assignment]
     """Cancels all live orders that the key may act on, or those of one symbol, in one
-    transaction, and answers them, newest first. How many others were left is also
-    the trailing metadata `x-skipped-orders`, over REST the header `X-Skipped-Orders`.
+    transaction. Returns them, newest first. The trailing metadata `x-skipped-orders`
+    (over REST the header `X-Skipped-Orders`) counts the live orders that stayed,
+    because the key may not act on them.
     """
     ListOrders: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.ListOrdersRequest, _bot_trading_pb2.ListOrdersResponse]  # type: ignore[assignment]
-    """Lists orders, newest first, a page at a time. Over REST the answer is a bare
-    array and the next page's token the header `X-Next-Page-Token`. A page looks at a
-    bounded number of orders: in a large account a filtered one may hold fewer than
-    `limit`, or none, and have a next one. Read on until there is no token. Live orders
-    (`status` OPEN) are always found whole.
+    """Lists orders, newest first, one page at a time. Over REST the answer is a bare
+    array, and the header `X-Next-Page-Token` holds the token of the next page. Each
+    page searches a bounded number of orders. With filters, a page of a large account
+    may hold fewer than `limit` orders, or none, although more pages follow. Read on
+    until there is no token. Listings of live orders (`status` OPEN) have no such
+    short pages.
     """
     GetOrder: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetOrderRequest, _bot_trading_pb2.GetOrderResponse]  # type: ignore[assignment]
     """Reads one order, by its id or by the caller's client_order_id."""
     GetPortfolio: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioRequest, _bot_trading_pb2.GetPortfolioResponse]  # type: ignore[assignment]
-    """Reads money and positions, all from one snapshot."""
+    """Reads money and positions, all as of one moment."""
     GetPortfolioHistory: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioHistoryRequest, _bot_trading_pb2.GetPortfolioHistoryResponse]  # type: ignore[assignment]
     """Reads the equity curve since the account was opened or last reset, oldest point
-    first: of each interval the last snapshot, and now, which equals the portfolio's
-    total equity. More than 5 000 points are refused (FIELD_INVALID).
+    first. Each interval gives its last snapshot. The last point is now and equals
+    `total_equity` of the portfolio. More than 5 000 points are refused
+    (FIELD_INVALID).
     """
     ListFills: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.ListFillsRequest, _bot_trading_pb2.ListFillsResponse]  # type: ignore[assignment]
-    """Lists fills, newest first, a page at a time, like ListOrders."""
+    """Lists fills, newest first, one page at a time, like ListOrders."""
     GetTradingKpi: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetTradingKpiRequest, _bot_trading_pb2.GetTradingKpiResponse]  # type: ignore[assignment]
     """Reads the key performance indicators."""
     GetLeaderboard: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetLeaderboardRequest, _bot_trading_pb2.GetLeaderboardResponse]  # type: ignore[assignment]
-    """Lists ranked accounts, best first, a page at a time, and the caller's own.
+    """Lists ranked accounts, best first, one page at a time, and the caller's own row.
 
-    Ranked are the first accounts of people, from the first fill of their epoch on, but
-    no operator's. All are ranked anew every 5 s, or more rarely where that takes long;
-    between two pages accounts can have moved. Until the first ranking after a start
-    UNAVAILABLE.
+    A person's first account is ranked from the first fill of its epoch on; operators
+    are not ranked. The ranking is renewed every 5 s, or less often where that takes
+    long. Accounts can therefore move between two pages. Before the first ranking
+    after a start, the call is refused (UNAVAILABLE).
     """
     GetLimits: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetLimitsRequest, _bot_trading_pb2.GetLimitsResponse]  # type: ignore[assignment]
     """Reads every limit of the account and what is left of it."""
     StreamOrderUpdates: _aio.UnaryStreamMultiCallable[_bot_trading_pb2.StreamOrderUpdatesRequest, _bot_trading_pb2.StreamOrderUpdatesResponse]  # type: ignore[assignment]
     """Streams the log of the account: every change of an order or of the account,
-    exactly once, in order. A stream that ends is resumed with the last sequence
-    received; nothing is lost and nothing repeated, however long that takes.
+    exactly once, in order. To resume a stream that ended, pass the last sequence
+    received. Nothing is lost or repeated, however long the gap was.
 
-    What a reader can rely on, with `after_sequence` and without, over any number
-    of resumed streams:
+    A reader can rely on this, with or without `after_sequence`, over any number of
+    resumed streams:
     - Ordered: sequences grow.
     - Unique: no event comes twice.
-    - Atomic: changes that were made together come together, with no heartbeat
-      between them, once they are on disk.
-    - Reliable: no event is left out but those of orders whose symbol was not asked
+    - Atomic: changes of one transaction come together, with no heartbeat between
+      them, once they are on disk.
+    - Reliable: every event comes, except those of orders whose symbol was not asked
       for or which the key may not act on.
-    - Resumable: every sequence ever received can be resumed from.
-    - Bookmarkable: everything up to the sequence of `subscribed` or of a heartbeat
-      was sent, also when nothing of it was for this reader.
+    - Resumable: a stream can be resumed after any sequence ever received.
+    - Bookmarkable: `subscribed` and each heartbeat carry a sequence. Everything up
+      to it was sent, even if none of it was for this reader.
 
-    A slow reader lags and loses nothing; one that takes nothing for 10 s is ended
-    (READER_TOO_SLOW). A revoked key's streams end within 2 s (BOT_KEY_INVALID).
-    A server that drains ends all of them (UNAVAILABLE). The answer's initial
-    metadata, sent when the stream is open, is what other calls trail.
+    A slow reader lags and loses nothing. A reader that takes nothing for 10 s is
+    disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s
+    (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). A stream
+    sends in its initial metadata what other calls send in their trailing metadata.
 
-    Over REST these are Server-Sent Events: the field that is set in `message`
-    names the event and is its data, the sequence is its `id`, and a browser
-    resumes by itself with `Last-Event-ID`, which wins over `after_sequence`.
-    Spends one request to open; places are limited (STREAM_LIMIT_EXCEEDED).
+    Over REST the messages are Server-Sent Events. The field that is set in `message`
+    names the event and is its data; the sequence is its `id`. A browser resumes by
+    itself with `Last-Event-ID`, which overrides `after_sequence`. Opening a stream
+    spends one request. The number of open streams is limited
+    (STREAM_LIMIT_EXCEEDED).
     """
     CreateStreamTicket: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.CreateStreamTicketRequest, _bot_trading_pb2.CreateStreamTicketResponse]  # type: ignore[assignment]
-    """Makes a ticket with which a browser opens streams for 10 minutes, any number
-    of them: the key itself never stands in a URL. Streams that are open stay open
-    when the ticket ends, and are resumed with the one in the initial metadata
-    `x-stream-ticket` of their answer, which is good for two hours; over REST that
-    goes by itself. All of them end with the key.
+    """Makes a ticket with which a browser can open any number of streams for 10
+    minutes, so that no URL contains the key. Open streams stay open when the ticket
+    expires. The initial metadata `x-stream-ticket` of a stream's answer holds a
+    ticket that resumes it, valid for two hours. Over REST a browser resumes without
+    further work. When the key is revoked, its tickets and streams end too.
     """
 
 class BotTradingServicer(metaclass=_abc_1.ABCMeta):
-    """Trading on the account that a bot key belongs to. Every call carries the key
-    in the metadata `x-bot-key` and sees that account only.
+    """Trades on the account that a bot key belongs to. Every call carries the key in the
+    metadata `x-bot-key`. It sees that account only.
 
-    A key that was made for some instruments lists, reads, replaces, cancels and
-    streams the orders and fills of those only: an order of another instrument is
-    one that does not exist (ORDER_NOT_FOUND). Account, portfolio, figures and limits
-    are those of the whole account.
+    A key can be restricted to some instruments. It then lists, reads, replaces,
+    cancels and streams the orders and fills of those instruments only. An order of
+    another instrument does not exist for it (ORDER_NOT_FOUND). Account, portfolio,
+    figures and limits are still those of the whole account.
 
-    Amounts are decimals in text: money has 2 decimals in answers, prices and
-    quantities have 8. Refusals carry `google.rpc.ErrorInfo` with domain
-    "bottrading" and an `ErrorReason`; a refused call changes nothing. Calls that
-    change something are answered once the change is on disk.
+    Amounts are decimals in text. In answers, money has 2 decimals; prices and
+    quantities have 8. A refusal carries `google.rpc.ErrorInfo` with the domain
+    "bottrading" and an `ErrorReason`, and changes nothing. A call that changes
+    something is answered once the change is on disk.
 
-    Answers carry `x-request-id` and, in the trailing metadata, `x-ratelimit-limit`,
-    `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds), of the narrowest limit
-    that stands for the call; where the operator lifted all of them there are none.
+    Every answer carries `x-request-id`. The trailing metadata carries
+    `x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds)
+    of the narrowest rate limit that applies to the call. They are absent when no rate
+    limit applies, because the operator lifted it.
     """
 
     @_abc_1.abstractmethod
@@ -305,7 +322,7 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         request: _bot_trading_pb2.GetAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.GetAccountResponse, _abc.Awaitable[_bot_trading_pb2.GetAccountResponse]]:
-        """Reads the account: money, plan, calls of the day."""
+        """Reads the account: its money, its plan and its calls of the day."""
 
     @_abc_1.abstractmethod
     def PlaceOrder(
@@ -313,14 +330,14 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         request: _bot_trading_pb2.PlaceOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.PlaceOrderResponse, _abc.Awaitable[_bot_trading_pb2.PlaceOrderResponse]]:
-        """Places an order and answers its state after matching against the current
-        quote, fills included.
+        """Places an order, matches it against the current quote, and returns its state,
+        fills included.
 
-        An order that the rules of trading do not allow (no money, no position, no
-        quote …) is no error: it is recorded and answered as REJECTED. With a
-        `client_order_id` the call can be repeated safely: the same order is answered
-        again with `replayed`, a different one is refused (CLIENT_ORDER_ID_REUSED).
-        Spends one order and one request of the rate limits.
+        An order that the trading rules do not allow (no money, no position, no quote …)
+        is no error: it is recorded and returned as REJECTED. With a `client_order_id`
+        the call can be repeated safely. A repeated call returns the same order with
+        `replayed`. A different order under the same id is refused
+        (CLIENT_ORDER_ID_REUSED). Spends one order and one request of the rate limits.
         """
 
     @_abc_1.abstractmethod
@@ -329,9 +346,9 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         request: _bot_trading_pb2.PreviewOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.PreviewOrderResponse, _abc.Awaitable[_bot_trading_pb2.PreviewOrderResponse]]:
-        """Tells what PlaceOrder would do now, to the cent, and records nothing: the
-        fill, the fees, the money left, and every rule that would reject the order.
-        Spends one request, no order.
+        """Returns what PlaceOrder would do now, to the cent: the fill, the fees, the money
+        left, and every rule that would reject the order. It records nothing. Spends one
+        request, no order.
         """
 
     @_abc_1.abstractmethod
@@ -340,18 +357,21 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         request: _bot_trading_pb2.ReplaceOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.ReplaceOrderResponse, _abc.Awaitable[_bot_trading_pb2.ReplaceOrderResponse]]:
-        """Changes quantity or prices of a live order in one step; a field left out
-        stays, and so do its id, its fills and its expiry. The order is then matched
-        anew against the current quote, like one that arrives. The same values change
-        nothing and make no event.
+        """Changes the quantity or the prices of a live order in one step. A field left out
+        stays as it is, and so do the order's id, its fills and its expiry. The order is
+        then matched again against the current quote, like a new order. If all values are
+        the same, nothing changes and the log gets no entry.
 
-        Refused, with the order left as it was: a filled, cancelled or rejected order
-        (ORDER_NOT_LIVE), a quantity that does not exceed what is filled
-        (QUANTITY_ALREADY_FILLED), a price that the type does not use
-        (LIMIT_PRICE_NOT_ALLOWED, STOP_PRICE_NOT_ALLOWED; so is the stop price of an
-        order that is triggered), and what the rules of trading do not allow
-        (INSUFFICIENT_BUYING_POWER …). Raising the quantity begins minimum and cap of
-        the fee anew. Spends one order and one request of the rate limits.
+        A refusal leaves the order as it was. Refused are:
+        - an order that is filled, cancelled or rejected (ORDER_NOT_LIVE);
+        - a quantity that does not exceed what is filled (QUANTITY_ALREADY_FILLED);
+        - a price that the order type does not use (LIMIT_PRICE_NOT_ALLOWED,
+          STOP_PRICE_NOT_ALLOWED);
+        - the stop price of an order that is already triggered (STOP_PRICE_NOT_ALLOWED);
+        - what the trading rules do not allow (INSUFFICIENT_BUYING_POWER …).
+
+        Raising the quantity starts the minimum and the cap of the fee again. Spends one
+        order and one request of the rate limits.
         """
 
     @_abc_1.abstractmethod
@@ -360,8 +380,8 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         request: _bot_trading_pb2.CancelOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.CancelOrderResponse, _abc.Awaitable[_bot_trading_pb2.CancelOrderResponse]]:
-        """Cancels a live order and answers it. Cancelling a cancelled order answers it
-        again; a filled or rejected one is refused (ORDER_NOT_LIVE).
+        """Cancels a live order and returns it. Cancelling a cancelled order returns it
+        again. A filled or rejected order is refused (ORDER_NOT_LIVE).
         """
 
     @_abc_1.abstractmethod
@@ -371,8 +391,9 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.CancelAllOrdersResponse, _abc.Awaitable[_bot_trading_pb2.CancelAllOrdersResponse]]:
         """Cancels all live orders that the key may act on, or those of one symbol, in one
-        transaction, and answers them, newest first. How many others were left is also
-        the trailing metadata `x-skipped-orders`, over REST the header `X-Skipped-Orders`.
+        transaction. Returns them, newest first. The trailing metadata `x-skipped-orders`
+        (over REST the header `X-Skipped-Orders`) counts the live orders that stayed,
+        because the key may not act on them.
         """
 
     @_abc_1.abstractmethod
@@ -381,11 +402,12 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         request: _bot_trading_pb2.ListOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.ListOrdersResponse, _abc.Awaitable[_bot_trading_pb2.ListOrdersResponse]]:
-        """Lists orders, newest first, a page at a time. Over REST the answer is a bare
-        array and the next page's token the header `X-Next-Page-Token`. A page looks at a
-        bounded number of orders: in a large account a filtered one may hold fewer than
-        `limit`, or none, and have a next one. Read on until there is no token. Live orders
-        (`status` OPEN) are always found whole.
+        """Lists orders, newest first, one page at a time. Over REST the answer is a bare
+        array, and the header `X-Next-Page-Token` holds the token of the next page. Each
+        page searches a bounded number of orders. With filters, a page of a large account
+        may hold fewer than `limit` orders, or none, although more pages follow. Read on
+        until there is no token. Listings of live orders (`status` OPEN) have no such
+        short pages.
         """
 
     @_abc_1.abstractmethod
@@ -402,7 +424,7 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         request: _bot_trading_pb2.GetPortfolioRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.GetPortfolioResponse, _abc.Awaitable[_bot_trading_pb2.GetPortfolioResponse]]:
-        """Reads money and positions, all from one snapshot."""
+        """Reads money and positions, all as of one moment."""
 
     @_abc_1.abstractmethod
     def GetPortfolioHistory(
@@ -411,8 +433,9 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.GetPortfolioHistoryResponse, _abc.Awaitable[_bot_trading_pb2.GetPortfolioHistoryResponse]]:
         """Reads the equity curve since the account was opened or last reset, oldest point
-        first: of each interval the last snapshot, and now, which equals the portfolio's
-        total equity. More than 5 000 points are refused (FIELD_INVALID).
+        first. Each interval gives its last snapshot. The last point is now and equals
+        `total_equity` of the portfolio. More than 5 000 points are refused
+        (FIELD_INVALID).
         """
 
     @_abc_1.abstractmethod
@@ -421,7 +444,7 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         request: _bot_trading_pb2.ListFillsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.ListFillsResponse, _abc.Awaitable[_bot_trading_pb2.ListFillsResponse]]:
-        """Lists fills, newest first, a page at a time, like ListOrders."""
+        """Lists fills, newest first, one page at a time, like ListOrders."""
 
     @_abc_1.abstractmethod
     def GetTradingKpi(
@@ -437,12 +460,12 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         request: _bot_trading_pb2.GetLeaderboardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.GetLeaderboardResponse, _abc.Awaitable[_bot_trading_pb2.GetLeaderboardResponse]]:
-        """Lists ranked accounts, best first, a page at a time, and the caller's own.
+        """Lists ranked accounts, best first, one page at a time, and the caller's own row.
 
-        Ranked are the first accounts of people, from the first fill of their epoch on, but
-        no operator's. All are ranked anew every 5 s, or more rarely where that takes long;
-        between two pages accounts can have moved. Until the first ranking after a start
-        UNAVAILABLE.
+        A person's first account is ranked from the first fill of its epoch on; operators
+        are not ranked. The ranking is renewed every 5 s, or less often where that takes
+        long. Accounts can therefore move between two pages. Before the first ranking
+        after a start, the call is refused (UNAVAILABLE).
         """
 
     @_abc_1.abstractmethod
@@ -460,30 +483,31 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_bot_trading_pb2.StreamOrderUpdatesResponse], _abc.AsyncIterator[_bot_trading_pb2.StreamOrderUpdatesResponse]]:
         """Streams the log of the account: every change of an order or of the account,
-        exactly once, in order. A stream that ends is resumed with the last sequence
-        received; nothing is lost and nothing repeated, however long that takes.
+        exactly once, in order. To resume a stream that ended, pass the last sequence
+        received. Nothing is lost or repeated, however long the gap was.
 
-        What a reader can rely on, with `after_sequence` and without, over any number
-        of resumed streams:
+        A reader can rely on this, with or without `after_sequence`, over any number of
+        resumed streams:
         - Ordered: sequences grow.
         - Unique: no event comes twice.
-        - Atomic: changes that were made together come together, with no heartbeat
-          between them, once they are on disk.
-        - Reliable: no event is left out but those of orders whose symbol was not asked
+        - Atomic: changes of one transaction come together, with no heartbeat between
+          them, once they are on disk.
+        - Reliable: every event comes, except those of orders whose symbol was not asked
           for or which the key may not act on.
-        - Resumable: every sequence ever received can be resumed from.
-        - Bookmarkable: everything up to the sequence of `subscribed` or of a heartbeat
-          was sent, also when nothing of it was for this reader.
+        - Resumable: a stream can be resumed after any sequence ever received.
+        - Bookmarkable: `subscribed` and each heartbeat carry a sequence. Everything up
+          to it was sent, even if none of it was for this reader.
 
-        A slow reader lags and loses nothing; one that takes nothing for 10 s is ended
-        (READER_TOO_SLOW). A revoked key's streams end within 2 s (BOT_KEY_INVALID).
-        A server that drains ends all of them (UNAVAILABLE). The answer's initial
-        metadata, sent when the stream is open, is what other calls trail.
+        A slow reader lags and loses nothing. A reader that takes nothing for 10 s is
+        disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s
+        (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). A stream
+        sends in its initial metadata what other calls send in their trailing metadata.
 
-        Over REST these are Server-Sent Events: the field that is set in `message`
-        names the event and is its data, the sequence is its `id`, and a browser
-        resumes by itself with `Last-Event-ID`, which wins over `after_sequence`.
-        Spends one request to open; places are limited (STREAM_LIMIT_EXCEEDED).
+        Over REST the messages are Server-Sent Events. The field that is set in `message`
+        names the event and is its data; the sequence is its `id`. A browser resumes by
+        itself with `Last-Event-ID`, which overrides `after_sequence`. Opening a stream
+        spends one request. The number of open streams is limited
+        (STREAM_LIMIT_EXCEEDED).
         """
 
     @_abc_1.abstractmethod
@@ -492,11 +516,11 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         request: _bot_trading_pb2.CreateStreamTicketRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.CreateStreamTicketResponse, _abc.Awaitable[_bot_trading_pb2.CreateStreamTicketResponse]]:
-        """Makes a ticket with which a browser opens streams for 10 minutes, any number
-        of them: the key itself never stands in a URL. Streams that are open stay open
-        when the ticket ends, and are resumed with the one in the initial metadata
-        `x-stream-ticket` of their answer, which is good for two hours; over REST that
-        goes by itself. All of them end with the key.
+        """Makes a ticket with which a browser can open any number of streams for 10
+        minutes, so that no URL contains the key. Open streams stay open when the ticket
+        expires. The initial metadata `x-stream-ticket` of a stream's answer holds a
+        ticket that resumes it, valid for two hours. Over REST a browser resumes without
+        further work. When the key is revoked, its tickets and streams end too.
         """
 
 def add_BotTradingServicer_to_server(servicer: BotTradingServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

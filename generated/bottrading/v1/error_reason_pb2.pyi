@@ -25,7 +25,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Never sent."""
     ERROR_REASON_MESSAGE_TOO_LARGE: _ErrorReason.ValueType  # 1
-    """Size, before anything else.
+    """Size, checked before anything else.
 
     The message or body is larger than 64 KiB.
     Example: a request body of 300 kB. RESOURCE_EXHAUSTED, HTTP 413.
@@ -33,15 +33,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TWO_CREDENTIALS: _ErrorReason.ValueType  # 2
     """Credential.
 
-    A bot key and a token came with one call, or one of them twice.
+    The call carries both a bot key and a token, or one of them twice.
     Example: both `x-bot-key` and `authorization`. UNAUTHENTICATED, HTTP 401.
     """
     ERROR_REASON_BOT_KEY_INVALID: _ErrorReason.ValueType  # 3
-    """The bot key is missing, malformed, unknown or revoked; never told which.
+    """The bot key is missing, malformed, unknown or revoked; the answer never says
+    which.
     Example: `x-bot-key: tvt_wrong`. UNAUTHENTICATED, HTTP 401.
     """
     ERROR_REASON_BOT_KEY_REQUIRED: _ErrorReason.ValueType  # 4
-    """The call takes a bot key and was made with a token.
+    """The call needs a bot key but carries a token.
     Example: PlaceOrder with `authorization: Bearer …`. UNAUTHENTICATED, HTTP 401.
     """
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 5
@@ -49,15 +50,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: ListBotKeys without credentials. UNAUTHENTICATED, HTTP 401.
     """
     ERROR_REASON_TOKEN_REQUIRED: _ErrorReason.ValueType  # 6
-    """The call takes a person's token; a bot key may not make it.
+    """The call needs a person's token; a bot key is not enough.
     Example: CreateBotKey with a bot key. PERMISSION_DENIED, HTTP 403.
     """
     ERROR_REASON_OPERATOR_REQUIRED: _ErrorReason.ValueType  # 7
-    """The call takes an operator's token.
+    """The call needs an operator's token.
     Example: PublishQuotes with a user's token. PERMISSION_DENIED, HTTP 403.
     """
     ERROR_REASON_KEY_SCOPE_MISSING: _ErrorReason.ValueType  # 54
-    """The bot key was made without the scope that the call needs.
+    """The bot key does not have the scope that the call needs.
     Example: PlaceOrder with a key for READ. PERMISSION_DENIED, HTTP 403.
     """
     ERROR_REASON_ORDER_RATE_EXCEEDED: _ErrorReason.ValueType  # 8
@@ -71,31 +72,32 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: the 121st call of a minute. RESOURCE_EXHAUSTED, HTTP 429.
     """
     ERROR_REASON_DAILY_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 10
-    """The plan's calls of the day are used up, where the operator enforces quotas.
+    """The plan's calls of the day are used up, and the operator enforces quotas.
     Example: the 1 001st call of a day on Free. RESOURCE_EXHAUSTED, HTTP 429.
     """
     ERROR_REASON_STREAM_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 11
-    """The account, or the server, has as many open streams as it may.
+    """The account or the server has reached its limit of open streams.
     Example: one StreamOrderUpdates too many. RESOURCE_EXHAUSTED, HTTP 429.
     """
     ERROR_REASON_READER_TOO_SLOW: _ErrorReason.ValueType  # 59
-    """The stream's reader took nothing for 10 s while messages waited for it. The
-    metadata of ErrorInfo holds `last_sequence`: resume after it.
-    Example: a client that opens a stream and reads no more. RESOURCE_EXHAUSTED,
-    HTTP 429.
+    """The reader of the stream took nothing for 10 s while messages were waiting.
+    Resume after `last_sequence` in the metadata of ErrorInfo. Example: a client that
+    opens a stream and stops reading. RESOURCE_EXHAUSTED, HTTP 429.
     """
     ERROR_REASON_MALFORMED_REQUEST: _ErrorReason.ValueType  # 12
     """Fields.
 
-    The bytes are no such protobuf message, or the body is no strict JSON object.
+    The bytes are not a valid message of the call's type, or the body is not a strict
+    JSON object.
     Example: a body that is cut off. INVALID_ARGUMENT, HTTP 422.
     """
     ERROR_REASON_UNKNOWN_FIELD: _ErrorReason.ValueType  # 13
-    """The JSON body or the query names a field the call does not have.
+    """The JSON body or the query names a field that the call does not have.
     Example: `{"symbol": "AAPL", "qty": 1}`. INVALID_ARGUMENT, HTTP 422.
     """
     ERROR_REASON_FIELD_INVALID: _ErrorReason.ValueType  # 14
-    """A field has the wrong type, length or form and no reason of its own.
+    """A field has the wrong type, length or form, and no other reason here is more
+    exact.
     Example: `limit` of 0, or a label of 65 characters. INVALID_ARGUMENT, HTTP 422.
     """
     ERROR_REASON_FIELD_REQUIRED: _ErrorReason.ValueType  # 15
@@ -103,11 +105,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: PlaceOrder without `side`. INVALID_ARGUMENT, HTTP 422.
     """
     ERROR_REASON_ENUM_VALUE_UNKNOWN: _ErrorReason.ValueType  # 16
-    """An enum value that the contract does not have.
+    """The contract does not have this enum value.
     Example: `side` 7. INVALID_ARGUMENT, HTTP 422.
     """
     ERROR_REASON_DECIMAL_INVALID: _ErrorReason.ValueType  # 17
-    """The text is no decimal of at most 10 digits before and 8 after the point.
+    """The text is not a decimal with at most 10 digits before the point and 8 after it.
     Example: `quantity` "1_000". INVALID_ARGUMENT, HTTP 422.
     """
     ERROR_REASON_NOT_POSITIVE: _ErrorReason.ValueType  # 18
@@ -115,12 +117,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: `quantity` "0". INVALID_ARGUMENT, HTTP 422.
     """
     ERROR_REASON_SYMBOL_UNKNOWN: _ErrorReason.ValueType  # 19
-    """No instrument has this symbol. In a path it is NOT_FOUND, HTTP 404;
-    in a body or query INVALID_ARGUMENT, HTTP 422.
+    """No instrument has this symbol. In a path the status is NOT_FOUND, HTTP 404; in a
+    body or query it is INVALID_ARGUMENT, HTTP 422.
     Example: `symbol` "NOPE".
     """
     ERROR_REASON_ASSET_TYPE_MISMATCH: _ErrorReason.ValueType  # 20
-    """The instrument is of another asset type; the message names the right one.
+    """The instrument has another asset type; the message names the right one.
     Example: AAPL with `asset_type` CRYPTO. INVALID_ARGUMENT, HTTP 422.
     """
     ERROR_REASON_INSTRUMENT_EXPIRED: _ErrorReason.ValueType  # 21
@@ -144,46 +146,46 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: a LIMIT order with `stop_price`. INVALID_ARGUMENT, HTTP 422.
     """
     ERROR_REASON_QUANTITY_OFF_STEP: _ErrorReason.ValueType  # 26
-    """The quantity is no multiple of the instrument's quantity step.
+    """The quantity is not a multiple of the instrument's quantity step.
     Example: 1.5 contracts. INVALID_ARGUMENT, HTTP 422.
     """
     ERROR_REASON_PRICE_OFF_TICK: _ErrorReason.ValueType  # 27
-    """The price is no multiple of the instrument's price tick.
+    """The price is not a multiple of the instrument's price tick.
     Example: AAPL at 185.001. INVALID_ARGUMENT, HTTP 422.
     """
     ERROR_REASON_TIME_IN_FORCE_NOT_ALLOWED: _ErrorReason.ValueType  # 28
-    """IOC and FOK cannot wait for a trigger.
+    """An IOC or FOK order cannot wait for a trigger.
     Example: a STOP order with IOC. INVALID_ARGUMENT, HTTP 422.
     """
     ERROR_REASON_PAGE_TOKEN_INVALID: _ErrorReason.ValueType  # 29
-    """The page token is not one that this listing gave for these filters.
+    """The page token does not come from this listing with these filters.
     Example: `page_token` "abc". INVALID_ARGUMENT, HTTP 422.
     """
     ERROR_REASON_NOT_OFFERED: _ErrorReason.ValueType  # 30
     """Object and state.
 
-    The contract has the method or option, this server does not offer it.
+    The contract has the method or option, but this server does not offer it.
     Example: GetLeaderboard where accounts are not ranked. UNIMPLEMENTED, HTTP 501.
     """
     ERROR_REASON_INSTRUMENT_NOT_ALLOWED: _ErrorReason.ValueType  # 55
-    """The bot key was made for other instruments or asset types.
+    """The bot key is restricted to other instruments or asset types.
     Example: BTC-USD with a key for AAPL. PERMISSION_DENIED, HTTP 403.
     """
     ERROR_REASON_ORDER_NOT_FOUND: _ErrorReason.ValueType  # 31
-    """No such order, another account's, or one of an instrument that the key was not
-    made for.
+    """The order does not exist, belongs to another account, or is of an instrument that
+    the key may not act on.
     Example: GetOrder with an id that does not exist. NOT_FOUND, HTTP 404.
     """
     ERROR_REASON_BOT_KEY_NOT_FOUND: _ErrorReason.ValueType  # 32
-    """No such bot key, or another user's.
+    """The bot key does not exist or belongs to another person.
     Example: RevokeBotKey with a stranger's id. NOT_FOUND, HTTP 404.
     """
     ERROR_REASON_ACCOUNT_NOT_FOUND: _ErrorReason.ValueType  # 33
-    """No such account, or another user's.
+    """The account does not exist or belongs to another person.
     Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
     """
     ERROR_REASON_HOST_UNKNOWN: _ErrorReason.ValueType  # 62
-    """The `Host` of the request is no name of this server. REST only.
+    """The `Host` of the request is not a name of this server. REST only.
     Example: `Host: elsewhere.example` on a loopback address. HTTP 421.
     """
     ERROR_REASON_ROUTE_NOT_FOUND: _ErrorReason.ValueType  # 34
@@ -191,7 +193,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: GET /nothing. HTTP 404.
     """
     ERROR_REASON_METHOD_NOT_ALLOWED: _ErrorReason.ValueType  # 35
-    """The route exists, not with this verb. REST only.
+    """The path exists, but not with this HTTP method. REST only.
     Example: PUT /orders. HTTP 405.
     """
     ERROR_REASON_CLIENT_ORDER_ID_REUSED: _ErrorReason.ValueType  # 36
@@ -207,34 +209,36 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: ReplaceOrder to 5 after 5 were filled. FAILED_PRECONDITION, HTTP 422.
     """
     ERROR_REASON_BOT_KEY_LIMIT_REACHED: _ErrorReason.ValueType  # 39
-    """The user has as many live bot keys as the plan allows.
+    """The person already has as many live bot keys as the plan allows.
     Example: a second key on Free. FAILED_PRECONDITION, HTTP 422.
     """
     ERROR_REASON_ACCOUNT_LIMIT_REACHED: _ErrorReason.ValueType  # 60
-    """The user has as many accounts as the plan allows.
+    """The person already has as many accounts as the plan allows.
     Example: a second account on Free. FAILED_PRECONDITION, HTTP 422.
     """
     ERROR_REASON_DEPOSIT_TOO_LARGE: _ErrorReason.ValueType  # 61
-    """With the deposit the account would have come by, or be worth, 90 000 000 000.
+    """The money that came in, or the worth of the account, would reach 90 000 000 000
+    US dollars with this deposit.
     Example: a tenth deposit of 9 000 000 000. FAILED_PRECONDITION, HTTP 422.
     """
     ERROR_REASON_MARKET_NOT_PUBLISHED: _ErrorReason.ValueType  # 40
-    """Quotes cannot be published: the market makes its own.
+    """Quotes cannot be published, because the market of this server makes its own.
     Example: PublishQuotes on the simulated market. FAILED_PRECONDITION, HTTP 422.
     """
     ERROR_REASON_SEQUENCE_IN_FUTURE: _ErrorReason.ValueType  # 41
-    """The log does not reach that far: the newest sequence is lower.
+    """The log ends before this sequence.
     Example: `after_sequence` above the newest. OUT_OF_RANGE, HTTP 410.
     """
     ERROR_REASON_TRADING_HALTED: _ErrorReason.ValueType  # 42
-    """Outcomes: a rejection_reason of a recorded order. ReplaceOrder, which leaves
-    the order as it was, is refused with them: FAILED_PRECONDITION, HTTP 422.
+    """Outcomes: `rejection_reason` of a recorded order. A ReplaceOrder that they forbid
+    is refused instead and leaves the order as it was: FAILED_PRECONDITION, HTTP 422.
 
-    The account is halted, or only reducing orders pass.
+    The account accepts no orders, or only orders that reduce a position.
     Example: a BUY while the trading state is REDUCING.
     """
     ERROR_REASON_DAILY_LOSS_REACHED: _ErrorReason.ValueType  # 56
-    """The account lost as much since 00:00 UTC as its guard rails allow; only sales pass.
+    """The loss since 00:00 UTC has reached the limit of the guard rails; only SELL
+    orders are accepted.
     Example: a BUY after a loss of 1 000 with `daily_loss_max` 1000.
     """
     ERROR_REASON_TOO_MANY_OPEN_ORDERS: _ErrorReason.ValueType  # 43
@@ -242,15 +246,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: the 1 001st resting LIMIT order.
     """
     ERROR_REASON_ORDER_TOO_LARGE: _ErrorReason.ValueType  # 44
-    """The notional or reservation would reach 90 000 000 000.
+    """The notional value or the reservation would reach 90 000 000 000 US dollars.
     Example: a BUY of 9 999 999 999 at 100.
     """
     ERROR_REASON_ORDER_NOTIONAL_EXCEEDED: _ErrorReason.ValueType  # 57
-    """The order's value is above the limit of the account's guard rails or of the bot key.
+    """The notional value exceeds the limit of the account's guard rails or of the bot
+    key.
     Example: 100 AAPL at 185 with `order_notional_max` 10000.
     """
     ERROR_REASON_POSITION_SHARE_EXCEEDED: _ErrorReason.ValueType  # 58
-    """The position would become a larger share of the equity than the guard rails allow.
+    """The position would exceed the share of the equity that the guard rails allow.
     Example: a BUY for half of the equity with `position_share_max` 25.
     """
     ERROR_REASON_INSUFFICIENT_BUYING_POWER: _ErrorReason.ValueType  # 45
@@ -258,7 +263,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: a BUY of 1 000 shares at 185 with 50 000 to spend.
     """
     ERROR_REASON_INSUFFICIENT_POSITION: _ErrorReason.ValueType  # 46
-    """The position, less what open SELL orders hold, is smaller than the order.
+    """The position, less what live SELL orders reserve, is smaller than the order.
     Example: a SELL of 10 with a position of 5.
     """
     ERROR_REASON_MARKET_CLOSED: _ErrorReason.ValueType  # 47
@@ -266,32 +271,32 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: an IOC order at night.
     """
     ERROR_REASON_NO_QUOTE: _ErrorReason.ValueType  # 48
-    """There is no quote, or only a stale one, and the order cannot wait. From
-    GetQuote, for an instrument that never had a quote: NOT_FOUND, HTTP 404.
+    """There is no quote, or only a stale one, and the order cannot wait. GetQuote is
+    refused with it for an instrument that never had a quote: NOT_FOUND, HTTP 404.
     Example: a MARKET order before the first quote.
     """
     ERROR_REASON_FOK_NOT_FILLABLE: _ErrorReason.ValueType  # 49
-    """A FOK order could not be filled whole at once.
+    """A FOK order could not be filled completely at once.
     Example: FOK for 5 000 when 300 are offered.
     """
     ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 50
-    """The server's own.
+    """Faults of the server.
 
-    A conflict outlasted all retries; nothing changed, try again.
+    A conflict remained after all retries. Nothing changed; try again.
     Example: many writers on one account. ABORTED, HTTP 409.
     """
     ERROR_REASON_UNAVAILABLE: _ErrorReason.ValueType  # 51
-    """The server drains or its database is away. For a write whose outcome is
-    unknown: look it up by client_order_id. A stream that ends so tells
-    `last_sequence` in the metadata of ErrorInfo: resume after it.
+    """The server is shutting down or cannot reach its database. The outcome of an order
+    may be unknown: look it up by client_order_id. To resume a stream that ended with
+    this reason, use `last_sequence` in the metadata of ErrorInfo.
     Example: the engine restarts. UNAVAILABLE, HTTP 503.
     """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 52
-    """The deadline passed; the outcome is unknown: look it up by client_order_id.
+    """The deadline passed. The outcome is unknown: look it up by client_order_id.
     Example: a deadline of 1 ms. DEADLINE_EXCEEDED, HTTP 504.
     """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 53
-    """A bug on our side; the message holds an id to quote to the operator.
+    """A bug of the server. The message holds an id to quote to the operator.
     Example: none known. INTERNAL, HTTP 500.
     """
 
@@ -299,15 +304,15 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused (`google.rpc.ErrorInfo.reason`, without the prefix) or
     an order was rejected (`Order.rejection_reason`).
 
-    The values stand in order of precedence: when several things are wrong, the
-    one that stands first here is told. A refused call changes nothing. A
+    The values are listed in order of precedence: when several things are wrong, the
+    answer gives the reason that comes first here. A refused call changes nothing. A
     rejected order is an outcome: it is recorded and keeps its client_order_id.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never sent."""
 ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason.ValueType  # 1
-"""Size, before anything else.
+"""Size, checked before anything else.
 
 The message or body is larger than 64 KiB.
 Example: a request body of 300 kB. RESOURCE_EXHAUSTED, HTTP 413.
@@ -315,15 +320,16 @@ Example: a request body of 300 kB. RESOURCE_EXHAUSTED, HTTP 413.
 ERROR_REASON_TWO_CREDENTIALS: ErrorReason.ValueType  # 2
 """Credential.
 
-A bot key and a token came with one call, or one of them twice.
+The call carries both a bot key and a token, or one of them twice.
 Example: both `x-bot-key` and `authorization`. UNAUTHENTICATED, HTTP 401.
 """
 ERROR_REASON_BOT_KEY_INVALID: ErrorReason.ValueType  # 3
-"""The bot key is missing, malformed, unknown or revoked; never told which.
+"""The bot key is missing, malformed, unknown or revoked; the answer never says
+which.
 Example: `x-bot-key: tvt_wrong`. UNAUTHENTICATED, HTTP 401.
 """
 ERROR_REASON_BOT_KEY_REQUIRED: ErrorReason.ValueType  # 4
-"""The call takes a bot key and was made with a token.
+"""The call needs a bot key but carries a token.
 Example: PlaceOrder with `authorization: Bearer …`. UNAUTHENTICATED, HTTP 401.
 """
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 5
@@ -331,15 +337,15 @@ ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 5
 Example: ListBotKeys without credentials. UNAUTHENTICATED, HTTP 401.
 """
 ERROR_REASON_TOKEN_REQUIRED: ErrorReason.ValueType  # 6
-"""The call takes a person's token; a bot key may not make it.
+"""The call needs a person's token; a bot key is not enough.
 Example: CreateBotKey with a bot key. PERMISSION_DENIED, HTTP 403.
 """
 ERROR_REASON_OPERATOR_REQUIRED: ErrorReason.ValueType  # 7
-"""The call takes an operator's token.
+"""The call needs an operator's token.
 Example: PublishQuotes with a user's token. PERMISSION_DENIED, HTTP 403.
 """
 ERROR_REASON_KEY_SCOPE_MISSING: ErrorReason.ValueType  # 54
-"""The bot key was made without the scope that the call needs.
+"""The bot key does not have the scope that the call needs.
 Example: PlaceOrder with a key for READ. PERMISSION_DENIED, HTTP 403.
 """
 ERROR_REASON_ORDER_RATE_EXCEEDED: ErrorReason.ValueType  # 8
@@ -353,31 +359,32 @@ ERROR_REASON_REQUEST_RATE_EXCEEDED: ErrorReason.ValueType  # 9
 Example: the 121st call of a minute. RESOURCE_EXHAUSTED, HTTP 429.
 """
 ERROR_REASON_DAILY_QUOTA_EXCEEDED: ErrorReason.ValueType  # 10
-"""The plan's calls of the day are used up, where the operator enforces quotas.
+"""The plan's calls of the day are used up, and the operator enforces quotas.
 Example: the 1 001st call of a day on Free. RESOURCE_EXHAUSTED, HTTP 429.
 """
 ERROR_REASON_STREAM_LIMIT_EXCEEDED: ErrorReason.ValueType  # 11
-"""The account, or the server, has as many open streams as it may.
+"""The account or the server has reached its limit of open streams.
 Example: one StreamOrderUpdates too many. RESOURCE_EXHAUSTED, HTTP 429.
 """
 ERROR_REASON_READER_TOO_SLOW: ErrorReason.ValueType  # 59
-"""The stream's reader took nothing for 10 s while messages waited for it. The
-metadata of ErrorInfo holds `last_sequence`: resume after it.
-Example: a client that opens a stream and reads no more. RESOURCE_EXHAUSTED,
-HTTP 429.
+"""The reader of the stream took nothing for 10 s while messages were waiting.
+Resume after `last_sequence` in the metadata of ErrorInfo. Example: a client that
+opens a stream and stops reading. RESOURCE_EXHAUSTED, HTTP 429.
 """
 ERROR_REASON_MALFORMED_REQUEST: ErrorReason.ValueType  # 12
 """Fields.
 
-The bytes are no such protobuf message, or the body is no strict JSON object.
+The bytes are not a valid message of the call's type, or the body is not a strict
+JSON object.
 Example: a body that is cut off. INVALID_ARGUMENT, HTTP 422.
 """
 ERROR_REASON_UNKNOWN_FIELD: ErrorReason.ValueType  # 13
-"""The JSON body or the query names a field the call does not have.
+"""The JSON body or the query names a field that the call does not have.
 Example: `{"symbol": "AAPL", "qty": 1}`. INVALID_ARGUMENT, HTTP 422.
 """
 ERROR_REASON_FIELD_INVALID: ErrorReason.ValueType  # 14
-"""A field has the wrong type, length or form and no reason of its own.
+"""A field has the wrong type, length or form, and no other reason here is more
+exact.
 Example: `limit` of 0, or a label of 65 characters. INVALID_ARGUMENT, HTTP 422.
 """
 ERROR_REASON_FIELD_REQUIRED: ErrorReason.ValueType  # 15
@@ -385,11 +392,11 @@ ERROR_REASON_FIELD_REQUIRED: ErrorReason.ValueType  # 15
 Example: PlaceOrder without `side`. INVALID_ARGUMENT, HTTP 422.
 """
 ERROR_REASON_ENUM_VALUE_UNKNOWN: ErrorReason.ValueType  # 16
-"""An enum value that the contract does not have.
+"""The contract does not have this enum value.
 Example: `side` 7. INVALID_ARGUMENT, HTTP 422.
 """
 ERROR_REASON_DECIMAL_INVALID: ErrorReason.ValueType  # 17
-"""The text is no decimal of at most 10 digits before and 8 after the point.
+"""The text is not a decimal with at most 10 digits before the point and 8 after it.
 Example: `quantity` "1_000". INVALID_ARGUMENT, HTTP 422.
 """
 ERROR_REASON_NOT_POSITIVE: ErrorReason.ValueType  # 18
@@ -397,12 +404,12 @@ ERROR_REASON_NOT_POSITIVE: ErrorReason.ValueType  # 18
 Example: `quantity` "0". INVALID_ARGUMENT, HTTP 422.
 """
 ERROR_REASON_SYMBOL_UNKNOWN: ErrorReason.ValueType  # 19
-"""No instrument has this symbol. In a path it is NOT_FOUND, HTTP 404;
-in a body or query INVALID_ARGUMENT, HTTP 422.
+"""No instrument has this symbol. In a path the status is NOT_FOUND, HTTP 404; in a
+body or query it is INVALID_ARGUMENT, HTTP 422.
 Example: `symbol` "NOPE".
 """
 ERROR_REASON_ASSET_TYPE_MISMATCH: ErrorReason.ValueType  # 20
-"""The instrument is of another asset type; the message names the right one.
+"""The instrument has another asset type; the message names the right one.
 Example: AAPL with `asset_type` CRYPTO. INVALID_ARGUMENT, HTTP 422.
 """
 ERROR_REASON_INSTRUMENT_EXPIRED: ErrorReason.ValueType  # 21
@@ -426,46 +433,46 @@ ERROR_REASON_STOP_PRICE_NOT_ALLOWED: ErrorReason.ValueType  # 25
 Example: a LIMIT order with `stop_price`. INVALID_ARGUMENT, HTTP 422.
 """
 ERROR_REASON_QUANTITY_OFF_STEP: ErrorReason.ValueType  # 26
-"""The quantity is no multiple of the instrument's quantity step.
+"""The quantity is not a multiple of the instrument's quantity step.
 Example: 1.5 contracts. INVALID_ARGUMENT, HTTP 422.
 """
 ERROR_REASON_PRICE_OFF_TICK: ErrorReason.ValueType  # 27
-"""The price is no multiple of the instrument's price tick.
+"""The price is not a multiple of the instrument's price tick.
 Example: AAPL at 185.001. INVALID_ARGUMENT, HTTP 422.
 """
 ERROR_REASON_TIME_IN_FORCE_NOT_ALLOWED: ErrorReason.ValueType  # 28
-"""IOC and FOK cannot wait for a trigger.
+"""An IOC or FOK order cannot wait for a trigger.
 Example: a STOP order with IOC. INVALID_ARGUMENT, HTTP 422.
 """
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 29
-"""The page token is not one that this listing gave for these filters.
+"""The page token does not come from this listing with these filters.
 Example: `page_token` "abc". INVALID_ARGUMENT, HTTP 422.
 """
 ERROR_REASON_NOT_OFFERED: ErrorReason.ValueType  # 30
 """Object and state.
 
-The contract has the method or option, this server does not offer it.
+The contract has the method or option, but this server does not offer it.
 Example: GetLeaderboard where accounts are not ranked. UNIMPLEMENTED, HTTP 501.
 """
 ERROR_REASON_INSTRUMENT_NOT_ALLOWED: ErrorReason.ValueType  # 55
-"""The bot key was made for other instruments or asset types.
+"""The bot key is restricted to other instruments or asset types.
 Example: BTC-USD with a key for AAPL. PERMISSION_DENIED, HTTP 403.
 """
 ERROR_REASON_ORDER_NOT_FOUND: ErrorReason.ValueType  # 31
-"""No such order, another account's, or one of an instrument that the key was not
-made for.
+"""The order does not exist, belongs to another account, or is of an instrument that
+the key may not act on.
 Example: GetOrder with an id that does not exist. NOT_FOUND, HTTP 404.
 """
 ERROR_REASON_BOT_KEY_NOT_FOUND: ErrorReason.ValueType  # 32
-"""No such bot key, or another user's.
+"""The bot key does not exist or belongs to another person.
 Example: RevokeBotKey with a stranger's id. NOT_FOUND, HTTP 404.
 """
 ERROR_REASON_ACCOUNT_NOT_FOUND: ErrorReason.ValueType  # 33
-"""No such account, or another user's.
+"""The account does not exist or belongs to another person.
 Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
 """
 ERROR_REASON_HOST_UNKNOWN: ErrorReason.ValueType  # 62
-"""The `Host` of the request is no name of this server. REST only.
+"""The `Host` of the request is not a name of this server. REST only.
 Example: `Host: elsewhere.example` on a loopback address. HTTP 421.
 """
 ERROR_REASON_ROUTE_NOT_FOUND: ErrorReason.ValueType  # 34
@@ -473,7 +480,7 @@ ERROR_REASON_ROUTE_NOT_FOUND: ErrorReason.ValueType  # 34
 Example: GET /nothing. HTTP 404.
 """
 ERROR_REASON_METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 35
-"""The route exists, not with this verb. REST only.
+"""The path exists, but not with this HTTP method. REST only.
 Example: PUT /orders. HTTP 405.
 """
 ERROR_REASON_CLIENT_ORDER_ID_REUSED: ErrorReason.ValueType  # 36
@@ -489,34 +496,36 @@ ERROR_REASON_QUANTITY_ALREADY_FILLED: ErrorReason.ValueType  # 38
 Example: ReplaceOrder to 5 after 5 were filled. FAILED_PRECONDITION, HTTP 422.
 """
 ERROR_REASON_BOT_KEY_LIMIT_REACHED: ErrorReason.ValueType  # 39
-"""The user has as many live bot keys as the plan allows.
+"""The person already has as many live bot keys as the plan allows.
 Example: a second key on Free. FAILED_PRECONDITION, HTTP 422.
 """
 ERROR_REASON_ACCOUNT_LIMIT_REACHED: ErrorReason.ValueType  # 60
-"""The user has as many accounts as the plan allows.
+"""The person already has as many accounts as the plan allows.
 Example: a second account on Free. FAILED_PRECONDITION, HTTP 422.
 """
 ERROR_REASON_DEPOSIT_TOO_LARGE: ErrorReason.ValueType  # 61
-"""With the deposit the account would have come by, or be worth, 90 000 000 000.
+"""The money that came in, or the worth of the account, would reach 90 000 000 000
+US dollars with this deposit.
 Example: a tenth deposit of 9 000 000 000. FAILED_PRECONDITION, HTTP 422.
 """
 ERROR_REASON_MARKET_NOT_PUBLISHED: ErrorReason.ValueType  # 40
-"""Quotes cannot be published: the market makes its own.
+"""Quotes cannot be published, because the market of this server makes its own.
 Example: PublishQuotes on the simulated market. FAILED_PRECONDITION, HTTP 422.
 """
 ERROR_REASON_SEQUENCE_IN_FUTURE: ErrorReason.ValueType  # 41
-"""The log does not reach that far: the newest sequence is lower.
+"""The log ends before this sequence.
 Example: `after_sequence` above the newest. OUT_OF_RANGE, HTTP 410.
 """
 ERROR_REASON_TRADING_HALTED: ErrorReason.ValueType  # 42
-"""Outcomes: a rejection_reason of a recorded order. ReplaceOrder, which leaves
-the order as it was, is refused with them: FAILED_PRECONDITION, HTTP 422.
+"""Outcomes: `rejection_reason` of a recorded order. A ReplaceOrder that they forbid
+is refused instead and leaves the order as it was: FAILED_PRECONDITION, HTTP 422.
 
-The account is halted, or only reducing orders pass.
+The account accepts no orders, or only orders that reduce a position.
 Example: a BUY while the trading state is REDUCING.
 """
 ERROR_REASON_DAILY_LOSS_REACHED: ErrorReason.ValueType  # 56
-"""The account lost as much since 00:00 UTC as its guard rails allow; only sales pass.
+"""The loss since 00:00 UTC has reached the limit of the guard rails; only SELL
+orders are accepted.
 Example: a BUY after a loss of 1 000 with `daily_loss_max` 1000.
 """
 ERROR_REASON_TOO_MANY_OPEN_ORDERS: ErrorReason.ValueType  # 43
@@ -524,15 +533,16 @@ ERROR_REASON_TOO_MANY_OPEN_ORDERS: ErrorReason.ValueType  # 43
 Example: the 1 001st resting LIMIT order.
 """
 ERROR_REASON_ORDER_TOO_LARGE: ErrorReason.ValueType  # 44
-"""The notional or reservation would reach 90 000 000 000.
+"""The notional value or the reservation would reach 90 000 000 000 US dollars.
 Example: a BUY of 9 999 999 999 at 100.
 """
 ERROR_REASON_ORDER_NOTIONAL_EXCEEDED: ErrorReason.ValueType  # 57
-"""The order's value is above the limit of the account's guard rails or of the bot key.
+"""The notional value exceeds the limit of the account's guard rails or of the bot
+key.
 Example: 100 AAPL at 185 with `order_notional_max` 10000.
 """
 ERROR_REASON_POSITION_SHARE_EXCEEDED: ErrorReason.ValueType  # 58
-"""The position would become a larger share of the equity than the guard rails allow.
+"""The position would exceed the share of the equity that the guard rails allow.
 Example: a BUY for half of the equity with `position_share_max` 25.
 """
 ERROR_REASON_INSUFFICIENT_BUYING_POWER: ErrorReason.ValueType  # 45
@@ -540,7 +550,7 @@ ERROR_REASON_INSUFFICIENT_BUYING_POWER: ErrorReason.ValueType  # 45
 Example: a BUY of 1 000 shares at 185 with 50 000 to spend.
 """
 ERROR_REASON_INSUFFICIENT_POSITION: ErrorReason.ValueType  # 46
-"""The position, less what open SELL orders hold, is smaller than the order.
+"""The position, less what live SELL orders reserve, is smaller than the order.
 Example: a SELL of 10 with a position of 5.
 """
 ERROR_REASON_MARKET_CLOSED: ErrorReason.ValueType  # 47
@@ -548,32 +558,32 @@ ERROR_REASON_MARKET_CLOSED: ErrorReason.ValueType  # 47
 Example: an IOC order at night.
 """
 ERROR_REASON_NO_QUOTE: ErrorReason.ValueType  # 48
-"""There is no quote, or only a stale one, and the order cannot wait. From
-GetQuote, for an instrument that never had a quote: NOT_FOUND, HTTP 404.
+"""There is no quote, or only a stale one, and the order cannot wait. GetQuote is
+refused with it for an instrument that never had a quote: NOT_FOUND, HTTP 404.
 Example: a MARKET order before the first quote.
 """
 ERROR_REASON_FOK_NOT_FILLABLE: ErrorReason.ValueType  # 49
-"""A FOK order could not be filled whole at once.
+"""A FOK order could not be filled completely at once.
 Example: FOK for 5 000 when 300 are offered.
 """
 ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 50
-"""The server's own.
+"""Faults of the server.
 
-A conflict outlasted all retries; nothing changed, try again.
+A conflict remained after all retries. Nothing changed; try again.
 Example: many writers on one account. ABORTED, HTTP 409.
 """
 ERROR_REASON_UNAVAILABLE: ErrorReason.ValueType  # 51
-"""The server drains or its database is away. For a write whose outcome is
-unknown: look it up by client_order_id. A stream that ends so tells
-`last_sequence` in the metadata of ErrorInfo: resume after it.
+"""The server is shutting down or cannot reach its database. The outcome of an order
+may be unknown: look it up by client_order_id. To resume a stream that ended with
+this reason, use `last_sequence` in the metadata of ErrorInfo.
 Example: the engine restarts. UNAVAILABLE, HTTP 503.
 """
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 52
-"""The deadline passed; the outcome is unknown: look it up by client_order_id.
+"""The deadline passed. The outcome is unknown: look it up by client_order_id.
 Example: a deadline of 1 ms. DEADLINE_EXCEEDED, HTTP 504.
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 53
-"""A bug on our side; the message holds an id to quote to the operator.
+"""A bug of the server. The message holds an id to quote to the operator.
 Example: none known. INTERNAL, HTTP 500.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -45,7 +45,7 @@ class Fill(_message.Message):
     symbol: _builtins.str
     """The instrument."""
     asset_type: _instrument_pb2.AssetType.ValueType
-    """Kind of the instrument."""
+    """Asset type of the instrument."""
     side: _order_pb2.Side.ValueType
     """Buy or sell."""
     quantity: _builtins.str
@@ -53,26 +53,27 @@ class Fill(_message.Message):
     price: _builtins.str
     """Price of this fill, in US dollars, 8 decimals."""
     amount: _builtins.str
-    """Money that moved without the fee, in US dollars, 2 decimals: paid for a BUY,
-    received for a SELL.
+    """Money that was paid for a BUY or received for a SELL, without the fee, in US
+    dollars, 2 decimals.
     """
     fee: _builtins.str
     """Fee of this fill, in US dollars, 2 decimals."""
     realized_pnl: _builtins.str
-    """Profit or loss that a SELL realised, in US dollars, 2 decimals, after its fee
-    and its share of cost and buy fees; null for a BUY. It is kept with 8 decimals,
-    and sums and wins follow from that.
+    """Realised profit or loss of a SELL, in US dollars, 2 decimals; null for a BUY.
+    Deducted are its fee and its share of cost and buy fees. It is stored with 8
+    decimals, from which sums and wins are computed.
     """
     bot_key_id: _builtins.str
     """The bot key that placed the order."""
     rounding: _builtins.str
-    """What rounding `amount` to cents took, in US dollars, 8 decimals: it is part of
-    the fees of the fill. An order is rounded once on the sum of its fills, so a later
-    fill may give back what an earlier one took. Null for fills of before it was kept.
+    """What rounding `amount` to cents cost, in US dollars, 8 decimals; it counts as a
+    fee. An order is rounded once, on the sum of its fills. A later fill may
+    therefore give back what an earlier fill took. Null for fills from before the
+    server recorded it.
     """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was filled."""
+        """When the fill happened."""
 
     def __init__(
         self,

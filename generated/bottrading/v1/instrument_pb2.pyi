@@ -28,31 +28,31 @@ class _AssetTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AssetType.V
     ASSET_TYPE_STOCK: _AssetType.ValueType  # 1
     """Shares of a company."""
     ASSET_TYPE_CRYPTO: _AssetType.ValueType  # 2
-    """A crypto currency against the US dollar."""
+    """A cryptocurrency against the US dollar."""
     ASSET_TYPE_FOREX: _AssetType.ValueType  # 3
     """A currency against the US dollar."""
     ASSET_TYPE_ETF: _AssetType.ValueType  # 4
     """Shares of an exchange-traded fund."""
     ASSET_TYPE_OPTION: _AssetType.ValueType  # 5
-    """A listed option on a share or fund, settled in cash."""
+    """A listed option on a share or a fund, settled in cash."""
     ASSET_TYPE_COMMODITY: _AssetType.ValueType  # 6
     """A micro contract on a commodity."""
 
 class AssetType(_AssetType, metaclass=_AssetTypeEnumTypeWrapper):
-    """The kind of an instrument. It decides fees, quantity step and trading day."""
+    """The asset type of an instrument. It decides fees, quantity step and trading day."""
 
 ASSET_TYPE_UNSPECIFIED: AssetType.ValueType  # 0
 """In a request: the instrument's own type. Never in an answer."""
 ASSET_TYPE_STOCK: AssetType.ValueType  # 1
 """Shares of a company."""
 ASSET_TYPE_CRYPTO: AssetType.ValueType  # 2
-"""A crypto currency against the US dollar."""
+"""A cryptocurrency against the US dollar."""
 ASSET_TYPE_FOREX: AssetType.ValueType  # 3
 """A currency against the US dollar."""
 ASSET_TYPE_ETF: AssetType.ValueType  # 4
 """Shares of an exchange-traded fund."""
 ASSET_TYPE_OPTION: AssetType.ValueType  # 5
-"""A listed option on a share or fund, settled in cash."""
+"""A listed option on a share or a fund, settled in cash."""
 ASSET_TYPE_COMMODITY: AssetType.ValueType  # 6
 """A micro contract on a commodity."""
 Global___AssetType: _TypeAlias = AssetType  # noqa: Y015
@@ -66,9 +66,13 @@ class _LiquidityClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Liquid
     LIQUIDITY_CLASS_UNSPECIFIED: _LiquidityClass.ValueType  # 0
     """Never sent."""
     LIQUIDITY_CLASS_LIQUID: _LiquidityClass.ValueType  # 1
-    """0 to 2 basis points, by the share of the displayed size that is taken."""
+    """0 to 2 basis points, depending on the share of the displayed size that an order
+    takes.
+    """
     LIQUIDITY_CLASS_THIN: _LiquidityClass.ValueType  # 2
-    """5 to 20 basis points, by the share of the displayed size that is taken."""
+    """5 to 20 basis points, depending on the share of the displayed size that an order
+    takes.
+    """
 
 class LiquidityClass(_LiquidityClass, metaclass=_LiquidityClassEnumTypeWrapper):
     """How deep the market of an instrument is. It decides the slippage."""
@@ -76,9 +80,13 @@ class LiquidityClass(_LiquidityClass, metaclass=_LiquidityClassEnumTypeWrapper):
 LIQUIDITY_CLASS_UNSPECIFIED: LiquidityClass.ValueType  # 0
 """Never sent."""
 LIQUIDITY_CLASS_LIQUID: LiquidityClass.ValueType  # 1
-"""0 to 2 basis points, by the share of the displayed size that is taken."""
+"""0 to 2 basis points, depending on the share of the displayed size that an order
+takes.
+"""
 LIQUIDITY_CLASS_THIN: LiquidityClass.ValueType  # 2
-"""5 to 20 basis points, by the share of the displayed size that is taken."""
+"""5 to 20 basis points, depending on the share of the displayed size that an order
+takes.
+"""
 Global___LiquidityClass: _TypeAlias = LiquidityClass  # noqa: Y015
 
 class _OptionRight:
@@ -128,13 +136,15 @@ class Instrument(_message.Message):
     name: _builtins.str
     """Name for people, for instance "Apple Inc."."""
     asset_type: Global___AssetType.ValueType
-    """Kind of the instrument."""
+    """Asset type of the instrument."""
     price_tick: _builtins.str
     """Smallest price difference, in US dollars. Order prices are multiples of it."""
     quantity_step: _builtins.str
     """Smallest quantity. Order quantities are multiples of it."""
     multiplier: _builtins.str
-    """Units of the underlying in one contract: money = quantity × price × multiplier."""
+    """Units of the underlying in one contract. A fill moves quantity × price ×
+    multiplier US dollars.
+    """
     liquidity_class: Global___LiquidityClass.ValueType
     """Depth of the market."""
     currency: _builtins.str

@@ -26,11 +26,12 @@ if _version_not_supported:
 
 
 class KeyManagementStub:
-    """Bot keys and accounts of a person, who proves to be it with a JSON Web Token
-    in the metadata `authorization: Bearer …`. A bot key opens none of these calls.
+    """Manages the bot keys and accounts of a person. The person is identified by a JSON
+    Web Token in the metadata `authorization: Bearer …`. A bot key may make none of
+    these calls.
 
-    A person is known from the first valid token on, and then has one account, which
-    is the one that ranks. The claims `name` and `plan` of the newest token stand.
+    The first valid token registers the person and opens one account, the only one that
+    is ranked. The claims `name` and `plan` of the newest token apply.
     """
 
     def __init__(self, channel):
@@ -87,24 +88,25 @@ class KeyManagementStub:
 
 
 class KeyManagementServicer:
-    """Bot keys and accounts of a person, who proves to be it with a JSON Web Token
-    in the metadata `authorization: Bearer …`. A bot key opens none of these calls.
+    """Manages the bot keys and accounts of a person. The person is identified by a JSON
+    Web Token in the metadata `authorization: Bearer …`. A bot key may make none of
+    these calls.
 
-    A person is known from the first valid token on, and then has one account, which
-    is the one that ranks. The claims `name` and `plan` of the newest token stand.
+    The first valid token registers the person and opens one account, the only one that
+    is ranked. The claims `name` and `plan` of the newest token apply.
     """
 
     def CreateBotKey(self, request, context):
-        """Makes a bot key for an account. The answer is the only time its secret is
-        shown. The plan limits the live keys of a person: Free 1, Standard 5,
-        Professional 25; one more is refused (BOT_KEY_LIMIT_REACHED).
+        """Creates a bot key for an account. Only this answer shows its secret. The plan
+        limits how many live keys a person has: Free 1, Standard 5, Professional 25. One
+        more is refused (BOT_KEY_LIMIT_REACHED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListBotKeys(self, request, context):
-        """Lists all keys of the person, newest first. Revoked ones stay, with
+        """Lists all keys of the person, newest first. Revoked keys are listed too, with
         `revoked_at`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -112,19 +114,19 @@ class KeyManagementServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevokeBotKey(self, request, context):
-        """Revokes a key for good and answers it. Once answered, no later call with the
-        key succeeds, and no order of the key is placed, replaced or cancelled any more,
-        not even by a call that came before. Live orders stay live. Revoking a revoked
-        key answers it again.
+        """Revokes a key for good and returns it. After the answer, no call with the key
+        succeeds, and no order is placed, replaced or cancelled for it, not even by a
+        call made earlier. Its live orders stay live. Revoking a revoked key returns it
+        again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def OpenAccount(self, request, context):
-        """Opens one more account with the starting balance. Rate limits and calls of a day
-        are an account's own. The plan limits the accounts of a person to as many as bot
-        keys; one more is refused (ACCOUNT_LIMIT_REACHED).
+        """Opens one more account with the starting balance. Each account has its own rate
+        limits and daily quota. The plan allows as many accounts as bot keys. One more is
+        refused (ACCOUNT_LIMIT_REACHED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,36 +140,37 @@ class KeyManagementServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResetAccount(self, request, context):
-        """Cancels all orders (ACCOUNT_RESET), drops all positions and starts anew with the
-        starting balance that the server gives now, all in one transaction. Portfolio
-        figures and key performance indicators count from then on. Keys, trading state,
-        guard rails and history (orders, fills and the log) stay, and every
-        `client_order_id` stays taken.
+        """Starts an account again, in one transaction. It cancels all live orders
+        (ACCOUNT_RESET), drops all positions and sets the balance to the server's current
+        starting balance. A new epoch begins: portfolio figures and key performance
+        indicators count from then on. Keys, trading state, guard rails and history
+        (orders, fills and the log) stay. Every `client_order_id` stays taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetTradingState(self, request, context):
-        """Sets which orders an account accepts. HALTED also cancels all live orders in
-        the same transaction.
+        """Sets which orders an account accepts. HALTED also cancels all live orders, in the
+        same transaction.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetGuardRails(self, request, context):
-        """Sets the guard rails of an account; a limit that is left out is lifted.
+        """Sets all guard rails of an account. A limit that is left out is removed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Deposit(self, request, context):
-        """Adds virtual money to an account, anybody's. It changes no return: key performance
-        indicators are weighted by time. Refused when the money that came in since the
-        account was opened or last reset, or what the account is worth, would reach
-        90 000 000 000 (DEPOSIT_TOO_LARGE). A repeated call deposits again.
+        """Adds virtual money to any person's account. It changes no return, because key
+        performance indicators are time-weighted. Refused (DEPOSIT_TOO_LARGE) when the
+        money that came in since the account was opened or last reset would reach 90 000
+        000 000 US dollars, or when the account would be worth as much. A repeated call
+        deposits again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -230,11 +233,12 @@ def add_KeyManagementServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class KeyManagement:
-    """Bot keys and accounts of a person, who proves to be it with a JSON Web Token
-    in the metadata `authorization: Bearer …`. A bot key opens none of these calls.
+    """Manages the bot keys and accounts of a person. The person is identified by a JSON
+    Web Token in the metadata `authorization: Bearer …`. A bot key may make none of
+    these calls.
 
-    A person is known from the first valid token on, and then has one account, which
-    is the one that ranks. The claims `name` and `plan` of the newest token stand.
+    The first valid token registers the person and opens one account, the only one that
+    is ranked. The claims `name` and `plan` of the newest token apply.
     """
 
     @staticmethod

@@ -30,7 +30,7 @@ class MarketClock(_message.Message):
     SESSIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """The server's time, on a replayed market the virtual one."""
+        """The server's time; on a replayed market the time of the replay."""
 
     @_builtins.property
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___MarketSession]:

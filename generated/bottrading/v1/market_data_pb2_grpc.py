@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class MarketDataStub:
-    """Instruments and the quotes that orders fill against. Reading takes a bot key,
-    publishing an operator's token.
+    """Serves instruments and the quotes that orders fill against. Reading needs a bot
+    key, publishing an operator's token.
     """
 
     def __init__(self, channel):
@@ -74,38 +74,39 @@ class MarketDataStub:
 
 
 class MarketDataServicer:
-    """Instruments and the quotes that orders fill against. Reading takes a bot key,
-    publishing an operator's token.
+    """Serves instruments and the quotes that orders fill against. Reading needs a bot
+    key, publishing an operator's token.
     """
 
     def GetQuote(self, request, context):
-        """Reads the newest quote of one instrument, fresh or stale. Without any quote
-        yet, or without such an instrument: NOT_FOUND (NO_QUOTE, SYMBOL_UNKNOWN).
+        """Reads the newest quote of one instrument, fresh or stale. Refused with NOT_FOUND
+        when the instrument has no quote yet (NO_QUOTE) or does not exist
+        (SYMBOL_UNKNOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetQuotes(self, request, context):
-        """Reads the newest quotes of up to 100 instruments, in the order asked for.
-        Instruments that have no quote yet are left out.
+        """Reads the newest quotes of up to 100 instruments, in the order of the request.
+        Instruments without a quote are left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListInstruments(self, request, context):
-        """Lists the instruments, by symbol.
+        """Lists the instruments, sorted by symbol.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListBars(self, request, context):
-        """Lists bars, oldest first, the running one included, never beyond now. They
-        are made of every quote that was applied, in and out of opening hours;
-        without a quote in its time there is no bar. Of an expired option they stay.
-        Bars of an hour and of a day are kept for ever, shorter ones for 14 days.
+        """Lists bars, oldest first, the running bar included, never beyond now. Every
+        applied quote counts, in and out of opening hours. An interval without a quote
+        has no bar. Bars of an expired option stay available. Bars of an hour and of a
+        day are kept for ever, shorter ones for 14 days.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,19 +120,19 @@ class MarketDataServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamQuotes(self, request, context):
-        """Streams quotes: the newest of each symbol at once, then each as it changes.
-        The newest wins: a slow reader skips, it never lags. Ends as
-        StreamOrderUpdates does; to go on, open it again. Over REST these are
-        Server-Sent Events named `quote` and `heartbeat`, without ids.
+        """Streams quotes: first the newest quote of each symbol, then each change. A slow
+        reader never lags: it skips to the newest quote. The stream ends for the same
+        reasons as StreamOrderUpdates; to go on, open it again. Over REST the messages
+        are Server-Sent Events named `quote` and `heartbeat`, without ids.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PublishQuotes(self, request, context):
-        """Publishes quotes on a server that runs with a published market. When it is
-        answered the quotes are applied and orders that they reach are filled. A bad
-        quote is refused by itself; the others are applied.
+        """Publishes quotes on a server that runs with a published market. Before the
+        answer, the quotes are applied and the orders that they reach are filled. Only
+        invalid quotes are refused; the others are applied.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -184,8 +185,8 @@ def add_MarketDataServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MarketData:
-    """Instruments and the quotes that orders fill against. Reading takes a bot key,
-    publishing an operator's token.
+    """Serves instruments and the quotes that orders fill against. Reading needs a bot
+    key, publishing an operator's token.
     """
 
     @staticmethod

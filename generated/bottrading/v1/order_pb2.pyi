@@ -31,9 +31,9 @@ class _SideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Side.ValueType],
     SIDE_UNSPECIFIED: _Side.ValueType  # 0
     """Refused: a side has no default."""
     SIDE_BUY: _Side.ValueType  # 1
-    """Buy, at the ask."""
+    """Buys at the ask."""
     SIDE_SELL: _Side.ValueType  # 2
-    """Sell, at the bid; never more than the position."""
+    """Sells at the bid, never more than the position."""
 
 class Side(_Side, metaclass=_SideEnumTypeWrapper):
     """Whether an order buys or sells."""
@@ -41,9 +41,9 @@ class Side(_Side, metaclass=_SideEnumTypeWrapper):
 SIDE_UNSPECIFIED: Side.ValueType  # 0
 """Refused: a side has no default."""
 SIDE_BUY: Side.ValueType  # 1
-"""Buy, at the ask."""
+"""Buys at the ask."""
 SIDE_SELL: Side.ValueType  # 2
-"""Sell, at the bid; never more than the position."""
+"""Sells at the bid, never more than the position."""
 Global___Side: _TypeAlias = Side  # noqa: Y015
 
 class _OrderType:
@@ -55,31 +55,31 @@ class _OrderTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderType.V
     ORDER_TYPE_UNSPECIFIED: _OrderType.ValueType  # 0
     """In a request: MARKET."""
     ORDER_TYPE_MARKET: _OrderType.ValueType  # 1
-    """Active at once, fills at the quote with slippage."""
+    """Active at once; fills at the quote, with slippage."""
     ORDER_TYPE_LIMIT: _OrderType.ValueType  # 2
-    """Active at once, never fills worse than `limit_price`."""
+    """Active at once; never fills at a price worse than `limit_price`."""
     ORDER_TYPE_STOP: _OrderType.ValueType  # 3
-    """A BUY becomes a MARKET order when the ask reaches `stop_price` from below,
-    a SELL when the bid reaches it from above.
+    """Becomes a MARKET order when triggered: a BUY when the ask is at `stop_price` or
+    above, a SELL when the bid is at it or below.
     """
     ORDER_TYPE_STOP_LIMIT: _OrderType.ValueType  # 4
-    """Triggered like STOP, then a LIMIT order."""
+    """Triggered like STOP; then becomes a LIMIT order."""
 
 class OrderType(_OrderType, metaclass=_OrderTypeEnumTypeWrapper):
-    """What makes an order active and at which price it fills."""
+    """When an order becomes active and at which price it fills."""
 
 ORDER_TYPE_UNSPECIFIED: OrderType.ValueType  # 0
 """In a request: MARKET."""
 ORDER_TYPE_MARKET: OrderType.ValueType  # 1
-"""Active at once, fills at the quote with slippage."""
+"""Active at once; fills at the quote, with slippage."""
 ORDER_TYPE_LIMIT: OrderType.ValueType  # 2
-"""Active at once, never fills worse than `limit_price`."""
+"""Active at once; never fills at a price worse than `limit_price`."""
 ORDER_TYPE_STOP: OrderType.ValueType  # 3
-"""A BUY becomes a MARKET order when the ask reaches `stop_price` from below,
-a SELL when the bid reaches it from above.
+"""Becomes a MARKET order when triggered: a BUY when the ask is at `stop_price` or
+above, a SELL when the bid is at it or below.
 """
 ORDER_TYPE_STOP_LIMIT: OrderType.ValueType  # 4
-"""Triggered like STOP, then a LIMIT order."""
+"""Triggered like STOP; then becomes a LIMIT order."""
 Global___OrderType: _TypeAlias = OrderType  # noqa: Y015
 
 class _TimeInForce:
@@ -91,13 +91,13 @@ class _TimeInForceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeInFor
     TIME_IN_FORCE_UNSPECIFIED: _TimeInForce.ValueType  # 0
     """In a request: GTC."""
     TIME_IN_FORCE_GTC: _TimeInForce.ValueType  # 1
-    """Until filled or cancelled, at most 90 days."""
+    """Waits until it is filled or cancelled, at most 90 days."""
     TIME_IN_FORCE_DAY: _TimeInForce.ValueType  # 2
-    """Until the trading day ends."""
+    """Waits until the trading day ends."""
     TIME_IN_FORCE_IOC: _TimeInForce.ValueType  # 3
-    """Fills what is there now; the rest is cancelled."""
+    """Fills what it can at once; the rest is cancelled."""
     TIME_IN_FORCE_FOK: _TimeInForce.ValueType  # 4
-    """Fills whole now or is rejected."""
+    """Fills completely at once, or is rejected."""
 
 class TimeInForce(_TimeInForce, metaclass=_TimeInForceEnumTypeWrapper):
     """How long an order waits."""
@@ -105,13 +105,13 @@ class TimeInForce(_TimeInForce, metaclass=_TimeInForceEnumTypeWrapper):
 TIME_IN_FORCE_UNSPECIFIED: TimeInForce.ValueType  # 0
 """In a request: GTC."""
 TIME_IN_FORCE_GTC: TimeInForce.ValueType  # 1
-"""Until filled or cancelled, at most 90 days."""
+"""Waits until it is filled or cancelled, at most 90 days."""
 TIME_IN_FORCE_DAY: TimeInForce.ValueType  # 2
-"""Until the trading day ends."""
+"""Waits until the trading day ends."""
 TIME_IN_FORCE_IOC: TimeInForce.ValueType  # 3
-"""Fills what is there now; the rest is cancelled."""
+"""Fills what it can at once; the rest is cancelled."""
 TIME_IN_FORCE_FOK: TimeInForce.ValueType  # 4
-"""Fills whole now or is rejected."""
+"""Fills completely at once, or is rejected."""
 Global___TimeInForce: _TypeAlias = TimeInForce  # noqa: Y015
 
 class _OrderStatus:
@@ -121,17 +121,17 @@ class _OrderStatus:
 class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStatus.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ORDER_STATUS_UNSPECIFIED: _OrderStatus.ValueType  # 0
-    """In a filter: every status. Never in an answer."""
+    """In a filter: every status. Never sent in an answer."""
     ORDER_STATUS_OPEN: _OrderStatus.ValueType  # 1
-    """Live, nothing filled yet. As a filter: every live order, partially filled
-    ones too.
+    """Live, nothing filled yet. As a filter: every live order, including partially
+    filled ones.
     """
     ORDER_STATUS_PARTIALLY_FILLED: _OrderStatus.ValueType  # 2
     """Live, filled in part."""
     ORDER_STATUS_FILLED: _OrderStatus.ValueType  # 3
-    """Filled whole."""
+    """Filled completely."""
     ORDER_STATUS_CANCELLED: _OrderStatus.ValueType  # 4
-    """Ended before it was filled whole; `status_reason` says why."""
+    """Ended before it was filled completely; `status_reason` says why."""
     ORDER_STATUS_REJECTED: _OrderStatus.ValueType  # 5
     """Never became live; `rejection_reason` says why."""
 
@@ -139,17 +139,17 @@ class OrderStatus(_OrderStatus, metaclass=_OrderStatusEnumTypeWrapper):
     """The state of an order. FILLED, CANCELLED and REJECTED never change again."""
 
 ORDER_STATUS_UNSPECIFIED: OrderStatus.ValueType  # 0
-"""In a filter: every status. Never in an answer."""
+"""In a filter: every status. Never sent in an answer."""
 ORDER_STATUS_OPEN: OrderStatus.ValueType  # 1
-"""Live, nothing filled yet. As a filter: every live order, partially filled
-ones too.
+"""Live, nothing filled yet. As a filter: every live order, including partially
+filled ones.
 """
 ORDER_STATUS_PARTIALLY_FILLED: OrderStatus.ValueType  # 2
 """Live, filled in part."""
 ORDER_STATUS_FILLED: OrderStatus.ValueType  # 3
-"""Filled whole."""
+"""Filled completely."""
 ORDER_STATUS_CANCELLED: OrderStatus.ValueType  # 4
-"""Ended before it was filled whole; `status_reason` says why."""
+"""Ended before it was filled completely; `status_reason` says why."""
 ORDER_STATUS_REJECTED: OrderStatus.ValueType  # 5
 """Never became live; `rejection_reason` says why."""
 Global___OrderStatus: _TypeAlias = OrderStatus  # noqa: Y015
@@ -165,13 +165,13 @@ class _StatusReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatusRe
     STATUS_REASON_REQUESTED: _StatusReason.ValueType  # 1
     """CancelOrder or CancelAllOrders asked for it."""
     STATUS_REASON_IOC_REMAINDER: _StatusReason.ValueType  # 2
-    """The rest of an IOC order that found no more liquidity."""
+    """An IOC order found no more liquidity; the rest was cancelled."""
     STATUS_REASON_EXPIRED_DAY: _StatusReason.ValueType  # 3
-    """A DAY order at the end of its trading day."""
+    """The trading day of a DAY order ended."""
     STATUS_REASON_EXPIRED_GTC: _StatusReason.ValueType  # 4
-    """A GTC order after 90 days."""
+    """A GTC order was 90 days old."""
     STATUS_REASON_INSUFFICIENT_BUYING_POWER: _StatusReason.ValueType  # 5
-    """What is left of a waiting MARKET order can no longer be paid for."""
+    """The buying power no longer covers what is left of a waiting MARKET order."""
     STATUS_REASON_TRADING_HALTED: _StatusReason.ValueType  # 6
     """The account was halted."""
     STATUS_REASON_INSTRUMENT_EXPIRED: _StatusReason.ValueType  # 7
@@ -187,13 +187,13 @@ STATUS_REASON_UNSPECIFIED: StatusReason.ValueType  # 0
 STATUS_REASON_REQUESTED: StatusReason.ValueType  # 1
 """CancelOrder or CancelAllOrders asked for it."""
 STATUS_REASON_IOC_REMAINDER: StatusReason.ValueType  # 2
-"""The rest of an IOC order that found no more liquidity."""
+"""An IOC order found no more liquidity; the rest was cancelled."""
 STATUS_REASON_EXPIRED_DAY: StatusReason.ValueType  # 3
-"""A DAY order at the end of its trading day."""
+"""The trading day of a DAY order ended."""
 STATUS_REASON_EXPIRED_GTC: StatusReason.ValueType  # 4
-"""A GTC order after 90 days."""
+"""A GTC order was 90 days old."""
 STATUS_REASON_INSUFFICIENT_BUYING_POWER: StatusReason.ValueType  # 5
-"""What is left of a waiting MARKET order can no longer be paid for."""
+"""The buying power no longer covers what is left of a waiting MARKET order."""
 STATUS_REASON_TRADING_HALTED: StatusReason.ValueType  # 6
 """The account was halted."""
 STATUS_REASON_INSTRUMENT_EXPIRED: StatusReason.ValueType  # 7
@@ -204,7 +204,7 @@ Global___StatusReason: _TypeAlias = StatusReason  # noqa: Y015
 
 @_typing.final
 class Order(_message.Message):
-    """One order and what became of it."""
+    """One order and its state."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -240,7 +240,7 @@ class Order(_message.Message):
     side: Global___Side.ValueType
     """Buy or sell."""
     order_type: Global___OrderType.ValueType
-    """What makes the order active."""
+    """When the order becomes active and at which price it fills."""
     quantity: _builtins.str
     """Total quantity, 8 decimals."""
     limit_price: _builtins.str
@@ -248,7 +248,7 @@ class Order(_message.Message):
     stop_price: _builtins.str
     """Trigger price, in US dollars, 8 decimals; null unless STOP or STOP_LIMIT."""
     status: Global___OrderStatus.ValueType
-    """Where the order stands."""
+    """State of the order."""
     filled_quantity: _builtins.str
     """Quantity filled so far, 8 decimals."""
     filled_price: _builtins.str
@@ -256,9 +256,9 @@ class Order(_message.Message):
     null before the first fill.
     """
     rejection_reason: _error_reason_pb2.ErrorReason.ValueType
-    """Why the order is REJECTED, else null."""
+    """Why the order is REJECTED; null otherwise."""
     asset_type: _instrument_pb2.AssetType.ValueType
-    """Kind of the instrument."""
+    """Asset type of the instrument."""
     time_in_force: Global___TimeInForce.ValueType
     """How long the order waits."""
     client_order_id: _builtins.str
@@ -266,13 +266,13 @@ class Order(_message.Message):
     bot_key_id: _builtins.str
     """The bot key that placed the order."""
     status_reason: Global___StatusReason.ValueType
-    """Why the order is CANCELLED, else null."""
+    """Why the order is CANCELLED; null otherwise."""
     rejection_message: _builtins.str
-    """`rejection_reason` as a sentence that says what to change, else null."""
+    """`rejection_reason` as a sentence that says what to change; null otherwise."""
     fees: _builtins.str
     """Fees charged so far, in US dollars, 2 decimals."""
     reserved: _builtins.str
-    """Money that a live BUY order still holds back, in US dollars, 2 decimals."""
+    """Money that a live BUY order still reserves, in US dollars, 2 decimals."""
     replayed: _builtins.bool
     """True only in an answer to a PlaceOrder that repeated an earlier one."""
     @_builtins.property
@@ -285,18 +285,19 @@ class Order(_message.Message):
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When a live order ends by itself; null for an order that never rests."""
+        """When a live order expires; null for an order that never rests."""
 
     @_builtins.property
     def triggered_at(self) -> _timestamp_pb2.Timestamp:
-        """When the stop price was reached, for good; null before that and for orders
-        without one.
+        """When the order was triggered; it stays triggered. It is null before that, and
+        for orders without a stop price.
         """
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What in the request was taken otherwise than it was sent, as sentences. Only in
-        answers to PlaceOrder and PreviewOrder, a repeated one too; elsewhere empty.
+        """Where the server understood the request differently from what was sent, one
+        sentence each. Set only in answers to PlaceOrder and PreviewOrder, repeated ones
+        included.
         """
 
     def __init__(

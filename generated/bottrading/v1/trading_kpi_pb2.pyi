@@ -18,11 +18,11 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class TradingKpi(_message.Message):
-    """How well an account trades, since it was opened or last reset. A closed trade
-    is one SELL order that filled anything, booked when it ends. Returns and drawdown
-    are those of one dollar that was there from the beginning: a deposit moves none of
-    them. Percentages are written as 12.5 for 12.5 %. A value that is not defined is
-    null, never NaN.
+    """Performance of an account since it was opened or last reset. A closed trade is a
+    SELL order that filled anything, booked when it ends, or an option that expired.
+    Returns and drawdown are those of one dollar invested from the beginning: a deposit
+    changes none of them. Percentages are written as 12.5 for 12.5 %. An undefined
+    value is null, never NaN.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -40,41 +40,49 @@ class TradingKpi(_message.Message):
     RANK_FIELD_NUMBER: _builtins.int
     RANK_TOTAL_FIELD_NUMBER: _builtins.int
     total_return_pct: _builtins.float
-    """Time-weighted return in percent: the product of the growth between deposits."""
+    """Time-weighted return, in percent: the product of the growth factors between
+    deposits, less one.
+    """
     sharpe_ratio: _builtins.float
-    """Mean ÷ sample standard deviation of daily returns × √252; null with fewer
-    than two returns or without deviation. The first return is that of the first
-    day from what the account began with, the last one that of today so far. A day
-    (UTC) counts when something could be traded on it that the account has traded since
-    then; what changes on another day belongs to the next that counts, as Sunday
-    evening's session belongs to Monday. × √365 once something was traded that trades
-    every day, as crypto does, and everything does on an always-open venue.
+    """Mean ÷ sample standard deviation of daily returns × √252; null with fewer than
+    two returns or without deviation. The factor is √365 once the account has traded
+    something that trades every day, as crypto does. On an always-open venue
+    everything trades every day.
+
+    The first return starts from what the account began with. The last return is that
+    of today so far. A UTC day counts when something could be traded on it that the
+    account has traded by then. Changes on other days belong to the next day that
+    counts: Sunday evening's session belongs to Monday.
     """
     win_rate: _builtins.float
-    """Closed trades with a profit, in percent of all; null without closed trades."""
+    """Closed trades with a profit, in percent of all closed trades; null without closed
+    trades.
+    """
     profit_factor: _builtins.float
     """Gross profit ÷ gross loss of closed trades; null without a loss."""
     max_drawdown: _builtins.float
-    """Deepest fall of the equity from an earlier peak, in percent, positive."""
+    """Maximum drawdown: the deepest fall of the equity from an earlier peak, in
+    percent, positive.
+    """
     total_trades: _builtins.int
     """Number of closed trades."""
     sortino_ratio: _builtins.float
-    """Mean ÷ downside deviation of daily returns × √252 or √365, of the same returns;
-    null with fewer than two returns or without a negative one.
+    """Mean ÷ downside deviation × √252 or √365, of the same daily returns; null with
+    fewer than two returns or without a negative return.
     """
     expectancy: _builtins.float
-    """Mean profit or loss of a closed trade, in US dollars; null without any."""
+    """Mean profit or loss of a closed trade, in US dollars; null without closed trades."""
     consecutive_wins: _builtins.int
     """Longest run of closed trades with a profit."""
     consecutive_losses: _builtins.int
     """Longest run of closed trades with a loss."""
     rank: _builtins.int
     """1 + number of ranked accounts with a higher return, as of the newest ranking of
-    GetLeaderboard; null when not ranked. Ranked are the first accounts of people, from
-    their first fill on; a reset begins anew.
+    GetLeaderboard; null when the account is not ranked. A person's first account is
+    ranked from the first fill of its epoch on.
     """
     rank_total: _builtins.int
-    """Number of ranked accounts; null when not ranked."""
+    """Number of ranked accounts; null when this account is not ranked."""
     def __init__(
         self,
         *,
