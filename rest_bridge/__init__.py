@@ -1,1 +1,1 @@
-"""A gRPC client that speaks HTTP: the contract over REST, read off its descriptors."""
+"""The REST bridge: serves the contract over HTTP and calls the server over gRPC."""

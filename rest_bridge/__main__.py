@@ -36,7 +36,7 @@ _UNUSABLE = (
     PermissionError,
     ssl.SSLError,
 )
-"""What is wrong with a file for good. Anything else, as having too many open, may pass."""
+"""Permanent errors of a file. Any other, such as too many open files, may be temporary."""
 
 
 def main() -> None:
@@ -46,12 +46,13 @@ def main() -> None:
     log_through(lines, formatter(settings.log_format, "bridge", sys.stderr))
     if exit_with_stdin:
         threading.Thread(target=_exit_at_end_of_stdin, daemon=True).start()
-    # uvicorn drains on a signal and then raises it again, which must not end us with an error.
+    # uvicorn drains on a signal and then raises it again, which must not end the process with an
+    # error.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     uvicorn_server = _server_as_set(settings)
-    # A call makes hundreds of short-lived objects and no cycles to speak of: collected at the
-    # default pace, what was built at start would be walked over and over for nothing.
+    # A call makes hundreds of short-lived objects and hardly any cycles. At the default rate the
+    # collector would walk the objects built at start again and again for nothing.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     try:
@@ -62,9 +63,9 @@ def main() -> None:
 
 
 class Server(uvicorn.Server):
-    """A server that says where it listens, and ends its streams of events when it stops.
+    """A server that logs where it listens, and ends its event streams when it stops.
 
-    By themselves they never end.
+    The streams would never end by themselves.
     """
 
     def __init__(self, config: uvicorn.Config, streams: EventStreams) -> None:
@@ -82,7 +83,7 @@ class Server(uvicorn.Server):
                 log.info("REST is running on %s://%s:%d", scheme, shown, port)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take nothing new, end streams and finish the rest of what is in flight."""
+        """Accept nothing new, end streams and finish the other calls in flight."""
         self._streams.end_all()
         await super().shutdown(sockets)
 
@@ -137,7 +138,7 @@ def _settings_and_tie() -> tuple[Settings, bool]:
             f"{host} is no loopback address, and keys would cross the network readable: "
             "give --rest-certificate and --rest-key, or --insecure"
         )
-    # What starts and watches the bridge has looked before, and starts it again if this fails.
+    # The supervisor has checked this before, and starts the bridge again if it fails.
     wrong = None if exit_with_stdin else refused(*settings.rest_address)
     if wrong is not None:
         told = explained("rest", *settings.rest_address, wrong.errno)
@@ -162,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _exit_at_end_of_stdin() -> None:
-    # An unreadable standard input has ended too.
+    # An unreadable standard input counts as ended.
     with contextlib.suppress(OSError):
         while os.read(0, 4096):
             pass

@@ -1,4 +1,4 @@
-"""Messages as JSON values: every field present, in the order of the contract."""
+"""Messages as JSON values: every field is present, in the order of the contract."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ Reader: TypeAlias = Callable[[Message], JsonValue]
 
 
 def message_json(descriptor: Descriptor) -> ToJson:
-    """Compile a converter from a message to a JSON object; what is not set becomes null."""
+    """Compile a converter from a message to a JSON object; fields that are not set become null."""
     if descriptor.full_name == Timestamp.DESCRIPTOR.full_name:
         return rfc3339
     readers = [(field.name, field_json(field)) for field in descriptor.fields]
@@ -65,5 +65,5 @@ def _value_json(field: FieldDescriptor) -> ToJson | None:
 def _enum_json(descriptor: EnumDescriptor) -> ToJson:
     prefix = descriptor.values[0].name.removesuffix("UNSPECIFIED")
     names = {value.number: value.name.removeprefix(prefix) for value in descriptor.values}
-    # A newer server may know a value that this bridge does not: its number is then all there is.
+    # A newer server may send a value that this bridge does not know; then only its number is known.
     return lambda number: names.get(number, str(number))

@@ -70,7 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    """Answer what no route took, in the shape of every refusal."""
+    """Answer a request without a route, in the shape of every refusal."""
     allow = (
         error.headers.get("Allow") if isinstance(error, HTTPException) and error.headers else None
     )

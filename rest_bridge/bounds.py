@@ -1,4 +1,4 @@
-"""Bounds of the contract as JSON Schema: what the server takes in the fields of a request."""
+"""Bounds of the contract as JSON Schema: which values the server accepts in a request."""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -31,7 +31,7 @@ def bounds_of(field: FieldDescriptor) -> contract.Bounds:
 
 
 def scalar(field: FieldDescriptor) -> Json | None:
-    """Describe one value of a field; None for a message and an enum, which have names."""
+    """Describe one value of a field; None for messages and enums, which are referred to by name."""
     bounds = bounds_of(field)
     if field.message_type is not None:
         name = field.message_type.full_name
@@ -64,7 +64,7 @@ def array(field: FieldDescriptor, items: Json) -> Json:
 
 
 def _range(bounds: contract.Bounds, bits: int) -> Json:
-    """Describe a range; where it is open to one side the width of the number ends it."""
+    """Describe a range; an open side ends at the limit of the integer type."""
     if not (bounds.HasField("minimum") or bounds.HasField("maximum")):
         return {}
     end = 1 << bits - 1
@@ -75,7 +75,7 @@ def _range(bounds: contract.Bounds, bits: int) -> Json:
 
 
 def _decimal(bounds: contract.Bounds) -> Json:
-    """Describe a decimal as text and as a number; both are bounded alike."""
+    """Describe a decimal as text and as a number, with the same bounds."""
     digits = bounds.fraction_digits if bounds.HasField("fraction_digits") else _FRACTION_DIGITS
     zeros = _FRACTION_DIGITS - digits
     fraction = rf"(\.[0-9]{{1,{digits}}}{f'0{{0,{zeros}}}' if zeros else ''})?"

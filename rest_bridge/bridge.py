@@ -1,4 +1,4 @@
-"""The transcoding endpoint: the one place where calls of every route of the contract pass."""
+"""The transcoding endpoint, through which the calls of all routes of the contract pass."""
 
 import logging
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ from rest_bridge.wording import rest_wording
 _logger = logging.getLogger("rest_bridge")
 
 _UNREADABLE = "/bottrading.unreadable"
-"""Before the path of a call: the server spends what the call costs, and refuses it."""
+"""Prefix of a call's path: the server spends what the call costs, and refuses it."""
 
 _KEY_METHODS = (contract.CREDENTIAL_BOT_KEY, contract.CREDENTIAL_BOT_KEY_OR_TICKET)
 
@@ -52,7 +52,8 @@ class Endpoint:
 class Bridge:
     """Middleware that serves the routes of the contract, below each of the path prefixes.
 
-    Not mounted, since FastAPI's router would look longer for the mount than all of this takes.
+    It is not mounted, because finding the mount would take FastAPI's router longer than the whole
+    endpoint.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Bridge:
             self._router.add(route.verb, route.path, endpoint)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # The path is matched as it was sent: decoded first, %2F would part a value in two.
+        # The path is matched before it is decoded: a decoded %2F would split a value in two.
         path: bytes = scope.get("raw_path", b"")
         for prefix in self._prefixes:
             if path.startswith(prefix + b"/"):
@@ -186,10 +187,10 @@ class Bridge:
             raise self._refused(endpoint.route, error) from None
 
     async def _metadata_of_refusal(self, endpoint: Endpoint, head: RequestHead) -> RawMetadata:
-        """Tell the server of a request that cannot be read; return the rates of its caller.
+        """Report a request that cannot be read to the server; return the rates of its caller.
 
-        Credential and rate come before the fields: a stranger must not be told about fields, and
-        a refused call counts. Raises the server's refusal when it is one of those.
+        Credential and rate are checked before the fields: a stranger must learn nothing about
+        fields, and a refused call counts. If the server refuses one of them, its refusal is raised.
         """
         try:
             await self._call(endpoint.route, _UNREADABLE + endpoint.route.rpc, b"", head)

@@ -1,4 +1,4 @@
-"""The contract's comments, for the OpenAPI page: descriptors lose them, the typing stubs do not."""
+"""The contract's comments, for the OpenAPI page; the typing stubs have them, descriptors do not."""
 
 import ast
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ import bottrading.v1
 
 
 def contract_comments() -> dict[str, str]:
-    """Return what the contract says, by name.
+    """Return the comments of the contract, by name.
 
-    Names are like `Order`, `Order.symbol`, `SIDE_BUY`, `BotTrading`, `BotTrading.PlaceOrder`.
-    Empty where the stubs are not installed: the page then does without prose.
+    Names are like `Order`, `Order.symbol`, `SIDE_BUY`, `BotTrading`, `BotTrading.PlaceOrder`. Empty
+    if the stubs are not installed: the page then has no descriptions.
     """
     comments: dict[str, str] = {}
     for folder in bottrading.v1.__path__:
@@ -42,6 +42,6 @@ def _docstring(name: str, node: ast.ClassDef | ast.FunctionDef) -> Iterator[tupl
 
 
 def _unwrapped(text: str) -> str:
-    """Join the lines of each paragraph: where they broke was the contract's concern."""
+    """Join the lines of each paragraph."""
     paragraphs = text.split("\n\n")
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)

@@ -1,4 +1,4 @@
-"""Refusals as HTTP: one shape of body, whether the bridge refuses or the server behind it."""
+"""Refusals over HTTP, in one shape, whether the bridge or the server refuses."""
 
 import math
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ _KINDS = {
 _QUOTA_EXCEEDED = "quota_exceeded"
 
 REFUSAL_TYPES = sorted({*_KINDS.values(), _QUOTA_EXCEEDED})
-"""Every `type` that a refusal can have."""
+"""All values of `type` in a refusal."""
 
 _HTTP_STATUSES = {
     grpc.StatusCode.UNAUTHENTICATED: 401,
@@ -58,7 +58,7 @@ _HTTP_STATUSES = {
 
 _OUTCOME_UNKNOWN = "The outcome of a write is unknown: look it up by client_order_id."
 
-# What is told when a status is not the server's own: gRPC's or a driver's text stays inside.
+# Texts for statuses that do not come from the server: texts of gRPC or of a driver are not shown.
 _FOREIGN = {
     401: ("BOT_KEY_INVALID", "The credential was refused."),
     403: ("TOKEN_REQUIRED", "The credential does not allow this call."),
@@ -77,14 +77,14 @@ _FOREIGN = {
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One field that is wrong, by its path in the request."""
+    """One wrong field, by its path in the request."""
 
     field: str
     message: str
 
 
 class Refusal(Exception):
-    """An answer that is no success, whoever refused."""
+    """A refusal, by the bridge or by the server."""
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ def internal_error() -> Refusal:
 
 
 def refusal_from_status(code: grpc.StatusCode, text: str | None, metadata: RawMetadata) -> Refusal:
-    """Translate a failed call: its own message where it is ours, a fixed one where it is not."""
+    """Translate a failed call: keep the server's message, and replace any other by a fixed one."""
     status = _HTTP_STATUSES.get(code, 500)
     details = _details(metadata)
     info = error_details_pb2.ErrorInfo()
@@ -138,7 +138,7 @@ def refusal_from_status(code: grpc.StatusCode, text: str | None, metadata: RawMe
         if packed.Is(info.DESCRIPTOR):
             packed.Unpack(info)
     if info.domain != _DOMAIN:
-        # gRPC tells an oversized message and a full server by one code and different words.
+        # gRPC has one code for an oversized message and a full server; only the words differ.
         if status == 429 and "larger than max" in (text or ""):
             status = 413
         return Refusal(status, *_FOREIGN[status], metadata=metadata)

@@ -38,7 +38,7 @@ class StreamRequest:
         return RESUMED_AFTER in self.route.method.input_type.fields_by_name
 
     def resumed(self, sequence: int | None, *, has_snapshot: bool) -> bytes:
-        """Return the request for what follows a sequence, without what the client has already."""
+        """Return the request that resumes after a sequence."""
         if sequence is None or not self.is_resumable:
             return self.body
         message: Any = GetMessageClass(self.route.method.input_type).FromString(self.body)
@@ -48,7 +48,7 @@ class StreamRequest:
         return bytes(message.SerializeToString())
 
     def renewed(self, metadata: RawMetadata) -> "StreamRequest":
-        """Return the request with the ticket that the server gave in place of the caller's."""
+        """Return the request with the server's ticket in place of the caller's credential."""
         ticket = next((str(value) for key, value in metadata if key == TICKET_KEY), None)
         if ticket is None:
             return self
@@ -65,13 +65,13 @@ class EventStreams:
         self._ending = asyncio.Event()
 
     def end_all(self) -> None:
-        """End all streams, and open no more: their clients connect again, elsewhere or later."""
+        """End all streams, and open no more: their clients connect again later."""
         self._ending.set()
 
     async def open(self, request: StreamRequest, receive: Receive) -> "EventStream":
-        """Open a stream upstream, for as long as its client waits.
+        """Open a stream to the server, for as long as its client waits.
 
-        Raises grpc.aio.AioRpcError or Refusal when it is refused, ClientDisconnected.
+        Raises grpc.aio.AioRpcError or Refusal when it is refused, and ClientDisconnected.
         """
         stream = EventStream(self._upstream, request, self._ending, self._resume_seconds)
         opening = asyncio.ensure_future(stream.open(seconds=0))
@@ -92,7 +92,7 @@ class EventStreams:
 
 
 class EventStream:
-    """One stream: read upstream no faster than its client reads, and resumed when that ends."""
+    """One stream: read no faster than its client reads, and resumed when the server ends it."""
 
     def __init__(
         self,
@@ -112,11 +112,11 @@ class EventStream:
 
     @property
     def metadata(self) -> RawMetadata:
-        """Return what the server told when it opened the stream."""
+        """Return the metadata with which the server opened the stream."""
         return () if self._stream is None else self._stream.metadata
 
     async def open(self, *, seconds: float) -> None:
-        """Open the stream upstream after what was written; try again for so many seconds."""
+        """Resume the stream after the last event written; try again for so many seconds."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         while True:
@@ -134,12 +134,12 @@ class EventStream:
             await asyncio.sleep(_PAUSE_SECONDS)
 
     def close(self) -> None:
-        """End the stream upstream."""
+        """End the stream to the server."""
         if self._stream is not None:
             self._stream.close()
 
     async def write(self, receive: Receive, send: Send) -> None:
-        """Write events until the client leaves, the server ends the stream, or all are ended."""
+        """Write events until the client leaves, the server ends the stream, or the bridge stops."""
         work = [
             asyncio.ensure_future(waiting)
             for waiting in (self._pump(send), _client_left(receive), self._ending.wait())
@@ -170,7 +170,7 @@ class EventStream:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     return
             self.close()
-            # One that opens and ends at once must not be opened without end.
+            # A stream that opens and ends at once must not be reopened for ever.
             pause = _PAUSE_SECONDS if count else min(2 * pause, _PAUSE_SECONDS_MAX)
             await asyncio.sleep(pause)
             try:
@@ -182,7 +182,7 @@ class EventStream:
         event = self._writer.write(message)
         if event is None:
             return
-        # To the client the stream has never ended, so it does not begin twice either.
+        # For the client the stream has not ended, so it must not begin a second time.
         repeated = event.name == _FIRST and self._sequence is not None
         self._sequence = event.sequence
         self._has_snapshot |= self._in_snapshot and event.name != _SNAPSHOT
@@ -192,7 +192,7 @@ class EventStream:
 
 
 _PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
-"""How a stream is refused that may be opened a little later."""
+"""The refusal of a stream that may be opened a little later."""
 
 
 async def _client_left(receive: Receive) -> None:

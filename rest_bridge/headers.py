@@ -27,7 +27,7 @@ class RequestHead:
 
     @property
     def is_of_a_browser(self) -> bool:
-        """Tell whether an EventSource asks: it sends a ticket, or what it has followed before."""
+        """Tell whether the caller is an EventSource: it sends a ticket or a Last-Event-ID."""
         return self.last_event_id is not None or any(
             key == TICKET_KEY for key, _ in self.credentials
         )
@@ -38,9 +38,9 @@ class RequestHead:
         return (*self.credentials, ("x-request-id", self.request_id))
 
     def add_credential(self, key: str, value: bytes) -> None:
-        """Keep a credential as it came; duplicates too, since refusing them is the server's.
+        """Keep a credential as it came, duplicates included, because the server refuses them.
 
-        Text that metadata cannot carry makes the whole head illegal instead of failing the call.
+        Text that metadata cannot carry marks the head as illegal, instead of failing the call.
         """
         if _LEGAL_CREDENTIAL.fullmatch(value):
             self.credentials.append((key, value.decode("ascii")))
@@ -48,7 +48,7 @@ class RequestHead:
             self.credentials_legal = False
 
     def has_legal_credential(self, bytes_max: int) -> bool:
-        """Tell whether the server can be asked: it refuses more metadata than it takes unread."""
+        """Tell whether the server can be called: it rejects too much metadata unread."""
         return (
             self.credentials_legal
             and 0 < sum(len(value) for _, value in self.credentials) <= bytes_max
@@ -78,13 +78,13 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
 
 
 def resume_after(query: bytes, name: bytes, event_id: str) -> bytes:
-    """Return a query with a parameter for where to resume; an event's id wins over what it has."""
+    """Return a query with the sequence to resume after; Last-Event-ID overrides the parameter."""
     rest = [pair for pair in query.split(b"&") if pair.partition(b"=")[0] != name]
     return b"&".join([*rest, name + b"=" + quote(event_id, safe="").encode("ascii")])
 
 
 def take_ticket(query: bytes, head: RequestHead) -> bytes:
-    """Move the credential `ticket` from a query to the head; return the query without it."""
+    """Move the ticket from a query to the head; return the query without it."""
     rest = []
     for pair in query.split(b"&"):
         name, _, value = pair.partition(b"=")

@@ -1,4 +1,4 @@
-"""Middleware that refuses calls by a name that is not this server's."""
+"""Middleware that refuses calls whose `Host` is not a name of this server."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -11,9 +11,9 @@ _SETTING = "BOTTRADING_HOSTS"
 
 
 class HostCheck:
-    """Refuses a request whose `Host` the listener does not take.
+    """Refuses a request whose `Host` the listener does not accept.
 
-    A request without one, as HTTP/1.0 allows, comes from no browser and passes.
+    A request without `Host`, which HTTP/1.0 allows, does not come from a browser and passes.
     """
 
     def __init__(self, app: ASGIApp, *, hosts: Hosts) -> None:

@@ -1,7 +1,7 @@
-"""Names by which a listener may be called: a page elsewhere must not reach this machine's own.
+"""Names by which a listener may be called, so that foreign pages cannot reach this machine.
 
-A page of an attacker can give its own name an address of the reader's machine (DNS rebinding).
-Its calls then count as calls to its own origin, but they carry its name in `Host`.
+An attacker can point the name of a page at an address of the reader's machine (DNS rebinding). The
+browser then takes its calls for calls to its own origin, but they carry its name in `Host`.
 """
 
 import ipaddress
@@ -15,7 +15,7 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host, without its port, is a name or an address of the loopback."""
+    """Tell whether a host (without port) is a name or an address of the loopback."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -23,11 +23,12 @@ def is_loopback(host: str) -> bool:
 
 
 class Hosts:
-    """Tells which `Host` headers a listener takes: names of the loopback, and those it is given."""
+    """Decides which `Host` headers are accepted: names of the loopback, and configured ones."""
 
     def __init__(self, names: Iterable[str], *, listens_at: str) -> None:
         self._names = frozenset(name.lower() for name in names)
-        # Beyond this machine the names are the operator's: none is known unless it is told.
+        # Beyond this machine only the operator knows the names, so all are accepted unless some are
+        # set.
         self._takes_all = not self._names and not is_loopback(listens_at)
         self.take = lru_cache(maxsize=1024)(self._take)
 
@@ -37,7 +38,7 @@ class Hosts:
 
 
 def misdirected(setting: str) -> str:
-    """Return what a caller is told whose `Host` is not taken."""
+    """Return the message for a caller whose `Host` is not accepted."""
     return (
         "This server does not go by the name in the Host header."
         f" Call it by localhost, or add the name to {setting}."
@@ -45,7 +46,7 @@ def misdirected(setting: str) -> str:
 
 
 def checked_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names; raise ValueError when one is no host without scheme and port."""
+    """Return the names; raise ValueError unless each is a host without scheme and port."""
     for name in names:
         if not name or _without_port(name) != name or set(name) & set("/*@, "):
             raise ValueError(f"must be host names without scheme and port, not {name!r}")
@@ -53,7 +54,7 @@ def checked_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def checked_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the origins; raise ValueError when one is not as browsers write it, nor `*`."""
+    """Return the origins; raise ValueError unless each is `*` or written as browsers write it."""
     for origin in origins:
         if origin != "*" and _ORIGIN.fullmatch(origin) is None:
             raise ValueError(f"must be origins such as https://app.example, not {origin!r}")

@@ -1,4 +1,4 @@
-"""What one connection may take of the bridge, in bytes, time and places: uvicorn bounds none."""
+"""Limits of a connection in bytes, time and number, which uvicorn lacks."""
 
 import asyncio
 import logging
@@ -20,19 +20,19 @@ from rest_bridge.errors import Refusal, body_too_large
 from rest_bridge.places import Places, network_of
 from rest_bridge.settings import Settings
 
-# uvicorn warns about each request that is no HTTP: anyone could fill the disk with that.
+# uvicorn warns about each request that is not HTTP: anyone could fill the disk with that.
 _logger = logging.getLogger("rest_bridge.connections")
 _logger.setLevel(logging.ERROR)
 
 
 class ClientDisconnected(Exception):
-    """The client left before its request was whole; nobody waits for an answer."""
+    """The client left before its request was complete; nobody waits for an answer."""
 
 
 async def read_body(receive: Receive, bytes_max: int) -> bytes:
     """Read a request's body.
 
-    Raises Refusal when it is larger than allowed, ClientDisconnected when its rest will not come.
+    Raises Refusal if it is too large, and ClientDisconnected if the client leaves before its end.
     """
     body = b""
     more = True
@@ -48,10 +48,10 @@ async def read_body(receive: Receive, bytes_max: int) -> bytes:
 
 
 class LingeringClose:
-    """Middleware that closes a connection whose request was answered before its body was read.
+    """Middleware that closes a connection if its request was answered before its body was read.
 
-    The answer is sent whole and the rest of the body is awaited for a while before the close:
-    closed at once, unread bytes would make the kernel throw the answer away.
+    It sends the whole answer and reads the rest of the body for a while before it closes. If it
+    closed at once, the kernel would discard the answer because of the unread bytes.
     """
 
     def __init__(self, app: ASGIApp, linger_seconds: float) -> None:
@@ -74,7 +74,7 @@ def _announces_body(scope: Scope) -> bool:
 
 
 class _Exchange:
-    """One request and its answer: knows whether the body was read to its end."""
+    """One request and its answer; tracks whether the body was read to its end."""
 
     def __init__(self, receive: Receive, send: Send, linger_seconds: float) -> None:
         self._receive = receive
@@ -111,12 +111,12 @@ class _Exchange:
 
 
 def bounded_protocol(settings: Settings) -> "partial[BoundedProtocol]":
-    """Return what makes uvicorn's connections, each within the limits of the settings."""
+    """Return the factory of uvicorn's connections, each within the limits of the settings."""
     return partial(BoundedProtocol, settings=settings, places=Places(settings))
 
 
 def credential_was_taken(scope: Scope) -> None:
-    """Tell the connection of a request that it is a customer's: the server took its credential."""
+    """Mark the connection of a request as a customer's: the server accepted its credential."""
     reference = scope.get("state", {}).get(_CONNECTION)
     connection = reference() if reference is not None else None
     if connection is not None:
@@ -127,10 +127,10 @@ _CONNECTION = "bottrading.connection"
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """An HTTP connection with a place, a deadline for each request to arrive, and a bound on bytes.
+    """An HTTP connection with a place, a deadline for each request, and a limit of bytes.
 
-    A request (head, body, chunk sizes, trailers) that grows beyond `drained_bytes_max` ends the
-    connection, whoever still reads it.
+    A request (head, body, chunk sizes, trailers) larger than `drained_bytes_max` ends the
+    connection.
     """
 
     def __init__(self, *args: Any, settings: Settings, places: Places, **kwargs: Any) -> None:
@@ -160,7 +160,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._places.leave(self)
         self._clear_deadline()
-        # Of pipelined requests uvicorn tells the newest only, not the one that is being answered.
+        # Of pipelined requests uvicorn exposes only the newest, not the one that is being answered.
         if self._answering is not None:
             self._answering.disconnected = True
             self._answering.message_event.set()
@@ -172,12 +172,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def awaits_client(self) -> bool:
-        """Tell whether it waits for its client to ask, to send the rest, or to take an answer."""
+        """Tell whether it waits for its client, to send something or to read an answer."""
         return self._awaits_more() or self.flow.write_paused
 
     @property
     def is_between_requests(self) -> bool:
-        """Tell whether it can be ended without a trace: nothing was begun, nothing is owed."""
+        """Tell whether it can be ended without loss: no request has begun, no answer is pending."""
         return self._is_idle() and self._awaits_head and not self.transport.get_write_buffer_size()
 
     def become_customers(self) -> None:
@@ -186,7 +186,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.timeout_keep_alive = self._settings.keep_alive_seconds
 
     def end(self) -> None:
-        """End the connection at once, for another to have its place."""
+        """End the connection at once, so that another can have its place."""
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -204,7 +204,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        # A reference that keeps nothing alive: the connection holds the scope already.
+        # A weak reference, because the connection already holds the scope.
         self.scope["state"][_CONNECTION] = weakref.ref(self)
 
     def on_headers_complete(self) -> None:
@@ -214,7 +214,7 @@ class BoundedProtocol(HttpToolsProtocol):
             head_bytes += len(name) + len(value) + len(b": \r\n")
         if head_bytes > self._settings.head_bytes_max:
             self._malformed = self._head_too_large()
-            # The parser stops and uvicorn answers through send_400_response.
+            # The parser stops, and uvicorn answers through send_400_response.
             raise ValueError("head too large")
         super().on_headers_complete()
 
@@ -236,7 +236,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def _awaits_more(self) -> bool:
-        # Any byte ends uvicorn's own timer of an idle connection, even one that begins no request.
+        # Any byte stops uvicorn's timer of an idle connection, even one that does not begin a
+        # request.
         return self._is_idle() or not self._awaits_head
 
     def _is_idle(self) -> bool:
@@ -261,7 +262,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(Refusal(408, "MALFORMED_REQUEST", message))
 
     def _end_deaf(self) -> None:
-        """End a connection whose client takes nothing: it must not hold up the bridge's end."""
+        """End a connection whose client reads nothing: it must not delay the bridge's end."""
         if self.flow.write_paused:
             self.transport.abort()
 
@@ -280,7 +281,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def _give_up_on_deaf_peers(transport: asyncio.Transport, seconds: float) -> None:
-    """Let the kernel end a connection whose peer reads nothing, or it keeps the answer for ever."""
+    """Let the kernel end a connection whose peer reads nothing."""
     connection = transport.get_extra_info("socket")
     if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
         timeout_ms = int(seconds * 1000)

@@ -1,4 +1,4 @@
-"""Addresses to listen at: whether one can be taken, and what is said when not."""
+"""Checks of addresses to listen at, and the messages when one cannot be used."""
 
 import errno
 import socket
@@ -17,7 +17,7 @@ def refused(host: str, port: int) -> OSError | None:
 
 
 def explained(setting: str, host: str, port: int, number: int | None) -> str:
-    """Return in one line what is wrong with the address of a setting, by the number of an error."""
+    """Return one line that says what is wrong with the address of a setting, from an errno."""
     address = f"{setting}: {host}:{port}"
     elsewhere = f"with --{setting} HOST:PORT or BOTTRADING_{setting.upper()}"
     match number:

@@ -34,7 +34,7 @@ _SECURITY_SCHEMES = {
     "UserToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "OperatorToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
 }
-# Messages of an answer that are not always there; all others are.
+# Fields of an answer that hold a message and can be null; all others are always set.
 _NULLABLE = frozenset(
     {
         "BotKey.last_used_at",
@@ -111,7 +111,7 @@ _RETRY_AFTER = {
 
 
 def openapi_document(routes: Sequence[Route], prefixes: Iterable[str]) -> Json:
-    """Describe the routes, with the contract's own comments, below each of the path prefixes."""
+    """Describe the routes below each of the path prefixes, with the contract's own comments."""
     builder = _Builder()
     paths: dict[str, Json] = {}
     for route in routes:
@@ -179,7 +179,7 @@ class _Builder:
         }
 
     def _operation_id(self, route: Route) -> str:
-        """Name an operation as its method; a further binding adds what its path says."""
+        """Name an operation after its method; an additional binding adds words of its path."""
         name = route.method.name
         if name in self._operation_ids:
             name += route.path.rpartition("/")[2].title().replace("-", "")
@@ -221,7 +221,7 @@ class _Builder:
         return _json_content(self._message(output))
 
     def _object(self, descriptor: Descriptor, without: Sequence[str]) -> Json:
-        """Describe what a caller sends: only what is required must be there."""
+        """Describe a message that a caller sends: only required fields must be present."""
         fields = [field for field in descriptor.fields if field.name not in without]
         return {
             "type": "object",
@@ -231,9 +231,9 @@ class _Builder:
         }
 
     def _message(self, descriptor: Descriptor) -> Json:
-        """Describe a message by reference; all fields of an answer are always there.
+        """Describe a message by reference; all fields of an answer are always present.
 
-        A message that has required fields is one that a caller sends.
+        A message with required fields is one that a caller sends.
         """
         if descriptor.name not in self.schemas:
             required = [field.name for field in descriptor.fields if is_required(field)]
@@ -275,9 +275,9 @@ class _Builder:
 
 
 def _alternatives(route: Route) -> tuple[set[str], set[str]]:
-    """Return the fields of which one is given for another: those that are, and those that are not.
+    """Return the fields that are alternatives to others: those given, and those left out.
 
-    The path decides: a field in it leaves the alternative no place.
+    The path decides: a field in the path excludes its alternative.
     """
     needed, left_out = set[str](), set[str]()
     for field in route.method.input_type.fields:

@@ -1,6 +1,6 @@
-"""The pages for a browser: what this server is, and the contract as Swagger UI shows it.
+"""The pages for a browser: a description of the server, and the contract in Swagger UI.
 
-Swagger UI's files come from a package: no request of a page leaves for another host.
+Swagger UI's files come from a package, so a page requests nothing from other hosts.
 """
 
 import base64
@@ -51,7 +51,7 @@ lives, and when it takes calls
 
 
 def _hashes(page: bytes) -> str:
-    """Return the sources of a Content-Security-Policy for the scripts that stand in a page."""
+    """Return the sources of a Content-Security-Policy for the inline scripts of a page."""
     scripts = re.findall(rb"<script>(.*?)</script>", page, re.DOTALL)
     digests = (base64.b64encode(hashlib.sha256(script).digest()) for script in scripts)
     return " ".join(f"'sha256-{digest.decode('ascii')}'" for digest in digests)
@@ -67,7 +67,7 @@ PROTECTING_HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
-"""What every answer carries: a browser loads, runs and frames nothing that is not meant."""
+"""Headers of every answer, which keep a browser from loading, running or framing anything else."""
 
 
 def add_pages(app: FastAPI, document: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Who has a place among a listener's connections, and who makes room for one more."""
+"""Places of a listener's connections, and which connection is closed for a new one."""
 
 import ipaddress
 from collections import Counter
@@ -11,30 +11,30 @@ _NETWORK_BITS = 64
 
 
 class Connection(Protocol):
-    """What a place is given to."""
+    """A connection that can have a place."""
 
     @property
     def network(self) -> str:
-        """Where it comes from."""
+        """The address from which it comes."""
 
     @property
     def awaits_client(self) -> bool:
-        """Tell whether it waits for its client to ask, to send the rest, or to take an answer."""
+        """Tell whether it waits for its client, to send something or to read an answer."""
 
     @property
     def is_between_requests(self) -> bool:
-        """Tell whether it can be ended without a trace: nothing was begun, nothing is owed."""
+        """Tell whether it can be ended without loss: no request has begun, no answer is pending."""
 
     def end(self) -> None:
         """End it at once."""
 
 
 class Places:
-    """The connections of a listener, the idlest first.
+    """The connections of a listener, the longest idle first.
 
-    A connection is a stranger's until the server has taken a credential on it. Strangers make room
-    for whoever comes, customers between two requests only when no stranger can; and the strangers
-    of one network have a bound of their own.
+    A connection is a stranger's until the server has accepted a credential on it. A stranger's
+    connection is closed for any new one. A customer's is closed only between two requests, and only
+    if no stranger's can be. The strangers of one network have their own limit.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -45,7 +45,7 @@ class Places:
         self._of_network: Counter[str] = Counter()
 
     def take(self, connection: Connection) -> bool:
-        """Give a new connection a place, if need be that of the idlest; tell whether it has one."""
+        """Give a connection a place, perhaps that of the longest idle; tell whether it got one."""
         network = connection.network
         if self._of_network[network] >= self._places_of_network:
             has_room = self._end_stranger(lambda one: one.network == network)
@@ -96,9 +96,9 @@ class Places:
 
 
 def network_of(host: str) -> str:
-    """Return what counts as one address: of IPv6 the network, whose addresses one host may all use.
+    """Return what counts as one address; for IPv6 the network, because one host may use all of it.
 
-    Where there is no address, as at a socket of a file, the host stands for itself.
+    Without an address, as at a Unix socket, the host itself is returned.
     """
     if ":" not in host:
         return host

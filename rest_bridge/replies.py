@@ -1,4 +1,4 @@
-"""HTTP answers, successes and refusals alike, with the headers that every one of them carries."""
+"""HTTP answers, with the headers that successes and refusals share."""
 
 from dataclasses import dataclass, replace
 
@@ -71,11 +71,11 @@ def refusal(refused: Refusal, request_id: str | None) -> Reply:
 
 
 COME_AGAIN = b"retry: 1000\n\n"
-"""What a stream begins with: after how many milliseconds a browser connects again."""
+"""The beginning of a stream: after how many milliseconds a browser reconnects."""
 
 
 def empty_stream(request_id: str | None) -> Reply:
-    """Reply with a stream that ends at once: a browser takes any refusal for final."""
+    """Reply with a stream that ends at once, because a browser does not retry after a refusal."""
     return replace(stream_head((), request_id), body=COME_AGAIN)
 
 
@@ -101,7 +101,7 @@ def new_request_id() -> str:
 
 def _json_reply(status: int, headers: HttpHeaders, body: bytes) -> Reply:
     headers.append((b"content-type", b"application/json"))
-    # Keys, tickets and whatever an account has: nothing for a cache on the way.
+    # Answers hold keys, tickets and account data, which no cache may store.
     headers.append((b"cache-control", b"no-store"))
     headers.append((b"content-length", b"%d" % len(body)))
     return Reply(status, headers, body)
@@ -112,7 +112,7 @@ def _common_headers(
 ) -> tuple[str, HttpHeaders]:
     """Return the request id and the headers that carry it and the rates.
 
-    The id is the server's; where no server was asked, the caller's own or a new one.
+    The id comes from the server; if no server was called, it is the caller's own or a new one.
     """
     request_id = ""
     headers: HttpHeaders = []

@@ -1,7 +1,7 @@
-"""What a caller writes, in JSON or in a query, as values for the fields of a message.
+"""Conversion of JSON and query text to values for the fields of a message.
 
-Every converter is compiled once from a descriptor. The bridge decides names and types; what a
-value means is the server's to check.
+Every converter is compiled once from a descriptor. The bridge checks names and types; the server
+checks what values mean.
 """
 
 import re
@@ -49,7 +49,7 @@ _PROBLEMS_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with one field; `message` continues a sentence that begins with its path."""
+    """A problem of one field; `message` continues a sentence that begins with its path."""
 
     reason: str
     message: str
@@ -68,7 +68,7 @@ class Invalid(Exception):
         self.problems = problems
 
     def refusal(self) -> Refusal:
-        """Tell the problems, led by the one whose reason stands first in the contract."""
+        """Return the problems, first the one whose reason comes first in the contract."""
         ordered = sorted(self.problems, key=_precedence)[:_PROBLEMS_MAX]
         violations = tuple(
             Violation(problem.path, f"`{problem.path}` {problem.message}.") for problem in ordered
@@ -81,14 +81,14 @@ def unknown_field(name: str) -> Problem:
 
 
 def printable(text: str) -> str:
-    """Text of the caller's as it may be told back: short, and without what no answer can carry."""
+    """Return a caller's text as an answer may quote it: short, and in ASCII."""
     return text[:_ECHO_CHARACTERS_MAX].encode("ascii", "backslashreplace").decode("ascii")
 
 
 def json_message(
     descriptor: Descriptor, without: Collection[str] = ()
 ) -> Callable[[object], dict[str, FieldValue]]:
-    """Compile a converter from a JSON object to the fields it sets; `null` sets nothing.
+    """Compile a converter from a JSON object to fields; `null` sets nothing.
 
     Fields in `without` cannot be set. The converter raises Invalid with what is wrong.
     """
@@ -123,7 +123,7 @@ def json_message(
 def text_field(field: FieldDescriptor) -> FromText:
     """Compile a converter from the text of a query parameter or of a path segment.
 
-    There people write the names of enum values in lower case too, such as `interval=1m`.
+    There, names of enum values may be in lower case, such as `interval=1m`.
     """
     if field.enum_type is not None:
         number = _enum(field.enum_type)
@@ -187,7 +187,7 @@ def _json_list(item: FromJson) -> FromJson:
             except Invalid as invalid:
                 problems.extend(problem.under(f"[{index}]") for problem in invalid.problems)
             if len(problems) >= _PROBLEMS_MAX:
-                # A body full of wrong items must not cost an answer many times its size.
+                # A body full of wrong items must not cause an answer many times its size.
                 break
         if problems:
             raise Invalid(*problems)
@@ -225,7 +225,7 @@ def _decimal(value: object) -> str:
 
 
 def _decimal_of(number: str) -> str:
-    """Write a JSON number as a decimal, without an exponent and the noise of floating point.
+    """Write a JSON number as a decimal, without exponent and without the noise of floating point.
 
     It is rounded half-even to 8 decimals where that moves it by less than one part in 10¹².
     """
@@ -235,7 +235,7 @@ def _decimal_of(number: str) -> str:
         raise _not_a_decimal() from None
     if not value:
         return "0"
-    # Looked at first: to write out 1e999999999 would take a gigabyte.
+    # Checked first, because writing out 1e999999999 would take a gigabyte.
     if value < 0 or value.adjusted() >= _WHOLE_DIGITS_MAX:
         raise _not_a_decimal()
     rounded = value.quantize(_LAST_DECIMAL, context=_ROUNDING)
@@ -282,7 +282,7 @@ def _integer(bits: int) -> Callable[[str], int]:
 
 
 def _enum(descriptor: EnumDescriptor) -> Callable[[str], int]:
-    """Take the names without their prefix; the zero value has none, since it means left out."""
+    """Return the names without their prefix; the zero value has none, because it means left out."""
     prefix = descriptor.values[0].name.removesuffix("UNSPECIFIED")
     numbers = {value.name.removeprefix(prefix): value.number for value in descriptor.values[1:]}
     names = ", ".join(numbers)

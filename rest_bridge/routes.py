@@ -1,4 +1,4 @@
-"""Routes, read off the `google.api.http` annotations of the contract, and the search for one."""
+"""Routes from the `google.api.http` annotations of the contract, and the search for one."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -48,7 +48,7 @@ class Route:
 
 
 def contract_routes() -> list[Route]:
-    """List the routes of everything that the bridge serves."""
+    """List all routes that the bridge serves."""
     modules = (bot_trading_pb2, key_management_pb2, market_data_pb2)
     return routes_of(
         service for module in modules for service in module.DESCRIPTOR.services_by_name.values()
@@ -88,14 +88,14 @@ def _route(method: MethodDescriptor, rule: http_pb2.HttpRule) -> Route:
 
 @dataclass(frozen=True, slots=True)
 class Match(Generic[T]):
-    """What a path leads to: an endpoint for each verb, and the values in the path."""
+    """The match of a path: an endpoint for each HTTP method, and the values in the path."""
 
     endpoints: dict[str, T]
     values: tuple[str, ...]
 
 
 class Router(Generic[T]):
-    """A tree of path segments; a literal segment wins over a parameter."""
+    """A tree of path segments; a literal segment takes precedence over a parameter."""
 
     def __init__(self) -> None:
         self._root: _Node[T] = _Node()
@@ -113,10 +113,10 @@ class Router(Generic[T]):
         node.endpoints[verb] = endpoint
 
     def find(self, raw_path: bytes) -> Match[T] | None:
-        """Find what a path, still percent-encoded, leads to.
+        """Find the match of a path that is still percent-encoded.
 
-        An empty segment, and one that is not UTF-8, leads nowhere: a call that lost its id must
-        not become the call for everything.
+        A segment that is empty or not UTF-8 matches nothing: a call that lost its id must not
+        become the call for all objects.
         """
         node = self._root
         values: tuple[str, ...] = ()

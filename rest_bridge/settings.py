@@ -14,7 +14,7 @@ MEBIBYTE = 1024 * KIBIBYTE
 
 
 def _listed(value: object) -> object:
-    """Read a list as people write it in a variable: separated by commas."""
+    """Read a list that is separated by commas."""
     return tuple(filter(None, map(str.strip, value.split(",")))) if type(value) is str else value
 
 
@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     target_certificate: Path | None = None
     target_key: Path | None = None
     upstream_channels: int = Field(default=4, ge=1)
-    # The server takes 64 streams a connection, those that are just ending counted.
+    # The server accepts 64 streams per connection, including those that are just ending.
     upstream_calls_per_channel_max: int = Field(default=48, ge=1)
     upstream_deadline_seconds: float = Field(default=10.0, gt=0)
     stream_resume_seconds: float = Field(default=10.0, ge=0)

@@ -1,4 +1,4 @@
-"""Strict JSON: a request body as Python values, its numbers kept as they were written."""
+"""Strict JSON: parses a request body and keeps its numbers as they were written."""
 
 import json
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ from typing import NoReturn
 
 @dataclass(frozen=True, slots=True)
 class JsonNumber:
-    """A number as its text, so that nothing is rounded and no exponent is ever expanded."""
+    """The text of a number, so that nothing is rounded and no exponent is expanded."""
 
     text: str
 
 
 class NotStrictJson(ValueError):
-    """The bytes are no strict JSON object; the message says why, for the caller."""
+    """The bytes are not a strict JSON object; the message tells the caller why."""
 
 
 def parse_object(body: bytes) -> dict[str, object]:
     """Parse a JSON object; an empty body counts as an empty object.
 
-    Refuses what Python's parser lets pass: NaN and Infinity, a name given twice, bytes that
-    are not UTF-8. Raises NotStrictJson.
+    Refuses what Python's parser accepts: NaN and Infinity, a repeated name, and bytes that are not
+    UTF-8. Raises NotStrictJson.
     """
     if not body:
         return {}
@@ -50,7 +50,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise NotStrictJson(f"{name} is not JSON: send a number or null.")
 
 
-# Built once: a decoder with hooks costs more to make than a small body costs to parse.
+# Built once, because building a decoder with hooks costs more than parsing a small body.
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_unique,
     parse_float=JsonNumber,

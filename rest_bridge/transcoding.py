@@ -1,4 +1,4 @@
-"""One route's calls, both ways: an HTTP request to message bytes, message bytes to an answer."""
+"""Transcoding for one route: HTTP requests to message bytes, and message bytes to answers."""
 
 import re
 from collections.abc import Callable
@@ -31,7 +31,7 @@ HttpHeaders: TypeAlias = list[tuple[bytes, bytes]]
 _HEADERS = {"next_page_token": "X-Next-Page-Token", "skipped_orders": "X-Skipped-Orders"}
 _SEQUENCE = "sequence"
 _BAR_INTERVAL = bar_pb2.BarInterval.DESCRIPTOR
-# Elsewhere 1M is a month and 1m a minute; here the names of the contract are in capitals.
+# Elsewhere 1M is a month and 1m a minute; here 1M is the contract's name of a minute.
 _MONTHS = re.compile(rb"(?:^|&)interval=([0-9]+M)(?=&|$)")
 
 
@@ -61,7 +61,7 @@ class RequestReader:
     def read(self, path_values: tuple[str, ...], query: bytes, body: bytes) -> bytes:
         """Return the serialised request message.
 
-        Raises Refusal for what cannot be read. A body of a route that takes none is ignored.
+        Raises Refusal if it cannot be read. A body of a route that takes none is ignored.
         """
         try:
             values: dict[str, FieldValue] = {}
@@ -78,7 +78,7 @@ class RequestReader:
         return self._message_class(**values).SerializeToString()
 
     def notice(self, query: bytes) -> str | None:
-        """Return how a query is read where its author may have meant something else."""
+        """Return a notice for a query whose author may have meant something else."""
         found = _MONTHS.search(query) if self._has_intervals else None
         if found is None:
             return None
@@ -175,7 +175,7 @@ class AnswerWriter:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One Server-Sent Event, with its frame as bytes; `sequence` where its stream has them."""
+    """One Server-Sent Event as bytes, with its `sequence` if its stream has sequences."""
 
     name: str
     sequence: int | None
@@ -200,7 +200,7 @@ class EventWriter:
         }
 
     def write(self, data: bytes) -> Event | None:
-        """Write a message as an event; None when only a newer bridge would know what it is."""
+        """Write a message as an event; None for a kind that only a newer bridge knows."""
         message = self._message_class.FromString(data)
         name = next((it.name for it, _ in message.ListFields() if it.name in self._to_json), None)
         if name is None:
@@ -217,7 +217,7 @@ class EventWriter:
 
 
 def replayable_resource(route: Route) -> str | None:
-    """Return the field of an answer that can be one of an earlier call."""
+    """Return the field of an answer that can be `replayed`."""
     field = route.method.output_type.fields_by_name.get(route.response_body)
     if field is None or field.is_repeated or field.message_type is None:
         return None
@@ -225,14 +225,14 @@ def replayable_resource(route: Route) -> str | None:
 
 
 def reads_intervals(route: Route) -> bool:
-    """Tell whether a route has the length of bars in its query."""
+    """Tell whether the query of a route has a bar interval."""
     return any(field.enum_type == _BAR_INTERVAL for field in route.method.input_type.fields)
 
 
 def answer_headers(route: Route) -> dict[str, str]:
-    """Return the fields of an answer that are headers, by what their headers are called.
+    """Return the fields of an answer that are sent as headers, by the names of the headers.
 
-    They are told beside a bare array; a whole message has them in the body.
+    They exist for answers that are a bare array; a whole message has them in the body.
     """
     fields = route.method.output_type.fields_by_name if route.response_body else {}
     return {field: name for field, name in _HEADERS.items() if field in fields}

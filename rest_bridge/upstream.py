@@ -49,7 +49,7 @@ class Upstream:
     async def call(self, rpc: str, request: bytes, metadata: Metadata) -> tuple[bytes, RawMetadata]:
         """Make a unary call; return the answer and its trailing metadata.
 
-        Raises grpc.aio.AioRpcError, and Refusal when the call found no place to be made in time.
+        Raises grpc.aio.AioRpcError, and Refusal if no place for the call was free in time.
         """
         deadline_seconds = self._settings.upstream_deadline_seconds
         lane = next(self._turns)
@@ -63,7 +63,8 @@ class Upstream:
     async def stream(self, rpc: str, request: bytes, metadata: Metadata) -> "UpstreamStream":
         """Open a stream and return it once the server says that it is open.
 
-        Raises grpc.aio.AioRpcError when it is refused, and Refusal when nothing is said in time.
+        Raises grpc.aio.AioRpcError when it is refused, and Refusal if the server does not answer in
+        time.
         """
         lane = self._stream_lane()
         stream = UpstreamStream(lane, rpc, request, metadata)
@@ -83,7 +84,7 @@ class Upstream:
         for lane in self._stream_lanes:
             if lane.open < self._settings.upstream_calls_per_channel_max:
                 return lane
-        # A window that grows would take in more than the client reads.
+        # A growing window would buffer more than the client reads.
         lane = _StreamLane(self._channel(("grpc.http2.bdp_probe", 0)), self._drop_idle)
         self._stream_lanes.append(lane)
         return lane
@@ -109,7 +110,7 @@ class Upstream:
     def _channel(self, *more: tuple[str, int]) -> grpc.aio.Channel:
         options = [
             *more,
-            # Channels to one target would otherwise share one connection and its stream limit.
+            # Otherwise, channels to one target would share one connection and its stream limit.
             ("grpc.use_local_subchannel_pool", 1),
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 1000),
@@ -130,7 +131,7 @@ class Upstream:
 class _Lane:
     """A channel and the places for calls on it.
 
-    Beyond the server's limit of streams a connection, a call is not queued but refused.
+    Beyond the server's limit of streams per connection, a call is refused, not queued.
     """
 
     channel: grpc.aio.Channel
@@ -156,7 +157,7 @@ class _Lane:
 
 @dataclass(slots=True)
 class _StreamLane:
-    """A channel for streams, how many it carries, and what to do when that is none."""
+    """A channel for streams, the number of its streams, and what to do when that reaches 0."""
 
     channel: grpc.aio.Channel
     on_idle: Callable[["_StreamLane"], None]
@@ -170,7 +171,7 @@ class _StreamLane:
 
 
 class UpstreamStream:
-    """One stream of the server. Closed, it gives its place on the channel back."""
+    """One stream of the server. Closing it gives its place on the channel back."""
 
     def __init__(self, lane: _StreamLane, rpc: str, request: bytes, metadata: Metadata) -> None:
         self.metadata: RawMetadata = ()
@@ -184,7 +185,7 @@ class UpstreamStream:
         """Wait until the stream is open. Raises grpc.aio.AioRpcError when it is refused."""
         self.metadata = tuple(await self._call.initial_metadata())
         if not self.metadata:
-            # Either a refusal, which the next line raises, or a server that says no more of it.
+            # Either a refusal, which the next line raises, or a server that closed without more.
             self._first = await self.read()
 
     async def read(self) -> bytes | None:

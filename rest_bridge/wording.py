@@ -1,4 +1,4 @@
-"""The words of a refusal over REST: the server names calls of gRPC, a caller here knows routes."""
+"""Wording of refusals over REST: names of gRPC calls become routes, which callers here know."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -12,9 +12,9 @@ Wording: TypeAlias = Callable[[Refusal], Refusal]
 
 
 def rest_wording(routes: Iterable[Route]) -> Wording:
-    """Return what writes `GET /instruments` for ListInstruments, in place, in a refusal's texts.
+    """Return what replaces ListInstruments by `GET /instruments` in a refusal's texts, in place.
 
-    What stands in quotation marks came from the caller and stays.
+    Text in quotation marks came from the caller and stays.
     """
     calls: dict[str, str] = {}
     for route in routes:

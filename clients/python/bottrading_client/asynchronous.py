@@ -1,4 +1,4 @@
-"""Clients for asyncio; what they do is what those of `synchronous` do."""
+"""Clients for asyncio; they do what those of `synchronous` do."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -107,10 +107,10 @@ class _AsyncClient:
 
 
 class AsyncStream(Generic[Item]):
-    """An iterator over what a stream sends, which opens it again whenever it breaks.
+    """An iterator over the items of a stream, which opens the stream again whenever it breaks.
 
-    For one task; another one may `close` it. Waiting for an item may be cancelled, by a timeout
-    for instance: the next one is then the one that would have come.
+    For use by one task; another task may `close` it. Waiting for an item may be cancelled, for
+    instance by a timeout. The next wait then returns that item.
     """
 
     def __init__(self, client: _AsyncClient, following: Following[Item]) -> None:
@@ -148,7 +148,7 @@ class AsyncStream(Generic[Item]):
         await self.close()
 
     async def _receive(self) -> Item | None:
-        """Return what one message brings, if anything; open the stream where it is not."""
+        """Return the item of the next message, if it has one; open the stream if it is closed."""
         broke: grpc.RpcError | None = None
         try:
             if self._call is None:
@@ -185,7 +185,7 @@ class AsyncStream(Generic[Item]):
 
 
 class AsyncOrderUpdates(AsyncStream[Update]):
-    """A stream of order updates; `async with` waits until it is open: nothing is missed."""
+    """A stream of order updates; `async with` waits until it is open, so nothing is missed."""
 
     _following: FollowingOrderUpdates
 
@@ -223,9 +223,9 @@ def _lists(
 
 
 class AsyncBotTradingClient(_AsyncClient):
-    """Trades on the account of a bot key, in asyncio; its arguments are BotTradingClient's.
+    """Trades on the account of a bot key, in asyncio; takes the arguments of BotTradingClient.
 
-    It belongs to the event loop that it is made in.
+    It belongs to the event loop in which it is created.
     """
 
     _credential = BOT_KEY

@@ -1,4 +1,4 @@
-"""When to try again, how long to wait before, and when to give up: shared by all clients."""
+"""When to retry a call, how long to wait before, and when to give up: shared by all clients."""
 
 import random
 import time
@@ -23,7 +23,7 @@ BACKOFF_SECONDS_MAX = 3.0
 
 
 class Backoff:
-    """Longer and longer pauses, by chance, so that many clients do not come back at once."""
+    """Growing pauses with a random part, so that many clients do not retry at once."""
 
     def __init__(self) -> None:
         self._longest = BACKOFF_SECONDS_MIN
@@ -37,10 +37,10 @@ class Backoff:
 class Attempts:
     """The attempts of one call, all within one deadline.
 
-    Tried again is what is safe to be tried again: after a lost answer all that reads and all that
-    changes nothing more when it is repeated; after a refusal for the rate, or for a conflict of
-    the server's own, everything, for such a call changed nothing. A refusal is raised at once
-    where the pause that it asks for would end behind the deadline.
+    A call is retried where that is safe. After a lost answer, these are calls that read, and
+    changes that have no effect the second time. After a refusal by the rate limit, or for a
+    conflict in the server, these are all calls, because the refused call changed nothing. If the
+    requested pause would end after the deadline, the refusal is raised at once.
     """
 
     def __init__(self, call: Call[object], seconds: float) -> None:
@@ -51,11 +51,11 @@ class Attempts:
 
     @property
     def seconds_left(self) -> float:
-        """Return what is left until the deadline."""
+        """Return the seconds until the deadline."""
         return max(self._ends - time.monotonic(), 0)
 
     def pause_after(self, failed: grpc.RpcError) -> float:
-        """Return the seconds until the next attempt; raise what happened when there is none."""
+        """Return the seconds until the next attempt; raise the error if there is none."""
         error = error_of(failed)
         if isinstance(error, ServiceUnavailable | DeadlineExceeded):
             self._outcome_unknown |= self._call.repeating is not Repeating.READS
@@ -66,14 +66,14 @@ class Attempts:
             pause = self._backoff.next(error.retry_after)
             if pause < self.seconds_left:
                 return pause
-        # A request that is wrong in itself was so in every attempt.
+        # An invalid request was invalid in every attempt.
         if self._outcome_unknown and not isinstance(error, InvalidRequest):
             raise outcome_unknown(error, self._call.client_order_id) from error
         raise error from failed
 
 
 def _changed_nothing(error: BotTradingError) -> bool:
-    """Tell whether a call was refused for a cause that passes, so that any can be made again."""
+    """Tell whether a refusal is temporary, so that any call can be retried."""
     if isinstance(error, RateLimited):
         return error.retry_after is not None
     return isinstance(error, Conflict) and error.reason == ErrorReason.CONFLICT

@@ -1,4 +1,4 @@
-"""What a call is: which method, with which request, read how, and whether it may be repeated."""
+"""A call: its method, its request, how its answer is read, and whether it may be repeated."""
 
 from collections.abc import Callable, Iterable
 from copy import copy
@@ -33,7 +33,7 @@ class Services:
 
 
 class Repeating(Enum):
-    """What it does to make a call again of which no answer came."""
+    """What happens if a call without an answer is repeated."""
 
     READS = auto()
     CHANGES_NOTHING_MORE = auto()
@@ -42,7 +42,7 @@ class Repeating(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Result_co]):
-    """One call, described; made by a client of either kind."""
+    """The description of one call, which clients of either kind can make."""
 
     method: Callable[[Services], Any]
     request: Message
@@ -64,7 +64,7 @@ def call(
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """Some items of a listing, and the call for those that come after them."""
+    """One page of a listing, and the call for the next page."""
 
     items: tuple[Item, ...]
     following: "Call[Page[Item]] | None"

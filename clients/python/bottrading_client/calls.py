@@ -24,7 +24,7 @@ from bottrading_client.messages import Amount, number, read, text, timestamp
 
 
 def account() -> Call[models.Account]:
-    """Read the account: money, plan, calls of the day."""
+    """Read the account: its money, its plan and its calls of the day."""
     return call(
         lambda service: service.trading.GetAccount,
         trading.GetAccountRequest(),
@@ -44,11 +44,11 @@ def place_order(
     asset_type: AssetType | str | None = None,
     client_order_id: str | None = None,
 ) -> Call[models.Order]:
-    """Place an order and return it as it is after matching, fills included.
+    """Place an order and return its state after matching, fills included.
 
-    Without a `client_order_id` it is sent with one made up, so that it is one order however often
-    the call is repeated; an order that was there before is `replayed`. What the rules of trading
-    do not allow is returned as REJECTED. Raises OutcomeUnknown where no answer came in time.
+    If you give no `client_order_id`, one is generated, so that repeating the call places no second
+    order. An order that was already there is `replayed`. An order that the trading rules do not
+    allow is returned as REJECTED. Raises OutcomeUnknown if no answer came in time.
     """
     client_order_id = str(uuid.uuid4()) if client_order_id is None else client_order_id
     return call(
@@ -105,7 +105,7 @@ def replace_order(
     limit_price: Amount | None = None,
     stop_price: Amount | None = None,
 ) -> Call[models.Order]:
-    """Replace the total quantity or prices of a live order; what is left out stays."""
+    """Replace the total quantity or the prices of a live order; values left out stay."""
     return call(
         lambda service: service.trading.ReplaceOrder,
         trading.ReplaceOrderRequest(
@@ -120,7 +120,7 @@ def replace_order(
 
 
 def cancel_order(order_id: str) -> Call[models.Order]:
-    """Cancel a live order and return it; one that is cancelled is returned again."""
+    """Cancel a live order and return it; a cancelled order is returned again."""
     return call(
         lambda service: service.trading.CancelOrder,
         trading.CancelOrderRequest(order_id=order_id),
@@ -130,10 +130,10 @@ def cancel_order(order_id: str) -> Call[models.Order]:
 
 
 def cancel_all_orders(symbol: str | None = None) -> Call[CancelledOrders]:
-    """Cancel all live orders that the key may, or those of one symbol; return them, newest first.
+    """Cancel all live orders that the key may act on, or those of one symbol; newest first.
 
-    `skipped` of what is returned tells how many were left. Those are missing which an attempt
-    cancelled whose answer was lost.
+    `skipped` of the result counts the live orders that stayed. Orders that were cancelled by an
+    attempt whose answer was lost are missing from the result.
     """
     return call(
         lambda service: service.trading.CancelAllOrders,
@@ -151,7 +151,7 @@ def order(order_id: str) -> Call[models.Order]:
 
 
 def order_by_client_id(client_order_id: str) -> Call[models.Order]:
-    """Read an order by the id that its caller gave it."""
+    """Read an order by the `client_order_id` that its caller chose."""
     return _order(trading.GetOrderRequest(client_order_id=client_order_id))
 
 
@@ -171,10 +171,10 @@ def orders(
     until: datetime | None = None,
     limit: int | None = None,
 ) -> Call[Page[models.Order]]:
-    """Iterate over orders, newest first, page after page as they are asked for.
+    """Iterate over orders, newest first; pages are fetched as they are needed.
 
-    `status` OPEN means every live order; `after` and `until` are times at which they were made;
-    `limit` is the number of orders after which to end.
+    `status` OPEN means every live order. `after` and `until` restrict the times of creation. The
+    iteration ends after `limit` orders.
     """
     return pages(
         lambda service: service.trading.ListOrders,
@@ -224,9 +224,9 @@ def portfolio_history(
     period: HistoryPeriod | str = HistoryPeriod.MONTH,
     interval: HistoryInterval | str | None = None,
 ) -> Call[tuple[models.EquityPoint, ...]]:
-    """Read the equity curve, oldest point first; the last one is now.
+    """Read the equity curve, oldest point first; the last point is now.
 
-    Without an interval: every snapshot of a day, hours of a week, days of what is longer.
+    Without an interval: every snapshot for a day, hours for a week, days for longer periods.
     """
     return call(
         lambda service: service.trading.GetPortfolioHistory,
@@ -252,9 +252,9 @@ def leaderboard(
     limit: int | None = None,
     page_token: str = "",
 ) -> Call[models.Leaderboard]:
-    """Read ranked accounts, best first, and the caller's own.
+    """Read ranked accounts, best first, and the caller's own row.
 
-    `limit` is 1 to 100, 20 when left out; `page_token` is `next_page_token` of the rows before.
+    `limit` is 1 to 100, by default 20; `page_token` is `next_page_token` of the page before.
     """
     return call(
         lambda service: service.trading.GetLeaderboard,
@@ -275,7 +275,7 @@ def limits() -> Call[models.Limits]:
 
 
 def create_stream_ticket() -> Call[models.StreamTicket]:
-    """Make a ticket with which a browser opens streams for 10 minutes."""
+    """Make a ticket with which a browser can open streams for 10 minutes."""
     return call(
         lambda service: service.trading.CreateStreamTicket,
         trading.CreateStreamTicketRequest(),
@@ -286,7 +286,7 @@ def create_stream_ticket() -> Call[models.StreamTicket]:
 def instruments(
     *, asset_type: AssetType | str | None = None, query: str | None = None
 ) -> Call[tuple[models.Instrument, ...]]:
-    """List instruments by symbol; `query` is a part of a symbol or name."""
+    """List instruments, sorted by symbol; `query` is a part of a symbol or name."""
     return call(
         lambda service: service.market.ListInstruments,
         market.ListInstrumentsRequest(asset_type=number(AssetType, asset_type), query=query),
@@ -319,9 +319,10 @@ def bars(
     start: datetime | None = None,
     end: datetime | None = None,
 ) -> Call[tuple[models.Bar, ...]]:
-    """List bars that begin from `start` on and before `end`, oldest first.
+    """List bars that start at or after `start` and before `end`, oldest first.
 
-    Without a start: the newest 100. From it to `end` or now there is time for 1 000 at most.
+    Without a start: the newest 100. From `start` to `end` (or now) there may be at most 1 000
+    intervals.
     """
     return call(
         lambda service: service.market.ListBars,

@@ -1,4 +1,4 @@
-"""What cancelling all orders returns: the orders, and how many the key left."""
+"""The result of cancelling all orders: the orders, and how many live orders stayed."""
 
 from collections.abc import Iterable
 from typing import Self
@@ -9,7 +9,7 @@ from bottrading_client.models import Order
 class CancelledOrders(tuple[Order, ...]):
     """The orders that were cancelled, newest first.
 
-    `skipped` live ones were left: they are of instruments that the key was not made for.
+    `skipped` live orders stayed, because the key may not act on their instruments.
     """
 
     skipped: int

@@ -13,7 +13,7 @@ CHANNEL_OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
-    # A connection that died silently is noticed within 40 s, though a stream only listens.
+    # A dead connection is noticed within 40 s, even if a stream only listens.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.ping_timeout_ms", 10_000),
@@ -34,7 +34,7 @@ class Credential:
     other_variable: str = ""
 
     def metadata(self, secret: str | None) -> Metadata:
-        """Return what goes with every call. Raises ValueError without a secret."""
+        """Return the metadata of every call. Raises ValueError without a secret."""
         found = (secret or self._of_environment()).strip()
         if not found:
             raise ValueError(f"pass {self.what}, or set {self.variable}")
@@ -58,7 +58,7 @@ def target_of(target: str | None) -> str:
 def credentials_of(
     target: str, root_certificates: bytes | None, *, insecure: bool
 ) -> grpc.ChannelCredentials | None:
-    """Return TLS for a target; None is plaintext, which goes beyond this machine only if told."""
+    """Return TLS for a target; None is plaintext, beyond this machine only if `insecure`."""
     if root_certificates is None and (insecure or _is_loopback(target)):
         return None
     return grpc.ssl_channel_credentials(root_certificates)

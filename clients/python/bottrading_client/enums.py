@@ -1,18 +1,18 @@
-"""The enums of the contract, as words."""
+"""The enums of the contract; their values are words."""
 
 from enum import StrEnum
 from typing import Self
 
 
 class OpenEnum(StrEnum):
-    """An enum that a newer server may know more values of; what it says survives as a word.
+    """An enum; a value that only a newer server knows is kept as a word.
 
-    The names of classes are those of the contract, and so are the values without their prefix.
+    The names of classes are those of the contract. Values are named as there, without the prefix.
     """
 
     @classmethod
     def named(cls, word: str) -> Self:
-        """Return the member of that value, or for an unknown one something like a member."""
+        """Return the member with the value; for an unknown value, an object like a member."""
         try:
             return cls(word)
         except ValueError:
@@ -29,7 +29,7 @@ class Side(OpenEnum):
 
 
 class OrderType(OpenEnum):
-    """What makes an order active and at which price it fills."""
+    """When an order becomes active and at which price it fills."""
 
     MARKET = "MARKET"
     LIMIT = "LIMIT"
@@ -92,7 +92,7 @@ class AccountUpdateType(OpenEnum):
 
 
 class AssetType(OpenEnum):
-    """The kind of an instrument."""
+    """The asset type of an instrument."""
 
     STOCK = "STOCK"
     CRYPTO = "CRYPTO"
@@ -145,7 +145,7 @@ class Environment(OpenEnum):
 
 
 class KeyScope(OpenEnum):
-    """What a bot key opens."""
+    """What a bot key may do."""
 
     TRADE = "TRADE"
     READ = "READ"

@@ -1,6 +1,6 @@
-"""What goes wrong, as exceptions: one for each way in which a caller would act differently.
+"""Exceptions: one class for each way in which a caller has to react.
 
-An order that the rules of trading reject is no error but an `Order` that is REJECTED.
+An order that the trading rules reject is no error but an `Order` that is REJECTED.
 """
 
 from collections.abc import Mapping
@@ -26,8 +26,8 @@ class Violation:
 class BotTradingError(Exception):
     """A call failed; the message says what to change.
 
-    `reason` and `request_id` are None where the service told none; `metadata` is what it adds to
-    the reason, `status` what gRPC calls it.
+    `reason` and `request_id` are None if the service gave none. `metadata` holds details of the
+    reason, and `status` is the status code of gRPC.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class BotTradingError(Exception):
         self.request_id = request_id
         self.metadata = dict(metadata or {})
         self.retry_after = retry_after
-        """Seconds after which a repeated call has a chance; None where the service told none."""
+        """Seconds after which to try again; None if the service gave none."""
 
 
 class AuthenticationFailed(BotTradingError):
@@ -57,35 +57,35 @@ class AuthenticationFailed(BotTradingError):
 
 
 class PermissionDenied(BotTradingError):
-    """The key or token is good, but not for this."""
+    """The key or token is valid, but may not do this."""
 
 
 class InvalidRequest(BotTradingError):
-    """The request is wrong in itself; `violations` say where."""
+    """The request is invalid; `violations` say where."""
 
 
 class NotFound(BotTradingError):
-    """There is no such thing, or it is another account's."""
+    """The object does not exist or belongs to another account."""
 
 
 class Conflict(BotTradingError):
-    """The request does not fit the state that things are in."""
+    """The request does not fit the current state."""
 
 
 class RateLimited(BotTradingError):
-    """Too many calls, orders or streams; `retry_after` says when there is room again."""
+    """Too many calls, orders or streams; `retry_after` says when to try again."""
 
 
 class QuotaExceeded(BotTradingError):
-    """The calls of the day are used up."""
+    """The daily quota of calls is used up."""
 
 
 class NotOffered(BotTradingError):
-    """The server does not offer this."""
+    """The server does not offer this call."""
 
 
 class ServiceUnavailable(BotTradingError):
-    """The server is away or going; a later call has a chance."""
+    """The server is down or shutting down; a later call may succeed."""
 
 
 class DeadlineExceeded(BotTradingError):
@@ -97,10 +97,10 @@ class InternalError(BotTradingError):
 
 
 class OutcomeUnknown(BotTradingError):
-    """A change was sent and no answer came: it may have been made or not.
+    """A change was sent and no answer came: it may have happened or not.
 
-    Look up an order by its `client_order_id`, which is empty for other changes, or repeat the call
-    with it. `__cause__` is what the last attempt was told.
+    Look up an order by its `client_order_id`, or repeat the call with it; it is empty for other
+    changes. `__cause__` is the error of the last attempt.
     """
 
     client_order_id = ""
@@ -122,14 +122,14 @@ _BY_STATUS: dict[grpc.StatusCode, type[BotTradingError]] = {
     grpc.StatusCode.INTERNAL: InternalError,
 }
 
-# A status that says less than the reason.
+# Reasons that say more than their status.
 _BY_REASON: dict[str, type[BotTradingError]] = {
     ErrorReason.MESSAGE_TOO_LARGE: InvalidRequest,
     ErrorReason.DAILY_QUOTA_EXCEEDED: QuotaExceeded,
     ErrorReason.UNAVAILABLE: ServiceUnavailable,
 }
 
-# What gRPC itself tells where nothing of the service answered; a server that goes has many names.
+# Statuses of gRPC itself, when the service did not answer. A server that shuts down causes several.
 _REASONS: dict[grpc.StatusCode, ErrorReason] = {
     grpc.StatusCode.UNAVAILABLE: ErrorReason.UNAVAILABLE,
     grpc.StatusCode.CANCELLED: ErrorReason.UNAVAILABLE,
@@ -192,5 +192,5 @@ def _details(
                 if detail.Unpack(kind):
                     found.add(kind.DESCRIPTOR.name)
     except DecodeError:
-        pass  # Somebody between here and the service; the status still stands.
+        pass  # A proxy between here and the service answered; the status is still valid.
     return info, bad, retry if retry.DESCRIPTOR.name in found else None

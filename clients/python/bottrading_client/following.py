@@ -1,4 +1,4 @@
-"""What streams send, and how they go on after a break: shared by clients of both kinds."""
+"""What streams send, and how they resume after a break: shared by clients of both kinds."""
 
 import logging
 import time
@@ -27,11 +27,11 @@ log = logging.getLogger("bottrading_client")
 
 Item = TypeVar("Item")
 Update = OrderUpdate | AccountUpdate | SnapshotOrder
-"""What a stream of order updates yields; tell them apart with `match` or `isinstance`."""
+"""The items of a stream of order updates; distinguish them with `match` or `isinstance`."""
 
 
 class Following(ABC, Generic[Item]):
-    """What a stream asks for and makes of what comes, over any number of connections."""
+    """What a stream requests and how it reads messages, over any number of connections."""
 
     @abstractmethod
     def method(self, services: Services) -> Any:
@@ -39,11 +39,11 @@ class Following(ABC, Generic[Item]):
 
     @abstractmethod
     def request(self) -> Message:
-        """Return the request that goes on where the stream is."""
+        """Return the request that resumes the stream where it is."""
 
     @abstractmethod
     def take(self, message: Any) -> Item | None:
-        """Return what is new in a message; None for what only says how far the stream is."""
+        """Return the item of a message; None for messages that only carry a sequence."""
 
 
 class FollowingOrderUpdates(Following[Update]):
@@ -70,7 +70,7 @@ class FollowingOrderUpdates(Following[Update]):
         )
 
     def take(self, message: trading.StreamOrderUpdatesResponse) -> Update | None:
-        """Return an update, or an order of the snapshot, and remember how far the log was sent."""
+        """Return an update or an order of the snapshot, and store the cursor."""
         kind, sequence = message.WhichOneof("message"), message.sequence
         if kind == "snapshot_order":
             self._snapshot_begun = True
@@ -100,11 +100,11 @@ class FollowingQuotes(Following[Quote]):
         return services.market.StreamQuotes
 
     def request(self) -> market.StreamQuotesRequest:
-        """Return the one request there is: the newest quotes come first."""
+        """Return the request, always the same: the newest quotes come first."""
         return market.StreamQuotesRequest(symbols=self._symbols)
 
     def take(self, message: market.StreamQuotesResponse) -> Quote | None:
-        """Return a quote, unless it is the one that was there before a break."""
+        """Return a quote, unless it was already returned before a break."""
         if not message.HasField("quote"):
             return None
         quote = read(Quote, message.quote)
@@ -120,26 +120,26 @@ def order_updates(
     symbols: Sequence[str] = (),
     include_snapshot: bool = False,
 ) -> FollowingOrderUpdates:
-    """Follow every change of orders and account, each once and in order, over any break.
+    """Follow every change of orders and account, exactly once and in order, over any break.
 
-    Begins after a sequence, 0 for everything there ever was; left out: with what happens from
-    now on, which is from `with` on, or else from the first item on. `last_sequence` says how far
-    it is: keep it, and a later run goes on there. `symbols` leave out other orders' updates.
-    With `include_snapshot` the live orders come first, once they have caught up with the log; a
-    snapshot that breaks comes again.
+    Begins after `after_sequence`, 0 for the whole log. Left out, it begins with changes from now
+    on: from `with` on, or else from the first item on. Store `last_sequence`, so that a later run
+    goes on there. `symbols` leave out updates of other orders. With `include_snapshot` the live
+    orders come too, once the stream has caught up with the log. A snapshot that breaks is sent
+    again.
 
-    A first connection has to succeed within the client's timeout; from then on the stream comes
-    again by itself for as long as it takes. It ends with an exception where that cannot help: a
-    revoked key, a sequence that the log does not reach.
+    The first connection has to succeed within the client's timeout. From then on the stream
+    reconnects by itself for as long as it takes. It ends with an exception where that cannot help,
+    such as a revoked key or a sequence beyond the end of the log.
     """
     return FollowingOrderUpdates(after_sequence, symbols, include_snapshot=include_snapshot)
 
 
 def quote_updates(symbols: Sequence[str]) -> FollowingQuotes:
-    """Follow the newest quotes of up to 100 instruments: those there are, then each that changes.
+    """Follow the quotes of up to 100 instruments: first the newest quotes, then each change.
 
-    The newest wins: what was not read in time is left out, and so is what came during a break.
-    Comes again and ends like `order_updates`.
+    A slow reader skips to the newest quote, and so does a stream after a break. It reconnects and
+    ends like `order_updates`.
     """
     return FollowingQuotes(symbols)
 
@@ -158,7 +158,7 @@ class Reopening:
         self._backoff = Backoff()
 
     def pause_after(self, failed: grpc.RpcError | None) -> float:
-        """Return the seconds until the stream is opened again; raise what makes that pointless."""
+        """Return the seconds until the stream is reopened; raise the error if that cannot help."""
         if failed is None:
             return self._backoff.next(None)
         error = error_of(failed)
@@ -171,7 +171,7 @@ class Reopening:
 
     def _helps(self, error: BotTradingError) -> bool:
         if error.reason == ErrorReason.STREAM_LIMIT_EXCEEDED:
-            # The server may not have noticed yet that the stream before is gone.
+            # The server may not have noticed yet that the previous stream is gone.
             return self._was_open
         if isinstance(error, ServiceUnavailable | RateLimited):
             return True

@@ -18,10 +18,10 @@ def create_key(
     allowed_asset_types: Sequence[AssetType | str] = (),
     order_notional_max: Amount | None = None,
 ) -> Call[models.NewBotKey]:
-    """Make a bot key; the answer is the only time that its secret is told.
+    """Create a bot key; only this answer holds its secret.
 
-    Left out: the first account, all scopes, all instruments, orders of any value. Never tried
-    again by itself where no answer came, for it would make a second key.
+    Left out: the first account, all scopes, all instruments, orders of any value. Not retried if no
+    answer came, because that would create a second key.
     """
     return call(
         lambda service: service.keys.CreateBotKey,
@@ -58,7 +58,7 @@ def revoke_key(key_id: str) -> Call[models.BotKey]:
 
 
 def open_account() -> Call[models.Account]:
-    """Open one more account; never tried again by itself where no answer came."""
+    """Open one more account; not retried if no answer came."""
     return call(
         lambda service: service.keys.OpenAccount,
         keys_pb.OpenAccountRequest(),
@@ -77,7 +77,7 @@ def accounts() -> Call[tuple[models.Account, ...]]:
 
 
 def reset_account(account_id: str) -> Call[models.Account]:
-    """Cancel everything and start anew; never tried again by itself where no answer came."""
+    """Reset an account; not retried if no answer came."""
     return call(
         lambda service: service.keys.ResetAccount,
         keys_pb.ResetAccountRequest(account_id=account_id),
@@ -105,7 +105,7 @@ def set_guard_rails(
     position_share_max: Amount | None = None,
     daily_loss_max: Amount | None = None,
 ) -> Call[models.GuardRails]:
-    """Set all guard rails of an account; one that is left out is lifted."""
+    """Set all guard rails of an account; a limit that is left out is removed."""
     return call(
         lambda service: service.keys.SetGuardRails,
         keys_pb.SetGuardRailsRequest(
@@ -122,7 +122,7 @@ def set_guard_rails(
 def deposit(account_id: str, amount: Amount) -> Call[models.Account]:
     """Add money to an account, with an operator's token.
 
-    Never tried again by itself where no answer came, for it would deposit twice.
+    Not retried if no answer came, because that would deposit twice.
     """
     return call(
         lambda service: service.keys.Deposit,

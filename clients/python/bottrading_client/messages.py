@@ -1,4 +1,4 @@
-"""Between the contract's messages and values: each field is read by the type that its model names.
+"""Conversion between the contract's messages and values, by the types of the models' fields.
 
 Amounts are text on the wire and `Decimal` here, so that none is ever a floating-point number.
 """
@@ -68,9 +68,9 @@ def _word(kind: type[OpenEnum], number: int) -> OpenEnum:
 
 
 def number(kind: type[OpenEnum], word: str | None) -> Any:
-    """Return the number of an enum's value on the wire, of a word of a caller; None stays.
+    """Return the number of an enum's value, given as a word; None stays None.
 
-    Raises ValueError for a word that is none of its values.
+    Raises ValueError for an unknown word.
     """
     if word is None:
         return None
@@ -92,9 +92,10 @@ def _prefix(kind: type[OpenEnum]) -> str:
 
 
 def text(amount: Amount | None) -> Any:
-    """Return an amount as the contract writes it, digit for digit; None stays.
+    """Return an amount as the contract writes it, digit for digit; None stays None.
 
-    Raises TypeError for a float, which is not exact, and ValueError for what is no number.
+    Raises TypeError for a float, which is not exact, and ValueError for anything that is not a
+    number.
     """
     if amount is None:
         return None
@@ -110,7 +111,7 @@ def text(amount: Amount | None) -> Any:
 
 
 def timestamp(time: datetime | None) -> Timestamp | None:
-    """Return a time as the contract writes it; None stays. Raises ValueError without a zone."""
+    """Return a time as the contract writes it, None for None. Raises ValueError without a zone."""
     if time is None:
         return None
     if time.utcoffset() is None:

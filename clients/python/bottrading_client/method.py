@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 
 class Method(Generic[Parameters, Result]):
-    """A method that takes what `describe` takes, and does what `perform` does with that call."""
+    """A method that takes the arguments of `describe` and passes its call to `perform`."""
 
     def __init__(
         self,

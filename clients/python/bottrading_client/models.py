@@ -52,9 +52,9 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One order and what became of it.
+    """One order and its state.
 
-    REJECTED is an outcome and no exception: look at `status`, and at `rejection_reason`.
+    REJECTED is an outcome and raises no exception: check `status` and `rejection_reason`.
     """
 
     id: str
@@ -146,7 +146,7 @@ class Portfolio:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EquityPoint:
-    """The equity of an account at one moment, and what came in since the point before."""
+    """The equity of an account at one moment, and the deposits since the point before."""
 
     time: datetime
     equity: Decimal
@@ -155,7 +155,7 @@ class EquityPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingKpi:
-    """How well an account trades; 12.5 is 12.5 %, None is not defined."""
+    """The performance of an account; 12.5 means 12.5 %, and None means undefined."""
 
     total_return_pct: float | None
     sharpe_ratio: float | None
@@ -225,7 +225,7 @@ class BotKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewBotKey:
-    """A bot key at its creation, the only time that its secret `key` is told."""
+    """A bot key at its creation; only this object holds its secret, `key`."""
 
     id: str
     label: str
@@ -235,7 +235,7 @@ class NewBotKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamTicket:
-    """What opens streams in a browser in place of a key."""
+    """A ticket that opens streams in a browser in place of a key."""
 
     ticket: str = field(repr=False)
     expires_at: datetime
@@ -264,7 +264,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Everything that limits an account, and what is left of it.
+    """The limits of an account and what is left of them.
 
     `orders` and `requests` are None where the operator lifted that limit.
     """
@@ -346,7 +346,7 @@ class MarketClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """An expired option that became money."""
+    """The cash settlement of an expired option."""
 
     symbol: str
     quantity: Decimal
@@ -357,7 +357,7 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderUpdate:
-    """One change of an order, which is as it was right after it."""
+    """One change of an order, with the order as it was right after the change."""
 
     sequence: int
     type: OrderUpdateType

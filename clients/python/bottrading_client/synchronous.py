@@ -1,4 +1,4 @@
-"""Clients that wait: for scripts, notebooks and threads."""
+"""Blocking clients, for scripts, notebooks and threads."""
 
 import threading
 import time
@@ -106,9 +106,9 @@ class _Client:
 
 
 class Stream(Generic[Item]):
-    """An iterator over what a stream sends, which opens it again whenever it breaks.
+    """An iterator over the items of a stream, which opens the stream again whenever it breaks.
 
-    For one thread; another one may `close` it.
+    For use by one thread; another thread may `close` it.
     """
 
     def __init__(self, client: _Client, following: Following[Item]) -> None:
@@ -146,7 +146,7 @@ class Stream(Generic[Item]):
         self.close()
 
     def _receive(self) -> Item | None:
-        """Return what one message brings, if anything; open the stream where it is not."""
+        """Return the item of the next message, if it has one; open the stream if it is closed."""
         try:
             if self._call is None:
                 self._call = self._client._open(self._following)
@@ -212,11 +212,11 @@ def _lists(describe: Callable[Parameters, Call[Page[Item]]]) -> Method[Parameter
 class BotTradingClient(_Client):
     """Trades on the account of a bot key.
 
-    `credential` is the key, by default that of BOTTRADING_BOT_KEY; `target` the server's
-    "host:port", by default that of BOTTRADING_TARGET or 127.0.0.1:50051. Beyond this machine it
-    speaks TLS, with `root_certificates` (PEM) or those of gRPC, unless `insecure`. `timeout` is
-    the deadline of each call in seconds, all of its attempts together. A `channel` of your own
-    stands in for all of that but the key.
+    `credential` is the key, by default BOTTRADING_BOT_KEY. `target` is the server's "host:port", by
+    default BOTTRADING_TARGET or 127.0.0.1:50051. Beyond this machine the client uses TLS, with
+    `root_certificates` (PEM) or those of gRPC, unless `insecure`. `timeout` is the deadline of each
+    call in seconds, for all of its attempts together. A `channel` of your own replaces all of these
+    except the key.
     """
 
     _credential = BOT_KEY
@@ -249,7 +249,7 @@ class BotTradingClient(_Client):
 class KeyManagementClient(_Client):
     """Manages the bot keys and accounts of a person.
 
-    `credential` is the person's token, by default that of BOTTRADING_TOKEN; the rest is as for
+    `credential` is the person's token, by default BOTTRADING_TOKEN; the rest is as for
     BotTradingClient.
     """
 
