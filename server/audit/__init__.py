@@ -1,1 +1,1 @@
-"""The audit of a database: what is stored, held against the accounts' logs."""
+"""The audit of a database: compares stored data with the accounts' logs."""

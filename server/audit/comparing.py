@@ -1,4 +1,4 @@
-"""What is stored of one account, held against the replay of its log."""
+"""Comparison of the stored data of one account with the replay of its log."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -16,10 +16,10 @@ from server.storage.audit_rows import AccountRows
 from server.wire import answers, enums
 
 SHARE_TOLERANCE = 1e-9
-"""A share is a product of floating point, of a factor for each deposit."""
+"""A tolerance, because a share is a floating-point product with a factor for each deposit."""
 
 FINDINGS_MAX = 20
-"""So many are told of an account: one fault makes many."""
+"""The most findings reported per account, because one fault causes many."""
 
 
 class AccountAudit:

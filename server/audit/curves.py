@@ -1,6 +1,6 @@
-"""Equity snapshots and the sums of an equity curve, held against each other and the log.
+"""Comparison of equity snapshots, the sums of an equity curve, and the log.
 
-The sums are added up anew from all points at once, means and deviations by their definitions.
+The sums are computed again from all points at once, means and deviations by their definitions.
 """
 
 from bisect import bisect_right
@@ -16,16 +16,16 @@ from server.domain.values import DAY, Units, format_units
 from server.storage.audit_rows import AccountRows, Point
 
 TOLERANCE = 1e-9
-"""Sums of floating point depend on the order of adding, by less than this."""
+"""Floating-point sums depend on the order of adding by less than this."""
 
 NEARLY_ZERO = 1e-15
-"""Sums over returns that cancel each other differ by less than this."""
+"""Sums over returns that cancel each other out differ by less than this."""
 
 NUMBERS_TOLD = 5
 
 
 class CurveAudit:
-    """The audit of one account's snapshots; `say` is told what cannot be right."""
+    """The audit of one account's snapshots; `say` gets each finding."""
 
     def __init__(self, rows: AccountRows, say: Callable[[str], object]) -> None:
         self._say = say
@@ -35,7 +35,7 @@ class CurveAudit:
         self._cash: dict[int, tuple[Units, bool]] = {}
 
     def look(self, replay: Replay) -> None:
-        """Remember what there was after the newest event, if a snapshot was taken then."""
+        """Record the state after the newest event, if a snapshot was taken then."""
         if replay.sequence in self._sequences:
             held = any(holding.quantity for holding in replay.epoch.holdings.values())
             self._cash[replay.sequence] = (replay.epoch.balance, held)
@@ -137,7 +137,8 @@ def _deepest_fall(values: Sequence[float]) -> float:
 
 
 def _closed_days(begun_with: Units, points: Sequence[Point]) -> tuple[float, list[float]]:
-    """Return the last value of the newest closed day that counts, and the returns up to it."""
+    """Return the last value of the newest closed day that counts, and the returns up to it.
+    """
     ends: list[float] = [begun_with]
     value: float = begun_with
     day, day_counts = None, False

@@ -1,6 +1,7 @@
-"""A replay of one account's log: money, positions, orders and figures, added up anew.
+"""A replay of one account's log, which computes money, positions, orders and figures again.
 
-It shares no arithmetic with the code that booked them: whole numbers of 10⁻⁸, and fractions.
+It shares no arithmetic with the code that booked them. It uses whole numbers of 10⁻⁸, and
+fractions.
 """
 
 from collections import defaultdict
@@ -24,7 +25,7 @@ MULTIPLIERS = {
     instrument_pb2.ASSET_TYPE_FOREX: 1,
     instrument_pb2.ASSET_TYPE_OPTION: 100,
 }
-"""Of commodities it differs, and follows from the first fill of an order."""
+"""Commodities have different ones, which follow from the first fill of an order."""
 
 
 def units(text: str) -> Units:
@@ -35,7 +36,7 @@ def units(text: str) -> Units:
 
 @dataclass(slots=True)
 class ReplayedOrder:
-    """An order as its last event tells it, and the sums over its fills."""
+    """An order as of its last event, and the sums over its fills."""
 
     sequence: int
     message: bytes
@@ -54,7 +55,7 @@ class ReplayedOrder:
 
 @dataclass(slots=True)
 class Holding:
-    """What is held of a symbol, and what was paid for it."""
+    """The position in a symbol, and its cost."""
 
     quantity: Units = 0
     average_cost: Units = 0
@@ -66,8 +67,8 @@ class Holding:
 class Epoch:
     """The figures since an account was opened or reset.
 
-    `is_exact` is false once a fill of before the rounding was kept is met: what it cost to
-    8 decimals is not in the log.
+    `is_exact` is false after a fill from before rounding was recorded: its exact cost is not in the
+    log.
     """
 
     sequence: int = 0
@@ -84,7 +85,7 @@ class Epoch:
 
 
 class Replay:
-    """Hears the events of one account in their order; `say` is told what cannot be right."""
+    """Takes the events of one account in order; `say` gets each finding."""
 
     def __init__(self, say: Callable[[str], object]) -> None:
         self._say = say
@@ -215,7 +216,7 @@ class Replay:
     def _check_amount(
         self, sequence: int, order: ReplayedOrder, fill: fill_pb2.Fill, rounding: Units
     ) -> None:
-        """Check that an order moved what its fills are worth, rounded once on their sum."""
+        """Check that an order moved the worth of its fills, rounded once on their sum."""
         buys = fill.side == order_pb2.SIDE_BUY
         order.worth += units(fill.amount) + (-rounding if buys else rounding)
         multiplier = MULTIPLIERS.get(fill.asset_type)

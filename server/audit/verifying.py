@@ -1,4 +1,4 @@
-"""Verifying: everything in a database is held against everything else."""
+"""Verifying: checks that everything in a database agrees."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ ACCOUNTS_AT_ONCE = 1_000
 
 @dataclass(slots=True)
 class Verdict:
-    """What was found, and how much was looked at."""
+    """The findings, and how much was checked."""
 
     accounts: int = 0
     events: int = 0
@@ -34,14 +34,14 @@ class Verdict:
 
 
 Progress = Callable[[int, int], object]
-"""Told how many entries of logs are read, of how many."""
+"""Called with the number of log entries that are read, and with their total."""
 
 
 def verify(path: Path, *, progress: Progress = lambda _done, _all: None) -> Verdict:
-    """Check a database, beside a server or without one; the schema must be of this version.
+    """Check a database, beside a server or without one; its schema must have this version.
 
-    Each account is checked as of one moment. Raise StorageBroken when SQLite cannot go on
-    reading, StorageUnavailable when it is away.
+    Each account is checked as of one moment. Raise StorageBroken if SQLite cannot go on reading,
+    StorageUnavailable if it cannot be opened.
     """
     verdict = Verdict()
     engine = open_readers(path)
@@ -61,7 +61,7 @@ def verify(path: Path, *, progress: Progress = lambda _done, _all: None) -> Verd
 
 
 def _check_mark(engine: Engine, path: Path, verdict: Verdict) -> None:
-    # Read first: a server beside goes on counting.
+    # Read first, because a running server goes on counting.
     marked = read_mark(path)
     with snapshot(engine) as connection:
         stored = stored_mark(connection)
@@ -86,7 +86,8 @@ def _check_accounts(engine: Engine, verdict: Verdict, progress: Progress) -> Non
         with snapshot(engine) as connection:
             names = account_ids(connection, after, ACCOUNTS_AT_ONCE)
         for account_id in names:
-            # A transaction each: a long one would keep a server's log from being emptied.
+            # One transaction each: a long one would keep a server from checkpointing its
+            # write-ahead log.
             with snapshot(engine) as connection:
                 audit = AccountAudit(AccountRows(connection, account_id))
                 audit.run()

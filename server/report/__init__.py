@@ -1,1 +1,1 @@
-"""The report: one page about an account, for people who would rather look than read."""
+"""The report: one page about an account, with charts."""

@@ -1,4 +1,4 @@
-"""Contents: everything that a report shows, read from the database beside or without a server."""
+"""Contents: everything that a report shows, read from the database, with or without a server."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,12 +35,12 @@ EVENTS_AT_ONCE = 1_000
 
 
 class ReportUnavailable(Exception):
-    """There is nothing to report on; the message says why."""
+    """There is nothing to report; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedTrade:
-    """A SELL order that filled and ended, or an option that was settled, and what it earned."""
+    """A closed trade: a SELL order that filled and ended or a settled option, and its profit."""
 
     time: Micros
     symbol: str
@@ -49,10 +49,10 @@ class ClosedTrade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """An account's running epoch.
+    """An account's current epoch.
 
-    `values` are (time, what became of the initial balance), the last one of now; `fills` are
-    the newest first.
+    `values` are (time, value of the initial balance), the last one as of now; `fills` are newest
+    first.
     """
 
     now: Micros
@@ -66,7 +66,7 @@ class Contents:
 
 
 def read_contents(settings: Settings, account_id: str) -> Contents:
-    """Read what there is to show of an account; raise ReportUnavailable when there is nothing."""
+    """Read the contents about an account; raise ReportUnavailable if there are none."""
     path = settings.database_path
     if not path.exists():
         raise ReportUnavailable(f"{path} does not exist")
@@ -141,7 +141,7 @@ def _queries(settings: Settings, reads: SqlReads, instruments: Instruments, now:
 
 
 def _history(queries: Queries, account_id: str) -> list[EquityPoint]:
-    """Return the equity curve in the finest distance at which it is not too long."""
+    """Return the equity curve at the shortest interval at which it is not too long."""
     for interval in Interval:
         points = queries.history(HistoryOf(account_id, None, interval))
         if not isinstance(points, Refusal):
@@ -169,7 +169,7 @@ def _fills(reads: SqlReads, account_id: str, since: int) -> list[Fill]:
 
 
 def _closed_trades(reads: SqlReads, account: Account, fills: Sequence[Fill]) -> list[ClosedTrade]:
-    """Return what each SELL order earned, and each settlement, in the order of their times."""
+    """Return the profit of each SELL order and each settlement, in order of time."""
     live = {order.id for order in reads.live_orders(account.id)[1]}
     trades: dict[str, ClosedTrade] = {}
     for fill in fills:
@@ -185,7 +185,7 @@ def _closed_trades(reads: SqlReads, account: Account, fills: Sequence[Fill]) -> 
 
 
 def _settled(reads: SqlReads, account: Account) -> Iterator[ClosedTrade]:
-    """Yield the settlements of an epoch, which only the account's log keeps."""
+    """Yield the settlements of an epoch, which are stored only in the account's log."""
     after = account.epoch_sequence
     while page := reads.log_page(account.id, after, EVENTS_AT_ONCE):
         for stored in page:

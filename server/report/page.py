@@ -1,4 +1,4 @@
-"""The page: contents and pictures in one HTML file that needs nothing else."""
+"""The page: contents and charts in one self-contained HTML file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from server.report.pictures import TRADES_SHOWN, drawdown_picture, equity_pictur
 
 FILLS_SHOWN = 50
 FULL_COLOUR_PCT = 10.0
-"""A month's return of so much has the full colour."""
+"""A month with this return has the full colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Month:
 
 
 def write_report(contents: Contents, out: Path) -> None:
-    """Write the page; whoever reads it sees the one of before or the whole new one.
+    """Write the page atomically: a reader sees the old page or the complete new one.
 
-    Raises OSError where it cannot be written, with nothing left behind.
+    Raises OSError if it cannot be written, and leaves nothing behind.
     """
     page = render(contents)
     with NamedTemporaryFile("w", encoding="utf-8", dir=out.parent, delete=False) as file:
@@ -79,7 +79,7 @@ def render(contents: Contents) -> str:
 
 
 def months(values: Sequence[tuple[Micros, float]]) -> dict[int, list[Month | None]]:
-    """Return the returns of the twelve months of each year, None where there is nothing."""
+    """Return the returns of the twelve months of each year, None for months without data."""
     last = {_date(time).strftime("%Y-%m"): value for time, value in values}
     years: dict[int, list[Month | None]] = {}
     before = values[0][1]

@@ -1,4 +1,4 @@
-"""Pictures: the figures of a report, drawn by Matplotlib as SVG that stands on any background."""
+"""Charts of a report, drawn by Matplotlib as SVG that suits any background."""
 
 import io
 from collections.abc import Iterable, Sequence
@@ -18,9 +18,9 @@ from server.domain.values import SCALE, Micros
 from server.report.contents import ClosedTrade
 
 INK = "#868e96"
-"""Text and axes: readable on white and on black."""
+"""The colour of text and axes, readable on white and on black."""
 GAIN, LOSS = "#3b8bc4", "#d9822b"
-"""Blue and orange are told apart by every eye."""
+"""Blue and orange can be told apart with any kind of colour vision."""
 TRADES_SHOWN = 150
 DECIMALS_MAX = 8
 
@@ -46,7 +46,7 @@ mpl.rcParams |= {
 
 
 def equity_picture(points: Sequence[EquityPoint]) -> str:
-    """Draw what an account was worth; a triangle marks each deposit after the beginning."""
+    """Draw the equity of an account; a triangle marks each deposit after the beginning."""
     figure, axes = _plot(2.9)
     times = _moments(point.time for point in points)
     worth = [point.equity / SCALE for point in points]
@@ -67,7 +67,7 @@ def equity_picture(points: Sequence[EquityPoint]) -> str:
 
 
 def drawdown_picture(values: Sequence[tuple[Micros, float]]) -> str:
-    """Draw how far below its highest value until then the account was, in percent."""
+    """Draw the drawdown of an account, in percent."""
     figure, axes = _plot(1.6)
     peak, falls = 0.0, list[float]()
     for _, value in values:
@@ -82,7 +82,7 @@ def drawdown_picture(values: Sequence[tuple[Micros, float]]) -> str:
 
 
 def trades_picture(trades: Sequence[ClosedTrade]) -> str:
-    """Draw what each of the newest closed trades earned, one bar after another."""
+    """Draw the profit of each of the newest closed trades, as bars."""
     figure = Figure(figsize=(8.6, 2.1), layout="constrained")
     axes = figure.subplots()
     earned = [trade.pnl / SCALE for trade in trades[-TRADES_SHOWN:]]
@@ -96,7 +96,7 @@ def trades_picture(trades: Sequence[ClosedTrade]) -> str:
 
 
 class _Amounts(Formatter):
-    """Labels of an axis with as few decimals as say where each of its lines is."""
+    """Labels of an axis, with as few decimals as are needed to tell its lines apart."""
 
     def __init__(self, unit: str = "") -> None:
         self._unit = unit
@@ -109,16 +109,16 @@ class _Amounts(Formatter):
         return [self._text(value, decimals) for value in values]
 
     def __call__(self, value: float, pos: int | None = None) -> str:
-        """Return the label of a value that stands alone."""
+        """Return the label of a single value."""
         return self.format_ticks([value])[0]
 
     def _text(self, value: float, decimals: int) -> str:
-        # Adding 0.0 takes the sign from a zero.
+        # Adding 0.0 removes the sign of a zero.
         return f"{round(value, decimals) + 0.0:,.{decimals}f}{self._unit}"
 
 
 def _are_told(values: Sequence[float], decimals: int) -> bool:
-    """Tell whether rounding moves no value by more than a hundredth of the distance of two."""
+    """Tell whether rounding moves no value by more than a hundredth of the distance between two."""
     distances = [abs(b - a) for a, b in pairwise(values)] or [abs(value) for value in values]
     return all(abs(round(value, decimals) - value) <= min(distances) / 100 for value in values)
 
@@ -134,7 +134,7 @@ def _plot(height: float) -> tuple[Figure, Axes]:
 
 
 def _svg(figure: Figure, name: str) -> str:
-    """Return the element alone; the name keeps its ids apart from those of other pictures."""
+    """Return only the SVG element; the name makes its ids unique among the charts."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})

@@ -29,7 +29,7 @@ VARIABLES = {"BOTTRADING_TARGET": "127.0.0.1:50051", "BOTTRADING_BOT_KEY": "tvt_
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; what is missing is one line on standard error and exit status 2."""
+    """Run the command line; a missing setting is one line on standard error and exit status 2."""
     options = _parser().parse_args(arguments)
     try:
         if options.print_config:
@@ -90,19 +90,19 @@ async def _serve(options: argparse.Namespace) -> None:
 
 
 async def _serve_stdio(server: MCPServer) -> None:
-    # Nothing else interrupts the thread that reads standard input.
+    # Nothing else can interrupt the thread that reads standard input.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         await server.run_stdio_async()
     except* (BrokenPipeError, BrokenResourceError):
-        """The client is gone: nobody is left to answer."""
+        """The client is gone."""
 
 
 def _config(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the snippet that a client's configuration takes.
+    """Return the snippet for a client's configuration.
 
-    The one with a key is for a key that the service knows: else the client could not tell why
-    its agent can do nothing.
+    A snippet with a key is printed only for a key that the service accepts. With a wrong key, the
+    agent could do nothing and the client could not say why.
     """
     if options.http is not None:
         return {options.print_config: {"bottrading": {"type": "http", "url": url(*options.http)}}}
@@ -111,7 +111,8 @@ def _config(options: argparse.Namespace) -> dict[str, Any]:
     server: dict[str, Any] = {"type": "stdio"} if options.print_config == "servers" else {}
     server |= {
         "command": sys.executable,
-        # -P: a module in the directory where a client starts it would get the key.
+        # -P: without it, a module in the client's working directory could be imported and get the
+        # key.
         "args": ["-P", "-m", "bottrading_mcp", *(["--read-only"] if options.read_only else [])],
         "env": {name: os.environ.get(name) or default for name, default in VARIABLES.items()},
     }

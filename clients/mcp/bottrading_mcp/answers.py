@@ -1,7 +1,8 @@
-"""Answers: what a tool returns, as structured content and as a short text for the agent to read.
+"""Answers of tools: structured content, and a short text for the agent to read.
 
-Structured content is shaped like the contract: its names, amounts as strings, null where it says
-null. Texts that somebody chose are wrapped, so that nobody takes them for instructions.
+Structured content has the shape of the contract: its names, amounts as strings, null where the
+contract says null. Texts that people chose are wrapped, so that no agent takes them for
+instructions.
 """
 
 import json
@@ -65,7 +66,7 @@ def _outside(text: str | None) -> dict[str, str] | None:
 
 
 def order_text(order: Order) -> str:
-    """Return an order in one line."""
+    """Return an order as one line."""
     prices = "".join(
         f" {name} {amount(price)}"
         for name, price in (("limit", order.limit_price), ("stop", order.stop_price))
@@ -85,12 +86,12 @@ def order_text(order: Order) -> str:
 
 
 def orders_text(orders: Sequence[Order]) -> str:
-    """Return orders, one a line."""
+    """Return orders, one per line."""
     return "\n".join(map(order_text, orders)) or "No orders."
 
 
 def cancelled_text(orders: CancelledOrders) -> str:
-    """Return the orders that were cancelled, one a line, and how many were left."""
+    """Return the cancelled orders, one per line, and how many live orders stayed."""
     text = f"Cancelled:\n{orders_text(orders)}" if orders else "No live order to cancel."
     if orders.skipped:
         text += f"\nStill live: {orders.skipped}, of instruments that this key is not for."
@@ -107,7 +108,7 @@ def preview_text(preview: OrderPreview) -> str:
 
 
 def account_text(account: Account) -> str:
-    """Return who trades, with which money, and how many calls are left."""
+    """Return the account: its owner, its money, and how many calls are left."""
     return (
         f"Account of {quoted(account.display_name)}, {account.trading_state}, virtual money on a"
         f" {account.environment} market: balance {amount(account.balance)}, buying power"
@@ -117,7 +118,7 @@ def account_text(account: Account) -> str:
 
 
 def portfolio_text(portfolio: Portfolio) -> str:
-    """Return money and positions, one a line."""
+    """Return money and positions, one per line."""
     money = (
         f"Equity {amount(portfolio.total_equity)}: balance {amount(portfolio.balance)} and"
         f" positions; buying power {amount(portfolio.buying_power)}, unrealised P&L"
@@ -138,7 +139,7 @@ def kpi_text(kpi: TradingKpi) -> str:
 
 
 def leaderboard_text(leaderboard: Leaderboard) -> str:
-    """Return the rows, one a line, and the caller's own place."""
+    """Return the rows, one per line, and the caller's own rank."""
     lines = [_ranked(entry) for entry in leaderboard.entries]
     own = leaderboard.own_entry
     place = "not ranked" if own is None else _ranked(own)
@@ -151,7 +152,7 @@ def _ranked(entry: LeaderboardEntry) -> str:
 
 
 def instruments_text(instruments: Sequence[Instrument], found: int) -> str:
-    """Return instruments, one a line."""
+    """Return instruments, one per line."""
     lines = [f"{one.symbol}: {quoted(one.name)}, {one.asset_type}" for one in instruments]
     if found > len(instruments):
         lines.append(f"{found - len(instruments)} more: narrow the query.")
@@ -159,7 +160,7 @@ def instruments_text(instruments: Sequence[Instrument], found: int) -> str:
 
 
 def bars_text(bars: Sequence[Bar]) -> str:
-    """Return bars, one a line."""
+    """Return bars, one per line."""
     lines = [
         f"{_json(bar.start)}: {amount(bar.open)} {amount(bar.high)} {amount(bar.low)}"
         f" {amount(bar.close)}{'' if bar.complete else ', still running'}"
@@ -179,7 +180,7 @@ def quote_text(quote: Quote) -> str:
 
 
 def limits_text(limits: Limits) -> str:
-    """Return what is left of the limits that an agent meets."""
+    """Return what is left of the limits that concern an agent."""
     return (
         f"Left: {_left(limits.orders)} orders and {_left(limits.requests)} calls of the minute,"
         f" {_left(limits.api_calls)} calls of the day, {_left(limits.open_orders)} more live"
@@ -194,10 +195,10 @@ def _left(limit: RateLimit | Quota | None) -> str:
 
 
 def amount(value: Decimal) -> str:
-    """Return an amount without zeros that say nothing."""
+    """Return an amount without trailing zeros."""
     return format(value.normalize(), "f")
 
 
 def quoted(text: str) -> str:
-    """Return a text that somebody chose in quotation marks that it cannot leave."""
+    """Return a text that somebody chose in quotation marks, with its own ones escaped."""
     return json.dumps(text)

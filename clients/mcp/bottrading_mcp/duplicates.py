@@ -1,4 +1,4 @@
-"""Duplicates: an order that an agent repeats without an id of its own is one order."""
+"""Duplicates: an order that an agent repeats without its own id is placed once."""
 
 import asyncio
 import hashlib
@@ -11,26 +11,27 @@ from bottrading_client import AsyncBotTradingClient, InvalidRequest, Order, Orde
 
 WINDOW_SECONDS = 120
 ORDERS_WITHIN_WINDOW = 100
-"""More than an account may place within the window, unless its operator lets it."""
+"""More orders than an account may place within the window, unless its operator raised the limit."""
 
 DERIVED_ID = re.compile(r"(mcp-[0-9a-f]{16}-)([0-9]{1,12})(?:-([0-9]{1,6}))?")
-"""What the order asks for, the second it was first asked for, how many were REJECTED before it."""
+"""A hash of the arguments, the second of the first attempt, how many were REJECTED before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Under which id an order is sent, and when that was first done: seconds of this machine."""
+    """The id of an order, and when it was first sent, in seconds of this machine.
+    """
 
     client_order_id: str
     placed_at: float
 
 
 class DuplicateGuard:
-    """Finds the id of an identical order of the last 120 s, or makes a new one.
+    """Finds the id of an identical order of the last 120 s, or creates a new one.
 
-    The id tells what the order asks for and when, so that the account's orders remember it when
-    this process has ended; the time is that of this machine, for a replayed market has its own.
-    A REJECTED order placed nothing, so it is never found.
+    The id encodes the arguments and the time, so that it can be found among the account's orders
+    after this process has ended. The time is that of this machine, because a replayed market has
+    its own. A REJECTED order placed nothing, so it is never found.
     """
 
     def __init__(self, client: AsyncBotTradingClient, clock: Callable[[], float]) -> None:
@@ -42,13 +43,13 @@ class DuplicateGuard:
     async def place(
         self, send: Callable[[str], Awaitable[Order]], **asked: str | None
     ) -> tuple[Order, float]:
-        """Send what is asked for under its id; return the order and how many seconds ago it was.
+        """Send an order under its id; return the order and how many seconds ago it was first sent.
 
-        Raises BotTradingError where it cannot look, or as `send` does: then the id is kept.
+        Raises BotTradingError if the lookup fails, or as `send` does: then the id is kept.
         """
         order, placement = await self._send(send, asked)
         if order.replayed and order.status is OrderStatus.REJECTED:
-            # The answer to the one before was lost, or is on its way to another caller.
+            # The answer to the first order was lost, or is on its way to another caller.
             order, placement = await self._send(send, asked)
         return order, self._clock() - placement.placed_at
 
@@ -67,7 +68,7 @@ class DuplicateGuard:
         return order, placement
 
     async def _stored(self, prefix: str, symbol: str | None) -> Placement:
-        """Return the placement of an order of the account, or a new one that none there has."""
+        """Return the placement of an identical order of the account, or a new one."""
         rejections = 0
         try:
             async for order in self._client.orders(symbol=symbol, limit=ORDERS_WITHIN_WINDOW):
@@ -81,7 +82,7 @@ class DuplicateGuard:
                     return placement
                 rejections = max(rejections, int(parts[3] or 0) + 1)
         except InvalidRequest:
-            """What is wrong with the order is told when it is placed."""
+            """Errors of the order are reported when it is placed."""
         now = self._clock()
         name = f"{prefix}{int(now)}"
         return Placement(f"{name}-{rejections}" if rejections else name, now)

@@ -1,6 +1,6 @@
-"""The server over HTTP: on this machine only, for programs on it and for no page of a browser.
+"""The server over HTTP: for programs on this machine, and not for pages in a browser.
 
-It holds the key, so whoever it answers can trade.
+The server holds the key, so whoever can call it can trade.
 """
 
 import argparse
@@ -41,14 +41,14 @@ def loopback_address(address: str) -> tuple[str, int]:
 
 
 def origin(text: str) -> str:
-    """Read an origin; raise ArgumentTypeError when no browser would write it so."""
+    """Read an origin; raise ArgumentTypeError unless it is written as browsers write it."""
     if _ORIGIN.fullmatch(text) is None:
         raise argparse.ArgumentTypeError(f"{text} is no origin such as http://localhost:6274")
     return text
 
 
 def url(host: str, port: int) -> str:
-    """Return where clients find the server."""
+    """Return the URL at which clients find the server."""
     return f"{_root(host, port)}/mcp"
 
 
@@ -59,7 +59,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def http_server(server: MCPServer, host: str, port: int, origins: Sequence[str]) -> uvicorn.Server:
     """Return what serves the tools over HTTP; pages of `origins` may call."""
-    # Without sessions there is nothing that a client that goes away could leave behind.
+    # Without sessions, a client that disconnects leaves nothing behind.
     app: ASGIApp = server.streamable_http_app(
         host=host,
         stateless_http=True,
@@ -77,9 +77,9 @@ def http_server(server: MCPServer, host: str, port: int, origins: Sequence[str])
 
 
 class _Guard:
-    """Middleware that refuses what pages of elsewhere send, under whatever name they come.
+    """Middleware that refuses requests of foreign pages, whatever name they call.
 
-    A page can give its own name an address of this machine: its calls then carry that name.
+    A page can point its own name at an address of this machine; its calls then carry that name.
     """
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str], origins: Iterable[str]) -> None:

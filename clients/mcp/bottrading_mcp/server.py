@@ -1,4 +1,4 @@
-"""The server: the tools as MCP shows them to an agent, and what goes wrong in words for it."""
+"""The server: the tools as MCP shows them to an agent, and errors in words for the agent."""
 
 import time
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def build_server(
 ) -> MCPServer:
     """Return a server of the tools; `read_only` leaves out those that trade.
 
-    `clock` tells seconds, for the 120 s within which an identical order is the same one.
+    `clock` returns seconds; it measures the 120 s within which identical orders are one.
     """
     tools = Tools(client, DuplicateGuard(client, clock))
     reading: list[Callable[..., Any]] = [
@@ -95,7 +95,7 @@ class Server(MCPServer):
 
 
 def _tool(call: Callable[..., Any], *, read_only: bool, idempotent: bool = True) -> Tool:
-    """Return a tool that takes the arguments that it names and no others."""
+    """Return a tool that accepts only the arguments that it names."""
     tool = Tool.from_function(
         call,
         description=" ".join((call.__doc__ or "").split()),
@@ -115,7 +115,8 @@ def _tool(call: Callable[..., Any], *, read_only: bool, idempotent: bool = True)
 
 
 def _short(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema without what an agent does not need: titles, and null for what is absent."""
+    """Return a schema without what agents do not need: titles, and null for optional values.
+    """
     short: dict[str, Any] = {}
     for name, part in schema["properties"].items():
         options = [one for one in part.pop("anyOf", []) if one != {"type": "null"}]

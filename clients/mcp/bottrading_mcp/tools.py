@@ -1,4 +1,4 @@
-"""The tools, described for an agent: each is one call of the client."""
+"""The tools, with descriptions for an agent; each tool is one call of the client."""
 
 import asyncio
 from decimal import Decimal
@@ -16,7 +16,7 @@ from bottrading_mcp.duplicates import DuplicateGuard
 Amount = Annotated[
     Decimal, Field(max_digits=28, decimal_places=8), WithJsonSchema({"type": "string"})
 ]
-"""A decimal; told as a string, because not every client reads two types, and taken as a number."""
+"""A decimal; its schema says string, because not every client reads two types. Numbers work too."""
 Symbol = Annotated[str, Field(description="Such as AAPL, BTC-USD")]
 Side = Literal["BUY", "SELL"]
 OrderType = Literal["MARKET", "LIMIT", "STOP", "STOP_LIMIT"]
@@ -50,9 +50,9 @@ class Tools:
         asset_type: AssetType | None = None,
         client_order_id: OwnId | None = None,
     ) -> CallToolResult:
-        """Place an order and return what became of it: FILLED, OPEN, or REJECTED with a reason.
+        """Place an order and return its outcome: FILLED, OPEN, or REJECTED with a reason.
 
-        LIMIT needs limit_price, STOP stop_price, STOP_LIMIT both. The same call within 120 s
+        LIMIT needs limit_price, STOP needs stop_price, STOP_LIMIT both. The same call within 120 s
         returns the first order, unless that was REJECTED or you pass another client_order_id.
         """
         send = partial(
@@ -70,7 +70,7 @@ class Tools:
             order = await send(client_order_id=client_order_id)
             first = "this client_order_id is that of this order."
         else:
-            # As the service reads it; the asset type is a check and makes no other order.
+            # Written as the service reads it. The asset type is only a check, so it does not count.
             order, seconds_ago = await self._guard.place(
                 lambda derived: send(client_order_id=derived),
                 symbol=symbol.upper().replace("/", "-"),
@@ -121,19 +121,20 @@ class Tools:
         limit_price: Amount | None = None,
         stop_price: Amount | None = None,
     ) -> CallToolResult:
-        """Change the total quantity or the prices of a live order; what you leave out stays."""
+        """Change the total quantity or the prices of a live order; values left out stay."""
         order = await self._client.replace_order(
             order_id, quantity=quantity, limit_price=limit_price, stop_price=stop_price
         )
         return answer(answers.order_text(order), order=order)
 
     async def cancel_order(self, order_id: OrderId) -> CallToolResult:
-        """Cancel a live order; what is filled stays filled."""
+        """Cancel a live order; fills stay."""
         order = await self._client.cancel_order(order_id)
         return answer(answers.order_text(order), order=order)
 
     async def cancel_all_orders(self, symbol: Symbol | None = None) -> CallToolResult:
-        """Cancel every live order that your key may, or those of one symbol; tell what is left."""
+        """Cancel all live orders that your key may, or those of one symbol; count what stays.
+        """
         orders = await self._client.cancel_all_orders(symbol)
         return answer(answers.cancelled_text(orders), orders=orders, skipped=orders.skipped)
 
@@ -165,7 +166,7 @@ class Tools:
         order_id: OrderId,
         timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 30,
     ) -> CallToolResult:
-        """Wait until an order is no longer live, or the time is over; return it."""
+        """Wait until an order is no longer live or the time is over; return it."""
         order = await self._client.order(order_id)
         try:
             async with asyncio.timeout(timeout_seconds), self._client.order_updates() as updates:
@@ -185,14 +186,15 @@ class Tools:
         return answer(answers.portfolio_text(portfolio), portfolio=portfolio)
 
     async def get_trading_kpi(self) -> CallToolResult:
-        """Return return, Sharpe and Sortino ratio, drawdown, win rate and rank; null: undefined."""
+        """Return performance: return, Sharpe and Sortino ratio, drawdown, win rate, rank.
+        """
         kpi = await self._client.kpi()
         return answer(answers.kpi_text(kpi), kpi=kpi)
 
     async def get_leaderboard(
         self, period: Period = "ALL", limit: Annotated[int, Field(ge=1, le=100)] = 10
     ) -> CallToolResult:
-        """List the accounts with the highest returns of a period, and the caller's own place."""
+        """List the accounts with the highest returns of a period, and your own rank."""
         leaderboard = await self._client.leaderboard(period, limit=limit)
         return answer(answers.leaderboard_text(leaderboard), leaderboard=leaderboard)
 
@@ -206,7 +208,7 @@ class Tools:
         query: Annotated[str | None, Field(description="Part of a symbol or name")] = None,
         asset_type: AssetType | None = None,
     ) -> CallToolResult:
-        """List what can be traded, by symbol: 50 at most."""
+        """List instruments, sorted by symbol, at most 50."""
         found = await self._client.instruments(asset_type=asset_type, query=query)
         shown = found[:INSTRUMENTS_SHOWN]
         return answer(answers.instruments_text(shown, len(found)), instruments=shown)
@@ -224,7 +226,7 @@ class Tools:
         return answer(answers.quote_text(quote), quote=quote)
 
     async def get_limits(self) -> CallToolResult:
-        """Return every limit of the account and key, what is left and when it is reset."""
+        """Return every limit of the account and the key, what is left and when it resets."""
         limits = await self._client.limits()
         return answer(answers.limits_text(limits), limits=limits)
 
