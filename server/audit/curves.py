@@ -137,8 +137,7 @@ def _deepest_fall(values: Sequence[float]) -> float:
 
 
 def _closed_days(begun_with: Units, points: Sequence[Point]) -> tuple[float, list[float]]:
-    """Return the last value of the newest closed day that counts, and the returns up to it.
-    """
+    """Return the last value of the newest closed day that counts, and the returns up to it."""
     ends: list[float] = [begun_with]
     value: float = begun_with
     day, day_counts = None, False

@@ -19,8 +19,7 @@ DERIVED_ID = re.compile(r"(mcp-[0-9a-f]{16}-)([0-9]{1,12})(?:-([0-9]{1,6}))?")
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The id of an order, and when it was first sent, in seconds of this machine.
-    """
+    """The id of an order, and when it was first sent, in seconds of this machine."""
 
     client_order_id: str
     placed_at: float

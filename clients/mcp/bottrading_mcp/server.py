@@ -115,8 +115,7 @@ def _tool(call: Callable[..., Any], *, read_only: bool, idempotent: bool = True)
 
 
 def _short(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema without what agents do not need: titles, and null for optional values.
-    """
+    """Return a schema without what agents do not need: titles, and null for optional values."""
     short: dict[str, Any] = {}
     for name, part in schema["properties"].items():
         options = [one for one in part.pop("anyOf", []) if one != {"type": "null"}]

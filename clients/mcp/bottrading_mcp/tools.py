@@ -133,8 +133,7 @@ class Tools:
         return answer(answers.order_text(order), order=order)
 
     async def cancel_all_orders(self, symbol: Symbol | None = None) -> CallToolResult:
-        """Cancel all live orders that your key may, or those of one symbol; count what stays.
-        """
+        """Cancel all live orders that your key may, or those of one symbol; count what stays."""
         orders = await self._client.cancel_all_orders(symbol)
         return answer(answers.cancelled_text(orders), orders=orders, skipped=orders.skipped)
 
@@ -186,8 +185,7 @@ class Tools:
         return answer(answers.portfolio_text(portfolio), portfolio=portfolio)
 
     async def get_trading_kpi(self) -> CallToolResult:
-        """Return performance: return, Sharpe and Sortino ratio, drawdown, win rate, rank.
-        """
+        """Return performance: return, Sharpe and Sortino ratio, drawdown, win rate, rank."""
         kpi = await self._client.kpi()
         return answer(answers.kpi_text(kpi), kpi=kpi)
 
