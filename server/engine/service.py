@@ -84,6 +84,9 @@ class EngineService:
             command = served.row.read(served.parse(call.body), call.caller, given)
         except DecodeError:
             return MALFORMED
+        except Exception as error:
+            # A fault in reading one call must not end the engine for all others.
+            return self._trading.failed(error)
         if isinstance(command, Refusal):
             return command
         account_id, bot_key_id = None, call.caller.bot_key_id
@@ -96,6 +99,10 @@ class EngineService:
     def _answer(self, call: Call, result: object) -> bytes:
         if isinstance(result, Refusal):
             return pack_answer(call.id, Kind.REFUSAL, encode_refusal(result))
-        answer = self._calls[call.name].row.answer(result)
+        try:
+            answer = self._calls[call.name].row.answer(result)
+        except Exception as error:
+            # The result is stored. An engine that ended here would end at each repetition.
+            return pack_answer(call.id, Kind.REFUSAL, encode_refusal(self._trading.failed(error)))
         body = answer if isinstance(answer, bytes) else answer.SerializeToString()
         return pack_answer(call.id, Kind.RESPONSE, body)

@@ -18,6 +18,7 @@ from server.calls.table import ROWS
 from server.domain.errors import Reason, Refusal
 from server.domain.user import Permissions
 from server.domain.values import Micros
+from server.engine.frames import Call, FrameBuffer, Kind, decode_refusal, unpack_answer
 from server.wire.contract import methods
 from server.wire.rows import Decided, Queried, Surroundings, bound
 from tests.support.venue import Bot, Venue, refusal
@@ -76,6 +77,31 @@ async def test_a_new_call_is_one_row(venue: Venue) -> None:
     counted = await bot.call("GetOrder", order_id="hello")
 
     assert (shouted.order.symbol, counted.order.symbol) == ("HELLO 1", "5")
+
+
+@pytest.mark.parametrize("faulty", ["read", "answer"])
+async def test_a_fault_in_a_row_is_told_and_ends_nothing(
+    data_dir: Path, toys: dict[str, Any], faulty: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fault(*_: object) -> Any:
+        raise RuntimeError("a fault of the toy")
+
+    venue = await Venue.start(
+        data_dir, rows={**ROWS, **toys, SHOUT: replace(toys[SHOUT], **{faulty: fault})}
+    )
+    bot = await venue.bot()
+    caller = await venue.base.keyring.find(bot.key)
+    assert caller is not None
+    body = pb.CancelOrderRequest(order_id="hello").SerializeToString()
+    calls = [Call(1, "CancelOrder", caller, body), Call(2, "GetMarketClock", caller, b"")]
+
+    frames = FrameBuffer().feed(b"".join(venue.parts.service.handle(calls)))
+    failed, answered = [answer for answer in map(unpack_answer, frames) if answer.call_id]
+    await venue.stop()
+
+    assert decode_refusal(failed.body).reason is Reason.INTERNAL
+    assert answered.kind is Kind.RESPONSE
+    assert "a fault of the toy" in caplog.text
 
 
 async def test_what_a_row_refuses_is_refused_and_a_stranger_gets_nowhere(venue: Venue) -> None:
