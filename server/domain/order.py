@@ -15,6 +15,9 @@ class Side(Enum):
 
 
 class OrderType(Enum):
+    # A type is the key of every look at the rules, and Enum's own hash is a Python function.
+    __hash__ = object.__hash__
+
     MARKET = "MARKET"
     LIMIT = "LIMIT"
     STOP = "STOP"

@@ -199,7 +199,10 @@ PRICE_FIELDS: Mapping[str, PriceField] = {
 
 def phase(order: Order) -> Phase:
     """Return what an order does now."""
-    return awaited(order) or RULES[order.order_type].active
+    rules = RULES[order.order_type]
+    if rules.waiting is None or order.triggered_at is not None:
+        return rules.active
+    return rules.waiting
 
 
 def awaited(order: Order) -> Waiting | None:

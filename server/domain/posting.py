@@ -228,11 +228,11 @@ def record(
         order=order,
         fill=execution,
     )
-    return changed(
-        decision,
+    return Decision(
         account=changed(account, sequence=sequence, statistics=statistics, **figures),
         positions={**decision.positions, position.symbol: position},
         orders={**decision.orders, order.id: order},
+        new_orders=decision.new_orders,
         events=(*decision.events, event),
     )
 

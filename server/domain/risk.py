@@ -1,7 +1,7 @@
 """Risk: the rules that reject an order, in order of precedence."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from server.domain.account import Account, Position, TradingState
 from server.domain.costs import cost_to_fill
@@ -47,7 +47,9 @@ UNGUARDED = Guard()
 class Situation:
     """Everything that decides whether an order is accepted.
 
-    `account` and `position` hold nothing back for the order itself.
+    `account` and `position` hold nothing back for the order itself. `worst_price` is the price to
+    calculate with, None while nothing tells it, and `worst_cost` is what a BUY costs at it, with
+    its fee.
     """
 
     account: Account
@@ -55,11 +57,18 @@ class Situation:
     order: Order
     market: Market
     guard: Guard = UNGUARDED
+    worst_price: Units | None = field(init=False)
+    worst_cost: Units = field(init=False)
 
-    @property
-    def worst_price(self) -> Units | None:
-        """Return the price to reckon with; None while nothing tells it."""
-        return phase(self.order).worst_price(self.order, self.market)
+    def __post_init__(self) -> None:
+        # Four of the rules need them.
+        order, market, cost = self.order, self.market, 0
+        price = phase(order).worst_price(order, market)
+        if price is not None and order.side is Side.BUY:
+            leaves = order.leaves_quantity
+            cost = cost_to_fill(order, leaves, price, market.instrument, market.costs)
+        object.__setattr__(self, "worst_price", price)
+        object.__setattr__(self, "worst_cost", cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +126,11 @@ def _too_large(it: Situation) -> str | None:
     price = it.worst_price
     if price is None:
         return None
-    cost = 0
-    if it.order.side is Side.BUY:
-        if phase(it.order).takes_any_price:
-            price = with_margin(price)
-        cost = cost_to_fill(
-            it.order, it.order.leaves_quantity, price, it.market.instrument, it.market.costs
-        )
+    order, cost = it.order, it.worst_cost
+    if order.side is Side.BUY and phase(order).takes_any_price:
+        price = with_margin(price)
+        leaves = order.leaves_quantity
+        cost = cost_to_fill(order, leaves, price, it.market.instrument, it.market.costs)
     if max(_notional(it, price), cost) < AMOUNT_LIMIT:
         return None
     return f"The order's value must be less than {AMOUNT_LIMIT // SCALE} USD: lower the quantity."
@@ -161,16 +168,10 @@ def _position_share_exceeded(it: Situation) -> str | None:
 def _insufficient_buying_power(it: Situation) -> str | None:
     if it.order.side is Side.SELL:
         return None
-    price = it.worst_price
-    if price is None:
-        return None
-    cost = cost_to_fill(
-        it.order, it.order.leaves_quantity, price, it.market.instrument, it.market.costs
-    )
-    if cost <= it.account.buying_power:
+    if it.worst_cost <= it.account.buying_power:
         return None
     return (
-        f"The order may cost {format_money(cost)} USD and the buying power is"
+        f"The order may cost {format_money(it.worst_cost)} USD and the buying power is"
         f" {format_money(it.account.buying_power)} USD: lower the quantity."
     )
 
