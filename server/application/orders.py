@@ -260,16 +260,9 @@ def _refuse_expired(instrument: Instrument) -> Refusal:
 
 
 def _wrong_values(order: Order, wanted: Replacement, instrument: Instrument) -> Refusal | None:
-    found: list[Violation] = []
-    if wanted.quantity is not None and wanted.quantity % instrument.quantity_step:
-        found.append(
-            Violation(
-                "quantity",
-                Reason.QUANTITY_OFF_STEP,
-                f"`quantity` must be a multiple of {format_units(instrument.quantity_step)}"
-                f" for {instrument.symbol}, not {format_units(wanted.quantity)}.",
-            )
-        )
+    wrong: list[Violation | None] = []
+    if wanted.quantity is not None:
+        wrong.append(instrument.off_step(wanted.quantity))
     rules = RULES[order.order_type]
     for name, price_field in PRICE_FIELDS.items():
         price: Units | None = getattr(wanted, name)
@@ -278,19 +271,14 @@ def _wrong_values(order: Order, wanted: Replacement, instrument: Instrument) -> 
         if name not in rules.prices:
             kind = order.order_type.value
             message = f"`{name}` is not used by {kind} orders: leave it out."
-            found.append(Violation(name, price_field.not_allowed, message))
+            wrong.append(Violation(name, price_field.not_allowed, message))
             continue
-        if price % instrument.price_tick:
-            tick = format_units(instrument.price_tick)
-            message = (
-                f"`{name}` must be a multiple of {tick} for {instrument.symbol},"
-                f" not {format_units(price)}."
-            )
-            found.append(Violation(name, Reason.PRICE_OFF_TICK, message))
+        wrong.append(instrument.off_tick(name, price))
         is_fixed = order.triggered_at is not None and name in rules.fixed_by_trigger
         if is_fixed and price != getattr(order, name):
             message = f"`{name}` cannot change once the order is triggered: leave it out."
-            found.append(Violation(name, price_field.not_allowed, message))
+            wrong.append(Violation(name, price_field.not_allowed, message))
+    found = [violation for violation in wrong if violation is not None]
     return refuse_fields(found) if found else None
 
 

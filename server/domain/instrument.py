@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from server.domain.values import SCALE, Micros, Units
+from server.domain.errors import Reason, Violation
+from server.domain.values import SCALE, Micros, Units, format_units
 
 
 class AssetType(Enum):
@@ -78,3 +79,23 @@ class Instrument:
     def has_expired(self, now: Micros) -> bool:
         """Tell whether the instrument is an option whose last day is over."""
         return self.option is not None and self.option.expires_at <= now
+
+    def off_step(self, quantity: Units) -> Violation | None:
+        """Return what is wrong with a quantity that is no multiple of the step."""
+        if quantity % self.quantity_step == 0:
+            return None
+        message = self._not_a_multiple("quantity", quantity, self.quantity_step)
+        return Violation("quantity", Reason.QUANTITY_OFF_STEP, message)
+
+    def off_tick(self, field: str, price: Units) -> Violation | None:
+        """Return what is wrong with a price, sent as `field`, that is no multiple of the tick."""
+        if price % self.price_tick == 0:
+            return None
+        message = self._not_a_multiple(field, price, self.price_tick)
+        return Violation(field, Reason.PRICE_OFF_TICK, message)
+
+    def _not_a_multiple(self, field: str, value: Units, step: Units) -> str:
+        return (
+            f"`{field}` must be a multiple of {format_units(step)} for {self.symbol},"
+            f" not {format_units(value)}."
+        )

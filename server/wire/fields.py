@@ -34,7 +34,11 @@ class Fields:
 
     def refuse(self, field: str, reason: Reason, message: str) -> None:
         """Note that a field is wrong."""
-        self._violations.append(Violation(field, reason, message))
+        self.note(Violation(field, reason, message))
+
+    def note(self, violation: Violation) -> None:
+        """Note what a check of the domain found."""
+        self._violations.append(violation)
 
     def refusal(self) -> Refusal | None:
         """Return the refusal of the request; None when all fields are right."""

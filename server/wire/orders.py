@@ -23,7 +23,7 @@ from server.domain.instrument import Instrument
 from server.domain.order import Order, OrderTicket, OrderType, TimeInForce
 from server.domain.order_types import PRICE_FIELDS, RULES
 from server.domain.trading import Replacement
-from server.domain.values import Units, format_money, format_units
+from server.domain.values import Units, format_money
 from server.wire import answers, enums
 from server.wire.fields import Fields, is_id
 from server.wire.rows import Surroundings
@@ -233,13 +233,8 @@ def _ticket(request: OrderRequest, caller: Caller, given: Surroundings) -> Order
         "time_in_force", request.time_in_force, _TIMES_IN_FORCE, TimeInForce.GTC
     )
     quantity = fields.positive("quantity", request.quantity)
-    if quantity and instrument and quantity % instrument.quantity_step:
-        fields.refuse(
-            "quantity",
-            Reason.QUANTITY_OFF_STEP,
-            f"`quantity` must be a multiple of {format_units(instrument.quantity_step)}"
-            f" for {instrument.symbol}, not {format_units(quantity)}.",
-        )
+    if quantity and instrument and (off_step := instrument.off_step(quantity)) is not None:
+        fields.note(off_step)
     limit_price = stop_price = None
     if request.HasField("limit_price"):
         limit_price = _price(fields, "limit_price", request.limit_price, instrument)
@@ -305,13 +300,8 @@ def _check_asset_type(fields: Fields, number: int, instrument: Instrument) -> No
 
 def _price(fields: Fields, field: str, text: str, instrument: Instrument | None) -> Units | None:
     price = fields.positive(field, text)
-    if price and instrument and price % instrument.price_tick:
-        fields.refuse(
-            field,
-            Reason.PRICE_OFF_TICK,
-            f"`{field}` must be a multiple of {format_units(instrument.price_tick)}"
-            f" for {instrument.symbol}, not {format_units(price)}.",
-        )
+    if price and instrument and (off_tick := instrument.off_tick(field, price)) is not None:
+        fields.note(off_tick)
     return price
 
 
