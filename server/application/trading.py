@@ -120,9 +120,9 @@ class Trading:
         stuck: Refusal | None = None
         for part in _apart(tasks):
             decided = self._handle(part, grown_logs) if stuck is None else [stuck] * len(part)
-            stuck = stuck or self._stuck(part[-1], decided[-1])
             results += decided
             if isinstance(part[-1].command, PassTime):
+                stuck = stuck or self._stuck(decided[-1])
                 # Not tried again at once when it was not stored: the database may need a while.
                 self.is_behind = isinstance(decided[-1], Passed) and decided[-1].is_behind
         notifications = self._feed.notifications.take()
@@ -150,15 +150,13 @@ class Trading:
             log.warning("The clock is no longer behind the newest quote; the service is ready.")
         return [MarketStopped(is_stopped)]
 
-    def _stuck(self, task: Task, result: object) -> Refusal | None:
+    def _stuck(self, result: object) -> Refusal | None:
         """Return why the time of a replay does not pass: what was due then is due before all else.
 
         Deciding anything now would be deciding at a moment that may be over in part.
         """
         is_replay = self._feed.source.replay_digest is not None
-        if is_replay and isinstance(task.command, PassTime) and isinstance(result, Refusal):
-            return result
-        return None
+        return result if is_replay and isinstance(result, Refusal) else None
 
     def _handle(self, tasks: Sequence[Task], grown_logs: set[str]) -> list[object]:
         try:

@@ -6,8 +6,7 @@ from math import floor, log10
 
 from server.domain.equity_curve import TradingDays
 from server.domain.instrument import AssetType
-from server.domain.invariants import BrokenInvariant
-from server.domain.values import STORED_LIMIT, Micros, Units
+from server.domain.values import Micros, Units
 
 EQUITY_DIGITS = 13
 """The largest equity has so many, in cents."""
@@ -198,28 +197,3 @@ class SnapshotFilter:
     before: Micros
     width: Micros
     limit: int
-
-
-def check_invariants(account: Account, position: Position) -> None:
-    """Stop at a state that must never be committed."""
-    if not 0 <= account.reserved <= account.balance:
-        raise BrokenInvariant(f"account {account.id}: money")
-    if not 0 <= position.reserved_quantity <= position.quantity:
-        raise BrokenInvariant(f"account {account.id}: position")
-    if account.live_orders < 0:
-        raise BrokenInvariant(f"account {account.id}: live orders")
-    statistics = account.statistics
-    largest = max(
-        account.balance,
-        abs(account.realized_pnl),
-        account.fees_paid,
-        statistics.gross_profit,
-        statistics.gross_loss,
-        position.quantity,
-        position.cost_basis,
-        position.buy_fees,
-        position.bid_taken,
-        position.ask_taken,
-    )
-    if largest >= STORED_LIMIT:
-        raise BrokenInvariant(f"account {account.id}: figures outgrow 63 bits")

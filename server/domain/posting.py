@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.domain.account import Account, Inflow, Position, check_invariants
+from server.domain.account import Account, Inflow, Position
 from server.domain.changes import changed
 from server.domain.costs import cost_to_fill, fee_due, paid, received
 from server.domain.events import Event, Fill, OrderUpdated
@@ -13,7 +13,14 @@ from server.domain.market import Market
 from server.domain.matching import Match
 from server.domain.order import Order, OrderUpdateType, Side, StatusReason, status_after
 from server.domain.order_types import phase
-from server.domain.values import AMOUNT_LIMIT, SCALE, Micros, Units, divide_half_even
+from server.domain.values import (
+    AMOUNT_LIMIT,
+    SCALE,
+    STORED_LIMIT,
+    Micros,
+    Units,
+    divide_half_even,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +57,31 @@ def check(decision: Decision) -> Decision:
     if numbers != list(range(first, account.sequence + 1)):
         raise BrokenInvariant(f"account {account.id}: the log")
     return decision
+
+
+def check_invariants(account: Account, position: Position) -> None:
+    """Stop at a state that must never be committed."""
+    if not 0 <= account.reserved <= account.balance:
+        raise BrokenInvariant(f"account {account.id}: money")
+    if not 0 <= position.reserved_quantity <= position.quantity:
+        raise BrokenInvariant(f"account {account.id}: position")
+    if account.live_orders < 0:
+        raise BrokenInvariant(f"account {account.id}: live orders")
+    statistics = account.statistics
+    largest = max(
+        account.balance,
+        abs(account.realized_pnl),
+        account.fees_paid,
+        statistics.gross_profit,
+        statistics.gross_loss,
+        position.quantity,
+        position.cost_basis,
+        position.buy_fees,
+        position.bid_taken,
+        position.ask_taken,
+    )
+    if largest >= STORED_LIMIT:
+        raise BrokenInvariant(f"account {account.id}: figures outgrow 63 bits")
 
 
 def release(decision: Decision, order_id: str) -> Decision:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from server.domain.account import Account, Position, TradingState
+from server.domain.account import NO_GUARD_RAILS, Account, Position, TradingState
 from server.domain.costs import cost_to_fill
 from server.domain.errors import Reason
 from server.domain.invariants import BrokenInvariant
@@ -81,10 +81,12 @@ class Rejection:
 
 def rejections(situation: Situation) -> Iterator[Rejection]:
     """Yield every rule that rejects the order, in order of precedence; the first is told."""
-    for reason, check in RULES:
-        message = check(situation)
+    order, guard = situation.order, situation.guard
+    is_limited = guard != UNGUARDED or situation.account.guard_rails != NO_GUARD_RAILS
+    for rule in _RULES_FOR[order.side, order.time_in_force, is_limited]:
+        message = rule.check(situation)
         if message is not None:
-            yield Rejection(reason, message)
+            yield Rejection(rule.reason, message)
 
 
 def _halted(it: Situation) -> str | None:
@@ -101,7 +103,7 @@ def _halted(it: Situation) -> str | None:
 
 def _daily_loss_reached(it: Situation) -> str | None:
     limit, exposure = it.account.guard_rails.daily_loss_max, it.guard.exposure
-    if limit is None or it.order.side is Side.SELL:
+    if limit is None:
         return None
     if exposure is None:
         raise BrokenInvariant("the guard rails need it")
@@ -115,7 +117,7 @@ def _daily_loss_reached(it: Situation) -> str | None:
 
 
 def _too_many_open_orders(it: Situation) -> str | None:
-    if not it.order.time_in_force.rests or it.account.live_orders < LIVE_ORDERS_LIMIT:
+    if it.account.live_orders < LIVE_ORDERS_LIMIT:
         return None
     return (
         f"The account has {LIVE_ORDERS_LIMIT} live orders, which is the limit: cancel some first."
@@ -151,7 +153,7 @@ def _order_notional_exceeded(it: Situation) -> str | None:
 def _position_share_exceeded(it: Situation) -> str | None:
     limit, exposure = it.account.guard_rails.position_share_max, it.guard.exposure
     price = it.worst_price
-    if limit is None or price is None or it.order.side is Side.SELL:
+    if limit is None or price is None:
         return None
     if exposure is None:
         raise BrokenInvariant("the guard rails need it")
@@ -166,8 +168,6 @@ def _position_share_exceeded(it: Situation) -> str | None:
 
 
 def _insufficient_buying_power(it: Situation) -> str | None:
-    if it.order.side is Side.SELL:
-        return None
     if it.worst_cost <= it.account.buying_power:
         return None
     return (
@@ -178,7 +178,7 @@ def _insufficient_buying_power(it: Situation) -> str | None:
 
 def _insufficient_position(it: Situation) -> str | None:
     leaves, free = it.order.leaves_quantity, it.position.free_quantity
-    if it.order.side is Side.BUY or leaves <= free:
+    if leaves <= free:
         return None
     return (
         f"The order sells {format_units(leaves)} {it.order.symbol} and {format_units(free)} can be"
@@ -187,7 +187,7 @@ def _insufficient_position(it: Situation) -> str | None:
 
 
 def _market_closed(it: Situation) -> str | None:
-    if it.market.is_open or it.order.time_in_force.rests:
+    if it.market.is_open:
         return None
     return f"The market of {it.order.symbol} is closed: send GTC or DAY to wait until it opens."
 
@@ -216,7 +216,7 @@ def _limits_notional(it: Situation) -> bool:
 
 
 def _not_fillable(it: Situation) -> str | None:
-    if it.order.time_in_force is not TimeInForce.FOK or it.market.quote is None:
+    if it.market.quote is None:
         return None
     # What sales are held against is missing where a rule before this one speaks.
     holds = it.order.side is Side.BUY or it.position.quantity > 0
@@ -238,17 +238,67 @@ def _whole_cents(amount: Units) -> Units:
     return amount - amount % (SCALE // 100)
 
 
-RULES: tuple[tuple[Reason, Callable[[Situation], str | None]], ...] = (
-    (Reason.TRADING_HALTED, _halted),
-    (Reason.DAILY_LOSS_REACHED, _daily_loss_reached),
-    (Reason.TOO_MANY_OPEN_ORDERS, _too_many_open_orders),
-    (Reason.ORDER_TOO_LARGE, _too_large),
-    (Reason.ORDER_NOTIONAL_EXCEEDED, _order_notional_exceeded),
-    (Reason.POSITION_SHARE_EXCEEDED, _position_share_exceeded),
-    (Reason.INSUFFICIENT_BUYING_POWER, _insufficient_buying_power),
-    (Reason.INSUFFICIENT_POSITION, _insufficient_position),
-    (Reason.MARKET_CLOSED, _market_closed),
-    (Reason.NO_QUOTE, _no_quote),
-    (Reason.FOK_NOT_FILLABLE, _not_fillable),
+_RESTING = tuple(each for each in TimeInForce if each.rests)
+_AT_ONCE = tuple(each for each in TimeInForce if not each.rests)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A reason to reject an order, and the orders that it can reject.
+
+    `check` tells what to change, or None when the order passes. `needs_limits` is true of a rule
+    about limits that the owner sets on the account or its bot key.
+    """
+
+    reason: Reason
+    check: Callable[[Situation], str | None]
+    sides: tuple[Side, ...] = tuple(Side)
+    times_in_force: tuple[TimeInForce, ...] = tuple(TimeInForce)
+    needs_limits: bool = False
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(reason=Reason.TRADING_HALTED, check=_halted),
+    Rule(
+        reason=Reason.DAILY_LOSS_REACHED,
+        check=_daily_loss_reached,
+        sides=(Side.BUY,),
+        needs_limits=True,
+    ),
+    Rule(
+        reason=Reason.TOO_MANY_OPEN_ORDERS,
+        check=_too_many_open_orders,
+        times_in_force=_RESTING,
+    ),
+    Rule(reason=Reason.ORDER_TOO_LARGE, check=_too_large),
+    Rule(reason=Reason.ORDER_NOTIONAL_EXCEEDED, check=_order_notional_exceeded, needs_limits=True),
+    Rule(
+        reason=Reason.POSITION_SHARE_EXCEEDED,
+        check=_position_share_exceeded,
+        sides=(Side.BUY,),
+        needs_limits=True,
+    ),
+    Rule(
+        reason=Reason.INSUFFICIENT_BUYING_POWER,
+        check=_insufficient_buying_power,
+        sides=(Side.BUY,),
+    ),
+    Rule(reason=Reason.INSUFFICIENT_POSITION, check=_insufficient_position, sides=(Side.SELL,)),
+    Rule(reason=Reason.MARKET_CLOSED, check=_market_closed, times_in_force=_AT_ONCE),
+    Rule(reason=Reason.NO_QUOTE, check=_no_quote),
+    Rule(reason=Reason.FOK_NOT_FILLABLE, check=_not_fillable, times_in_force=(TimeInForce.FOK,)),
 )
-"""Money before liquidity; the first rule that speaks is told."""
+"""Money before liquidity; the first rule that rejects is told."""
+
+_RULES_FOR = {
+    (side, time_in_force, is_limited): tuple(
+        rule
+        for rule in RULES
+        if side in rule.sides
+        and time_in_force in rule.times_in_force
+        and (is_limited or not rule.needs_limits)
+    )
+    for side in Side
+    for time_in_force in TimeInForce
+    for is_limited in (False, True)
+}

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from server.domain.account import Account, Position, TradeStatistics, check_invariants
+from server.domain.account import Account, Position, TradeStatistics
 from server.domain.invariants import BrokenInvariant
+from server.domain.posting import check_invariants
 
 TOO_LARGE = 2**63
 ACCOUNT = Account(

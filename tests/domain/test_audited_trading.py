@@ -121,7 +121,7 @@ def test_random_runs_see_every_outcome_there_is() -> None:
         Reason.POSITION_SHARE_EXCEEDED,
     }
     out_of_reach = {Reason.TOO_MANY_OPEN_ORDERS, Reason.ORDER_TOO_LARGE}
-    reasons = {reason for reason, _ in RULES} - out_of_reach - guarded
+    reasons = {rule.reason for rule in RULES} - out_of_reach - guarded
     endings = set(StatusReason) - {StatusReason.TRADING_HALTED, StatusReason.INSTRUMENT_EXPIRED}
     changes = [AccountUpdateType.DEPOSIT, AccountUpdateType.RESET]
     expected = [

@@ -144,7 +144,7 @@ def test_each_rejection_says_what_to_change() -> None:
 
 
 def test_the_rules_stand_in_the_order_of_the_contract() -> None:
-    ranks = [PRECEDENCE[rule] for rule, _ in RULES]
+    ranks = [PRECEDENCE[rule.reason] for rule in RULES]
     assert ranks == sorted(ranks)
     assert len(set(ranks)) == len(ranks)
 
