@@ -1,4 +1,4 @@
-"""When the bars of a replay begin and end: by their length, their date and their market's hours."""
+"""Beginning and end of a replay's bars, from their length, their date and their market's hours."""
 
 from datetime import date, timedelta
 from enum import Enum
@@ -18,33 +18,33 @@ LONE_BAR_LENGTH: Micros = 60 * SECOND
 
 _HOUR: Micros = 3_600 * SECOND
 _DAY_MIN: Micros = 23 * _HOUR
-"""The distance of two midnights between which clocks are put forward."""
+"""The time between two midnights when clocks are put forward in between."""
 
 _SHORT_SESSION_MAX: Micros = 12 * _HOUR
-"""A session that is no longer lies within a date; which one a bar of a day is of, the date says."""
+"""A session that is not longer lies within a date, so a date identifies it."""
 
 _EAST: Micros = 13 * _HOUR
-"""A midnight in UTC's afternoon is that of the next date, up to this far east of Greenwich."""
+"""An afternoon in UTC can hold the next date's midnight, up to this far east of Greenwich."""
 
 _FOREVER: Micros = 2**63
 _ZONE = ZoneInfo("America/New_York")
 
 
 class Dates(Enum):
-    """Which date a bar of a day is of, where its market has a short session a date."""
+    """How the dates of bars of a day are written, for markets with a session within each date."""
 
     UNKNOWN = "UNKNOWN"
-    """The bars are shorter, or begin at no midnight."""
+    """The bars are shorter than a day, or do not begin at midnight."""
 
     AS_WRITTEN = "AS_WRITTEN"
-    """Every bar begins at midnight as its time is written, whatever the offset."""
+    """Every bar begins at midnight in its written time, whatever the offset."""
 
     OF_THE_EAST = "OF_THE_EAST"
-    """They begin at a midnight east of Greenwich that is written in UTC: so the next date's."""
+    """The bars begin at a midnight east of Greenwich, written in UTC: that of the next date."""
 
 
 class BarSurvey:
-    """What one look at every bar of a file tells of their lengths and dates."""
+    """What a pass over all bars of a file finds out about their lengths and dates."""
 
     def __init__(self, calendar: Calendar) -> None:
         self._hours = _Hours(calendar)
@@ -78,7 +78,7 @@ class BarSurvey:
             self._is_next_date = later is not None
 
     def ends(self) -> list[Bar]:
-        """Return the first and the last bars of all symbols: no quote is outside of theirs."""
+        """Return the first and last bars of all symbols, which enclose all quotes."""
         return [*self._first.values(), *self._newest.values()]
 
     @property
@@ -95,13 +95,14 @@ class BarSurvey:
             return Dates.UNKNOWN
         if self._is_written:
             return Dates.AS_WRITTEN
-        # Only where sessions tell that this is the date: else it is that in which the bar begins.
+        # Only where sessions show that this is the date; otherwise it is the date on which the bar
+        # begins.
         is_next = self._is_next_date and not self._is_same_date
         return Dates.OF_THE_EAST if is_next else Dates.UNKNOWN
 
 
 class BarSpans:
-    """When bars begin and end; `length` is that of the bars of a file, None of dates alone."""
+    """Computes when bars begin and end; `length` is None for bars with dates only."""
 
     def __init__(self, calendar: Calendar, length: Micros | None, dates: Dates) -> None:
         self._hours = _Hours(calendar)
@@ -128,7 +129,7 @@ class BarSpans:
         return bar.time, bar.time + self._length
 
     def touches_a_session(self, bar: Bar) -> bool:
-        """Tell whether anything of a bar happens while its market is open."""
+        """Tell whether a bar overlaps an opening of its market."""
         return self._covered(bar) is not None
 
     def _covered(self, bar: Bar) -> tuple[Micros, Micros] | None:
@@ -153,7 +154,7 @@ class BarSpans:
 
 
 class _Hours:
-    """A calendar that remembers what it was asked last: neighbouring bars ask the same."""
+    """A calendar that caches its last answers, because neighbouring bars need the same ones."""
 
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
@@ -163,7 +164,7 @@ class _Hours:
         self._spans: dict[AssetType, tuple[Micros, Micros, bool]] = {}
 
     def has_short_sessions(self, asset_type: AssetType, day: date) -> bool:
-        """Tell whether a market's sessions lie within dates; `day` is one that is known."""
+        """Tell whether a market's sessions lie within dates; `day` is a loaded day."""
         is_short = self._is_short.get(asset_type)
         if is_short is None:
             begin, end = session_from(self._calendar, asset_type, day)
@@ -173,7 +174,7 @@ class _Hours:
     def covered(
         self, asset_type: AssetType, begin: Micros, end: Micros
     ) -> tuple[Micros, Micros] | None:
-        """Return what a span of time shares with the session of which it covers most."""
+        """Return the overlap of a span of time with the session of which it covers most."""
         longest: tuple[Micros, Micros] | None = None
         while begin < end:
             until, is_open = self._change(asset_type, begin)
@@ -184,7 +185,7 @@ class _Hours:
         return longest
 
     def _change(self, asset_type: AssetType, moment: Micros) -> tuple[Micros, bool]:
-        """Return until when a market stays open or closed, and which of them."""
+        """Return until when a market stays open or closed, and which of both."""
         since, until, is_open = self._spans.get(asset_type, (0, 0, False))
         if not since <= moment < until:
             hours = self._calendar.hours(asset_type, moment)
@@ -206,7 +207,7 @@ def session_from(calendar: Calendar, asset_type: AssetType, day: date) -> tuple[
 def outside_of_sessions(
     table: ReplayTable, calendar: Calendar, kind: str, asset_type: AssetType, time: Micros
 ) -> ReplayFileError:
-    """Return the error that no row of a file lies in a session; `time` is that of the first."""
+    """Return the error that no row of a file lies in a session; `time` is that of the first row."""
     day = to_datetime(time).astimezone(_ZONE).date()
     begin, end = session_from(calendar, asset_type, day)
     return ReplayFileError(

@@ -1,4 +1,4 @@
-"""A Brownian path that any process with the key draws alike, and nobody else can foresee."""
+"""A Brownian path that every process with the key computes alike, and nobody else can predict."""
 
 import math
 from hashlib import blake2b
@@ -16,7 +16,7 @@ _NORMAL = NormalDist()
 
 
 class BrownianPath:
-    """A standard Brownian motion at whole ticks: 0 at tick 0, variance 1 a tick.
+    """A standard Brownian motion at whole ticks: 0 at tick 0, variance 1 per tick.
 
     Its value is a pure function of the key and the tick. It is built as a Brownian bridge (Lévy's
     construction): the end is drawn first, then middles between points already known, each with a
@@ -33,7 +33,7 @@ class BrownianPath:
     def at(self, tick: int) -> float:
         """Return the value at a tick from 0 to HORIZON.
 
-        Asking for tick after tick costs one hash each; a leap, or a step back, at most 32.
+        Consecutive ticks cost one hash each; a jump, or a step back, costs at most 32.
         """
         if not 0 <= tick <= HORIZON:
             raise BrokenInvariant(f"tick {tick} is off the path")

@@ -23,17 +23,17 @@ CALENDARS = {
 
 OPEN_AFTER_ALL = {
     "CMES": (
-        # Mourning for George H. W. Bush: only equity and interest rate products closed. CME Group,
-        # "CME Group U.S. Equity, Interest Rate Markets to Close for National Day of Mourning",
-        # press release of 2018-12-02.
+        # National day of mourning for George H. W. Bush: only equity and interest rate products
+        # closed. CME Group, "CME Group U.S. Equity, Interest Rate Markets to Close for National Day
+        # of Mourning", press release of 2018-12-02.
         date(2018, 12, 5),
-        # Mourning for Jimmy Carter: energy and metals kept their hours. CME Group, "CME Group
-        # Announces Trading Hours for U.S. National Day of Mourning to Honor Former President Jimmy
-        # Carter", press release of 2024-12-30.
+        # National day of mourning for Jimmy Carter: energy and metals kept their hours. CME Group,
+        # "CME Group Announces Trading Hours for U.S. National Day of Mourning to Honor Former
+        # President Jimmy Carter", press release of 2024-12-30.
         date(2025, 1, 9),
     ),
 }
-"""Days that the library takes for holidays of a calendar, and that were ordinary trading days.
+"""Days that the library treats as holidays, but that were ordinary trading days.
 
 On 2004-06-11 and 2007-01-02 CME's commodities were closed, as the library has it.
 """
@@ -46,27 +46,27 @@ class SessionsUnavailable(Exception):
 
 
 class Sessions:
-    """The sessions of one market; between two that abut it does not close."""
+    """The sessions of one market; between two adjacent sessions it does not close."""
 
     def __init__(self, days: list[date], opens: list[Micros], closes: list[Micros]) -> None:
         self._days, self._opens, self._closes = days, opens, closes
         moments = [moment for session in zip(opens, closes, strict=True) for moment in session]
         if moments != sorted(moments):
             raise BrokenInvariant("sessions overlap")
-        # Openings and closings in turn; where two sessions abut the market does neither.
+        # Openings and closings in turn; between two adjacent sessions there is neither.
         self._switches = [moment for moment, count in Counter(moments).items() if count == 1]
 
     def is_open(self, now: Micros) -> bool:
-        """Tell whether a moment lies in a session: at its opening, not at its close."""
+        """Tell whether a moment lies in a session; the opening does, the close does not."""
         return self._passed(now) % 2 == 1
 
     def is_open_throughout(self, since: Micros, now: Micros) -> bool:
-        """Tell whether two moments lie in one session, or in some between which it never closes."""
+        """Tell whether the market is open from one moment to another without a break."""
         passed = self._passed(now)
         return passed % 2 == 1 and self._passed(since) == passed
 
     def day_end(self, now: Micros) -> Micros:
-        """Return the close of the running session, of the next one while there is none."""
+        """Return the close of the running session, or of the next one if none is running."""
         self._passed(now)
         return self._closes[bisect_right(self._closes, now)]
 
@@ -87,7 +87,7 @@ class Sessions:
 
     def _passed(self, now: Micros) -> int:
         passed = bisect_right(self._switches, now)
-        # Better no answer than that a market closed for ever.
+        # A missing answer is better than a market that seems closed for ever.
         inside = 0 < passed < len(self._switches) - 1
         if not inside:
             raise BrokenInvariant("the moment lies outside of the calendars that were loaded")
@@ -142,12 +142,12 @@ class ExchangeSessions:
 def exchange_sessions(first: date, last: date) -> ExchangeSessions:
     """Load the sessions of the days from `first` to `last`; takes about a second.
 
-    Raises SessionsUnavailable when the library is not installed. Of a market that closes, a
-    moment before its first opening or from its last opening on is refused by an assertion: load
-    more days on both sides than will be asked about.
+    Raises SessionsUnavailable when the library is not installed. For a market that closes, moments
+    before its first loaded opening, or from its last one on, are a broken invariant. Load more days
+    on both sides than are needed.
     """
     try:
-        # Imported here: it is an extra, and it takes a second.
+        # Imported here, because it is an optional package and takes a second.
         import exchange_calendars
     except ImportError:
         raise SessionsUnavailable(
@@ -168,9 +168,9 @@ def _flatten(calendar: Any, open_after_all: Iterable[date]) -> Sessions:
     closes = [closes.value // 1_000 for closes in calendar.closes]
     for day in open_after_all:
         index = bisect_left(days, day)
-        # Outside of what was loaded nothing is known of the days beside it.
+        # Neighbours of days outside of the loaded span are not known.
         if 0 < index < len(days) and days[index] != day:
-            # The market closes for no moment between two days of a week.
+            # The market does not close between two days of a week.
             begin, end = closes[index - 1], opens[index]
             days.insert(index, day)
             opens.insert(index, begin)

@@ -10,10 +10,10 @@ from server.domain.values import SCALE, Units
 class Listing:
     """An instrument and the parameters of its simulated market.
 
-    `level` is the price at the market's origin and `annual_volatility` the standard deviation of
-    a year's logarithmic return (0.25 is 25 %); of an option both are its underlying's. `spread_bps`
-    is the usual distance from bid to ask in basis points, never shown narrower than a price tick.
-    `lot` is the quantity that displayed sizes are whole numbers of.
+    `level` is the price at the market's origin. `annual_volatility` is the standard deviation of a
+    year's logarithmic return (0.25 is 25 %). For an option both are those of its underlying.
+    `spread_bps` is the usual distance from bid to ask in basis points, at least one price tick.
+    Displayed sizes are multiples of `lot`.
     """
 
     instrument: Instrument

@@ -1,4 +1,4 @@
-"""Moments as the calendar sees them: microseconds to aware datetimes and back, exactly."""
+"""Moments: exact conversion of microseconds to aware datetimes and back."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -19,7 +19,7 @@ def from_datetime(value: datetime) -> Micros:
 
 
 def utc_day(moment: Micros) -> date:
-    """Return the day it is in UTC."""
+    """Return the date of a moment in UTC."""
     return date.fromordinal(_EPOCH_DAY + moment // DAY)
 
 

@@ -37,7 +37,7 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionChain:
-    """The options on one underlying: the strikes stay, the expiries roll with the date."""
+    """The options on one underlying: strikes are fixed, expiries roll with the date."""
 
     underlying: Listing
     strikes: tuple[Units, ...]
@@ -46,7 +46,7 @@ class OptionChain:
 
     @property
     def root(self) -> str:
-        """Return what the symbols of the chain begin with."""
+        """Return the common prefix of the chain's symbols."""
         return symbol_root(self.underlying.instrument.symbol)
 
     def listings(self, day: date) -> Iterator[Listing]:
@@ -65,8 +65,7 @@ class OptionChain:
     def expired(self, symbol: str, day: date) -> Instrument | None:
         """Return the option that a symbol named before it expired; None for any other symbol.
 
-        Every strike is answered, so that a chain whose strikes were changed still knows what
-        was once held.
+        Any strike is accepted, so that positions survive a change of the chain's strikes.
         """
         match = _SYMBOL.fullmatch(symbol)
         if match is None or match["root"] != self.root:
@@ -104,12 +103,12 @@ def symbol_root(underlying: str) -> str:
 
 
 def is_option_symbol(symbol: str) -> bool:
-    """Tell whether a symbol is written as options are: root, yymmdd, C or P, the strike."""
+    """Tell whether a symbol has the form of an option's: root, yymmdd, C or P, the strike."""
     return _SYMBOL.fullmatch(symbol) is not None
 
 
 def listed_expiries(day: date) -> list[date]:
-    """Return the monthly expiries that are listed on a day, the day's own included."""
+    """Return the monthly expiries that are listed on a day, that day included."""
     months = (divmod(day.year * 12 + day.month - 1 + ahead, 12) for ahead in range(3))
     expiries = (monthly_expiry(year, month + 1) for year, month in months)
     return [expiry for expiry in expiries if expiry >= day][:LISTED_EXPIRIES]
@@ -127,8 +126,8 @@ def monthly_expiry(year: int, month: int) -> date:
 @lru_cache(maxsize=256)
 def nyse_holidays(year: int) -> frozenset[date]:
     """Return when NYSE is closed on weekdays, unscheduled closings included."""
-    # Imported here: many commands need no options. One object for each call: it is not safe to
-    # share between threads.
+    # Imported here, because many commands need no options. One object per call, because it is not
+    # safe to share between threads.
     from holidays import financial_holidays
 
     return frozenset(financial_holidays("XNYS", years=year))
@@ -139,8 +138,8 @@ def black_scholes(
 ) -> float:
     """Price a European option at a rate of zero, in the unit of `spot` and `strike`.
 
-    Black and Scholes, "The Pricing of Options and Corporate Liabilities" (1973). All arguments
-    are positive, except that `years` may be zero: then it is what exercise pays.
+    Black and Scholes, "The Pricing of Options and Corporate Liabilities" (1973). All arguments are
+    positive, except that `years` may be zero: the price is then the exercise value.
     """
     sign = 1 if right is OptionRight.CALL else -1
     deviation = annual_volatility * math.sqrt(years)

@@ -1,4 +1,4 @@
-"""The replay source: the quotes of a file, on a clock that runs through their time."""
+"""The replay source: the quotes of a file, on a virtual clock that follows their time."""
 
 import math
 from collections import deque
@@ -14,22 +14,22 @@ from server.market.universe import Universe
 
 STEPS_PER_POLL_MAX = 200
 QUOTES_PER_POLL_MAX = 500
-"""No step begins after so many: to read them takes about a hundredth of a second."""
-"""More steps than these are left to the next `poll`, so that no transaction grows long."""
+"""No step begins after this many quotes, which take about a hundredth of a second to read."""
+"""Steps beyond this number are left to the next `poll`, so that no transaction takes long."""
 
 
 class ReplayClock:
-    """Virtual time: it stands until it is advanced, and tells how far it should be.
+    """A virtual clock: it stands still until it is advanced, and says how far it should be.
 
-    `monotonic` tells real time in microseconds, `speed` is how much virtual time passes in it.
-    Real time counts from the first `target` on. Nothing goes beyond `end`. Not safe to share
-    between threads.
+    `monotonic` returns real time in microseconds; virtual time runs `speed` times as fast. Real
+    time counts from the first `target` on. The clock stops at `end`. Not safe to share between
+    threads.
     """
 
     def __init__(self, *, start: Micros, end: Micros, speed: float, monotonic: Clock) -> None:
         if not 0 < speed < math.inf:
             raise BrokenInvariant("time must pass")
-        # Where an earlier run got to may be later, if it had other opening hours.
+        # An earlier run may have got further, if it had other opening hours.
         self.end = max(start, end)
         self.speed = speed
         self._monotonic = monotonic
@@ -46,7 +46,7 @@ class ReplayClock:
         return self._now.committed
 
     def target(self) -> Micros:
-        """Return the moment that real time has got to."""
+        """Return the virtual moment that corresponds to the real time now."""
         real = self._monotonic()
         if self._started is None:
             self._started = real
@@ -61,7 +61,7 @@ class ReplayClock:
 
 
 class ReplaySource:
-    """Every quote of a file that is later than where the clock stands, at the clock's speed.
+    """Plays every quote of a file that is later than the clock, at the clock's speed.
 
     No quote is skipped: when they cannot be stored as fast as they are due, time runs slower.
     The clock stands at the last step that was played, so what is decided next is decided then.
@@ -83,11 +83,11 @@ class ReplaySource:
         self._polled: deque[MarketStep] = deque()
 
     def poll(self, now: Micros) -> list[MarketStep]:
-        """Return a step for each moment with quotes, and one at the moment real time has got to.
+        """Return a step for each moment with quotes, and one at `target`.
 
-        The latter is left out when there are quotes at that moment, and when there are more steps
-        than STEPS_PER_POLL_MAX or more quotes than QUOTES_PER_POLL_MAX: the next `poll` goes on
-        behind them. At a fault it is the moment of the last quotes.
+        The last one is left out if there are quotes at that moment. It is also left out beyond
+        STEPS_PER_POLL_MAX steps or QUOTES_PER_POLL_MAX quotes: the next `poll` goes on after them.
+        At a fault it is at the moment of the last quotes.
         """
         self._look_at_file()
         steps: list[MarketStep] = []
@@ -111,7 +111,7 @@ class ReplaySource:
         self._clock.advance(step.time, stage)
 
     def is_due(self, now: Micros) -> bool:
-        """Tell whether there are quotes left: then time must pass before anything is decided."""
+        """Tell whether quotes are left; if so, time must pass before anything is decided."""
         return self._next_time() is not None
 
     def due_in(self, now: Micros) -> Micros | None:
@@ -145,7 +145,7 @@ class ReplaySource:
         return self._polled[-1]
 
     def _look_at_file(self) -> None:
-        """Stop at a file that has changed, even if what is read next was buffered before."""
+        """Stop at a file that has changed, even if the next rows were buffered before."""
         if self._ahead is not None and not self._facts.is_as_checked():
             self.fault, self._ahead = str(file_changed(self._facts)), None
 

@@ -1,4 +1,4 @@
-"""Bars of a replay: how their rows are read, and the four quotes that each becomes."""
+"""Bars of a replay: reads their rows and turns each bar into four quotes."""
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
@@ -34,14 +34,14 @@ PRICES = BARS.required[2:]
 
 BAR_LENGTH_MIN: Micros = SECOND
 CLOSE_BEFORE_END: Micros = MILLISECOND
-"""The quote of the close comes this long before the bar ends, while the market is open."""
+"""The quote of the close comes this long before the bar ends, when the market is still open."""
 
 LOTS_WITHOUT_VOLUME = 1_000
 QUOTES_OF_A_BAR = 4
 
 
 class Bar(NamedTuple):
-    """A row of a file of bars; `time` is its beginning, of a daily bar 00:00 UTC of the day.
+    """A row of a file of bars; `time` is its beginning, for a daily bar 00:00 UTC of the day.
 
     `date` is the one whose midnight `time` is as it is written, None for any other time of day.
     """
@@ -59,14 +59,14 @@ class Bar(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """What was seen of the bars of a symbol: how many volumes, and how many of them were 0."""
+    """Counts for a symbol: how many volumes its bars had, and how many of them were 0."""
 
     listing: Listing
     volumes: int = 0
     zeros: int = 0
 
     def notes(self) -> Iterator[str]:
-        """Say what was made of them that the author of the file may not expect."""
+        """Describe adjustments that the author of the file may not expect."""
         if self.zeros == self.volumes != 0:
             size = _plain(usual_size(self.listing))
             symbol = self.listing.instrument.symbol
@@ -76,7 +76,7 @@ class Tally:
 class BarReader:
     """Reads the rows of a file as bars; `daily` is known from the first row on.
 
-    The volume of the symbols `without_volume` is not known, whatever the file says.
+    The volumes of the symbols in `without_volume` count as unknown, whatever the file says.
     """
 
     def __init__(
@@ -94,12 +94,12 @@ class BarReader:
         return frozenset(symbol for symbol, tally in tallies if tally.zeros == tally.volumes != 0)
 
     def notes(self) -> list[str]:
-        """Return what was made of the bars so far that their author may not expect."""
+        """Return the adjustments so far that the author of the file may not expect."""
         tallies = [self._tallies[symbol] for symbol in sorted(self._tallies)]
         return [*self._table.notes(), *(note for tally in tallies for note in tally.notes())]
 
     def bars(self, begin: Micros | None) -> Iterator[Bar]:
-        """Read the bars in order of time; what is wrong before `begin` is not looked for."""
+        """Read the bars in order of time; rows before `begin` are not checked."""
         table, before = self._table, 0
         last_times: dict[str, Micros] = {}
         for time_text, symbol_text, *texts in table.rows():
@@ -138,7 +138,7 @@ class BarReader:
             yield bar
 
     def _volume(self, tally: "Tally", texts: list[str]) -> Units | None:
-        """Take the volume out of the fields of a row, if there is one; None when not known."""
+        """Remove the volume from the fields of a row, if there is one; None if it is unknown."""
         if len(texts) == len(PRICES):
             return None
         text, symbol = texts.pop(), tally.listing.instrument.symbol
@@ -161,12 +161,12 @@ class BarReader:
 
 
 def close_time(span: tuple[Micros, Micros]) -> Micros:
-    """Return when a bar shows its close."""
+    """Return the time of a bar's last quote, its close."""
     return max(span[1] - CLOSE_BEFORE_END, _third(span, 2))
 
 
 def quotes_of(bar: Bar, span: tuple[Micros, Micros]) -> list[Quote]:
-    """Return what a bar shows: its open, the two extremes and its close."""
+    """Return the four quotes of a bar: its open, the two extremes and its close."""
     low_first = bar.close >= bar.open
     extremes = (bar.low, bar.high) if low_first else (bar.high, bar.low)
     times = (span[0], _third(span, 1), _third(span, 2), close_time(span))
@@ -182,7 +182,7 @@ def _quote(listing: Listing, price: Units, size: Units, time: Micros, sequence: 
     tick = listing.instrument.price_tick
     bps = round(listing.spread_bps * SCALE)
     spread = max(1, divide_half_even(price * bps, 10_000 * SCALE * tick))
-    # The nearest bid to half a spread below the price: so the ask is not below the price either.
+    # The bid nearest to half a spread below the price, so that the ask is not below the price.
     bid = max(1, divide_half_even(2 * price - spread * tick, 2 * tick))
     return Quote(
         symbol=listing.instrument.symbol,
@@ -197,7 +197,7 @@ def _quote(listing: Listing, price: Units, size: Units, time: Micros, sequence: 
 
 
 def usual_size(listing: Listing) -> Units:
-    """Return what each quote shows of an instrument whose volumes are not known."""
+    """Return the displayed size of an instrument whose volumes are unknown."""
     return LOTS_WITHOUT_VOLUME * listing.lot
 
 

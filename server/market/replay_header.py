@@ -1,4 +1,4 @@
-"""The first line of a replay file: which columns it names, under the names that people have."""
+"""The first line of a replay file: its columns, under any of their usual names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _OTHER_NAMES = {
     "ticker": "symbol",
     "vol": "volume",
 }
-"""What Yahoo, Binance and others call the columns, in lower case and with `_` for spaces."""
+"""Names of the columns at Yahoo, Binance and others, in lower case and with `_` for spaces."""
 
 _UNUSED = {
     "adj_close",
@@ -32,11 +32,11 @@ _UNUSED = {
     "taker_buy_quote_asset_volume",
     "ignore",
 }
-"""Columns of theirs that a replay does without."""
+"""Columns of their files that a replay ignores."""
 
 
 class HeaderError(ValueError):
-    """The line names no columns that can be played; the text is the problem."""
+    """The line does not name columns that can be played; the text is the problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What the first line says of the rows.
+    """What the first line says about the rows.
 
-    Each has `width` fields between separators, with spaces around them if it `is_padded`. Those
-    `at` some places are the columns of the shape in its order; `unused` names others.
+    A row has `width` fields between separators, with spaces around them if it `is_padded`. `at` are
+    the places of the columns of the shape, in its order; `unused` names the others.
     """
 
     shape: Shape

@@ -1,4 +1,4 @@
-"""The index of a replay file: what its check found, kept so that an engine need not repeat it."""
+"""The index of a replay file: stores what its check found, so that a restart need not repeat it."""
 
 from contextlib import suppress
 from dataclasses import asdict
@@ -12,28 +12,28 @@ from server.market.replay_file import ReplayFacts, ReplayKind
 from server.market.replay_table import FileState, Mark
 
 _FORM = 1
-"""Another number makes indexes of an earlier form unknown; what they say is found again."""
+"""Changing this number invalidates indexes of an earlier form; the check is then repeated."""
 
 
 def circumstances(*what: object) -> str:
-    """Return a name for all that a check depends on besides the file itself."""
+    """Return a key for everything that a check depends on besides the file itself."""
     return sha256(orjson.dumps([_FORM, *map(repr, what)])).hexdigest()
 
 
 def store_index(index: Path, facts: ReplayFacts, found_in: str) -> None:
-    """Keep the facts of a file that was checked in some circumstances."""
+    """Store the facts about a file under the circumstances of its check."""
     known = asdict(facts) | {"path": str(facts.path.absolute()), "circumstances": found_in}
     known["without_volume"] = sorted(facts.without_volume)
     whole = index.with_suffix(".new")
     whole.write_bytes(orjson.dumps(known, default=list))
-    # An index that is there is whole, whatever happens to the process.
+    # An existing index is complete, whatever happens to the process.
     whole.replace(index)
 
 
 def load_index(index: Path, path: Path, found_in: str) -> ReplayFacts | None:
-    """Return the facts of a file as it was in these circumstances; None when not known.
+    """Return the stored facts about a file under these circumstances; None if there are none.
 
-    The file may have changed since: `state` is how it was.
+    The file may have changed since; compare it with `state`.
     """
     with suppress(OSError, ValueError, KeyError, TypeError):
         known = orjson.loads(index.read_bytes())

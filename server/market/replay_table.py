@@ -1,4 +1,4 @@
-"""Replay tables: the rows of a CSV file with their numbers, and how their fields are read."""
+"""Replay tables: reads the rows of a CSV file with their line numbers, and their fields."""
 
 import codecs
 import os
@@ -45,7 +45,7 @@ _TIME = re.compile(
 _NO_FRACTION = re.compile(r"(?:\.0+)?[Z+-]")
 
 LONG_BREAK = (8, 15)
-"""The longest that a market was closed, and some more, in days."""
+"""Longer than any market was ever closed, in days."""
 
 _EPOCH = re.compile(r"[0-9]{9,10}|[0-9]{12,13}|[0-9]{15,16}|[0-9]{18,19}")
 _EPOCH_END: Micros = 7_258_118_400 * SECOND
@@ -58,19 +58,20 @@ _EXACT = Context(prec=LINE_BYTES_MAX + 200, rounding=ROUND_HALF_EVEN)
 SHOWN_MAX: Units = 10**18 - 1
 """The largest price and size of a quote: ten digits before the point."""
 
-# The largest that are read of a size; more is as good as these.
+# The most digits that are read of a size; larger sizes are capped anyway.
 _CAPS = {"bid_size": SHOWN_MAX, "ask_size": SHOWN_MAX, "volume": 4 * SHOWN_MAX}
 
-# Neighbouring rows repeat times, prices and sizes; reading them again takes most of the time.
+# Cached, because neighbouring rows repeat times, prices and sizes, and parsing takes most of the
+# time.
 _read_units = lru_cache(maxsize=1 << 14)(parse_units)
 
 
 class ReplayFileError(ValueError):
-    """The file cannot be played; one line names the file, the line of it and the problem."""
+    """The file cannot be played; one line names the file, its line and the problem."""
 
 
 class FileState(NamedTuple):
-    """What changes with the content of a file, without reading it."""
+    """The attributes of a file that change with its content, known without reading it."""
 
     number: int
     size: int
@@ -78,7 +79,7 @@ class FileState(NamedTuple):
 
     @classmethod
     def of(cls, found: os.stat_result) -> Self:
-        """Return the state of a file that was looked at."""
+        """Return the state from a file's `stat` result."""
         return cls(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
@@ -90,7 +91,7 @@ class Mark(NamedTuple):
 
 
 class ReplayTable:
-    """An open file; `line` is the number of the line that was read last.
+    """An open file; `line` is the number of the last line that was read.
 
     `is_rough` tells whether one of the last numbers had more digits than a quote can show.
     `rounded` and `capped` count prices and sizes that were changed, by symbol. `marks` are found
@@ -150,7 +151,7 @@ class ReplayTable:
     def skip(
         self, marks: Sequence[Mark], before: Micros, read: Callable[[str], Micros | None]
     ) -> None:
-        """Go on at the last mark before which every row is earlier than a moment.
+        """Seek to the last mark before which every row is earlier than a moment.
 
         `read` reads the times of the rows.
         """
@@ -173,7 +174,7 @@ class ReplayTable:
         return time
 
     def notes(self) -> list[str]:
-        """Return what was made of the file so far that its author may not expect."""
+        """Return the adjustments so far that the author of the file may not expect."""
         unused = ", ".join(self._header.unused)
         return [
             *([f"columns that are not used: {unused}"] if unused else []),
@@ -198,7 +199,7 @@ class ReplayTable:
     def numbers(self, columns: Sequence[str], fields: Sequence[str], symbol: str) -> list[Units]:
         """Read the decimals of columns, of which the last may be missing.
 
-        What has more decimals than a quote is rounded, a size that has more digits is capped.
+        Numbers with more decimals than a quote are rounded; sizes with more digits are capped.
         """
         try:
             numbers = [_read_units(field) for field in fields]
@@ -210,7 +211,7 @@ class ReplayTable:
         return numbers
 
     def to_ticks(self, prices: list[Units], listing: Listing) -> list[Units]:
-        """Return prices on the price tick of an instrument, and count those that were not."""
+        """Return prices rounded to the price tick, and count those that changed."""
         tick = listing.instrument.price_tick
         for price in prices:
             if price % tick:
@@ -254,7 +255,7 @@ class ReplayTable:
                     line = line.removeprefix(codecs.BOM_UTF8)
                 if len(line) > LINE_BYTES_MAX:
                     raise self.error(f"is longer than {LINE_BYTES_MAX} bytes")
-                # The last field may be empty, and be preceded by a tab.
+                # The last field may be empty, after a tab.
                 text = line.decode().strip(" \r\n")
                 if text.strip():
                     yield text
@@ -281,7 +282,7 @@ class Listings:
         self._is_known = lru_cache(maxsize=len(AssetType))(self._look_for_sessions)
 
     def find(self, text: str, time: Micros, table: ReplayTable) -> Listing:
-        """Return what is listed as a symbol; raise ReplayFileError when nothing is."""
+        """Return the listing of a symbol; raise ReplayFileError if there is none."""
         if not self._day_start <= time < self._day_end:
             self._day_start = time - time % DAY
             self._day_end = self._day_start + DAY
@@ -299,7 +300,7 @@ class Listings:
         if listing is None:
             hint = self._similar(symbol, time)
             raise table.error(f"symbol: {symbol} is not listed on {day.isoformat()}{hint}")
-        # Also those of others: whoever trades on this file may ask for any market at its time.
+        # Markets without rows too, because callers may ask for any market at the time of the file.
         for asset_type in (listing.instrument.asset_type, *AssetType):
             if not self._is_known(asset_type, day):
                 raise table.error(f"time: the sessions of {asset_type.value} are not known then")
@@ -312,7 +313,7 @@ class Listings:
         return f"; {found[0]} is" if found else ""
 
     def _look_for_sessions(self, asset_type: AssetType, day: date) -> bool:
-        # A calendar knows a span of years, and must not be asked about a moment outside of it.
+        # A calendar covers a span of years, and must not be asked about a moment outside of it.
         return all(
             any(
                 self._calendar.session_on(asset_type, day + timedelta(days=sign * distance))
@@ -326,10 +327,10 @@ class Listings:
 def read_time(text: str) -> Micros | None:
     """Read a moment, cut to microseconds; None for anything else.
 
-    It is written as RFC 3339 has it, or as seconds, milli-, micro- or nanoseconds since 1970.
+    It is in the form of RFC 3339, or a number of seconds, milli-, micro- or nanoseconds since 1970.
     """
     if _EPOCH.fullmatch(text) is not None:
-        # Which unit it is the number of digits tells, from 1973 on.
+        # The number of digits shows the unit, from 1973 on.
         moment = int(text) * SECOND // 1_000 ** ((len(text) - 9) // 3)
         return moment if moment < _EPOCH_END else None
     if _TIME.fullmatch(text) is None:
@@ -369,7 +370,7 @@ def read_day(text: str) -> Micros | None:
 
 def _open(path: Path) -> BinaryIO:
     try:
-        # Opening a pipe would wait for its other end, and it could not be read twice.
+        # Opening a pipe would block until its other end opens, and a pipe cannot be read twice.
         if not stat.S_ISREG(path.stat().st_mode):
             raise ReplayFileError(f"{path}: is no regular file")
         return path.open("rb")

@@ -1,4 +1,4 @@
-"""The market's secret: the key that every simulated price follows from, and where it is kept."""
+"""The market's secret: the key that determines every simulated price, and its file."""
 
 import os
 import re
@@ -20,7 +20,7 @@ _KEY = re.compile(rf"[0-9a-f]{{{2 * KEY_BYTES}}}")
 
 
 class SecretFileError(ValueError):
-    """The file is no market secret; the message never shows what is in it."""
+    """The file is not a market secret; the message never shows its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class MarketSecret:
 
 
 def load_or_create_secret(path: Path, now: Micros) -> MarketSecret:
-    """Return the secret kept at `path`; the first call makes it, with `now` as the origin.
+    """Return the secret stored at `path`; the first call creates it, with `now` as the origin.
 
-    Of several processes that call at once one makes the secret and all return it. The directory
-    must exist. Raise SecretFileError when the file is malformed, OSError when it cannot be used.
+    If several processes call at once, one creates the secret and all return it. The directory must
+    exist. Raise SecretFileError when the file is malformed, OSError when it cannot be used.
     """
     try:
         return _load(path)
@@ -45,7 +45,7 @@ def load_or_create_secret(path: Path, now: Micros) -> MarketSecret:
 
 
 def secret_from_seed(seed: int) -> MarketSecret:
-    """Return the secret of a repeatable market; anyone who knows the seed can foresee it."""
+    """Return the secret of a repeatable market; whoever knows the seed can predict its prices."""
     key = blake2b(str(seed).encode(), digest_size=KEY_BYTES, person=b"seed").digest()
     return MarketSecret(key, SEED_ORIGIN)
 
@@ -56,7 +56,7 @@ def _load(path: Path) -> MarketSecret:
     except ValueError:
         document = {}
     key, origin = document.get("key"), document.get("origin")
-    # What was raised above may quote the file, so it is not passed on.
+    # The error above may quote the file, so it is not passed on.
     if not isinstance(key, str) or _KEY.fullmatch(key) is None:
         raise SecretFileError(f"{path}: key: must be {2 * KEY_BYTES} hexadecimal digits")
     if not isinstance(origin, datetime) or origin.tzinfo is None or origin.microsecond:
@@ -72,7 +72,7 @@ def _create(path: Path, secret: MarketSecret) -> None:
             file.write(_text(secret))
             file.flush()
             os.fsync(file.fileno())
-        # A link, unlike a rename, never replaces a secret that another process made first.
+        # A link, unlike a rename, never replaces a secret that another process created first.
         path.hardlink_to(temporary)
     except FileExistsError:
         return

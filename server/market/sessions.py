@@ -12,7 +12,7 @@ _FOREX_DAY_END = time(17, tzinfo=ZoneInfo("America/New_York"))
 
 
 class AlwaysOpen:
-    """Everything trades all the time; a day still ends once every day."""
+    """All markets are always open; trading days still end once a day."""
 
     def is_open(self, asset_type: AssetType, now: Micros) -> bool:
         """Return True."""

@@ -1,4 +1,4 @@
-"""The simulated source: one quote a second for each symbol, a pure function of a secret."""
+"""The simulated source: one quote per second for each symbol, a pure function of a secret."""
 
 import math
 import struct
@@ -29,17 +29,16 @@ _DRAWS = struct.Struct(">QQQ")
 
 
 class TickNotDueError(ValueError):
-    """The tick lies in the future, or before the market's origin or after its horizon."""
+    """The tick is in the future, before the market's origin or after its horizon."""
 
 
 class SimulatedSource:
     """Quotes of geometric Brownian motions without drift, one for each underlying.
 
-    What a quote shows follows from the secret, the listing and the number of its tick alone; ticks
-    are the whole seconds since the secret's origin. No method tells anything of a tick later than
-    the `now` it is given. Options are priced on the path of their underlying. The price always
-    lies between bid and ask, so that quotes alone make nobody rich. Not safe to share between
-    threads.
+    A quote depends only on the secret, the listing and the number of its tick; ticks are whole
+    seconds since the secret's origin. No method reveals anything about a tick later than its
+    argument `now`. Options are priced on the path of their underlying. The price always lies
+    between bid and ask, so that quotes alone offer no profit. Not safe to share between threads.
     """
 
     environment = "SIMULATED"
@@ -90,7 +89,7 @@ class SimulatedSource:
         return self._quote(self._universe.listings(self._moment(tick))[symbol], tick)
 
     def _comes_after_played(self, tick: int) -> bool:
-        """Tell whether a tick is due, which it is too when the clock has been far ahead of it."""
+        """Tell whether a tick is due; it also is if the clock was far ahead of it."""
         played = self._played.value
         return tick > played or tick < played - FUTURE_TOLERANCE // SECOND
 
@@ -116,7 +115,7 @@ class SimulatedSource:
         return Quote(
             symbol=instrument.symbol,
             bid=bid * price_tick,
-            # Nobody buys at the lowest bid there can be what is worth less.
+            # Nobody bids the smallest tick for something that is worth less.
             bid_size=0 if bid > fair_bid else lots[bid_draw % len(lots)] * listing.lot,
             ask=ask * price_tick,
             ask_size=lots[ask_draw % len(lots)] * listing.lot,
@@ -138,7 +137,7 @@ class SimulatedSource:
         if path is None:
             path = self._paths[symbol] = BrownianPath(self._key(symbol))
         volatility = listing.annual_volatility / math.sqrt(ANNUAL_SECONDS)
-        # Without the second term the expected price would rise.
+        # The second term keeps the expected price constant.
         growth = math.exp(volatility * path.at(tick) - volatility**2 / 2 * tick)
         return min(max(listing.level * growth, 1), PRICE_MAX)
 

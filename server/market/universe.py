@@ -1,4 +1,4 @@
-"""The universe: every instrument of the venue, its option chains rolled with the date."""
+"""The universe: every instrument of the venue, with option chains that roll with the date."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -12,7 +12,7 @@ from server.market.options import OptionChain
 
 
 class Universe:
-    """The instruments that stay, and the option chains that roll at 00:00 UTC."""
+    """The fixed instruments, and the option chains that roll at 00:00 UTC."""
 
     def __init__(self, *, listings: Iterable[Listing], chains: Iterable[OptionChain] = ()) -> None:
         self._fixed = {listing.instrument.symbol: listing for listing in listings}
@@ -20,7 +20,7 @@ class Universe:
         self._listed_on = lru_cache(maxsize=4)(self._list)
 
     def listings(self, now: Micros) -> Mapping[str, Listing]:
-        """Return what is listed on the day of `now`, by symbol; not to be changed."""
+        """Return the listings on the day of `now`, by symbol; callers must not change them."""
         return self._listed_on(now // DAY)
 
     def instruments(self, now: Micros) -> dict[str, Instrument]:
@@ -59,6 +59,6 @@ class CurrentInstruments:
         return self._universe.find(symbol, self._clock())
 
     def listed(self, now: Micros) -> Sequence[Instrument]:
-        """Return what is traded now, by symbol."""
+        """Return the instruments that trade now, by symbol."""
         listed = self._universe.instruments(now)
         return [listed[symbol] for symbol in sorted(listed)]

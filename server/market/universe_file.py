@@ -1,4 +1,4 @@
-"""Universe files: the default one, and an operator's own in the same form."""
+"""Universe files: the default one, and operators' own ones in the same form."""
 
 import tomllib
 from pathlib import Path
@@ -43,7 +43,7 @@ _UNDERLYINGS = (AssetType.STOCK, AssetType.ETF)
 
 
 class UniverseError(ValueError):
-    """The file holds no universe; one line names the file, the entry and the field."""
+    """The file is not a valid universe; one line names the file, the entry and the field."""
 
 
 def default_universe() -> Universe:
@@ -78,7 +78,7 @@ def load_universe(path: Path) -> Universe:
 
 
 class _Entry:
-    """A line of the file: its fields are taken one by one, and in the end none may be left."""
+    """An entry of the file: fields are taken one by one, and none may be left in the end."""
 
     def __init__(self, path: Path, asset_type: AssetType, key: str, fields: object) -> None:
         self.asset_type = asset_type
@@ -141,7 +141,7 @@ class _Entry:
 
 def _read_entries(path: Path) -> list[_Entry]:
     try:
-        # Decimals stay text, so that no price passes through a binary fraction.
+        # Decimals stay text, so that no price passes through binary floating point.
         document = tomllib.loads(path.read_text("utf-8"), parse_float=str)
     except OSError as error:
         raise UniverseError(f"{path}: {error.strerror}") from error
