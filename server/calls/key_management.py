@@ -1,4 +1,4 @@
-"""The calls of KeyManagement: what people do for their bots, and operators with accounts."""
+"""The calls of KeyManagement: those of people for their bots, and of operators for accounts."""
 
 from server.application.accounts import Accounts
 from server.application.keys import Keys

@@ -1,4 +1,4 @@
-"""The table: every row under the name of its call, as front and engine read it."""
+"""The table of all rows, by the name of the call; front and engine both read it."""
 
 from collections.abc import Mapping
 from types import ModuleType
@@ -24,7 +24,7 @@ def _rows(module: ModuleType) -> dict[str, Row]:
 ROWS: Mapping[str, Row] = {
     method.path: _rows(SERVICES[method.service])[method.name] for method in methods()
 }
-"""The row of each method of the contract, by its path; one that has none fails here."""
+"""The row of each method of the contract, by its path; a method without a row fails here."""
 
 
 def engine_calls(

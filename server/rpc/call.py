@@ -1,4 +1,4 @@
-"""Calls: what the interceptors learn about one, and what they are made of."""
+"""Calls: what interceptors know about a call, and the types of interceptors."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from server.wire.contract import Method
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal(Caller):
-    """Who makes a call, with what its owner pays for. A ticket stands for its key."""
+    """Who makes a call, and the owner's plan. A ticket counts as its key."""
 
     plan: Plan
     by_ticket: bool = False
@@ -55,7 +55,7 @@ Handler = Callable[[Call], Awaitable[bytes]]
 
 
 class Interceptor(Protocol):
-    """One link of the chain."""
+    """One interceptor of the chain."""
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
-        """Return the handler of a method that goes through this link and then on."""
+        """Return the handler of a method that runs this interceptor and then the next ones."""

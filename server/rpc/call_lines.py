@@ -14,7 +14,7 @@ _NAME_WIDTH = 20
 
 
 def text_line(paint: Paint) -> Callable[[Finished], bytes]:
-    """Return what makes a line of a call; who was refused is found by the request's id."""
+    """Return the formatter of calls; the line of a refused call ends with its request id."""
 
     def line(call: Finished) -> bytes:
         outcome = call.reason or call.code.name

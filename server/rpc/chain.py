@@ -1,4 +1,4 @@
-"""The chain: all interceptors of a method composed once, so that a call pays for no wrapping."""
+"""The chain: composes all interceptors of a method once, instead of at each call."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 HEALTH_WATCH = "/grpc.health.v1.Health/Watch"
 REFLECTION_PREFIX = "/grpc.reflection."
-"""Services of gRPC itself, open to everybody; reflection is registered by a setting only."""
+"""Services of gRPC itself, open to everybody; reflection exists only if a setting enables it."""
 
 UNREADABLE_PREFIX = "/bottrading.unreadable"
-"""Before the path of a method: a call whose request its caller, a bridge, could not read.
+"""Prefix of a method's path, for a call whose request the bridge could not read.
 
-It is authenticated and costs what the call itself costs, and is refused.
+It is authenticated, costs what the call costs, and is refused.
 """
 
 
 class Chain(ServerInterceptor):
-    """The one interceptor that gRPC knows of; the others are composed in it."""
+    """The only interceptor that gRPC sees; it runs the composed ones."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Chain(ServerInterceptor):
         continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler | None]]",
         details: grpc.HandlerCallDetails,
     ) -> "RpcHandler | None":
-        """Return the composed handler of a contract's method; refuse what is in no contract."""
+        """Return the composed handler of a method; refuse methods outside of the contract."""
         handler = self._handlers.get(details.method)
         if handler is not None:
             return handler
@@ -77,12 +77,12 @@ def _rpc_handler(
     async def stream(body: bytes, context: ServicerContext[bytes, bytes]) -> None:
         await handler(Call(method, context, body, _metadata(context)))
 
-    # Without serializers the bytes pass through: parsing is the dispatcher's work.
+    # Without serializers the bytes pass through, because the dispatcher parses them.
     if method.streams:
         return grpc.unary_stream_rpc_method_handler(stream)
     return grpc.unary_unary_rpc_method_handler(unary)
 
 
 def _metadata(context: ServicerContext[bytes, bytes]) -> Any:
-    """Return the pairs of a call's metadata, read once for all links."""
+    """Return the pairs of a call's metadata, read once for all interceptors."""
     return context.invocation_metadata() or ()

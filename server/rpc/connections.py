@@ -1,4 +1,4 @@
-"""Connections of this process, ended below gRPC."""
+"""Connections of this process, which are ended without gRPC."""
 
 import os
 import socket
@@ -11,10 +11,10 @@ DESCRIPTORS = Path("/dev/fd")
 
 
 def cut(ports: frozenset[int]) -> None:
-    """End what listens at some TCP ports, then every connection that came in there.
+    """Close the listeners of some TCP ports, then every connection to them.
 
     A caller in the middle of a call sees its connection end, which is UNAVAILABLE. gRPC itself
-    would end such a call as CANCELLED while it goes on to take in more.
+    would end such a call as CANCELLED, and would go on accepting new ones.
     """
     found = list(_sockets(ports))
     for one in found:
@@ -23,10 +23,10 @@ def cut(ports: frozenset[int]) -> None:
 
 
 def _sockets(ports: frozenset[int]) -> Iterator[socket.socket]:
-    """Return duplicates of the sockets at some ports, those that listen first."""
+    """Return duplicates of the sockets at some ports, listening ones first."""
     connected = []
     for entry in list(DESCRIPTORS.iterdir()):
-        # The one that lists the directory is gone by now.
+        # The descriptor that listed the directory is closed by now.
         with suppress(OSError):
             descriptor = int(entry.name)
             if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):

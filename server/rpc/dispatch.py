@@ -1,4 +1,4 @@
-"""Dispatch: the end of the chain, where each call is served as its row says."""
+"""Dispatch: the end of the chain, which serves each call as its row says."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -19,7 +19,7 @@ MALFORMED = "The request is no message of this call."
 
 
 class Dispatcher:
-    """Serves calls that may be made: nothing of a request is read before."""
+    """Serves calls that passed all interceptors; no request is parsed before."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Dispatcher:
         self._clock = clock
 
     def handler(self, method: Method) -> Handler:
-        """Return the handler that does a method's work."""
+        """Return the handler that serves a method."""
         row = self._rows[method.path]
         match row:
             case Decided():
@@ -52,7 +52,7 @@ class Dispatcher:
                 return self._streamed(method, row)
 
     def _decided(self, method: Method, row: Decided[Any, Any, Any]) -> Handler:
-        """Pass bytes to the engine, which reads them in its batch, and its answer back."""
+        """Pass a request's bytes to the engine, which parses them, and return its answer."""
         engine, name = self._engine, method.name
         if row.complete is None:
 
@@ -106,5 +106,5 @@ class Dispatcher:
 
 
 async def refuse_unreadable(_: Call) -> bytes:
-    """Refuse a call whose request could not even be written as a message."""
+    """Refuse a call whose request the bridge could not write as a message."""
     raise refuse(Reason.MALFORMED_REQUEST, MALFORMED)

@@ -1,4 +1,4 @@
-"""Refusals on the wire: the status of each reason, and the details that go with it."""
+"""Refusals on the wire: the status of each reason, and its details."""
 
 import math
 from dataclasses import dataclass
@@ -93,14 +93,14 @@ OUTCOMES = frozenset(
         Reason.FOK_NOT_FILLABLE,
     }
 )
-"""Reasons of rejected orders; with a status only where an order stays as it was."""
+"""Reasons of rejected orders; only ReplaceOrder is refused with them and needs a status."""
 
 STATUS_OF: dict[Reason, StatusCode] = dict.fromkeys(OUTCOMES, StatusCode.FAILED_PRECONDITION) | {
     reason: code for code, reasons in _CODES.items() for reason in reasons
 }
 
 VIOLATIONS_TOLD_MAX = 10
-"""More would not fit the trailing metadata of a call."""
+"""More violations would not fit into the trailing metadata of a call."""
 
 LIMITS = frozenset(
     {
@@ -113,9 +113,9 @@ LIMITS = frozenset(
 
 
 class Refused(Exception):
-    """A call is refused; carries the refusal through the interceptors.
+    """Carries the refusal of a call through the interceptors.
 
-    `last_sequence` is given where a stream ends that can be resumed.
+    `last_sequence` is set for a stream that can be resumed.
     """
 
     def __init__(self, refusal: Refusal, last_sequence: int | None = None) -> None:
@@ -132,7 +132,7 @@ def refuse(reason: Reason, message: str) -> Refused:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a refused call answers: a code, a sentence and google.rpc details as bytes."""
+    """The answer to a refused call: a code, a sentence and google.rpc details as bytes."""
 
     code: StatusCode
     message: str
@@ -140,7 +140,7 @@ class Status:
 
 
 def status_of(refused: Refused) -> Status:
-    """Return the status of a refused call with its ErrorInfo and what else belongs to it."""
+    """Return the status of a refused call, with ErrorInfo and the other details."""
     refusal = refused.refusal
     info = error_details_pb2.ErrorInfo(reason=refusal.reason.value, domain=DOMAIN)
     if refused.last_sequence is not None:

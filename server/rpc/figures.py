@@ -1,4 +1,4 @@
-"""Figures that only the front has: rates, calls of the day, open streams."""
+"""Figures that only the front has: rate limits, calls of the day, open streams."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ SKIPPED_ORDERS_HEADER = "x-skipped-orders"
 
 
 class Figures:
-    """Completes answers of queries and of the engine; `clock` tells the real time."""
+    """Completes answers of queries and of the engine; `clock` returns real time."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Figures:
         limits.streams.CopyFrom(streams)
 
     async def tell_skipped_orders(self, call: Call, answer: Any) -> None:
-        """Tell in the trailing metadata how many orders the key may not cancel."""
+        """Put the number of orders that the key may not cancel into the trailing metadata."""
         call.trailers.append((SKIPPED_ORDERS_HEADER, str(answer.skipped_orders)))
 
 

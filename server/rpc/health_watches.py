@@ -1,4 +1,4 @@
-"""Places for watches of health, which take one each for as long as they are open."""
+"""Places for health watches; each takes one for as long as it is open."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     RpcHandler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
 
 STRANGERS_WATCHES_MAX = 100
-"""Open watches in all of those who show no bot key, as clients of gRPC do by themselves."""
+"""The most open watches without a bot key; gRPC clients open such watches by themselves."""
 CONNECTION_WATCHES_MAX = 4
 ACCOUNT_WATCHES_MAX = 20
 
@@ -20,9 +20,9 @@ Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
 
 
 class HealthWatches:
-    """Bounds the watches of strangers, of each connection too; customers have places of their own.
+    """Limits the watches of strangers, in total and per connection; customers have separate places.
 
-    `account_of` returns the account of a call's bot key, None where it has no good one.
+    `account_of` returns the account of a call's bot key, None without a valid key.
     """
 
     def __init__(self, account_of: Callable[[Metadata], Awaitable[str | None]]) -> None:

@@ -1,4 +1,4 @@
-"""Heartbeats: when the next sign of life of a stream is due."""
+"""Heartbeats: when the next one of a stream is due."""
 
 import asyncio
 from types import TracebackType
@@ -6,7 +6,7 @@ from typing import Self
 
 
 class Heartbeat:
-    """Becomes due every interval, and wakes the stream that waits for something to send."""
+    """Becomes due at every interval, and wakes the stream that waits for something to send."""
 
     def __init__(self, interval_seconds: float, woken: asyncio.Event) -> None:
         self.is_due = False
@@ -28,7 +28,7 @@ class Heartbeat:
             self._timer.cancel()
 
     def restart(self) -> None:
-        """Be due again after an interval."""
+        """Become due again after an interval."""
         self.is_due = False
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._interval_seconds, self._fall_due)

@@ -1,4 +1,4 @@
-"""The keyring: which bot keys open which accounts, remembered between calls."""
+"""The keyring: which bot keys open which accounts, cached between calls."""
 
 import asyncio
 from collections import OrderedDict
@@ -18,7 +18,7 @@ Value = TypeVar("Value")
 
 
 class Keyring:
-    """Finds the principal of a bot key; once `end` returns, the key opens nothing."""
+    """Finds the principal of a bot key; once `end` returns, the key is refused."""
 
     def __init__(self, reads: Reads, meter: UsageMeter, clock: Clock, executor: Executor) -> None:
         self._reads = reads
@@ -30,7 +30,7 @@ class Keyring:
         self._ended = 0
 
     async def find(self, key: str) -> Principal | None:
-        """Return whom a key belongs to; None when it is malformed, unknown or revoked."""
+        """Return the principal of a key; None if it is malformed, unknown or revoked."""
         known = self._principals.get(key)
         if known is not None:
             return known
@@ -44,27 +44,27 @@ class Keyring:
         return principal
 
     async def find_by_id(self, bot_key_id: str) -> Principal | None:
-        """Return whom the key with an id belongs to; None when it is unknown or revoked."""
+        """Return the principal of the key with an id; None if it is unknown or revoked."""
         return await self._look_up(self._reads.live_key_by_id, bot_key_id)
 
     def end(self, bot_key_id: str) -> None:
-        """Forget a key that is revoked."""
-        # A look-up that is under way may have read the key while it was live.
+        """Forget a revoked key."""
+        # A look-up in progress may have read the key while it was live.
         self._ended += 1
         self._forget(lambda principal: principal.bot_key_id == bot_key_id)
 
     def forget_all(self) -> None:
-        """Look every key up anew: what the engine said last may have been lost."""
+        """Look up every key again, because notifications of revoked keys may have been lost."""
         self._ended += 1
         self._principals.clear()
 
     def forget_user(self, user_id: str) -> None:
-        """Look the keys of a user up anew at their next use: the plan may have changed."""
+        """Look up the keys of a user again at their next use, because the plan may have changed."""
         self._ended += 1
         self._forget(lambda principal: principal.user_id == user_id)
 
     async def load_calls(self, account_id: str) -> None:
-        """Load the calls that an account made today, so that they can be counted on."""
+        """Load the number of an account's calls of today, so that counting goes on from it."""
         if not self._meter.knows(account_id):
             day = self._clock() // DAY
             stored = await self._run(self._reads.calls, account_id, day)

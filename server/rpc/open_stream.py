@@ -1,4 +1,4 @@
-"""One open stream, as its servicer sends on it and as others may end it."""
+"""One open stream: its servicer sends on it, and others may end it."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -12,7 +12,7 @@ Headers = Sequence[tuple[str, str]]
 
 
 class StreamEnded(Exception):
-    """The stream was ended by somebody else than its caller; `why` is what the reader is told."""
+    """The server ended the stream; `why` is the refusal that the reader gets."""
 
     def __init__(self, why: Refusal, last_sequence: int | None) -> None:
         super().__init__(why.reason.value)
@@ -21,10 +21,10 @@ class StreamEnded(Exception):
 
 
 class OpenStream:
-    """Sends messages; knows whether one waits for its reader, and what was sent last.
+    """Sends messages; tracks whether one waits for its reader, and what was sent last.
 
-    What sends runs in a task of its own, by `run`: awaited through all links of a call, each
-    message would pay for all of them again.
+    Sending runs in its own task (`run`). If it were awaited through all interceptors, each message
+    would pay for them again.
     """
 
     __slots__ = (
@@ -60,14 +60,14 @@ class OpenStream:
         self.ending: Refusal | None = None
 
     async def run(self, sending: Coroutine[None, None, None]) -> None:
-        """Tell the reader that the stream is open, and let it be sent what there is for it.
+        """Send the initial metadata, then run the sender until the stream ends.
 
         Raises StreamEnded.
         """
         try:
             await self._context.send_initial_metadata(tuple(self._headers()))
         except BaseException as error:
-            sending.close()  # The caller left before there was anything to send.
+            sending.close()  # The caller left before anything was sent.
             if isinstance(error, InternalError):
                 raise asyncio.CancelledError from None
             raise
@@ -81,14 +81,14 @@ class OpenStream:
                 raise
             raise StreamEnded(self.ending, self.last_sequence) from None
         except InternalError:
-            # What gRPC says of a message that is on its way when the caller leaves.
+            # gRPC raises this if the caller leaves while a message is on its way.
             raise asyncio.CancelledError from None
 
     async def send(self, message: bytes, sequence: int | None = None) -> None:
         """Send a message; waits while the reader is slow.
 
-        `sequence` is what the reader can resume after once it has the message. One that is on
-        its way when the stream is ended arrives before the end does.
+        The reader can resume after `sequence` once it has the message. A message that is on its way
+        when the stream is ended arrives before the end does.
         """
         if sequence is not None:
             self.last_sequence = sequence
@@ -108,14 +108,14 @@ class OpenStream:
         self.is_sending = False
 
     def look(self) -> int:
-        """Return how many looks in a row have found the reader taking nothing."""
+        """Return how many checks in a row have found the reader taking nothing."""
         stands = self.is_sending and self._seen == self._sent
         self._looks = self._looks + 1 if stands else 0
         self._seen = self._sent
         return self._looks
 
     def end(self, why: Refusal) -> None:
-        """End the stream; it is told the first reason only."""
+        """End the stream; only the first reason counts."""
         if self.ending is None:
             self.ending = why
             if self._task is not None:

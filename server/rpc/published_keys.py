@@ -1,4 +1,4 @@
-"""Published keys: those of a JWKS URL, kept while whoever publishes them cannot be asked."""
+"""Published keys: those of a JWKS URL, kept while the URL does not answer."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from server.domain.values import SECOND, Micros
 
 FETCH_SECONDS_MAX = 3
 LIFESPAN: Micros = 300 * SECOND
-"""A key that is withdrawn is forgotten after so long, once the URL answers."""
+"""A withdrawn key is forgotten after this time, once the URL answers."""
 BETWEEN_FETCHES_MIN: Micros = 10 * SECOND
 
 log = logging.getLogger(__name__)
@@ -28,10 +28,9 @@ class KeysUnavailable(Exception):
 class PublishedKeys:
     """The keys of a JWKS URL; `monotonic` is a clock that never goes back.
 
-    They are fetched anew when they are old, and for a key that is not among them, but never more
-    often than every 10 s: whoever sends tokens must not make this server a flood. Keys that were
-    fetched are good until a later answer lacks them. Waiting takes no thread of those that look
-    credentials up.
+    They are fetched again when they are old, and for an unknown key, but at most every 10 s:
+    callers must not make this server flood the URL. A fetched key is valid until a later answer
+    lacks it. Waiting uses none of the threads that look up credentials.
     """
 
     def __init__(self, url: str, monotonic: Clock) -> None:
@@ -45,7 +44,7 @@ class PublishedKeys:
         self._is_away = False
 
     async def prepare(self, key_id: str | None) -> None:
-        """Fetch the keys if they are old or lack one, and wait for them unless they are away."""
+        """Fetch the keys if they are old or lack one; wait for them unless the URL is down."""
         is_known = key_id in self._keys
         if is_known and self._is_young():
             return
@@ -62,7 +61,7 @@ class PublishedKeys:
             self._take_away("no answer in time")
 
     def find(self, key_id: str | None) -> Any:
-        """Return a key, None when it is not published; raise KeysUnavailable if nobody can say."""
+        """Return a key, None if it is not published; raise KeysUnavailable if that is unknown."""
         key = None if key_id is None else self._keys.get(key_id)
         if key is None and self._is_away:
             raise KeysUnavailable
@@ -78,9 +77,9 @@ class PublishedKeys:
     def _begin(self) -> None:
         self._begun_at = self._monotonic()
         self._fetching = Future()
-        # Who no longer waits must not cancel it for the others.
+        # A caller that no longer waits must not cancel the fetch for the others.
         self._fetching.set_running_or_notify_cancel()
-        # A daemon: a URL that answers a byte at a time must not hold up the end of the process.
+        # A daemon thread: a URL that answers byte by byte must not delay the end of the process.
         threading.Thread(target=self._fetch, args=(self._fetching,), daemon=True).start()
 
     def _fetch(self, fetching: "Future[None]") -> None:
@@ -103,8 +102,8 @@ class PublishedKeys:
 def signing_keys(document: Any) -> list[PyJWK]:
     """Return the keys of a JWKS.
 
-    Keys of a kind that is not known here are left out, and those that sign nothing. Raises
-    ValueError for what is no JWKS.
+    Keys of unknown types and keys that are not for signing are left out. Raises ValueError for
+    anything that is not a JWKS.
     """
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list):
@@ -123,7 +122,7 @@ def signing_keys(document: Any) -> list[PyJWK]:
 
 
 def _named_keys(document: Any) -> dict[str, Any]:
-    """Return the keys of a JWKS by their ids; of two with one id the first."""
+    """Return the keys of a JWKS by id; of two with the same id the first."""
     keys: dict[str, Any] = {}
     for published in signing_keys(document):
         if isinstance(published.key_id, str):

@@ -36,15 +36,15 @@ class Reading:
 
 
 class SharedReading:
-    """Runs queries in threads that people share: beyond so many at once, a person's wait.
+    """Runs queries in threads that people share: a person's queries beyond a limit wait.
 
-    A query cannot be interrupted, so its place is free when it ends, whoever has left by then.
+    A query cannot be interrupted, so its place is free when it ends, even if its caller has left.
     """
 
     def __init__(self, executor: Executor, *, at_once: int) -> None:
         self._executor = executor
         self._at_once = at_once
-        # Each is kept by those who wait for a place or have one.
+        # Queries that wait for a place or have one keep their entry alive.
         self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def __call__(
@@ -54,7 +54,7 @@ class SharedReading:
         *arguments: Arguments.args,
         **named: Arguments.kwargs,
     ) -> Value:
-        """Return what a blocking function returns; `name` is whose query it is."""
+        """Return what a blocking function returns; `name` is the person whose query it is."""
         loop = asyncio.get_running_loop()
         places = self._places.setdefault(name, asyncio.Semaphore(self._at_once))
         await places.acquire()
@@ -78,9 +78,9 @@ class SharedReading:
 
 
 class LogReads:
-    """Reads accounts' logs: what is new in a thread of its own, old pages among other queries.
+    """Reads accounts' logs: new entries in a separate thread, old pages among other queries.
 
-    Pages are read for all who follow a log, so they have places of their own, not a person's.
+    Pages are read for all readers of a log, so they take separate places, not a person's.
     """
 
     def __init__(self, reads: Reads, *, following: Reading, paging: SharedReading) -> None:

@@ -1,6 +1,6 @@
-"""Server reflection under both of its names: v1, which new clients ask for, and v1alpha.
+"""Server reflection under both names: v1, which new clients use, and v1alpha.
 
-The library has v1alpha alone. v1 differs from it in the name of its package and in nothing else.
+The library has only v1alpha. v1 differs from it only in the name of its package.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ def enable_reflection(services: Iterable[str], server: grpc.aio.Server) -> None:
 
 
 def _add_v1_to_pool() -> None:
-    """Let the service that is asked describe itself too."""
+    """Let the reflection service describe itself too."""
     file = descriptor_pb2.FileDescriptorProto()
     reflection_pb2.DESCRIPTOR.CopyToProto(file)
     text = text_format.MessageToString(file)

@@ -29,7 +29,7 @@ MESSAGE_BYTES_MAX = 64 * 1024
 METADATA_BYTES_MAX = 8 * 1024
 STREAMS_PER_CONNECTION_MAX = 64
 OPEN_CALLS_MAX = 20_000
-"""Calls with headers, most of them not authenticated; those at work are bounded by a link."""
+"""The most open calls, authenticated or not; an interceptor limits those in progress."""
 HANDSHAKE_TIMEOUT_MS = 5_000
 CONNECTION_IDLE_MS_MAX = 5 * 60_000
 CONNECTION_AGE_MS_MAX = 60 * 60_000
@@ -37,21 +37,21 @@ CONNECTION_AGE_GRACE_MS = 30_000
 KEEPALIVE_INTERVAL_MS = 60_000
 KEEPALIVE_TIMEOUT_MS = 20_000
 PING_INTERVAL_MS_MIN = 5_000
-"""Clients of gRPC ping every 10 s or more; some pings are late and the next comes soon after."""
+"""gRPC clients ping every 10 s or more; after a late ping the next may come soon."""
 PING_STRIKES_MAX = 10
-"""Pings that come sooner, one after another with no data between, before they are a flood."""
+"""Number of early pings in a row, without data in between, that counts as a flood."""
 FINISHED_LOOK_SECONDS = 0.02
 UNTAKEN_ANSWER_SECONDS = 1.0
 
 OPTIONS: Sequence[tuple[str, int]] = (
-    # Two servers on one port must be an error, not a lottery.
+    # Two servers on one port must be an error; otherwise they would share calls by chance.
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_metadata_size", METADATA_BYTES_MAX),
     ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
     ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION_MAX),
-    # It refuses calls of clients too that keep to the number: to it an ended stream counts for a
-    # while longer than to its client. Floods of resets cost no more without it.
+    # gRPC's limit would also refuse clients that keep to it, because an ended stream counts longer
+    # for the server than for its client. Floods of resets cost no more without it.
     ("grpc.http.overload_protection", 0),
     ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_MS),
     ("grpc.max_connection_idle_ms", CONNECTION_IDLE_MS_MAX),
@@ -59,7 +59,7 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_connection_age_grace_ms", CONNECTION_AGE_GRACE_MS),
     ("grpc.keepalive_time_ms", KEEPALIVE_INTERVAL_MS),
     ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
-    # Also of clients that have no call open.
+    # Pings are accepted without an open call too.
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", PING_INTERVAL_MS_MIN),
     ("grpc.http2.max_ping_strikes", PING_STRIKES_MAX),
@@ -82,7 +82,7 @@ class Links:
     streams: OpenStreams  # A place is taken by a call that was paid for.
 
     def ordered(self) -> list[Interceptor]:
-        """Return the links, outermost first."""
+        """Return the interceptors, outermost first."""
         return [
             self.observability,
             self.errors,
@@ -96,7 +96,7 @@ class Links:
 
 
 class RpcServer:
-    """The server of the contract, with health and, if wanted, reflection."""
+    """The server of the contract, with health and, if enabled, reflection."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class RpcServer:
             enable_reflection(services, self._server)
 
     def bind(self, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
-        """Take a port and return it; raise RuntimeError when it is busy."""
+        """Bind a port and return it; raise RuntimeError if it is in use."""
         if credentials is not None:
             port = self._server.add_secure_port(address, credentials)
         else:
@@ -138,12 +138,12 @@ class RpcServer:
         await self._server.start()
 
     async def set_ready(self, *, ready: bool) -> None:
-        """Tell through health whether calls should come here, unless the market has stopped."""
+        """Set whether health says SERVING, unless the market has stopped."""
         self._is_ready = ready
         await self._tell_health()
 
     def set_stopped(self, *, is_stopped: bool) -> None:
-        """Tell through health that calls should not come here while the market has stopped."""
+        """Set whether the market has stopped, while which health says NOT_SERVING."""
         if is_stopped is not self._has_stopped:
             self._has_stopped = is_stopped
             self._telling = asyncio.ensure_future(self._tell_health())
@@ -156,7 +156,7 @@ class RpcServer:
     async def stop(self, grace_seconds: float) -> None:
         """Refuse new calls, let those in flight finish, then end all connections.
 
-        Once they have finished, callers who do not take their answers hold up nothing.
+        Once calls have finished, callers who do not read their answers delay nothing.
         """
         self._draining.begin()
         await _wait_while(lambda: self._draining.at_work, grace_seconds)

@@ -1,4 +1,4 @@
-"""The watch over open streams: what must happen to them though no call asks for it."""
+"""The watch over open streams: ends them and makes up for lost notifications."""
 
 import asyncio
 import logging
@@ -33,13 +33,13 @@ class StreamWatch:
         self._updates.notify_all()
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Check regularly until cancelled."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
             await self.tick()
 
     async def tick(self) -> None:
-        """Look once."""
+        """Check once."""
         self._streams.end_blocked()
         self._ticks += 1
         if self._ticks % TICKS_BETWEEN_RINGS == 0:

@@ -1,4 +1,4 @@
-"""Streams: what is sent on one, from its opening to whatever ends it."""
+"""Streams: what is sent on one, from its opening to its end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class _Snapshot:
 
 
 class OrderUpdateStream:
-    """Sends the log of an account from where the caller asks to whatever comes."""
+    """Sends the log of an account from the caller's cursor on, and then what follows."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class OrderUpdateStream:
 
 @dataclass(frozen=True, slots=True)
 class _Sending:
-    """What one stream of order updates sends."""
+    """The sender of one stream of order updates."""
 
     stream: OpenStream
     reader: LogReader
@@ -108,7 +108,7 @@ class _Sending:
                 await self.stream.send(message, snapshot.sequence)
 
     async def updates(self, until: int | None = None) -> None:
-        """Send what there is up to a sequence; without one, go on for ever."""
+        """Send the log up to a sequence; without one, go on for ever."""
         stream, reader, heartbeat = self.stream, self.reader, self.heartbeat
         while until is None or reader.position < until:
             if heartbeat.is_due:

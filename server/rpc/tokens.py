@@ -1,4 +1,4 @@
-"""JSON Web Tokens: who a bearer is, checked against a secret or published keys."""
+"""JSON Web Tokens: identifies callers, and checks tokens against a secret or published keys."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -34,29 +34,29 @@ KeyFinder = Callable[[str], Any]
 """Returns the key that a token names; raises TokenRefused."""
 
 BROKEN = (PyJWTError, ValueError, TypeError, RecursionError)
-"""What reading a token raises; one that nests without end ends the recursion."""
+"""Errors of reading a token; a token that is nested too deeply raises RecursionError."""
 
 
 async def _nothing_to_fetch(_: str) -> None:
-    """Stand in where all keys are at hand."""
+    """Do nothing, because all keys are known."""
 
 
 class TokenRefused(Exception):
-    """The token proves nothing; the message says why, for a person."""
+    """The token is invalid; the message says why, for a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenTerms:
-    """Who must have issued a token, and for whom."""
+    """The required issuer and audience of a token."""
 
     issuer: str
     audience: str
 
 
 class TokenVerifier:
-    """Checks tokens. `prepare` fetches what `verify` needs, without a thread.
+    """Checks tokens. `prepare` fetches the keys for `verify`, without a thread.
 
-    To verify takes a signature's time, so it is not for an event loop.
+    `verify` checks a signature, which takes too long for an event loop.
     """
 
     def __init__(
@@ -72,12 +72,12 @@ class TokenVerifier:
         self._prepare = prepare
 
     async def prepare(self, token: str) -> None:
-        """Fetch the keys that a token may need; one that is broken is left to `verify`."""
+        """Fetch the keys that a token may need; `verify` reports a broken token."""
         if len(token) <= TOKEN_BYTES_MAX:
             await self._prepare(token)
 
     def verify(self, token: str) -> Identity:
-        """Return whose token it is; raise TokenRefused, or KeysUnavailable if nobody can say."""
+        """Return whose token it is; raise TokenRefused, or KeysUnavailable if keys are missing."""
         if len(token) > TOKEN_BYTES_MAX:
             raise TokenRefused(f"The token is larger than {TOKEN_BYTES_MAX} bytes.")
         try:
@@ -103,7 +103,7 @@ def secret_verifier(terms: TokenTerms, secret: bytes) -> TokenVerifier:
 def jwks_verifier(terms: TokenTerms, location: str, monotonic: Clock) -> TokenVerifier:
     """Return a verifier for tokens signed with a key of a JWKS, by URL or file name.
 
-    Raises JwksError for a file that is none.
+    Raises JwksError for a file that is not a JWKS.
     """
     if location.startswith(("http://", "https://")):
         return _url_verifier(terms, PublishedKeys(location, monotonic))
@@ -158,7 +158,7 @@ def _key_of(token: str, keys: list[PyJWK]) -> PyJWK:
 
 
 def _key_id(token: str) -> str | None:
-    """Return the id of the key that a token says it is signed with, if it does."""
+    """Return the id of the key with which a token says it is signed, if any."""
     key_id: str | None = jwt.get_unverified_header(token).get("kid")
     return key_id
 
@@ -192,7 +192,7 @@ def _identity(claims: dict[str, Any]) -> Identity:
 
 
 def _explained(error: Exception) -> str:
-    """Return why a token is refused, in words of ours."""
+    """Return why a token is refused, in our own words."""
     match error:
         case jwt.ExpiredSignatureError():
             return "The token has expired."

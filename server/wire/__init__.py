@@ -1,1 +1,1 @@
-"""Between the contract's messages and the domain's values, both ways."""
+"""Conversion between the contract's messages and the domain's values, both ways."""

@@ -1,4 +1,4 @@
-"""Accounts and their figures: requests to what is wanted, what was found to answers."""
+"""Accounts and their figures: converts requests to queries, and results to answers."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -30,7 +30,7 @@ from server.wire.rows import Surroundings
 
 BOT_BADGE = "🤖"
 
-"""What all ranked accounts have: orders come by bot keys only."""
+"""The badge of all ranked accounts, because only bot keys can place orders."""
 
 
 class HistoryPeriod(Enum):
@@ -86,7 +86,7 @@ def own_key(_: Message, caller: Caller, __: Surroundings) -> OwnKey:
 def history_wanted(
     request: bot_trading.GetPortfolioHistoryRequest, caller: Caller, _: Surroundings
 ) -> HistoryOf | Refusal:
-    """Read how long an equity curve is, and how far apart its points are."""
+    """Read the period and the interval of an equity curve."""
     fields = Fields()
     period = fields.member("period", request.period, _PERIODS, HistoryPeriod.MONTH)
     interval = fields.optional_member("interval", request.interval, _INTERVALS)
@@ -100,7 +100,7 @@ def history_wanted(
 def places_wanted(
     request: bot_trading.GetLeaderboardRequest, caller: Caller, _: Surroundings
 ) -> PlacesWanted | Refusal:
-    """Read over which period accounts are ranked, and how many rows a page has."""
+    """Read the period of a ranking, and the number of rows per page."""
     fields = Fields()
     period = fields.member("period", request.period, _LEADERBOARD_PERIODS, Period.ALL)
     limit = fields.limit("limit", request.limit if request.HasField("limit") else None)
@@ -181,7 +181,7 @@ def trading_kpi(found: Indicators) -> bot_trading.GetTradingKpiResponse:
 
 
 def limits(found: LimitsFound) -> bot_trading.GetLimitsResponse:
-    """Answer GetLimits, but for rates, calls and streams."""
+    """Answer GetLimits, without rates, calls and streams, which the front adds."""
     account, plan = found.account, found.user.identity.plan
     return bot_trading.GetLimitsResponse(
         limits=limits_pb2.Limits(
@@ -195,7 +195,7 @@ def limits(found: LimitsFound) -> bot_trading.GetLimitsResponse:
 
 
 def quota(limit: int, used: int, *, is_enforced: bool = True) -> limits_pb2.Quota:
-    """Return how much of something there may be, and how much there is."""
+    """Return a quota from its limit and the count now."""
     return limits_pb2.Quota(
         limit=limit, used=used, remaining=max(limit - used, 0), enforced=is_enforced
     )
@@ -228,7 +228,7 @@ def _leaderboard_entry(place: Place, account_id: str) -> leaderboard_pb2.Leaderb
 
 
 def account(found: OwnedAccount) -> account_pb2.Account:
-    """Return an account, but for the calls of the day, which only the front counts."""
+    """Return an account without the calls of the day, which only the front counts."""
     account, plan = found.account, found.user.identity.plan
     return account_pb2.Account(
         bot_user_id=account.id,

@@ -1,4 +1,4 @@
-"""Answers: values of the domain to the messages that answers and streams are made of."""
+"""Answers: converts values of the domain to the messages of answers and streams."""
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -39,12 +39,12 @@ def timestamp(moment: Micros) -> Timestamp:
 
 
 def optional_timestamp(moment: Micros | None) -> Timestamp | None:
-    """Return a moment as the contract's time, None for none."""
+    """Return a moment as the contract's time, None for None."""
     return None if moment is None else timestamp(moment)
 
 
 def optional_money(value: Units | None) -> str | None:
-    """Return an amount with 2 decimals, None for none."""
+    """Return an amount with 2 decimals, None for None."""
     return None if value is None else format_money(value)
 
 
@@ -99,17 +99,17 @@ def fill(value: Fill) -> fill_pb2.Fill:
 
 
 def encode_event(value: Event) -> tuple[bytes, order_pb2.Order | None]:
-    """Return an event as it is stored, and the message of its order, if it is about one.
+    """Return an event as it is stored, and the message of its order, if it has one.
 
-    Building that message is a fifth of the work of placing an order: the answer to the call
-    that caused the event uses it too.
+    Building that message is a fifth of the work of placing an order, so the answer to the call
+    reuses it.
     """
     shown = order(value.order) if isinstance(value, OrderUpdated) else None
     return event(value, shown).SerializeToString(), shown
 
 
 def event(value: Event, shown: order_pb2.Order | None = None) -> order_update_pb2.AccountEvent:
-    """Return an entry of an account's log; `shown` is its order's message, if there is one."""
+    """Return an entry of an account's log; `shown` is the message of its order, if it has one."""
     if isinstance(value, AccountUpdated):
         return order_update_pb2.AccountEvent(
             sequence=value.sequence,
@@ -161,7 +161,7 @@ def guard_rails(value: GuardRails) -> account_pb2.GuardRails:
 
 
 def position(value: ValuedPosition) -> portfolio_pb2.Position:
-    """Return a position and its worth."""
+    """Return a position with its values."""
     held, price = value.position, value.current_price
     return portfolio_pb2.Position(
         symbol=held.symbol,

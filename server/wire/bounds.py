@@ -1,4 +1,4 @@
-"""Bounds: what the contract says that the server takes in the fields of a request."""
+"""Bounds: which values the server accepts in a request, as the contract says."""
 
 import re
 
@@ -16,6 +16,6 @@ def bounds(request: type[Message], field: str) -> contract.Bounds:
 
 
 def pattern(form: "contract.Form.ValueType") -> re.Pattern[str]:
-    """Return what the whole of a text of a form matches."""
+    """Return the pattern that the whole text of a form must match."""
     options = contract.Form.DESCRIPTOR.values_by_number[form].GetOptions()
     return re.compile(options.Extensions[contract.pattern])

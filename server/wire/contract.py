@@ -1,4 +1,4 @@
-"""The contract's methods: what its descriptors say about each one."""
+"""The contract's methods, with what their descriptors say."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -15,7 +15,7 @@ FILES = (bot_trading_pb2, key_management_pb2, market_data_pb2)
 
 
 class Credential(Enum):
-    """What opens a method."""
+    """The credential that a method needs."""
 
     BOT_KEY = "BOT_KEY"
     BOT_KEY_OR_TICKET = "BOT_KEY_OR_TICKET"
@@ -24,12 +24,12 @@ class Credential(Enum):
 
     @property
     def is_of_a_bot(self) -> bool:
-        """Tell whether a bot key, or what stands for one, opens the method."""
+        """Tell whether a bot key, or a ticket in its place, opens the method."""
         return self in (Credential.BOT_KEY, Credential.BOT_KEY_OR_TICKET)
 
 
 class Spends(Enum):
-    """What a call takes from the rate limits of its account; an order is a request too."""
+    """What a call spends of the rate limits of its account; an order is a request too."""
 
     NOTHING = "NOTHING"
     REQUEST = "REQUEST"
@@ -40,8 +40,8 @@ class Spends(Enum):
 class Method:
     """One method of the contract; `path` is its full name on the wire.
 
-    `credential` and `spends` are None where the contract does not say them. `scope` is what a
-    bot key needs; None: every key may call.
+    `credential` and `spends` are None if the contract does not say them. `scope` is what a bot key
+    needs; None: every key may call.
     """
 
     path: str
@@ -57,7 +57,7 @@ class Method:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether the contract says enough for anybody to call the method."""
+        """Tell whether the method has every annotation that it needs to be callable."""
         if self.credential is None or self.spends is None:
             return False
         return self.says_scope or not self.credential.is_of_a_bot

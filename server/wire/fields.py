@@ -27,7 +27,7 @@ Member = TypeVar("Member")
 
 
 class Fields:
-    """Reads the fields of one request and collects everything that is wrong with them."""
+    """Reads the fields of one request and collects all their errors."""
 
     def __init__(self) -> None:
         self._violations: list[Violation] = []
@@ -62,7 +62,7 @@ class Fields:
         return found
 
     def known_symbol(self, field: str, text: str, instruments: Instruments) -> str | None:
-        """Read a symbol that may be an expired option's."""
+        """Read a symbol, which may be that of an expired option."""
         symbol = normalize_symbol(text)
         if symbol is None or instruments.find(symbol) is None:
             self.refuse(
@@ -156,7 +156,7 @@ class Fields:
         return number
 
     def page_token(self, field: str, token: str) -> str:
-        """Read a page token, of which only the length can be told to be wrong here."""
+        """Read a page token; only its length is checked here."""
         if len(token) > PAGE_TOKEN_LENGTH_MAX:
             self.refuse(
                 field,
@@ -176,7 +176,7 @@ class Fields:
 
 
 def is_id(text: str) -> bool:
-    """Tell whether a text has the form of our ids."""
+    """Tell whether a text has the form of the server's ids."""
     return _UUID.fullmatch(text) is not None
 
 
@@ -189,6 +189,6 @@ def _names(table: dict[int, Member]) -> str:
 
 
 def shown(text: str) -> str:
-    """Return a caller's text fit for a message: quoted, short and printable."""
+    """Return a caller's text as a message may quote it: short and printable."""
     cut = text if len(text) <= SHOWN_LENGTH_MAX else text[:SHOWN_LENGTH_MAX] + "…"
     return '"' + "".join(c if c.isprintable() else "?" for c in cut) + '"'

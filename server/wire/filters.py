@@ -29,11 +29,11 @@ class OrderUpdatesWanted:
 
     @property
     def are_all(self) -> bool:
-        """Tell whether nothing is left out."""
+        """Tell whether the filter lets everything through."""
         return not self.symbols and not self.permissions.are_fenced
 
     def include(self, traded: Traded | None) -> bool:
-        """Tell whether what is about an order's instrument is sent; None is about the account."""
+        """Tell whether updates about an instrument are sent; None stands for the account."""
         if traded is None:
             return True
         asked_for = not self.symbols or traded.symbol in self.symbols
@@ -43,7 +43,7 @@ class OrderUpdatesWanted:
 def order_updates(
     request: bot_trading.StreamOrderUpdatesRequest, caller: Caller, given: Surroundings
 ) -> OrderUpdatesWanted | Refusal:
-    """Read where a stream begins and what it leaves out."""
+    """Read where a stream begins and what it filters."""
     fields = Fields()
     after = request.after_sequence if request.HasField("after_sequence") else None
     if after is not None and after < 0:

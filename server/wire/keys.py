@@ -1,4 +1,4 @@
-"""Keys and accounts as their owners manage them: requests to commands, results to answers."""
+"""Keys and accounts as owners manage them: converts requests to commands, results to answers."""
 
 from collections.abc import Sequence
 
@@ -190,7 +190,7 @@ def bot_keys_listed(found: Sequence[BotKey]) -> key_management.ListBotKeysRespon
 
 
 def _not_found(account_id: str) -> Refusal | None:
-    """Refuse an id that cannot be an account's, in the words used for one that is not there."""
+    """Refuse an id that cannot be an account's, with the text for an unknown account."""
     return None if is_id(account_id) else ACCOUNT_NOT_FOUND
 
 
@@ -215,7 +215,7 @@ def _permissions(
     limit = None
     if request.HasField("order_notional_max"):
         limit = fields.money("order_notional_max", request.order_notional_max)
-    # In one order and once each, so that equal permissions are equal values.
+    # Sorted and without duplicates, so that equal permissions are equal values.
     return Permissions(
         scopes=tuple(scope for scope in Scope if scope in scopes or not scopes),
         symbols=tuple(sorted({symbol for symbol in symbols if symbol is not None})),

@@ -1,4 +1,4 @@
-"""The market: requests to what is wanted, quotes, bars, instruments and hours to answers."""
+"""The market: converts requests to queries; quotes, bars, instruments and hours to answers."""
 
 from collections.abc import Sequence
 
@@ -116,14 +116,14 @@ def bars(request: market_data.ListBarsRequest, _: Caller, given: Surroundings) -
 def market_clock(
     _: market_data.GetMarketClockRequest, __: Caller, ___: Surroundings
 ) -> TellMarketHours:
-    """Read that the hours of all markets are wanted."""
+    """Read a request for the hours of all markets."""
     return TellMarketHours()
 
 
 def publish_quotes(
     request: market_data.PublishQuotesRequest, _: Caller, given: Surroundings
 ) -> PublishQuotes | Refusal:
-    """Read the quotes of a feed; a quote that is wrong by itself is kept with its refusal."""
+    """Read the quotes of a feed; an invalid quote is kept with its refusal."""
     fields = Fields()
     if not 1 <= len(request.quotes) <= QUOTES_MAX:
         fields.refuse(
@@ -198,7 +198,7 @@ def _bars_of(
 
 
 def _path_symbol(text: str, instruments: Instruments) -> str | Refusal:
-    """Read the symbol that names a resource: an unknown one is not found."""
+    """Read the symbol that names a resource: an unknown one is NOT_FOUND."""
     symbol = normalize_symbol(text)
     if symbol is None or instruments.find(symbol) is None:
         return Refusal(
@@ -238,5 +238,5 @@ def _sent_quote(sent: quote_pb2.PublishedQuote, now: Micros) -> Quote | QuoteRef
 
 
 def _signed(text: str) -> Units:
-    """Read a decimal that may be negative, to tell a negative price from no price at all."""
+    """Read a decimal that may be negative, to distinguish a negative price from an invalid one."""
     return -parse_units(text[1:]) if text.startswith("-") else parse_units(text)

@@ -1,4 +1,4 @@
-"""Orders and fills: requests to what is wanted, what came of it to answers."""
+"""Orders and fills: converts requests to commands and queries, results to answers."""
 
 from bottrading.v1 import bot_trading_pb2 as bot_trading
 from bottrading.v1 import bot_trading_pb2 as pb
@@ -274,7 +274,7 @@ def _ticket(request: OrderRequest, caller: Caller, given: Surroundings) -> Order
 
 
 def _warnings(request: OrderRequest, ticket: OrderTicket, given: Surroundings) -> tuple[str, ...]:
-    """Tell what in a request was taken otherwise than it was sent."""
+    """Return where a request was understood differently from what was sent."""
     asset_type = _ASSET_TYPES.get(request.asset_type)
     if asset_type is None:
         return ()

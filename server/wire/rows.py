@@ -1,7 +1,7 @@
 """Rows: the three kinds of calls, each as the functions that serve it.
 
-A row is the same for a call of the contract and for an internal one. Who may call, and what it
-costs, is said by the contract (`contract.py`), not here.
+Calls of the contract and internal calls have the same rows. The contract (`contract.py`) says who
+may call and what it costs.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -36,14 +36,14 @@ class Route(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What reading a request depends on besides itself and its caller."""
+    """What reading a request needs besides the request and its caller."""
 
     instruments: Instruments
     now: Micros
 
 
 Read: TypeAlias = Callable[[Request, Caller, Surroundings], Wanted | Refusal]
-"""Reads a request: what is wanted, or what is wrong with its fields."""
+"""Reads a request: returns a command or query, or the errors of its fields."""
 
 Complete: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """Adds to an answer the figures that only the front has: (figures, call, answer)."""
@@ -65,10 +65,10 @@ class Decided(Generic[Request, Wanted, Found]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queried(Generic[Request, Wanted, Found]):
-    """A call that is answered beside the engine.
+    """A call that the front answers without the engine.
 
-    `query` is a method of a reader. It blocks and runs in a reader's thread, unless it is
-    answered from memory.
+    `query` is a method of a reader. It blocks and runs in a thread, unless it is answered from
+    memory.
     """
 
     route: Route = Route.OWN_ACCOUNT
@@ -81,7 +81,7 @@ class Queried(Generic[Request, Wanted, Found]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streamed(Generic[Request, Wanted]):
-    """A call whose answers go on until its caller leaves or it is ended.
+    """A call that sends messages until its caller leaves or the server ends it.
 
     `send` is a method of a stream and takes (wanted, call).
     """
@@ -95,7 +95,7 @@ Row: TypeAlias = Decided[Any, Any, Any] | Queried[Any, Any, Any] | Streamed[Any,
 
 
 def bound(method: Callable[..., Any], instances: Iterable[object]) -> Callable[..., Any]:
-    """Return a method of a class as that of the one of the instances which is of the class."""
+    """Return a method of a class, bound to the instance of that class among the given ones."""
     for instance in instances:
         if getattr(type(instance), method.__name__, None) is method:
             return getattr(instance, method.__name__)  # type: ignore[no-any-return]

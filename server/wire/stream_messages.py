@@ -1,4 +1,4 @@
-"""Messages of streams: stored events and quotes as readers are sent them, as bytes."""
+"""Messages of streams: stored events and quotes as bytes for readers."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ _ASSET_TYPES = enums.members(enums.ASSET_TYPES)
 
 
 class _Traded(NamedTuple):
-    """What an order of an update is for."""
+    """The instrument of the order in an update."""
 
     symbol: str
     asset_type: AssetType
@@ -51,7 +51,7 @@ def snapshot_order(sequence: int, order: Order) -> bytes:
 
 
 def heartbeat(sequence: int, now: Micros) -> bytes:
-    """Return the promise that everything up to a sequence was sent."""
+    """Return a heartbeat, which says that everything up to a sequence was sent."""
     beat = bot_trading_pb2.StreamHeartbeat(time=answers.timestamp(now))
     return _Message(sequence=sequence, heartbeat=beat).SerializeToString()
 
@@ -63,6 +63,6 @@ def quote(value: Quote, *, stale: bool) -> bytes:
 
 
 def quote_heartbeat(now: Micros) -> bytes:
-    """Return the sign that a stream of quotes lives."""
+    """Return a heartbeat of a stream of quotes."""
     beat = market_data_pb2.QuoteHeartbeat(time=answers.timestamp(now))
     return market_data_pb2.StreamQuotesResponse(heartbeat=beat).SerializeToString()

@@ -1,4 +1,4 @@
-// When to try again, how long to wait before, and when to give up.
+// When to retry a call, how long to wait before, and when to give up.
 
 import {
   type BotTradingError,
@@ -14,14 +14,14 @@ import {
 const PAUSE_MS_MIN = 100;
 const PAUSE_MS_MAX = 3_000;
 
-/** What it does to make a call again of which no answer came. */
+/** What happens if a call without an answer is repeated. */
 export type Repeating = "changes nothing" | "changes nothing more" | "changes again";
 
-/** Longer and longer pauses, by chance, so that many clients do not come back at once. */
+/** Growing pauses with a random part, so that many clients do not retry at once. */
 export class Backoff {
   #longest = PAUSE_MS_MIN;
 
-  /** Return the milliseconds of the next pause, which is no shorter than the server asks for. */
+  /** Return the milliseconds of the next pause, at least what the server asks for. */
   next(atLeastSeconds = 0): number {
     const longest = this.#longest;
     this.#longest = Math.min(2 * longest, PAUSE_MS_MAX);
@@ -32,10 +32,10 @@ export class Backoff {
 /**
  * The attempts of one call, all within one deadline.
  *
- * Tried again is what is safe to be tried again: after a lost answer all that changes nothing, or
- * nothing more, when it is repeated; after a refusal for the rate, or for a conflict of the
- * server's own, everything, for such a call changed nothing. A refusal is thrown at once where the
- * pause that it asks for would end behind the deadline.
+ * A call is retried where that is safe. After a lost answer, these are calls that read, and changes
+ * that have no effect the second time. After a refusal by the rate limit, or for a conflict in the
+ * server, these are all calls, because the refused call changed nothing. If the requested pause
+ * would end after the deadline, the refusal is thrown at once.
  */
 export class Attempts {
   readonly #repeating: Repeating;
@@ -50,13 +50,13 @@ export class Attempts {
     this.#ends = performance.now() + timeoutMs;
   }
 
-  /** Return the milliseconds until the next attempt; throw what happened when there is none. */
+  /** Return the milliseconds until the next attempt; throw the error if there is none. */
   pauseAfter(error: BotTradingError): number {
     if (this.#mayTryAgain(error)) {
       const pause = this.#backoff.next(error.retryAfterSeconds);
       if (performance.now() + pause < this.#ends) return pause;
     }
-    // A request that is wrong in itself was so in every attempt.
+    // An invalid request was invalid in every attempt.
     const isUnknown = this.#isOutcomeUnknown && !(error instanceof InvalidRequest);
     throw isUnknown ? new OutcomeUnknown(error, this.#clientOrderId) : error;
   }
@@ -71,12 +71,12 @@ export class Attempts {
   }
 }
 
-/** Tell whether a call was refused, and changed nothing, for a cause that passes. */
+/** Tell whether a refusal is temporary, so that any call can be retried. */
 export function isPassing(error: BotTradingError): boolean {
   return error instanceof RateLimited || (error instanceof Conflict && error.reason === "CONFLICT");
 }
 
-/** Wait; reject with the signal's reason when that is aborted. */
+/** Wait; reject with the signal's reason if it is aborted. */
 export function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);

@@ -35,9 +35,9 @@ import {
 
 /** An order to place; only `symbol`, `side` and `quantity` are required. */
 export type OrderRequest = Body<Operation<"post", "/orders">>;
-/** New total quantity or prices of a live order; what is left out stays. */
+/** New total quantity or prices of a live order; values left out stay. */
 export type OrderChange = Body<Operation<"patch", "/orders/{order_id}">>;
-/** Cancelled orders; `skipped` live ones were left, of instruments that the key is not for. */
+/** Cancelled orders; `skipped` live ones stayed, because the key may not act on them. */
 export type CancelledOrders = Order[] & { readonly skipped: number };
 export type OrderFilter = Omit<Query<Operation<"get", "/orders">>, "page_token">;
 export type FillFilter = Omit<Query<Operation<"get", "/fills">>, "page_token">;
@@ -47,15 +47,15 @@ export type InstrumentFilter = Query<Operation<"get", "/instruments">>;
 export type BarQuery = Query<Operation<"get", "/bars/{symbol}">>;
 
 export interface BotTradingClientOptions extends ClientOptions {
-  /** The bot key; by default that of BOTTRADING_BOT_KEY, else of VECTRADE_BOT_KEY. */
+  /** The bot key; by default BOTTRADING_BOT_KEY, else VECTRADE_BOT_KEY. */
   botKey?: string | undefined;
 }
 
 /**
  * Trades on the account of a bot key.
  *
- * Fields are named as in the contract. Amounts are decimal strings, in requests numbers too. Calls
- * reject with a BotTradingError. Those of which no answer came are made again where that is safe.
+ * Fields are named as in the contract. Amounts are decimal strings; requests may use numbers too.
+ * Calls reject with a BotTradingError. A call without an answer is repeated where that is safe.
  */
 export class BotTradingClient {
   readonly #transport: Transport;
@@ -66,17 +66,17 @@ export class BotTradingClient {
     this.#transport = new Transport({ "x-bot-key": botKey }, options);
   }
 
-  /** Read the account: money, plan, calls of the day. */
+  /** Read the account: its money, its plan and its calls of the day. */
   account(options?: CallOptions): Promise<Account> {
     return this.#transport.send("get", "/account", options);
   }
 
   /**
-   * Place an order and return it as it is after matching, fills included.
+   * Place an order and return its state after matching, fills included.
    *
-   * Without a `client_order_id` it is sent with one made up, so that it is one order however often
-   * the call is repeated; an order that was there before is `replayed`. What the rules of trading
-   * do not allow is returned as REJECTED. Rejects with OutcomeUnknown where no answer came in time.
+   * If you give no `client_order_id`, one is generated, so that repeating the call places no second
+   * order. An order that was already there is `replayed`. An order that the trading rules do not
+   * allow is returned as REJECTED. Rejects with OutcomeUnknown if no answer came in time.
    */
   placeOrder(order: OrderRequest, options?: CallOptions): Promise<Order> {
     const clientOrderId = order.client_order_id ?? crypto.randomUUID();
@@ -97,13 +97,13 @@ export class BotTradingClient {
     return this.#transport.send("patch", "/orders/{order_id}", request);
   }
 
-  /** Cancel a live order; one that is cancelled is returned again. */
+  /** Cancel a live order; a cancelled order is returned again. */
   cancelOrder(orderId: string, options?: CallOptions): Promise<Order> {
     const request = { ...options, ...REPEATABLE, in: { order_id: orderId } };
     return this.#transport.send("delete", "/orders/{order_id}", request);
   }
 
-  /** Cancel all live orders that the key may, or those of one symbol; return them, newest first. */
+  /** Cancel all live orders that the key may act on, or those of one symbol; newest first. */
   async cancelAllOrders(symbol?: string, options?: CallOptions): Promise<CancelledOrders> {
     const request = { ...options, ...REPEATABLE, query: { symbol } };
     const { answer, headers } = await this.#transport.exchange("delete", "/orders", request);
@@ -122,22 +122,22 @@ export class BotTradingClient {
     return this.#transport.send("get", "/orders/by-client-id", request);
   }
 
-  /** List orders, newest first, page after page; `limit` ends the list, left out: all there are. */
+  /** List orders, newest first, page by page; the list ends after `limit` items, if given. */
   orders(filter: OrderFilter = {}, options: CallOptions = {}): AsyncIterableIterator<Order> {
     return this.#transport.pages("/orders", filter, options);
   }
 
-  /** List fills, newest first, page after page; `limit` ends the list, left out: all there are. */
+  /** List fills, newest first, page by page; the list ends after `limit` items, if given. */
   fills(filter: FillFilter = {}, options: CallOptions = {}): AsyncIterableIterator<Fill> {
     return this.#transport.pages("/fills", filter, options);
   }
 
-  /** Read money and positions, all from one snapshot. */
+  /** Read money and positions, all as of one moment. */
   portfolio(options?: CallOptions): Promise<Portfolio> {
     return this.#transport.send("get", "/portfolio", options);
   }
 
-  /** Read the equity curve, oldest point first; the last one is now. */
+  /** Read the equity curve, oldest point first; the last point is now. */
   async portfolioHistory(query: HistoryQuery = {}, options?: CallOptions): Promise<EquityPoint[]> {
     const request = { ...options, query };
     return (await this.#transport.send("get", "/portfolio/history", request)).points;
@@ -148,7 +148,7 @@ export class BotTradingClient {
     return this.#transport.send("get", "/kpi", options);
   }
 
-  /** Read a page of ranked accounts, best first, and the caller's own. */
+  /** Read a page of ranked accounts, best first, and the caller's own row. */
   leaderboard(query: LeaderboardQuery = {}, options?: CallOptions): Promise<Leaderboard> {
     return this.#transport.send("get", "/leaderboard", { ...options, query });
   }
@@ -158,7 +158,7 @@ export class BotTradingClient {
     return this.#transport.send("get", "/limits", options);
   }
 
-  /** List what can be traded, by symbol; `query` is a part of a symbol or name. */
+  /** List instruments, sorted by symbol; `query` is a part of a symbol or name. */
   instruments(filter: InstrumentFilter = {}, options?: CallOptions): Promise<Instrument[]> {
     return this.#transport.send("get", "/instruments", { ...options, query: filter });
   }
@@ -168,7 +168,7 @@ export class BotTradingClient {
     return this.#transport.send("get", "/quotes/{symbol}", { ...options, in: { symbol } });
   }
 
-  /** Read the newest quotes of up to 100 instruments, in the order asked for. */
+  /** Read the newest quotes of up to 100 instruments, in the order of the request. */
   quotes(symbols: readonly string[], options?: CallOptions): Promise<Quote[]> {
     const request = { ...options, query: { symbols: [...symbols] } };
     return this.#transport.send("get", "/quotes", request);
@@ -184,29 +184,29 @@ export class BotTradingClient {
     return this.#transport.send("get", "/clock", options);
   }
 
-  /** Make a ticket with which an EventSource opens streams, as `?ticket=`, for 10 minutes. */
+  /** Make a ticket with which an EventSource can open streams (`?ticket=`) for 10 minutes. */
   createStreamTicket(options?: CallOptions): Promise<StreamTicket> {
     const request = { ...options, body: {}, repeating: "changes nothing" } as const;
     return this.#transport.send("post", "/stream-tickets", request);
   }
 
   /**
-   * Follow every change of orders and account, each once and in order, over any break.
+   * Follow every change of orders and account, exactly once and in order, over any break.
    *
-   * `lastSequence` says how far it is: keep it, and a later run goes on there. A first connection
-   * has to succeed within the client's timeout; from then on the stream comes again by itself for
-   * as long as it takes. It ends with an error where that cannot help: a revoked key, a sequence
-   * that the log does not reach.
+   * Store `lastSequence`, so that a later run goes on there. The first connection has to succeed
+   * within the client's timeout. From then on the stream reconnects by itself for as long as it
+   * takes. It ends with an error where that cannot help, such as a revoked key or a sequence beyond
+   * the end of the log.
    */
   orderUpdates(options: OrderUpdatesOptions = {}): OrderUpdates {
     return new OrderUpdates(this.#transport, options);
   }
 
   /**
-   * Follow the newest quotes of up to 100 instruments: those there are, then each that changes.
+   * Follow the quotes of up to 100 instruments: first the newest quotes, then each change.
    *
-   * The newest wins: what was not read in time is left out, and so is what came during a break.
-   * Comes again and ends like `orderUpdates`.
+   * A slow reader skips to the newest quote, and so does a stream after a break. It reconnects and
+   * ends like `orderUpdates`.
    */
   quoteUpdates(symbols: readonly string[], options: QuoteUpdatesOptions = {}): QuoteUpdates {
     return new QuoteUpdates(this.#transport, symbols, options);

@@ -1,6 +1,6 @@
-// What goes wrong, as errors: one class for each way in which a caller would act differently.
+// Errors: one class for each way in which a caller has to react.
 //
-// An order that the rules of trading reject is no error but an order with status REJECTED.
+// An order that the trading rules reject is no error but an order with status REJECTED.
 
 import type { ErrorReason, Refusal } from "./contract.js";
 
@@ -9,9 +9,9 @@ export type Violation = Refusal["error"]["violations"][number];
 
 /** What is known of a failed call beyond its message. */
 export interface Facts {
-  /** Why, as the contract names it; undefined where nothing of the service answered. */
+  /** Why, as the contract names it; undefined if the service did not answer. */
   reason?: ErrorReason | undefined;
-  /** The HTTP status; undefined where nothing answered. */
+  /** The HTTP status; undefined if nothing answered. */
   status?: number | undefined;
   violations?: Violation[] | undefined;
   requestId?: string | undefined;
@@ -21,15 +21,15 @@ export interface Facts {
 
 /** A call failed; the message says what to change. */
 export class BotTradingError extends Error {
-  /** Why, as the contract names it; undefined where nothing of the service answered. */
+  /** Why, as the contract names it; undefined if the service did not answer. */
   readonly reason: ErrorReason | undefined;
-  /** The HTTP status; undefined where nothing answered. */
+  /** The HTTP status; undefined if nothing answered. */
   readonly status: number | undefined;
-  /** Which fields are wrong; empty where it is not a field. */
+  /** Which fields are wrong; empty if no field is. */
   readonly violations: readonly Violation[];
-  /** What to quote to the operator; undefined where nothing of the service answered. */
+  /** What to quote to the operator; undefined if the service did not answer. */
   readonly requestId: string | undefined;
-  /** Seconds after which a repeated call has a chance; undefined where the service told none. */
+  /** Seconds after which to try again; undefined if the service gave none. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(message: string, facts: Facts = {}) {
@@ -46,28 +46,28 @@ export class BotTradingError extends Error {
 /** The key or token is missing, unknown, revoked or expired. */
 export class AuthenticationFailed extends BotTradingError {}
 
-/** The key or token is good, but not for this. */
+/** The key or token is valid, but may not do this. */
 export class PermissionDenied extends BotTradingError {}
 
-/** The request is wrong in itself; `violations` say where. */
+/** The request is invalid; `violations` say where. */
 export class InvalidRequest extends BotTradingError {}
 
-/** There is no such thing, or it is another account's. */
+/** The object does not exist or belongs to another account. */
 export class NotFound extends BotTradingError {}
 
-/** The request does not fit the state that things are in. */
+/** The request does not fit the current state. */
 export class Conflict extends BotTradingError {}
 
-/** Too many calls, orders or streams; `retryAfterSeconds` says when there is room again. */
+/** Too many calls, orders or streams; `retryAfterSeconds` says when to try again. */
 export class RateLimited extends BotTradingError {}
 
-/** The calls of the day are used up. */
+/** The daily quota of calls is used up. */
 export class QuotaExceeded extends BotTradingError {}
 
-/** The server does not offer this. */
+/** The server does not offer this call. */
 export class NotOffered extends BotTradingError {}
 
-/** The server is away or going; a later call has a chance. */
+/** The server is down or shutting down; a later call may succeed. */
 export class ServiceUnavailable extends BotTradingError {}
 
 /** No answer came in time. */
@@ -77,10 +77,10 @@ export class DeadlineExceeded extends BotTradingError {}
 export class InternalError extends BotTradingError {}
 
 /**
- * A change was sent and no answer came: it may have been made or not.
+ * A change was sent and no answer came: it may have happened or not.
  *
- * Look up an order by its `clientOrderId`, which is undefined for other changes, or place it again
- * with it. `cause` is what the last attempt was told.
+ * Look up an order by its `clientOrderId`, or place it again with it; it is undefined for other
+ * changes. `cause` is the error of the last attempt.
  */
 export class OutcomeUnknown extends BotTradingError {
   readonly clientOrderId: string | undefined;
@@ -93,9 +93,9 @@ export class OutcomeUnknown extends BotTradingError {
   }
 }
 
-/** Return the error for an answer that is no success. */
+/** Return the error for an answer that is not a success. */
 export async function refusalOf(response: Response): Promise<BotTradingError> {
-  // Somebody between here and the service may have answered, in another form.
+  // A proxy between here and the service may have answered, in another form.
   const body = (await response.json().catch(() => null)) as Partial<Refusal> | null;
   const retryAfter = Number(response.headers.get("retry-after") ?? NaN);
   const facts: Facts = {
@@ -109,7 +109,7 @@ export async function refusalOf(response: Response): Promise<BotTradingError> {
   return new Kind(body?.message ?? `HTTP ${response.status} ${response.statusText}`.trim(), facts);
 }
 
-/** Return the error for a call of which no answer came; `isLate` when its time was up. */
+/** Return the error for a call without an answer; `isLate` if its time was up. */
 export function noAnswer(cause: unknown, isLate: boolean): BotTradingError {
   return isLate
     ? new DeadlineExceeded("No answer came in time.", { reason: "DEADLINE_EXCEEDED", cause })
@@ -122,7 +122,7 @@ export function wasNotSent(error: BotTradingError): boolean {
   return NOT_CONNECTED.includes(cause?.code ?? "");
 }
 
-// What Node names as the cause of a failed fetch; browsers name nothing.
+// Causes of a failed fetch in Node; browsers give none.
 const NOT_CONNECTED = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"];
 
 function kindOf({ status, reason, violations }: Facts, type: Refusal["type"] | undefined) {
@@ -137,7 +137,7 @@ function kindOf({ status, reason, violations }: Facts, type: Refusal["type"] | u
     case 410:
       return Conflict;
     case 422:
-      // What is no matter of the request's own form or fields is one of the state.
+      // A reason that is not about the form or the fields of the request is about the state.
       return violations?.length || reason === "MALFORMED_REQUEST" ? InvalidRequest : Conflict;
     case 429:
       return type === "quota_exceeded" ? QuotaExceeded : RateLimited;

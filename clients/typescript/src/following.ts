@@ -1,4 +1,4 @@
-// Streams that go on after whatever breaks: nothing is lost and nothing comes twice.
+// Streams that resume after any break: nothing is lost or repeated.
 
 import type { EventSourceMessage } from "eventsource-parser";
 
@@ -19,8 +19,8 @@ export interface OrderUpdatesOptions {
   /** Leaves out updates of orders of other instruments; at most 100. */
   symbols?: readonly string[] | undefined;
   /**
-   * Sends the live orders too: first, or with `afterSequence` once it has caught up with the log.
-   * A snapshot that breaks comes again.
+   * Sends the live orders too: first, or with `afterSequence` once the stream has caught up with
+   * the log. A snapshot that breaks is sent again.
    */
   includeSnapshot?: boolean | undefined;
   /** Ends the iteration, which rejects with the signal's reason. */
@@ -32,15 +32,15 @@ export interface QuoteUpdatesOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** What is asked of a stream, and what its events bring, over any number of connections. */
+/** What a stream requests and how it reads events, over any number of connections. */
 interface Following<Item> {
   readonly path: "/order-updates" | "/quote-updates";
   query(): object;
-  /** Return what an event brings, if anything. */
+  /** Return the item of an event, if it has one. */
   take(event: EventSourceMessage): Item | undefined;
 }
 
-/** An iterator over what a stream sends, which opens it again whenever it breaks. For one loop. */
+/** An iterator over a stream's items, which reopens the stream whenever it breaks. For one loop. */
 abstract class Stream<Item> implements AsyncIterableIterator<Item> {
   readonly #items: AsyncGenerator<Item | undefined, void, void>;
 
@@ -56,7 +56,7 @@ abstract class Stream<Item> implements AsyncIterableIterator<Item> {
     }
   }
 
-  /** Leave the stream; `break` does it too. */
+  /** End the stream; `break` does it too. */
   async return(): Promise<IteratorResult<Item, undefined>> {
     await this.#items.return();
     return { done: true, value: undefined };
@@ -66,13 +66,13 @@ abstract class Stream<Item> implements AsyncIterableIterator<Item> {
     return this;
   }
 
-  /** Go on for one event, which is none that `next` would return. */
+  /** Read one event, which is not an item that `next` would return. */
   protected async pass(): Promise<void> {
     await this.#items.next();
   }
 }
 
-/** Every change of orders and account, each once and in order. */
+/** Every change of orders and account, exactly once and in order. */
 export class OrderUpdates extends Stream<Update> {
   readonly #following: FollowingOrderUpdates;
 
@@ -87,7 +87,7 @@ export class OrderUpdates extends Stream<Update> {
     return this.#following.lastSequence;
   }
 
-  /** Wait until the stream is open, so that nothing that happens afterwards is missed. */
+  /** Wait until the stream is open, so that no later change is missed. */
   async open(): Promise<this> {
     if (!this.#following.isOpen) await this.pass();
     return this;
@@ -161,14 +161,15 @@ class FollowingQuotes implements Following<Quote> {
   take({ event, data }: EventSourceMessage): Quote | undefined {
     if (event !== "quote") return undefined;
     const quote = JSON.parse(data) as Quote;
-    // A stream that is opened again begins with the newest quotes: those may be told already.
+    // A stream that is opened again begins with the newest quotes, which may have been yielded
+    // already.
     if (this.#newest.get(quote.symbol) === data) return undefined;
     this.#newest.set(quote.symbol, data);
     return quote;
   }
 }
 
-/** Yield for each event what it brings, over any number of connections. */
+/** Yield the items of events, over any number of connections. */
 async function* follow<Item>(
   transport: Transport,
   following: Following<Item>,
@@ -190,7 +191,7 @@ async function* follow<Item>(
   }
 }
 
-/** When a stream that broke is opened again, and whether that helps. */
+/** When a broken stream is opened again, and whether that can help. */
 class Reopening {
   readonly #ends: number;
   #wasOpen = false;
@@ -200,13 +201,13 @@ class Reopening {
     this.#ends = performance.now() + timeoutMs;
   }
 
-  /** Take note of an event: the stream is open. */
+  /** Record that the stream is open. */
   received(): void {
     this.#wasOpen = true;
     this.#backoff = new Backoff();
   }
 
-  /** Return the milliseconds until the stream is opened again; throw what makes that pointless. */
+  /** Return the milliseconds until the stream is reopened; throw the error if that cannot help. */
   pauseAfter(error: BotTradingError | undefined): number {
     const milliseconds = this.#backoff.next(error?.retryAfterSeconds);
     if (!error) return milliseconds;
@@ -216,7 +217,7 @@ class Reopening {
   }
 
   #helps(error: BotTradingError): boolean {
-    // The server may not have noticed yet that the stream before is gone.
+    // The server may not have noticed yet that the previous stream is gone.
     if (error.reason === "STREAM_LIMIT_EXCEEDED") return this.#wasOpen;
     const isAway = error instanceof ServiceUnavailable || error instanceof DeadlineExceeded;
     return isAway || isPassing(error);

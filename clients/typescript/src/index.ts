@@ -1,4 +1,4 @@
-// The client of BotTrading, as a bot's author imports it.
+// The exports of the BotTrading client.
 
 export * from "./client.js";
 export type {

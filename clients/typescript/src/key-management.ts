@@ -11,13 +11,13 @@ import {
   Transport,
 } from "./transport.js";
 
-/** A key to make: its label, and what it may do. */
+/** A key to create: its label, and what it may do. */
 export type KeyRequest = Body<Operation<"post", "/keys">>;
-/** Limits of an account; what is left out is lifted. */
+/** Limits of an account; a limit that is left out is removed. */
 export type GuardRailsRequest = Body<Operation<"post", "/accounts/{account_id}/guard-rails">>;
 
 export interface KeyManagementClientOptions extends ClientOptions {
-  /** The person's JSON Web Token; by default that of BOTTRADING_TOKEN. */
+  /** The person's JSON Web Token; by default BOTTRADING_TOKEN. */
   token?: string | undefined;
 }
 
@@ -31,7 +31,7 @@ export class KeyManagementClient {
     this.#transport = new Transport({ authorization: `Bearer ${token}` }, options);
   }
 
-  /** Make a bot key; its secret is told this once. */
+  /** Create a bot key; only this answer holds its secret. */
   createKey(request: KeyRequest, options?: CallOptions): Promise<NewBotKey> {
     return this.#transport.send("post", "/keys", { ...options, body: request });
   }
@@ -57,13 +57,13 @@ export class KeyManagementClient {
     return this.#transport.send("get", "/accounts", options);
   }
 
-  /** Cancel everything of an account and start it anew; its keys and history stay. */
+  /** Reset an account: cancel all orders and start again; its keys and history stay. */
   resetAccount(accountId: string, options?: CallOptions): Promise<Account> {
     const request = { ...options, in: { account_id: accountId }, body: {} };
     return this.#transport.send("post", "/accounts/{account_id}/reset", request);
   }
 
-  /** Set which orders an account takes; HALTED also cancels everything. */
+  /** Set which orders an account accepts; HALTED also cancels all live orders. */
   setTradingState(
     accountId: string,
     state: TradingState,
@@ -74,7 +74,7 @@ export class KeyManagementClient {
     return this.#transport.send("post", "/accounts/{account_id}/trading-state", request);
   }
 
-  /** Set the limits of an account. */
+  /** Set all guard rails of an account. */
   setGuardRails(
     accountId: string,
     rails: GuardRailsRequest,
@@ -84,7 +84,7 @@ export class KeyManagementClient {
     return this.#transport.send("post", "/accounts/{account_id}/guard-rails", request);
   }
 
-  /** Add money to anybody's account; takes an operator's token. */
+  /** Add money to any account; needs an operator's token. */
   deposit(accountId: string, amount: string, options?: CallOptions): Promise<Account> {
     const request = { ...options, in: { account_id: accountId }, body: { amount } };
     return this.#transport.send("post", "/accounts/{account_id}/deposits", request);

@@ -1,4 +1,4 @@
-// Calls and streams over HTTP, typed by the contract: what it lacks does not compile.
+// Calls and streams over HTTP, typed by the contract: a call that it lacks does not compile.
 
 import { type EventSourceMessage, EventSourceParserStream } from "eventsource-parser/stream";
 
@@ -13,14 +13,14 @@ const TIMEOUT_MS_DEFAULT = 10_000;
 const SILENCE_MS_MAX = 45_000;
 
 export interface ClientOptions {
-  /** Where the server is; by default that of BOTTRADING_REST_URL or http://127.0.0.1:8080. */
+  /** Where the server is; by default BOTTRADING_REST_URL or http://127.0.0.1:8080. */
   baseUrl?: string | undefined;
   /** Milliseconds for each call, all of its attempts together; left out: 10 000. */
   timeoutMs?: number | undefined;
 }
 
 export interface CallOptions {
-  /** Gives up on the call, which rejects with the signal's reason; a change may still be made. */
+  /** Aborts the call, which rejects with the signal's reason; a change may still happen. */
   signal?: AbortSignal | undefined;
   /** Milliseconds for this call, all of its attempts together. */
   timeoutMs?: number | undefined;
@@ -60,7 +60,7 @@ interface Request<O> extends AnyRequest {
   body?: Body<O>;
 }
 
-/** What a change that can be made again says of itself. */
+/** What a change that can be repeated says about itself. */
 export const REPEATABLE = { repeating: "changes nothing more" } as const;
 
 /** A server and one credential for it. */
@@ -69,7 +69,7 @@ export class Transport {
   readonly #url: string;
   readonly #headers: Headers;
 
-  /** Throws a TypeError for what is no URL or cannot stand in a header. */
+  /** Throws a TypeError for an invalid URL or a credential that no header can carry. */
   constructor(credential: Record<string, string>, options: ClientOptions) {
     const baseUrl = options.baseUrl ?? setting("BOTTRADING_REST_URL") ?? BASE_URL_DEFAULT;
     this.#url = new URL(baseUrl).href.replace(/\/+$/, "") + PREFIX;
@@ -77,7 +77,7 @@ export class Transport {
     this.timeoutMs = options.timeoutMs ?? TIMEOUT_MS_DEFAULT;
   }
 
-  /** Make a call, again where that is safe and may help; return its answer. */
+  /** Make a call, retry it where that is safe and may help, and return its answer. */
   async send<V extends Verb, P extends Path<V>>(
     verb: V,
     path: P,
@@ -95,7 +95,7 @@ export class Transport {
     return this.#exchange(verb, path, request);
   }
 
-  /** List what a path has, page after page; `limit` ends it after so many items. */
+  /** List the items of a path, page by page, at most `limit`. */
   async *pages<P extends Path<"get">>(
     path: P,
     query: Query<Operation<"get", P>> & { limit?: number | undefined },
@@ -123,7 +123,7 @@ export class Transport {
   ): AsyncGenerator<EventSourceMessage, void, void> {
     const connection = new AbortController();
     const ended = signal ? AbortSignal.any([connection.signal, signal]) : connection.signal;
-    /** Wait for what the server owes; a connection on which nothing comes is a dead one. */
+    /** Wait for data; a connection on which nothing comes counts as dead. */
     const within = async <T>(milliseconds: number, wait: Promise<T>): Promise<T> => {
       const watchdog = setTimeout(() => connection.abort(), milliseconds);
       try {
@@ -163,7 +163,7 @@ export class Transport {
       method: verb.toUpperCase(),
       headers,
       body: JSON.stringify(request.body),
-      // The key must not follow to wherever a redirect leads.
+      // The key must not be sent to the target of a redirect.
       redirect: "error",
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     };
@@ -201,7 +201,7 @@ function filled(path: string, values: Record<string, string> | undefined): strin
   return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(values?.[name] ?? ""));
 }
 
-/** Write a query; lists are separated by commas, what is left out is left out. */
+/** Write a query; lists are separated by commas, and undefined values are left out. */
 function search(query: object): string {
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
   const parameters = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));

@@ -1,1 +1,1 @@
-"""The links of the chain, one file each; `server.py` puts them in order."""
+"""The interceptors of the chain, one file each; `server.py` puts them in order."""

@@ -37,7 +37,7 @@ KEYS_AWAY = Refusal(
 
 
 class Authentication:
-    """Stands before everything that costs or tells something."""
+    """Authenticates before anything is spent or revealed."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Authentication:
         self._users: dict[tuple[str, str], KnownUser] = {}
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
-        """Return a handler that knows its caller."""
+        """Return a handler that authenticates its caller."""
         credential, scope = method.credential, method.scope
         if not method.is_open or credential is None:
             return _closed
@@ -81,9 +81,9 @@ class Authentication:
         return handle
 
     async def account_of(self, metadata: Sequence[tuple[str, str | bytes]]) -> str | None:
-        """Return the account of a bot key that comes with a call that is open to everybody.
+        """Return the account of the bot key of a call that needs none.
 
-        None without a good one, and while keys cannot be looked up.
+        None without a valid key, and while keys cannot be looked up.
         """
         try:
             return (await self._bot(*_credential(metadata))).account_id
@@ -107,7 +107,7 @@ class Authentication:
 
     async def _person(self, kind: str, value: str, *, operator: bool) -> Principal:
         if kind == BOT_KEY_HEADER:
-            # Only a live key is told what it may not do.
+            # Only the holder of a live key learns what the key may not do.
             await self._bot(kind, value)
             raise refuse(
                 Reason.OPERATOR_REQUIRED if operator else Reason.TOKEN_REQUIRED,
@@ -139,7 +139,7 @@ class Authentication:
             raise Refused(KEYS_AWAY) from error
 
     async def _known(self, identity: Identity) -> "KnownUser":
-        """Return the user of a token; the first valid one makes them, the newest one stands."""
+        """Return the user of a token; the first valid one creates them, the newest one applies."""
         who = (identity.issuer, identity.subject)
         known = self._users.get(who)
         if known is not None:
@@ -157,13 +157,13 @@ class Authentication:
 
 
 async def _closed(_: Call) -> bytes:
-    """Refuse a call of which the contract does not say who may make it, or what it costs."""
+    """Refuse a call if the contract does not say who may make it, or what it costs."""
     raise refuse(Reason.TOKEN_REQUIRED, "This call is open to nobody.")
 
 
 @dataclass(frozen=True, slots=True)
 class KnownUser:
-    """A user as their newest token tells, with their first account."""
+    """A user as their newest token says, with their first account."""
 
     identity: Identity
     user_id: str
@@ -171,7 +171,7 @@ class KnownUser:
 
 
 def _credential(metadata: Sequence[tuple[str, str | bytes]]) -> tuple[str, str]:
-    """Return which credential a call has, as its header's name, and the credential itself."""
+    """Return the credential of a call and the name of its header."""
     found = ("", "")
     for name, value in metadata:
         if name in CREDENTIAL_HEADERS:

@@ -1,4 +1,4 @@
-"""Connections: who came in by which, and which are closed when places for new ones run out."""
+"""Connections: who uses which, and which are closed when places for new ones run out."""
 
 import asyncio
 import errno
@@ -14,10 +14,10 @@ from server.rpc.call import Call, Handler
 from server.wire.contract import Method
 
 CROWDED = 0.9
-"""Share of the places from which on room is made."""
+"""Share of places in use from which on connections are closed."""
 
 ROOMY = 0.8
-"""Share of the places that stay taken when room was made."""
+"""Share of places in use down to which connections are closed."""
 
 DESCRIPTORS = "/dev/fd"
 LAST_RECEIVED = struct.Struct("52xI")
@@ -26,7 +26,7 @@ LAST_RECEIVED = struct.Struct("52xI")
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection of this process; `peer` is written as gRPC writes it."""
+    """A connection of this process; `peer` has the form that gRPC gives it."""
 
     descriptor: int
     peer: str
@@ -34,10 +34,10 @@ class Connection:
 
 
 class Connections:
-    """Stands behind authentication: who comes this far by a connection is no stranger there.
+    """Runs after authentication: a connection of a call that gets this far is not a stranger's.
 
-    gRPC itself closes what comes in beyond the places, whoever it is, so that room must be made
-    before. `places` tells how many there are, `lend` descriptors to look around with.
+    gRPC itself closes any connection beyond the places, so room must be made before. `places`
+    returns how many there are; `lend` provides descriptors for the search.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Connections:
         self._at_work: Counter[str] = Counter()
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
-        """Return a handler that takes note of the connection that a call came by."""
+        """Return a handler that records the connection of a call."""
 
         async def handle(call: Call) -> bytes:
             peer = call.context.peer()
@@ -65,9 +65,10 @@ class Connections:
         return handle
 
     async def make_room(self, port: int) -> int:
-        """Close connections to a port when nearly all places are taken; return how many.
+        """Close connections to a port if nearly all places are in use; return how many.
 
-        Strangers go first, the idlest first; a connection with a customer's call in flight stays.
+        Strangers' connections are closed first, the longest idle first; one with a customer's call
+        in flight stays.
         """
         places = self.places()
         found = await asyncio.to_thread(self._look, port, places)
@@ -84,9 +85,9 @@ class Connections:
         return await asyncio.to_thread(self._close, idle[:surplus], port)
 
     def _look(self, port: int, places: int) -> list[Connection] | None:
-        """Return the connections to a port; None while so few files are open that all fits.
+        """Return the connections to a port; None while so few files are open that all have room.
 
-        Also None where no descriptor is left to look with: there will be one next time.
+        Also None if no descriptor is left for the search; the next search will have one.
         """
         try:
             with self._lend():
@@ -105,7 +106,7 @@ class Connections:
 
 
 def _connection(descriptor: int, port: int) -> Connection | None:
-    """Return what a descriptor is; None unless it is a connection to a port."""
+    """Return the connection of a descriptor; None unless it is a connection to a port."""
     opened = _socket(descriptor)
     if opened is None:
         return None
@@ -115,7 +116,7 @@ def _connection(descriptor: int, port: int) -> Connection | None:
 
 
 def _shut_down(connection: Connection, port: int) -> bool:
-    """Let gRPC see the end of a connection; it may have closed it and be using its number anew."""
+    """Shut a connection down for gRPC, which may already have closed it and reused its number."""
     try:
         opened = _socket(connection.descriptor)
     except OSError:
@@ -131,9 +132,9 @@ def _shut_down(connection: Connection, port: int) -> bool:
 
 
 def _socket(descriptor: int) -> socket.socket | None:
-    """Return a socket by a descriptor of its own, which may be closed; None for other files.
+    """Return a socket with its own descriptor, which may be closed; None for other files.
 
-    Raises OSError where no descriptor is left.
+    Raises OSError if no descriptor is left.
     """
     try:
         own = os.dup(descriptor)
@@ -149,14 +150,14 @@ def _socket(descriptor: int) -> socket.socket | None:
 
 
 def _peer(opened: socket.socket, port: int) -> str | None:
-    """Return the other end of a connection to a port as gRPC writes it, else None."""
+    """Return the peer of a connection to a port in the form of gRPC; None for other sockets."""
     try:
         if opened.family not in (socket.AF_INET, socket.AF_INET6):
             return None
         if opened.getsockname()[1] != port:
             return None
         host, peer_port = opened.getpeername()[:2]
-    except OSError:  # It only listens, or its other end is gone.
+    except OSError:  # The socket only listens, or its peer is gone.
         return None
     host = host.removeprefix("::ffff:")
     if ":" not in host:
@@ -165,7 +166,7 @@ def _peer(opened: socket.socket, port: int) -> str | None:
 
 
 def _idle_ms(opened: socket.socket) -> int:
-    """Return how long ago the other end sent something; 0 on systems that do not tell."""
+    """Return how long ago the peer sent something; 0 on systems that do not say."""
     if not hasattr(socket, "TCP_INFO"):
         return 0
     told = opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, LAST_RECEIVED.size)

@@ -1,4 +1,4 @@
-"""Draining: a server that stops begins nothing new, and finishes what it has begun."""
+"""Draining: a server that stops refuses new calls and finishes those in progress."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ STOPPING = Refusal(
 
 
 class Draining:
-    """Stands before all work.
+    """Runs before all work.
 
-    `at_work` is how many calls are being worked on, `open` how many are not over: their answers
-    may be on the way. Calls are still taken while it drains, to be told so. Streams are ended by
-    whoever keeps them.
+    `at_work` counts the calls in progress; `open` also counts those whose answers are still on the
+    way. While it drains, calls are still accepted and refused with a reason. Streams are ended
+    elsewhere.
     """
 
     def __init__(self) -> None:

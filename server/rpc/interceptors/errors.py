@@ -1,4 +1,4 @@
-"""Error translation: whatever goes wrong further in becomes a status of the contract."""
+"""Error translation: every error of the inner interceptors becomes a status of the contract."""
 
 import logging
 from collections.abc import Callable
@@ -19,14 +19,14 @@ DETAILS_KEY = "grpc-status-details-bin"
 
 
 class ErrorTranslation:
-    """Stands outside everything that can refuse, so that nothing else reaches the caller."""
+    """Runs outside everything that can refuse, so that no other error reaches the caller."""
 
     def __init__(self, chance: Chance, on_damage: Callable[[], object]) -> None:
         self._chance = chance
         self._on_damage = on_damage
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
-        """Return a handler that never raises but for cancellation."""
+        """Return a handler that raises nothing but cancellation."""
 
         async def handle(call: Call) -> bytes:
             try:

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What is told of a finished call."""
+    """The record of a finished call."""
 
     method: Method
     code: StatusCode
@@ -60,7 +60,7 @@ def json_line(call: Finished) -> bytes:
 class CallJournal:
     """Collects finished calls and writes lines and counters together, every 20 ms.
 
-    Written with each call they cost as much as the order itself.
+    Written with each call, they would cost as much as the order itself.
     """
 
     def __init__(
@@ -87,13 +87,13 @@ class CallJournal:
         )
 
     def add(self, finished: Finished) -> None:
-        """Take note of a call."""
+        """Record a finished call."""
         if not self._finished:
             asyncio.get_running_loop().call_later(FLUSH_INTERVAL_SECONDS, self.flush)
         self._finished.append(finished)
 
     def flush(self) -> None:
-        """Write what is collected."""
+        """Write the collected calls."""
         finished, self._finished = self._finished, []
         counts: dict[tuple[str, str, str], int] = {}
         for call in finished:
@@ -107,7 +107,7 @@ class CallJournal:
 
 
 class Observability:
-    """Stands outermost: it sees every call, refused ones too, and ends all of them."""
+    """The outermost interceptor: it sees every call, refused ones too, and sends their status."""
 
     def __init__(self, *, journal: CallJournal, clock: Clock, new_id: Callable[[], str]) -> None:
         self._journal = journal
@@ -115,7 +115,7 @@ class Observability:
         self._new_id = new_id
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
-        """Return a handler that leaves its trace."""
+        """Return a handler that records its call."""
 
         async def handle(call: Call) -> bytes:
             begun = time.perf_counter()

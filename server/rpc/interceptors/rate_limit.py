@@ -1,4 +1,4 @@
-"""Rate limits: what a call spends, what is left, and the day's count of calls."""
+"""Rate limits: what a call spends, what is left, and the count of calls of the day."""
 
 from server.application.ports import Clock
 from server.application.rate_limits import RateLimits, UsageMeter
@@ -13,7 +13,7 @@ REASONS = {"order": Reason.ORDER_RATE_EXCEEDED, "request": Reason.REQUEST_RATE_E
 
 
 class RateLimiting:
-    """Stands behind authentication, since limits are an account's, and before all work."""
+    """Runs after authentication, because limits belong to accounts, and before all work."""
 
     def __init__(
         self, *, limits: RateLimits, meter: UsageMeter, clock: Clock, enforce_quotas: bool
@@ -24,7 +24,7 @@ class RateLimiting:
         self._enforce_quotas = enforce_quotas
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
-        """Return a handler that spends what its call costs first."""
+        """Return a handler that first spends what its call costs."""
         if method.spends is Spends.NOTHING:
             return proceed
         is_order = method.spends is Spends.ORDER
@@ -58,7 +58,7 @@ class RateLimiting:
             try:
                 return await proceed(call)
             except EngineRefused as error:
-                # Who tries again while the engine loads has placed nothing.
+                # A call that is refused while the engine loads has placed nothing.
                 if is_order and error.refusal is AWAY:
                     self._limits.give_back_order(caller.account_id)
                 raise

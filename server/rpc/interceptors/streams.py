@@ -1,4 +1,4 @@
-"""Streams: places for them, and every end that their callers did not ask for."""
+"""Streams: their places, and every end that their callers did not request."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ TOO_SLOW = Refusal(
 
 
 class OpenStreams:
-    """Stands right before the work: opening a stream costs a call, and a place while it is open."""
+    """The innermost interceptor: opening a stream costs a call, and a place while it is open."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class OpenStreams:
             )
             self._streams.add(stream)
             self._counts[caller.account_id] += 1
-            # Not when its handler ends: what a reader does not take keeps the call open.
+            # Not when its handler ends, because messages that are not read keep the call open.
             done: Any = call.context.add_done_callback
             done(lambda _: self._give_back(caller.account_id))
             try:
@@ -81,7 +81,7 @@ class OpenStreams:
         return iter(self._streams)
 
     def count(self, account_id: str) -> int:
-        """Return how many places an account's streams take."""
+        """Return the number of an account's open streams."""
         return self._counts[account_id]
 
     def keys(self) -> set[str]:
@@ -89,13 +89,13 @@ class OpenStreams:
         return {stream.bot_key_id for stream in self._streams if stream.bot_key_id is not None}
 
     def end_key(self, bot_key_id: str) -> None:
-        """End the streams of a bot key that is revoked."""
+        """End the streams of a revoked bot key."""
         for stream in self._streams:
             if stream.bot_key_id == bot_key_id:
                 stream.end(KEY_REFUSED)
 
     def end_blocked(self) -> None:
-        """Look at all streams; end those whose readers took nothing for too many looks."""
+        """Check all streams; end those whose readers took nothing in too many checks."""
         for stream in self._streams:
             if stream.look() > self._looks_max:
                 stream.end(TOO_SLOW)
