@@ -40,7 +40,7 @@ def main() -> None:
             "`make bench` needs h2load: install it with `apt-get install nghttp2-client` (Debian), "
             "`brew install nghttp2` (macOS)"
         )
-    # On the disk of the project: the temporary directory may be in memory.
+    # On the disk of the project, because the temporary directory may be in memory.
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as name:
         directory = Path(name)
         noop_port = free_port()
@@ -188,7 +188,7 @@ def _measure_figures(directory: Path) -> None:
 
 
 class Count:
-    """Counts the orders placed, to hold them against those stored."""
+    """Counts the orders placed, to compare them with those stored."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -215,7 +215,7 @@ class Count:
 
 
 def _pairs(first: Callable[[], float], second: Callable[[], float]) -> tuple[float, float]:
-    """Return the medians of two measures taken in turn, since a machine's speed drifts."""
+    """Return the medians of two measurements taken in turn, because a machine's speed drifts."""
     pairs = [(first(), second()) for _ in range(ROUNDS)]
     return median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
 

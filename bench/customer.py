@@ -1,4 +1,4 @@
-"""A person with an account and a bot key, of an engine without processes around it; its orders."""
+"""A person with an account and a bot key, for an engine without other processes, and orders."""
 
 import orjson
 

@@ -1,4 +1,4 @@
-"""The figures of the house: what one order enters, and how long the files are.
+"""Figures about the code: what one order enters, and how long the files are.
 
 `python -m bench.entered` prints them; with `--list` also each function that the order enters.
 """
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def entered_by_an_order(directory: Path) -> Entered:
-    """Place two orders through the engine; tell what the second enters, from `handle` on.
+    """Place two orders through the engine; return what the second enters, from `handle` on.
 
     The first one fills the caches. Both fill at once.
     """
@@ -92,18 +92,18 @@ def entered_by_an_order(directory: Path) -> Entered:
 
 
 def lines_of_server() -> dict[str, int]:
-    """Return how many lines each module of `server/` has that is not empty."""
+    """Return the number of lines of each module of `server/` that is not empty."""
     texts = {str(it.relative_to(ROOT)): it.read_text() for it in SERVER.rglob("*.py")}
     return {name: text.count("\n") for name, text in texts.items() if text}
 
 
 def lines_of_readme() -> int:
-    """Return how many lines the README has."""
+    """Return the number of lines of the README."""
     return (ROOT / "README.md").read_text().count("\n")
 
 
 def formatter_overrides() -> int:
-    """Return how many lines the formatter may not touch."""
+    """Return the number of lines that the formatter must leave alone."""
     files = [
         path
         for folder in FOLDERS
@@ -129,7 +129,7 @@ def _is_counted(code: CodeType) -> bool:
         it for it in sys.modules.values() if getattr(it, "__file__", None) == code.co_filename
     )
     for owner in owners:
-        found = getattr(found, owner, None)  # Nothing holds what is local to a function.
+        found = getattr(found, owner, None)  # Local functions are not found by name.
     kind = inspect.getattr_static(found, name, None)
     return not isinstance(kind, property | cached_property)
 

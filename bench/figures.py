@@ -1,6 +1,6 @@
-"""What figures cost: KPIs over many closed trades, the leaderboard over many accounts.
+"""Cost of figures: KPIs over many closed trades, and the leaderboard over many accounts.
 
-And what orders notice of a leaderboard that is being made anew.
+Also the latency of orders while the leaderboard is refreshed.
 """
 
 import sqlite3
@@ -84,20 +84,20 @@ class _Peopled(Service):
         self._accounts = accounts
 
     def p50_us(self, method: str) -> float:
-        """Return what a call without fields takes."""
+        """Return the time of a call without fields."""
         target = self._target(method, self._empty)
         return latency_p50_us(target, calls=CALLS, log=self.directory / "calls.log")
 
     def order_times(self, order: Path, rounds: int = 1) -> list[int]:
-        """Return what orders by one client alone take."""
+        """Return the time of orders by one client alone."""
         target, log = self._target("PlaceOrder", order), self.directory / "orders.log"
         return [it for _ in range(rounds) for it in latencies_us(target, calls=ORDERS, log=log)]
 
     def await_ranking(self, order: Path) -> tuple[float, list[int]]:
-        """Return how long the first refresh took, and what orders took while it ran.
+        """Return the time of the first refresh, and of orders during it.
 
-        It begins when the service is ready. Of orders, the round during which it ended counts only
-        where there is no other.
+        The refresh begins when the service is ready. The round of orders during which it ended
+        counts only if there is no other.
         """
         begun, times, last = time.monotonic(), list[int](), list[int]()
         with grpc.insecure_channel(self.grpc) as channel:
@@ -124,7 +124,7 @@ def _p99(times: list[int]) -> int:
 
 
 def store_people(directory: Path, accounts: int, trades: int) -> None:
-    """Store accounts that hold positions and have a past, as if they had traded for 40 days."""
+    """Store accounts with positions and a history, as if they had traded for 40 days."""
     settings = Settings(data_dir=directory)
     bring_up_to_date(settings.database_path)
     connection = sqlite3.connect(settings.database_path)
@@ -213,7 +213,7 @@ TRADED = {
     "asset_type": "'STOCK'",
     "side": "CASE n % 2 WHEN 0 THEN 'BUY' ELSE 'SELL' END",
 }
-"""Of the first account alone: the even ones buy, the odd ones sell."""
+"""Orders of the first account only: even ones buy, odd ones sell."""
 ORDER = TRADED | {
     "order_type": "'MARKET'",
     "time_in_force": "'GTC'",
@@ -231,7 +231,7 @@ def _insert(
     given: dict[str, str],
     where: str = "n < :count",
 ) -> None:
-    """Insert a row for each number: what is given by column, else 0, or NULL where that may be."""
+    """Insert a row for each number: given columns, else NULL if allowed, else 0."""
     columns = {
         name: given.get(name, "0" if is_required else "NULL")
         for _, name, _, is_required, *_ in connection.execute(f"PRAGMA table_info({table})")

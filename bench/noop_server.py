@@ -43,7 +43,7 @@ async def place_order(request: pb.PlaceOrderRequest, context: object) -> pb.Plac
 
 
 class Fanning:
-    """Streams that all send the same messages once they are told to go, and nothing else."""
+    """Streams that all send the same messages once they are released, and nothing else."""
 
     def __init__(self) -> None:
         self._go = asyncio.Event()
@@ -52,7 +52,7 @@ class Fanning:
         ).SerializeToString()
 
     async def go(self, request: bytes, context: object) -> bytes:
-        """Let the streams that wait go."""
+        """Release the waiting streams."""
         del context
         self._go.set()
         self._go = asyncio.Event()

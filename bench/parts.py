@@ -1,4 +1,4 @@
-"""What parts of a call cost, each alone in this process."""
+"""Cost of the parts of a call, each measured alone in this process."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ ROUNDS = 5
 
 
 async def observing_us() -> float:
-    """Return what a log line and the counters of a call cost, in microseconds of processor."""
+    """Return the cost of a call's log line and counters, in microseconds of processor time."""
     lines = LineWriter(os.open(os.devnull, os.O_WRONLY))
     journal = CallJournal(lines.write, CollectorRegistry())
     method = methods()[0]
@@ -44,10 +44,10 @@ async def observing_us() -> float:
 
 
 def batch_us(directory: Path) -> tuple[float, float]:
-    """Return what an order costs in a batch, and what a batch costs beside its orders.
+    """Return the cost of an order in a batch, and of a batch without its orders.
 
-    Both in microseconds of the processor, with a database on the disk. The second is a batch of
-    one order less an order's share of a batch of 32.
+    Both are in microseconds of processor time, with a database on disk. The second is a batch of
+    one order, less an order's share of a batch of 32.
     """
     with tempfile.TemporaryDirectory(dir=directory) as name:
         settings = Settings(data_dir=Path(name), seed=1, initial_balance="9000000000.00")

@@ -1,4 +1,4 @@
-"""Readers of streams, in a process of their own: `python -m bench.readers KIND`, told by JSON."""
+"""Readers of streams in a separate process: `python -m bench.readers KIND`, with a JSON task."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ PLACE_ORDER = "/bottrading.v1.BotTrading/PlaceOrder"
 STREAM = "/bottrading.v1.BotTrading/StreamOrderUpdates"
 STREAMS_A_CHANNEL = 50
 CALLS_A_CHANNEL = 32
-"""At once, half of what a connection of the service takes: more would wait or be refused there."""
+"""Concurrent calls: half of what a connection accepts, because more would wait or be refused."""
 SECONDS_MAX = 500
 AGAIN_SECONDS = 0.05
 REFUSED_FOR_NOW = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
@@ -27,12 +27,12 @@ EVENTS_OF_AN_ORDER = 2
 STREAMED = bot_trading_pb2.StreamOrderUpdatesRequest(
     heartbeat_interval=duration_pb2.Duration(seconds=120)
 ).SerializeToString()
-"""With heartbeats as rare as can be asked for: what is counted are changes of orders."""
+"""Heartbeats are as rare as possible, because only changes of orders are counted."""
 NARROW = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1024))
 
 
 class Orders:
-    """Places orders over a connection of its own, a few at once."""
+    """Places orders over its own connection, a few at once."""
 
     def __init__(self, address: str) -> None:
         self._channel = grpc.aio.insecure_channel(address, _own())
@@ -45,7 +45,7 @@ class Orders:
             symbol="AAPL",
             side=order_pb2.SIDE_BUY,
             quantity="0.01",
-            client_order_id=str(uuid.uuid4()),  # What was placed after all is not placed again.
+            client_order_id=str(uuid.uuid4()),  # A retry places nothing twice.
         ).SerializeToString()
         async with self._places:
             await _until_taken(lambda: self._call(request, metadata=(("x-bot-key", key),)))
@@ -56,7 +56,7 @@ class Orders:
 
 
 async def latency(task: dict[str, Any]) -> dict[str, Any]:
-    """Follow each account by a stream of its own while orders come at a rate.
+    """Follow each account with its own stream while orders come at a rate.
 
     Returns the milliseconds from the moment an event was decided, which is before its commit,
     to its receipt.
@@ -77,7 +77,7 @@ async def latency(task: dict[str, Any]) -> dict[str, Any]:
         while len(taken) < EVENTS_OF_AN_ORDER * task["orders"]:
             for reader in readers:
                 if reader.done():
-                    reader.result()  # It reads for ever, unless its stream ended.
+                    reader.result()  # A reader reads for ever, unless its stream ended.
             await asyncio.sleep(0.01)
     for reader in readers:
         reader.cancel()
@@ -85,10 +85,10 @@ async def latency(task: dict[str, Any]) -> dict[str, Any]:
 
 
 async def fan_out(task: dict[str, Any]) -> dict[str, Any]:
-    """Follow one account by many streams, let things happen, and count deliveries a second."""
+    """Follow one account with many streams, place orders, and count deliveries per second."""
     channels = _channels(task["address"], task["streams"])
     request = STREAMED
-    if task["go"]:  # A bare server is told how many messages there will be.
+    if task["go"]:  # The bare server gets the number of messages in its request.
         wanted = bot_trading_pb2.StreamOrderUpdatesRequest(after_sequence=task["events"])
         request = wanted.SerializeToString()
     streams = await _opened(channels, task["keys"][:1] * task["streams"], request)
@@ -109,7 +109,7 @@ async def fan_out(task: dict[str, Any]) -> dict[str, Any]:
 async def stalled(task: dict[str, Any]) -> dict[str, Any]:
     """Open streams of a long log and read nothing of them until standard input ends.
 
-    Their connections take hardly more than what is read, so that they stall at once.
+    Their connections buffer hardly anything, so that they stall at once.
     """
     channels = _channels(task["address"], task["streams"], *NARROW)
     request = bot_trading_pb2.StreamOrderUpdatesRequest(after_sequence=0).SerializeToString()
@@ -120,7 +120,7 @@ async def stalled(task: dict[str, Any]) -> dict[str, Any]:
 
 
 async def idle(task: dict[str, Any]) -> dict[str, Any]:
-    """Open a stream of each account and keep them all until standard input ends."""
+    """Open a stream of each account, and keep all of them open until standard input ends."""
     channels = _channels(task["address"], len(task["keys"]))
     streams = await _opened(channels, task["keys"])
     print("open", flush=True)
@@ -162,7 +162,7 @@ async def _opened(
 
 
 async def _until_taken(call: Callable[[], Awaitable[Any]]) -> Any:
-    """Make a call again while it is refused for now, as by a connection that has enough of them."""
+    """Repeat a call while it is refused temporarily, for instance by a full connection."""
     until = time.monotonic() + SECONDS_MAX
     while True:
         try:

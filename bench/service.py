@@ -1,4 +1,4 @@
-"""The service under load: started in a directory of its own, with keys for its accounts."""
+"""The service under load: started in its own directory, with keys for its accounts."""
 
 import os
 import socket
@@ -112,7 +112,7 @@ class Service:
                     request, metadata=(("authorization", f"Bearer {token}"),)
                 )
             except grpc.RpcError as refusal:
-                # A slow machine answers late; a key too many does no harm.
+                # A slow machine answers late, and an additional key does no harm.
                 if refusal.code() != grpc.StatusCode.UNAVAILABLE or time.monotonic() > deadline:
                     raise
                 time.sleep(AGAIN_SECONDS)

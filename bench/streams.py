@@ -1,4 +1,4 @@
-"""What streams cost: time to receipt, deliveries beside a bare server, memory, and neighbours."""
+"""Cost of streams: time to receipt, deliveries beside a bare server, memory, and other callers."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from bench.service import Service
 SUBSCRIBERS = 1_000
 OFFERED_SECONDS = 10
 OFFERED_SHARE = 0.1
-"""Of what the bare server reached, so that a slow machine is not flooded."""
+"""Share of the bare server's rate, so that a slow machine is not flooded."""
 OFFERED_MAX = 500
 FANNED_STREAMS = 200
 FANNED_EVENTS = 200
@@ -28,7 +28,7 @@ RUN_SECONDS_MAX = 600
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Milliseconds to receipt, orders and deliveries a second, KiB a stream, p99 of an order."""
+    """Milliseconds to receipt, orders and deliveries per second, KiB per stream, p99 of orders."""
 
     receipt_p50_ms: float
     receipt_p99_ms: float
@@ -44,7 +44,7 @@ class Costs:
 def streams(
     service: Service, bare: str, orders: Target, log: Path, *, bare_calls_per_second: float
 ) -> tuple[Costs, int]:
-    """Measure on a running service; return the costs and how many orders were placed."""
+    """Measure on a running service; return the costs and the number of orders placed."""
     offered = min(OFFERED_MAX, OFFERED_SHARE * bare_calls_per_second)
     count = round(OFFERED_SECONDS * offered)
     keys = service.make_keys(SUBSCRIBERS, "subscriber")
@@ -85,7 +85,7 @@ def streams(
 
 
 def _idle_kib(service: Service, keys: list[str]) -> float:
-    """Return what a stream that is open and idle takes of the front's memory."""
+    """Return the memory of the front that an open, idle stream takes."""
     before = service.front_kib()
     with _waiting("idle", {"address": service.grpc, "keys": keys}):
         return (service.front_kib() - before) / len(keys)
@@ -113,7 +113,7 @@ def _run(kind: str, task: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _waiting(kind: str, task: dict[str, Any]) -> Iterator[None]:
-    """Start readers that wait until they are told to end."""
+    """Start readers that wait until standard input ends."""
     with _started(kind, task) as process:
         assert process.stdout is not None
         assert process.stdout.readline(), f"{kind} readers did not open their streams"

@@ -1,4 +1,4 @@
-"""What a quote costs while many orders rest: those that it does not reach, and those it does."""
+"""Cost of a quote while many orders rest: one that reaches none of them, and one that does."""
 
 import tempfile
 import time
@@ -35,7 +35,7 @@ class Costs:
 
 
 def triggers(directory: Path) -> Costs:
-    """Measure on two engines whose rounds alternate, since a machine's speed drifts."""
+    """Measure on two engines whose rounds alternate, because a machine's speed drifts."""
     with tempfile.TemporaryDirectory(dir=directory) as name:
         few, many = _Floor(Path(name) / "few", FEW), _Floor(Path(name) / "many", MANY)
         rounds = [(few.quote_us(), many.quote_us()) for _ in range(ROUNDS)]
@@ -76,7 +76,7 @@ class _Floor:
             self.parts.service.handle([self._stop(n, *customers[n % ACCOUNTS]) for n in numbers])
 
     def quote_us(self) -> float:
-        """Return what a quote costs that reaches nothing."""
+        """Return the cost of a quote that reaches no order."""
         calls = [[self._quote(symbol, "100.00")] for symbol in self.symbols]
         begun = time.process_time()
         for number in range(QUOTES):
@@ -86,7 +86,7 @@ class _Floor:
         return (time.process_time() - begun) / QUOTES * 1e6
 
     def trigger(self) -> tuple[float, int]:
-        """Return the time and the transactions in which one quote fills a symbol's stops."""
+        """Return the time and the transactions that one quote needs to fill a symbol's stops."""
         commits: list[object] = []
         connection = self.parts.writer.connection
         event.listen(connection.engine, "commit", commits.append)

@@ -1,4 +1,4 @@
-"""A call is one row: a toy of each kind, added to a copy of the table, works through everything."""
+"""A call is one row: a toy call of each kind, added to a copy of the table, works end to end."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Which Python `make` takes: the newest release that is there and works."""
+"""The choice of Python by `make`: the newest installed release that works."""
 
 import os
 import shutil

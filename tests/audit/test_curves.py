@@ -1,4 +1,4 @@
-"""Verifying equity snapshots and the sums of equity curves: every fault that is planted is told."""
+"""Verifying equity snapshots and the sums of equity curves: every planted fault is reported."""
 
 import sqlite3
 from collections.abc import Iterator

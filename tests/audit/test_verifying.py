@@ -1,4 +1,4 @@
-"""Verifying a database: what is sound agrees, and every fault that is planted is told."""
+"""Verifying a database: a sound one passes, and every planted fault is reported."""
 
 import sqlite3
 from pathlib import Path

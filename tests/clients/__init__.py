@@ -1,1 +1,1 @@
-"""Clients in other languages and as packages of their own, against the real service."""
+"""Clients in other languages and as separate packages, against the real service."""

@@ -1,4 +1,4 @@
-"""An auditor who trusts no arithmetic of the domain: reads events and adds up fractions."""
+"""An auditor that trusts no arithmetic of the domain: it reads events and adds up fractions."""
 
 from collections import defaultdict
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What is special about these tests: slow ones run when asked for, and a run may have a bug."""
+"""Options of these tests: slow tests run on request, and a run may have a planted bug."""
 
 import os
 from pathlib import Path

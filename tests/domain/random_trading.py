@@ -1,4 +1,4 @@
-"""Random trading: steps that strategies or dice may choose, done on audited books."""
+"""Random trading: steps on audited books, chosen by a test strategy or at random."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

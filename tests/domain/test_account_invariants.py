@@ -1,4 +1,4 @@
-"""Invariants: a state that must never be committed stops the decision that leads to it."""
+"""Invariants: a decision that would lead to an invalid state is stopped."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Random trading under an auditor: whatever is done, what must hold holds after every step."""
+"""Random trading under an auditor: every invariant holds after every step."""
 
 from collections import Counter
 from collections.abc import Sequence

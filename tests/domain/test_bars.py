@@ -1,4 +1,4 @@
-"""Bars of minutes from quotes, and longer ones from shorter ones."""
+"""Bars of a minute are built from quotes, and longer bars from shorter ones."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Bot keys and plans: what a key looks like, what is kept of it, what a plan includes."""
+"""Bot keys and plans: the form of a key, what is stored of it, and what a plan includes."""
 
 import hashlib
 import zlib

@@ -1,4 +1,4 @@
-"""Changed copies: the same as `dataclasses.replace` makes, and the original stays as it was."""
+"""Changed copies equal those of `dataclasses.replace`, and the original stays as it was."""
 
 from dataclasses import asdict, replace
 

@@ -1,4 +1,4 @@
-"""Cost basis and P&L: what is left explains the balance to the cent, whatever was rounded."""
+"""Cost basis and P&L explain the balance exactly, whatever was rounded."""
 
 from tests.domain.scenario import play
 

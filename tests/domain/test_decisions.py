@@ -1,4 +1,4 @@
-"""Decisions: one may be about several orders, and its events tell all that is stored."""
+"""Decisions: one may be about several orders, and its events describe all that is stored."""
 
 from dataclasses import replace
 

@@ -1,6 +1,6 @@
-"""The equity curve: figures worked by hand, undefined where they are, and as empyrical has them.
+"""The equity curve: figures computed by hand and by empyrical, and figures that are undefined.
 
-The curve keeps sums; what they must come to is computed from all points at once.
+The curve keeps sums; the tests compute the expected values from all points at once.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Reasons: the same names in the same order as in the contract, and the first one is told."""
+"""Reasons: same names and order as in the contract, and the first one is reported."""
 
 from bottrading.v1 import error_reason_pb2, quote_pb2
 from server.domain.errors import PRECEDENCE, Reason, Violation, refuse_fields

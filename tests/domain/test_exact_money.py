@@ -1,4 +1,4 @@
-"""Exactness: decimals mean what they say, and rounding is never in favour of the account."""
+"""Exactness: decimals are exact, and rounding never favours the account."""
 
 from dataclasses import replace
 from itertools import count

@@ -1,4 +1,4 @@
-"""Fees: by asset type, with minimum and cap for an order whatever its number of fills."""
+"""Fees: by asset type, with a minimum and a cap per order, whatever its number of fills."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""LIMIT orders: never worse than the limit, and what they hold back until they end."""
+"""LIMIT orders: they never fill worse than the limit, and reserve money until they end."""
 
 from server.domain.quote import QuoteRefusal
 from server.domain.values import SECOND, parse_units

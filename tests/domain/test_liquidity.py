@@ -1,4 +1,4 @@
-"""Liquidity: an account takes from each quote at most what it shows, and only once."""
+"""Liquidity: an account takes the displayed size of each quote at most once."""
 
 from dataclasses import replace
 

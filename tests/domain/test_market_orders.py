@@ -1,4 +1,4 @@
-"""MARKET orders: what they fill at, how they wait, and what they may cost."""
+"""MARKET orders: their fill prices, how they wait, and what they may cost."""
 
 from tests.domain.scenario import play
 

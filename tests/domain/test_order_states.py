@@ -1,4 +1,4 @@
-"""Order states: the table is complete, and what is not in it cannot happen."""
+"""Order states: the table is complete, and no other transition can happen."""
 
 from dataclasses import replace
 from itertools import product

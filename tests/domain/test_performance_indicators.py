@@ -1,4 +1,4 @@
-"""Indicators of closed trades: worked by hand, and undefined where they are."""
+"""Indicators of closed trades: computed by hand, and undefined ones."""
 
 from collections.abc import Callable
 

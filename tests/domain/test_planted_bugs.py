@@ -1,4 +1,4 @@
-"""Planted bugs: the domain's functions made to do wrong one at a time, where these tests fail."""
+"""Planted bugs: with each wrong function of the domain, these tests must fail."""
 
 import inspect
 import os

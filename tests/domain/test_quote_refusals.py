@@ -1,4 +1,4 @@
-"""Quotes: which are applied, which are refused and why, how long they are fresh."""
+"""Quotes: which are applied, which are refused and why, and how long they are fresh."""
 
 from dataclasses import replace
 from typing import Any

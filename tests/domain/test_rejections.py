@@ -1,4 +1,4 @@
-"""Rejections: the limits of an account, and which reason is told when several hold."""
+"""Rejections: the limits of an account, and which of several reasons is reported."""
 
 import pytest
 

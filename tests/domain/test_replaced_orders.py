@@ -1,4 +1,4 @@
-"""Replaced orders: new values for a live order, which keeps what it is and what it filled."""
+"""Replaced orders: a live order gets new values, and keeps its id and its fills."""
 
 import pytest
 

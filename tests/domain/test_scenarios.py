@@ -1,4 +1,4 @@
-"""The tables themselves: what is written about them holds, and a wrong outcome is noticed."""
+"""The scenario tables themselves: they work as documented, and a wrong outcome is noticed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Account changes: expired options that become money, and the trading state."""
+"""Account changes: settlement of expired options, and the trading state."""
 
 from dataclasses import replace
 

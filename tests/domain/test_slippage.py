@@ -1,4 +1,4 @@
-"""Slippage: what taking costs beyond the quote, worked by hand.
+"""Slippage: how much worse than the quote an order fills, computed by hand.
 
 Basis points are low + (high − low) × the share of the displayed size that is used, averaged
 over the part taken: 0 to 2 in liquid markets, 5 to 20 in thin ones.

@@ -1,4 +1,4 @@
-"""Watched prices: what a live order waits for, and whose turn comes first when it is reached."""
+"""Watched prices: which price a live order waits for, and the order in which reached ones fill."""
 
 from itertools import permutations
 

@@ -1,4 +1,4 @@
-"""The figures of an equity curve from all its points at once: what its sums must come to."""
+"""The figures of an equity curve from all its points at once, which its sums must agree with."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Orders written as text, and a book to place them in."""
+"""Orders that are written as text, and a book to place them in."""
 
 from server.domain.order import Side
 from server.domain.risk import Exposure

@@ -1,4 +1,4 @@
-"""The bench says what it needs, and goes on where a slow machine refuses calls for a while."""
+"""The bench says what it needs, and goes on when a slow machine refuses calls for a while."""
 
 import asyncio
 import os

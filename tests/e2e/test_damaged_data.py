@@ -1,4 +1,4 @@
-"""Starting `bottrading serve` on data that is damaged, lost or somebody else's."""
+"""Starting `bottrading serve` on data that is damaged, lost or foreign."""
 
 import os
 import re

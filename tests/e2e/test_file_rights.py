@@ -1,4 +1,4 @@
-"""Who may write the data directory and read its secrets, and links to nothing in it."""
+"""Permissions of the data directory and its secrets, and dangling links in it."""
 
 from pathlib import Path
 

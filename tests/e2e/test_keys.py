@@ -1,4 +1,4 @@
-"""`bottrading key` beside a running service: what it prints, what it tells, when it refuses."""
+"""`bottrading key` beside a running service: what it prints, and when it refuses."""
 
 import json
 import os

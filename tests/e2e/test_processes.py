@@ -1,4 +1,4 @@
-"""`bottrading serve` as processes: starting, dying, draining, and what is left of it."""
+"""The processes of `bottrading serve`: how they start, die and drain, and what they leave."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A replay as an operator runs it: a file, a clock of its own, and going on after a restart."""
+"""A replay as an operator runs it: its file, its clock, and its resumption after a restart."""
 
 import asyncio
 import itertools

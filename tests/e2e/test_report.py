@@ -1,4 +1,4 @@
-"""The report, as an operator makes it: what it shows, of whom, and what it refuses."""
+"""The report, as an operator makes it: what it shows, about whom, and what it refuses."""
 
 import asyncio
 import re

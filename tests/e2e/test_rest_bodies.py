@@ -1,4 +1,4 @@
-"""Bodies over REST through the whole stack: exact where they are good, refused where not."""
+"""Bodies over REST through the whole stack: valid ones are exact, invalid ones are refused."""
 
 import pytest
 

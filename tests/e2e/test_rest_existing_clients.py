@@ -1,4 +1,4 @@
-"""What clients that exist send: STOCK for everything, and numbers that floating point made."""
+"""Requests of existing clients: STOCK for everything, and numbers with floating-point noise."""
 
 from typing import Any
 

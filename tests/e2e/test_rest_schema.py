@@ -1,4 +1,4 @@
-"""What the OpenAPI document allows is taken: no call that follows it is refused for its form."""
+"""The server accepts what the OpenAPI document allows: no such call is refused for its form."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The newer rules of trading over REST: preview, replace, clock, halting and guard rails."""
+"""Trading rules over REST: preview, replace, clock, halt and guard rails."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`bottrading serve` where something runs out, or a part cannot go on: it never gives up on one."""
+"""`bottrading serve` when a resource runs out or a process fails: it keeps restarting it."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Starting `bottrading serve`: what it refuses, and what it must not trip over."""
+"""Starting `bottrading serve`: what it refuses, and what it must tolerate."""
 
 import os
 import re

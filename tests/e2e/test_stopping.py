@@ -1,4 +1,4 @@
-"""SIGTERM under load: what callers are told who are in the middle of a call."""
+"""SIGTERM under load: the answers to callers in the middle of a call."""
 
 import asyncio
 import signal

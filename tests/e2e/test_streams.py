@@ -1,4 +1,4 @@
-"""Streams through real processes: draining, crashes of each process, revocation, and logs."""
+"""Streams through real processes: draining, a crash of each process, revocation, and logs."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Ratios over the days on which an account could trade, as a replay of a month has them.
+"""Ratios over the days on which an account could trade, in a replay of a month.
 
 `data/kpi-weekdays.csv` has a quote of AAPL for each weekday of February 2025, and one of the day
 before. On the 17th, Presidents' Day, the exchange is closed.

@@ -1,4 +1,4 @@
-"""An engine under audit: whatever it decides, quotes and events are heard and compared."""
+"""An engine under audit: ledgers compare every quote and event with the database."""
 
 import logging
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ DUPLICATE = quote_pb2.QUOTE_REFUSAL_REASON_DUPLICATE
 
 
 class Complaints(logging.Handler):
-    """Collects what the server warns of: nothing here is expected to go wrong."""
+    """Collects the server's warnings, because none is expected here."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -67,7 +67,7 @@ class AuditedEngine:
             self._open_account(subject)
 
     def handle(self, calls: Sequence[Call], *, passing: bool = False) -> list[Answer]:
-        """Let the engine decide calls in one batch, and audit what came of it."""
+        """Let the engine decide calls in one batch, and audit the outcome."""
         frames = self.parts.service.handle(calls, passing=passing)
         answers = [unpack_answer(frame) for frame in FrameBuffer().feed(b"".join(frames))]
         told = [answer for answer in answers if answer.call_id]
@@ -81,7 +81,7 @@ class AuditedEngine:
         return told
 
     def audit(self) -> None:
-        """Let the ledgers hear what was decided since the last time, and compare it."""
+        """Give the ledgers all events since the last time, and compare."""
         now, shown = self.clock.now, dict[str, Quote]()
         for item in self.heard:
             if isinstance(item, Quote):
@@ -121,7 +121,7 @@ class AuditedEngine:
         self.parts.close()
 
     def silence(self) -> None:
-        """Collect complaints no more."""
+        """Stop collecting warnings."""
         logging.getLogger("server").removeHandler(self.complaints)
 
     def _open(self) -> None:
@@ -129,7 +129,7 @@ class AuditedEngine:
             self.settings.for_engine(), clock=self.clock, since_boot=self.clock
         )
         driver: Any = self.parts.writer.connection.connection.driver_connection
-        driver.execute("PRAGMA synchronous = OFF")  # No power fails here, and waiting costs much.
+        driver.execute("PRAGMA synchronous = OFF")  # No power failure happens here.
         make_key(self.parts)
         self.connection = connect(self.data_dir)
         self._listen()

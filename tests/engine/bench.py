@@ -1,4 +1,4 @@
-"""An engine without processes around it, and calls for it."""
+"""An engine without other processes, and calls for it."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ KEY = BotKey(
 
 
 class Bench:
-    """An engine without processes around it, on a published market or a replay of some rows."""
+    """An engine without other processes, on a published market or a replay of some rows."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Bench:
         return [answer for answer in told if answer.kind is not Kind.LOGS_GROWN]
 
     def reach(self, moment: Micros) -> None:
-        """Let a replay come to a moment in one go; one that begins first looks at the clock."""
+        """Let a replay reach a moment in one go; a new replay first reads the clock."""
         self.handle(passing=True)
         self.clock.now += moment - self.parts.clock()
         self.handle(passing=True)
@@ -117,7 +117,7 @@ def row(when: str, symbol: str, bid: str, ask: str, *, size: int = 1_000) -> str
 
 
 def make_key(parts: EngineParts) -> None:
-    """Store the key that all calls are made with, unless an earlier engine did."""
+    """Store the key of all calls, unless an earlier engine did."""
     with parts.writer.unit_of_work() as unit:
         if unit.key("", KEY_ID) is None:
             unit.add_key(KEY)
@@ -125,7 +125,7 @@ def make_key(parts: EngineParts) -> None:
 
 
 def call(number: int, name: str, caller: str, body: bytes) -> Call:
-    """Return a call of an account or of a user, with the key that every caller here has."""
+    """Return a call of an account or of a user, with the key of all callers here."""
     return Call(number, name, Caller(account_id=caller, user_id=caller, bot_key_id=KEY_ID), body)
 
 

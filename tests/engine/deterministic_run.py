@@ -1,4 +1,4 @@
-"""A program: a seeded engine does seeded commands and prints the digest of all it logged."""
+"""A program that runs seeded commands on a seeded engine and prints the digest of its logs."""
 
 import sqlite3
 import sys
@@ -38,7 +38,7 @@ TYPES = (
 
 
 class CountingChance:
-    """Ids and secrets that are numbers."""
+    """Ids and secrets from consecutive numbers."""
 
     def __init__(self) -> None:
         self._number = 0
@@ -55,7 +55,7 @@ class CountingChance:
 
 
 class Run:
-    """An engine on a simulated market, and the dice that command it."""
+    """An engine on a simulated market, and a random source of commands."""
 
     def __init__(self, data_dir: Path, seed: int) -> None:
         bring_up_to_date(data_dir / DATABASE_FILE)

@@ -1,4 +1,4 @@
-"""A ledger of one account: what its database file says, held against an auditor's own book."""
+"""A ledger of one account: compares the database file with an auditor's own book."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -50,19 +50,19 @@ class StoredBook:
         return self.positions.get(symbol) or Position(account_id=self.account_id, symbol=symbol)
 
     def read_account(self) -> None:
-        """Read the account and its positions anew."""
+        """Read the account and its positions again."""
         (row,) = self._rows("SELECT * FROM accounts WHERE id = ?", self.account_id)
         self.account = mapping.account_from(row)
         rows = self._rows("SELECT * FROM positions WHERE account_id = ?", self.account_id)
         self.positions = {row.symbol: mapping.position_from(row) for row in rows}
 
     def read_orders(self) -> None:
-        """Read all orders anew."""
+        """Read all orders again."""
         rows = self._rows("SELECT * FROM orders WHERE account_id = ?", self.account_id)
         self.orders = {row.id: mapping.order_from(row) for row in rows}
 
     def read_order(self, order_id: str) -> Order:
-        """Read one order anew."""
+        """Read one order again."""
         (row,) = self._rows("SELECT * FROM orders WHERE id = ?", order_id)
         return mapping.order_from(row)
 
@@ -86,7 +86,7 @@ class StoredBook:
 
 
 class Ledger:
-    """An auditor who hears of quotes and events, and looks up what of it is stored."""
+    """An auditor that gets quotes and events, and compares them with the stored data."""
 
     def __init__(self, connection: sqlite3.Connection, account_id: str, *, fees: bool) -> None:
         self.book = StoredBook(connection, account_id)
@@ -99,13 +99,13 @@ class Ledger:
         self._is_touched = False
 
     def hear_quote(self, quote: Quote, now: Micros) -> None:
-        """Note that a quote counts, and whether it may be traded on now."""
+        """Record a quote, and whether orders may fill against it now."""
         self.fresh.add(quote.symbol)
         self.auditor.hear_quote(quote)
         self.book.now = now
 
     def hear(self, event: Event, now: Micros) -> None:
-        """Add up an event; nothing is executed on a quote that is stale."""
+        """Add up an event; nothing may fill against a stale quote."""
         self.book.now = now
         self.events.append(event)
         self._is_touched = True
@@ -119,18 +119,18 @@ class Ledger:
         self._follow(event)
 
     def is_fresh(self, symbol: str, now: Micros) -> bool:
-        """Tell whether the newest quote of a symbol is of this run and young enough."""
+        """Tell whether the newest quote of a symbol comes from this run and is fresh."""
         if symbol not in self.fresh:
             return False
         return -AHEAD_MAX <= now - self.auditor.quotes[symbol].time <= STALE_AFTER
 
     def check_nothing_waits(self, symbol: str, now: Micros, step: Units) -> None:
-        """Check that every order which the newest quote reaches was shown it."""
+        """Check that every order that the newest quote reaches was matched against it."""
         if self.is_fresh(symbol, now) and any(it.symbol == symbol for it in self.live.values()):
             self.auditor.check_nothing_waits_in_vain(symbol, step)
 
     def compare_touched(self) -> None:
-        """Compare what the newest events changed with what is stored of it."""
+        """Compare the changes of the newest events with the stored data."""
         if not self._is_touched:
             return
         book, heard = self.book, self.auditor
@@ -151,7 +151,7 @@ class Ledger:
         self._is_touched = False
 
     def compare_everything(self) -> None:
-        """Compare all that is stored with the events, and the log with them byte by byte."""
+        """Compare all stored data with the events, and the log byte by byte."""
         self.book.read_account()
         self.book.read_orders()
         self.auditor.compare()
@@ -162,7 +162,7 @@ class Ledger:
         assert self.book.log() == encoded, "the log is not what was decided"
 
     def forget_quotes(self) -> None:
-        """Note that no quote may be traded on until a newer one comes."""
+        """Record that no order may fill until a newer quote comes."""
         self.fresh.clear()
 
     def _follow(self, event: OrderUpdated) -> None:

@@ -1,4 +1,4 @@
-"""A state machine: drawn operations on a real engine and database, audited after each step."""
+"""A state machine: random operations on a real engine and database, audited after each step."""
 
 import shutil
 import tempfile
@@ -91,7 +91,7 @@ STEPS_BETWEEN_RESTARTS = 120
 
 
 class Dice:
-    """Choices cut off some drawn bytes; zeros choose the first of everything."""
+    """Choices from drawn bytes; zeros choose the first of everything."""
 
     def __init__(self, drawn: bytes) -> None:
         self._rest = int.from_bytes(drawn, "little")
@@ -111,7 +111,7 @@ BUNDLE = st.lists(DRAWN, min_size=4, max_size=10)
 
 
 class Trading(RuleBasedStateMachine):
-    """Two accounts, four symbols, and everything that callers and time can do to them."""
+    """Two accounts, four symbols, and all operations of callers and of the clock."""
 
     empty_database: ClassVar[Path]
     done: ClassVar[Counter[str]] = Counter()
@@ -162,7 +162,7 @@ class Trading(RuleBasedStateMachine):
 
     @rule(drawn=DRAWN)
     def pass_time(self, drawn: bytes) -> None:
-        """Turn the clock; most often the engine is told right away."""
+        """Advance the clock; most often the engine runs right away."""
         dice = Dice(drawn)
         self._running.clock.now += dice.pick(WAITS)
         if dice.number(4):
@@ -171,13 +171,13 @@ class Trading(RuleBasedStateMachine):
     @precondition(lambda self: self.steps_since_restart >= STEPS_BETWEEN_RESTARTS)
     @rule()
     def restart(self) -> None:
-        """Close the engine and start another one on what it left."""
+        """Close the engine and start another one on its data."""
         self._running.restart()
         self.steps_since_restart = 0
         type(self).done["restart"] += 1
 
     def teardown(self) -> None:
-        """Compare everything once more and remove what was stored."""
+        """Compare everything once more and remove the data."""
         try:
             if self.engine is not None:
                 self.engine.close()

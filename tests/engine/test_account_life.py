@@ -1,4 +1,4 @@
-"""Accounts in the engine: what is asked for at once has one outcome, and it is stored whole."""
+"""Accounts in the engine: concurrent calls have one outcome, which is stored completely."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def deposit(number: int, account: str, amount: str) -> Call:
 
 
 def log_of(bench: Bench, account: str) -> list[tuple[str, str, int]]:
-    """Return what happened, the order's or the account's money after it, and its last neighbour."""
+    """Return an event, the money after it, and the last event of its transaction."""
     connection = sqlite3.connect(bench.data_dir / DATABASE_FILE)
     query = "SELECT payload, transaction_end FROM events WHERE account_id = ? ORDER BY sequence"
     rows = connection.execute(query, (account,)).fetchall()

@@ -1,4 +1,4 @@
-"""Bars as they are stored: over restarts and rollbacks they are what the quotes say."""
+"""Stored bars: across restarts and rollbacks they agree with the quotes."""
 
 import shutil
 import tempfile
@@ -182,7 +182,7 @@ def test_a_published_quote_that_could_not_be_stored_is_in_no_bar(
 def test_old_minutes_are_dropped_little_by_little_and_hours_and_days_stay(
     recorder: Recorder,
 ) -> None:
-    """Those of an option that is quoted no more are dropped too."""
+    """Minutes of an expired option are dropped too."""
     recorder.hear([quote(NOON + n * MINUTE, n + 1, "OPTION") for n in range(11)])
     recorder.hear([quote(NOON + n * MINUTE, n + 1) for n in range(3)])
     recorder.clock.turn(seconds=(MINUTE_BARS_KEPT + DAY) / SECOND)
@@ -208,7 +208,7 @@ def test_no_bar_is_shown_of_which_a_part_may_be_dropped(recorder: Recorder) -> N
 
 @pytest.mark.parametrize("interval", BarInterval)
 def test_the_newest_bars_are_whole(recorder: Recorder, interval: BarInterval) -> None:
-    """However many of the shorter ones there are in each."""
+    """This holds for any number of shorter bars in each."""
     step, count = max(interval.width // 30, MINUTE), 200
     recorder.clock.now = NOON + count * step
     recorder.hear([quote(NOON + n * step, n + 1) for n in range(count)])

@@ -114,7 +114,7 @@ async def test_an_engine_that_hangs_is_reported(
 async def test_an_engine_that_tells_that_it_is_about_something_long_does_not_hang(
     pair: Pair, alive: bool
 ) -> None:
-    """Ending it would end every call in flight, and make it begin the same again."""
+    """Ending the engine would end all calls in flight, and it would begin the same work again."""
     long, short = pair.call(), pair.call()
     first, second = await pair.received(2)
     waits, since = pair.engine._waiting[first]
@@ -145,7 +145,7 @@ async def test_an_answer_to_a_caller_who_went_away_harms_nobody(pair: Pair) -> N
 
 
 async def test_calls_are_refused_while_the_engine_loads_however_long_that_takes() -> None:
-    """They are not kept: an engine whose calls wait too long is taken for one that hangs."""
+    """Calls are not queued, because an engine whose calls wait too long counts as hanging."""
     pair = Pair()
     await pair.connect()
     pair.engine._answer_seconds_max = -1.0

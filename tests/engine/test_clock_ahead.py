@@ -63,7 +63,7 @@ class Machine:
         return [order.status.value for order in book.orders.values()]
 
     def standing(self) -> list[bool]:
-        """Let time pass; return what was told of whether the market has stopped."""
+        """Let time pass; return whether the market was reported as stopped."""
         told = self.bench.handle(passing=True)
         return [it.body != b"\0" for it in told if it.kind is Kind.MARKET_STOPPED]
 

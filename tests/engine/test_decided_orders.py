@@ -1,4 +1,4 @@
-"""Decided orders: each is decided as it is at that moment, and stored as the decision marks it."""
+"""Decided orders: each is decided in its current state, and stored as the decision marks it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -26,7 +26,7 @@ LIMIT: dict[str, Any] = {"order_type": order_pb2.ORDER_TYPE_LIMIT, "limit_price"
 
 
 class Interrupted:
-    """Does something once, when the first part of what a quote reaches is stored."""
+    """Runs an action once, when the first part of the reached orders is stored."""
 
     def __init__(self) -> None:
         self.act: Callable[[], object] = lambda: None
@@ -92,7 +92,7 @@ def test_an_order_that_ended_while_a_quote_is_shown_is_not_decided_from_its_old_
     caplog: pytest.LogCaptureFixture,
     at_once: int,
 ) -> None:
-    """Whether what was decided is on disk already, by a checkpoint, or not."""
+    """This holds whether a checkpoint has already stored the decisions or not."""
     account, (first, second) = two_orders(bench)
     (answer,) = bench.handle(place_call(3, account, **LIMIT))
     third = order_of(answer).id

@@ -1,4 +1,4 @@
-"""Group commit: many calls in one batch, each with its own outcome, all or nothing each."""
+"""Group commit: many calls in one batch; each has its own outcome and is all or nothing."""
 
 import sqlite3
 from pathlib import Path
@@ -241,7 +241,7 @@ def test_an_order_in_the_memory_of_a_batch_is_still_its_accounts_alone(bench: Be
 def test_a_commit_that_failed_after_it_was_stored_is_read_anew(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether a failed commit was stored is not known: nothing remembered may be trusted."""
+    """It is not known whether a failed commit was stored, so no cache may be trusted."""
     ada = bench.account("ada")
     bench.handle(bench.publish("AAPL", "99.00", "100.00"))
     bench.handle(place(1, ada, quantity="10"))

@@ -1,4 +1,4 @@
-"""Many endings: thousands of orders whose time is over at one moment, and callers beside them."""
+"""Many endings: thousands of orders expire at one moment while callers wait."""
 
 from collections import Counter
 from pathlib import Path
@@ -24,7 +24,7 @@ DAY_ORDER = RESTING | {"time_in_force": order_pb2.TIME_IN_FORCE_DAY}
 
 
 class SlowClock(ManualClock):
-    """A clock by which each look takes longer than endings may take in one go."""
+    """A clock on which each reading takes longer than endings may take in one go."""
 
     def __call__(self) -> int:
         self.now += SECOND // 30

@@ -80,7 +80,7 @@ def test_one_quote_fills_a_thousand_stops_in_a_handful_of_transactions(bench: Be
 
 
 def test_progress_is_told_between_two_transactions(data_dir: Path) -> None:
-    """The front takes an engine that says nothing for long for one that hangs."""
+    """The front restarts an engine that does not answer for too long."""
     told: list[str] = []
     bench = Bench(data_dir, ManualClock(NOON), tell_progress=lambda: told.append("alive"))
     _rest(bench)

@@ -1,4 +1,4 @@
-"""Faults of storage and market, planted one at a time: the audit of the state machine sees each."""
+"""Faults of storage and market, planted one at a time: the state machine's audit notices each."""
 
 import sqlite3
 from collections.abc import Iterator

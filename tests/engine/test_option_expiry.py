@@ -1,4 +1,4 @@
-"""Option expiry: when an expired option becomes money, and that nobody trades it any more."""
+"""Option expiry: when an expired option is settled, and that it can no longer be traded."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def stored(bench: Bench, account: str) -> StoredBook:
 
 
 def on_the_last_day(bench: Bench) -> str:
-    """Let an account buy a call in its last minute, while nobody quotes what it is on."""
+    """Let an account buy a call in its last minute, while its underlying has no quote."""
     bench.clock.now = MIDNIGHT - 1_000_000
     account = bench.account("ada")
     bench.handle(bench.publish(CALL, "11.00", "11.00"))
@@ -37,7 +37,7 @@ def on_the_last_day(bench: Bench) -> str:
 
 
 def test_an_expired_option_waits_for_the_first_quote_of_what_it_is_on(bench: Bench) -> None:
-    """Not for the midnight after it: its money would be missing a whole day."""
+    """It does not wait for the next midnight, because the money would be missing for a day."""
     account = on_the_last_day(bench)
     bench.clock.now = MIDNIGHT
     bench.handle(passing=True)
@@ -85,7 +85,7 @@ def test_after_its_last_day_an_option_is_not_traded_though_no_second_passed_yet(
 def test_an_order_that_waits_while_time_passes_is_decided_at_the_time_that_comes(
     data_dir: Path, moment: str, expired: bool
 ) -> None:
-    """What was on sale when the call was read may have expired when it is decided."""
+    """An option may expire after its order was read and before it is decided."""
     rows = [
         row("01-17T20:58", "AAPL", "299", "300"),
         row("01-17T20:58", CALL, "39", "40"),

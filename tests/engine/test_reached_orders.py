@@ -1,4 +1,4 @@
-"""Reached orders: which of the orders that wait a quote costs anything."""
+"""Reached orders: a quote costs work only for the waiting orders that it reaches."""
 
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ STOPS = {"stop buy", "stop sell"}
 def test_a_side_that_shows_nothing_reaches_only_what_awaits_its_trigger(
     bench: Bench, bid_size: int, ask_size: int, expected: set[str]
 ) -> None:
-    """Thousands may wait for a side, and each that is looked at costs as much as one that fills."""
+    """Thousands may wait for one side, and reading an order costs as much as filling it."""
     _, names = waiting(bench)
     assert reached(bench, names, bid_size, ask_size) == expected
 
@@ -135,6 +135,6 @@ def test_once_a_side_is_used_up_what_waits_behind_is_left_alone(
     connection.close()
     sales = [it for it in book.orders.values() if it.side.value == "SELL"]
     assert sorted(it.filled_quantity // SCALE for it in sales)[-4:] == [0, 1, 2, 2]
-    # Three that take all there is, and the stop that is triggered though nothing is left.
+    # Three orders take all of the size, and the stop is triggered although nothing is left.
     assert len(loaded) == 4
     assert [it.stop_price for it in sales if it.triggered_at is not None] == [98 * SCALE]

@@ -1,4 +1,4 @@
-"""Replayed polls: what comes of a file does not depend on how much of it is played at once."""
+"""Replayed polls: the outcome does not depend on how much of a file is played at once."""
 
 import shutil
 import sqlite3
@@ -185,7 +185,7 @@ def test_what_is_stored_together_ends_together_however_often_it_was_looked_at(
 def test_after_an_opening_nothing_fills_at_the_quote_of_an_earlier_session(
     data_dir: Path,
 ) -> None:
-    """In a replay a quote is fresh until the next one, so only the session tells that it is old."""
+    """In a replay a quote is fresh until the next one, so only the session limits its age."""
     rows = [
         row("01-02T20:59", "AAPL", "99", "100"),
         row("01-03T14:35", "MSFT", "400", "401"),
@@ -206,7 +206,7 @@ def test_after_an_opening_nothing_fills_at_the_quote_of_an_earlier_session(
 
 
 def test_steps_that_take_long_leave_the_rest_to_the_next_poll(data_dir: Path) -> None:
-    """Calls wait for a poll, and the front gives up an engine that does not answer."""
+    """Calls wait for a poll, and the front restarts an engine that does not answer."""
     rows = [row(f"01-02T15:00:00.{number:06}", "AAPL", "99", "100") for number in range(20)]
     first = at("01-02 15:00")
     bench = Bench(data_dir, ManualClock(NOON), rows=rows, monotonic=SlowClock())

@@ -1,4 +1,4 @@
-"""Replayed steps: each is played once and as a whole, whatever fails while it is stored."""
+"""Replayed steps: each is played exactly once, whatever fails while it is stored."""
 
 import shutil
 import sqlite3
@@ -94,7 +94,7 @@ def executed(data_dir: Path) -> list[Any]:
 
 @pytest.fixture
 def calm(data_dir: Path, tmp_path: Path) -> list[Any]:
-    """Return what is executed when nothing fails."""
+    """Return the executions when nothing fails."""
     other = tmp_path / "calm"
     shutil.copytree(data_dir, other)
     bench = waiting(other)
@@ -152,7 +152,7 @@ def newest_entry(data_dir: Path) -> int:
 
 
 def test_nothing_is_decided_while_what_was_due_before_cannot_be_stored(data_dir: Path) -> None:
-    """It would be decided at an earlier quote than some of what is stored already."""
+    """The call would be decided at an earlier quote than events that are already stored."""
     bench = waiting(data_dir)
     account = bench.account("late")
     bench.handle(passing=True)
@@ -186,7 +186,7 @@ def test_the_front_is_told_of_the_quotes_that_stay_when_a_later_step_fails(
 def test_signs_of_life_are_given_while_a_file_is_read_at_the_start(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An engine that is silent for long while it loads is taken for one that hangs."""
+    """An engine that is silent for too long while it loads counts as hanging."""
     monkeypatch.setattr("server.market.replay_table.MARK_BYTES", 1)
     told: list[str] = []
 

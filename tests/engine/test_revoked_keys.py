@@ -1,4 +1,4 @@
-"""Revocations in the engine: what a key asked for is decided by what the key is at that moment."""
+"""Revocations in the engine: a call is decided by the state of its key at that moment."""
 
 from dataclasses import replace
 from typing import Any

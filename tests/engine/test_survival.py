@@ -1,4 +1,4 @@
-"""What an engine survives: databases that are away, impossible accounts, many descriptors."""
+"""Faults that an engine survives: an unavailable database, invalid accounts, many descriptors."""
 
 import fcntl
 import socket
@@ -26,7 +26,7 @@ RESTING_SELL = {
 def test_a_database_that_is_away_is_asked_once_for_a_whole_batch(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Asked for each call in turn, the last one would wait for all the others."""
+    """If the database were tried for each call in turn, the last call would wait for all others."""
     ada = bench.account("ada")
     asked: list[int] = []
 
@@ -44,7 +44,7 @@ def test_a_database_that_is_away_is_asked_once_for_a_whole_batch(
 def test_an_account_in_an_impossible_state_does_not_stop_the_market(
     bench: Bench, data_dir: Path
 ) -> None:
-    """Its profits are at the edge of what can be stored: its order is left out, others fill."""
+    """Its profits are at the limit of what can be stored: its order is skipped, others fill."""
     ada, bob = bench.account("ada"), bench.account("bob")
     bench.handle(bench.publish("AAPL", "99.00", "100.00"))
     bench.handle(place(1, ada, quantity="10"), place(2, bob, quantity="10"))

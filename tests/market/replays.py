@@ -1,4 +1,4 @@
-"""A replay of a few rows, on a clock that is turned by hand."""
+"""A replay of a few rows, on a manual clock."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

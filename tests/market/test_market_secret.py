@@ -1,4 +1,4 @@
-"""The secret of a market: made once, kept private, refused when damaged."""
+"""The secret of a market: created once, kept private, refused if damaged."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""Option chains: which contracts are listed on a date, their names, prices and ends."""
+"""Option chains: which contracts are listed on a date, their names, prices and expiries."""
 
 import math
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Replay files: what is accepted, what is refused in which words, and what a row becomes."""
+"""Replay files: what is accepted, the errors for the rest, and what a row becomes."""
 
 from datetime import date
 from hashlib import sha256

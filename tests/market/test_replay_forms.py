@@ -1,4 +1,4 @@
-"""Replay files as people have them: what is read, what is changed, and what is told of it."""
+"""Replay files of other sources: what is read, what is adjusted, and what the log says."""
 
 from pathlib import Path
 

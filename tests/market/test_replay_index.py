@@ -1,4 +1,4 @@
-"""The index of a replay file: a replay goes on by seeking, and a check is not repeated."""
+"""The index of a replay file: a replay resumes by seeking, and the check is not repeated."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Polls of a replay that is behind: each ends early, and the next one goes on behind it."""
+"""Polls of a replay that is behind: each ends early, and the next one goes on after it."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The simulated source: repeatable from its secret, fair, and silent about the future."""
+"""The simulated source: repeatable from its secret, fair, and unpredictable."""
 
 import math
 from datetime import UTC, datetime

@@ -1,1 +1,1 @@
-"""Tests of what must hold whatever breaks."""
+"""Tests of guarantees that must hold whatever fails."""

@@ -40,7 +40,7 @@ Target = Callable[[bytes], None]
 
 
 def json_reader() -> Target:
-    """Return what reads a body: it makes a message of it or refuses it."""
+    """Return a target that converts a body to a message, or refuses it."""
     readers = [RequestReader(route) for route in ROUTES]
 
     def read(data: bytes) -> None:
@@ -54,7 +54,7 @@ def json_reader() -> Target:
 
 
 def engine(data_dir: Path) -> Target:
-    """Return what decides and stores a call: it answers, or refuses for no fault of its own."""
+    """Return a target that decides and stores a call; no answer may be a bug of the server."""
     bring_up_to_date(data_dir / DATABASE_FILE)
     bench = Bench(data_dir, ManualClock(NOON))
     identity = Identity(issuer="i", subject="a", name="a", plan=Plan.FREE, is_operator=False)

@@ -1,4 +1,4 @@
-"""Histories: a bot that trades, readers that come and go, and a server that is killed."""
+"""Histories: a bot that trades, readers that connect and leave, and a server that is killed."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ RECONNECTING = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How a history goes. Readers break off after as many messages as `patience` at the most."""
+    """The parameters of a history. Readers break off after at most `patience` messages."""
 
     seed: int
     rounds: int = 25
@@ -51,7 +51,7 @@ class Plan:
 
 @dataclass(slots=True)
 class History:
-    """One history: what was sent to whom, and what is stored."""
+    """One history: what each reader was sent, and what is stored."""
 
     journals: list[Journal]
     log: list[Entry]
@@ -99,7 +99,7 @@ class _Venue:
         await self._channel.close()
 
     def readers(self) -> list[Coroutine[Any, Any, None]]:
-        """Return readers of every kind: over gRPC and REST, patient, fickle, slow, choosy."""
+        """Return readers of every kind: gRPC and REST, patient, impatient, slow, with filters."""
         made: list[Coroutine[Any, Any, None]] = []
         kinds: list[tuple[str, frozenset[str], int | None]] = [
             ("from the beginning", frozenset(), 0),
@@ -144,7 +144,7 @@ class _Venue:
             else:
                 await self._order()
         except grpc.aio.AioRpcError as error:
-            # What became of a call at the moment of a kill does not matter here.
+            # The outcome of a call at the moment of a kill does not matter here.
             if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
                 raise
 
@@ -182,7 +182,7 @@ class _Venue:
         *,
         is_slow: bool,
     ) -> None:
-        """Connect again and again, after what came last, until everything was sent."""
+        """Reconnect after the last message until everything was sent."""
         while not self._is_done(journal):
             position = journal.position
             made = Connection(after if position is None else position)
@@ -202,7 +202,7 @@ class _Venue:
         return self.newest is not None and position is not None and position >= self.newest
 
     def _note(self, journal: Journal, made: Connection, message: Message, patience: int) -> bool:
-        """Keep a message; tell whether the reader goes on."""
+        """Record a message; tell whether the reader goes on."""
         if not made.messages:
             journal.connections.append(made)
         made.messages.append(message)

@@ -1,4 +1,4 @@
-"""Hostile inputs: messages and JSON bodies that are nearly right, by the contract and by chance."""
+"""Hostile inputs: nearly valid messages and JSON bodies, from the contract and at random."""
 
 import json
 import random
@@ -113,7 +113,7 @@ class Hostile:
         self.known = list(known)
 
     def body(self, descriptor: Descriptor) -> bytes:
-        """Return the bytes of a request: mostly a message, one in ten of nothing but chance."""
+        """Return the bytes of a request: mostly a message, one in ten random."""
         if self._chance.random() < 0.1:
             return self._chance.randbytes(self._chance.choice((0, 1, 3, 20, 200, 3_000)))
         body = self._message(descriptor, 0).SerializeToString()

@@ -1,4 +1,4 @@
-"""What readers of order updates were sent, held against the account's log as it is stored."""
+"""Journals: what readers of order updates were sent, compared with the stored log."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from itertools import pairwise
 
 
 class Promise(Enum):
-    """What a reader can rely on, over any number of connections."""
+    """The promises to a reader, over any number of connections."""
 
     ORDERED = "Ordered"
     UNIQUE = "Unique"
@@ -63,25 +63,25 @@ class Journal:
 
     @property
     def position(self) -> int | None:
-        """Return what the reader would resume after; None before it was told anything."""
+        """Return the cursor of the reader; None before its first message."""
         sequences = [it.sequence for made in self.connections for it in made.messages]
         return sequences[-1] if sequences else None
 
     def wants(self, entry: Entry) -> bool:
-        """Tell whether an entry is one that the reader asked for."""
+        """Tell whether the reader asked for an entry."""
         return entry.symbol is None or not self.symbols or entry.symbol in self.symbols
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A promise that was broken, and where."""
+    """A broken promise, and its place."""
 
     promise: Promise
     text: str
 
 
 def violations(journal: Journal, log: Sequence[Entry], *, to_the_end: bool) -> list[Violation]:
-    """Return every promise that a journal shows broken.
+    """Return every promise that a journal shows to be broken.
 
     `to_the_end` says that the reader went on until it had been sent everything in the log.
     """
@@ -171,7 +171,7 @@ def _bookmarkable(
                     Promise.BOOKMARKABLE,
                     f"{message.kind.value} {number} is told before {left_out or number} is",
                 )
-            # A subscription repeats where the reader was, which may be inside a transaction.
+            # A subscription repeats the reader's cursor, which may be inside a transaction.
             if message.kind is not Kind.SUBSCRIBED:
                 sent = max(sent, number)
 

@@ -1,4 +1,4 @@
-"""Every answer follows the fsync of what it says, as the kernel saw it."""
+"""Every answer follows the fsync of its change, in the kernel's order."""
 
 import os
 import re
@@ -77,7 +77,7 @@ def test_no_order_is_answered_before_its_transaction_is_on_disk(tmp_path: Path) 
         )
         try:
             deadline = time.monotonic() + START_SECONDS_MAX
-            # The engine passes the time each second, and answers nobody: it is traced by then.
+            # The engine wakes up each second without any call; by then it is traced.
             while not trace.exists() or not trace.stat().st_size:
                 if tracer.poll() is not None:
                     pytest.skip(f"no process may be traced here: {refusals.read_text().strip()}")

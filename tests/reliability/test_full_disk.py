@@ -1,4 +1,4 @@
-"""A full disk: orders are refused in words, answered ones stay, and room is all that is needed."""
+"""A full disk: orders are refused with a reason, answered ones stay, freeing space is enough."""
 
 import subprocess
 from collections import Counter
@@ -34,7 +34,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     if done.returncode:
         pytest.skip(f"needs the right to mount: {done.stderr.strip()}")
     yield root
-    # Lazily: whatever still has a file open must not keep it mounted.
+    # Lazily, because a process with an open file must not keep it mounted.
     subprocess.run(["umount", "--lazy", str(root)], check=True)
 
 
@@ -70,7 +70,7 @@ def test_a_full_disk_refuses_orders_and_loses_none_that_was_answered(disk: Path)
 
 
 def fill(ballast: Path) -> None:
-    """Take all room that is left."""
+    """Fill the disk."""
     with ballast.open("wb", buffering=0) as file:
         size = 65_536
         while size:

@@ -1,4 +1,4 @@
-"""Hostile inputs by the thousand, over gRPC and REST: all are answered or refused, none shakes.
+"""Thousands of hostile inputs over gRPC and REST: all are answered or refused without a fault.
 
 An input that fails is told with its bytes; the seed makes the same inputs again.
 """
@@ -39,7 +39,7 @@ SETTLED = {
     grpc.StatusCode.ABORTED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
-"""What a call may come to: not INTERNAL, not UNKNOWN, and neither away nor out of time."""
+"""The allowed statuses: not INTERNAL, UNKNOWN, UNAVAILABLE or DEADLINE_EXCEEDED."""
 
 METHODS = [method for method in methods() if not method.streams]
 CREDENTIAL_OF = {method.path: method.credential for method in methods()}
@@ -133,7 +133,7 @@ async def test_no_message_is_an_internal_error(
 
     await gathered(send)
     assert codes.total() == INPUTS
-    # Inputs that are refused at the door reach nothing: many must get through.
+    # Inputs that are refused early test nothing, so many must get through.
     assert codes[grpc.StatusCode.OK] > INPUTS / 10, codes
 
 

@@ -1,4 +1,4 @@
-"""Kills under load: whatever was answered before kill -9 is there after the next start."""
+"""Kills under load: every change answered before kill -9 is there after the next start."""
 
 import os
 import random
@@ -26,7 +26,7 @@ ANSWERED_MAX = 300
 
 
 def place_first(service: Process, key: str, name: str) -> None:
-    """Place an order as soon as the engine takes any: health may still tell of the one before."""
+    """Place an order as soon as the engine accepts one; health may be the previous engine's."""
     request = bot_trading_pb2.PlaceOrderRequest(
         symbol="AAPL", side=order_pb2.SIDE_BUY, quantity="0.01", client_order_id=name
     )
@@ -45,7 +45,7 @@ def place_first(service: Process, key: str, name: str) -> None:
 
 @pytest.mark.timeout(60 + 15 * KILLS)
 def test_no_answered_order_is_lost_over_many_kills(tmp_path: Path) -> None:
-    """The engine and the front are killed in turn, at a number of orders that chance draws."""
+    """The engine and the front are killed in turn, after a random number of orders."""
     chance, answered = random.Random(1), dict[str, str]()
     with Process(tmp_path / "data", **UNFENCED) as service:
         key = make_key(service)

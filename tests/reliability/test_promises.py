@@ -1,4 +1,4 @@
-"""The six promises of order updates, each over a history of its own with kills and resumes."""
+"""The six promises of order updates, each over its own history with kills and resumes."""
 
 import os
 from collections.abc import Awaitable, Callable
@@ -50,7 +50,7 @@ async def test_unique(keeps: Keeps, seed: int) -> None:
 
 @seeds(3)
 async def test_atomic(keeps: Keeps, seed: int) -> None:
-    """What was made together comes together: halts cancel many orders at once."""
+    """Changes of one transaction come together: halts cancel many orders at once."""
     await keeps(Plan(seed=seed, halts=0.2))
 
 
@@ -62,7 +62,7 @@ async def test_reliable(keeps: Keeps, seed: int) -> None:
 
 @seeds(5)
 async def test_resumable(keeps: Keeps, seed: int) -> None:
-    """Every sequence ever received can be resumed from, also one inside a transaction."""
+    """A stream can be resumed after any sequence ever received, even inside a transaction."""
     history = await keeps(Plan(seed=seed, rounds=10, patience=2, halts=0.1))
 
     ends = {entry.sequence: entry.transaction_end for entry in history.log}

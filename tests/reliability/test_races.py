@@ -1,4 +1,4 @@
-"""Races: a cancel against a fill, and many callers with one id, on the service as it is run."""
+"""Races: a cancel against a fill, and many callers with one id, on the running service."""
 
 import asyncio
 import os
@@ -22,10 +22,10 @@ RACES = int(os.environ.get("SOAK_RACES", "2000"))
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "250"))
 AT_ONCE = 64
 CONNECTIONS = 4
-"""A server takes 64 calls at once on a connection."""
+"""A server accepts 64 concurrent calls on a connection."""
 
 TURNS = 5
-"""By so many turns of the event loop a side that lost more often begins earlier."""
+"""The head start, in turns of the event loop, of the side that lost more often."""
 
 Result = TypeVar("Result")
 
@@ -128,7 +128,8 @@ async def test_a_cancel_and_a_fill_of_one_order_have_one_outcome(side: Side) -> 
             )
             assert status == expected == await side.status(0, order_id)
             outcomes[status] += 1
-        # Who lost more often begins earlier, so that neither end is rare on any machine.
+        # The side that lost more often begins earlier, so that neither outcome is rare on any
+        # machine.
         cancelled = outcomes[order_pb2.ORDER_STATUS_CANCELLED]
         lead += TURNS if cancelled > outcomes.total() / 2 else -TURNS
 

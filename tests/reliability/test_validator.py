@@ -1,4 +1,4 @@
-"""The validator of journals notices what must not happen: it is what judges the histories."""
+"""The validator of journals, which judges the histories, notices every broken promise."""
 
 from dataclasses import replace
 from typing import Protocol
@@ -21,7 +21,7 @@ SYMBOLS = ("AAPL", "MSFT", None)
 
 
 class Spoil(Protocol):
-    """Makes a journal wrong at a place."""
+    """Corrupts a journal at a place."""
 
     __name__: str
 

@@ -1,4 +1,4 @@
-"""Fixtures: one bridge for all tests that need no limits of their own, and clients for it."""
+"""Fixtures: one bridge for all tests that need no special limits, and clients for it."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""Credentials and request ids: what is forwarded as it is, and what is refused at the door."""
+"""Credentials and request ids: what the bridge forwards unchanged, and what it refuses itself."""
 
 import grpc
 import httpx

@@ -1,4 +1,4 @@
-"""By which names the bridge may be called: a page elsewhere does not reach it under its own."""
+"""Names by which the bridge may be called: a foreign page cannot reach it by its own name."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What one connection may take: bytes, time and places; and HTTP as odd clients speak it."""
+"""Limits of a connection in bytes, time and places, and HTTP of unusual clients."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""The OpenAPI page tells what the routes do, in the contract's own words."""
+"""The OpenAPI document describes the routes, in the contract's own words."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Connections beyond what the bridge takes: who makes room, and who is never shut out."""
+"""Connections beyond the bridge's limit: which are closed, and which are never refused."""
 
 import json
 import socket

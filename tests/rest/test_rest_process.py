@@ -1,4 +1,4 @@
-"""The bridge as a process of its own: how it starts, ends, and refuses to start."""
+"""The bridge as a separate process: how it starts, ends, and refuses to start."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Streams that the bridge resumes, and those whose clients leave at an awkward moment."""
+"""Streams that the bridge resumes, and streams whose clients leave at a bad moment."""
 
 import socket
 import time

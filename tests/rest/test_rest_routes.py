@@ -1,4 +1,4 @@
-"""Which paths and verbs lead where, and what is answered where none does."""
+"""Routes: which call a method and path lead to, and the answer where there is none."""
 
 from collections.abc import Callable
 

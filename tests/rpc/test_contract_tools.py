@@ -1,4 +1,4 @@
-"""The contract for tools that know nothing of it: from `proto/`, or from the server itself."""
+"""Generic tools: they get the contract from `proto/`, or from the server by reflection."""
 
 import asyncio
 import json

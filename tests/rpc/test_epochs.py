@@ -1,4 +1,4 @@
-"""Figures of an epoch over gRPC, worked by hand: across resets, deposits and several accounts."""
+"""Figures of an epoch over gRPC, computed by hand, across resets, deposits and several accounts."""
 
 import pytest
 

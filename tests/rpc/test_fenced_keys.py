@@ -1,4 +1,4 @@
-"""A key fenced to instruments acts on orders of those; all others are as if there were none."""
+"""A key restricted to instruments acts only on their orders; other orders do not exist for it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Portfolio, history, KPIs and leaderboard tell the same, whatever was traded before.
+"""Portfolio, history, KPIs and leaderboard agree, whatever was traded before.
 
 Random histories on real venues: quotes, trades, money that comes in, resets, and days that pass.
 """

@@ -1,4 +1,4 @@
-"""Guard rails: what owners may set on accounts and keys, and what bots are told."""
+"""Guard rails: what owners may set on accounts and keys, and the answers that bots get."""
 
 from typing import Any
 

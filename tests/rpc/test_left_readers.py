@@ -1,4 +1,4 @@
-"""Readers that leave while something is on its way to them: the log stays silent."""
+"""Readers that leave while a message is on its way: the server logs nothing."""
 
 import asyncio
 import logging

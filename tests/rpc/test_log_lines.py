@@ -1,4 +1,4 @@
-"""Lines of the log: what is told once, what is counted, and what a terminal must not be sent."""
+"""Log lines: what is logged once, what is counted, and what a terminal must not get."""
 
 import json
 import logging

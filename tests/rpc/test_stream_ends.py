@@ -1,4 +1,4 @@
-"""Ends of streams that their readers did not ask for, and the places that streams take."""
+"""Streams that the server ends, and the places that streams take."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""CreateStreamTicket: what a ticket opens, for how long, and whose it is."""
+"""CreateStreamTicket: what a ticket opens, for how long, and for whom."""
 
 import grpc
 import jwt

@@ -1,4 +1,4 @@
-"""Stops, replaced and previewed orders, market hours and settlement, as bots meet them."""
+"""Stops, replaced and previewed orders, market hours and settlement, over gRPC."""
 
 from datetime import UTC, datetime
 

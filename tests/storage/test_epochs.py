@@ -1,4 +1,4 @@
-"""Epochs in the database: accounts of before have one, and each is read by itself."""
+"""Epochs in the database: older accounts have one, and each epoch is read separately."""
 
 import sqlite3
 from collections.abc import Iterator

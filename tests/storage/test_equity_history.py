@@ -1,4 +1,4 @@
-"""The equity curve from the database: few rows are read, and they are what all rows come to."""
+"""The equity curve from the database: few rows are read, and they agree with all rows."""
 
 import sqlite3
 from collections.abc import Callable, Iterator

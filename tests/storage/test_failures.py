@@ -1,4 +1,4 @@
-"""What a failure of the database means to the use cases."""
+"""How use cases react to a failure of the database."""
 
 import sqlite3
 from pathlib import Path

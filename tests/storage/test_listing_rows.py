@@ -1,4 +1,4 @@
-"""Listings of a large account: a look goes through so many rows, whatever the filters find."""
+"""Listings of a large account: a page searches a bounded number of rows, whatever it finds."""
 
 import sqlite3
 from collections.abc import Callable, Iterator

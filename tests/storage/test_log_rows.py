@@ -1,4 +1,4 @@
-"""Logs as streams read them: whole transactions, in order, of the accounts asked for."""
+"""Logs as streams read them: whole transactions, in order, of the requested accounts."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The file of rankings: always a whole one, whatever becomes of a refresh."""
+"""The file of rankings: always complete, whatever happens to a refresh."""
 
 import sqlite3
 from collections.abc import Iterator

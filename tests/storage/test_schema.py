@@ -1,4 +1,4 @@
-"""The schema: what the migrations make is what the tables say, and queries stay on indexes."""
+"""The schema: migrations and tables agree, and queries use indexes."""
 
 import re
 import sqlite3

@@ -1,4 +1,4 @@
-"""An upgrade of a database that people traded on: what was told stays, what is held is exact.
+"""An upgrade of a used database: reported figures stay, and positions become exact.
 
 `database_0007.sql` is what the service wrote when revision 0007 was the newest, with fees: an
 account that was reset, got a deposit and traded stocks, coins, contracts and options, and one

@@ -1,4 +1,4 @@
-"""The service as its operator runs it: `bottrading serve` as processes of their own."""
+"""The service as its operator runs it: `bottrading serve` in separate processes."""
 
 import os
 import pty
@@ -28,7 +28,7 @@ POLL_SECONDS = 0.02
 
 
 class Process:
-    """One `bottrading serve`; whatever happens, nothing of it is left running."""
+    """One `bottrading serve`; whatever happens, none of its processes is left running."""
 
     def __init__(
         self,
@@ -186,7 +186,7 @@ class Process:
 
 
 def copy_screen(terminal: int, path: Path) -> None:
-    """Append to a file what is shown on a terminal, until nothing writes to it any more."""
+    """Append a terminal's output to a file, until nothing writes to the terminal any more."""
     with path.open("ab", buffering=0) as screen, suppress(OSError):
         while part := os.read(terminal, 4096):
             screen.write(part.replace(b"\r\n", b"\n"))

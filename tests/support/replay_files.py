@@ -1,4 +1,4 @@
-"""Replay files for tests: rows of them, and what becomes of these."""
+"""Replay files for tests: their rows, and the quotes that they become."""
 
 import re
 from datetime import datetime

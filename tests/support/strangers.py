@@ -3,13 +3,13 @@
 import socket
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
-"""What an HTTP/2 client says first, with empty settings."""
+"""The connection preface of HTTP/2, with empty settings."""
 
 PING = b"\0\0\x08\x06\0\0\0\0\0" + bytes(8)
 
 
 def stranger(address: str) -> socket.socket:
-    """Return a connection that says what HTTP/2 wants to hear, and then nothing."""
+    """Return a connection that sends the HTTP/2 preface, and then nothing."""
     host, port = address.rsplit(":", 1)
     connection = socket.create_connection((host, int(port)))
     connection.sendall(PREFACE)
@@ -18,7 +18,7 @@ def stranger(address: str) -> socket.socket:
 
 
 def is_open(connection: socket.socket) -> bool:
-    """Tell whether the server has not ended a connection."""
+    """Tell whether a connection is still open."""
     try:
         while connection.recv(4096):
             pass

@@ -77,7 +77,7 @@ def shown(message: Any) -> str:
 
 
 def narrow_channel(address: str) -> grpc.aio.Channel:
-    """Open a channel that takes hardly more than what is read: a slow reader's at its worst."""
+    """Open a channel that buffers hardly anything, like that of the slowest reader."""
     return grpc.aio.insecure_channel(
         address,
         options=[

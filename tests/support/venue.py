@@ -1,4 +1,4 @@
-"""A venue in this process: real gRPC server, engine and database, with a clock to turn."""
+"""A venue in this process: real gRPC server, engine and database, with a manual clock."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping

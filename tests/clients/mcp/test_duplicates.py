@@ -1,4 +1,4 @@
-"""An order that an agent repeats without an id of its own is one order for 120 s."""
+"""An order that an agent repeats within 120 s without its own id is placed once."""
 
 import asyncio
 from typing import Any

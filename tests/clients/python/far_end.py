@@ -1,4 +1,4 @@
-"""The far end of a synchronous client's channel, where a test is the server."""
+"""The far end of a synchronous client's channel, where the test plays the server."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future

@@ -1,4 +1,4 @@
-"""What the synchronous client sends, when it sends it again, and what it raises."""
+"""The synchronous client: what it sends, when it retries, and what it raises."""
 
 import time
 import uuid

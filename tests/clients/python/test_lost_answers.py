@@ -1,4 +1,4 @@
-"""Answers that are lost on their way: what is repeated, what is not, and what is told."""
+"""Lost answers: which calls are repeated, which are not, and what the caller learns."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Values and words of the client beside the messages and enums of the contract."""
+"""Models and enums of the client agree with those of the contract."""
 
 import enum
 import inspect

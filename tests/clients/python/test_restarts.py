@@ -1,4 +1,4 @@
-"""Streams and orders go on by themselves while the server is stopped and killed again and again."""
+"""Streams and orders go on by themselves while the server is repeatedly stopped and killed."""
 
 import asyncio
 from collections.abc import Callable

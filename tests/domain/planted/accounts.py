@@ -1,4 +1,4 @@
-"""Planted bugs of what happens to accounts, and of their figures."""
+"""Planted bugs of account changes and of an account's figures."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Planted bugs of matching, of the price of a fill, and of what it does to money and position."""
+"""Planted bugs of matching, of the price of a fill, and of its effect on money and position."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Altered outcomes: the only place that knows how a decision holds what planted bugs change."""
+"""Altered outcomes: the only place that knows the inside of a decision for planted bugs."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Planting: a named function of the domain does wrong, wherever it is called from."""
+"""Planting: replaces a named function of the domain by a wrong one, for all its callers."""
 
 import traceback
 from collections.abc import Callable, Iterator

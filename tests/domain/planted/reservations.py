@@ -1,4 +1,4 @@
-"""Planted bugs of what orders hold back, and of what they release."""
+"""Planted bugs of what orders reserve and release."""
 
 from collections.abc import Callable
 from typing import Any
