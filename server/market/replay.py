@@ -42,7 +42,7 @@ class ReplayClock:
 
     @property
     def committed(self) -> Micros:
-        """Return the moment behind which it can not be set back."""
+        """Return the moment before which the clock cannot be set back."""
         return self._now.committed
 
     def target(self) -> Micros:
@@ -54,7 +54,7 @@ class ReplayClock:
         return max(self._start + int(passed), self())
 
     def advance(self, to: Micros, stage: Stage) -> None:
-        """Stage that it stands at a moment, not before the one so far nor beyond the end."""
+        """Stage an advance to a moment, never back and not beyond the end."""
         if not self() <= to <= self.end:
             raise BrokenInvariant(f"{to} is not between {self()} and {self.end}")
         self._now.set(to, stage)
@@ -63,10 +63,10 @@ class ReplayClock:
 class ReplaySource:
     """Plays every quote of a file that is later than the clock, at the clock's speed.
 
-    No quote is skipped: when they cannot be stored as fast as they are due, time runs slower.
-    The clock stands at the last step that was played, so what is decided next is decided then.
-    Making one reads up to where the clock stands. When the file has changed so that it cannot be
-    played, `fault` says so and time stands. Not safe to share between threads.
+    No quote is skipped: if quotes cannot be stored as fast as they are due, time runs slower. The
+    clock stands at the last step that was played; the next commands are decided at that time. The
+    constructor reads the file up to the clock. If the file has changed and cannot be played,
+    `fault` says so and time stands still. Not safe to share between threads.
     """
 
     environment = "REPLAY"
@@ -128,7 +128,7 @@ class ReplaySource:
         return None if self._ahead is None else self._ahead.time
 
     def _unplayed(self) -> list[MarketStep]:
-        """Return the steps that were polled and are not played."""
+        """Return the steps that were polled but not played."""
         while self._polled and self._polled[0].time <= self._clock.committed:
             self._polled.popleft()
         return [step for step in self._polled if step.time > self._clock()]

@@ -1,1 +1,1 @@
-"""Tables and the only SQL of the house, through SQLAlchemy Core."""
+"""Tables and all SQL of the server, through SQLAlchemy Core."""

@@ -1,4 +1,4 @@
-"""Rows of one account after another, as an audit reads them: each account is of one moment."""
+"""Rows for an audit, one account after another; each account is read as of one moment."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ ROWS_AT_ONCE = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """An equity snapshot as it is stored; `number` is 0 for one that was taken before it was kept.
+    """An equity snapshot as it is stored; `number` is 0 for an old one without a number.
 
     Which days counted is then not known.
     """
@@ -47,26 +47,26 @@ class Point:
 
 
 def totals(connection: Connection) -> tuple[int, int]:
-    """Return how many accounts there are, and how many entries their logs have."""
+    """Return the number of accounts and of entries in their logs."""
     row = connection.execute(select(func.count(), func.sum(accounts.c.sequence))).one()
     return row[0], row[1] or 0
 
 
 def account_ids(connection: Connection, after: str, limit: int) -> Sequence[str]:
-    """Return the ids of accounts that follow one, in their order."""
+    """Return the ids of accounts after one, in order."""
     query = select(accounts.c.id).where(accounts.c.id > after).order_by(accounts.c.id)
     return connection.execute(query.limit(limit)).scalars().all()
 
 
 def integrity(connection: Connection, limit: int) -> list[str]:
-    """Return what SQLite's integrity check finds, a line each; it reads the whole file."""
+    """Return the findings of SQLite's integrity check, one line each; it reads the whole file."""
     found = connection.exec_driver_sql(f"PRAGMA integrity_check({limit})").scalars()
     lines = [line for part in found for line in part.splitlines() if not line.startswith("***")]
     return [] if lines == ["ok"] else lines
 
 
 def strays(connection: Connection) -> list[str]:
-    """Return the names of tables with rows whose account or person is not there."""
+    """Return the names of tables with rows whose account or person does not exist."""
     known = select(accounts.c.id)
     found = [
         table.name
@@ -90,7 +90,7 @@ def strays(connection: Connection) -> list[str]:
 
 
 class AccountRows:
-    """What is stored of one account, within one transaction."""
+    """The stored data of one account, within one transaction."""
 
     def __init__(self, connection: Connection, account_id: str) -> None:
         self._connection = connection
@@ -122,7 +122,7 @@ class AccountRows:
         return map(mapping.fill_from, self._rows(fills, "sequence"))
 
     def inflows(self) -> Iterator[Inflow]:
-        """Return what came in."""
+        """Return the deposits."""
         return map(curve_mapping.inflow_from, self._rows(inflows, "sequence"))
 
     def points(self) -> Iterator[Point]:
@@ -140,7 +140,7 @@ class AccountRows:
             )
 
     def curve(self) -> tuple[int, EquityCurve] | None:
-        """Return the sums of the equity curve, and the event that their epoch began with."""
+        """Return the sums of the equity curve, and the event that began their epoch."""
         query = select(equity_curves).where(equity_curves.c.account_id == self._account_id)
         row = self._connection.execute(query).one_or_none()
         return None if row is None else (row.epoch_sequence, curve_mapping.curve_from(row))

@@ -1,7 +1,7 @@
-"""The commit mark: a file beside the database that says which transaction was the newest.
+"""The commit mark: a file beside the database that names the newest transaction.
 
-SQLite leaves out, without a word, what it cannot read of its write-ahead log. The mark is no part
-of that log, so it tells what a database lacks.
+SQLite silently ignores what it cannot read of its write-ahead log. The mark is not part of that
+log, so it shows how many transactions a database lacks.
 """
 
 import logging
@@ -20,23 +20,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CommitMark:
-    """A database by its identity, and how many transactions have written to it."""
+    """The identity of a database, and the number of transactions that have written to it."""
 
     database_id: str
     number: int
 
     def is_of(self, other: "CommitMark") -> bool:
-        """Tell whether both are of one database."""
+        """Tell whether both belong to the same database."""
         return self.database_id == other.database_id
 
 
 def mark_path(database: Path) -> Path:
-    """Return where the mark of a database is kept."""
+    """Return the path of a database's mark."""
     return database.with_name(f"{database.name}.mark")
 
 
 def read_mark(database: Path) -> CommitMark | None:
-    """Return the mark of a database; None when there is none, or a write of it was torn."""
+    """Return the mark of a database; None if it is missing or incompletely written."""
     try:
         line = mark_path(database).read_bytes()
     except FileNotFoundError:
@@ -50,7 +50,7 @@ def read_mark(database: Path) -> CommitMark | None:
 
 
 def stored_mark(connection: Connection) -> CommitMark:
-    """Return what the database says itself; raise StorageDamaged where it says nothing."""
+    """Return the identity and count in the database; raise StorageDamaged if they are missing."""
     row = connection.execute(select(commits)).one_or_none()
     if row is None:
         raise StorageDamaged("the table commits is empty")
@@ -60,8 +60,8 @@ def stored_mark(connection: Connection) -> CommitMark:
 class MarkFile:
     """The mark of a database that is written to.
 
-    It never runs ahead of the database, so it may be behind: after a power failure as far as the
-    last checkpoint, which is when it is forced onto the disk.
+    It is never ahead of the database, but may be behind: after a power failure as far as the last
+    checkpoint, which forces it onto the disk.
     """
 
     def __init__(self, database: Path, mark: CommitMark) -> None:
@@ -76,10 +76,10 @@ class MarkFile:
         self.write(mark.number)
 
     def write(self, number: int) -> None:
-        """Note that a transaction is committed; one that cannot be noted is a warning."""
+        """Record that a transaction is committed; a failure to record it is logged as a warning."""
         try:
             os.pwrite(self._descriptor, _line(CommitMark(self._database_id, number)), 0)
-            # Beside its log, the file of the database itself changes by checkpoints only.
+            # The database file itself, unlike its log, changes only by checkpoints.
             changed = self._database.stat().st_mtime_ns
             if changed != self._checkpointed:
                 os.fdatasync(self._descriptor)

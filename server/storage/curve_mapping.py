@@ -1,4 +1,4 @@
-"""Rows of what came in, equity snapshots and equity curves, both ways."""
+"""Rows of deposits, equity snapshots and equity curves, both ways."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from server.storage.mapping import Values
 
 
 def inflow_values(inflow: Inflow) -> Values:
-    """Return the row of what came in."""
+    """Return the row of a deposit."""
     return {
         "account_id": inflow.account_id,
         "sequence": inflow.sequence,
@@ -25,7 +25,7 @@ def inflow_values(inflow: Inflow) -> Values:
 
 
 def inflow_from(row: Row[Any]) -> Inflow:
-    """Return what came in by a row."""
+    """Return the deposit of a row."""
     return Inflow(**row._mapping)
 
 

@@ -18,7 +18,7 @@ READS_OF_PERSON_MAX = 2
 GUARDS_MAX = 2
 FOLLOWERS_MAX = 1
 
-# The driver's own transaction handling is off: transactions begin as said here.
+# The driver's own transaction handling is off: transactions begin with this statement.
 _SQLITE_ARGUMENTS: dict[str, Any] = {"isolation_level": None, "check_same_thread": False}
 
 
@@ -59,9 +59,9 @@ def open_readers(path: Path) -> Engine:
 
 
 def open_scratch(path: Path, database: Path) -> Engine:
-    """Open a new file that is made of a database, which is attached as `venue`.
+    """Open a new file that is built from a database, which is attached as `venue`.
 
-    Each statement is a transaction; after a crash the file is good for nothing.
+    Each statement is a transaction; after a crash the file is unusable.
     """
     engine = create_engine(
         URL.create("sqlite", database=str(path.resolve().as_uri()), query={"uri": "true"}),
@@ -91,11 +91,11 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 
 
 DatabaseError = (DBAPIError, sqlite3.Error)
-"""Errors of the driver, as SQLAlchemy raises them and as it raises them itself."""
+"""Errors of the driver, raised by SQLAlchemy or by the driver itself."""
 
 
 def translated(error: DBAPIError | sqlite3.Error) -> Exception:
-    """Return what a driver's error means to the use cases; itself when it is a bug of ours."""
+    """Return the use cases' error for a driver's error; the same error if it is a bug."""
     original = error.orig if isinstance(error, DBAPIError) else error
     name = getattr(original, "sqlite_errorname", "")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):

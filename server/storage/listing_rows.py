@@ -1,4 +1,4 @@
-"""Rows of listings: orders and fills by filters, of which a look goes through so many at most."""
+"""Rows of listings: orders and fills by filters; a page searches a bounded number of rows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,10 +13,12 @@ from server.storage.database import snapshot
 from server.storage.tables import fills, orders
 
 ROWS_LOOKED_AT_MAX = 10_000
-"""Indexes for the filters would make each order dearer, for the few accounts that have more."""
+"""The most rows that a page searches. Indexes for all filters would slow down each order, for the
+few accounts with more rows.
+"""
 
 
-# SQLite takes the primary key, and with it all rows of the account, unless the index is named.
+# Unless the index is named, SQLite uses the primary key and reads all rows of the account.
 _LIVE = text(
     "SELECT * FROM orders INDEXED BY ix_orders_live WHERE account_id = :account_id AND live = 1"
 ).columns(*orders.c)
@@ -27,7 +29,7 @@ _OF_ORDER = text(
 
 
 def live_of_account(account_id: str) -> Subquery:
-    """Return the live orders of an account, which are few however many it ever made."""
+    """Return the live orders of an account, which are always few."""
     return _LIVE.bindparams(account_id=account_id).subquery()
 
 
@@ -68,9 +70,9 @@ class ListingRows:
         before: int | None,
         limit: int,
     ) -> tuple[list[Any], int | None]:
-        """Return what a look finds, and the sequence that it ends at if there is more to look at.
+        """Return the rows that a search finds, and the sequence at which it ends if rows are left.
 
-        Rows are only ever added above that, so it need not be of the same snapshot.
+        New rows have higher sequences only, so both need not come from the same snapshot.
         """
         query = select(table).where(table.c.account_id == account_id, *conditions)
         edge = self._edge(table, account_id, before) if conditions else None
@@ -80,7 +82,7 @@ class ListingRows:
         return found, None if len(found) == limit else edge
 
     def _edge(self, table: Table, account_id: str, before: int | None) -> int | None:
-        """Return the sequence of the last row to look at; None when no row is older."""
+        """Return the sequence of the last row to search; None if no row is older."""
         rows = select(table.c.sequence).where(table.c.account_id == account_id)
         last = self._rows(
             _newest_first(rows, table, before).offset(ROWS_LOOKED_AT_MAX - 1).limit(2)

@@ -1,4 +1,4 @@
-"""Accounts' logs, and the keys that may follow them, as far as streams read them."""
+"""Accounts' logs, and the keys that may follow them, for streams."""
 
 import json
 from collections.abc import Iterable, Sequence

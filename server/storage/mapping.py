@@ -1,4 +1,4 @@
-"""Rows of accounts, positions, orders and fills: how they are laid out in the tables, both ways."""
+"""Rows of accounts, positions, orders and fills, and their mapping to the tables, both ways."""
 
 from typing import Any
 
@@ -142,7 +142,7 @@ def order_values(order: Order) -> Values:
     """Return the row of an order."""
     live = order.status.is_live
     movement, price = phase(order).watch(order) if live else (None, None)
-    # Most orders never had their quantity raised: nothing is stored for them.
+    # Nothing is stored for orders whose quantity was never raised, which are most.
     start = None if order.fee_start == FROM_THE_FIRST_FILL else order.fee_start
     return {
         "account_id": order.account_id,

@@ -1,4 +1,4 @@
-"""Rows of the market: how quotes and bars are laid out in the tables, both ways."""
+"""Rows of quotes and bars, and their mapping to the tables, both ways."""
 
 from typing import Any
 

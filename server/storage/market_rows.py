@@ -16,7 +16,7 @@ from server.storage.tables import accounts, equity_snapshots, inflows, quotes, r
 
 
 class MarketRows:
-    """The part of a unit of work that stores what happens on the market."""
+    """The part of a unit of work that stores market data."""
 
     _connection: Connection
     _driver: sqlite3.Connection
@@ -57,7 +57,7 @@ class MarketRows:
         taken, came_in = equity_snapshots.c, inflows.c
         newest = (
             select(taken.sequence, taken.equity)
-            # By time too: the snapshots of earlier epochs are many and need not be read.
+            # Restricted by time too, so that the many snapshots of earlier epochs are not read.
             .where(taken.account_id == account.id, taken.time < moment)
             .where(taken.time >= account.epoch_began_at, taken.sequence >= account.epoch_sequence)
             .order_by(taken.time.desc())

@@ -1,4 +1,4 @@
-"""Migrations: the database's schema is brought to the newest revision, or left alone."""
+"""Migrations: bring the database's schema to the newest revision."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ class SchemaTooNew(Exception):
 def bring_up_to_date(path: Path) -> str:
     """Apply the migrations that are missing; return the revision.
 
-    Raises SchemaTooNew, and StorageUnavailable or StorageBroken for a file that is no database.
+    Raises SchemaTooNew, and StorageUnavailable or StorageBroken for a file that is not a database.
     """
     engine = open_writer(path)
     try:
@@ -53,7 +53,7 @@ def is_current(path: Path) -> bool:
 
 
 def _upgrade(engine: Engine, revision: str | None) -> None:
-    # Imported here: a start without anything to migrate does without.
+    # Imported here, because a start without migrations does not need it.
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory

@@ -11,7 +11,7 @@ from server.storage import mapping, statements
 from server.storage.mapping import Values
 
 EventEncoder = Callable[[Event], tuple[bytes, Shown | None]]
-"""Returns the entry of a log as it is stored, and its order as callers are shown it."""
+"""Returns the entry of a log as it is stored, and its order as callers see it."""
 
 
 class Pending:
@@ -29,13 +29,13 @@ class Pending:
 
     @property
     def touched_orders(self) -> set[str]:
-        """Return the orders of which more is known than the database holds."""
+        """Return the orders that are newer here than in the database."""
         return self.new_orders | self.changed_orders
 
     def add_event(self, event: Event) -> Shown | None:
-        """Note an entry of an account's log, and the execution that it tells.
+        """Record an entry of an account's log, and its execution if it has one.
 
-        Returns the entry's order as callers are shown it.
+        Returns the entry's order as callers see it.
         """
         if isinstance(event, OrderUpdated) and event.fill is not None:
             self._fills.append(mapping.fill_values(event.fill))
@@ -85,7 +85,7 @@ class Pending:
     def write_events(self, accounts: Mapping[str, Account]) -> set[str]:
         """Write the events at the end of a transaction; return the accounts whose logs grow.
 
-        Before its end nobody knows which entry of a log is the last one of the transaction.
+        Only then is it known which entry of a log is the last one of the transaction.
         """
         for event in self._events:
             event["transaction_end"] = accounts[event["account_id"]].sequence
@@ -98,7 +98,7 @@ class Pending:
 def bulk(driver: sqlite3.Connection, statement: str, rows: list[Values]) -> None:
     """Run a statement for all rows at once, if there are any.
 
-    SQLAlchemy would take several times as long for a few rows as the driver does.
+    For a few rows, SQLAlchemy would take several times as long as the driver.
     """
     if rows:
         driver.executemany(statement, rows)

@@ -11,13 +11,13 @@ from server.storage.tables import accounts, bot_keys, users
 
 
 class People:
-    """The part of a unit of work that knows users and keys."""
+    """The part of a unit of work that stores users and keys."""
 
     def __init__(
         self, connection: Connection, known_permissions: Mapping[str, Permissions | None]
     ) -> None:
         self._connection = connection
-        # What a key may do never changes until it is revoked, so it is read once.
+        # The permissions of a key never change until it is revoked, so they are read once.
         self._known_permissions = known_permissions
         self._permissions: dict[str, Permissions | None] = {}
 

@@ -1,4 +1,4 @@
-"""Queries: everything that is read beside the engine, each from one snapshot."""
+"""Queries: everything that is read without the engine, each from one database snapshot."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +35,7 @@ BEGINNING: Micros = -(2**63)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What a database is about: the file that was replayed and how far, and what is in use.
+    """The market of a database: the replayed file and its position, and the symbols in use.
 
     `symbols_in_use` are those that accounts hold or have live orders for.
     """
@@ -46,7 +46,7 @@ class History:
     symbols_in_use: list[str]
 
     def is_of(self, replay_digest: str | None) -> bool:
-        """Tell whether the accounts, if any, live in the time of a market."""
+        """Tell whether the accounts, if any, belong to the time of a market."""
         return not self.has_accounts or self.replay_digest == replay_digest
 
 
@@ -61,7 +61,7 @@ class SqlReads(LogRows, ListingRows):
         self._engine.dispose()
 
     def history(self) -> History:
-        """Return what a database is about."""
+        """Return the market of a database."""
         held = select(positions.c.symbol).where(positions.c.quantity > 0)
         ordered = select(orders.c.symbol).where(orders.c.live)
         newest = select(replays).order_by(replays.c.time.desc()).limit(1)
@@ -104,7 +104,7 @@ class SqlReads(LogRows, ListingRows):
             return _holdings(connection, account_id)
 
     def has_account(self, account_id: str) -> bool:
-        """Tell whether there is such an account."""
+        """Tell whether an account exists."""
         query = select(accounts.c.id).where(accounts.c.id == account_id)
         with snapshot(self._engine) as connection:
             return connection.execute(query).one_or_none() is not None
@@ -115,7 +115,7 @@ class SqlReads(LogRows, ListingRows):
             return [market_mapping.quote_from(row) for row in connection.execute(select(quotes))]
 
     def initial_values(self, account_id: str) -> list[tuple[Micros, float]]:
-        """Return what had become of the initial balance at each snapshot of an account's epoch."""
+        """Return the value of the initial balance at each snapshot of an account's epoch."""
         point = equity_snapshots.c
         with snapshot(self._engine) as connection:
             epoch = _account(connection, account_id).epoch_sequence

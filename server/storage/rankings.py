@@ -1,8 +1,8 @@
-"""Rankings: a file of its own that is made anew as a whole, beside the database.
+"""Rankings: a separate file beside the database, which is always rebuilt as a whole.
 
-Every account counts as of one moment, though not all of the same. SQLite aggregates and ranks
-without the interpreter's lock and writes nothing to the database, so that neither calls nor the
-engine wait. What is lost with the file is soon made again.
+Each account counts as of one moment, but not all as of the same. SQLite aggregates and ranks
+without the interpreter lock and writes nothing to the database, so neither calls nor the engine
+wait. A lost file is soon rebuilt.
 """
 
 import sqlite3
@@ -26,13 +26,13 @@ RANKINGS_FILE = "rankings.sqlite3"
 NEW_FILE = "rankings.new.sqlite3"
 
 ACCOUNTS_AT_ONCE = 10_000
-"""So many are read in a transaction: a long one would keep the engine's log from being emptied."""
+"""Accounts read per transaction; a long one would keep the engine from checkpointing its log."""
 
 BEYOND_ALL_IDS = "~"
 
 _WORTHS = "CREATE TEMP TABLE worths (symbol TEXT PRIMARY KEY, worth REAL NOT NULL) WITHOUT ROWID"
 _LAST = "SELECT id FROM venue.accounts WHERE id > :after ORDER BY id LIMIT 1 OFFSET :others"
-# Equity as `total_equity` rounds it, a half cent to the even one, and then `initial_value`.
+# Equity as `total_equity` rounds it (half cents to even), and then `initial_value`.
 _RANKED = """
 SELECT id, name, resets, trades, wins, initial_balance, :now AS time,
     CAST(printf('%.13g', initial_share * :cent * (
@@ -98,7 +98,7 @@ _TOTAL = "SELECT ifnull(max(position), 0) FROM places WHERE period = :period"
 
 
 class RankingsFile:
-    """Rankings in a directory; until the first one is made there are none."""
+    """Rankings in a directory; none exist before the first refresh."""
 
     def __init__(self, directory: Path, database: Path) -> None:
         self._path, self._new = directory / RANKINGS_FILE, directory / NEW_FILE
@@ -107,7 +107,7 @@ class RankingsFile:
         self._interrupt: Callable[[], object] = _nothing
 
     def close(self) -> None:
-        """Stop a refresh that runs, and close all connections."""
+        """Stop a running refresh, and close all connections."""
         with suppress(sqlite3.ProgrammingError):  # It has just ended.
             self._interrupt()
         if self._readers is not None:
@@ -127,7 +127,7 @@ class RankingsFile:
         self._new.replace(self._path)
         if self._readers is None:
             self._readers = open_readers(self._path)
-        # Whoever reads now goes on with the file of before; the next ones open the new one.
+        # Current readers go on with the old file; later readers open the new one.
         self._readers.dispose()
 
     def places(
@@ -144,7 +144,7 @@ class RankingsFile:
 
 
 def _nothing() -> None:
-    """Stand for what interrupts a refresh while none runs."""
+    """Do nothing, because no refresh runs that could be interrupted."""
 
 
 def _rank(connection: Connection, worths: Sequence[tuple[str, float]], now: Micros) -> None:

@@ -1,4 +1,4 @@
-"""Reached orders: rows of waiting orders by priority, each mapped only when it is decided."""
+"""Reached orders: rows of waiting orders by priority; each is mapped only when it is decided."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,11 +13,11 @@ _WATCHES = {movement.value: movement for movement in Watch}
 _SIDES = {side.value: side for side in Side}
 
 Ranked: TypeAlias = tuple[tuple[object, ...], ReachedOrder]
-"""A reached order behind what it is sorted by: account, symbol and priority."""
+"""A reached order with its sort key: account, symbol and priority."""
 
 
 def reached_row(row: Any, load: Callable[[Any], Order]) -> Ranked:
-    """Return a row that is mapped by `load`: of many that wait, most are not looked at."""
+    """Return a row that `load` maps on demand, because most waiting orders are never read."""
     awaits_trigger, side, price = rank(_WATCHES[row.watch], row.match_price)
     key = (row.account_id, row.symbol, awaits_trigger, side, price, row.sequence)
     reached = ReachedOrder(
@@ -27,7 +27,7 @@ def reached_row(row: Any, load: Callable[[Any], Order]) -> Ranked:
 
 
 def reached_order(order: Order, load: Callable[[Order], Order]) -> Ranked:
-    """Return an order that is known already; `load` tells what has become of it since."""
+    """Return an order that is known already; `load` returns its current state."""
     key = (order.account_id, order.symbol, *priority(order))
     return key, ReachedOrder(
         order.account_id, order.symbol, order.side, awaited(order) is not None, partial(load, order)

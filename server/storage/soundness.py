@@ -1,4 +1,4 @@
-"""Soundness: what lies where a database is to be, looked at before anything is changed."""
+"""Soundness: checks of a database file before anything is changed."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ OUR_TABLES = frozenset({"alembic_version", "users", "accounts", "orders", "event
 
 
 class ForeignDatabase(Exception):
-    """The file is a database of something else."""
+    """The file is a database of another program."""
 
 
 def holds_a_venue(path: Path) -> bool:
     """Tell whether a file has the tables of a venue; a missing or empty one has none.
 
-    Raise ForeignDatabase when there are tables of something else, and StorageBroken or
-    StorageUnavailable for a file that is no database or cannot be read.
+    Raise ForeignDatabase if it has tables of another program, and StorageBroken or
+    StorageUnavailable for a file that is not a database or cannot be read.
     """
     if not path.exists():
         return False
@@ -36,14 +36,14 @@ def holds_a_venue(path: Path) -> bool:
 
 
 def first_damage(path: Path) -> str | None:
-    """Return what SQLite's quick check finds first, in one line; it reads the whole file."""
+    """Return the first finding of SQLite's quick check in one line; it reads the whole file."""
     engine = open_readers(path)
     try:
         with snapshot(engine) as connection:
             found: str = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
     finally:
         engine.dispose()
-    # SQLite begins with a line that only names the file.
+    # The first line of SQLite only names the file.
     *_, told = found.splitlines()
     return None if told == "ok" else told
 
@@ -63,6 +63,6 @@ def last_commit(path: Path) -> CommitMark | None:
 
 
 def size(path: Path) -> int:
-    """Return how many bytes a database and its write-ahead log have."""
+    """Return the size of a database and its write-ahead log in bytes."""
     log = path.with_name(f"{path.name}-wal")
     return sum(file.stat().st_size for file in (path, log) if file.exists())

@@ -1,4 +1,4 @@
-"""Standings: accounts with what they hold and the sums of their equity curves."""
+"""Standings: accounts with their positions and the sums of their equity curves."""
 
 from sqlalchemy import Connection, select
 
@@ -11,7 +11,7 @@ from server.storage.tables import accounts, equity_curves, equity_snapshots, fil
 
 
 def standings_after(connection: Connection, account_id: str, limit: int) -> list[Standing]:
-    """Return the accounts that traded in their epoch, by id, after one: at most so many."""
+    """Return the accounts that traded in their epoch, by id, after one, up to a limit."""
     traded = (
         select(accounts)
         .where(accounts.c.id > account_id, accounts.c.fills > 0)
@@ -62,11 +62,11 @@ def _traded_since(connection: Connection, account: Account) -> Micros | None:
 
 
 def _made_anew(connection: Connection, account: Account) -> EquityCurve:
-    """Return the curve of stored snapshots: an epoch's first has none, an old database many."""
+    """Return the curve of stored snapshots: none at an epoch's first, many in an old database."""
     point = equity_snapshots.c
     points = (
         select(point.time, point.initial_value)
-        # By time too: the snapshots of earlier epochs are many and need not be read.
+        # Restricted by time too, so that the many snapshots of earlier epochs are not read.
         .where(point.account_id == account.id, point.time >= account.epoch_began_at)
         .where(point.sequence >= account.epoch_sequence)
         .order_by(point.sequence, point.time)

@@ -1,4 +1,4 @@
-"""Statements of the hot path, compiled once: building them anew costs more than running them."""
+"""Statements of the hot path, compiled once, because building them costs more than running them."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def _upsert(table: Any, *changing: str) -> str:
 
 
 def _update(table: Any, key: list[str], changing: list[str]) -> str:
-    """Return an update by key; its parameters are named as the columns are."""
+    """Return an update by key; its parameters have the names of the columns."""
     values, same_key = ([f"{name} = :{name}" for name in names] for names in (changing, key))
     # Made of our own constants only.
     return f"UPDATE {table.name} SET {', '.join(values)} WHERE {' AND '.join(same_key)}"  # noqa: S608
@@ -49,8 +49,8 @@ def _others(table: Any, *names: str) -> list[str]:
     return [column.name for column in table.columns if column.name not in names]
 
 
-# Long IN lists and row-value lists leave the indexes on SQLite; a JSON array that is forced
-# to be the outer loop of a join stays on them.
+# With long IN lists and row-value lists, SQLite does not use the indexes. It does with a JSON array
+# that is forced to be the outer loop of a join.
 SELECT_ACCOUNTS = (
     "SELECT accounts.* FROM json_each(:json) AS wanted CROSS JOIN accounts"
     " WHERE accounts.id = wanted.value"
@@ -76,8 +76,9 @@ SELECT_REVOKED = (
 
 
 def _reached(columns: str) -> str:
-    # The quotes are (symbol, bid, ask, bid or NULL, ask or NULL): no price reaches what takes of a
-    # side that shows nothing, and an order that awaits its trigger takes of none.
+    # The quotes are (symbol, bid, ask, bid or NULL, ask or NULL). NULL stands for a side with a
+    # displayed size of 0, which fills no order. Orders that wait for their trigger compare with the
+    # plain prices, because a trigger takes no size.
     watched = (
         (Watch.ASK_FALLS, ">= quote.value ->> 4"),
         (Watch.ASK_RISES, "<= quote.value ->> 2"),
@@ -100,12 +101,12 @@ SELECT_OVERDUE = f"""
     ORDER BY orders.expires_at, orders.account_id, orders.sequence LIMIT :limit
 """
 
-# Mostly there are none, and to prepare for so many columns costs several times the search.
+# Mostly there are none, and preparing for so many columns costs several times the search.
 ANY_REACHED = f"{_reached('1')} LIMIT 1"
 ANY_OVERDUE = f"SELECT 1 {_OVERDUE} LIMIT 1"
 
 UPDATE_ACCOUNT = _update(accounts, ["id"], _others(accounts, "id", "user_id", "created_at"))
-# Only what changes: naming an indexed column would write its index anew.
+# Only changed columns, because naming an indexed column would write its index again.
 UPDATE_ORDER = _update(
     orders,
     ["account_id", "sequence"],
@@ -160,7 +161,7 @@ STORE_REPLAY = _upsert(replays, "time")
 
 
 def _last_snapshot(before: str) -> str:
-    # By time too: the snapshots of earlier epochs are many and need not be read.
+    # Restricted by time too, so that the many snapshots of earlier epochs are not read.
     return (  # Made of our own constants only.
         "SELECT time FROM equity_snapshots WHERE account_id = :account_id"  # noqa: S608
         f" AND time < {before} AND time >= :epoch_began_at AND sequence >= :epoch_sequence"
@@ -168,7 +169,7 @@ def _last_snapshot(before: str) -> str:
     )
 
 
-# One search for each span that has any: to group all snapshots would read all of them.
+# One search for each span that has snapshots; grouping would read all of them.
 SELECT_SNAPSHOTS = (
     f"WITH RECURSIVE kept (time) AS (SELECT ({_last_snapshot(':before')})"  # noqa: S608
     f" UNION ALL SELECT ({_last_snapshot('kept.time - kept.time % :width')})"

@@ -1,4 +1,4 @@
-"""Tables: what is stored, under which keys, and the indexes that the queries stay on."""
+"""Tables: the stored columns, their keys, and the indexes that queries use."""
 
 from decimal import Decimal
 from typing import Any
@@ -27,7 +27,7 @@ from server.domain.values import SCALE
 
 
 class _NumericUnits(TypeDecorator[int]):
-    """Units as NUMERIC, for databases that have it."""
+    """Units as NUMERIC, on databases that have the type."""
 
     impl = Numeric(28, 8)
     cache_ok = True
@@ -64,7 +64,7 @@ users = Table(
     Column("plan", NAME, nullable=False),
     Column("is_operator", Boolean, nullable=False),
     Column("created_at", TIME, nullable=False),
-    # The account that the first token opened: times may go back, so none tells which it is.
+    # The account that the first token opened; times may go back, so they cannot identify it.
     Column("first_account_id", ID, nullable=False),
     UniqueConstraint("issuer", "subject"),
 )
@@ -118,7 +118,7 @@ bot_keys = Table(
     Column("created_at", TIME, nullable=False),
     Column("last_used_at", TIME),
     Column("revoked_at", TIME),
-    # As JSON; NULL permits everything.
+    # JSON; NULL permits everything.
     Column("permissions", Text),
 )
 
@@ -140,7 +140,7 @@ positions = Table(
     sqlite_with_rowid=False,
 )
 
-# As SQLAlchemy writes the condition on each database, so that queries match the indexes.
+# Written as SQLAlchemy writes the condition, so that queries match the indexes.
 LIVE: dict[str, Any] = {"sqlite_where": text("live = 1"), "postgresql_where": text("live")}
 
 orders = Table(
@@ -173,7 +173,7 @@ orders = Table(
     Column("rejection_reason", NAME),
     Column("rejection_message", String(500)),
     Column("filled_quantity", UNITS, nullable=False),
-    # Exceeds 64 bits, so it is kept as text.
+    # It exceeds 64 bits, so it is stored as text.
     Column("filled_notional", String(40), nullable=False),
     Column("fees", UNITS, nullable=False),
     Column("reserved", UNITS, nullable=False),
@@ -219,7 +219,7 @@ fills = Table(
     Column("price", UNITS, nullable=False),
     Column("amount", UNITS, nullable=False),
     Column("fee", UNITS, nullable=False),
-    # NULL for fills of before it was kept.
+    # NULL for fills from before it was recorded.
     Column("rounding", UNITS),
     Column("realized_pnl", UNITS),
     Column("created_at", TIME, nullable=False),
@@ -233,7 +233,7 @@ events = Table(
     Column("account_id", ID, primary_key=True),
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
     Column("payload", LargeBinary, nullable=False),
-    # Sequence of the last event of the same transaction; NULL: this one's own.
+    # Sequence of the last event of the same transaction; NULL means its own.
     Column("transaction_end", BigInteger),
     sqlite_with_rowid=False,
 )
@@ -249,7 +249,7 @@ quotes = Table(
     Column("last", UNITS, nullable=False),
     Column("time", TIME, nullable=False),
     Column("sequence", BigInteger, nullable=False),
-    # The bar of the minute that runs: it starts with the minute of `time` and closes at `last`.
+    # The bar of the running minute: it starts with the minute of `time` and closes at `last`.
     Column("minute_open", UNITS, nullable=False),
     Column("minute_high", UNITS, nullable=False),
     Column("minute_low", UNITS, nullable=False),
@@ -265,7 +265,7 @@ bars = Table(
     Column("high", UNITS, nullable=False),
     Column("low", UNITS, nullable=False),
     Column("close", UNITS, nullable=False),
-    # For dropping the oldest minutes, of symbols that are quoted no more too.
+    # For dropping the oldest minutes, including those of symbols without new quotes.
     Index(
         "ix_bars_minutes",
         "start",
@@ -281,7 +281,7 @@ equity_snapshots = Table(
     Column("account_id", ID, primary_key=True),
     Column("time", TIME, primary_key=True, autoincrement=False),
     Column("equity", UNITS, nullable=False),
-    # The account's newest event then: times may go back, and several things happen at one.
+    # The account's newest event at that time; times may go back, and several events can share one.
     Column("sequence", BigInteger, nullable=False),
     Column("initial_value", Double, nullable=False),
     # Which of its epoch it is, and the trading days told with it; NULL before they were kept.
@@ -292,7 +292,7 @@ equity_snapshots = Table(
     sqlite_with_rowid=False,
 )
 
-# What the snapshots of an account's epoch come to, so that no call reads all of them.
+# The sums over the snapshots of an account's epoch, so that no call reads all of them.
 equity_curves = Table(
     "equity_curves",
     metadata,
@@ -315,7 +315,7 @@ equity_curves = Table(
     sqlite_with_rowid=False,
 )
 
-# What came in after the beginning of an epoch, and what the account was worth right before.
+# Deposits after the beginning of an epoch, and the equity right before each.
 inflows = Table(
     "inflows",
     metadata,
@@ -336,7 +336,7 @@ api_usage = Table(
     sqlite_with_rowid=False,
 )
 
-# How far the replay of a file, named by its SHA-256, has got.
+# The position of the replay of a file, which is named by its SHA-256.
 replays = Table(
     "replays",
     metadata,
@@ -344,7 +344,7 @@ replays = Table(
     Column("time", TIME, nullable=False),
 )
 
-# One row: which database this is, and how many transactions have written to it.
+# One row: the identity of this database, and the number of transactions that have written to it.
 commits = Table(
     "commits",
     metadata,
