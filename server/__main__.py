@@ -1,5 +1,17 @@
-"""`python -m server` is the command `bottrading`."""
+"""The command `bottrading`, also as `python -m server`."""
 
-from server.cli import main
+import signal
 
-main()
+
+def main() -> None:
+    """Run the command line; an interrupt while it is loaded ends the process without traceback."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Imported here: loading takes a second, in which people press Ctrl-C.
+    from server import cli
+
+    signal.signal(signal.SIGINT, before)
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -111,6 +111,8 @@ class EngineProcess:
         """Start the process and connect to it; raise OSError where that cannot be done now."""
         self._process = None
         self._lost.clear()
+        # Told here, where what comes again is counted. SQLite makes a file that is missing.
+        self._settings.database_path.stat()
         with self._lend():
             ours, theirs = socket.socketpair()
             with theirs, _closed_on_failure(ours):

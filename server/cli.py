@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -96,6 +97,8 @@ def serve(
         bool, typer.Option("--new", help="Begin anew, where the database is another one or gone.")
     ] = False,
 ) -> None:
+    # An interrupt before the service runs ends it as SIGTERM does: at once, without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     settings = config.load(
         data_dir=data_dir,
         grpc=grpc,
@@ -232,7 +235,3 @@ def mcp(context: typer.Context) -> None:
     if find_spec("bottrading_mcp") is None:
         raise SettingsError("mcp needs bottrading_mcp; run `make setup-mcp`")
     os.execv(sys.executable, [sys.executable, "-P", "-m", "bottrading_mcp", *context.args])
-
-
-if __name__ == "__main__":
-    main()

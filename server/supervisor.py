@@ -48,7 +48,7 @@ TOLD_AGAIN_SECONDS = 60.0
 
 
 def serve(settings: Settings, lines: LineWriter, *, begin_anew: bool = False) -> None:
-    """Run the service until SIGTERM or SIGINT.
+    """Run the service until SIGTERM, SIGINT or SIGHUP.
 
     Raises SettingsError when it cannot start, ServiceFailed when it cannot go on.
     """
@@ -129,13 +129,16 @@ class Supervisor:
         self._failure: ServiceFailed | None = None
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then let calls in flight finish.
+        """Serve until SIGTERM, SIGINT or SIGHUP, then let calls in flight finish.
 
         Raises ServiceFailed, after that too, when a part ended that should not.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
+        # Under nohup the end of the terminal is not to end the service.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            loop.add_signal_handler(signal.SIGHUP, self._stopping.set)
         await self._bind()
         await self._front.server.start()
         # Calls make many short-lived objects and no cycles to speak of: collected at the default

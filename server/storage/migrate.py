@@ -5,6 +5,7 @@ from pathlib import Path
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
+from server.application.ports import StorageDamaged
 from server.storage.database import open_readers, open_writer, translated
 
 NEWEST_REVISION = "0012"
@@ -73,4 +74,7 @@ def _revision(engine: Engine) -> str | None:
         return None
     with engine.begin() as connection:
         query = text("SELECT version_num FROM alembic_version")
-        return connection.execute(query).scalar_one_or_none()
+        revisions = connection.execute(query).scalars().all()
+    if len(revisions) != 1:
+        raise StorageDamaged(f"the table alembic_version has {len(revisions)} rows instead of 1")
+    return str(revisions[0])

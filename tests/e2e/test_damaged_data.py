@@ -121,17 +121,25 @@ def test_a_damaged_database_is_refused_with_the_way_to_the_backup(
 
 
 @pytest.mark.parametrize("command", ["serve", "migrate"])
-def test_a_database_that_does_not_count_its_transactions_is_refused_as_damaged(
-    data_dir: Path, command: str
+@pytest.mark.parametrize(
+    ("change", "table"),
+    [
+        ("DELETE FROM commits", "commits"),
+        ("INSERT INTO alembic_version VALUES ('0001')", "alembic_version"),
+        ("DELETE FROM alembic_version", "alembic_version"),
+    ],
+)
+def test_a_database_that_lacks_or_repeats_what_there_is_once_is_refused_as_damaged(
+    data_dir: Path, change: str, table: str, command: str
 ) -> None:
     connection = sqlite3.connect(data_dir / DATABASE_FILE)
-    connection.execute("DELETE FROM commits")
+    connection.execute(change)
     connection.commit()
     connection.close()
 
     line = refused(data_dir, command)
 
-    assert all(part in line for part in ("is damaged", "commits", GUIDE))
+    assert all(part in line for part in ("is damaged", table, GUIDE))
 
 
 def test_a_file_that_is_no_database_is_refused_with_the_way_to_the_backup(tmp_path: Path) -> None:

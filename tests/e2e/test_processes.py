@@ -112,6 +112,22 @@ def test_when_the_engine_dies_it_is_back_within_a_second(tmp_path: Path) -> None
         assert time.monotonic() - begun < 2.5  # The second is for a machine that is not busy.
 
 
+def test_while_the_data_directory_is_gone_the_engine_is_not_started_and_that_is_one_line(
+    tmp_path: Path,
+) -> None:
+    data_dir = tmp_path / "data"
+    with Process(data_dir) as service:
+        data_dir.rename(tmp_path / "elsewhere")
+        os.kill(service.engine(), signal.SIGKILL)
+        log = service.wait_until_told("The engine cannot be started: .*No such file.*")
+        assert not data_dir.exists()
+        (tmp_path / "elsewhere").rename(data_dir)
+        service.wait_until_ready()
+
+        assert service.stop() == 0
+        assert "Traceback" not in log + service.log.read_text()
+
+
 def test_sigterm_drains_and_leaves_no_process(tmp_path: Path) -> None:
     with Process(tmp_path / "data", rest=True) as service:
         children = service.children()
