@@ -14,7 +14,7 @@ import grpc
 from bench.load import Target, latencies_us, latency_p50_us
 from bench.service import Service
 from bottrading.v1 import bot_trading_pb2, bot_trading_pb2_grpc
-from server.adapters import system_clock
+from server.bootstrap.adapters import system_clock
 from server.config import Settings
 from server.domain.values import DAY
 from server.storage.migrate import bring_up_to_date

@@ -13,7 +13,7 @@ from pathlib import Path
 import grpc
 
 from bottrading.v1 import key_management_pb2, key_management_pb2_grpc
-from server.adapters import system_clock
+from server.bootstrap.adapters import system_clock
 from server.config import Settings
 from server.domain.user import Identity, Plan
 from server.domain.values import SECOND

@@ -10,8 +10,8 @@ from sqlalchemy import event
 
 from bench.customer import customer
 from bottrading.v1 import bot_trading_pb2, market_data_pb2, order_pb2, quote_pb2
-from server.adapters import system_clock
 from server.application.callers import SERVICE, Caller
+from server.bootstrap.adapters import system_clock
 from server.bootstrap.engine import EngineParts, build
 from server.config import Settings
 from server.engine.frames import Call

@@ -17,7 +17,7 @@ from server import config, key_commands
 from server.config import Settings, SettingsError
 from server.credentials import known_identity, signed_token
 from server.domain.user import Plan
-from server.exit_status import ExitStatus, ServiceFailed
+from server.processes.exit_status import ExitStatus, ServiceFailed
 
 app = typer.Typer(
     add_completion=False,
@@ -118,8 +118,8 @@ def serve(
     # Imported here: the other commands start faster without the server.
     from grpc.aio import InternalError
 
-    from server.foreseen import Foreseen
-    from server.supervisor import serve as run
+    from server.processes.foreseen import Foreseen
+    from server.processes.supervisor import serve as run
 
     form = formatter(settings.log_format, "front", sys.stderr)
     # What gRPC raises when a caller leaves while its answer is on its way.
@@ -182,8 +182,8 @@ def migrate(
     database: Annotated[str | None, typer.Option(metavar="URL")] = None,
 ) -> None:
     """Bring the database's schema up to date."""
+    from server.processes.starting import prepare_database
     from server.secret_files import open_data_dir
-    from server.starting import prepare_database
 
     settings = config.load(data_dir=data_dir, database=database)
     open_data_dir(settings)

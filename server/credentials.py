@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from server.adapters import system_clock
 from server.application.ports import StorageBroken, StorageUnavailable
+from server.bootstrap.adapters import system_clock
 from server.config import Settings, SettingsError
 from server.domain.user import Identity, Plan
 from server.domain.values import SECOND

@@ -10,7 +10,7 @@ import typer
 from server.application.ports import StorageBroken, StorageUnavailable
 from server.audit.verifying import Progress, Verdict, verify
 from server.config import Settings, SettingsError
-from server.starting import BACKUP_GUIDE
+from server.processes.starting import BACKUP_GUIDE
 from server.storage.migrate import is_current
 
 FINDINGS_MAX = 100

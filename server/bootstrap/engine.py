@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from server.adapters import SystemChance, boot_clock, monotonic_clock, system_clock
 from server.application.accounts import Accounts
 from server.application.keys import Keys
 from server.application.market_feed import MarketFeed
 from server.application.ports import Chance, Clock, QuoteSource
 from server.application.trading import Trading
 from server.bootstrap import venue
+from server.bootstrap.adapters import SystemChance, boot_clock, monotonic_clock, system_clock
 from server.calls.table import ROWS, engine_calls
 from server.config import EngineSettings
 from server.domain.values import Micros

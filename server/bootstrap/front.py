@@ -9,7 +9,6 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from server.adapters import SystemChance, ToldClock, monotonic_clock, system_clock
 from server.application.leaderboard import Leaderboard
 from server.application.market_feed import QuoteBoard
 from server.application.market_record import HeardMinutes
@@ -19,9 +18,9 @@ from server.application.queries import Queries
 from server.application.quote_updates import QuoteUpdates
 from server.application.rate_limits import MemoryRateLimits, UsageMeter
 from server.bootstrap import venue
+from server.bootstrap.adapters import SystemChance, ToldClock, monotonic_clock, system_clock
 from server.calls.table import ROWS
 from server.config import Settings
-from server.descriptors import connections_that_fit
 from server.engine.client import Engine, Notifications
 from server.market.universe import CurrentInstruments
 from server.rpc.call import Call
@@ -178,13 +177,15 @@ def build(
     monotonic: Clock = monotonic_clock,
     write_line: Callable[[bytes], object],
     line: Callable[[Finished], bytes] = json_line,
+    connections_max: Callable[[], int],
     lend: Callable[[], AbstractContextManager[None]] = nullcontext,
     on_damage: Callable[[], object] = lambda: None,
     rows: Mapping[str, Row] = ROWS,
 ) -> Front:
     """Put the gRPC server together.
 
-    `line` makes what is written of a finished call, `lend` gives descriptors to look at
+    `line` makes what is written of a finished call, `connections_max` tells how many connections
+    there may be, `lend` gives descriptors to look at
     connections with. `on_damage` is called when a read finds the database damaged. `rows` are the
     calls that are served.
     What happens on the market is seen by `base.clock`, what callers may do by `wall_clock`: a
@@ -218,7 +219,7 @@ def build(
     Gauge("bottrading_open_streams", "Open streams.", registry=registry).set_function(
         base.streams.__len__
     )
-    connections = Connections(partial(connections_that_fit, settings.grpc_connections_max), lend)
+    connections = Connections(connections_max, lend)
     links = Links(
         observability=Observability(journal=journal, clock=wall_clock, new_id=chance.new_id),
         errors=ErrorTranslation(chance, on_damage),

@@ -5,8 +5,8 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from server.adapters import system_clock
 from server.application.ports import Calendar, Clock, QuoteSource
+from server.bootstrap.adapters import system_clock
 from server.config import MARKET_SECRET_FILE, REPLAY_INDEX_FILE, EngineSettings
 from server.domain.costs import (
     FEE_SCHEDULE,

@@ -6,7 +6,6 @@ from decimal import Decimal
 from pathlib import Path
 
 from bottrading.v1 import order_update_pb2
-from server.adapters import monotonic_clock, system_clock
 from server.application.equity_history import EquityPoint, HistoryOf, Interval
 from server.application.leaderboard import Leaderboard
 from server.application.listings import FillFilter
@@ -16,6 +15,7 @@ from server.application.ports import Instruments
 from server.application.queries import Indicators, Portfolio, Queries
 from server.application.staging import Stage
 from server.bootstrap import venue
+from server.bootstrap.adapters import monotonic_clock, system_clock
 from server.config import Settings
 from server.domain.account import Account
 from server.domain.errors import Refusal

@@ -22,13 +22,18 @@ FUNCTION_LINES_MAX = 70
 FORBIDDEN = [
     (
         r"datetime\.now|datetime\.utcnow|\btime\.time\(|time\.time_ns",
-        ["server/adapters.py"],
+        ["server/bootstrap/adapters.py"],
         "take a Clock",
     ),
-    (r"\btime\.sleep\(", ["server/locking.py"], "wait for what is awaited"),
+    (r"\btime\.sleep\(", ["server/processes/locking.py"], "wait for what is awaited"),
     (
         r"\brandom\.|uuid4|uuid7|\bsecrets\.",
-        ["server/adapters.py", "server/secret_files.py", "server/market/secret.py", "rest_bridge/"],
+        [
+            "server/bootstrap/adapters.py",
+            "server/secret_files.py",
+            "server/market/secret.py",
+            "rest_bridge/",
+        ],
         "take a Chance",
     ),
     (r"os\.environ|os\.getenv", ["server/config.py", "server/cli.py"], "add a setting"),

@@ -15,7 +15,7 @@ import pytest
 
 from bottrading.v1 import bot_trading_pb2, bot_trading_pb2_grpc, order_pb2
 from server.config import DATABASE_FILE, JWT_SECRET_FILE, TICKET_SECRET_FILE
-from server.exit_status import ExitStatus
+from server.processes.exit_status import ExitStatus
 from server.storage.commit_mark import mark_path
 from tests.support.process import Process, channel, free_port, make_key, wait_until_gone
 

@@ -14,13 +14,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bottrading.v1 import account_pb2, key_management_pb2, market_data_pb2, order_pb2
 from bottrading.v1 import bot_trading_pb2 as pb
-from server import announcing
 from server.config import Settings
 from server.domain.values import DAY, SECOND
 from server.market.replay_file import check_replay_file
 from server.market.sessions import AlwaysOpen
 from server.market.universe_file import default_universe
-from server.starting import check_market
+from server.processes import announcing
+from server.processes.starting import check_market
 from tests.support.process import Process
 from tests.support.venue import Venue, VenueFactory
 

@@ -17,8 +17,8 @@ import httpx
 import pytest
 
 from bottrading.v1 import bot_trading_pb2, bot_trading_pb2_grpc
-from server.descriptors import OTHERS, SPARE
-from server.exit_status import ExitStatus
+from server.processes.descriptors import OTHERS, SPARE
+from server.processes.exit_status import ExitStatus
 from tests.support.process import (
     STOP_SECONDS_MAX,
     Process,
@@ -170,7 +170,8 @@ def test_a_part_that_ends_by_itself_ends_the_service_with_a_status_of_its_own(
 ) -> None:
     """Half a service that looks alive is worse than none, which is started again."""
     broken = (
-        "from server import cli, supervisor; supervisor.FORGET_IDLE_SECONDS = 'never'; cli.main()"
+        "from server import cli; from server.processes import supervisor;"
+        " supervisor.FORGET_IDLE_SECONDS = 'never'; cli.main()"
     )
     with Process(tmp_path / "data", command=[sys.executable, "-c", broken], wait=False) as service:
         children = service.process.wait(STOP_SECONDS_MAX), service.log.read_text()
@@ -182,7 +183,7 @@ def test_a_process_can_be_started_by_the_reserve_when_no_descriptor_is_left() ->
     code = """
 import os, resource, socket, subprocess
 from contextlib import suppress
-from server.descriptors import SpareDescriptors
+from server.processes.descriptors import SpareDescriptors
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 spare = SpareDescriptors()
 with suppress(OSError):

@@ -185,7 +185,7 @@ def test_what_lies_in_the_working_directory_is_never_run(tmp_path: Path) -> None
     """A folder named like one of our own packages is common, and may be a stranger's."""
     decoy = tmp_path / "cwd" / "server"
     decoy.mkdir(parents=True)
-    for name in ("__init__.py", "engine_process.py"):
+    for name in ("__init__.py", "processes.py"):
         (decoy / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     command = str(Path(sys.executable).with_name("bottrading"))
     with Process(tmp_path / "data", command=[command], cwd=decoy.parent) as service:

@@ -14,7 +14,7 @@ import pytest
 
 from bottrading.v1 import bot_trading_pb2, bot_trading_pb2_grpc
 from server.config import LOCK_FILE
-from server.locking import take_lock
+from server.processes.locking import take_lock
 from tests.support.process import START_SECONDS_MAX, STOP_SECONDS_MAX, Process, make_key
 
 CALLERS = 48

@@ -17,10 +17,10 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from server.announcing import tell_share
 from server.config import Settings
 from server.domain.values import SECOND
-from server.starting import check_market
+from server.processes.announcing import tell_share
+from server.processes.starting import check_market
 from server.storage.migrate import bring_up_to_date
 from tests.support.process import Process, free_port, make_key
 

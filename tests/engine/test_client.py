@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from server.adapters import ToldClock
 from server.application.callers import Caller
 from server.application.market_feed import QuoteBoard
 from server.application.market_record import HeardMinutes
+from server.bootstrap.adapters import ToldClock
 from server.engine.client import AWAY, EngineRefused, Notifications, SocketEngine
 from server.engine.frames import NOBODY, FrameBuffer, Kind, pack_answer, unpack_call
 

@@ -13,7 +13,7 @@ from rest_bridge import line_writer
 from rest_bridge.line_writer import LineHandler, LineWriter
 from rest_bridge.log_lines import JsonFormatter, Paint, TextFormatter, formatter
 from server.application.ports import StorageUnavailable
-from server.foreseen import Foreseen
+from server.processes.foreseen import Foreseen
 
 
 class Log:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +31,7 @@ from server.domain.user import Identity, Plan
 from server.domain.values import SECOND, Micros
 from server.engine.client import LocalEngine
 from server.engine.frames import FrameBuffer, unpack_answer
+from server.processes.descriptors import connections_that_fit
 from server.rpc.tokens import issue
 from server.secret_files import jwt_secret
 from server.wire.rows import Row
@@ -96,6 +98,7 @@ class Venue:
             wall_clock=clock,
             monotonic=clock,
             write_line=log.append,
+            connections_max=partial(connections_that_fit, settings.grpc_connections_max),
             rows=rows,
         )
         port = front.server.bind("127.0.0.1:0")

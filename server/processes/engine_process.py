@@ -1,4 +1,4 @@
-"""The engine as a process, started by `serve`: `python -m server.engine_process SOCKET FORMAT`."""
+"""The engine as a process: `python -m server.processes.engine_process SOCKET FORMAT`."""
 
 import gc
 import logging
@@ -12,15 +12,15 @@ from typing import cast
 
 from rest_bridge.line_writer import LineWriter, log_through
 from rest_bridge.log_lines import LogFormat, formatter
-from server.adapters import monotonic_clock
 from server.application.ports import StorageDamaged
+from server.bootstrap.adapters import monotonic_clock
 from server.bootstrap.engine import build
 from server.config import ENGINE_LOCK_FILE, EngineSettings
 from server.engine.frames import LENGTH, NOBODY, Kind, pack_answer
 from server.engine.loop import run
-from server.exit_status import ExitStatus
-from server.foreseen import Foreseen
-from server.locking import take_lock
+from server.processes.exit_status import ExitStatus
+from server.processes.foreseen import Foreseen
+from server.processes.locking import take_lock
 
 LOCK_TIMEOUT_SECONDS = 5.0
 SIGN_OF_LIFE = pack_answer(NOBODY, Kind.SIGN_OF_LIFE, b"")

@@ -9,8 +9,8 @@ from importlib.metadata import version
 
 from rest_bridge.line_writer import LineWriter
 from rest_bridge.log_lines import Paint, chosen
-from server.adapters import monotonic_clock
 from server.application.ports import Clock
+from server.bootstrap.adapters import monotonic_clock
 from server.config import Settings, command, reached, split_address
 from server.domain.values import SECOND, Micros
 from server.market.replay_file import ReplayFacts

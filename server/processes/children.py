@@ -15,7 +15,7 @@ from server.config import Settings, child_environment
 from server.domain.invariants import BrokenInvariant
 from server.engine.client import AWAY, SocketEngine, refused
 from server.engine.frames import LENGTH
-from server.exit_status import ExitStatus, ServiceFailed, database_damaged
+from server.processes.exit_status import ExitStatus, ServiceFailed, database_damaged
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class EngineProcess:
                 self._process = subprocess.Popen(
                     [
                         *PYTHON,
-                        "server.engine_process",
+                        "server.processes.engine_process",
                         str(theirs.fileno()),
                         self._settings.log_format,
                     ],

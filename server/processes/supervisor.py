@@ -6,23 +6,28 @@ import logging
 import math
 import signal
 from collections.abc import Coroutine
+from functools import partial
 
 import uvloop
 
 from rest_bridge.line_writer import LineWriter
-from server.announcing import Announcer, call_line, tell_share, tell_step
 from server.application.callers import SERVICE
 from server.application.leaderboard import PAUSE_MIN
 from server.application.ports import StorageBroken, StorageDamaged, StorageUnavailable
 from server.bootstrap import front as bootstrap
-from server.children import BridgeProcess, EngineProcess
 from server.config import LOCK_FILE, Settings, SettingsError, split_address
-from server.descriptors import SpareDescriptors, connections_that_fit, raise_limit
 from server.domain.values import SECOND
 from server.engine.client import EngineRefused
 from server.engine.frames import encode_usage
-from server.exit_status import ExitStatus, ServiceFailed, database_damaged
-from server.listening import (
+from server.market.exchange_sessions import SessionsUnavailable
+from server.market.replay_table import ReplayFileError
+from server.market.secret import SecretFileError
+from server.market.universe_file import UniverseError
+from server.processes.announcing import Announcer, call_line, tell_share, tell_step
+from server.processes.children import BridgeProcess, EngineProcess
+from server.processes.descriptors import SpareDescriptors, connections_that_fit, raise_limit
+from server.processes.exit_status import ExitStatus, ServiceFailed, database_damaged
+from server.processes.listening import (
     BUSY_RETRY_SECONDS,
     await_free,
     await_listener,
@@ -30,15 +35,11 @@ from server.listening import (
     credentials,
     socket_path,
 )
-from server.locking import LockHeld, take_lock
-from server.market.exchange_sessions import SessionsUnavailable
-from server.market.replay_table import ReplayFileError
-from server.market.secret import SecretFileError
-from server.market.universe_file import UniverseError
-from server.metrics import serve_metrics
+from server.processes.locking import LockHeld, take_lock
+from server.processes.metrics import serve_metrics
+from server.processes.starting import check_market, damaged, prepare_database
 from server.rpc.tokens import JwksError
 from server.secret_files import open_data_dir
-from server.starting import check_market, damaged, prepare_database
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +121,7 @@ class Supervisor:
             self._engine,
             write_line=lines.write if settings.log_calls else _drop,
             line=call_line(settings),
+            connections_max=partial(connections_that_fit, settings.grpc_connections_max),
             lend=lend,
             on_damage=self._fail_for_damage,
         )

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from server.adapters import system_clock
 from server.application.ports import StorageBroken, StorageUnavailable
 from server.bootstrap import front as bootstrap
 from server.bootstrap import venue
+from server.bootstrap.adapters import system_clock
 from server.config import (
     JWT_SECRET_FILE,
     MARKET_SECRET_FILE,

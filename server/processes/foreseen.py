@@ -3,8 +3,8 @@
 import logging
 
 from server.application.ports import StorageBroken, StorageUnavailable
-from server.locking import LockHeld
 from server.market.replay_table import ReplayFileError
+from server.processes.locking import LockHeld
 
 FORESEEN = (StorageUnavailable, StorageBroken, ReplayFileError, LockHeld)
 """A disk that is full, gone or broken, a file that changed, data in use by another process."""
