@@ -11,7 +11,6 @@ from grpc_health.v1.health import aio as health
 
 from server.rpc.call import Interceptor
 from server.rpc.chain import Chain
-from server.rpc.connections import cut
 from server.rpc.dispatch import Dispatcher
 from server.rpc.health_watches import HealthWatches
 from server.rpc.interceptors.authentication import Authentication
@@ -23,6 +22,7 @@ from server.rpc.interceptors.observability import Observability
 from server.rpc.interceptors.rate_limit import RateLimiting
 from server.rpc.interceptors.streams import OpenStreams
 from server.rpc.reflection import enable_reflection
+from server.rpc.sockets import cut
 from server.wire.contract import Method
 
 MESSAGE_BYTES_MAX = 64 * 1024

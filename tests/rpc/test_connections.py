@@ -1,5 +1,7 @@
 """Places for connections: whose are closed when they run out."""
 
+import os
+import resource
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
@@ -8,6 +10,7 @@ import grpc
 import pytest
 
 from server.rpc.interceptors.connections import Connection
+from server.rpc.sockets import cut, open_descriptors
 from tests.support.strangers import PING, is_open, stranger
 from tests.support.streams import order_updates, shown, until
 from tests.support.venue import Bot, Venue, VenueFactory
@@ -105,3 +108,28 @@ async def test_beyond_the_places_nobody_is_let_in(crowd: Crowd) -> None:
     with strangers(crowd, PLACES) as connected:
         await crowd.until(lambda seen: len(seen) == PLACES)
         await until(lambda: sum(map(is_open, connected)) == PLACES - 2)
+
+
+def test_all_connections_are_ended_with_few_descriptors_left() -> None:
+    """A service that stops may have nearly as many connections as descriptors."""
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        callers = []
+        for _ in range(20):
+            callers.append(stack.enter_context(socket.create_connection(listener.getsockname())))
+            stack.enter_context(listener.accept()[0])
+        highest = max(open_descriptors())
+        fillers = [os.dup(0)]
+        while fillers[-1] < highest:
+            fillers.append(os.dup(0))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (fillers[-1] + 1 + 3, most))
+        try:
+            cut(frozenset({listener.getsockname()[1]}))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
+            for filler in fillers:
+                os.close(filler)
+        for caller in callers:
+            caller.settimeout(10)
+            assert caller.recv(1) == b""

@@ -1,16 +1,15 @@
 """Connections: who uses which, and which are closed when places for new ones run out."""
 
 import asyncio
-import errno
-import os
 import socket
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 from server.rpc.call import Call, Handler
+from server.rpc.sockets import duplicates, open_descriptors
 from server.wire.contract import Method
 
 CROWDED = 0.9
@@ -19,7 +18,6 @@ CROWDED = 0.9
 ROOMY = 0.8
 """Share of places in use down to which connections are closed."""
 
-DESCRIPTORS = "/dev/fd"
 LAST_RECEIVED = struct.Struct("52xI")
 """`tcpi_last_data_recv` within Linux' `struct tcp_info`, in milliseconds."""
 
@@ -91,12 +89,10 @@ class Connections:
         """
         try:
             with self._lend():
-                with os.scandir(DESCRIPTORS) as entries:
-                    numbers = [int(entry.name) for entry in entries]
-                if max(len(numbers), len(self._known)) <= places * CROWDED:
+                opened = open_descriptors()
+                if max(len(opened), len(self._known)) <= places * CROWDED:
                     return None
-                looks = (_connection(number, port) for number in numbers)
-                return [one for one in looks if one is not None]
+                return list(_connections(opened, port))
         except OSError:
             return None
 
@@ -105,48 +101,23 @@ class Connections:
             return sum(_shut_down(one, port) for one in connections)
 
 
-def _connection(descriptor: int, port: int) -> Connection | None:
-    """Return the connection of a descriptor; None unless it is a connection to a port."""
-    opened = _socket(descriptor)
-    if opened is None:
-        return None
-    with opened:
+def _connections(descriptors: Iterable[int], port: int) -> Iterator[Connection]:
+    """Yield the connections to a port among descriptors."""
+    for descriptor, opened in duplicates(descriptors):
         peer = _peer(opened, port)
-        return None if peer is None else Connection(descriptor, peer, _idle_ms(opened))
+        if peer is not None:
+            yield Connection(descriptor, peer, _idle_ms(opened))
 
 
 def _shut_down(connection: Connection, port: int) -> bool:
     """Shut a connection down for gRPC, which may already have closed it and reused its number."""
-    try:
-        opened = _socket(connection.descriptor)
-    except OSError:
-        return False
-    if opened is None:
-        return False
-    with opened:
-        if _peer(opened, port) != connection.peer:
-            return False
-        with suppress(OSError):
-            opened.shutdown(socket.SHUT_RDWR)
-        return True
-
-
-def _socket(descriptor: int) -> socket.socket | None:
-    """Return a socket with its own descriptor, which may be closed; None for other files.
-
-    Raises OSError if no descriptor is left.
-    """
-    try:
-        own = os.dup(descriptor)
-    except OSError as error:
-        if error.errno == errno.EBADF:
-            return None
-        raise
-    try:
-        return socket.socket(fileno=own)
-    except OSError:
-        os.close(own)
-        return None
+    with suppress(OSError):
+        for _, opened in duplicates([connection.descriptor]):
+            if _peer(opened, port) == connection.peer:
+                with suppress(OSError):
+                    opened.shutdown(socket.SHUT_RDWR)
+                return True
+    return False
 
 
 def _peer(opened: socket.socket, port: int) -> str | None:
