@@ -1,6 +1,5 @@
 """Tables: the stored columns, their keys, and the indexes that queries use."""
 
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
@@ -8,38 +7,19 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    Dialect,
     Double,
     Index,
     Integer,
     LargeBinary,
     MetaData,
-    Numeric,
     String,
     Table,
     Text,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.types import TypeDecorator
 
-from server.domain.values import SCALE
-
-
-class _NumericUnits(TypeDecorator[int]):
-    """Units as NUMERIC, on databases that have the type."""
-
-    impl = Numeric(28, 8)
-    cache_ok = True
-
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> Decimal | None:
-        return None if value is None else Decimal(value) / SCALE
-
-    def process_result_value(self, value: Decimal | None, dialect: Dialect) -> int | None:
-        return None if value is None else int(value * SCALE)
-
-
-UNITS = BigInteger().with_variant(_NumericUnits(), "postgresql")
+UNITS = BigInteger()
 ID = String(36)
 SYMBOL = String(32)
 NAME = String(32)
@@ -141,7 +121,7 @@ positions = Table(
 )
 
 # Written as SQLAlchemy writes the condition, so that queries match the indexes.
-LIVE: dict[str, Any] = {"sqlite_where": text("live = 1"), "postgresql_where": text("live")}
+LIVE: dict[str, Any] = {"sqlite_where": text("live = 1")}
 
 orders = Table(
     "orders",
@@ -190,7 +170,6 @@ orders = Table(
         "client_order_id",
         unique=True,
         sqlite_where=text("client_order_id IS NOT NULL"),
-        postgresql_where=text("client_order_id IS NOT NULL"),
     ),
     Index(
         "ix_orders_match",
@@ -270,7 +249,6 @@ bars = Table(
         "ix_bars_minutes",
         "start",
         sqlite_where=text("interval = '1M'"),
-        postgresql_where=text("interval = '1M'"),
     ),
     sqlite_with_rowid=False,
 )

@@ -6,7 +6,7 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
-UNITS = sa.BigInteger().with_variant(sa.Numeric(28, 8), "postgresql")
+UNITS = sa.BigInteger()
 
 
 def upgrade() -> None:
@@ -137,7 +137,6 @@ def upgrade() -> None:
         ["expires_at"],
         unique=False,
         sqlite_where=sa.text("live = 1"),
-        postgresql_where=sa.text("live"),
     )
     op.create_index(
         "ix_orders_live",
@@ -145,7 +144,6 @@ def upgrade() -> None:
         ["account_id", "symbol"],
         unique=False,
         sqlite_where=sa.text("live = 1"),
-        postgresql_where=sa.text("live"),
     )
     op.create_index(
         "ix_orders_match",
@@ -153,7 +151,6 @@ def upgrade() -> None:
         ["symbol", "side", "match_price"],
         unique=False,
         sqlite_where=sa.text("live = 1"),
-        postgresql_where=sa.text("live"),
     )
     op.create_index(
         "uq_orders_client_order_id",
@@ -161,7 +158,6 @@ def upgrade() -> None:
         ["account_id", "client_order_id"],
         unique=True,
         sqlite_where=sa.text("client_order_id IS NOT NULL"),
-        postgresql_where=sa.text("client_order_id IS NOT NULL"),
     )
     op.create_table(
         "positions",

@@ -6,7 +6,7 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
-UNITS = sa.BigInteger().with_variant(sa.Numeric(28, 8), "postgresql")
+UNITS = sa.BigInteger()
 
 
 def upgrade() -> None:
@@ -30,7 +30,6 @@ def upgrade() -> None:
         "orders",
         ["symbol", "watch", "match_price"],
         sqlite_where=sa.text("live = 1"),
-        postgresql_where=sa.text("live"),
     )
     op.create_table(
         "replays",

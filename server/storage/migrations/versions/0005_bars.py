@@ -6,7 +6,7 @@ from alembic import op
 revision = "0005"
 down_revision = "0004"
 
-UNITS = sa.BigInteger().with_variant(sa.Numeric(28, 8), "postgresql")
+UNITS = sa.BigInteger()
 MINUTE = ("minute_open", "minute_high", "minute_low")
 
 
@@ -29,7 +29,6 @@ def upgrade() -> None:
         "bars",
         ["start"],
         sqlite_where=sa.text("interval = '1M'"),
-        postgresql_where=sa.text("interval = '1M'"),
     )
     for name in MINUTE:
         op.add_column("quotes", sa.Column(name, UNITS))

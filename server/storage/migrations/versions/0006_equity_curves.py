@@ -6,7 +6,7 @@ from alembic import op
 revision = "0006"
 down_revision = "0005"
 
-UNITS = sa.BigInteger().with_variant(sa.Numeric(28, 8), "postgresql")
+UNITS = sa.BigInteger()
 
 
 def upgrade() -> None:

@@ -8,7 +8,7 @@ from alembic import op
 revision = "0008"
 down_revision = "0007"
 
-UNITS = sa.BigInteger().with_variant(sa.Numeric(28, 8), "postgresql")
+UNITS = sa.BigInteger()
 SCALE = 10**8
 OPTION_MULTIPLIER = 100
 ACCOUNTS_AT_ONCE = 1_000
