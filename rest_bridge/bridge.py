@@ -33,6 +33,10 @@ _logger = logging.getLogger("rest_bridge")
 _UNREADABLE = "/bottrading.unreadable"
 """Prefix of a call's path: the server spends what the call costs, and refuses it."""
 
+KEY_REFUSED = "BOT_KEY_INVALID", "The bot key is missing, malformed, unknown or revoked."
+TOKEN_REFUSED = "TOKEN_INVALID", "Send a token as authorization: Bearer …"
+"""What calls without a credential are told, in the words of the server."""
+
 _KEY_METHODS = (contract.CREDENTIAL_BOT_KEY, contract.CREDENTIAL_BOT_KEY_OR_TICKET)
 
 
@@ -216,11 +220,7 @@ def _allow(match: Match[Endpoint]) -> tuple[bytes, bytes]:
 
 
 def _unauthenticated(route: Route) -> Refusal:
-    reason, message = (
-        ("BOT_KEY_INVALID", "The bot key is missing, malformed, unknown or revoked.")
-        if route.credential in _KEY_METHODS
-        else ("TOKEN_INVALID", "Send a token as authorization: Bearer …")
-    )
+    reason, message = KEY_REFUSED if route.credential in _KEY_METHODS else TOKEN_REFUSED
     return Refusal(401, reason, message, headers=(_challenge(route),))
 
 

@@ -5,6 +5,9 @@ import httpx
 import pytest
 
 from bottrading.v1 import bot_trading_pb2 as trading
+from rest_bridge import bridge as the_bridge
+from server.application import refusals
+from server.rpc.interceptors import authentication
 from tests.rest.support import Failure, RunningBridge, ServerDouble
 
 
@@ -139,3 +142,11 @@ def test_no_other_header_reaches_the_server(client: httpx.Client, server: Server
 
     names = {name for name, _ in server.calls[0].metadata}
     assert names == {"x-bot-key", "user-agent"}
+
+
+def test_the_bridge_says_of_a_missing_credential_what_the_server_says() -> None:
+    for told, refusal in (
+        (the_bridge.KEY_REFUSED, refusals.KEY_REFUSED),
+        (the_bridge.TOKEN_REFUSED, authentication.TOKEN_REFUSED),
+    ):
+        assert told == (refusal.reason.name, refusal.message)

@@ -36,6 +36,12 @@ KEYS_AWAY = Refusal(
 )
 
 
+TOKEN_REFUSED = Refusal(
+    reason=Reason.TOKEN_INVALID, message="Send a token as authorization: Bearer …"
+)
+"""What a call that takes a token is told when it brings none."""
+
+
 class Authentication:
     """Authenticates before anything is spent or revealed."""
 
@@ -115,7 +121,7 @@ class Authentication:
                 " or of an operator.",
             )
         if kind != TOKEN_HEADER:
-            raise refuse(Reason.TOKEN_INVALID, "Send a token as authorization: Bearer …")
+            raise Refused(TOKEN_REFUSED)
         identity = await self._verified(value)
         if operator and not identity.is_operator:
             raise refuse(Reason.OPERATOR_REQUIRED, "This call takes an operator's token.")
@@ -127,7 +133,7 @@ class Authentication:
     async def _verified(self, token: str) -> Identity:
         scheme, _, credentials = token.partition(" ")
         if scheme.lower() != "bearer":
-            raise refuse(Reason.TOKEN_INVALID, "Send a token as authorization: Bearer …")
+            raise Refused(TOKEN_REFUSED)
         bearer = credentials.strip()
         await self._verifier.prepare(bearer)
         loop = asyncio.get_running_loop()
