@@ -26,7 +26,6 @@ class Keyring:
         self._clock = clock
         self._executor = executor
         self._principals: OrderedDict[str, Principal] = OrderedDict()
-        self._keys_of: dict[str, set[str]] = {}
         self._ended = 0
 
     async def find(self, key: str) -> Principal | None:
