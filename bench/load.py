@@ -1,4 +1,4 @@
-"""Load by h2load: one process for each account, since it sends one fixed set of headers."""
+"""Load by h2load: one process per account, because each sends one fixed set of headers."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ class LoadFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where calls go: a URL, a body file and the headers of each account."""
+    """The target of calls: a URL, a body file and the headers of each account."""
 
     url: str
     body: Path

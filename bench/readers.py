@@ -148,7 +148,7 @@ def _channels(address: str, streams: int, *options: tuple[str, int]) -> list[grp
 async def _opened(
     channels: Sequence[grpc.aio.Channel], keys: Sequence[str], request: bytes = STREAMED
 ) -> list[Any]:
-    """Return a stream for each key, of which the first message has been read."""
+    """Return a stream for each key, with its first message already read."""
 
     async def one(number: int, key: str) -> Any:
         stream: Any = channels[number // STREAMS_A_CHANNEL].unary_stream(STREAM)

@@ -1,4 +1,4 @@
-"""Scenarios: tables that say, one step a line, what is done and what comes of it.
+"""Scenarios: tables with one step per line and its outcome.
 
     given    | balance 100000.00, fees               | -
     10:00:00 | quote AAPL 99.90 x 300 / 100.00 x 200 | -
@@ -6,13 +6,13 @@
              |                                       | a PARTIALLY_FILLED 200 at 100 fee 1.00
              | show account balance reserved         | balance 79999.00, reserved 10050.50
 
-What is given is `balance`, `fees`, `slippage` and `no sizes`: quotes that fill any quantity;
-without that line, 100 000.00 and none of the others. A step without a time happens at the time
-of the one before; `90d 10:00:00` is 90 days after the first day. An order is named by its
-letter; without a limit it is MARKET, without more it is GTC; `stop 105 limit 106 DAY` is a
-STOP_LIMIT. `replace a quantity 20 limit 99` gives it new values. `close` and `open` are those of
-the market, `state REDUCING` sets the trading state, `preview buy 1 AAPL` tells what placing would
-do. A line without a step goes on with the outcome; `-` is no outcome. Each step is audited.
+`given` sets the `balance` (by default 100 000.00) and switches on `fees`, `slippage` and `no sizes`
+(quotes fill any quantity). A step without a time happens at the time of the previous step; `90d
+10:00:00` is 90 days after the first day. A letter names an order. Without a limit it is MARKET, and
+by default GTC; `stop 105 limit 106 DAY` is a STOP_LIMIT. `replace a quantity 20 limit 99` gives it
+new values. `close` and `open` close and open the market, `state REDUCING` sets the trading state,
+`preview buy 1 AAPL` shows what placing would do. A line without a step continues the outcome; `-`
+means no outcome. Each step is audited.
 """
 
 from collections.abc import Callable, Iterable
@@ -33,7 +33,7 @@ Subject = TypeVar("Subject", Account, Order, Position, TradeStatistics)
 
 
 def play(table: str) -> Book:
-    """Play the steps of a table on a new book and check what comes of each."""
+    """Play the steps of a table on a new book and check each outcome."""
     stage = Stage(*_rows(table))
     for step in stage.steps:
         stage.book.now = step.time
@@ -63,7 +63,7 @@ class Stage:
         self.steps = steps
 
     def do(self, command: str) -> list[str]:
-        """Do a step and return what comes of it, a line for each event."""
+        """Do a step and return its outcome, one line per event."""
         match command.split():
             case ["quote", symbol, bid, "x", bid_size, "/", ask, "x", ask_size]:
                 return self._quote(symbol, (bid, bid_size, ask, ask_size), 0)

@@ -87,7 +87,7 @@ def test_quotes_that_were_not_stored_are_not_stored_later(
 
 
 def test_the_loop_serves_a_descriptor_above_1023(bench: Bench) -> None:
-    """A front with a thousand clients hands such a one to the engine that it starts again."""
+    """A front with a thousand clients passes such a descriptor to a restarted engine."""
     ours, theirs = socket.socketpair()
     high = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD, 1_500)
     theirs.close()

@@ -96,7 +96,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def until_blocked(stream: OpenStream) -> None:
-    """Wait until a message waits for its reader, rather than being on its way."""
+    """Wait until a message is blocked by its slow reader, and not just on its way."""
     looks = 0
 
     def is_blocked() -> bool:

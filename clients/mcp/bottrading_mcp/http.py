@@ -58,7 +58,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def http_server(server: MCPServer, host: str, port: int, origins: Sequence[str]) -> uvicorn.Server:
-    """Return what serves the tools over HTTP; pages of `origins` may call."""
+    """Return the HTTP server of the tools; pages of `origins` may call it."""
     # Without sessions, a client that disconnects leaves nothing behind.
     app: ASGIApp = server.streamable_http_app(
         host=host,

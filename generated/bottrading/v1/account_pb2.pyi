@@ -130,8 +130,8 @@ class GuardRails(_message.Message):
     position_share_max: _builtins.str
     """Largest share of the equity that one position may reach, in percent, 2 decimals."""
     daily_loss_max: _builtins.str
-    """Loss since 00:00 UTC from which only SELL orders are accepted, in US dollars, 2
-    decimals.
+    """Loss since 00:00 UTC at which the account accepts only SELL orders, in US
+    dollars, 2 decimals.
     """
     def __init__(
         self,

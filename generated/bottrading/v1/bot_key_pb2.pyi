@@ -92,13 +92,11 @@ class BotKey(_message.Message):
 
     @_builtins.property
     def allowed_symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The only instruments that the key may act on: place, see and change orders of;
-        empty: all.
-        """
+        """The only instruments whose orders the key may place, see and change; empty: all."""
 
     @_builtins.property
     def allowed_asset_types(self) -> _containers.RepeatedScalarFieldContainer[_instrument_pb2.AssetType.ValueType]:
-        """The only asset types that the key may act on; empty: all."""
+        """The only asset types whose orders the key may place, see and change; empty: all."""
 
     def __init__(
         self,

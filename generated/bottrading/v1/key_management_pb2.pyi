@@ -47,13 +47,15 @@ class CreateBotKeyRequest(_message.Message):
 
     @_builtins.property
     def allowed_symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The only instruments that the key may act on: place, see and change orders of. At
-        most 100; left out: all.
+        """The only instruments whose orders the key may place, see and change, at most 100;
+        left out: all.
         """
 
     @_builtins.property
     def allowed_asset_types(self) -> _containers.RepeatedScalarFieldContainer[_instrument_pb2.AssetType.ValueType]:
-        """The only asset types that the key may act on; left out: all."""
+        """The only asset types whose orders the key may place, see and change; left out:
+        all.
+        """
 
     def __init__(
         self,
@@ -388,8 +390,8 @@ class SetGuardRailsRequest(_message.Message):
     most 100, at most 2 decimals.
     """
     daily_loss_max: _builtins.str
-    """Loss since 00:00 UTC from which only SELL orders are accepted, in US dollars,
-    positive, at most 2 decimals.
+    """Loss since 00:00 UTC at which the account accepts only SELL orders, in US
+    dollars, positive, at most 2 decimals.
     """
     def __init__(
         self,

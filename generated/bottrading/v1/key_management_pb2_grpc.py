@@ -27,8 +27,8 @@ if _version_not_supported:
 
 class KeyManagementStub:
     """Manages the bot keys and accounts of a person. The person is identified by a JSON
-    Web Token in the metadata `authorization: Bearer …`. A bot key may make none of
-    these calls.
+    Web Token in the metadata `authorization: Bearer …`. A bot key cannot make these
+    calls.
 
     The first valid token registers the person and opens one account, the only one that
     is ranked. The claims `name` and `plan` of the newest token apply.
@@ -89,8 +89,8 @@ class KeyManagementStub:
 
 class KeyManagementServicer:
     """Manages the bot keys and accounts of a person. The person is identified by a JSON
-    Web Token in the metadata `authorization: Bearer …`. A bot key may make none of
-    these calls.
+    Web Token in the metadata `authorization: Bearer …`. A bot key cannot make these
+    calls.
 
     The first valid token registers the person and opens one account, the only one that
     is ranked. The claims `name` and `plan` of the newest token apply.
@@ -168,9 +168,8 @@ class KeyManagementServicer:
     def Deposit(self, request, context):
         """Adds virtual money to any person's account. It changes no return, because key
         performance indicators are time-weighted. Refused (DEPOSIT_TOO_LARGE) when the
-        money that came in since the account was opened or last reset would reach 90 000
-        000 000 US dollars, or when the account would be worth as much. A repeated call
-        deposits again.
+        deposits since the account was opened or last reset, or the equity, would reach
+        90 000 000 000 US dollars. A repeated call deposits again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -234,8 +233,8 @@ def add_KeyManagementServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class KeyManagement:
     """Manages the bot keys and accounts of a person. The person is identified by a JSON
-    Web Token in the metadata `authorization: Bearer …`. A bot key may make none of
-    these calls.
+    Web Token in the metadata `authorization: Bearer …`. A bot key cannot make these
+    calls.
 
     The first valid token registers the person and opens one account, the only one that
     is ranked. The claims `name` and `plan` of the newest token apply.

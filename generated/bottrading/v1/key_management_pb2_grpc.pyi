@@ -28,8 +28,8 @@ GRPC_VERSION: str
 
 class KeyManagementStub:
     """Manages the bot keys and accounts of a person. The person is identified by a JSON
-    Web Token in the metadata `authorization: Bearer …`. A bot key may make none of
-    these calls.
+    Web Token in the metadata `authorization: Bearer …`. A bot key cannot make these
+    calls.
 
     The first valid token registers the person and opens one account, the only one that
     is ranked. The claims `name` and `plan` of the newest token apply.
@@ -77,16 +77,15 @@ class KeyManagementStub:
     Deposit: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.DepositRequest, _key_management_pb2.DepositResponse]
     """Adds virtual money to any person's account. It changes no return, because key
     performance indicators are time-weighted. Refused (DEPOSIT_TOO_LARGE) when the
-    money that came in since the account was opened or last reset would reach 90 000
-    000 000 US dollars, or when the account would be worth as much. A repeated call
-    deposits again.
+    deposits since the account was opened or last reset, or the equity, would reach
+    90 000 000 000 US dollars. A repeated call deposits again.
     """
 
 @_typing.type_check_only
 class KeyManagementAsyncStub(KeyManagementStub):
     """Manages the bot keys and accounts of a person. The person is identified by a JSON
-    Web Token in the metadata `authorization: Bearer …`. A bot key may make none of
-    these calls.
+    Web Token in the metadata `authorization: Bearer …`. A bot key cannot make these
+    calls.
 
     The first valid token registers the person and opens one account, the only one that
     is ranked. The claims `name` and `plan` of the newest token apply.
@@ -131,15 +130,14 @@ class KeyManagementAsyncStub(KeyManagementStub):
     Deposit: _aio.UnaryUnaryMultiCallable[_key_management_pb2.DepositRequest, _key_management_pb2.DepositResponse]  # type: ignore[assignment]
     """Adds virtual money to any person's account. It changes no return, because key
     performance indicators are time-weighted. Refused (DEPOSIT_TOO_LARGE) when the
-    money that came in since the account was opened or last reset would reach 90 000
-    000 000 US dollars, or when the account would be worth as much. A repeated call
-    deposits again.
+    deposits since the account was opened or last reset, or the equity, would reach
+    90 000 000 000 US dollars. A repeated call deposits again.
     """
 
 class KeyManagementServicer(metaclass=_abc_1.ABCMeta):
     """Manages the bot keys and accounts of a person. The person is identified by a JSON
-    Web Token in the metadata `authorization: Bearer …`. A bot key may make none of
-    these calls.
+    Web Token in the metadata `authorization: Bearer …`. A bot key cannot make these
+    calls.
 
     The first valid token registers the person and opens one account, the only one that
     is ranked. The claims `name` and `plan` of the newest token apply.
@@ -236,9 +234,8 @@ class KeyManagementServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_key_management_pb2.DepositResponse, _abc.Awaitable[_key_management_pb2.DepositResponse]]:
         """Adds virtual money to any person's account. It changes no return, because key
         performance indicators are time-weighted. Refused (DEPOSIT_TOO_LARGE) when the
-        money that came in since the account was opened or last reset would reach 90 000
-        000 000 US dollars, or when the account would be worth as much. A repeated call
-        deposits again.
+        deposits since the account was opened or last reset, or the equity, would reach
+        90 000 000 000 US dollars. A repeated call deposits again.
         """
 
 def add_KeyManagementServicer_to_server(servicer: KeyManagementServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
