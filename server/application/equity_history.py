@@ -1,4 +1,4 @@
-"""The equity curve of an account: what it was worth at some moments, and what came in between."""
+"""The equity curve of an account: its equity at some moments, and the deposits in between."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ POINTS_MAX = 5_000
 
 
 class Interval(Enum):
-    """The distance between two points: of each span the last snapshot counts."""
+    """The time between two points: the last snapshot of each interval counts."""
 
     SNAPSHOT = 1
     HOUR = 3_600 * SECOND
@@ -39,7 +39,7 @@ class HistoryOf:
 
 @dataclass(frozen=True, slots=True)
 class EquityPoint:
-    """The equity at a moment, and the money that came in since the point before."""
+    """The equity at a moment, and the deposits since the previous point."""
 
     time: Micros
     equity: Units
@@ -64,7 +64,7 @@ def equity_history(
 def _with_deposits(
     snapshots: Sequence[tuple[int, Micros, Units]], inflows: Sequence[Inflow]
 ) -> list[EquityPoint]:
-    """Return points that each tell what came in since the one before; all in order of sequence."""
+    """Return points with the deposits since the previous one, all in order of sequence."""
     points, rest = [], list(reversed(inflows))
     for sequence, time, equity in snapshots:
         came_in = 0

@@ -1,4 +1,4 @@
-"""What trading costs: fees, slippage, how much of a quote can be taken, and what an order costs."""
+"""Costs of trading: fees, slippage, liquidity, and the cost of an order."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,7 +22,7 @@ class FeeModel(Protocol):
 
 
 class SlippageModel(Protocol):
-    """How much worse than the quote an order fills that takes on arrival."""
+    """How much worse than the quote an order fills on arrival or when it is triggered."""
 
     def taking_price(
         self,
@@ -34,10 +34,10 @@ class SlippageModel(Protocol):
         taken: Units,
         quantity: Units,
     ) -> Units:
-        """Return the price for `quantity` of a displayed `size` of which `taken` is gone."""
+        """Return the price for `quantity` of a displayed `size` of which `taken` is used."""
 
     def worst_price(self, instrument: Instrument, side: Side, price: Units) -> Units:
-        """Return a price that no fill against the quote can be worse than."""
+        """Return the worst possible price of a fill against the quote."""
 
 
 class LiquidityModel(Protocol):
@@ -115,8 +115,8 @@ class LinearSlippage:
     ) -> Units:
         """Return the mean over the part taken of low + (high − low) × share used.
 
-        What was taken of this quote before counts, so that slicing an order gains nothing.
-        Rounded against the account.
+        Earlier fills against this quote count, so that splitting an order gains nothing. The price
+        is rounded against the account.
         """
         low, high = SLIPPAGE_BPS[instrument.liquidity_class]
         # The mean of the shares used before and after is (2 × taken + quantity) ÷ (2 × size).
@@ -204,7 +204,7 @@ def fee_due(
 def cost_to_fill(
     order: Order, quantity: Units, price: Units, instrument: Instrument, costs: Costs
 ) -> Units:
-    """Return the money that filling `quantity` more of a BUY order at `price` takes, with fee.
+    """Return the money for filling `quantity` more of a BUY order at `price`, including the fee.
 
     Money is rounded up on the order's total, so that the sum over its fills never exceeds
     what was reserved for the whole.

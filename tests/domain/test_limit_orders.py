@@ -56,7 +56,7 @@ def test_a_resting_order_fills_at_the_quote_that_reaches_it() -> None:
 
 
 def test_a_limit_order_reserves_its_limit_and_fee_and_fills_post_against_that() -> None:
-    """Ten contracts at 2.00 may cost 2 000.00 and 6.50; each fill leaves what the rest may cost."""
+    """Ten contracts at 2.00 may cost 2 000.00 and 6.50; the cost of the rest stays reserved."""
     play("""
     given    | balance 10000, fees             | -
     10:00:00 | quote CALL 1.40 x 10 / 1.50 x 4 | -
@@ -115,7 +115,7 @@ def test_one_quote_fills_waiting_orders_by_price_then_by_age() -> None:
 
 
 def test_a_book_that_costs_more_since_a_restart_cancels_what_it_cannot_pay() -> None:
-    """Reserved without fees, filled with them: 100.00 pay for 99 shares and 1.00 of fee."""
+    """It reserves without fees and fills with them: 100.00 pay for 99 shares and a fee of 1.00."""
     book = play("""
     given    | balance 100                   | -
     10:00:00 | a: buy 100 AAPL limit 1       | a ACCEPTED

@@ -22,7 +22,7 @@ PAGES = (
     "docs/operators.md",
 )
 PORTS = ("50051", "8080", "50052", "8081", "8090")
-"""The ports that the pages name; in the test each is one that nobody else uses."""
+"""The ports that the pages name; the test replaces each by a free one."""
 SECONDS_MAX = 900
 TOLD = (
     '"status":"FILLED"',
@@ -34,10 +34,10 @@ TOLD = (
     '"trading_state":"HALTED"',
     '"balance":"102500.00"',
 )
-"""Some of what the pages promise; that nothing fails is the rest."""
+"""Some results that the pages promise; everything else must just not fail."""
 NOT_PROSE = ("#", "|", "```")
 
-# A call that is refused ends the script; a stranger would see it.
+# A refused call ends the script, because a stranger would see it.
 PRELUDE = """\
 curl() { command curl --fail-with-body "$@"; }
 until_ready() {
@@ -52,7 +52,7 @@ until_ready() {
 
 @dataclass(frozen=True)
 class Step:
-    """One block of a page that is to be run, and the line of text that leads to it."""
+    """One block of a page that has to be run, and the line of text before it."""
 
     page: str
     line: int
@@ -65,7 +65,7 @@ class Step:
         return f"{self.page}:{self.line}"
 
     def script(self) -> str:
-        """Return what a stranger does with the block, in a terminal of bash."""
+        """Return the bash commands with which a stranger runs the block."""
         run, before = self.text, ""
         if self.language == "python":
             [name] = re.findall(r"`\.venv/bin/python (\w+\.py)`", self.lead)
@@ -75,13 +75,13 @@ class Step:
             rest = re.findall(r"127\.0\.0\.1:(?:8080|8081)", run)[0]
             return f"{{\n{run}}} > {self.line}.log 2>&1 &\nuntil_ready {rest}\n"
         if "Ctrl-C" in self.lead:
-            # It is left once it has told something, as a reader of it would do.
+            # It is stopped once it has printed something, as a reader would do.
             return f"{before}sed /FILLED/q < <({run.rstrip()} 2>&1)\n"
         return before + run
 
 
 def steps(page: str) -> list[Step]:
-    """Return the blocks of a page that are to be run, in order."""
+    """Return the blocks of a page that have to be run, in order."""
     text = (ROOT / page).read_text()
     found = []
     for block in re.finditer(r"(?ms)^```(sh|python)\n(.*?)^```$", text):

@@ -42,7 +42,7 @@ def bottrading(*arguments: str, data: Path, **variables: str) -> "subprocess.Com
 
 
 def refused(*arguments: str, data: Path, **variables: str) -> str:
-    """Return the one line that a command says when it does nothing."""
+    """Return the one line of a command that refuses."""
     done = bottrading(*arguments, data=data, **variables)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"bottrading: .+\n", done.stderr)

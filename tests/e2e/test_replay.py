@@ -127,7 +127,7 @@ async def test_a_data_directory_belongs_to_one_time(
 async def test_a_replay_of_the_future_goes_on_with_the_options_of_its_time(
     start_venue: VenueFactory, tmp_path: Path
 ) -> None:
-    """They are not listed yet in the year in which it is played."""
+    """The options are not listed yet in the year of the replay."""
     option = "AAPL300118C00260000"
     path = tmp_path / "future.csv"
     path.write_text(
@@ -286,7 +286,9 @@ async def test_a_file_that_changes_while_it_plays_stops_the_market_and_nothing_e
 async def test_an_engine_that_starts_again_on_a_changed_file_lets_cancel_where_it_was(
     start_venue: VenueFactory, bars: Path
 ) -> None:
-    """It must neither play another file nor begin this one anew: accounts are at a later time."""
+    """It must neither play another file nor begin this one again, because accounts are at a later
+    time.
+    """
     options: dict[str, Any] = {"replay_file": bars, "replay_speed": float(3_600)}
     venue = await start_venue(market="replay", **options)
     check_market(venue.settings)
@@ -312,7 +314,7 @@ async def test_a_stopped_replay_is_not_told_of_as_if_it_went_on(
 ) -> None:
     monkeypatch.setattr(announcing, "REPLAY_LINE_SECONDS", 0)
     monkeypatch.setattr(announcing, "REPLAY_LOOK_SECONDS", 0)
-    # The rest seems longer at every look while the time stands.
+    # While the time stands still, the estimate of the rest grows at every reading.
     estimates = itertools.count()
     monkeypatch.setattr(announcing, "_rest_of", lambda _: f"about {next(estimates)} min left")
     caplog.set_level("INFO")

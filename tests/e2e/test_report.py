@@ -91,7 +91,7 @@ async def test_a_report_shows_the_figures_that_the_account_reads(
 
 
 async def test_closed_trades_are_those_that_the_figures_count(venue: Venue, tmp_path: Path) -> None:
-    """A settled option is one; a SELL order that has filled in part is none before it ends."""
+    """A settled option is a closed trade; a partially filled SELL order is none before it ends."""
     bot = await venue.bot("ada")
     listed = (await bot.call("ListInstruments", asset_type=ASSET_TYPE_OPTION)).instruments
     option = min(listed, key=lambda it: it.expiry)

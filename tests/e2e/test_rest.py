@@ -116,7 +116,7 @@ BAR = {
 
 
 def check(document: dict[str, Any], shape: dict[str, Any]) -> None:
-    """Hold the first fields of a document against a documented shape, in its order."""
+    """Compare the first fields of a document with a documented shape, in its order."""
     assert list(document)[: len(shape)] == list(shape)
     for name, expected in shape.items():
         value = document[name]

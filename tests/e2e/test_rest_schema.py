@@ -36,7 +36,7 @@ OF_ONE_FIELD = {
     "NOT_POSITIVE",
     "UNKNOWN_FIELD",
 }
-"""Refusals that a schema can foresee; others are of several fields, or of what there is."""
+"""Refusals that a schema can predict; others depend on several fields or on stored data."""
 
 DOCUMENT = schemathesis.openapi.from_dict(openapi_document(contract_routes(), PREFIXES))
 OPERATIONS = {
@@ -54,7 +54,7 @@ async def rest(start_rest: RestFactory) -> Rest:
 
 
 async def something_of_each(rest: Rest) -> dict[str, Any]:
-    """Return values for fields that name what there is."""
+    """Return values for fields that name existing objects."""
     order = {"symbol": "AAPL", "side": "BUY", "quantity": 1, "order_type": "LIMIT"}
     placed = await rest.send("POST", "/orders", json={**order, "limit_price": "1"})
     accounts = await rest.http.get("/accounts", headers=rest.bearer())
@@ -70,7 +70,7 @@ async def something_of_each(rest: Rest) -> dict[str, Any]:
 def calls_of(
     operation: schemathesis.APIOperation[Any, Any, Any, Any], there_is: dict[str, Any]
 ) -> Callable[[Callable[[Case], None]], Callable[[], None]]:
-    """Decorate a function with calls that follow the document, half of them of what there is."""
+    """Decorate a function with calls that follow the document, half of them for real objects."""
 
     def decorate(check: Callable[[Case], None]) -> Callable[[], None]:
         @seed(20260119)
@@ -87,7 +87,7 @@ def calls_of(
                 if is_known and isinstance(fields, dict):
                     fields.update({name: there_is[name] for name in fields.keys() & there_is})
             case.body = with_whole_numbers(case.body)
-            case.query.pop("ticket", None)  # A way to show a credential, and we show another.
+            case.query.pop("ticket", None)  # Another kind of credential.
             check(case)
 
         return made
@@ -134,7 +134,7 @@ async def test_no_call_that_follows_the_document_is_refused_for_its_form(
 
 
 def with_whole_numbers(value: Any) -> Any:
-    """Write 7.0 as 7: a schema cannot tell them apart, and the server takes the latter only."""
+    """Write 7.0 as 7: a schema does not distinguish them, but the server accepts only 7."""
     if isinstance(value, dict):
         return {name: with_whole_numbers(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -143,8 +143,8 @@ def with_whole_numbers(value: Any) -> Any:
 
 
 def is_foreseeable(answer: requests.Response, label: str) -> bool:
-    """Tell whether the document could have said that a call would be refused."""
+    """Tell whether the document could have predicted a refusal."""
     error = answer.json()["error"]
     if label == "GET /bars/{symbol}" and [it["field"] for it in error["violations"]] == ["start"]:
-        return False  # How many bars there are between two moments depends on three fields.
+        return False  # The number of bars between two moments depends on three fields.
     return answer.status_code not in (404, 410, 422) or error["reason"] in OF_ONE_FIELD

@@ -34,7 +34,7 @@ DOCUMENTED = re.compile(r"^\| `(\d)` \|", re.MULTILINE)
 
 @contextmanager
 def descriptors_limited(pid: int, most: int) -> Iterator[None]:
-    """Let a running process open nothing whose number is not below a limit."""
+    """Set the limit of open files of a running process."""
     soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, hard))
     try:
@@ -168,7 +168,7 @@ def test_a_bridge_that_cannot_be_started_as_it_is_set_ends_the_service(tmp_path:
 def test_a_part_that_ends_by_itself_ends_the_service_with_a_status_of_its_own(
     tmp_path: Path,
 ) -> None:
-    """Half a service that looks alive is worse than none, which is started again."""
+    """A half-dead service is worse than none, because only an ended one is restarted."""
     broken = (
         "from server import cli; from server.processes import supervisor;"
         " supervisor.FORGET_IDLE_SECONDS = 'never'; cli.main()"

@@ -22,7 +22,7 @@ CALLS_BEFORE = 200
 
 
 async def test_callers_of_a_server_that_stops_are_told_to_try_again(tmp_path: Path) -> None:
-    """Never CANCELLED, which looks as if the caller had cancelled, and says nothing to repeat."""
+    """Never CANCELLED, which looks as if the caller had cancelled, and is not retried."""
     told, answered = Counter[str](), 0
     ended = asyncio.Event()
 

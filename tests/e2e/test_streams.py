@@ -89,7 +89,7 @@ def named(lines: Iterator[str]) -> Iterator[tuple[str, int]]:
 
 
 def ending(stream: Any) -> Told:
-    """Read a stream to its end; return what it was told."""
+    """Read a stream to its end; return its final status."""
     try:
         for _ in stream:
             pass
@@ -120,7 +120,7 @@ def test_sigterm_ends_streams_with_what_to_resume_after_and_at_once(service: Pro
 
 
 def test_streams_outlive_the_engine(service: Process) -> None:
-    """It decides and writes; what streams read is the log on the disk."""
+    """The engine only decides and writes; streams read the log on disk."""
     key = make_key(service)
     with (
         grpc_stream(service, key) as updates,
@@ -155,7 +155,7 @@ def test_a_revoked_key_ends_its_streams_within_two_seconds(service: Process) -> 
 
 
 def test_a_bridge_apart_carries_its_streams_over_a_crash_of_the_server(data_dir: Path) -> None:
-    """Its clients see neither a break nor a gap."""
+    """Clients of the bridge see neither a break nor a gap."""
     with Process(data_dir) as service, bridge(service.grpc) as url:
         key = make_key(service)
         with events(url, key) as stream, events(url, key, "/quote-updates?symbols=AAPL") as quotes:

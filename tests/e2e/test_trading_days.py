@@ -104,7 +104,7 @@ async def test_every_day_counts_where_everything_trades_all_the_time(
 async def test_a_replay_that_jumps_over_days_counts_the_same(
     start_venue: VenueFactory, tmp_path: Path
 ) -> None:
-    """As fast as it can be, a replay takes a step at each quote and none between."""
+    """At full speed, a replay takes a step at each quote and none in between."""
     venue = await start_venue(
         market="replay", replay_file=QUOTES, replay_speed=10_000_000.0, sessions="exchange"
     )
@@ -117,7 +117,7 @@ async def test_a_replay_that_jumps_over_days_counts_the_same(
 async def test_days_count_from_when_something_that_trades_on_them_was_traded(
     start_venue: VenueFactory,
 ) -> None:
-    """A week of stocks, then a coin of no worth: its weekend counts, and the year has 365 days."""
+    """A week of stocks, then a worthless coin: its weekend counts, and the year has 365 days."""
     thursday = int(datetime(2026, 11, 19, 12, tzinfo=UTC).timestamp()) * SECOND
     venue = await start_venue(sessions="exchange", now=thursday + 4 * 3_600 * SECOND)
     account, days = await venue.bot("ada"), list[tuple[bool, bool, int]]()

@@ -31,7 +31,7 @@ TOKEN = {"Authorization": "Bearer a.b.c"}
 
 @dataclass(frozen=True)
 class Failure:
-    """How a call fails: as the server would say it, or as gRPC itself when `reason` is empty."""
+    """The failure of a call: like one of the server, or like one of gRPC if `reason` is empty."""
 
     code: grpc.StatusCode
     reason: str = ""
@@ -85,7 +85,7 @@ HOLD = "hold"
 
 @dataclass
 class ServerDouble(grpc.GenericRpcHandler):
-    """Answers each method as its row says, an unset one with an empty message; remembers calls.
+    """Answers each method as set, others with an empty message, and records calls.
 
     Streams that are opened follow the scripts in turn, where there are any.
     """
@@ -153,7 +153,7 @@ class ServerDouble(grpc.GenericRpcHandler):
         if step == OPEN:
             await context.send_initial_metadata((("x-request-id", "theirs"), *self.trailing))
             return
-        left = self.left  # A test that comes later has another one.
+        left = self.left  # Each test has its own.
         self.arrived.set()
         try:
             await asyncio.Event().wait()
@@ -171,7 +171,7 @@ class ServerDouble(grpc.GenericRpcHandler):
 async def started_server(
     address: str, handler: ServerDouble, *options: tuple[str, int]
 ) -> tuple[grpc.aio.Server, int]:
-    # Like the real one it refuses no call of a client that keeps to the number of streams.
+    # Like the real server, it refuses no call of a client within the limit of streams.
     own = [("grpc.so_reuseport", 0), ("grpc.http.overload_protection", 0)]
     server = grpc.aio.server(options=[*own, *options])
     server.add_generic_rpc_handlers((handler,))

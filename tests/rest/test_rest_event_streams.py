@@ -208,7 +208,9 @@ def test_a_last_event_id_means_nothing_to_a_stream_without_sequences(
 def test_a_stream_that_its_server_ends_for_a_while_goes_on_where_it_was(
     bridge: RunningBridge, server: ServerDouble
 ) -> None:
-    """As when a connection reaches its age or the server restarts: the client sees nothing."""
+    """This happens when a connection reaches its age or the server restarts; the client sees
+    nothing.
+    """
     resumed = Update(sequence=8, subscribed=bot_trading_pb2.StreamSubscribed(time=NOON))
     server.scripts = [
         [OPEN, SUBSCRIBED, update(8), UNAVAILABLE],
@@ -276,7 +278,7 @@ def test_a_stream_that_is_refused_is_a_refusal_in_json(
 def test_a_browser_is_let_come_again_while_the_server_is_away(
     bridge: RunningBridge, server: ServerDouble, path: str, headers: dict[str, str]
 ) -> None:
-    """It would take a refusal for final and never come back."""
+    """A browser would not reconnect after a refusal."""
     server.scripts = [[UNAVAILABLE]]
     answer = httpx.get(bridge.url + PREFIX + path, headers=headers, verify=False)
 

@@ -59,7 +59,7 @@ def test_a_body_that_announces_too_much_is_refused_before_it_is_sent(
 
 @pytest.mark.parametrize("last", [b"", LAST])
 def test_an_answer_to_a_body_of_300_kb_arrives_whole(bridge: RunningBridge, last: bytes) -> None:
-    """Closed at once, the connection would be reset and the answer lost."""
+    """If it were closed at once, the connection would be reset and the answer lost."""
     body = b"x" * 300_000
 
     answer = bridge.exchange(POST + KEY + last + length(len(body)) + body)
@@ -168,7 +168,7 @@ def test_what_is_no_http_is_400_in_the_shape_of_every_refusal(
     ],
 )
 def test_a_body_whose_length_is_doubtful_is_refused(bridge: RunningBridge, head: bytes) -> None:
-    """Two readings of one length are how requests are smuggled past a proxy."""
+    """Two interpretations of one length allow request smuggling past a proxy."""
     assert status_of(bridge.exchange(POST + KEY + LAST + head)) in (400, 413)
 
 

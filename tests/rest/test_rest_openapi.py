@@ -70,7 +70,7 @@ def test_an_order_is_described_as_it_is_sent_and_answered(document: dict[str, An
 
 
 def sent_by(document: dict[str, Any], operation_id: str) -> dict[str, Any]:
-    """Return the schemas of what an operation takes, by name."""
+    """Return the schemas of an operation's parameters, by name."""
     operation = operations(document)[operation_id]
     parameters = {it["name"]: it["schema"] for it in operation["parameters"]}
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
@@ -176,7 +176,7 @@ def nullable(schema: dict[str, Any]) -> bool:
 def test_a_message_of_an_answer_is_null_only_where_the_contract_says_so(
     document: dict[str, Any],
 ) -> None:
-    """A client that had to ask `order.created_at` whether it is there would ask for nothing."""
+    """Otherwise a client would have to check `order.created_at`, which is never null."""
     told = re.compile(r"\bnull\b|\babsent\b|\bwhen there was one\b|\bwhen something was\b")
     wrong = [
         f"{name}.{field}"

@@ -1,4 +1,4 @@
-"""The pages for a browser: they say where things are, and load nothing from elsewhere."""
+"""The pages for a browser: they link to everything, and load nothing from other hosts."""
 
 import re
 from html.parser import HTMLParser
@@ -10,7 +10,7 @@ from tests.rest.support import BOT_KEY, PREFIX, RunningBridge, ServerDouble
 
 
 class Loaded(HTMLParser):
-    """Collects what a page loads, and where it leads."""
+    """Collects what a page loads, and its links."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ def test_every_answer_keeps_a_browser_from_what_is_not_meant(
 
 
 def test_no_cache_keeps_an_answer_of_the_api(bridge: RunningBridge, server: ServerDouble) -> None:
-    """It would keep a key that is shown this once, or show one account to another."""
+    """A cache could keep a key that is shown only once, or show one account's data to another."""
     made = httpx.post(
         f"{bridge.url}{PREFIX}/keys", headers={"Authorization": "Bearer a.b.c"}, json={"label": "x"}
     )
@@ -110,7 +110,7 @@ def test_no_cache_keeps_an_answer_of_the_api(bridge: RunningBridge, server: Serv
 
 
 def test_every_json_answer_ends_its_line(bridge: RunningBridge, server: ServerDouble) -> None:
-    """A prompt that follows then stands on a line of its own."""
+    """A prompt that follows the answer then begins on its own line."""
     answers = [
         get(bridge, f"{PREFIX}/account", **BOT_KEY),
         get(bridge, f"{PREFIX}/orders", **BOT_KEY),

@@ -35,7 +35,7 @@ def opened() -> Iterator[ExitStack]:
 def small_bridge(
     house: House, target: str, server: ServerDouble
 ) -> Iterator[Callable[..., RunningBridge]]:
-    """Make bridges with few places, where waiting for a time to pass would fail the test."""
+    """Make bridges with few places and long timeouts, so that waiting for one fails the test."""
     bridges: list[RunningBridge] = []
 
     def make(**settings: int) -> RunningBridge:
@@ -209,7 +209,7 @@ def test_strangers_that_take_no_answer_make_room(
         deaf.connect(("127.0.0.1", bridge.port))
         deaf.sendall(DOCUMENT * 100)
 
-    # Until the buffers of the sockets are full, the bridge does not know that they are deaf.
+    # The bridge notices that they do not read only when the buffers of the sockets are full.
     deadline = time.monotonic() + 15
     while (status := asked_by_a_customer(bridge)) == 503 and time.monotonic() < deadline:
         pass

@@ -210,7 +210,7 @@ def statuses_at_once(bridge: RunningBridge, count: int) -> list[bytes]:
 def test_more_calls_than_a_connection_takes_wait_for_their_turn(
     house: House, server: ServerDouble
 ) -> None:
-    """Sent at once, they would be refused as streams too many: a 503 for no fault of anyone."""
+    """Sent at once, they would exceed the limit of streams: a 503 that nobody caused."""
     running, port = house.run(
         started_server("127.0.0.1:0", server, ("grpc.max_concurrent_streams", 2))
     )

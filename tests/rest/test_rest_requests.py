@@ -221,7 +221,7 @@ def test_a_stream_takes_numbers_flags_and_durations_from_the_query(
 def test_an_empty_symbol_is_not_a_symbol_left_out(
     client: httpx.Client, server: ServerDouble
 ) -> None:
-    """Left out it would cancel every order."""
+    """A missing symbol would cancel every order."""
     client.delete("/orders?symbol=")
 
     assert only_request(server) == trading.CancelAllOrdersRequest(symbol="")

@@ -78,7 +78,7 @@ def test_a_resumed_stream_asks_for_its_snapshot_again_until_it_was_sent_whole(
 def test_a_stream_is_resumed_with_the_ticket_that_the_server_gave(
     bridge: RunningBridge, server: ServerDouble
 ) -> None:
-    """The browser's own has ended by then, and this one stays between server and bridge."""
+    """The browser's ticket has expired by then, and this one stays between server and bridge."""
     server.trailing = (("x-stream-ticket", "given"),)
     server.scripts = [[OPEN, SUBSCRIBED, UNAVAILABLE], [OPEN, update(8)]]
     url = f"{bridge.url}{PREFIX}/order-updates?ticket=asked"

@@ -50,7 +50,7 @@ async def test_a_person_opens_accounts_and_lists_them_oldest_first(venue: Venue)
 
 
 async def test_the_first_account_stays_the_first_though_the_clock_went_back(venue: Venue) -> None:
-    """It is the one that ranks, and the one that a key is for."""
+    """Only the first account is ranked, and it is the default of a key."""
     ada = venue.person("ada")
     (first,) = await accounts_of(ada)
     venue.clock.turn(seconds=-86_400)

@@ -262,7 +262,7 @@ def shown(heard: Sequence[Quote], interval: BarInterval) -> list[tuple[Any, ...]
 async def test_bars_of_the_simulated_market_are_those_of_the_quotes_that_were_heard(
     data_dir: Path, start_venue: VenueFactory
 ) -> None:
-    """Also over a restart: what was not quoted in between is in no bar."""
+    """This holds across a restart: times without quotes have no bar."""
     heard: dict[str, list[Quote]] = {symbol: [] for symbol in ("AAPL", "BTC-USD", "EUR-USD")}
     venue, now = await start_venue(market="simulated", seed=5), NOON
     for seconds in [20] * 10 + [700] + [1] * 5:

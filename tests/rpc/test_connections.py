@@ -39,7 +39,7 @@ class Crowd:
         return customer
 
     async def until(self, holds: Callable[[list[Connection]], bool]) -> None:
-        """Wait until the server's connections are as they are to be."""
+        """Wait until the server has the expected connections."""
         await until(lambda: holds(self._connections._look(self._port, 0) or []))
 
     async def make_room(self) -> int:
@@ -61,7 +61,7 @@ def strangers(crowd: Crowd, count: int) -> Iterator[list[socket.socket]]:
 
 
 def count_idler(seen: list[Connection], *, by_ms: int) -> int:
-    """Return how many connections are idler than the one that was heard last, by so much."""
+    """Return how many connections have been idle longer than the newest, by some margin."""
     last = min(one.idle_ms for one in seen)
     return sum(one.idle_ms > last + by_ms for one in seen)
 
@@ -76,7 +76,7 @@ async def test_nobody_is_closed_while_there_are_places(crowd: Crowd) -> None:
 
 async def test_strangers_go_before_customers_and_the_idlest_of_them_first(crowd: Crowd) -> None:
     customer = await crowd.customer()
-    # The venue's own channel, by which people come, and the customer's take two places.
+    # The venue's own channel and the customer's take two places.
     with strangers(crowd, PLACES - 2) as connected:
         await crowd.until(lambda seen: len(seen) == PLACES and min(s.idle_ms for s in seen) > 300)
         for active in connected[:-2]:
@@ -97,7 +97,7 @@ async def test_customers_with_calls_in_flight_stay(crowd: Crowd) -> None:
     assert await crowd.make_room() == PLACES - ROOM_FOR
     await crowd.until(lambda seen: len(seen) == ROOM_FOR)
     await crowd.venue.publish("AAPL", "99", "100")
-    for customer in idle:  # Whose connection was closed gets another one.
+    for customer in idle:  # A client whose connection was closed gets another one.
         await customer.place()
     for stream, _ in busy:
         assert shown(await stream.read()) == "2 ACCEPTED AAPL"

@@ -85,7 +85,7 @@ async def test_a_deposit_neither_wins_nor_loses_a_rank(venue: Venue) -> None:
 async def test_only_the_first_account_of_a_person_ranks_also_after_a_reset(
     venue: Venue,
 ) -> None:
-    """Else the best of several would be shown, and a reset would choose it."""
+    """Otherwise a person could show the best of several accounts, and select it by a reset."""
     first, rival = await venue.bot("ada"), await venue.bot("bob")
     account = (await manage(venue.person("ada"), "OpenAccount")).account
     second = await bot_on(venue, account.bot_user_id)
@@ -103,5 +103,5 @@ async def test_only_the_first_account_of_a_person_ranks_also_after_a_reset(
 
 
 async def totals(*bots: Bot) -> list[int]:
-    """Return among how many each is ranked now; 0 for who is not."""
+    """Return the number of ranked accounts as each one sees it; 0 for an unranked one."""
     return [(await kpi_of(bot)).rank_total for bot in bots]

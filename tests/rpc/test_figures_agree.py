@@ -46,7 +46,7 @@ async def quote(venue: Venue, symbol: str, tenths: int) -> None:
 
 
 async def take(venue: Venue, owned: list[Bot], step: tuple[Any, ...]) -> None:
-    """Let one thing happen; an order may be rejected."""
+    """Do one random operation; an order may be rejected."""
     match step:
         case "trade", number, symbol, side, quantity:
             await owned[number].place(symbol, side, str(quantity))
@@ -64,7 +64,7 @@ async def take(venue: Venue, owned: list[Bot], step: tuple[Any, ...]) -> None:
 
 
 async def check_history(bot: Bot) -> None:
-    """Every curve ends with the portfolio's equity, and the whole one has all that came in."""
+    """Every curve ends with the portfolio's equity, and the whole one has all deposits."""
     equity = (await bot.portfolio()).total_equity
     account = await account_of(bot)
     sums = set()
@@ -117,7 +117,7 @@ async def check_ranks(owned: list[Bot], limit: int) -> None:
 
 
 async def check_own(bot: Bot, own: list[Any], total: int) -> None:
-    """The own row says what the KPIs say."""
+    """The caller's own row agrees with the KPIs."""
     kpi = (await bot.call("GetTradingKpi")).kpi
     assert kpi.HasField("rank") == kpi.HasField("rank_total") == bool(own)
     for row in own:
@@ -128,7 +128,7 @@ async def check_own(bot: Bot, own: list[Any], total: int) -> None:
             assert getattr(row, name) == pytest.approx(getattr(kpi, name), rel=1e-9, abs=1e-12)
 
 
-# Nothing is made smaller: a history takes a quarter of a second, and that thousands of them.
+# Examples are not shrunk: a history takes a quarter of a second, and shrinking needs thousands.
 @settings(
     max_examples=12,
     deadline=None,

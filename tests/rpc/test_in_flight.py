@@ -46,7 +46,7 @@ def watch(channel: grpc.aio.Channel, *metadata: tuple[str, str]) -> Any:
 
 
 async def opened(watches: Sequence[Any]) -> list[bool]:
-    """Tell which watches are open; the others were refused for want of a place."""
+    """Tell which watches are open; the others were refused because no place was free."""
     answers = await asyncio.gather(*(it.read() for it in watches), return_exceptions=True)
     for answer in answers:
         if isinstance(answer, grpc.aio.AioRpcError):
@@ -118,7 +118,7 @@ async def test_calls_above_the_limit_are_refused_and_those_in_flight_finish() ->
 
 
 async def test_streams_take_no_places_of_other_calls() -> None:
-    """They have places of their own: the idle ones of some must not shut out the rest."""
+    """Streams have separate places: idle streams must not block other calls."""
     link = InFlight(limit=0)
     method = replace(methods()[0], streams=True)
 

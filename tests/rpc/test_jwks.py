@@ -49,7 +49,7 @@ def token(algorithm: str, key: Any, key_id: str | None) -> str:
 
 
 def signed_with_public_key(public: bytes) -> str:
-    """Return a token that takes the public key for a shared secret."""
+    """Return a token that is signed with the public key as if it were a shared secret."""
     _, claims, _ = token("ES256", KEYS["ES256"], None).split(".")
     header = urlsafe_b64encode(b'{"alg":"HS256","kid":"RS256"}').rstrip(b"=").decode()
     signature = hmac.digest(public, f"{header}.{claims}".encode(), "sha256")

@@ -75,7 +75,7 @@ class Connection:
 def fast_time(monkeypatch: pytest.MonkeyPatch) -> float:
     """Let a server take pings as often as every 10 ms; return twice that, in seconds.
 
-    It stands to them as 10 s stand to what a server really takes.
+    The ratio is that of 10 s to the real minimum interval.
     """
     scaled = [
         (name, 10 if name == "grpc.http2.min_ping_interval_without_data_ms" else value)

@@ -139,7 +139,7 @@ async def test_no_log_line_holds_a_key_or_a_token(venue: Venue) -> None:
 
 
 async def test_the_newest_token_stands_also_when_an_earlier_one_comes_again(venue: Venue) -> None:
-    """Free, then Professional, then Free anew; then the Professional token once more."""
+    """Free, then Professional, then Free again; then the Professional token once more."""
     free = venue.person("ada", plan=Plan.FREE, issued_ago=3)
     professional = venue.person("ada", plan=Plan.PROFESSIONAL, issued_ago=2)
     bot = Bot(venue, (await free.create_key("bot")).key)

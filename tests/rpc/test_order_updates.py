@@ -139,7 +139,7 @@ async def test_a_snapshot_is_the_live_orders_as_of_the_beginning(quoted: Venue) 
 
 
 async def test_a_snapshot_of_a_resumed_stream_comes_when_it_has_caught_up(quoted: Venue) -> None:
-    """A browser asks for the same URL again, so both can be asked for together."""
+    """A browser requests the same URL again, so a snapshot and a sequence can come together."""
     bot = await quoted.bot()
     await bot.place("AAPL", limit_price="1")
     other = await bot.place("MSFT", limit_price="1")
@@ -181,7 +181,7 @@ async def test_a_heartbeat_promises_what_a_filter_left_out(quoted: Venue) -> Non
 
 
 async def test_a_stream_far_behind_is_sent_all_of_a_long_log(start_venue: VenueFactory) -> None:
-    """More than memory keeps, and a transaction larger than a page."""
+    """There are more entries than memory keeps, and a transaction larger than a page."""
     venue = await start_venue(orders_per_minute=10_000, requests_per_minute=10_000)
     await venue.publish("AAPL", "99", "100")
     bot = await venue.bot()
@@ -272,7 +272,7 @@ async def test_opening_a_stream_spends_one_request(venue: Venue) -> None:
     await order_updates(bot)
     after = (await bot.call("GetLimits")).limits
 
-    # One for the stream and one for asking.
+    # One request for the stream and one for this call.
     assert after.requests.remaining == before.requests.remaining - 2
     assert after.orders.remaining == before.orders.remaining
 

@@ -20,7 +20,7 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 
 
 class _Query:
-    """A query that runs until it is let go."""
+    """A query that runs until it is released."""
 
     def __init__(self) -> None:
         self.running = 0

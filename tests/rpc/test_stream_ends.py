@@ -55,7 +55,7 @@ async def test_the_streams_of_a_revoked_key_end_at_once(quoted: Venue) -> None:
 async def test_a_revocation_whose_notification_was_lost_ends_streams_all_the_same(
     venue: Venue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when the engine dies right after it has stored that a key is revoked."""
+    """This happens if the engine dies right after it has stored a revocation."""
     bot, other = await venue.bot(), await venue.bot()
     ended, _ = await order_updates(bot)
     unharmed, _ = await order_updates(other, heartbeat_seconds=1)
@@ -133,7 +133,7 @@ async def test_a_reader_that_takes_nothing_is_ended_and_loses_nothing(
 
 
 async def watch_for(watch: StreamWatch, *, seconds: float) -> None:
-    """Let the watch look as often as it does in some time."""
+    """Let the watch check as often as it does in some time."""
     for _ in range(round(seconds / TICK_SECONDS)):
         await watch.tick()
 
@@ -200,7 +200,7 @@ async def test_a_reader_that_is_slow_and_takes_something_is_not_ended(
 async def test_a_reader_that_takes_nothing_keeps_its_place_until_its_call_is_over(
     start_venue: VenueFactory,
 ) -> None:
-    """Else ended calls, which its connection keeps open, would add up without bound."""
+    """Otherwise ended calls, which the connection keeps open, would add up without limit."""
     venue = await start_venue(streams_per_account=1, stream_blocked_seconds=1)
     await venue.publish("AAPL", "99", "100")
     made = await venue.bot()

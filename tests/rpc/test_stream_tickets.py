@@ -37,7 +37,7 @@ async def test_a_ticket_opens_any_number_of_streams_for_ten_minutes(venue: Venue
 
 
 async def test_an_open_stream_is_given_a_ticket_to_resume_with(venue: Venue) -> None:
-    """Its own may have ended when the connection breaks."""
+    """The browser's first ticket may have expired when the connection breaks."""
     bot = await venue.bot()
     first, _ = await order_updates(bot, metadata=await ticket_of(bot))
     head = dict(await first.call.initial_metadata())
@@ -106,7 +106,7 @@ async def test_a_ticket_beside_a_key_is_two_credentials(venue: Venue) -> None:
 
 
 async def test_a_ticket_that_is_none_of_ours_is_refused(venue: Venue) -> None:
-    """Neither a token's secret nor its audience makes a ticket, nor a signature left out."""
+    """Forged ones use the token's secret or audience, or have no signature."""
     bot = await venue.bot()
     claims = {"sub": bot.key_id, "aud": AUDIENCE, "exp": NOON // 10**6 + 60}
     ours, tokens = ticket_secret(venue.settings), jwt_secret(venue.settings)

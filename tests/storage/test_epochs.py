@@ -57,7 +57,7 @@ def insert(connection: sqlite3.Connection, table: str, row: dict[str, object]) -
 
 @pytest.fixture
 def old_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a database of before, with an account that traded and two snapshots of it."""
+    """Return an older database, with an account that traded and two snapshots."""
     path = tmp_path / DATABASE_FILE
     with monkeypatch.context() as patch:
         patch.setattr(migrate, "NEWEST_REVISION", "0003")

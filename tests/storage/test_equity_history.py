@@ -24,7 +24,7 @@ PERIODS = (None, HOUR // 2, DAY, 3 * DAY)
 MANY = 20_000
 
 Row = tuple[int, Micros, Units]
-"""A sequence, a moment and money: a snapshot, or what came in."""
+"""A sequence, a moment and an amount: a snapshot or a deposit."""
 
 distances = st.sampled_from((1, SECOND, HOUR // 4, HOUR, HOUR + 1, 5 * HOUR, DAY, 2 * DAY))
 histories = st.lists(st.tuples(distances, st.booleans(), st.integers(1, 10**6)), max_size=40)
@@ -45,7 +45,7 @@ def reads(data_dir: Path) -> Iterator[SqlReads]:
 
 
 def store(connection: sqlite3.Connection, snapshots: list[Row], inflows: list[Row]) -> None:
-    """Store an account in its second epoch, which began at BEGIN, and what is known of it."""
+    """Store an account in its second epoch, begun at BEGIN, with its snapshots and deposits."""
     given = {
         "id": "a",
         "user_id": "u",
@@ -107,7 +107,7 @@ def read(
 def from_all_rows(
     snapshots: list[Row], inflows: list[Row], now: Micros, since: Micros | None, interval: Interval
 ) -> list[EquityPoint]:
-    """Return the curve of an epoch from all its snapshots at once: what it must come to."""
+    """Return the expected curve of an epoch, from all its snapshots at once."""
     last: dict[Micros, Row] = {}
     for sequence, time, equity in snapshots:
         span = time // interval.width
@@ -163,7 +163,7 @@ def test_a_curve_costs_as_much_as_it_has_points(
     interval: Interval,
     points: int,
 ) -> None:
-    """Of a snapshot each quarter of an hour, 20 000 in all, only some are looked at."""
+    """Of 20 000 snapshots, one each quarter of an hour, only a few are read."""
     snapshots = [(EPOCH, BEGIN + number * HOUR // 4, EQUITY) for number in range(MANY)]
     store(database, snapshots, [])
     now = snapshots[-1][1] + 1

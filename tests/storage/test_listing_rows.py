@@ -21,7 +21,7 @@ ACCOUNT = "account"
 ROWS = 500
 LOOKED_AT = 50
 STEPS_PER_ROW = 40
-"""Of SQLite's virtual machine, at most, for a row that is looked at twice."""
+"""The most steps of SQLite's virtual machine for a row that is read twice."""
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def test_what_a_crash_left_is_no_hindrance(rankings: RankingsFile, data_dir: Pat
 
 
 def test_closing_stops_a_refresh_that_runs(rankings: RankingsFile, data_dir: Path) -> None:
-    """Else the end of the service would wait for it."""
+    """Otherwise the end of the service would wait for the refresh."""
     add_accounts(data_dir, MANY)
     failures: list[Exception] = []
 
@@ -108,7 +108,7 @@ def test_closing_stops_a_refresh_that_runs(rankings: RankingsFile, data_dir: Pat
 
 
 def test_a_part_of_the_accounts_is_read_without_looking_at_the_others(data_dir: Path) -> None:
-    """Else each of a hundred parts would cost as much as all of them."""
+    """Otherwise each of a hundred parts would cost as much as all of them."""
     engine = open_scratch(data_dir / "scratch.sqlite3", data_dir / DATABASE_FILE)
     terms = {"cent": 1, "most": 1, "now": 1, "last": "b", "period": "ALL", "limit": 1}
     terms |= {"after": 0, "account_id": "a"}

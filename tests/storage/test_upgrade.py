@@ -106,7 +106,7 @@ def test_deposits_and_profit_less_what_is_open_are_the_balance_after_an_upgrade(
 
 
 def test_ratios_count_the_first_day_after_an_upgrade(old_database: Path) -> None:
-    """Sums of before left it out; they are made anew of the snapshots."""
+    """Older sums left it out; they are computed again from the snapshots."""
     bring_up_to_date(old_database)
     reads = SqlReads(open_readers(old_database))
     (ada,) = read(old_database, "SELECT * FROM accounts WHERE resets = 1")

@@ -13,7 +13,7 @@ from tests.support.process import Process, make_key
 
 
 class Clock:
-    """Seconds that stand until they are turned."""
+    """A manual clock in seconds."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
@@ -38,7 +38,7 @@ class Agent:
         return result.structured_content, content.text
 
     async def refused(self, tool: str, **arguments: Any) -> str:
-        """Call a tool that fails; return what the agent is told."""
+        """Call a tool that fails; return the text for the agent."""
         result = await self.connection.call_tool(tool, arguments)
         [content] = result.content
         assert result.is_error
@@ -75,7 +75,7 @@ async def agent(client: AsyncBotTradingClient, clock: Clock) -> AsyncIterator[Ag
             connected.set_result(Agent(connection))
             await over.wait()
 
-    # A connection is closed in the task that opened it, which a fixture does not promise.
+    # The task that opened a connection must close it, which fixtures do not guarantee.
     holding = asyncio.create_task(hold())
     yield await connected
     over.set()

@@ -170,7 +170,7 @@ async def test_the_leaderboard_tells_the_best_accounts_and_the_agents_own_place(
 
 
 async def streams_open(venue: Venue, agent: Agent) -> Any:
-    """Return how many streams are open; time passes, so that no limit of calls is reached."""
+    """Return the number of open streams; time advances, so that no rate limit is reached."""
     venue.clock.turn(seconds=1)
     return (await agent("get_limits"))[0]["limits"]["streams"]["used"]
 

@@ -31,7 +31,7 @@ class FarEnd:
         self.channel = grpc_testing.channel(SERVICES.values(), self._time)
 
     def make(self, method: Any, *given: Any, **named: Any) -> "Made":
-        """Make a call in a thread of its own, which no test waits for that has failed."""
+        """Make a call in a daemon thread, so that a failed test does not wait for it."""
         made: Made = Made()
 
         def run() -> None:
@@ -51,7 +51,7 @@ class FarEnd:
 
 
 class Made(Future[Any]):
-    """What becomes of a call."""
+    """The outcome of a call."""
 
     def answer(self) -> Any:
         """Return what it returned."""

@@ -235,7 +235,7 @@ def test_what_would_change_again_is_sent_once(far_end: FarEnd, keys: KeyManageme
 def test_a_refusal_for_the_rate_is_waited_out_where_there_is_time(
     far_end: FarEnd, keys: KeyManagementClient
 ) -> None:
-    """Even for what would change again: a call that was refused changed nothing."""
+    """This includes calls that are not idempotent, because a refused call changed nothing."""
     began = time.monotonic()
     making = far_end.make(keys.open_account)
     _, _, call = far_end.take("KeyManagement", "OpenAccount")

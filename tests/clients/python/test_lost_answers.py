@@ -27,7 +27,7 @@ async def wire(quoted: Venue) -> AsyncIterator[Wire]:
 
 @pytest.fixture
 async def far(bot: Bot, wire: Wire) -> AsyncIterator[AsyncBotTradingClient]:
-    """The bot's client at the other end of the wire, with a connection that stands."""
+    """The bot's client at the other end of the wire, already connected."""
     async with AsyncBotTradingClient(bot.key, wire.address) as client:
         await client.account()
         yield client

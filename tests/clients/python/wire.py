@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Wire:
-    """Passes bytes on both ways; while it is `deaf`, what the server answers is lost."""
+    """Passes bytes on both ways; while it is `deaf`, the server's answers are lost."""
 
     def __init__(self, target: str) -> None:
         self._host, _, self._port = target.rpartition(":")
@@ -31,7 +31,7 @@ class Wire:
             await server.wait_closed()
 
     def cut(self) -> None:
-        """End all connections; new ones find a wire that is whole."""
+        """End all connections; new ones work again."""
         self.deaf = False
         for connection in self._connections:
             connection.cancel()

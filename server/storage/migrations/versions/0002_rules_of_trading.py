@@ -10,7 +10,7 @@ UNITS = sa.BigInteger()
 
 
 def upgrade() -> None:
-    """Add what the newer rules of trading need."""
+    """Add the columns and tables that the new trading rules need."""
     op.add_column("accounts", sa.Column("order_notional_max", UNITS))
     op.add_column("accounts", sa.Column("position_share_max", UNITS))
     op.add_column("accounts", sa.Column("daily_loss_max", UNITS))
