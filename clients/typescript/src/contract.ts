@@ -433,7 +433,7 @@ export interface paths {
         put?: never;
         /**
          * Adds virtual money to any person's account
-         * @description Adds virtual money to any person's account. It changes no return, because key performance indicators are time-weighted. Refused (DEPOSIT_TOO_LARGE) when the money that came in since the account was opened or last reset would reach 90 000 000 000 US dollars, or when the account would be worth as much. A repeated call deposits again.
+         * @description Adds virtual money to any person's account. It changes no return, because key performance indicators are time-weighted. Refused (DEPOSIT_TOO_LARGE) when the deposits since the account was opened or last reset, or the equity, would reach 90 000 000 000 US dollars. A repeated call deposits again.
          */
         post: operations["Deposit"];
         delete?: never;
@@ -731,9 +731,9 @@ export interface components {
             revoked_at: string | null;
             /** @description What the key may do. */
             scopes: components["schemas"]["KeyScope"][];
-            /** @description The only instruments that the key may act on: place, see and change orders of; empty: all. */
+            /** @description The only instruments whose orders the key may place, see and change; empty: all. */
             allowed_symbols: string[];
-            /** @description The only asset types that the key may act on; empty: all. */
+            /** @description The only asset types whose orders the key may place, see and change; empty: all. */
             allowed_asset_types: components["schemas"]["AssetType"][];
             /** @description Largest notional value of one order of the key, in US dollars, 2 decimals; null: no limit. */
             order_notional_max: string | null;
@@ -910,7 +910,7 @@ export interface components {
             order_notional_max: string | null;
             /** @description Largest share of the equity that one position may reach, in percent, 2 decimals. */
             position_share_max: string | null;
-            /** @description Loss since 00:00 UTC from which only SELL orders are accepted, in US dollars, 2 decimals. */
+            /** @description Loss since 00:00 UTC at which the account accepts only SELL orders, in US dollars, 2 decimals. */
             daily_loss_max: string | null;
         };
         /**
@@ -2387,9 +2387,9 @@ export interface operations {
                     account_id?: string | null;
                     /** @description What the key may do; left out: everything. */
                     scopes?: components["schemas"]["KeyScope"][];
-                    /** @description The only instruments that the key may act on: place, see and change orders of. At most 100; left out: all. */
+                    /** @description The only instruments whose orders the key may place, see and change, at most 100; left out: all. */
                     allowed_symbols?: string[];
-                    /** @description The only asset types that the key may act on; left out: all. */
+                    /** @description The only asset types whose orders the key may place, see and change; left out: all. */
                     allowed_asset_types?: components["schemas"]["AssetType"][];
                     /** @description Largest notional value of one order of the key, in US dollars, positive, at most 2 decimals; left out: no limit. */
                     order_notional_max?: (string | number) | null;
@@ -2639,7 +2639,7 @@ export interface operations {
                     order_notional_max?: (string | number) | null;
                     /** @description Largest share of the equity that one position may reach, in percent, above 0, at most 100, at most 2 decimals. */
                     position_share_max?: (string | number) | null;
-                    /** @description Loss since 00:00 UTC from which only SELL orders are accepted, in US dollars, positive, at most 2 decimals. */
+                    /** @description Loss since 00:00 UTC at which the account accepts only SELL orders, in US dollars, positive, at most 2 decimals. */
                     daily_loss_max?: (string | number) | null;
                 };
             };
