@@ -60,7 +60,7 @@ class Snapshots:
         standings = unit.standings_after(after or "", ACCOUNTS_AT_ONCE)
         taken = [(standing, self._taken(standing, now)) for standing in standings]
         unit.add_snapshots(
-            [new for standing, new in taken if not only_changed or new[2] != standing.curve]
+            [new for standing, new in taken if not only_changed or new[2].differs(standing.curve)]
         )
         is_over = len(standings) < ACCOUNTS_AT_ONCE
         following = Round(

@@ -126,6 +126,10 @@ class EquityCurve:
             points=self.points + 1,
         )
 
+    def differs(self, before: "EquityCurve") -> bool:
+        """Tell whether later points changed anything but their number."""
+        return changed(self, points=before.points) != before
+
     @property
     def returns(self) -> Returns:
         """Return those from the epoch's beginning to the last values of days, and to the newest.
