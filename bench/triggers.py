@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from sqlalchemy import event
-
 from bench.customer import customer
 from bottrading.v1 import bot_trading_pb2, market_data_pb2, order_pb2, quote_pb2
 from server.application.callers import SERVICE, Caller
@@ -87,18 +85,19 @@ class _Floor:
 
     def trigger(self) -> tuple[float, int]:
         """Return the time and the transactions that one quote needs to fill a symbol's stops."""
-        commits: list[object] = []
-        connection = self.parts.writer.connection
-        event.listen(connection.engine, "commit", commits.append)
+        statements: list[str] = []
+        connection, driver = self.parts.writer.connection, self.parts.writer.driver
+        driver.set_trace_callback(statements.append)
         begun = time.perf_counter()
         self.parts.service.handle([self._quote(self.symbols[0], "150.00")])
         taken = time.perf_counter() - begun
+        driver.set_trace_callback(None)
         query = "SELECT count(*) FROM orders WHERE status = 'FILLED'"
         filled = connection.exec_driver_sql(query).scalar_one()
         connection.rollback()
         if filled != TRIGGERED:
             raise AssertionError(f"{filled} orders are filled, not {TRIGGERED}")
-        return taken, len(commits)
+        return taken, statements.count("COMMIT")
 
     def _stop(self, number: int, account_id: str, key_id: str) -> Call:
         caller = Caller(account_id=account_id, bot_key_id=key_id)

@@ -46,7 +46,7 @@ def read_mark(database: Path) -> CommitMark | None:
     if not number.isdecimal():
         return None
     mark = CommitMark(database_id, int(number))
-    return mark if _line(mark) == line else None
+    return mark if _line(database_id.encode(), mark.number) == line else None
 
 
 def stored_mark(connection: Connection) -> CommitMark:
@@ -66,19 +66,19 @@ class MarkFile:
 
     def __init__(self, database: Path, mark: CommitMark) -> None:
         self._database = database
-        self._database_id = mark.database_id
+        self._database_id = mark.database_id.encode()
         self._is_failing = False
         self._descriptor = os.open(
             mark_path(database), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
-        os.ftruncate(self._descriptor, len(_line(mark)))
+        os.ftruncate(self._descriptor, len(_line(self._database_id, mark.number)))
         self._checkpointed = 0
         self.write(mark.number)
 
     def write(self, number: int) -> None:
         """Record that a transaction is committed; a failure to record it is logged as a warning."""
         try:
-            os.pwrite(self._descriptor, _line(CommitMark(self._database_id, number)), 0)
+            os.pwrite(self._descriptor, _line(self._database_id, number), 0)
             # The database file itself, unlike its log, changes only by checkpoints.
             changed = self._database.stat().st_mtime_ns
             if changed != self._checkpointed:
@@ -97,6 +97,6 @@ class MarkFile:
             os.close(self._descriptor)
 
 
-def _line(mark: CommitMark) -> bytes:
-    said = f"{mark.database_id} {mark.number:020d}"
-    return f"{said} {crc32(said.encode()):08x}\n".encode()
+def _line(database_id: bytes, number: int) -> bytes:
+    said = b"%b %020d" % (database_id, number)
+    return b"%b %08x\n" % (said, crc32(said))

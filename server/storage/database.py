@@ -108,7 +108,12 @@ def translated(error: DBAPIError | sqlite3.Error) -> Exception:
 
 
 def _begin_with(engine: Engine, statement: str) -> None:
-    event.listen(engine, "begin", lambda it: it.connection.driver_connection.execute(statement))
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        # A unit of work begins on the driver itself: what it does through SQLAlchemy joins in.
+        if not driver.in_transaction:
+            driver.execute(statement)
 
 
 def _on_connect(engine: Engine, *pragmas: str) -> None:

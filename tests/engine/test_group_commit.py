@@ -93,10 +93,9 @@ def test_a_batch_that_is_not_stored_leaves_no_trace_in_memory(
     ada = bench.account("ada")
     bench.handle(bench.publish("AAPL", "99.00", "100.00"))
     bench.handle(place(1, ada, quantity="10"))
-    connection = bench.parts.writer.connection
 
     with monkeypatch.context() as broken:
-        broken.setattr(connection, "commit", _full)
+        broken.setattr(bench.parts.writer, "end_transaction", _full)
         quote = bench.publish("AAPL", "49.00", "50.00")
         failed = bench.handle(quote, place(2, ada, quantity="10"))
     after = bench.handle(place(3, ada, quantity="10"))
@@ -118,7 +117,7 @@ def test_a_disk_error_stops_the_engine_rather_than_going_on(
         raise StorageBroken("SQLITE_IOERR_FSYNC")
 
     ada = bench.account("ada")
-    monkeypatch.setattr(bench.parts.writer.connection, "commit", broken)
+    monkeypatch.setattr(bench.parts.writer, "end_transaction", broken)
 
     with pytest.raises(StorageBroken):
         bench.handle(place(1, ada), place(2, ada))
@@ -245,15 +244,15 @@ def test_a_commit_that_failed_after_it_was_stored_is_read_anew(
     ada = bench.account("ada")
     bench.handle(bench.publish("AAPL", "99.00", "100.00"))
     bench.handle(place(1, ada, quantity="10"))
-    connection = bench.parts.writer.connection
-    commit = connection.commit
+    writer = bench.parts.writer
+    commit = writer.end_transaction
 
     def stored_and_failed() -> None:
         commit()
         raise StorageUnavailable("SQLITE_BUSY")
 
     with monkeypatch.context() as broken:
-        broken.setattr(connection, "commit", stored_and_failed)
+        broken.setattr(writer, "end_transaction", stored_and_failed)
         bench.handle(place(2, ada, quantity="10"))
     bench.handle(place(3, ada, quantity="10"))
 

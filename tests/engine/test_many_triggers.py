@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
 
 from bottrading.v1 import order_pb2
 from server.application.ports import StorageBroken, StorageUnavailable
@@ -52,17 +51,18 @@ def _orders(data_dir: Path, accounts: list[str]) -> list[Order]:
 
 
 @contextmanager
-def _commits(bench: Bench) -> Iterator[list[object]]:
+def _commits(bench: Bench) -> Iterator[list[str]]:
     """Collect the transactions that the engine stores."""
-    seen: list[object] = []
-    engine = bench.parts.writer.connection.engine
+    seen: list[str] = []
+    driver = bench.parts.writer.driver
 
-    def note(connection: object) -> None:
-        seen.append(connection)
+    def note(statement: str) -> None:
+        if statement == "COMMIT":
+            seen.append(statement)
 
-    event.listen(engine, "commit", note)
+    driver.set_trace_callback(note)
     yield seen
-    event.remove(engine, "commit", note)
+    driver.set_trace_callback(None)
 
 
 def test_one_quote_fills_a_thousand_stops_in_a_handful_of_transactions(bench: Bench) -> None:

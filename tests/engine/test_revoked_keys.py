@@ -92,7 +92,7 @@ def test_a_revocation_that_is_not_stored_ends_no_key(
         raise StorageUnavailable("SQLITE_FULL")
 
     with monkeypatch.context() as broken:
-        broken.setattr(bench.parts.writer.connection, "commit", away)
+        broken.setattr(bench.parts.writer, "end_transaction", away)
         (failed,) = bench.handle(owner.revoke())
     (placed,) = bench.handle(owner.place())
 

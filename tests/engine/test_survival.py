@@ -34,7 +34,7 @@ def test_a_database_that_is_away_is_asked_once_for_a_whole_batch(
         asked.append(1)
         raise StorageUnavailable("SQLITE_BUSY")
 
-    monkeypatch.setattr(bench.parts.writer.connection, "commit", away)
+    monkeypatch.setattr(bench.parts.writer, "end_transaction", away)
     answers = bench.handle(*(place(number, ada) for number in range(1, 9)))
 
     assert [reason_of(answer) for answer in answers] == [Reason.UNAVAILABLE] * 8
@@ -75,7 +75,7 @@ def test_quotes_that_were_not_stored_are_not_stored_later(
 
     bench.handle(bench.publish("AAPL", "99.00", "100.00"))
     with monkeypatch.context() as broken:
-        broken.setattr(bench.parts.writer.connection, "commit", full)
+        broken.setattr(bench.parts.writer, "end_transaction", full)
         bench.handle(bench.publish("AAPL", "7.00", "8.00"), bench.publish("MSFT", "7.00", "8.00"))
     bench.handle(passing=True)
     bench.parts.close()
