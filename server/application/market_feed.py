@@ -127,12 +127,11 @@ class MarketFeed:
         """
         asset_type = instrument.asset_type
         quote = self.board.get(instrument.symbol)
-        is_open = self.calendar.is_open(asset_type, now)
-        if is_open and quote is not None:
-            if not self.board.is_fresh(quote, now):
-                quote = None
-            else:
-                is_open = self.calendar.is_open_throughout(asset_type, quote.time, now)
+        is_fresh = quote is not None and self.board.is_fresh(quote, now)
+        since = quote.time if quote is not None and is_fresh else now
+        is_open = self.calendar.is_open_throughout(asset_type, since, now)
+        if is_open and not is_fresh:
+            quote = None
         return Market(
             instrument=instrument,
             quote=quote,

@@ -15,11 +15,24 @@ EventEncoder = Callable[[Event], tuple[bytes, Shown | None]]
 
 
 class Pending:
-    """Names of what changed, and rows to add; what changed is kept by the unit itself."""
+    """Names of what changed, and rows to add.
 
-    def __init__(self, driver: sqlite3.Connection, encode_event: EventEncoder) -> None:
+    `known_accounts`, `known_positions` and `known_orders` are those of the unit, as it knows them.
+    """
+
+    def __init__(
+        self,
+        driver: sqlite3.Connection,
+        encode_event: EventEncoder,
+        known_accounts: Mapping[str, Account],
+        known_positions: Mapping[tuple[str, str], Position],
+        known_orders: Mapping[str, Order],
+    ) -> None:
         self._driver = driver
         self._encode_event = encode_event
+        self._known_accounts = known_accounts
+        self._known_positions = known_positions
+        self._known_orders = known_orders
         self.accounts: set[str] = set()
         self.positions: set[tuple[str, str]] = set()
         self.new_orders: set[str] = set()
@@ -45,32 +58,30 @@ class Pending:
         )
         return shown
 
-    def write(
-        self,
-        accounts: Mapping[str, Account],
-        positions: Mapping[tuple[str, str], Position],
-        orders: Mapping[str, Order],
-    ) -> None:
+    def write(self) -> None:
         """Write everything but the events, so that a query sees it."""
         bulk(
             self._driver,
             statements.UPDATE_ACCOUNT,
-            [mapping.account_values(accounts[name]) for name in self.accounts],
+            [mapping.account_values(self._known_accounts[name]) for name in self.accounts],
         )
         bulk(
             self._driver,
             statements.STORE_POSITION,
-            [mapping.position_values(positions[key]) for key in self.positions],
+            [mapping.position_values(self._known_positions[key]) for key in self.positions],
         )
         bulk(
             self._driver,
             statements.INSERT_ORDER,
-            [mapping.order_values(orders[name]) for name in self.new_orders],
+            [mapping.order_values(self._known_orders[name]) for name in self.new_orders],
         )
         bulk(
             self._driver,
             statements.UPDATE_ORDER,
-            [mapping.order_values(orders[name]) for name in self.changed_orders - self.new_orders],
+            [
+                mapping.order_values(self._known_orders[name])
+                for name in self.changed_orders - self.new_orders
+            ],
         )
         bulk(self._driver, statements.INSERT_FILL, self._fills)
         for written in (
@@ -82,13 +93,13 @@ class Pending:
         ):
             written.clear()
 
-    def write_events(self, accounts: Mapping[str, Account]) -> set[str]:
+    def write_events(self) -> set[str]:
         """Write the events at the end of a transaction; return the accounts whose logs grow.
 
         Only then is it known which entry of a log is the last one of the transaction.
         """
         for event in self._events:
-            event["transaction_end"] = accounts[event["account_id"]].sequence
+            event["transaction_end"] = self._known_accounts[event["account_id"]].sequence
         bulk(self._driver, statements.INSERT_EVENT, self._events)
         grown = {event["account_id"] for event in self._events}
         self._events.clear()

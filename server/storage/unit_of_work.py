@@ -9,11 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import (
-    Engine,
-    insert,
-    select,
-)
+from sqlalchemy import Engine, insert, select
 
 from server.application.ports import ReachedOrder, Shown, Standing, StorageDamaged
 from server.application.staging import Stage
@@ -34,12 +30,7 @@ from server.storage.pending import EventEncoder, Pending, bulk
 from server.storage.people import People
 from server.storage.reached import reached_order, reached_row
 from server.storage.standings import standings_after
-from server.storage.tables import (
-    accounts,
-    inflows,
-    orders,
-    positions,
-)
+from server.storage.tables import accounts, inflows, orders, positions
 
 POSITIONS_REMEMBERED_MAX = 100_000
 
@@ -144,7 +135,9 @@ class SqlUnitOfWork(People, MarketRows):
         self._client_ids: dict[tuple[str, str], str | None] = {}
         self._decided: set[str] = set()
         self._driver = writer.driver
-        self._pending = Pending(writer.driver, writer.encode_event)
+        self._pending = Pending(
+            writer.driver, writer.encode_event, self._accounts, self._positions, self._orders
+        )
         self.grown_logs: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -175,8 +168,8 @@ class SqlUnitOfWork(People, MarketRows):
 
     def commit(self) -> None:
         try:
-            self._flush()
-            grown = self._pending.write_events(self._accounts)
+            self._pending.write()
+            grown = self._pending.write_events()
             self._writer.commit()
         except DatabaseError as error:
             raise translated(error) from error
@@ -260,12 +253,12 @@ class SqlUnitOfWork(People, MarketRows):
         return sorted(still, key=lambda order: order.sequence, reverse=True)
 
     def live_orders_of(self, symbols: Sequence[str], limit: int) -> list[Order]:
-        self._flush()
+        self._pending.write()
         query = select(orders).where(orders.c.live, orders.c.symbol.in_(symbols)).limit(limit)
         return list(self._current(self._connection.execute(query)).values())
 
     def positions_of(self, symbols: Sequence[str], limit: int) -> list[Position]:
-        self._flush()
+        self._pending.write()
         query = select(positions).where(positions.c.quantity > 0, positions.c.symbol.in_(symbols))
         keys = [
             (row.account_id, row.symbol) for row in self._connection.execute(query.limit(limit))
@@ -283,7 +276,7 @@ class SqlUnitOfWork(People, MarketRows):
         return [self._positions[account_id, symbol] for symbol in sorted(symbols)]
 
     def symbols_in_use(self) -> list[str]:
-        self._flush()
+        self._pending.write()
         held = select(positions.c.symbol).where(positions.c.quantity > 0)
         ordered = select(orders.c.symbol).where(orders.c.live)
         return sorted(self._connection.execute(held.union(ordered)).scalars())
@@ -308,7 +301,7 @@ class SqlUnitOfWork(People, MarketRows):
     def overdue_orders(self, now: Micros, limit: int) -> list[Order]:
         if not self._has_any(statements.ANY_OVERDUE, {"now": now}):
             return []
-        self._flush()
+        self._pending.write()
         given = {"now": now, "limit": limit}
         rows = self._connection.exec_driver_sql(statements.SELECT_OVERDUE, given)
         return list(self._current(rows).values())
@@ -353,7 +346,7 @@ class SqlUnitOfWork(People, MarketRows):
         bulk(self._driver, statements.USE_KEY, uses)
 
     def standings_after(self, account_id: str, limit: int) -> list[Standing]:
-        self._flush()
+        self._pending.write()
         return standings_after(self._connection, account_id, limit)
 
     def _touched(self) -> Iterable[Order]:
@@ -401,6 +394,3 @@ class SqlUnitOfWork(People, MarketRows):
         """Return the orders of rows as this unit knows them."""
         found = map(self._loaded, rows)
         return {order.id: order for order in found}
-
-    def _flush(self) -> None:
-        self._pending.write(self._accounts, self._positions, self._orders)
