@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from server.domain.errors import Reason, Violation
-from server.domain.values import SCALE, Micros, Units, format_units
+from server.domain.values import SCALE, KeyEnum, Micros, Units, format_units
 
 
-class AssetType(Enum):
+class AssetType(KeyEnum):
     STOCK = "STOCK"
     CRYPTO = "CRYPTO"
     FOREX = "FOREX"
@@ -16,7 +16,7 @@ class AssetType(Enum):
     COMMODITY = "COMMODITY"
 
 
-class LiquidityClass(Enum):
+class LiquidityClass(KeyEnum):
     LIQUID = "LIQUID"
     THIN = "THIN"
 

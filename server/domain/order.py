@@ -6,25 +6,22 @@ from enum import Enum
 from server.domain.errors import Reason
 from server.domain.instrument import AssetType
 from server.domain.invariants import BrokenInvariant
-from server.domain.values import Micros, Units, divide_half_even
+from server.domain.values import KeyEnum, Micros, Units, divide_half_even
 
 
-class Side(Enum):
+class Side(KeyEnum):
     BUY = "BUY"
     SELL = "SELL"
 
 
-class OrderType(Enum):
-    # A type is the key of every look at the rules, and Enum's own hash is a Python function.
-    __hash__ = object.__hash__
-
+class OrderType(KeyEnum):
     MARKET = "MARKET"
     LIMIT = "LIMIT"
     STOP = "STOP"
     STOP_LIMIT = "STOP_LIMIT"
 
 
-class TimeInForce(Enum):
+class TimeInForce(KeyEnum):
     GTC = "GTC"
     DAY = "DAY"
     IOC = "IOC"
@@ -36,7 +33,7 @@ class TimeInForce(Enum):
         return self in (TimeInForce.GTC, TimeInForce.DAY)
 
 
-class OrderStatus(Enum):
+class OrderStatus(KeyEnum):
     OPEN = "OPEN"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
     FILLED = "FILLED"
@@ -65,7 +62,7 @@ class StatusReason(Enum):
     ACCOUNT_RESET = "ACCOUNT_RESET"
 
 
-class OrderUpdateType(Enum):
+class OrderUpdateType(KeyEnum):
     """What happened to an order."""
 
     ACCEPTED = "ACCEPTED"

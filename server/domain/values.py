@@ -1,6 +1,7 @@
 """Exact amounts: decimals as integers of 10⁻⁸, how they are read, shown and rounded."""
 
 import re
+from enum import Enum
 from typing import TypeAlias
 
 from server.domain.invariants import BrokenInvariant
@@ -25,6 +26,12 @@ STORED_LIMIT = 2**63
 
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,9})(?:\.([0-9]{1,8}))?")
 SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-=/]{0,31}")
+
+
+class KeyEnum(Enum):
+    """An enumeration whose members are keys of tables; Enum's own hash is a slow function."""
+
+    __hash__ = object.__hash__
 
 
 class DecimalError(ValueError):
