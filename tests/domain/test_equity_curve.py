@@ -292,3 +292,10 @@ def test_what_was_lost_whole_stays_lost_whatever_comes_in() -> None:
 def test_without_inflows_the_value_is_the_equity_to_the_last_digit() -> None:
     most: Units = 90_000_000 * SCALE + 1
     assert opened(100).initial_value(most) == most
+
+
+def test_a_curve_differs_by_what_it_says_and_not_by_how_many_points_it_has() -> None:
+    once = EquityCurve.begin(100.0).added(0, 90.0)
+
+    assert not once.added(1, 90.0).differs(once)
+    assert once.added(1, 91.0).differs(once)
