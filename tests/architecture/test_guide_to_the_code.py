@@ -1,4 +1,4 @@
-"""The page that leads through the code names files that exist, and all folders of the service."""
+"""The pages about the code: what they name exists, and each decision has its number."""
 
 import re
 from pathlib import Path
@@ -21,3 +21,10 @@ def test_every_folder_of_the_service_is_on_the_page() -> None:
         if (path / "__init__.py").exists()
     }
     assert folders <= set(NAMED)
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    pages = sorted((ROOT / "docs/decisions").glob("*.md"))
+    numbers = [page.name[:4] for page in pages]
+    assert len(set(numbers)) == len(numbers)
+    assert all(re.match(r"# [A-Z]", page.read_text()) for page in pages)
