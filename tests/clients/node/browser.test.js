@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { startBrowser } from './support/browser.js';
-import { readme } from './support/environment.js';
+import { guide } from './support/environment.js';
 import { startService } from './support/service.js';
 import { newTrader } from './support/trader.js';
 
@@ -100,8 +100,8 @@ test('the EventSource of a revoked key is closed for good', async () => {
   await page.waitForFunction(() => window.source.readyState === EventSource.CLOSED);
 });
 
-test('the script of the README follows an order', async () => {
-  const [, script] = readFileSync(readme, 'utf8').match(/^```js\n(.*?)^```$/ms);
+test('the script of the guide follows an order', async () => {
+  const [, script] = readFileSync(guide, 'utf8').match(/^```js\n(.*?)^```$/ms);
   const lines = [];
   page.on('console', (message) => lines.push(message.text()));
   const open = page.waitForResponse((response) => response.url().includes('/order-updates?'));

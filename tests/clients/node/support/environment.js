@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url';
 
 /** What is told to whoever writes a client. */
-export const readme = fileURLToPath(new URL('../../../../README.md', import.meta.url));
+export const guide = fileURLToPath(new URL('../../../../docs/bot-authors.md', import.meta.url));
 
 /** The folder of the contract's .proto files. */
 export const contractProtos = fileURLToPath(new URL('../../../../proto', import.meta.url));
