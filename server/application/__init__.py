@@ -1,1 +1,1 @@
-"""Use cases: what callers can have done, in terms of the domain and of ports."""
+"""Use cases: what callers can ask for, written in terms of the domain and of ports."""

@@ -1,4 +1,4 @@
-"""Accounts: their beginning, what comes in, and what their owners set, within a unit of work."""
+"""Accounts: opening, resetting, depositing and the owner's settings, within a unit of work."""
 
 from server.application.commands import (
     Deposit,
@@ -50,7 +50,7 @@ class Accounts:
     def reset(
         self, command: ResetAccount, _: Permissions, unit: UnitOfWork, now: Micros
     ) -> OwnedAccount | Refusal:
-        """Cancel all orders, drop all positions and begin anew with the starting balance."""
+        """Cancel all orders, drop all positions and begin an epoch with the starting balance."""
         if not unit.owns(command.user_id, command.account_id):
             return ACCOUNT_NOT_FOUND
         live = unit.live_orders(command.account_id, None)
@@ -63,7 +63,7 @@ class Accounts:
     def deposit(
         self, command: Deposit, _: Permissions, unit: UnitOfWork, now: Micros
     ) -> OwnedAccount | Refusal:
-        """Add money; what the account is worth right before is kept, for its return."""
+        """Add money, and store the account's equity right before: its return needs it."""
         if not unit.has_account(command.account_id):
             return ACCOUNT_NOT_FOUND
         account = unit.account(command.account_id)
@@ -92,7 +92,7 @@ class Accounts:
     def set_guard_rails(
         self, command: SetGuardRails, _: Permissions, unit: UnitOfWork, __: Micros
     ) -> RailsSet | Refusal:
-        """Set the guard rails of an account, all of them."""
+        """Replace all guard rails of an account; one that the command leaves out is lifted."""
         if not unit.owns(command.user_id, command.account_id):
             return ACCOUNT_NOT_FOUND
         account = unit.account(command.account_id)

@@ -1,4 +1,4 @@
-"""Callers: who asks for something, as far as use cases and queries need to know."""
+"""Callers: what use cases and queries need to know of who makes a call."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from server.domain.user import EVERYTHING, Permissions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """A bot by its key, or a person by their token; the service itself has no ids.
+    """A bot with its key, or a person with a token; the service itself has no ids.
 
     `account_id` is the key's account, or the person's first one. `bot_key_id` is None for a
     person.
@@ -21,11 +21,11 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class OwnKey:
-    """The bot key that a call is made with, and the account that it is for."""
+    """The bot key that makes a call, and the account that the key is for."""
 
     account_id: str
     bot_key_id: str
 
 
 SERVICE = Caller()
-"""The service itself, where it makes a call of its own."""
+"""The caller of the calls that the service itself makes."""

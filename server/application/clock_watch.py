@@ -1,4 +1,4 @@
-"""Clock watch: notices a clock that jumps ahead before what it would end has ended."""
+"""Clock watch: notices that the clock jumps ahead, before orders expire because of it."""
 
 import logging
 
@@ -14,8 +14,8 @@ TRUSTED_AFTER: Micros = 60 * SECOND
 class ClockWatch:
     """Compares the time of day with the time since the machine was started.
 
-    The latter counts while the machine sleeps and cannot be set, so that only a clock that was
-    set, rightly or not, moves the two apart.
+    The time since the start also runs while the machine sleeps, and nobody can set it. The
+    difference between the two therefore changes only when the clock is set, rightly or wrongly.
     """
 
     def __init__(self, since_boot: Clock) -> None:
@@ -25,7 +25,7 @@ class ClockWatch:
         self._doubted_since: Micros | None = None
 
     def is_trusted(self, now: Micros) -> bool:
-        """Look at the clock: False after a jump ahead, until the clock has stayed there."""
+        """Check the clock: False after a jump ahead, until it stays there for `TRUSTED_AFTER`."""
         since_boot = self._since_boot()
         origin = now - since_boot
         if self._trusted is None or origin <= self._trusted + JUMP_MAX:

@@ -1,4 +1,4 @@
-"""Commands: everything that changes something, and what comes of it."""
+"""Commands: every request to change something, with its result, and the notifications."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from server.domain.values import Micros, Units
 
 @dataclass(frozen=True, slots=True)
 class PlaceOrder:
-    """`warnings` are about the call, and no part of the order."""
+    """`warnings` are about the call; they are not part of the order."""
 
     ticket: OrderTicket
     warnings: tuple[str, ...] = ()
@@ -22,7 +22,7 @@ class PlaceOrder:
 
 @dataclass(frozen=True, slots=True)
 class PreviewOrder:
-    """`warnings` are about the call, and no part of the order."""
+    """`warnings` are about the call; they are not part of the order."""
 
     ticket: OrderTicket
     warnings: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ class ResetAccount:
 
 @dataclass(frozen=True, slots=True)
 class Deposit:
-    """Add money to anybody's account."""
+    """Add money to an account of any user."""
 
     account_id: str
     amount: Units
@@ -98,19 +98,19 @@ class SetGuardRails:
 
 @dataclass(frozen=True, slots=True)
 class TellMarketHours:
-    """Tell which markets are open."""
+    """Return which markets are open."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnowUser:
-    """Store what a valid token says of its bearer."""
+    """Store what a valid token says about its bearer."""
 
     identity: Identity
 
 
 @dataclass(frozen=True, slots=True)
 class SentQuote:
-    """A quote of a feed, or why it cannot be one."""
+    """A quote that an operator sent, or the reason why it is not a valid quote."""
 
     symbol: str
     quote: Quote | QuoteRefusal
@@ -131,12 +131,12 @@ class RecordUsage:
 
 @dataclass(frozen=True, slots=True)
 class PassTime:
-    """Apply the quotes that are due, end what has expired, take snapshots that are due."""
+    """Apply due quotes, end expired orders, settle expired options and take due snapshots."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The order after matching; `replayed` when an earlier call had placed it."""
+    """The order after matching; `replayed` is true when an earlier call placed it."""
 
     order: Order
     replayed: bool
@@ -152,7 +152,7 @@ class Previewed:
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """The order after it was replaced and matched anew."""
+    """The order after it was replaced and matched again."""
 
     order: Order
     shown: Shown | None = None
@@ -160,7 +160,7 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The orders that are cancelled now, newest first, and how many the key may not cancel."""
+    """The cancelled orders, newest first, and how many live orders the key may not cancel."""
 
     orders: tuple[Order, ...]
     skipped: int = 0
@@ -193,7 +193,7 @@ class UserKnown:
 
 @dataclass(frozen=True, slots=True)
 class QuotesPublished:
-    """How many quotes were applied, and the others as (symbol, reason)."""
+    """How many quotes were applied, and (symbol, reason) for each of the others."""
 
     accepted: int
     refused: tuple[tuple[str, QuoteRefusal], ...]
@@ -201,7 +201,7 @@ class QuotesPublished:
 
 @dataclass(frozen=True, slots=True)
 class HoursTold:
-    """The hours of every market at a moment."""
+    """The hours of every market, as of a moment."""
 
     now: Micros
     hours: tuple[tuple[AssetType, MarketHours], ...]
@@ -209,14 +209,14 @@ class HoursTold:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """Time has passed; `is_behind` when something is over and has not ended yet."""
+    """The result of PassTime; `is_behind` is true when orders or options still wait to be ended."""
 
     is_behind: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Nothing to tell."""
+    """A result without content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,21 +235,21 @@ class KeyEnded:
 
 @dataclass(frozen=True, slots=True)
 class TimePassed:
-    """Notification: on a market whose time is not the real one, it is this moment."""
+    """Notification: the clock of a replay has reached this moment."""
 
     now: Micros
 
 
 @dataclass(frozen=True, slots=True)
 class LogsGrown:
-    """Notification: there is something new in these accounts' logs. What, their readers look up."""
+    """Notification: the logs of these accounts have new entries, which readers look up."""
 
     account_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class MarketStopped:
-    """Notification: the market cannot be traded on though it should be, or can be again."""
+    """Notification: trading on the market has stopped unexpectedly, or is possible again."""
 
     is_stopped: bool
 

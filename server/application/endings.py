@@ -1,4 +1,4 @@
-"""Endings: orders whose time is over, and options that have expired."""
+"""Endings: expires orders whose time is over, and settles options that have expired."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Ending = TypeVar("Ending", Order, Position)
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The day on which options were settled last, and what they are on that had no price."""
+    """The UTC day number of the last settlement, and the underlyings that had no price then."""
 
     day: int = 0
     unpriced: frozenset[str] = frozenset()
@@ -31,8 +31,8 @@ class Settled:
 class Endings:
     """Ends orders and settles options, a part at a time.
 
-    Each part is one transaction. Until an order has ended it does not fill, and a caller who
-    cancels or replaces it is answered that its time is over.
+    Each part is one transaction. An order whose time is over does not fill, even before it is
+    ended here. A caller who cancels or replaces it gets the error that it has expired.
     """
 
     def __init__(self, feed: MarketFeed, tell_progress: Callable[[], None]) -> None:
@@ -42,9 +42,9 @@ class Endings:
         self._settled = Staged(Settled())
 
     def end(self, unit: UnitOfWork, now: Micros, is_time_up: Callable[[], bool]) -> bool:
-        """End what is over, and return False when there was no time for all of it.
+        """End what is over; return False when the time did not suffice for all of it.
 
-        `is_time_up` is asked after each part, so that at least one part is done.
+        `is_time_up` is called after each part, so that each call ends at least one part.
         """
         return all(not is_time_up() for _ in self._parts(unit, now))
 
@@ -55,15 +55,15 @@ class Endings:
 
     def _expire(self, unit: UnitOfWork, now: Micros) -> Iterator[None]:
         def expired(order: Order) -> None:
-            # Its time is over, so it expires whatever the reason given.
+            # `end` ignores this reason: the order's time is over, so it expires.
             end(order, unit, now, StatusReason.EXPIRED_GTC)
 
         return self._each(unit, lambda limit: unit.overdue_orders(now, limit), expired)
 
     def _settle(self, unit: UnitOfWork, now: Micros) -> Iterator[None]:
-        """Turn options that expired into money, at the last price of what they are on.
+        """Settle expired options at the mark price of their underlyings.
 
-        One on what nobody has quoted yet waits for the first quote.
+        An option whose underlying has no quote yet waits for the first one.
         """
         day, board, last = now // DAY, self._feed.board, self._settled.value
         if day == last.day and not any(map(board.get, last.unpriced)):
@@ -99,9 +99,9 @@ class Endings:
         find: Callable[[int], Sequence[Ending]],
         finish: Callable[[Ending], None],
     ) -> Iterator[None]:
-        """Finish what `find` finds, a part at a time, until it finds nothing more.
+        """Finish what `find` returns, a part at a time, until it returns nothing more.
 
-        What belongs to a stopped account is left as it is until the next start.
+        Orders and positions of a stopped account stay as they are until the next start.
         """
         stopped = self._feed.stopped
         while True:
@@ -123,7 +123,7 @@ class Endings:
             yield
 
     def _expired(self, unit: UnitOfWork, now: Micros) -> dict[str, Instrument]:
-        """Return the options in use that have expired, by symbol."""
+        """Return the expired options that accounts hold or have live orders for, by symbol."""
         expired = {}
         for symbol in unit.symbols_in_use():
             instrument = self._feed.instruments.find(symbol)

@@ -20,17 +20,17 @@ class Interval(Enum):
 
     @property
     def width(self) -> Micros:
-        """Return the length of a span; SNAPSHOT's is too short for two snapshots."""
+        """Return the length of an interval; that of SNAPSHOT is too short for two snapshots."""
         return self.value
 
     def begin(self, moment: Micros) -> Micros:
-        """Return the beginning of the span that a moment is in."""
+        """Return the beginning of the interval that contains a moment."""
         return moment - moment % self.width
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryOf:
-    """The equity curve of an account over a period up to now; None: the whole epoch."""
+    """Asks for an account's equity curve over a period up to now; None is the whole epoch."""
 
     account_id: str
     period: Micros | None
@@ -49,9 +49,9 @@ class EquityPoint:
 def equity_history(
     record: TrackRecord, equity: Units, now: Micros, since: Micros | None
 ) -> list[EquityPoint]:
-    """Return the curve of an account's epoch, oldest point first; the last one is now's `equity`.
+    """Return the curve of an account's epoch, oldest point first; the last is `equity` at `now`.
 
-    The first point is the beginning of the epoch, unless that was before `since`.
+    The first point is the beginning of the epoch, unless the epoch began before `since`.
     """
     account = record.holdings.account
     snapshots = [*record.snapshots, (account.sequence, now, equity)]
@@ -64,7 +64,7 @@ def equity_history(
 def _with_deposits(
     snapshots: Sequence[tuple[int, Micros, Units]], inflows: Sequence[Inflow]
 ) -> list[EquityPoint]:
-    """Return points with the deposits since the previous one, all in order of sequence."""
+    """Return points, each with the deposits since the previous point, in order of sequence."""
     points, rest = [], list(reversed(inflows))
     for sequence, time, equity in snapshots:
         came_in = 0

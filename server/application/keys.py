@@ -1,4 +1,4 @@
-"""Bot keys and the people who make them."""
+"""Bot keys and the people who own them: creating, revoking and recording use."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ from server.domain.values import Micros, Units
 
 
 class Keys:
-    """Makes and revokes bot keys, and knows people by their tokens."""
+    """Creates and revokes bot keys, and finds the user of a token."""
 
     def __init__(self, chance: Chance, initial_balance: Units) -> None:
         self._chance = chance
@@ -40,7 +40,7 @@ class Keys:
     def know_user(
         self, command: KnowUser, _: Permissions, unit: UnitOfWork, now: Micros
     ) -> UserKnown:
-        """Return the user of a token; the first valid one opens an account."""
+        """Return the user of a token; a person's first valid token opens an account."""
         identity = command.identity
         user = unit.user_by_identity(identity.issuer, identity.subject)
         if user is None:
@@ -82,7 +82,7 @@ class Keys:
     def revoke(
         self, command: RevokeBotKey, _: Permissions, unit: UnitOfWork, now: Micros
     ) -> KeyRevoked | Refusal:
-        """Revoke a key; one that is revoked already is answered again."""
+        """Revoke a key; for a key that is already revoked, repeat the earlier answer."""
         key = unit.key(command.user_id, command.key_id)
         if key is None:
             return BOT_KEY_NOT_FOUND
@@ -96,7 +96,7 @@ class Keys:
     def record_usage(
         self, command: RecordUsage, _: Permissions, unit: UnitOfWork, __: Micros
     ) -> Done:
-        """Add to the counts of calls, and store when keys were used last."""
+        """Add to the stored counts of calls, and store when keys were last used."""
         unit.add_usage(command.calls, command.keys)
         return Done()
 

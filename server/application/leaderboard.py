@@ -1,4 +1,4 @@
-"""The leaderboard: accounts ranked by return, made anew from time to time and read by the page."""
+"""The leaderboard: accounts ranked by return, recomputed at intervals and read in pages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from server.domain.values import DAY, SCALE, SECOND, Micros
 
 PAUSE_MIN: Micros = 5 * SECOND
 PAUSE_FACTOR = 20
-"""Between two refreshes lies so many times what the last one took, so that they take little."""
+"""The pause after a refresh is at least this many times its duration, to bound the load."""
 
 
 class Period(Enum):
-    """The span over which returns are compared; of ALL every account's whole epoch."""
+    """The period over which returns are compared; ALL is each account's whole epoch."""
 
     DAY = DAY
     WEEK = 7 * DAY
@@ -29,9 +29,9 @@ class Period(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where an account stands: equal returns have one rank, and each its own position.
+    """An account's rank: equal returns share a rank, but each account has its own position.
 
-    `return_pct` is that of the period, the other figures those of the account's epoch.
+    `return_pct` covers the period; the other figures cover the account's epoch.
     """
 
     position: int
@@ -46,7 +46,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class PlacesWanted:
-    """A page of the leaderboard, as it looks to an account."""
+    """Asks for a page of the leaderboard and the account's own place."""
 
     period: Period
     limit: int
@@ -64,26 +64,26 @@ class Board(Page[Place]):
 
 
 class Rankings(Protocol):
-    """Where the newest rankings are kept; each call sees one of them.
+    """Stores the newest rankings; each call reads from a single ranking.
 
-    Until the first one is made, reading raises StorageUnavailable.
+    Until the first ranking is stored, reading raises StorageUnavailable.
     """
 
     def refresh(self, worths: Sequence[tuple[str, float]], now: Micros) -> None:
-        """Rank all accounts anew.
+        """Rank all accounts again.
 
-        `worths` are those of one unit of each quoted symbol, in units of money; what has none
-        counts at its cost.
+        `worths` are the values of one unit of each quoted symbol, in units of money. A position
+        in a symbol without one counts at its cost.
         """
 
     def places(
         self, period: Period, after: int, limit: int, account_id: str
     ) -> tuple[list[Place], Place | None, int]:
-        """Return places after a position, an account's own, and the number of all."""
+        """Return places after a position, the account's own place, and the number of all places."""
 
 
 class Leaderboard:
-    """Ranks everybody's first account that traded in its epoch, but no operator's."""
+    """Ranks each user's first account if it traded in its epoch; operators are not ranked."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Leaderboard:
         self._monotonic = monotonic
 
     def refresh(self) -> Micros:
-        """Rank all accounts anew; return how long to wait until the next time."""
+        """Rank all accounts again; return how long to wait before the next refresh."""
         begun = self._monotonic()
         worths = []
         for quote in self._board.all():
@@ -112,7 +112,7 @@ class Leaderboard:
         return max(PAUSE_MIN, PAUSE_FACTOR * (self._monotonic() - begun))
 
     def page(self, wanted: PlacesWanted) -> Board | Refusal:
-        """Return a page, best first. Between two pages accounts can have moved."""
+        """Return a page, best first. Accounts can change places between two pages."""
         period, account_id = wanted.period, wanted.account_id
         after = number_in(wanted.token, period)
         if isinstance(after, Refusal):
@@ -123,9 +123,10 @@ class Leaderboard:
         return Board(places, next_token, own, total, account_id)
 
     def rank(self, account_id: str) -> tuple[int | None, int | None]:
-        """Return the rank of an account by its whole epoch and their number; None if unranked.
+        """Return an account's rank over its whole epoch, and the number of ranked accounts.
 
-        While no ranking can be read nobody is ranked: other figures need not fail for that.
+        Both are None for an account without rank, and while no ranking can be read: the caller's
+        other figures must not fail because of that.
         """
         try:
             _, own, total = self._rankings.places(Period.ALL, 0, 0, account_id)

@@ -1,4 +1,4 @@
-"""Listings: what a query is to find, and how far a bounded look for it went."""
+"""Listings: the filters of queries, and how far a bounded search went."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -15,7 +15,7 @@ Filter = TypeVar("Filter")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFilter:
-    """Which orders to list of those that `permissions` allow; `status` OPEN: every live one."""
+    """The orders to list, among those that `permissions` allow; `status` OPEN is every live one."""
 
     account_id: str
     permissions: Permissions
@@ -27,7 +27,7 @@ class OrderFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillFilter:
-    """Which fills to list of those that `permissions` allow."""
+    """The fills to list, among those that `permissions` allow."""
 
     account_id: str
     permissions: Permissions
@@ -39,7 +39,7 @@ class FillFilter:
 
 @dataclass(frozen=True, slots=True)
 class PageOf(Generic[Filter]):
-    """A page of what a filter lets through; the first one has an empty token."""
+    """Asks for a page of a filtered listing; the token of the first page is empty."""
 
     wanted: Filter
     limit: int
@@ -48,7 +48,7 @@ class PageOf(Generic[Filter]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneOrder:
-    """An order of an account by one of its two ids; the other one is empty."""
+    """Names an order of an account by one of its two ids; the other id is empty."""
 
     account_id: str
     permissions: Permissions
@@ -66,7 +66,7 @@ class BarsOf:
 
 @dataclass(frozen=True, slots=True)
 class InstrumentFilter:
-    """Instruments of an asset type, or of any; `text`, in lower case, is in symbol or name."""
+    """Instruments of an asset type, or of any, with the lower-case `text` in symbol or name."""
 
     asset_type: AssetType | None
     text: str
@@ -74,9 +74,9 @@ class InstrumentFilter:
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[Item]):
-    """What a bounded look found; below the sequence `looked_down_to` it did not look.
+    """The result of a bounded search that stopped at the sequence `looked_down_to`.
 
-    None: all that there is was looked at, or `items` are as many as were asked for.
+    None means that everything was searched, or that `items` has as many as were asked for.
     """
 
     items: list[Item]

@@ -16,7 +16,7 @@ from server.domain.values import Micros
 
 
 class MarketCalls:
-    """What is asked of the market itself; each method decides one command."""
+    """The commands about the market itself; each method decides one."""
 
     def __init__(self, feed: MarketFeed, timekeeping: Timekeeping) -> None:
         self._feed = feed
@@ -25,7 +25,7 @@ class MarketCalls:
     def publish(
         self, command: PublishQuotes, _: Permissions, unit: UnitOfWork, now: Micros
     ) -> QuotesPublished | Refusal:
-        """Apply quotes one after another, and fill the orders that each reaches."""
+        """Apply quotes in order, and fill the orders that each quote reaches."""
         if self._feed.source.environment != "PUBLISHED":
             return Refusal(
                 reason=Reason.MARKET_NOT_PUBLISHED,
@@ -42,5 +42,4 @@ class MarketCalls:
         return QuotesPublished(len(command.quotes) - len(refused), tuple(refused))
 
     def hours(self, _: TellMarketHours, __: Permissions, ___: UnitOfWork, now: Micros) -> HoursTold:
-        """Return the hours of every market."""
         return self._feed.hours(now)

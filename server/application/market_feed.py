@@ -23,16 +23,16 @@ ORDERS_A_TRANSACTION_MAX = 500
 
 
 class QuoteBoard:
-    """The newest quote of each symbol; one loaded from storage is stale whatever its age."""
+    """The newest quote of each symbol; a quote that was loaded from storage is always stale."""
 
     def __init__(self, staleness_limit: Micros) -> None:
         self._staleness_limit = staleness_limit
         self._quotes = StagedMap[str, Quote]()
         self._loaded = StagedMap[str, Quote]()
-        """While the very same is the newest of its symbol, that one is stale."""
+        """Quotes from storage: stale as long as the same object is the newest of its symbol."""
 
     def load(self, quotes: Sequence[Quote], stage: Stage) -> None:
-        """Take over quotes of an earlier run: prices to value positions at, not to trade on."""
+        """Load the quotes of an earlier run: they value positions, but nobody can trade on them."""
         for quote in quotes:
             self._quotes.set(quote.symbol, quote, stage)
             self._loaded.set(quote.symbol, quote, stage)
@@ -50,14 +50,14 @@ class QuoteBoard:
         return self._quotes.get(symbol)
 
     def ahead(self, now: Micros) -> Micros:
-        """Return how far the newest quote of all lies ahead, 0 when none lies far ahead."""
+        """Return how far the newest quote's time is ahead of `now`; 0 within the tolerance."""
         newest = max(self.all(), key=lambda quote: quote.time, default=None)
         return newest.time - now if newest is not None and newest.is_ahead(now) else 0
 
     def refusal(self, quote: Quote, now: Micros) -> QuoteRefusal | None:
-        """Return why a quote is not to be applied.
+        """Return why a quote must not be applied; None when it may be.
 
-        One that was loaded may come again: its source gives the same one after a restart.
+        A quote that was loaded is no duplicate: its source sends it again after a restart.
         """
         newest = self._quotes.get(quote.symbol)
         comes_again = quote == newest and newest is self._loaded.get(quote.symbol)
@@ -75,7 +75,7 @@ class QuoteBoard:
 
 
 class MarketFeed:
-    """Everything about the market that trading needs at a moment."""
+    """The quotes, hours and instruments that trading needs, and the fills by new quotes."""
 
     def __init__(
         self,
@@ -95,17 +95,17 @@ class MarketFeed:
         self.stopped = StoppedAccounts()
         self.calendar = calendar
         self.holds_endings = Staged(value=False)
-        """Whether orders neither expire nor fill when their time seems to be over."""
+        """True while the clock is not trusted: overdue orders then neither expire nor fill."""
 
         self.notifications = Outbox[Notification]()
-        """What the front is told once it is stored."""
+        """The notifications to the front; each waits until the change behind it is stored."""
 
         self._costs = costs
         self._new_id = new_id
         self._tell_progress = tell_progress
 
     def load(self, stored: Sequence[tuple[Quote, Bar]], stage: Stage) -> None:
-        """Take over the quotes of an earlier run, each with the minute that it is in."""
+        """Load the quotes of an earlier run, each with the running minute bar of its symbol."""
         self.board.load([quote for quote, _ in stored], stage)
         self.record.load([minute for _, minute in stored], stage)
 
@@ -123,7 +123,7 @@ class MarketFeed:
     def market(self, instrument: Instrument, now: Micros) -> Market:
         """Return the market of an instrument at a moment.
 
-        After an opening it counts as closed until the first quote of the session is there.
+        After an opening the market counts as closed until the first quote of the session.
         """
         asset_type = instrument.asset_type
         quote = self.board.get(instrument.symbol)
@@ -142,17 +142,16 @@ class MarketFeed:
         )
 
     def hours(self, now: Micros) -> HoursTold:
-        """Return the hours of every market."""
         return HoursTold(now, tuple((kind, self.calendar.hours(kind, now)) for kind in AssetType))
 
     def apply(
         self, quotes: Sequence[Quote], unit: UnitOfWork, now: Micros
     ) -> list[QuoteRefusal | None]:
-        """Apply quotes one after another and fill the orders that each reaches.
+        """Apply quotes in order, and fill the orders that each quote reaches.
 
-        Returns for each quote why it was not applied. Quotes of different symbols are applied
-        together; a second quote of a symbol comes after the orders of the first. The front is told
-        of those that are applied.
+        Returns for each quote why it was not applied; None when it was. Consecutive quotes of
+        different symbols are applied together. A second quote of a symbol waits until the orders
+        that the first one reaches are filled. The front is notified of the applied quotes.
         """
         outcomes: list[QuoteRefusal | None] = []
         together: dict[str, Quote] = {}
@@ -174,7 +173,7 @@ class MarketFeed:
     def _show(self, quotes: list[Quote], unit: UnitOfWork, now: Micros) -> None:
         """Make quotes the newest, and fill the orders that they reach.
 
-        What is stored of the fills before all are filled is stored together with the quotes.
+        A checkpoint that stores the first fills also stores the quotes.
         """
         if not quotes:
             return
@@ -207,13 +206,13 @@ class MarketFeed:
             account, position = _holding(reached, unit)
             if self._is_shown_again(market.quote, position):
                 continue
-            # Of many orders that wait for more than is shown, the rest is left where it is.
+            # The account has taken the whole displayed size: its other orders keep waiting.
             if not reached.awaits_trigger and is_used_up(
                 reached.side, position, market.quote, market.instrument, self._costs
             ):
                 continue
             order = reached.load()
-            # What was decided about another order of the same quote may have ended this one.
+            # A decision about another order that the quote reached may have ended this one.
             if not order.status.is_live:
                 continue
             if self.holds_endings.value and is_overdue(order, now):
@@ -224,18 +223,18 @@ class MarketFeed:
                     unit.keep(decision)
 
     def _is_shown_again(self, quote: Quote, position: Position) -> bool:
-        """Tell whether a replay repeats a quote to an account that is at a later one already.
+        """Tell whether a replay repeats a quote to an account that has already seen a later one.
 
-        Of two quotes of one moment, the first comes again when the second one was interrupted.
+        An interrupted step of a replay is played again from its first quote.
         """
         return self.source.replay_digest is not None and has_seen_later(position, quote)
 
     def _in_transactions(
         self, orders: Sequence[ReachedOrder], unit: UnitOfWork
     ) -> Iterator[ReachedOrder]:
-        """Yield orders with what is needed to decide them, and store a part at a time.
+        """Yield orders with accounts and positions loaded, and commit after each part.
 
-        However many orders one quote reaches, what is decided is soon on disk and stays there.
+        A quote can reach very many orders: the commits bound how much work a failure undoes.
         """
         for begin in range(0, len(orders), ORDERS_A_TRANSACTION_MAX):
             if begin:

@@ -10,17 +10,17 @@ from server.domain.quote import Quote
 from server.domain.values import DAY, Micros
 
 MINUTE_BARS_SHOWN: Micros = 14 * DAY
-"""So long bars of a minute are there; bars of an hour and of a day are kept for ever."""
+"""Minute bars are shown for this long; hour and day bars are kept for ever."""
 
 MINUTE_BARS_KEPT: Micros = MINUTE_BARS_SHOWN + DAY
-"""They are dropped later, so that no longer bar is shown of which a part is dropped."""
+"""Minute bars are dropped a day later: no shown bar is built from an incomplete set of them."""
 
 STORED_INTERVALS = (BarInterval.ONE_MINUTE, BarInterval.ONE_HOUR, BarInterval.ONE_DAY)
-"""Each is made of the one before."""
+"""Bars of each interval are built from those of the one before."""
 
 
 def made_of(interval: BarInterval) -> BarInterval:
-    """Return the stored interval whose bars make those of another."""
+    """Return the longest stored interval from whose bars those of `interval` are built."""
     return max(
         (stored for stored in STORED_INTERVALS if stored.width <= interval.width),
         key=lambda stored: stored.width,
@@ -28,11 +28,11 @@ def made_of(interval: BarInterval) -> BarInterval:
 
 
 class MarketRecord:
-    """What was heard and is not stored yet.
+    """The quotes that were applied and are not stored yet.
 
-    A minute that is over is added to the stored bars once. The one that runs is stored with the
-    newest quote of its symbol: to write it each second among the others would write a page of the
-    database for every symbol.
+    A minute bar is added to the stored bars once, when its minute is over. The running minute is
+    stored beside the newest quote of its symbol. To write it among the stored bars each second
+    would write a page of the database for every symbol.
     """
 
     def __init__(self) -> None:
@@ -40,37 +40,37 @@ class MarketRecord:
         self._running = StagedMap[str, Bar]()
 
     def load(self, running: Sequence[Bar], stage: Stage) -> None:
-        """Go on with the minutes that an earlier run has begun."""
+        """Load the running minute bars of an earlier run, to continue them."""
         for bar in running:
             self._running.set(bar.symbol, bar, stage)
 
     def add(self, quotes: Sequence[Quote], stage: Stage) -> None:
-        """Take up applied quotes; of a symbol's, later ones have later times."""
+        """Add applied quotes; those of a symbol must be in order of time."""
         self._unstored.set((*self._unstored.value, *quotes), stage)
 
     @property
     def unstored(self) -> tuple[Quote, ...]:
-        """Return what `note` takes to store the record as it is now."""
+        """Return the quotes to pass to `note` later, to store the record as it is now."""
         return self._unstored.value
 
     def note(self, unstored: tuple[Quote, ...], unit: UnitOfWork) -> None:
-        """Store the record as it was, and keep it to be stored again."""
+        """Store quotes that `unstored` returned; they stay in the record and are stored again."""
         self._write(unstored, unit)
 
     def store(self, unit: UnitOfWork, now: Micros) -> None:
-        """Store what is not stored yet, and drop what has become too old."""
+        """Store what is not stored yet, and drop minute bars that are too old."""
         running, over = self._write(self._unstored.value, unit)
         self._unstored.set((), unit.stage)
         for symbol, minute in running.items():
             self._running.set(symbol, minute, unit.stage)
         if over:
-            # As many again as are added, so that what a long pause left goes little by little.
+            # Twice as many as are added: a backlog after a long pause shrinks step by step.
             unit.drop_minute_bars(now - MINUTE_BARS_KEPT, 2 * len(over))
 
     def _write(
         self, quotes: tuple[Quote, ...], unit: UnitOfWork
     ) -> tuple[dict[str, Bar], list[Bar]]:
-        """Store quotes; return the minutes that run now and those that are over."""
+        """Store quotes; return the running minute bars by symbol, and those that are over."""
         running: dict[str, Bar] = {}
         over: list[Bar] = []
         for minute in minute_bars(quotes):
@@ -94,24 +94,24 @@ class MarketRecord:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The newest quote of a symbol, and of its last two minutes with quotes what was heard."""
+    """The newest quote of a symbol, and the bars of its last two minutes that had quotes."""
 
     quote: Quote
     minutes: tuple[Bar, ...]
 
     def is_newer_than(self, quote: Quote) -> bool:
-        """Tell whether a quote came before the newest one."""
+        """Tell whether `quote` is older than the newest quote heard."""
         return (quote.time, quote.sequence) < (self.quote.time, self.quote.sequence)
 
 
 class HeardMinutes:
-    """What the front hears of quotes: published ones are stored up to a second later."""
+    """The newest minutes in the front's memory: the engine stores quotes up to a second later."""
 
     def __init__(self) -> None:
         self._heard: dict[str, Heard] = {}
 
     def hear(self, quotes: Sequence[Quote]) -> None:
-        """Take note of applied quotes."""
+        """Add applied quotes to the minutes of their symbols."""
         newest = {quote.symbol: quote for quote in quotes}
         minutes: dict[str, list[Bar]] = {}
         for minute in minute_bars(quotes):
@@ -122,9 +122,9 @@ class HeardMinutes:
             self._heard[symbol] = Heard(newest[symbol], tuple(both[-2:]))
 
     def forget(self) -> None:
-        """Begin anew with what is stored, as the engine does when it starts."""
+        """Drop everything and rely on what is stored, as the engine does when it starts."""
         self._heard.clear()
 
     def of(self, symbol: str) -> Heard | None:
-        """Return what was heard of a symbol."""
+        """Return the newest quote and minutes of a symbol; None when none were heard."""
         return self._heard.get(symbol)

@@ -1,4 +1,4 @@
-"""Order updates: logs of accounts that are being read, each followed once for all its readers."""
+"""Order updates: follows each log that has readers, once for all of its readers."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ RETRY_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One event as readers are sent it; `traded` is None when it is about the account."""
+    """One event in the form that readers receive; `traded` is None for an account's event."""
 
     sequence: int
     traded: Traded | None
@@ -29,25 +29,25 @@ class LogEntry:
 
 
 class LogStore(Protocol):
-    """Reads logs without holding up the event loop."""
+    """Reads logs without blocking the event loop."""
 
     async def page(self, account_id: str, after: int, limit: int) -> list[StoredEvent]:
-        """Return entries after a sequence up to the end of a transaction."""
+        """Return entries after a sequence; the last one ends a transaction."""
 
     async def after(self, wanted: Sequence[tuple[str, int]]) -> list[StoredEvent]:
-        """Return the entries after a sequence of each of some accounts' logs."""
+        """Return the entries after each (account, sequence)."""
 
 
 @dataclass(slots=True)
 class _Log:
-    """One account's log: its newest entries in memory, up to `newest`, and who reads it."""
+    """One account's log: its readers, and its newest entries in memory, up to `newest`."""
 
     newest: int
     tail: list[LogEntry] = field(default_factory=list)
     readers: "set[LogReader]" = field(default_factory=set)
 
     def append(self, entries: list[LogEntry]) -> None:
-        """Add what follows `newest`; forget what all readers have, or too few still want."""
+        """Add entries after `newest`; drop those that all readers have or that exceed the limit."""
         if entries[0].sequence != self.newest + 1:
             raise BrokenInvariant("a log has no gap")
         slowest = min((reader.position for reader in self.readers), default=self.newest)
@@ -65,20 +65,21 @@ class _Log:
 
 
 class _Pages:
-    """Pages of logs that readers who lag have read lately, so that others need not read again.
+    """A cache of the pages of logs that lagging readers read.
 
-    They end near multiples of their size: readers who begin anywhere soon want the same ones.
+    Pages end near multiples of their size. Readers that begin at different positions therefore
+    soon need the same pages.
     """
 
     def __init__(
         self, read: Callable[[str, int, int], Coroutine[Any, Any, list[LogEntry]]]
     ) -> None:
         self._read = read
-        # By account and position: the page that follows it, or that is being read. Oldest first.
+        # By account and position: the page after that position, read or being read. Oldest first.
         self._pages: dict[tuple[str, int], asyncio.Task[list[LogEntry]]] = {}
 
     async def after(self, account_id: str, position: int) -> list[LogEntry]:
-        """Return what follows a position, up to the end of a transaction."""
+        """Return entries after a position; the last one ends a transaction."""
         page = self._pages.get((account_id, position))
         if page is None:
             limit = PAGE_ENTRIES - position % PAGE_ENTRIES
@@ -89,7 +90,7 @@ class _Pages:
             while len(self._pages) > PAGES_KEPT_MAX:
                 del self._pages[next(iter(self._pages))]
         try:
-            # One of several that wait for a page may leave.
+            # Several readers may wait for a page: one that is cancelled must not cancel the read.
             return await asyncio.shield(page)
         except Exception:
             self._pages.pop((account_id, position), None)
@@ -99,9 +100,9 @@ class _Pages:
 class OrderUpdates:
     """Follows the logs that have readers.
 
-    A notification says only that a log has grown. What is new is read for all grown logs together
-    and encoded once; a reader that has fallen behind reads pages, so that it lags and loses
-    nothing. A notification that is lost delays readers until `notify_all` at the most.
+    A notification says only that a log has grown. One query reads the new entries of all grown
+    logs, and each entry is encoded once. A reader that lags reads pages and loses nothing. After
+    a lost notification, readers wait until the next `notify_all` at most.
     """
 
     def __init__(self, store: LogStore, encode: Callable[[StoredEvent], LogEntry]) -> None:
@@ -114,11 +115,11 @@ class OrderUpdates:
 
     @contextmanager
     def reader(self, account_id: str, position: int, newest: int) -> "Iterator[LogReader]":
-        """Give a reader of what comes after a position; `newest` is stored already."""
+        """Yield a reader of the entries after a position; entries up to `newest` are stored."""
         known = self._logs.setdefault(account_id, _Log(newest))
         reader = LogReader(account_id, position, known, self._pages.after)
         known.readers.add(reader)
-        # What was stored since the caller learned the newest has grown for nobody.
+        # Nobody was notified of entries stored since the caller read `newest`.
         self.notify([account_id])
         try:
             yield reader
@@ -128,17 +129,16 @@ class OrderUpdates:
                 self._logs.pop(account_id, None)
 
     def notify(self, account_ids: Iterable[str]) -> None:
-        """Take note that logs have grown."""
+        """Mark logs as grown, so that their new entries are read."""
         self._grown.update(self._logs.keys() & set(account_ids))
         if self._grown and self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._follow())
 
     def notify_all(self) -> None:
-        """Look after every log: a notification may have been lost."""
+        """Mark every followed log as grown: a notification may have been lost."""
         self.notify(self._logs)
 
     async def close(self) -> None:
-        """Stop following."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -172,7 +172,7 @@ class OrderUpdates:
 
 
 class LogReader:
-    """Reads one account's log from a position on: every entry once, in order."""
+    """Reads one account's log after a position: every entry once, in order."""
 
     def __init__(
         self,
@@ -188,9 +188,9 @@ class LogReader:
         self._page = page
 
     async def next(self, until: int | None = None) -> Sequence[LogEntry]:
-        """Wait for what follows; it ends with the end of a transaction, or with `until`.
+        """Wait for the next entries; the last one ends a transaction, or is `until`.
 
-        Returns nothing when `woken` is set for another reason.
+        Returns an empty sequence when `woken` is set for another reason.
         """
         if self.position >= self._log.newest:
             await self.woken.wait()

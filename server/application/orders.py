@@ -44,7 +44,7 @@ MARKET_STOPPED = Refusal(
 
 
 class Orders:
-    """What bots do with orders; each method decides one command."""
+    """The commands about orders; each method decides one."""
 
     def __init__(self, feed: MarketFeed, chance: Chance) -> None:
         self._feed = feed
@@ -53,7 +53,7 @@ class Orders:
     def place(
         self, command: PlaceOrder, permissions: Permissions, unit: UnitOfWork, now: Micros
     ) -> Placed | Refusal:
-        """Place an order, or answer again the one that an earlier call placed."""
+        """Place an order; for a repeated client order id, return the order placed earlier."""
         ticket = command.ticket
         instrument = self._instrument(ticket.symbol)
         if permissions.are_fenced and not permissions.allow(instrument):
@@ -87,7 +87,7 @@ class Orders:
     def preview(
         self, command: PreviewOrder, permissions: Permissions, unit: UnitOfWork, now: Micros
     ) -> Previewed | Refusal:
-        """Tell what placing an order would do; nothing is kept."""
+        """Return what placing an order would do; nothing is stored."""
         ticket = command.ticket
         instrument = self._instrument(ticket.symbol)
         if permissions.are_fenced and not permissions.allow(instrument):
@@ -106,7 +106,7 @@ class Orders:
     def replace(
         self, command: ReplaceOrder, permissions: Permissions, unit: UnitOfWork, now: Micros
     ) -> Replaced | Refusal:
-        """Give a live order new values."""
+        """Give a live order new values and match it again."""
         order = unit.order(command.account_id, command.order_id)
         if order is None or not permissions.allow(order):
             return ORDER_NOT_FOUND
@@ -148,7 +148,7 @@ class Orders:
     def cancel(
         self, command: CancelOrder, permissions: Permissions, unit: UnitOfWork, now: Micros
     ) -> Cancelled | Refusal:
-        """Cancel a live order; one that is cancelled is answered again."""
+        """Cancel a live order; for an order that is already cancelled, return it as it is."""
         order = unit.order(command.account_id, command.order_id)
         if order is None or not permissions.allow(order):
             return ORDER_NOT_FOUND
@@ -161,7 +161,7 @@ class Orders:
     def cancel_all(
         self, command: CancelAllOrders, permissions: Permissions, unit: UnitOfWork, now: Micros
     ) -> Cancelled:
-        """Cancel the live orders of an account, or those of one symbol, as far as a key may."""
+        """Cancel the live orders of an account, or of one symbol, that the key may cancel."""
         live = unit.live_orders(command.account_id, command.symbol)
         allowed = [order for order in live if permissions.allow(order)]
         ended = end_all(allowed, unit, now, StatusReason.REQUESTED)
@@ -181,7 +181,7 @@ class Orders:
         now: Micros,
         replaced: Order | None = None,
     ) -> Guard:
-        """Return what guards an order; `replaced` is the order as it was, to be left out."""
+        """Return the limits that an order must keep; the exposure leaves `replaced` out."""
         limit = permissions.order_notional_max
         rails = unit.account(asks.account_id).guard_rails
         if not rails.need_exposure:
@@ -216,9 +216,9 @@ class Orders:
 
 
 def end(order: Order, unit: UnitOfWork, now: Micros, reason: StatusReason) -> Order:
-    """End an order that is still live and keep that; one whose time is over expires instead.
+    """Cancel an order if it is still live; if its time is over, it expires instead.
 
-    `order` may be older than what was decided in the same unit since it was read.
+    `order` may be out of date: the unit's current state of it decides.
     """
     current = unit.order(order.account_id, order.id)
     if current is None:
@@ -239,7 +239,7 @@ def end(order: Order, unit: UnitOfWork, now: Micros, reason: StatusReason) -> Or
 def end_all(
     live: Sequence[Order], unit: UnitOfWork, now: Micros, reason: StatusReason
 ) -> tuple[Order, ...]:
-    """End live orders one after another and return them."""
+    """End live orders in turn, and return them as they are then."""
     unit.preload([(order.account_id, order.symbol) for order in live], [])
     return tuple(end(order, unit, now, reason) for order in live)
 

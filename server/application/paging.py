@@ -1,4 +1,4 @@
-"""Pages: how a listing is cut, and the tokens by which it goes on."""
+"""Pages: parts of a listing, and the tokens with which callers read on."""
 
 import base64
 import binascii
@@ -22,12 +22,12 @@ class Page(Generic[Item]):
 
 
 def token_after(number: int, wanted: object) -> str:
-    """Return the token of what comes after an item's number in a listing with the same filters."""
+    """Return the token of the page after an item's number; it is valid for `wanted` only."""
     return base64.urlsafe_b64encode(f"{number}.{_digest(wanted)}".encode()).decode()
 
 
 def number_in(token: str, wanted: object) -> int | Refusal | None:
-    """Return the number that a page comes after; None for the first page."""
+    """Return the item's number that a token holds; None for the first page."""
     if not token:
         return None
     try:

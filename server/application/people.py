@@ -1,4 +1,4 @@
-"""The port to people and their bot keys, a part of every unit of work."""
+"""The port to people and their bot keys; every unit of work includes it."""
 
 from typing import Protocol
 
@@ -7,7 +7,7 @@ from server.domain.values import Micros
 
 
 class People(Protocol):
-    """Users, whose the accounts are, and what their keys may do."""
+    """Users, the accounts that they own, and what their keys may do."""
 
     def permissions(self, key_id: str) -> Permissions | None:
         """Return what a bot key may do; None when it is unknown or revoked."""
@@ -16,7 +16,7 @@ class People(Protocol):
         """Return the user of a token."""
 
     def user(self, user_id: str) -> User:
-        """Return a user that is known to exist."""
+        """Return a user; the caller knows that the user exists."""
 
     def owns(self, user_id: str, account_id: str) -> bool:
         """Tell whether an account is a user's."""
@@ -31,7 +31,7 @@ class People(Protocol):
         """Store a new user."""
 
     def update_identity(self, user_id: str, identity: Identity) -> None:
-        """Store what a newer token says of a user."""
+        """Store what a newer token says about a user."""
 
     def live_key_count(self, user_id: str) -> int:
         """Return how many live bot keys a user has."""

@@ -24,15 +24,15 @@ from server.domain.values import Micros, Units
 
 
 class StorageUnavailable(Exception):
-    """The database is locked, away or full; nothing was stored."""
+    """The database is locked, full or not reachable; nothing was stored."""
 
 
 class StorageBroken(Exception):
-    """The disk reported an error; whatever was acknowledged before may be all there is."""
+    """The disk reported an error; perhaps only what was acknowledged before is stored."""
 
 
 class StorageDamaged(StorageBroken):
-    """What is stored is no sound database, and opening it again does not help."""
+    """The stored database is corrupt, and opening it again does not help."""
 
 
 class Clock(Protocol):
@@ -54,7 +54,7 @@ class Chance(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MarketStep:
-    """A moment, and the quotes that became due by then."""
+    """A moment, and the quotes that are due by then."""
 
     time: Micros
     quotes: Sequence[Quote]
@@ -69,23 +69,23 @@ class QuoteSource(Protocol):
 
     @property
     def replay_digest(self) -> str | None:
-        """Return the name of the file that is replayed; None on a market of the real time."""
+        """Return the digest that names the replayed file; None on a market in real time."""
 
     @property
     def fault(self) -> str | None:
-        """Return why no more quotes come though they should; None while all is well."""
+        """Return the fault that stops the quotes; None while there is none."""
 
     def poll(self, now: Micros) -> Sequence[MarketStep]:
-        """Return what is due after the step that was played last, in order of time."""
+        """Return the due steps after the last one played, in order of time."""
 
     def play(self, step: MarketStep, stage: Stage) -> None:
-        """Stage that a step is played: it and what came before it are not due any more."""
+        """Stage that a step is played: the step and all earlier ones are no longer due."""
 
     def is_due(self, now: Micros) -> bool:
-        """Tell whether time must pass before anything else is decided."""
+        """Tell whether time must pass before any other command is decided."""
 
     def due_in(self, now: Micros) -> Micros | None:
-        """Return in how much real time `poll` has quotes next; None when it never has."""
+        """Return the real time until `poll` has quotes again; None when it never has any."""
 
 
 class Instruments(Protocol):
@@ -95,7 +95,7 @@ class Instruments(Protocol):
         """Return the instrument of a normalised symbol, expired options included."""
 
     def listed(self, now: Micros) -> Sequence[Instrument]:
-        """Return what is traded now, by symbol."""
+        """Return the instruments that are traded now, by symbol."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,25 +114,25 @@ class Calendar(Protocol):
         """Tell whether orders execute at a moment."""
 
     def is_open_throughout(self, asset_type: AssetType, since: Micros, now: Micros) -> bool:
-        """Tell whether orders execute at two moments, in either order, and all the time between."""
+        """Tell whether orders execute all the time between two moments, given in either order."""
 
     def day_end(self, asset_type: AssetType, now: Micros) -> Micros:
-        """Return when a DAY order placed now expires: at the end of the running or next session."""
+        """Return when a DAY order placed at `now` expires: the end of this or the next session."""
 
     def hours(self, asset_type: AssetType, now: Micros) -> MarketHours:
         """Return whether a market is open at a moment, and what comes next."""
 
     def session_on(self, asset_type: AssetType, day: date) -> tuple[Micros, Micros] | None:
-        """Return beginning and end of a trading day's session; None when there is none."""
+        """Return beginning and end of a day's session; None on a day without one."""
 
 
 Shown: TypeAlias = Any
-"""An order as callers are shown it, made where its event is encoded; nothing here looks into it."""
+"""An order in the form that callers receive: storage encodes it, use cases only pass it on."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """One entry of an account's log; `transaction_end` is the last one stored together with it."""
+    """One entry of a log; `transaction_end` is the sequence of the last one in its transaction."""
 
     account_id: str
     sequence: int
@@ -142,7 +142,7 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class ReachedOrder:
-    """An order that a quote reached when it was read; `load` returns it as it is now."""
+    """An order that a quote reached when the order was read; `load` returns its current state."""
 
     account_id: str
     symbol: str
@@ -153,7 +153,7 @@ class ReachedOrder:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """An account with its positions, from one snapshot."""
+    """An account with its positions, from one snapshot of the database."""
 
     account: Account
     positions: list[Position]
@@ -161,7 +161,7 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True)
 class OwnedAccount:
-    """An account with its owner, the owner's number of live bot keys, and the kind of market."""
+    """An account, its owner, the number of live bot keys that they have, and the environment."""
 
     account: Account
     user: User
@@ -171,7 +171,10 @@ class OwnedAccount:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An account, its positions, its epoch's curve, and its first fill where that has no point."""
+    """An account with its positions and the equity curve of its epoch.
+
+    `traded_since` is the time of the first fill; it is set only for a curve without a point.
+    """
 
     holdings: Holdings
     curve: EquityCurve
@@ -180,7 +183,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class TrackRecord:
-    """An account, what came in during its epoch and what it was worth, from one snapshot.
+    """An account, the deposits and the equity of its epoch, from one snapshot of the database.
 
     `snapshots` are (sequence, time, equity), in order of time.
     """
@@ -200,19 +203,19 @@ class Reads(Protocol):
         """Return an account with the positions that are not empty, by symbol."""
 
     def accounts(self, user_id: str) -> tuple[list[Account], User, int]:
-        """Return the accounts of a user, the user, and their live keys' number.
+        """Return the accounts of a user, the user, and the number of their live bot keys.
 
-        The first account comes first, then the others, oldest first.
+        The user's first account comes first, then the others, oldest first.
         """
 
     def account_count(self, user_id: str) -> int:
         """Return how many accounts a user has."""
 
     def standing(self, account_id: str) -> Standing:
-        """Return what the figures of an account are computed from."""
+        """Return the data from which the figures of an account are computed."""
 
     def track_record(self, account_id: str, wanted: SnapshotFilter) -> TrackRecord:
-        """Return what the history of an account's epoch is made of."""
+        """Return the data from which the equity history of an account's epoch is computed."""
 
     def order(self, account_id: str, order_id: str) -> Order | None:
         """Return an order of an account."""
@@ -227,28 +230,28 @@ class Reads(Protocol):
         """Return fills with a sequence below `before`, newest first."""
 
     def bars(self, symbol: str, wanted: BarFilter) -> StoredBars:
-        """Return stored bars, oldest first; the interval is one of those that are stored."""
+        """Return stored bars, oldest first; the interval must be one that is stored."""
 
     def keys(self, user_id: str) -> list[BotKey]:
         """Return all bot keys of a user, newest first."""
 
     def key(self, key_id: str) -> BotKey:
-        """Return a bot key that is known to exist."""
+        """Return a bot key; the caller knows that it exists."""
 
     def owns(self, user_id: str, account_id: str) -> bool:
         """Tell whether an account is a user's."""
 
     def live_key(self, key_hash: bytes) -> tuple[BotKey, Plan] | None:
-        """Return the bot key with a hash, unless it is revoked, and its owner's plan."""
+        """Return the bot key with a hash and its owner's plan; None when unknown or revoked."""
 
     def live_key_by_id(self, key_id: str) -> tuple[BotKey, Plan] | None:
-        """Return a bot key, unless it is unknown or revoked, and its owner's plan."""
+        """Return a bot key and its owner's plan; None when it is unknown or revoked."""
 
     def revoked_keys(self, key_ids: Sequence[str]) -> list[str]:
-        """Return which of some bot keys are revoked."""
+        """Return those of the given bot keys that are revoked."""
 
     def calls(self, account_id: str, day: int) -> int:
-        """Return the calls of an account that are stored for a UTC day."""
+        """Return the stored number of an account's calls on a UTC day."""
 
     def newest_sequence(self, account_id: str) -> int:
         """Return the sequence of the newest entry of an account's log."""
@@ -259,18 +262,18 @@ class Reads(Protocol):
     def log_page(self, account_id: str, after: int, limit: int) -> list[StoredEvent]:
         """Return entries of an account's log after a sequence, in order.
 
-        They end with the end of a transaction: some more than `limit` when one is larger.
+        The last entry ends a transaction: a large one can make the page longer than `limit`.
         """
 
     def logs_after(self, wanted: Sequence[tuple[str, int]]) -> list[StoredEvent]:
-        """Return the entries after a sequence of each of some accounts' logs, in order."""
+        """Return the entries after each (account, sequence), in order."""
 
 
 class UnitOfWork(People, Protocol):
-    """One transaction: loads what is asked for, keeps what was decided, stores it at once.
+    """One transaction: loads state on demand, collects decisions and stores them together.
 
-    Reads see what was decided in the same unit before. Nothing of it stays when it is left without
-    `commit`, on disk or in memory.
+    Reads see the earlier decisions of the same unit. Without `commit`, nothing since the last
+    checkpoint stays, neither on disk nor in memory.
     """
 
     def __enter__(self) -> Self: ...
@@ -283,30 +286,31 @@ class UnitOfWork(People, Protocol):
     ) -> None: ...
 
     stage: Stage
-    """Where memory changes: it is published when what it tells of is durable."""
+    """The changes to memory; they are published when the data behind them is durable."""
 
     grown_logs: set[str]
-    """The accounts to whose logs something was added that is durable."""
+    """The accounts whose logs have new durable entries."""
 
     def commit(self) -> None:
         """Store everything durably; raise StorageUnavailable or StorageBroken."""
 
     def step(self, store: Callable[[], None]) -> AbstractContextManager[None]:
-        """Publish what is staged within as a whole, when it is committed after the step.
+        """Publish the changes of a step together, with the first commit after the step.
 
-        A checkpoint within the step publishes what was staged before it, which `store` stores.
+        A checkpoint within the step publishes only the changes before the step; `store` stores
+        those.
         """
 
     def checkpoint(self) -> None:
-        """Commit what was decided so far and go on."""
+        """Commit what was decided so far; the unit of work continues."""
 
     def preload(
         self, holdings: Sequence[tuple[str, str]], client_order_ids: Sequence[tuple[str, str]]
     ) -> None:
-        """Load (account, symbol) pairs and (account, client_order_id) pairs in one go."""
+        """Load the state of (account, symbol) and (account, client_order_id) pairs together."""
 
     def account(self, account_id: str) -> Account:
-        """Return an account that is known to exist."""
+        """Return an account; the caller knows that it exists."""
 
     def position(self, account_id: str, symbol: str) -> Position:
         """Return a position, an empty one when there is none."""
@@ -321,66 +325,66 @@ class UnitOfWork(People, Protocol):
         """Return the live orders of an account, newest first."""
 
     def live_orders_of(self, symbols: Sequence[str], limit: int) -> list[Order]:
-        """Return live orders of any account for some symbols, at most so many."""
+        """Return at most `limit` live orders for some symbols, of any account."""
 
     def positions(self, account_id: str) -> list[Position]:
         """Return the positions of an account, by symbol; some may be empty."""
 
     def positions_of(self, symbols: Sequence[str], limit: int) -> list[Position]:
-        """Return positions of any account in some symbols that are not empty, at most so many."""
+        """Return at most `limit` positions in some symbols that are not empty, of any account."""
 
     def symbols_in_use(self) -> list[str]:
         """Return the symbols that accounts hold or have live orders for."""
 
     def equity_before(self, account: Account, moment: Micros) -> Units | None:
-        """Return the newest equity snapshot before a moment, and what came in since.
+        """Return the newest equity snapshot before a moment plus the deposits since.
 
-        None when the account's epoch has none.
+        None when the account's epoch has no such snapshot.
         """
 
     def reached_orders(self, reaches: Sequence[Reach]) -> list[ReachedOrder]:
         """Return the live orders that quotes reach, by account, price priority and time.
 
-        Some that were decided in the same unit may be among them though no quote reaches them.
+        The result may include orders decided in the same unit that no quote reaches.
         """
 
     def overdue_orders(self, now: Micros, limit: int) -> list[Order]:
-        """Return live orders that expire at or before a moment, at most so many, soonest first."""
+        """Return at most `limit` live orders that expire at or before a moment, soonest first."""
 
     def keep(self, decision: Decision) -> dict[str, Shown]:
-        """Store what was decided: all that the decision holds, as it marks it, and nothing else.
+        """Store a decision: everything that it holds, and nothing else.
 
-        Returns how the last event of each order shows it, by the order's id.
+        The decision marks what is new. Returns each order as its last event shows it, by id.
         """
 
     def add_usage(
         self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]
     ) -> None:
-        """Add (account, day, calls) counts and the (key, last use) moments."""
+        """Add (account, day, calls) to the stored counts, and store (key, last use)."""
 
     def store_quotes(self, newest: Sequence[tuple[Quote, Bar]]) -> None:
-        """Store the newest quotes of some symbols, each with the minute that it is in."""
+        """Store the newest quotes of some symbols, each with its running minute bar."""
 
     def stored_quotes(self) -> list[tuple[Quote, Bar]]:
-        """Return the newest stored quote of each symbol with the minute that it is in."""
+        """Return the newest stored quote of each symbol with its running minute bar."""
 
     def add_to_bars(self, interval: BarInterval, bars: Sequence[Bar]) -> None:
-        """Join bars to the stored ones of an interval; to add the newest twice adds nothing."""
+        """Join bars to the stored ones of an interval; adding the newest one twice is harmless."""
 
     def drop_minute_bars(self, before: Micros, limit: int) -> None:
-        """Drop the oldest bars of a minute that start before a moment, at most so many."""
+        """Drop the oldest minute bars that start before a moment, at most `limit`."""
 
     def standings_after(self, account_id: str, limit: int) -> list[Standing]:
-        """Return the accounts that traded in their epoch, by id, after one: at most so many."""
+        """Return at most `limit` accounts that traded in their epoch, by id, after `account_id`."""
 
     def add_snapshots(self, snapshots: Sequence[tuple[Snapshot, Account, EquityCurve]]) -> None:
-        """Store what accounts are worth, and their equity curves with it."""
+        """Store equity snapshots together with the equity curves of their accounts."""
 
     def replay_time(self, digest: str) -> Micros | None:
-        """Return how far the replay of a file has got; None when it was not begun."""
+        """Return the moment that the replay of a file has reached; None when it has not begun."""
 
     def store_replay(self, digest: str, time: Micros) -> None:
-        """Store how far the replay of a file has got."""
+        """Store the moment that the replay of a file has reached."""
 
     def forget_unused_replay(self) -> None:
-        """Forget how far a replay has got in which nobody has an account."""
+        """Forget the moments that replays have reached, if there is no account."""

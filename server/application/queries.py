@@ -1,4 +1,4 @@
-"""Queries: what callers can read, valued at the newest quotes."""
+"""Queries: everything that callers can read; positions are valued at the newest quotes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ from server.domain.values import SECOND, Micros, Units
 Item = TypeVar("Item", Order, Fill)
 
 LATE_QUOTE_MAX: Micros = 5 * SECOND
-"""After the end of a bar its last quote may be on its way for so long."""
+"""A bar's last quote arrives at most this long after the end of the bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +83,9 @@ class ShownQuote:
 
 @dataclass(frozen=True, slots=True)
 class LimitsFound:
-    """What bounds an account, as far as it is stored: its key, and its owner with what they have.
+    """The stored data behind an account's limits: its bot key, its owner, and what they own.
 
-    `keys` are the live ones of the owner.
+    `keys` is the number of the owner's live bot keys, `accounts` that of their accounts.
     """
 
     account: Account
@@ -96,7 +96,7 @@ class LimitsFound:
 
 
 class Queries:
-    """What callers can read. None of the methods writes, and all that read what is stored block."""
+    """Everything that callers can read. No method writes; those that read the database block."""
 
     def __init__(
         self,
@@ -118,7 +118,6 @@ class Queries:
         self._clock = clock
 
     def account(self, account_id: str) -> OwnedAccount:
-        """Return an account with its owner."""
         return self._owned(*self._reads.account(account_id))
 
     def accounts(self, user_id: str) -> list[OwnedAccount]:
@@ -131,13 +130,13 @@ class Queries:
         return self._reads.keys(user_id)
 
     def limits(self, own: OwnKey) -> LimitsFound:
-        """Return what bounds the account of a bot key."""
+        """Return the data behind the limits of a bot key's account."""
         account, user, keys = self._reads.account(own.account_id)
         accounts = self._reads.account_count(user.id)
         return LimitsFound(account, user, keys, accounts, self._reads.key(own.bot_key_id))
 
     def order(self, wanted: OneOrder) -> Order | Refusal:
-        """Return an order of an account, as far as its key may see it."""
+        """Return an order of an account if the bot key may see it."""
         order = (
             self._reads.order_by_client_id(wanted.account_id, wanted.client_order_id)
             if wanted.client_order_id
@@ -159,13 +158,13 @@ class Queries:
         return self._shown(quote)
 
     def quotes(self, symbols: Sequence[str]) -> list[ShownQuote]:
-        """Return the newest quotes of symbols; one that has none is left out."""
+        """Return the newest quotes of symbols; a symbol without a quote is left out."""
         quotes = map(self._board.get, symbols)
         return [self._shown(quote) for quote in quotes if quote is not None]
 
     def instruments(self, wanted: InstrumentFilter) -> list[Instrument]:
         """Return the instruments that can be traded now, in the order of their listing."""
-        of_symbol = wanted.text.replace("/", "-")  # As in every other place that takes a symbol.
+        of_symbol = wanted.text.replace("/", "-")  # As symbols are normalised.
         return [
             instrument
             for instrument in self._instruments.listed(self._clock())
@@ -188,7 +187,7 @@ class Queries:
         return _page(self._reads.fills(page.wanted, before, page.limit + 1), page)
 
     def bars(self, of: BarsOf) -> list[tuple[Bar, bool]]:
-        """List bars, oldest first, each with whether nothing can be added to it any more."""
+        """List bars, oldest first, each with True once no more quotes can be added to it."""
         symbol, wanted = of.symbol, of.wanted
         now, interval = self._clock(), wanted.interval
         stored, start = made_of(interval), wanted.start
@@ -210,7 +209,7 @@ class Queries:
         ]
 
     def _newest_minutes(self, symbol: str, found: StoredBars) -> list[Bar]:
-        """Return the minutes that are in no stored bar yet, or in part only."""
+        """Return the minutes that no stored bar contains, or only in part."""
         heard = self._heard.of(symbol)
         if found.newest is None:
             return [] if heard is None else list(heard.minutes)
@@ -220,11 +219,9 @@ class Queries:
         return [running, *(it for it in heard.minutes if it.start >= running.start)]
 
     def portfolio(self, account_id: str) -> Portfolio:
-        """Value the positions of an account."""
         return self._valued(self._reads.holdings(account_id))
 
     def indicators(self, account_id: str) -> Indicators:
-        """Compute the key performance indicators of an account."""
         standing = self._reads.standing(account_id)
         account = standing.holdings.account
         value = account.initial_value(self._valued(standing.holdings).equity)
@@ -287,6 +284,6 @@ def _page(found: Found[Item], page: PageOf[Any]) -> Page[Item]:
 
 
 def _is_complete(end: Micros, stored_until: Micros | None, now: Micros) -> bool:
-    """Tell whether a bar is over and no quote of it is on its way: later ones came, or long ago."""
+    """Tell whether a bar is over and followed by a stored quote, or over for LATE_QUOTE_MAX."""
     followed = stored_until is not None and stored_until >= end
     return end <= now and (followed or end <= now - LATE_QUOTE_MAX)

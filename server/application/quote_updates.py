@@ -1,4 +1,4 @@
-"""Quote updates: readers that are told which of their symbols changed, never how often."""
+"""Quote updates: readers learn which of their symbols changed, but not how often."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,16 +11,16 @@ from server.domain.quote import Quote
 
 
 class QuoteEncoder(Protocol):
-    """Makes the message of a quote."""
+    """Encodes a quote as a message."""
 
     def __call__(self, value: Quote, *, stale: bool) -> bytes:
-        """Return a quote as it is sent."""
+        """Return the message to send."""
 
 
 class QuoteUpdates:
-    """Tells readers of quotes; a message is made once for all of them.
+    """Notifies readers of new quotes; each message is encoded once for all readers.
 
-    Between two reads of a slow reader only the newest quote of each symbol counts.
+    A slow reader skips quotes: each read gives it the newest quote of a symbol.
     """
 
     def __init__(self, board: QuoteBoard, clock: Clock, encode: QuoteEncoder) -> None:
@@ -32,7 +32,7 @@ class QuoteUpdates:
 
     @contextmanager
     def reader(self, symbols: Sequence[str]) -> "Iterator[QuoteReader]":
-        """Give a reader of some symbols; at first all of them count as changed."""
+        """Yield a reader of some symbols; at first all of them count as changed."""
         reader = QuoteReader(symbols)
         for symbol in symbols:
             self._readers.setdefault(symbol, set()).add(reader)
@@ -45,14 +45,14 @@ class QuoteUpdates:
                     del self._readers[symbol]
 
     def notify(self, symbols: Iterable[str]) -> None:
-        """Take note that symbols have newer quotes."""
+        """Mark symbols as changed for their readers."""
         for symbol in symbols:
             for reader in self._readers.get(symbol, ()):
                 reader.changed[symbol] = None
                 reader.woken.set()
 
     def message(self, symbol: str) -> bytes | None:
-        """Return the newest quote of a symbol as it is sent; None while there is none."""
+        """Return the message of a symbol's newest quote; None while there is no quote."""
         quote = self._board.get(symbol)
         if quote is None:
             return None
@@ -64,14 +64,14 @@ class QuoteUpdates:
 
 
 class QuoteReader:
-    """Collects which symbols have changed since they were taken last."""
+    """Collects the symbols that changed since `next` last returned them."""
 
     def __init__(self, symbols: Sequence[str]) -> None:
         self.changed: dict[str, None] = dict.fromkeys(symbols)
         self.woken = asyncio.Event()
 
     async def next(self) -> str | None:
-        """Wait for a symbol that has changed, longest ago first; None when woken otherwise."""
+        """Wait for a changed symbol, the earliest change first; None when woken otherwise."""
         if not self.changed:
             await self.woken.wait()
         self.woken.clear()

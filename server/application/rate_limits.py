@@ -1,4 +1,4 @@
-"""Rate limits: an exact moving window for each account, and the day's count of calls."""
+"""Rate limits: an exact sliding window for each account, and a count of calls for each day."""
 
 from collections import deque
 from collections.abc import Callable
@@ -12,7 +12,7 @@ WINDOW: Micros = 60 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A limit, what is left of it and how long until a slot frees (0 when none is taken)."""
+    """A limit, what is left of it, and the time until a slot frees (0 when none is taken)."""
 
     limit: int
     remaining: int
@@ -21,9 +21,10 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What became of a call: `refused` names the limit that it exceeds.
+    """The outcome of a call: `refused` names the limit that the call exceeds.
 
-    `figures` are those of the limit that stands for the call, None when none does.
+    `figures` describe that limit. For an allowed call they describe the limit of orders if it
+    applies, else that of requests; they are None when neither applies.
     """
 
     figures: Figures | None
@@ -34,19 +35,19 @@ class RateLimits(Protocol):
     """Counts orders and requests of accounts within the last minute."""
 
     def spend(self, account_id: str, *, order: bool) -> Spent:
-        """Spend one request, and one order too for an order call; nothing when refused."""
+        """Spend one request, and one order for an order call; a refused call spends nothing."""
 
     def give_back_order(self, account_id: str) -> None:
-        """Take back the newest order that was spent: nothing was decided about it."""
+        """Give back the newest order that was spent, because it was never decided."""
 
     def figures(self, account_id: str) -> tuple[Figures | None, Figures | None]:
-        """Return the figures of orders and of requests; None for a limit that is lifted."""
+        """Return the figures of orders and of requests; None where there is no limit."""
 
 
 class MemoryRateLimits:
-    """Windows in this process's memory. `monotonic` gives microseconds that never go back.
+    """Windows in the memory of this process. `monotonic` returns microseconds that never decrease.
 
-    A limit of 0 is lifted.
+    A limit of 0 means no limit.
     """
 
     def __init__(
@@ -113,8 +114,8 @@ class _Windows:
 class UsageMeter:
     """Counts the calls of each account and UTC day, and the last use of each key.
 
-    Counts are taken out to be stored now and then, never with a call. This process is the
-    only one that counts, so stored calls and those counted since add up.
+    Counts are stored at intervals and not with each call. Only this process counts, so the
+    current total is the stored calls plus those counted since.
     """
 
     def __init__(self) -> None:
@@ -127,7 +128,7 @@ class UsageMeter:
         return account_id in self._today
 
     def load(self, account_id: str, day: int, stored: int) -> None:
-        """Take over the stored calls of an account, unless they are loaded."""
+        """Set the stored calls of an account, unless they are already loaded."""
         self._today.setdefault(account_id, (day, stored))
 
     def count(self, account_id: str, bot_key_id: str | None, now: Micros) -> int:
@@ -148,14 +149,14 @@ class UsageMeter:
         return calls if day == now // DAY else 0
 
     def take(self) -> tuple[list[tuple[str, int, int]], list[tuple[str, Micros]]]:
-        """Take out what is not stored yet: (account, day, calls) and (key, last use)."""
+        """Remove and return what is not stored yet: (account, day, calls) and (key, last use)."""
         calls = [(account, day, count) for (account, day), count in self._unstored.items()]
         keys = list(self._last_used.items())
         self._unstored, self._last_used = {}, {}
         return calls, keys
 
     def put_back(self, calls: list[tuple[str, int, int]], keys: list[tuple[str, Micros]]) -> None:
-        """Put back what could not be stored."""
+        """Return to the meter what `take` removed and could not be stored."""
         for account, day, count in calls:
             self._unstored[account, day] = self._unstored.get((account, day), 0) + count
         self._last_used = dict(keys) | self._last_used

@@ -1,4 +1,4 @@
-"""Refusals that more than one place gives: the same words wherever the same thing is missing."""
+"""Refusals that several use cases share, so that their texts are the same everywhere."""
 
 from server.domain.errors import Reason, Refusal
 
@@ -9,4 +9,4 @@ KEY_REFUSED = Refusal(
     reason=Reason.BOT_KEY_INVALID,
     message="The bot key is missing, malformed, unknown or revoked.",
 )
-"""The answer never says which of these it is, so that guessing teaches nothing."""
+"""The answer does not say which of these applies, so that nobody can probe for keys."""

@@ -1,4 +1,4 @@
-"""Equity snapshots: what all accounts that have traded are worth, again and again."""
+"""Equity snapshots: stores the equity of all accounts that have traded, at intervals."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,25 +12,25 @@ from server.domain.valuation import total_equity
 from server.domain.values import DAY, Micros
 
 BEFORE_MIDNIGHT: Micros = 2_000_000
-"""The last round of a day is due this long before the day ends."""
+"""The last round of a day is due this long before the end of the day."""
 
 FIRST_DAY = date(1970, 1, 1).toordinal()
 """The day whose number is 0."""
 
 ACCOUNTS_AT_ONCE = 200
-"""A round over more accounts takes several turns, so that calls need not wait for all of it."""
+"""A round over more accounts is divided into parts, so that calls wait for one part only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """When the next round is due, and after which account one goes on that is not over."""
+    """When the next round is due, and the account after which an unfinished round continues."""
 
     due: Micros = 0
     after: str | None = None
 
 
 class Snapshots:
-    """Takes a round over the accounts every interval and right before midnight UTC."""
+    """Takes a round of snapshots at each interval and right before midnight UTC."""
 
     def __init__(self, feed: MarketFeed, interval: Micros) -> None:
         self._feed = feed
@@ -38,17 +38,17 @@ class Snapshots:
         self._round = Staged(Round())
 
     def take(self, unit: UnitOfWork, now: Micros) -> None:
-        """Go on with a round, or begin one that is due."""
+        """Continue an unfinished round, or begin one that is due."""
         due, after = self._round.value.due, self._round.value.after
-        # A round that is due in more than an interval was put off by a clock that was ahead.
+        # A clock that was ahead set a due time more than an interval away: begin at once then.
         if after is None and due - self._interval <= now < due:
             return
         self._go_on(unit, now)
 
     def end_day(self, unit: UnitOfWork, stood: Micros, now: Micros) -> None:
-        """Take the last round of the day in which a replay stood, when its clock jumps past it.
+        """Take the last round of the day of `stood` when a replay's clock jumps past its due time.
 
-        Only accounts whose curve has changed since the round before get a snapshot.
+        Only accounts whose curve has changed since the previous round get a snapshot.
         """
         day_end = _end_of_day(stood)
         if stood < day_end < now:
@@ -87,7 +87,7 @@ class Snapshots:
         return snapshot, account, curve
 
     def _trading_days(self, account: Account, since: int, now: Micros) -> TradingDays:
-        """Tell which days count for an account that has points up to the day before `since`."""
+        """Return which days count for an account that has points up to the day before `since`."""
         calendar, today = self._feed.calendar, now // DAY
 
         def counts(number: int) -> bool:
@@ -112,7 +112,7 @@ def _end_of_day(moment: Micros) -> Micros:
 
 
 def _first_day_without_point(standing: Standing, now: Micros) -> int:
-    """Return the number of the day after the newest point, of the first trade before any."""
+    """Return the number of the day after the newest point; without one, of the first trade."""
     if standing.curve.day is not None:
         return standing.curve.day + 1
     return (now if standing.traded_since is None else standing.traded_since) // DAY

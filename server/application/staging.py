@@ -1,7 +1,7 @@
 """Staging: memory that changes with the commit of a unit of work, or not at all.
 
-Whatever lives as long as the engine and changes is a `Staged` value, a `StagedMap` or an `Outbox`.
-Each changes on a `Stage` only, which drops what it does not publish: there is nothing to undo.
+State that outlives a unit of work is a `Staged` value, a `StagedMap` or an `Outbox`. It changes
+only on a `Stage`. A stage drops what it does not publish, so nobody has to undo changes.
 """
 
 from abc import ABC, abstractmethod
@@ -17,9 +17,9 @@ V = TypeVar("V")
 
 
 class Part(ABC):
-    """A part of memory in three layers: what is open, what is saved, and what is committed.
+    """A part of memory with three layers: open, saved and committed changes.
 
-    It joins a stage with its first change. One stage at a time may change it.
+    It joins a stage with its first change. Only one stage at a time may change it.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Part(ABC):
 
     @abstractmethod
     def save(self) -> None:
-        """Count the open changes among the saved ones."""
+        """Move the open changes to the saved ones."""
 
     @abstractmethod
     def publish(self) -> None:
@@ -35,7 +35,7 @@ class Part(ABC):
 
     @abstractmethod
     def drop(self) -> None:
-        """Go back to what is committed, and leave the stage."""
+        """Return to the committed state, and leave the stage."""
         self._stage = None
 
     def _join(self, stage: "Stage") -> None:
@@ -49,7 +49,7 @@ class Part(ABC):
 class Stage:
     """The changes that a unit of work makes to memory; those that are not published are dropped.
 
-    A step is published as a whole: while it goes on, only what was staged before it is.
+    A step is published as a whole: until it ends, only the changes before it are published.
     """
 
     def __init__(self) -> None:
@@ -63,12 +63,12 @@ class Stage:
         self.drop()
 
     def add(self, part: Part) -> None:
-        """Publish or drop a part with the others."""
+        """Add a part that has changed, to be published or dropped with the others."""
         self._parts.append(part)
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """Let what is staged within be published when the step is over."""
+        """Hold back the changes within the step from publication until the step is over."""
         if self._is_in_step:
             raise BrokenInvariant("a step has no steps")
         for part in self._parts:
@@ -78,7 +78,7 @@ class Stage:
         self._is_in_step = False
 
     def publish(self) -> None:
-        """Commit what is staged; within a step, what was staged before it."""
+        """Commit the staged changes; within a step, only those before it."""
         for part in self._parts:
             if not self._is_in_step:
                 part.save()
@@ -92,7 +92,7 @@ class Stage:
 
 
 class Staged(Part, Generic[T]):
-    """A value. It must be immutable: what changes in place is neither published nor dropped."""
+    """A value that must be immutable: a change in place is neither published nor dropped."""
 
     def __init__(self, value: T) -> None:
         super().__init__()
@@ -105,11 +105,10 @@ class Staged(Part, Generic[T]):
 
     @property
     def committed(self) -> T:
-        """Return the value as it is without the unit of work."""
+        """Return the value without the changes of the unit of work."""
         return self._committed
 
     def set(self, value: T, stage: Stage) -> None:
-        """Stage another value."""
         self._join(stage)
         self._open = value
 
@@ -125,7 +124,7 @@ class Staged(Part, Generic[T]):
 
 
 class StagedMap(Part, Generic[K, V]):
-    """A dictionary of immutable values that only grows; a change costs as much as it is large."""
+    """A dictionary of immutable values without deletion; a commit takes time per changed key."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -146,7 +145,6 @@ class StagedMap(Part, Generic[K, V]):
         return {**self._committed, **self._saved, **self._open}
 
     def set(self, key: K, value: V, stage: Stage) -> None:
-        """Stage another value of a key."""
         self._join(stage)
         self._open[key] = value
 
@@ -165,7 +163,7 @@ class StagedMap(Part, Generic[K, V]):
 
 
 class Outbox(Part, Generic[T]):
-    """What is to be told once it is committed, in order."""
+    """Notifications to send once they are committed, in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -174,12 +172,12 @@ class Outbox(Part, Generic[T]):
         self._committed: list[T] = []
 
     def put(self, item: T, stage: Stage) -> None:
-        """Stage something to be told."""
+        """Stage a notification."""
         self._join(stage)
         self._open.append(item)
 
     def take(self) -> list[T]:
-        """Return what is committed and was not taken before."""
+        """Remove and return the committed notifications."""
         taken, self._committed = self._committed, []
         return taken
 

@@ -1,4 +1,4 @@
-"""Stopped accounts: those of which an invariant broke, so that nothing more is decided for them."""
+"""Stopped accounts: an invariant broke, so the engine makes no more decisions about them."""
 
 import logging
 from collections.abc import Iterator
@@ -18,20 +18,20 @@ STOPPED = Refusal(
 class StoppedAccounts:
     """The accounts that are stopped until the next start.
 
-    A stop is no part of a transaction: it stays when the unit of work that met it is dropped.
+    A stop is not part of a transaction: it stays when its unit of work is dropped.
     """
 
     def __init__(self) -> None:
         self.ids: set[str] = set()
 
     def stop(self, account_id: str, broken: BrokenInvariant) -> None:
-        """Decide nothing more for an account, and log why."""
+        """Stop an account, and log why."""
         self.ids.add(account_id)
         log.error("Account %s is stopped: %s", account_id, broken, exc_info=broken)
 
     @contextmanager
     def stopping(self, account_id: str) -> Iterator[None]:
-        """Stop an account where a decision about it breaks an invariant, and go on with others."""
+        """Catch a broken invariant in the block and stop the account, so that others continue."""
         try:
             yield
         except BrokenInvariant as broken:

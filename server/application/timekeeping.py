@@ -1,4 +1,4 @@
-"""Timekeeping: what happens because time passes: endings, due quotes, snapshots."""
+"""Timekeeping: due quotes, endings and snapshots, which happen because time passes."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -15,14 +15,14 @@ from server.domain.quote import Quote
 from server.domain.values import MILLISECOND, Micros
 
 STEPS_TIME_MAX: Micros = 20 * MILLISECOND
-"""After this much real time the steps that are left wait, so that calls are answered."""
+"""After this much real time the remaining steps wait, so that calls are answered."""
 
 ENDINGS_TIME_MAX: Micros = 20 * MILLISECOND
-"""After this much real time the endings that are left wait, so that calls are answered."""
+"""After this much real time the remaining endings wait, so that calls are answered."""
 
 
 class Timekeeping:
-    """Lets time pass on the market; nothing here is asked for by a caller."""
+    """Lets time pass on the market; no caller asks for any of this."""
 
     def __init__(
         self,
@@ -38,12 +38,12 @@ class Timekeeping:
         self._endings = Endings(feed, tell_progress)
         self._watch = ClockWatch(since_boot)
         self.quotes_ahead = Staged[Micros](0)
-        """How far the newest quote lies ahead of the clock, 0 when not far."""
+        """How far the newest quote is ahead of the clock; 0 within the tolerance."""
 
     def pass_time(self, unit: UnitOfWork, now: Micros) -> bool:
-        """Do what became due, moment by moment, as long as there is time for it.
+        """Play the due steps in order of time, until the time limit is reached.
 
-        Returns True when something is over and has not ended yet: let time pass again soon.
+        Returns True when orders or options still wait to be ended: let time pass again soon.
         """
         begun, stood, is_behind = self._monotonic(), now, False
         self.look_at_clock(unit, now)
@@ -63,7 +63,7 @@ class Timekeeping:
         return is_behind
 
     def look_at_clock(self, unit: UnitOfWork, now: Micros) -> None:
-        """Notice a clock that has jumped ahead before anything ends by it."""
+        """Check the clock for a jump ahead, and hold all endings after one."""
         is_trusted = self._is_virtual or self._watch.is_trusted(now)
         self._feed.holds_endings.set(not is_trusted, unit.stage)
 
@@ -72,14 +72,14 @@ class Timekeeping:
         return self._feed.source.replay_digest is not None
 
     def _is_time_up(self, begun: Micros) -> bool:
-        """Tell whether endings are to wait, which those of a replay never do.
+        """Tell whether the remaining endings must wait; those of a replay never wait.
 
-        In virtual time all of a moment happens before the next call is decided.
+        In virtual time, everything of a moment happens before the next call is decided.
         """
         return not self._is_virtual and self._monotonic() > begun + ENDINGS_TIME_MAX
 
     def _play(self, step: MarketStep, stood: Micros, begun: Micros, unit: UnitOfWork) -> bool:
-        """Play a step; return whether something of it has not ended yet."""
+        """Play a step; return True when orders or options of it still wait to be ended."""
         if self._is_virtual:
             self._snapshots.end_day(unit, stood, step.time)
         feed, is_time_up = self._feed, partial(self._is_time_up, begun)
@@ -94,21 +94,21 @@ class Timekeeping:
     def _whole(
         self, step: MarketStep, stood: Micros, unit: UnitOfWork
     ) -> AbstractContextManager[None]:
-        """Make a step of a replay one whole, however many transactions it takes.
+        """Make a step of a replay atomic, even when it takes several transactions.
 
-        Until all of it is stored, what is stored says that it is still to be played. Playing it
-        again is harmless: an account remembers what it took of a quote.
+        Until the whole step is stored, the stored replay time lies before it, and a restart plays
+        it again. That is harmless: a position records which quantity it took of a quote.
         """
         digest = self._feed.source.replay_digest
         if digest is None:
             return nullcontext()
-        # Not where the clock stood: a restarted replay must not go back behind what is stored.
+        # Not just `stood`: a restarted replay must not go back to before what is stored.
         reached, unstored = max(stood, step.time - 1), self._feed.record.unstored
         return unit.step(partial(self._store_before, unit, digest, reached, unstored))
 
     def _store_before(
         self, unit: UnitOfWork, digest: str, reached: Micros, unstored: tuple[Quote, ...]
     ) -> None:
-        """Store what the market came to before a step."""
+        """Store the quotes and the replay time from before a step."""
         self._feed.record.note(unstored, unit)
         unit.store_replay(digest, reached)

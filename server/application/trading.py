@@ -1,4 +1,4 @@
-"""Group commit: every waiting command is decided one after another and stored at once."""
+"""Group commit: decides all waiting commands in order and stores them in one transaction."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -47,8 +47,8 @@ class Task:
     """A command and the method of a use case that decides it.
 
     The method takes (command, permissions, unit, now) and returns a result or a Refusal.
-    `bot_key_id` is the key that asks: it must be live when the command is decided. `account_id`
-    is the account that the command is about, if it is about one.
+    `bot_key_id` is the caller's key, which must be live when the command is decided.
+    `account_id` is the account that the command is about, if there is one.
     """
 
     command: object
@@ -59,7 +59,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The results of tasks, in their order, and the notifications to send before them."""
+    """The results of tasks, in order of the tasks, and the notifications to send before them."""
 
     results: list[object]
     notifications: list[Notification]
@@ -95,25 +95,25 @@ class Trading:
             accounts,
             MarketCalls(feed, self._timekeeping),
         )
-        """The objects whose methods decide calls."""
+        """The objects whose methods decide commands."""
         self.passing = Task(PassTime(), self._pass_time)
-        """Lets time pass: applies due quotes, ends what has expired, takes due snapshots."""
+        """The task that lets time pass."""
 
         self._has_stopped = False
         self.is_behind = False
-        """Whether something was over and had not ended when time passed last."""
+        """Whether orders or options still waited to be ended when time last passed."""
 
     def recover(self) -> None:
-        """Load what the last run left: its quotes, which are stale."""
+        """Load the stored quotes of the last run; they are stale."""
         with self._new_unit() as unit:
             self._feed.load(unit.stored_quotes(), unit.stage)
             unit.forget_unused_replay()
             unit.commit()
 
     def handle(self, tasks: Sequence[Task]) -> Batch:
-        """Decide and store tasks; one that fails is told so and touches no other.
+        """Decide and store tasks; a task that fails gets a Refusal and does not affect the others.
 
-        Nothing in the result may be told before it is returned: then all of it is on disk.
+        When this returns, all results are on disk. No result may be sent earlier.
         """
         results: list[object] = []
         grown_logs: set[str] = set()
@@ -123,7 +123,7 @@ class Trading:
             results += decided
             if isinstance(part[-1].command, PassTime):
                 stuck = stuck or self._stuck(decided[-1])
-                # Not tried again at once when it was not stored: the database may need a while.
+                # No immediate retry after a failed commit: the database may need a while.
                 self.is_behind = isinstance(decided[-1], Passed) and decided[-1].is_behind
         notifications = self._feed.notifications.take()
         if grown_logs:
@@ -132,7 +132,7 @@ class Trading:
         return Batch(results, notifications)
 
     def _standing(self) -> list[Notification]:
-        """Return what there is to tell about whether the market can be traded on."""
+        """Return a notification when trading on the market has stopped or become possible again."""
         fault, ahead = self._feed.source.fault, self._timekeeping.quotes_ahead.value
         is_stopped = fault is not None or ahead > 0
         if is_stopped is self._has_stopped:
@@ -151,9 +151,9 @@ class Trading:
         return [MarketStopped(is_stopped)]
 
     def _stuck(self, result: object) -> Refusal | None:
-        """Return why the time of a replay does not pass: what was due then is due before all else.
+        """Return why the time of a replay could not pass; None when it did.
 
-        Deciding anything now would be deciding at a moment that may be over in part.
+        No command may be decided then, because the moment may be played only in part.
         """
         is_replay = self._feed.source.replay_digest is not None
         return result if is_replay and isinstance(result, Refusal) else None
@@ -162,10 +162,10 @@ class Trading:
         try:
             return self._commit(tasks, grown_logs)
         except StorageBroken:
-            # What the disk holds is not known any more: going on could lose what was answered.
+            # Nobody knows what is on disk: to continue could lose what was answered.
             raise
         except StorageUnavailable as error:
-            # Trying one by one would make every call wait for the same database in turn.
+            # No retry one by one: each call would wait for the same database in turn.
             return [self.failed(error)] * len(tasks)
         except Exception as error:
             if len(tasks) == 1:
@@ -187,7 +187,7 @@ class Trading:
                 results = [self._decide(task, unit) for task in tasks]
                 unit.commit()
         finally:
-            # Of a unit that fails late, some may be on disk by a checkpoint.
+            # A unit that fails late may have stored a part at a checkpoint.
             grown_logs |= unit.grown_logs
         return results
 
@@ -210,7 +210,7 @@ class Trading:
         return Passed(is_behind=self._timekeeping.pass_time(unit, now))
 
     def failed(self, error: Exception) -> Refusal:
-        """Log what went wrong and return what the caller is told of it."""
+        """Log an error, and return the Refusal that the caller gets for it."""
         if isinstance(error, StorageUnavailable):
             log.error("The database did not take a command: %s", error)
             return Refusal(
@@ -228,8 +228,8 @@ class Trading:
 def _apart(tasks: Sequence[Task]) -> list[list[Task]]:
     """Divide tasks, in their order, into those that are stored together.
 
-    What moves the market stores large parts of its work by itself, so it must not stand in one
-    transaction with others that would be decided again if a later one failed.
+    A task that applies quotes commits parts of its work at checkpoints. It needs a transaction of
+    its own: the failure of another task would make the engine decide it again.
     """
     parts: list[list[Task]] = []
     for task in tasks:

@@ -1,1 +1,1 @@
-"""The rules of trading as pure code: no input or output, clock, chance, proto or SQL."""
+"""The rules of trading as pure code, without input, output, clock, randomness, proto or SQL."""

@@ -9,7 +9,7 @@ from server.domain.instrument import AssetType
 from server.domain.values import Micros, Units
 
 EQUITY_DIGITS = 13
-"""The largest equity has so many, in cents."""
+"""The number of digits of the largest equity in cents."""
 
 
 class TradingState(Enum):
@@ -24,8 +24,8 @@ class TradingState(Enum):
 class GuardRails:
     """Limits that an owner sets on what an account may do; None is no limit.
 
-    `position_share_max` is the share of the equity that one position may have, in percent with
-    8 decimals; `daily_loss_max` the loss since 00:00 UTC after which only sales pass.
+    `position_share_max` is the largest share of the equity that one position may have, in percent
+    with 8 decimals. Once the loss since 00:00 UTC reaches `daily_loss_max`, only SELL orders pass.
     """
 
     order_notional_max: Units | None = None
@@ -34,7 +34,7 @@ class GuardRails:
 
     @property
     def need_exposure(self) -> bool:
-        """Tell whether the limits depend on what the account holds."""
+        """Tell whether the limits depend on the account's exposure."""
         return self.position_share_max is not None or self.daily_loss_max is not None
 
 
@@ -58,7 +58,7 @@ class TradeStatistics:
     longest_loss_streak: int = 0
 
     def book(self, pnl: Units) -> "TradeStatistics":
-        """Count one closed trade; zero is neither win nor loss and ends both streaks."""
+        """Count one closed trade; a P&L of zero is neither win nor loss and ends both streaks."""
         win_streak = self.win_streak + 1 if pnl > 0 else 0
         loss_streak = self.loss_streak + 1 if pnl < 0 else 0
         return TradeStatistics(
@@ -77,13 +77,13 @@ class TradeStatistics:
 class Account:
     """The money of one account and the end of its log.
 
-    `sequence` is the number of the newest event, `reserved` what live BUY orders hold back of
-    `balance`. An account begins an epoch when it is opened and whenever it is reset: with the
-    event `epoch_sequence`, at `epoch_began_at`, and with `initial_balance`. Of the epoch alone
-    are `deposits`, all money that came in, `fills`, the asset types that were `traded`,
-    `realized_pnl`, `fees_paid` and `statistics`; P&L and fees have 8 decimals, other money whole
-    cents. `initial_share` is the part of the account that its initial balance makes up: what came
-    in later bought the rest, at the value of then.
+    `sequence` is the number of the newest event. `reserved` is the part of `balance` that live BUY
+    orders hold back. An account begins an epoch when it is opened and at each reset. The event
+    `epoch_sequence` begins it, at `epoch_began_at`, with `initial_balance`. These figures count
+    the epoch alone: `deposits` (all money that came in), `fills`, `traded` (asset types),
+    `realized_pnl`, `fees_paid` and `statistics`. P&L and fees have 8 decimals, other money is in
+    whole cents. `initial_share` is the share of the equity that the initial balance has become.
+    Each later deposit adds to the rest, at the equity of its moment.
     """
 
     id: str
@@ -113,12 +113,12 @@ class Account:
         return self.balance - self.reserved
 
     def initial_value(self, equity: Units) -> float:
-        """Return what became of the initial balance when the account is worth `equity`.
+        """Return what the initial balance has become when the account's equity is `equity`.
 
-        Money that comes in does not move it, so its growth is the time-weighted return, the
+        A deposit does not change this value, so its growth is the time-weighted return: the
         product of the growth between deposits (D. Spaulding, Investment Performance Measurement).
-        The product's own errors are rounded away: they would make returns of what did not
-        change, and ratios of such returns are of any size.
+        The floating-point errors of the product are rounded away. They would look like returns
+        of an unchanged account, and ratios of such returns can have any size.
         """
         value = equity * self.initial_share
         if self.initial_share == 1.0 or not value:
@@ -128,13 +128,13 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """What an account holds of one symbol, and what it took of the newest quote.
+    """What an account holds of one symbol, and what it has taken of the last quote that it saw.
 
-    `cost_basis` is what was bought at the prices of its fills and `buy_fees` what else was paid,
-    both for what is still held and with 8 decimals; together they are the money paid for it.
-    `average_cost` is the mean of those prices; a sale does not move it. `reserved_quantity` is
-    what live SELL orders hold back. `quote_time` and `quote_sequence` name the quote of which
-    `bid_taken` and `ask_taken` are gone.
+    `cost_basis` is the held quantity at the prices of its fills. `buy_fees` is what else was paid
+    for it. Both have 8 decimals; together they are the money paid for the held quantity.
+    `average_cost` is the mean of those prices; a sale does not change it. `reserved_quantity` is
+    what live SELL orders hold back. `quote_time` and `quote_sequence` name the last quote.
+    `bid_taken` and `ask_taken` are the parts of its displayed sizes that the account has taken.
     """
 
     account_id: str
@@ -151,15 +151,15 @@ class Position:
 
     @property
     def free_quantity(self) -> Units:
-        """Return what a new SELL order may sell."""
+        """Return the quantity that a new SELL order may sell."""
         return self.quantity - self.reserved_quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inflow:
-    """Money that came in during an epoch, and what the account was worth right before it.
+    """Money that came in during an epoch, and the account's equity right before.
 
-    `sequence` is that of its event.
+    `sequence` is that of the deposit's event.
     """
 
     account_id: str
@@ -171,10 +171,10 @@ class Inflow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What an account was worth at a moment, when `sequence` was its newest event.
+    """The equity of an account at a moment, when `sequence` was its newest event.
 
-    `initial_value` is what had become of the initial balance. `number` counts the snapshots of
-    the epoch, from 1; `days` are those that the equity curve was told with it.
+    `initial_value` is what the initial balance had become. `number` counts the snapshots of the
+    epoch, from 1. `days` are the trading days that were added to the equity curve with it.
     """
 
     account_id: str
@@ -188,9 +188,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotFilter:
-    """Which equity snapshots to read: the last one of each span of `width`, before a moment.
+    """Which equity snapshots to read: the last one of each interval of `width`, before a moment.
 
-    They are the newest `limit` down to the first one before `since`; None is the beginning.
+    The result is the newest `limit` of them, back to the first one before `since`. With None it
+    goes back to the beginning of the epoch.
     """
 
     since: Micros | None

@@ -1,4 +1,4 @@
-"""What happens to an account besides its orders: its life, its state, and expired options."""
+"""Changes of an account other than by orders: opening, reset, deposit, state, settlement."""
 
 from collections.abc import Sequence
 
@@ -40,10 +40,10 @@ def open_account(account_id: str, user_id: str, starting_balance: Units, now: Mi
 def reset(
     account: Account, positions: Sequence[Position], starting_balance: Units, now: Micros
 ) -> Decision:
-    """Drop the positions and begin a new epoch; no order may be live any more.
+    """Drop the positions and begin a new epoch; the account must not have a live order.
 
-    What was taken of a quote stays taken: a reset must not refill it. Trading state and guard
-    rails are the owner's and stay.
+    What the account took of a quote stays taken: a reset must not make it available again.
+    Trading state and guard rails stay, because the owner set them.
     """
     if account.live_orders or account.reserved:
         raise BrokenInvariant(f"account {account.id}: live orders")
@@ -73,7 +73,7 @@ def reset(
 
 
 def deposit(account: Account, amount: Units, equity: Units, now: Micros) -> Decision | Refusal:
-    """Add money to an account that is worth `equity`, unless that is more than can be kept."""
+    """Add money to an account with equity `equity`; refuse what would reach AMOUNT_LIMIT."""
     most = max(account.deposits, equity)
     if most + amount >= AMOUNT_LIMIT:
         return Refusal(
@@ -100,14 +100,13 @@ def deposit(account: Account, amount: Units, equity: Units, now: Micros) -> Deci
 
 
 def set_trading_state(account: Account, state: TradingState, now: Micros) -> Decision:
-    """Change which orders an account accepts."""
     account = changed(account, trading_state=state, sequence=account.sequence + 1)
     event = _updated(account, AccountUpdateType.TRADING_STATE, now)
     return Decision(account=account, events=(event,))
 
 
 def set_guard_rails(account: Account, guard_rails: GuardRails) -> Decision:
-    """Change the limits of what an account may do, all of them; no event tells it."""
+    """Replace all guard rails of an account; this adds no event to the log."""
     return Decision(account=changed(account, guard_rails=guard_rails))
 
 
@@ -118,9 +117,9 @@ def settle(
     underlying_price: Units,
     now: Micros,
 ) -> Decision:
-    """Turn an expired option into what exercise pays; it closes a trade.
+    """Turn an expired option into the money that its exercise pays; this closes a trade.
 
-    The position must hold something and no order may hold any of it back.
+    The position must not be empty, and no live order may hold back a part of it.
     """
     if instrument.option is None:
         raise BrokenInvariant(f"{instrument.symbol} is no option")

@@ -1,4 +1,4 @@
-"""Bars: open, high, low and close of the last price over an interval."""
+"""Bars: open, high, low and close of the quotes' last prices over an interval."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,11 +22,10 @@ class BarInterval(Enum):
 
     @property
     def width(self) -> Micros:
-        """Return the time from the start of a bar to its end."""
         return _WIDTHS[self]
 
     def begin(self, moment: Micros) -> Micros:
-        """Return the start of the bar that a moment is in."""
+        """Return the start of the bar that contains a moment."""
         return moment - moment % self.width
 
     def begin_not_before(self, moment: Micros) -> Micros:
@@ -45,7 +44,7 @@ _WIDTHS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """Prices of a symbol from `start` on, over an interval that is known from elsewhere."""
+    """Prices of a symbol from `start` on; the bar does not record its interval."""
 
     symbol: str
     start: Micros
@@ -55,7 +54,7 @@ class Bar:
     close: Units
 
     def until(self, later: "Bar") -> "Bar":
-        """Return the bar of the same start that goes on with a later part of its time."""
+        """Return this bar extended by a later part of its interval."""
         return Bar(
             symbol=self.symbol,
             start=self.start,
@@ -70,7 +69,7 @@ class Bar:
 class BarFilter:
     """Which bars to list: the newest `limit` of those that start in [start, end).
 
-    Both are starts of bars of the interval; None is the beginning.
+    `start` and `end` must be starts of bars of the interval. A `start` of None is the beginning.
     """
 
     interval: BarInterval
@@ -81,16 +80,16 @@ class BarFilter:
 
 @dataclass(frozen=True, slots=True)
 class StoredBars:
-    """Bars of a symbol, its newest quote and the minute that it is in, which is in no bar yet."""
+    """Bars of a symbol, and its newest quote with the running minute, which no bar contains."""
 
     bars: list[Bar]
     newest: tuple[Quote, Bar] | None
 
 
 def minute_bars(quotes: Iterable[Quote]) -> list[Bar]:
-    """Return a bar for each symbol and minute with quotes; those of a symbol come in order.
+    """Return a bar for each symbol and minute with quotes.
 
-    A symbol's quotes must be in order of time.
+    The quotes of a symbol must be in order of time, and so are its bars.
     """
     prices: dict[tuple[str, int], list[Units]] = {}
     for quote in quotes:
@@ -109,9 +108,9 @@ def minute_bars(quotes: Iterable[Quote]) -> list[Bar]:
 
 
 def joined(bars: Iterable[Bar], interval: BarInterval) -> list[Bar]:
-    """Return bars of an interval, made of bars that are as long or shorter.
+    """Return bars of an interval, built from bars of the same or a shorter one.
 
-    A symbol's bars must be in order of time, and those of the result are.
+    The bars of a symbol must be in order of time, and so are those of the result.
     """
     width = interval.width
     parts: dict[tuple[str, Micros], list[Bar]] = {}

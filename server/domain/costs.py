@@ -22,7 +22,7 @@ class FeeModel(Protocol):
 
 
 class SlippageModel(Protocol):
-    """How much worse than the quote an order fills on arrival or when it is triggered."""
+    """How much worse than the quote an order fills when it arrives or is triggered."""
 
     def taking_price(
         self,
@@ -44,12 +44,12 @@ class LiquidityModel(Protocol):
     """How much of a quote an account can take."""
 
     def available(self, size: Units, taken: Units) -> Units | None:
-        """Return what is left of a displayed size; None for no limit."""
+        """Return the part of a displayed size that is not taken yet; None for no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeeRate:
-    """A fee: per unit or as a share of the notional, between a minimum and a cap an order."""
+    """A fee per unit or as a share of the notional, between a minimum and a cap per order."""
 
     per_unit: Units = 0
     share_of_notional_bps: int = 0
@@ -89,7 +89,6 @@ class NoFees:
     """Trading is free."""
 
     def total(self, instrument: Instrument, quantity: Units, notional: int) -> Units:
-        """Return zero."""
         return 0
 
 
@@ -97,7 +96,7 @@ SLIPPAGE_BPS: dict[LiquidityClass, tuple[int, int]] = {
     LiquidityClass.LIQUID: (0, 2),
     LiquidityClass.THIN: (5, 20),
 }
-"""Slippage in basis points when nothing and when all of the displayed size is used."""
+"""Slippage in basis points, with none and with all of the displayed size used."""
 
 
 class LinearSlippage:
@@ -113,10 +112,10 @@ class LinearSlippage:
         taken: Units,
         quantity: Units,
     ) -> Units:
-        """Return the mean over the part taken of low + (high − low) × share used.
+        """Return the price with the mean slippage, low + (high − low) × share used, over the fill.
 
-        Earlier fills against this quote count, so that splitting an order gains nothing. The price
-        is rounded against the account.
+        Earlier fills against this quote count in the share, so that splitting an order gains
+        nothing. The price is rounded against the account.
         """
         low, high = SLIPPAGE_BPS[instrument.liquidity_class]
         # The mean of the shares used before and after is (2 × taken + quantity) ÷ (2 × size).
@@ -145,11 +144,9 @@ class NoSlippage:
         taken: Units,
         quantity: Units,
     ) -> Units:
-        """Return the price of the quote."""
         return price
 
     def worst_price(self, instrument: Instrument, side: Side, price: Units) -> Units:
-        """Return the price of the quote."""
         return price
 
 
@@ -157,7 +154,6 @@ class DisplayedLiquidity:
     """An account takes at most the displayed size, once per quote."""
 
     def available(self, size: Units, taken: Units) -> Units | None:
-        """Return what is left of the displayed size."""
         return max(size - taken, 0)
 
 
@@ -165,13 +161,12 @@ class UnlimitedLiquidity:
     """Every quote fills any quantity."""
 
     def available(self, size: Units, taken: Units) -> Units | None:
-        """Return no limit."""
         return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """The models that a market trades under."""
+    """The cost models of a market."""
 
     fees: FeeModel
     slippage: SlippageModel
@@ -191,10 +186,10 @@ def received(instrument: Instrument, notional: int) -> Units:
 def fee_due(
     order: Order, quantity: Units, notional: int, instrument: Instrument, costs: Costs
 ) -> Units:
-    """Return the fee that brings an order to cumulative figures, besides what it was charged.
+    """Return the fee still due for an order once its fills total `quantity` and `notional`.
 
-    `quantity` and `notional` are those of all its fills. Minimum and cap count from the order's
-    `fee_start`.
+    It is the fee of all fills less what was already charged. Minimum and cap of the fee count
+    from the order's `fee_start`.
     """
     start = order.fee_start
     total = costs.fees.total(instrument, quantity - start.quantity, notional - start.notional)
@@ -206,8 +201,8 @@ def cost_to_fill(
 ) -> Units:
     """Return the money for filling `quantity` more of a BUY order at `price`, including the fee.
 
-    Money is rounded up on the order's total, so that the sum over its fills never exceeds
-    what was reserved for the whole.
+    Money is rounded up on the total of the order. Its fills together therefore never cost more
+    than the money reserved for the whole order.
     """
     notional = order.filled_notional + price * quantity
     fee = fee_due(order, order.filled_quantity + quantity, notional, instrument, costs)
@@ -217,7 +212,7 @@ def cost_to_fill(
 def affordable_quantity(
     order: Order, quantity: Units, price: Units, money: Units, instrument: Instrument, costs: Costs
 ) -> Units:
-    """Return the most of `quantity` that `money` pays for at `price`, floored to the step."""
+    """Return the largest part of `quantity` that `money` pays at `price`, floored to the step."""
     if cost_to_fill(order, quantity, price, instrument, costs) <= money:
         return quantity
     step = instrument.quantity_step

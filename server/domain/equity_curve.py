@@ -1,7 +1,7 @@
-"""The equity curve of an account, as the sums from which its figures follow: it keeps no points.
+"""The equity curve of an account, kept as the sums that its figures need, without its points.
 
-A value is what the money that the epoch began with is worth (`Account.initial_value`), so that
-what came in later moves none of them. Ratios are for people, so in floating point.
+A value is what the initial balance of the epoch has become (`Account.initial_value`), so that
+deposits do not change any figure. Ratios are only shown to people, so they are floating point.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,11 @@ DAYS_A_YEAR = 365
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingDays:
-    """Which days count for an account: those on which something that it traded could be traded.
+    """Which days count for an account: those with a session of an asset type that it traded.
 
-    `counts` is that of the point's day, `skipped` the number of such days between the newest
-    point's day and this one. `every_day` tells that something trades every day of the year.
+    `counts` tells whether the day of the new point counts. `skipped` is the number of counting
+    days between the day of the newest point and that day. `every_day` tells that one of the
+    traded asset types trades every day of the year.
     """
 
     counts: bool
@@ -32,9 +33,9 @@ class TradingDays:
 class Returns:
     """Sums over the returns of periods, in order (B. P. Welford, Technometrics, 1962).
 
-    `squares` are those of the deviations from `mean`, `downside` those of min(r, 0). `alike`
-    tells that all are `first`: the mean of equal numbers may be rounded, and their deviation
-    then be tiny but not zero.
+    `squares` is the sum of the squared deviations from `mean`; `downside` is the sum of the
+    squares of min(r, 0). `alike` tells that all returns equal `first`. It is needed because the
+    mean of equal numbers may be rounded: their deviation is then tiny but not zero.
     """
 
     count: int = 0
@@ -81,13 +82,13 @@ class Returns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EquityCurve:
-    """What is remembered of a curve up to its newest point, the last of `points`.
+    """The state of a curve up to its newest point; `points` is the number of points.
 
-    `day_value` is the newest value, of the UTC day `day`, which is None before the first point.
-    `closed_value` is the last value of the latest earlier day that counts, what the epoch began
-    with before that, and `closed_returns` are those up to it. `day_counts` tells whether `day`
-    does; what changes on a day that does not is part of the return of the next one that does.
-    `every_day` is that of the newest point that told it.
+    `day_value` is the newest value and `day` its UTC day, None before the first point.
+    `closed_value` is the last value of the latest earlier day that counts; before such a day, the
+    value at the beginning of the epoch. `closed_returns` are the returns up to it. `day_counts`
+    tells whether `day` counts. A change on a day that does not count is part of the return of the
+    next counting day. `every_day` is that of the newest point with TradingDays.
     """
 
     peak: float
@@ -102,14 +103,14 @@ class EquityCurve:
 
     @classmethod
     def begin(cls, value: float) -> Self:
-        """Return the curve of an epoch that begins: its first day's return starts at its value."""
+        """Return the curve of a new epoch; the return of the first day starts at `value`."""
         return cls(peak=value, closed_value=value, day_value=value)
 
     def added(self, time: Micros, value: float, days: TradingDays | None = None) -> "EquityCurve":
-        """Return the curve with a later point; where the clock went back, it is of the same day.
+        """Return the curve with a later point; after the clock went back, it joins the same day.
 
-        A day is counted or not once, when a point of a later one comes. Without `days`, as for
-        what is shown before it is stored, a new day counts and nothing is known of those between.
+        A day is closed once, when a point of a later day arrives. `days` is None for a point that
+        is shown and not stored: then a new day counts, and no day in between does.
         """
         day, peak = time // DAY, max(self.peak, value)
         fall = (peak - value) / peak if peak else 0.0
@@ -132,9 +133,10 @@ class EquityCurve:
 
     @property
     def returns(self) -> Returns:
-        """Return those from the epoch's beginning to the last values of days, and to the newest.
+        """Return the daily returns since the beginning of the epoch.
 
-        Only days that count have one, today so far among them. Where nothing was left they end.
+        Each day that counts has one, including the unfinished last day. There are no more returns
+        after a value of zero.
         """
         if self.day is None or not self.closed_value or not self.day_counts:
             return self.closed_returns
@@ -142,17 +144,17 @@ class EquityCurve:
 
     @property
     def sharpe_ratio(self) -> float | None:
-        """Return that of the returns, a year having as many as there are days that count."""
+        """Return the ratio of the daily returns, annualised by the counting days of a year."""
         return self.returns.sharpe_ratio(self._days_a_year)
 
     @property
     def sortino_ratio(self) -> float | None:
-        """Return that of the returns, a year having as many as there are days that count."""
+        """Return the ratio of the daily returns, annualised by the counting days of a year."""
         return self.returns.sortino_ratio(self._days_a_year)
 
     @property
     def max_drawdown_pct(self) -> float:
-        """Return the deepest fall from an earlier peak, in percent, positive."""
+        """Return the largest drawdown from an earlier peak, in percent, as a positive number."""
         return 100 * self.deepest_fall
 
     @property
@@ -164,7 +166,7 @@ class EquityCurve:
         return DAYS_A_YEAR if self.every_day else SESSION_DAYS_A_YEAR
 
     def _closed(self, skipped: int) -> "EquityCurve":
-        """Return the curve after the end of its day, and of days that count without a point."""
+        """Return the curve with its day closed, then `skipped` counting days without a point."""
         curve = self
         for _ in range(skipped + (self.day is not None and self.day_counts)):
             if curve.closed_value:

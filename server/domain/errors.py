@@ -87,7 +87,7 @@ class Violation:
 class Refusal:
     """Why a call changes nothing. `retry_after_seconds` is set when waiting helps.
 
-    `is_not_found`: what the call names as its resource is not there, whatever the reason.
+    `is_not_found` tells, for any reason, that the resource that the call names does not exist.
     """
 
     reason: Reason
@@ -98,6 +98,6 @@ class Refusal:
 
 
 def refuse_fields(violations: list[Violation]) -> Refusal:
-    """Refuse a call for its fields: the first by precedence is the reason, all are listed."""
+    """Refuse a call for its fields: the first reason by precedence counts, all are listed."""
     ordered = tuple(sorted(violations, key=lambda violation: PRECEDENCE[violation.reason]))
     return Refusal(reason=ordered[0].reason, message=ordered[0].message, violations=ordered)

@@ -1,4 +1,4 @@
-"""Events: what an account's log holds, each with its place in a sequence without gap."""
+"""Events: the entries of an account's log, numbered without gap."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -13,10 +13,10 @@ from server.domain.values import Micros, Units
 class Fill:
     """One execution. `amount` is the money that moved without `fee`, both in whole cents.
 
-    `rounding` is what rounding the amount to cents took, with 8 decimals: part of the fill's
-    fees. It is below 0 when an earlier fill of the order paid for it, and None for fills that
-    were booked without it. `realized_pnl` is set for a SELL, with 8 decimals: its amount less
-    its share of cost basis and buy fees and its own fee.
+    `rounding` is what the account lost by rounding the amount to cents, with 8 decimals; it
+    counts as a fee. It is negative when an earlier fill of the order already paid for it. It is
+    None for fills that were booked without it. `realized_pnl` is set for a SELL, with 8 decimals:
+    the amount less the fee and less the sold share of cost basis and buy fees.
     """
 
     id: str
@@ -60,9 +60,9 @@ class AccountUpdateType(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """An expired option that became money: `amount` in whole cents for `quantity` at `price`.
+    """The settlement of an expired option: `amount` in whole cents for `quantity` at `price`.
 
-    `realized_pnl` is the amount less cost basis and buy fees of the position, with 8 decimals.
+    `realized_pnl` is the amount less the position's cost basis and buy fees, with 8 decimals.
     """
 
     symbol: str
@@ -76,8 +76,8 @@ class Settlement:
 class AccountUpdated:
     """A change of an account, with its money and trading state right after it.
 
-    `amount` is money that came in from outside, for RESET all that there is from then on; None
-    when none did.
+    `amount` is the money that came in from outside; None when there was none. For RESET it is
+    the starting balance.
     """
 
     account_id: str

@@ -1,4 +1,4 @@
-"""Instruments: what can be traded, in which steps, and how deep its market is."""
+"""Instruments: what can be traded, with its quantity step, tick and depth of the market."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -28,7 +28,7 @@ class OptionRight(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionTerms:
-    """What an option is on.
+    """The terms of an option.
 
     `expiry` is the last trading day, `YYYY-MM-DD`, and `expires_at` its end in UTC.
     """
@@ -64,13 +64,14 @@ class Instrument:
 
     @property
     def quantity_step(self) -> Units:
-        """Return the smallest quantity, given by the asset type."""
+        """Return the smallest quantity; it depends on the asset type only."""
         return QUANTITY_STEPS[self.asset_type]
 
     def may_be_called(self, asset_type: AssetType) -> bool:
-        """Tell whether an order may name this kind: the own one, or STOCK for what trades alike.
+        """Tell whether an order may name this asset type for the instrument.
 
-        Some clients send STOCK with every order; the symbol says what is meant.
+        That is the instrument's own type, or STOCK for types that trade like stocks. Some clients
+        send STOCK with every order; the symbol alone names the instrument.
         """
         return asset_type is self.asset_type or (
             asset_type is AssetType.STOCK and self.asset_type in (AssetType.ETF, AssetType.CRYPTO)

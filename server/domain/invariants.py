@@ -1,5 +1,5 @@
-"""Invariants: what must hold whatever callers do, checked under `python -O` too."""
+"""Invariants: conditions that hold whatever callers do; `python -O` checks them too."""
 
 
 class BrokenInvariant(Exception):
-    """What must hold does not: nothing of the decision is stored, and its account stops."""
+    """An invariant is broken: nothing of the decision is stored, and its account is stopped."""

@@ -1,4 +1,4 @@
-"""The market of an instrument at the moment of a decision."""
+"""The market of an instrument: quote, costs and hours at the moment of a decision."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ from server.domain.values import Micros
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
-    """What an instrument's market is at the moment of a decision.
+    """The state of an instrument's market at the moment of a decision.
 
-    Orders execute while `is_open`. `quote` is None unless it is fresh; while the market is
-    closed it is the newest there is, to reckon with. `day_end` is when a DAY order of now
-    expires.
+    Orders execute while `is_open`. While the market is open, `quote` is None unless it is fresh.
+    While it is closed, `quote` is the newest quote, fresh or not, to calculate with. `day_end` is
+    when a DAY order placed at `now` expires.
     """
 
     instrument: Instrument

@@ -1,4 +1,4 @@
-"""Matching: which orders a quote reaches, in which turn, and how much it fills at which price."""
+"""Matching: which orders a quote reaches, in which order, and what it fills at which price."""
 
 from dataclasses import dataclass
 
@@ -32,8 +32,8 @@ class Match:
 class Reach:
     """Which live orders a quote reaches: those that watch one of its prices.
 
-    `takers_bid` and `takers_ask` are the prices for orders that await no trigger; None for a
-    side of which nobody can take anything.
+    `takers_bid` and `takers_ask` are the prices for orders that do not wait for a trigger. Each
+    is None when nobody can take anything of its side.
     """
 
     symbol: str
@@ -44,7 +44,7 @@ class Reach:
 
 
 def reach(quote: Quote, instrument: Instrument, costs: Costs) -> Reach:
-    """Return which orders a quote reaches before anything is taken of it."""
+    """Return which orders a quote reaches while nothing of its sizes is taken."""
     return Reach(
         symbol=quote.symbol,
         bid=quote.bid,
@@ -57,7 +57,7 @@ def reach(quote: Quote, instrument: Instrument, costs: Costs) -> Reach:
 def is_used_up(
     side: Side, position: Position, quote: Quote, instrument: Instrument, costs: Costs
 ) -> bool:
-    """Tell whether an account has taken all that a quote shows to orders of a side."""
+    """Tell whether an account has taken the whole displayed size that orders of a side fill at."""
     if (position.quote_time, position.quote_sequence) != (quote.time, quote.sequence):
         return False
     if side is Side.BUY:
@@ -66,17 +66,18 @@ def is_used_up(
 
 
 def priority(order: Order) -> tuple[bool, str, Units, int]:
-    """Return what orders of one account and symbol are sorted by before a quote is shown to them.
+    """Return the sort key for the orders of an account and symbol that a quote reaches.
 
-    Active orders come before those that the quote triggers, which were not there yet; then the
-    best price, of stops the one that was reached first; then the earliest.
+    Active orders come first, because orders that the quote triggers become active only then. Next
+    comes the best price; among stops, the one that the price reached first. The earliest order
+    wins a tie.
     """
     movement, price = phase(order).watch(order)
     return (*rank(movement, price), order.sequence)
 
 
 def rank(movement: Watch, price: Units) -> tuple[bool, str, Units]:
-    """Return the part of the priority that what an order waits for gives."""
+    """Return the part of the priority that depends on the awaited movement and price."""
     awaits_trigger, side, sign = _RANKS[movement]
     return awaits_trigger, side, sign * price
 
@@ -90,10 +91,11 @@ def match(
     *,
     takes: bool,
 ) -> Match | None:
-    """Return what the quote of a market fills of an order; None when that is nothing.
+    """Return what the quote of a market fills of an order; None when it fills nothing.
 
-    `takes` is true for an order that just arrived, was replaced or triggered: it pays slippage,
-    capped by its limit. A resting order fills at the quote. `position` must have seen the quote.
+    `takes` is true for an order that just arrived, was replaced or was triggered. Such an order
+    pays slippage, up to its limit. A resting order fills at the quote. `position` must be as
+    `seen` returns it for the quote.
     """
     buys = order.side is Side.BUY
     price = quote.ask if buys else quote.bid
@@ -120,7 +122,7 @@ def match(
 
 
 def seen(position: Position, quote: Quote) -> Position:
-    """Return the position as of a quote: what was taken of an earlier one no longer counts."""
+    """Return the position as of a quote: what it took of another quote no longer counts."""
     if (position.quote_time, position.quote_sequence) == (quote.time, quote.sequence):
         return position
     return changed(
@@ -129,7 +131,7 @@ def seen(position: Position, quote: Quote) -> Position:
 
 
 def has_seen_later(position: Position, quote: Quote) -> bool:
-    """Tell whether something was taken of a quote that came after this one."""
+    """Tell whether the position has seen a quote that is later than this one."""
     return (position.quote_time, position.quote_sequence) > (quote.time, quote.sequence)
 
 
@@ -143,7 +145,7 @@ def _outgrows(
 ) -> bool:
     """Tell whether a fill would bring money or position to AMOUNT_LIMIT, as absurd quotes can.
 
-    Deposits and realised P&L are together the balance and what all positions cost.
+    Deposits plus realised P&L equal the balance plus the cost of all positions.
     """
     if order.side is Side.BUY:
         return position.quantity + found.quantity >= AMOUNT_LIMIT

@@ -1,4 +1,4 @@
-"""Orders: their values, and the table of states they pass through."""
+"""Orders: their values, and the table of their status transitions."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -77,7 +77,7 @@ class OrderUpdateType(KeyEnum):
 TRANSITIONS: dict[tuple[OrderStatus | None, OrderUpdateType], OrderStatus] = {
     (None, OrderUpdateType.ACCEPTED): OrderStatus.OPEN,
     (None, OrderUpdateType.REJECTED): OrderStatus.REJECTED,
-    # Nothing fills before its trigger, so only an OPEN order can be triggered.
+    # No order fills before its trigger, so only an OPEN order can be triggered.
     (OrderStatus.OPEN, OrderUpdateType.TRIGGERED): OrderStatus.OPEN,
     (OrderStatus.OPEN, OrderUpdateType.REPLACED): OrderStatus.OPEN,
     (OrderStatus.OPEN, OrderUpdateType.PARTIALLY_FILLED): OrderStatus.PARTIALLY_FILLED,
@@ -88,12 +88,12 @@ TRANSITIONS: dict[tuple[OrderStatus | None, OrderUpdateType], OrderStatus] = {
     (OrderStatus.PARTIALLY_FILLED, OrderUpdateType.FILLED): OrderStatus.FILLED,
     (OrderStatus.PARTIALLY_FILLED, OrderUpdateType.CANCELLED): OrderStatus.CANCELLED,
 }
-"""The status after each update; what is not here cannot happen."""
+"""The status after each update; any other combination is a bug."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderTicket:
-    """An order as its account asks for it; its fields are checked already."""
+    """An order as the caller asks for it; its fields are already checked."""
 
     account_id: str
     bot_key_id: str
@@ -108,7 +108,7 @@ class OrderTicket:
 
     @property
     def fingerprint(self) -> str:
-        """Return a text that is equal for equal orders, whatever their decimals looked like."""
+        """Return a text that is equal for equal orders, however their decimals were written."""
         return (
             f"{self.symbol} {self.side.value} {self.order_type.value} {self.quantity}"
             f" {self.limit_price} {self.stop_price} {self.time_in_force.value}"
@@ -117,7 +117,7 @@ class OrderTicket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeeStart:
-    """What an order had filled and paid when minimum and cap of its fee began to count."""
+    """What an order had filled and paid when its fee's minimum and cap began to count."""
 
     quantity: Units = 0
     notional: int = 0
@@ -129,12 +129,12 @@ FROM_THE_FIRST_FILL = FeeStart()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One order and what became of it.
+    """One order and its current state.
 
     `sequence` is the number of its first event in the account's log. `filled_notional` is
     the exact sum of quantity × price of its fills, in units of 10⁻¹⁶. `reserved` is the money
     that a live BUY holds back; a live SELL holds back `leaves_quantity` of the position.
-    `triggered_at` is when the stop price was reached, for good.
+    `triggered_at` is when the stop price was reached; it never changes again.
     """
 
     id: str
@@ -168,7 +168,7 @@ class Order:
 
     @property
     def leaves_quantity(self) -> Units:
-        """Return what is not filled yet."""
+        """Return the quantity that is not filled."""
         return self.quantity - self.filled_quantity
 
     @property

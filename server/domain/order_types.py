@@ -1,8 +1,8 @@
 """Order types: what orders of each type need, watch, reserve and fill at, in one table.
 
-A type has an active phase, in which its orders fill, and may have a waiting one before it, which
-ends for good when the trigger is reached. A new type is one more row of RULES, and a new phase
-where none of these does what it does.
+Each type has an active phase, in which its orders fill. It may have a waiting phase before, which
+ends for good when the trigger is reached. To add a type, add a row to RULES, and a phase if no
+existing one fits.
 """
 
 from collections.abc import Mapping
@@ -18,15 +18,15 @@ from server.domain.quote import Quote
 from server.domain.values import Units, divide_up
 
 MARGIN_PERCENT = 105
-"""An order that fills at any price reserves this share of the ask, since the price may move."""
+"""An order without a limit reserves this percentage of the ask, because the price may move."""
 
 ANY_ASK: Units = 2**62
 ANY_BID: Units = 0
-"""What a live order without a limit waits for: every quote reaches it."""
+"""The prices that a live order without a limit watches: every quote reaches it."""
 
 
 class Watch(Enum):
-    """Which movement of a quote reaches a live order at its price."""
+    """The movement of a quote to the price of a live order with which it reaches the order."""
 
     ASK_FALLS = "ASK_FALLS"
     ASK_RISES = "ASK_RISES"
@@ -35,34 +35,35 @@ class Watch(Enum):
 
 
 class Phase(Protocol):
-    """What a live order does until the phase ends."""
+    """The behaviour of a live order during one phase."""
 
     @property
     def takes_any_price(self) -> bool:
-        """Tell whether only a quote says what the order costs."""
+        """Tell whether the order has no price of its own, so that only a quote gives its cost."""
 
     def watch(self, order: Order) -> tuple[Watch, Units]:
         """Return the movement and the price that a live order waits for.
 
-        An ask of at most the price reaches ASK_FALLS, one of at least it ASK_RISES, and so on.
+        ASK_FALLS is reached by an ask at or below the price, ASK_RISES by an ask at or above it.
+        The same holds for the bid.
         """
 
     def reservation_price(self, order: Order, quote: Quote | None) -> Units | None:
-        """Return the price at which a BUY holds money back; None while nothing tells it."""
+        """Return the price at which a BUY holds back money; None while no price is known."""
 
     def worst_price(self, order: Order, market: Market) -> Units | None:
-        """Return the price that the risk rules reckon with; None while nothing tells it."""
+        """Return the price that the risk rules calculate with; None while no price is known."""
 
 
 class Active(Phase, Protocol):
-    """What an order does once it can fill."""
+    """The behaviour of an order once it can fill."""
 
     def limit(self, order: Order) -> Units | None:
-        """Return the price that no fill may be worse than; None when any will do."""
+        """Return the worst price that a fill may have; None for any price."""
 
 
 class Waiting(Phase, Protocol):
-    """What an order does while it waits for its trigger."""
+    """The behaviour of an order while it waits for its trigger."""
 
     def is_reached(self, order: Order, quote: Quote) -> bool:
         """Tell whether a quote triggers the order."""
@@ -144,10 +145,10 @@ class _UntilStopOfLimit(_UntilStop):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRules:
-    """What orders of one type do.
+    """The rules for orders of one type.
 
-    `prices` names the prices that an order needs; it takes no others. A replacement may change
-    the quantity and these prices, but those in `fixed_by_trigger` only before the trigger.
+    `prices` names the prices that an order needs; it may have no others. A replacement may change
+    the quantity and these prices. Prices in `fixed_by_trigger` may change before the trigger only.
     """
 
     prices: tuple[str, ...] = ()
@@ -176,7 +177,7 @@ RULES: Mapping[OrderType, OrderRules] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceField:
-    """How a price is refused that is missing or not taken; `used_by` is a type that takes it."""
+    """The reasons to refuse a missing or an unused price; `used_by` is a type that uses it."""
 
     required: Reason
     not_allowed: Reason
@@ -198,7 +199,7 @@ PRICE_FIELDS: Mapping[str, PriceField] = {
 
 
 def phase(order: Order) -> Phase:
-    """Return what an order does now."""
+    """Return the phase that an order is in."""
     rules = RULES[order.order_type]
     if rules.waiting is None or order.triggered_at is not None:
         return rules.active
@@ -206,12 +207,12 @@ def phase(order: Order) -> Phase:
 
 
 def awaited(order: Order) -> Waiting | None:
-    """Return the phase that waits for the order's trigger; None when there is nothing to await."""
+    """Return the phase before the order's trigger; None when the order waits for none."""
     return RULES[order.order_type].waiting if order.triggered_at is None else None
 
 
 def with_margin(price: Units) -> Units:
-    """Return a price with the margin of an order whose price may move."""
+    """Return a price plus the margin for an order without a limit."""
     return divide_up(price * MARGIN_PERCENT, 100)
 
 

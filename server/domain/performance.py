@@ -1,11 +1,11 @@
-"""Figures of an epoch that follow from totals, one function each: ratios, so floating point."""
+"""Figures of an epoch that follow from its totals; ratios are floating point."""
 
 from server.domain.account import TradeStatistics
 from server.domain.values import SCALE, Units
 
 
 def total_return_pct(begun_with: Units, value: float) -> float:
-    """Return the growth of the money that an epoch began with, in percent."""
+    """Return the growth of an epoch's initial balance, in percent."""
     return 100 * (value - begun_with) / begun_with
 
 

@@ -1,4 +1,4 @@
-"""Posting: what fills, ends and other changes of an order do to its account, each an event."""
+"""Posting: how changes of an order change its account; each change adds an event."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,11 +25,11 @@ from server.domain.values import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What becomes of an account and some of its positions and orders, and what tells it.
+    """The new state of an account and some of its positions and orders, with their events.
 
-    `positions` are by symbol and `orders` by id: all that is to be stored, and nothing else. A
-    new account and the `new_orders` are not stored yet, other orders are. A position that is not
-    stored is an empty one. `events` are in order; `inflow` is money that came from outside.
+    `positions` by symbol and `orders` by id hold everything to store, and nothing else. A new
+    account and the `new_orders` are not in storage yet; other orders are. A position that is not
+    in storage counts as empty. `events` are in order. `inflow` is money that came from outside.
     """
 
     account: Account
@@ -42,9 +42,10 @@ class Decision:
 
 
 def check(decision: Decision) -> Decision:
-    """Return a decision that may be stored; stop at a state that must never be committed.
+    """Return the decision; raise BrokenInvariant for a state that must never be committed.
 
-    Its events tell it whole: each order as it is, up to the end of the account's log.
+    The events must be complete. The last event of each order has its new state, and the events
+    are numbered up to the end of the account's log.
     """
     for position in decision.positions.values():
         check_invariants(decision.account, position)
@@ -60,7 +61,7 @@ def check(decision: Decision) -> Decision:
 
 
 def check_invariants(account: Account, position: Position) -> None:
-    """Stop at a state that must never be committed."""
+    """Raise BrokenInvariant for a state that must never be committed."""
     if not 0 <= account.reserved <= account.balance:
         raise BrokenInvariant(f"account {account.id}: money")
     if not 0 <= position.reserved_quantity <= position.quantity:
@@ -85,7 +86,7 @@ def check_invariants(account: Account, position: Position) -> None:
 
 
 def release(decision: Decision, order_id: str) -> Decision:
-    """Return the state as it is without what a live order holds back, with no event."""
+    """Return the state without what a live order holds back; this adds no event."""
     account, order = decision.account, decision.orders[order_id]
     position = decision.positions[order.symbol]
     if order.side is Side.SELL:
@@ -105,7 +106,7 @@ def release(decision: Decision, order_id: str) -> Decision:
 
 
 def hold(decision: Decision, order_id: str, update: OrderUpdateType, market: Market) -> Decision:
-    """Hold back what an order may need, and tell that it was accepted or replaced."""
+    """Hold back what an order may need; add the event that it was accepted or replaced."""
     account, order = decision.account, decision.orders[order_id]
     position = decision.positions[order.symbol]
     if order.side is Side.BUY:
@@ -127,7 +128,7 @@ def hold(decision: Decision, order_id: str, update: OrderUpdateType, market: Mar
 
 
 def trigger(decision: Decision, order_id: str, market: Market) -> Decision:
-    """Make a stop active for good; what a BUY holds back follows the price it now fills at."""
+    """Make a stop order active for good; a BUY then holds back money at its new price."""
     account, before = decision.account, decision.orders[order_id]
     order = changed(before, triggered_at=market.now, updated_at=market.now)
     if order.side is Side.BUY:
@@ -144,7 +145,7 @@ def trigger(decision: Decision, order_id: str, market: Market) -> Decision:
 
 
 def fill(decision: Decision, order_id: str, found: Match, market: Market, fill_id: str) -> Decision:
-    """Execute a match: move money and position, and hold back what the rest may need."""
+    """Fill a match: change money and position, and hold back what the unfilled rest may need."""
     account, before = decision.account, decision.orders[order_id]
     position = decision.positions[before.symbol]
     quantity = before.filled_quantity + found.quantity
@@ -241,9 +242,10 @@ def record(
     execution: Fill | None = None,
     **figures: Any,
 ) -> Decision:
-    """Put an order and its position into a decision, and the account's figures and an event.
+    """Add an order, its position, the account's `figures` and an event to a decision.
 
-    An order that ends is live no more, and a SELL that filled anything is a closed trade.
+    When an order ends, it no longer counts as live. A SELL order that filled anything is then
+    counted as a closed trade.
     """
     account = decision.account
     statistics = account.statistics
@@ -270,14 +272,15 @@ def record(
 
 
 ENDS = (OrderUpdateType.FILLED, OrderUpdateType.CANCELLED)
-"""The updates after which an order that was live is live no more."""
+"""The updates that end a live order."""
 
 
 def reservation(order: Order, free: Units, market: Market) -> Units:
-    """Return the money that a live BUY order holds back, out of `free` money and its own.
+    """Return the money that a live BUY order holds back, at most `free`.
 
-    It is what the rest costs with fee, or all that is left when that is less; nothing while no
-    price is known, as for a MARKET order that waits for the opening before the first quote.
+    It is the cost of the unfilled rest with its fee. It is zero while no price is known: a MARKET
+    order can wait for the opening before its symbol has a quote. `free` includes what the order
+    held back before.
     """
     price = phase(order).reservation_price(order, market.quote)
     if price is None:
@@ -289,7 +292,7 @@ def reservation(order: Order, free: Units, market: Market) -> Units:
 def amount_and_fee(
     before: Order, quantity: Units, notional: int, market: Market
 ) -> tuple[Units, Units]:
-    """Return amount and fee of the fill that brings an order to `quantity` and `notional`."""
+    """Return amount and fee of the fill after which an order's fills total these figures."""
     instrument = market.instrument
     fee = fee_due(before, quantity, notional, instrument, market.costs)
     if before.side is Side.BUY:
@@ -306,7 +309,7 @@ def _worth(notional: int, market: Market) -> Units:
 def _bought(position: Position, found: Match, worth: Units, fees: Units) -> Position:
     quantity = position.quantity + found.quantity
     paid_for_all = position.average_cost * position.quantity + found.price * found.quantity
-    # What is taken counts up to the limit only: no quote shows as much.
+    # `ask_taken` stops at the limit: no quote displays a larger size.
     return changed(
         position,
         quantity=quantity,
@@ -318,9 +321,10 @@ def _bought(position: Position, found: Match, worth: Units, fees: Units) -> Posi
 
 
 def sold(position: Position, quantity: Units, proceeds: Units) -> tuple[Position, Units]:
-    """Return what a sale leaves of a position and the profit or loss it realises.
+    """Return the position after a sale, and the realised profit or loss.
 
-    The last sale takes all that is left of the cost. The average cost stays.
+    A sale of the whole position takes all of the remaining cost. The average cost stays the same
+    until then.
     """
     basis = divide_half_even(position.cost_basis * quantity, position.quantity)
     buy_fees = divide_half_even(position.buy_fees * quantity, position.quantity)

@@ -1,4 +1,4 @@
-"""Quotes: the best bid and ask, and which of them may be applied."""
+"""Quotes: the best bid and ask with the last price, and when a quote may be applied."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -41,7 +41,7 @@ class Quote:
         return min(max(self.last, self.bid), self.ask)
 
     def is_ahead(self, now: Micros) -> bool:
-        """Tell whether the quote is of a time that has not come, as after a clock was ahead."""
+        """Tell whether the quote's time is in the future, which happens when a clock was ahead."""
         return self.time > now + FUTURE_TOLERANCE
 
     def is_fresh(self, now: Micros, staleness_limit: Micros) -> bool:
@@ -50,9 +50,9 @@ class Quote:
 
 
 def refusal(quote: Quote, applied: Quote | None, now: Micros) -> QuoteRefusal | None:
-    """Tell why a quote may not replace the applied one of its symbol; None when it may.
+    """Return why a quote may not replace the applied quote of its symbol; None when it may.
 
-    An applied one that lies ahead is replaced by any.
+    An applied quote whose time is in the future gives way to any valid quote.
     """
     if min(quote.bid, quote.ask, quote.last) <= 0:
         return QuoteRefusal.PRICE_NOT_POSITIVE

@@ -18,9 +18,9 @@ LIVE_ORDERS_LIMIT = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
-    """What an account is worth and what it has at stake in one symbol, in US dollars.
+    """The equity of an account and its exposure in one symbol, in US dollars.
 
-    `at_stake` is the position at its mark and what the live BUY orders of the symbol hold back.
+    `at_stake` is the position at its mark price plus what live BUY orders of the symbol hold back.
     """
 
     equity: Units
@@ -30,10 +30,10 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """What guards an order besides the account's own rules.
+    """What the limits on an order need besides the account.
 
-    `order_notional_max` is the limit of the bot key. `exposure` is given where the guard rails
-    of the account need it.
+    `order_notional_max` is the limit of the bot key. `exposure` is set when the account's guard
+    rails need it.
     """
 
     order_notional_max: Units | None = None
@@ -47,9 +47,9 @@ UNGUARDED = Guard()
 class Situation:
     """Everything that decides whether an order is accepted.
 
-    `account` and `position` hold nothing back for the order itself. `worst_price` is the price to
-    calculate with, None while nothing tells it, and `worst_cost` is what a BUY costs at it, with
-    its fee.
+    `account` and `position` hold back nothing for the order itself. `worst_price` is the price to
+    calculate with; None while no price is known. `worst_cost` is what a BUY order costs at that
+    price, including its fee.
     """
 
     account: Account
@@ -61,7 +61,7 @@ class Situation:
     worst_cost: Units = field(init=False)
 
     def __post_init__(self) -> None:
-        # Four of the rules need them.
+        # Computed once, because four of the rules need both.
         order, market, cost = self.order, self.market, 0
         price = phase(order).worst_price(order, market)
         if price is not None and order.side is Side.BUY:
@@ -80,7 +80,7 @@ class Rejection:
 
 
 def rejections(situation: Situation) -> Iterator[Rejection]:
-    """Yield every rule that rejects the order, in order of precedence; the first is told."""
+    """Yield the rejection of every rule that is broken, in order of precedence."""
     order, guard = situation.order, situation.guard
     is_limited = guard != UNGUARDED or situation.account.guard_rails != NO_GUARD_RAILS
     for rule in _RULES_FOR[order.side, order.time_in_force, is_limited]:
@@ -157,7 +157,7 @@ def _position_share_exceeded(it: Situation) -> str | None:
         return None
     if exposure is None:
         raise BrokenInvariant("the guard rails need it")
-    # What is filled of a replaced order is at stake as part of the position already.
+    # The filled part of a replaced order is already at stake: it is part of the position.
     rest = price * it.order.leaves_quantity * it.market.instrument.multiplier // SCALE
     if (exposure.at_stake + rest) * 100 * SCALE <= exposure.equity * limit:
         return None
@@ -203,7 +203,7 @@ def _no_quote(it: Situation) -> str | None:
             f"{order.symbol} has no fresh quote: send a LIMIT order with GTC or DAY, or try later."
         )
     if _limits_notional(it):
-        # At the opening it would fill at any price, and limits are checked at arrival alone.
+        # The order would fill at any price at the opening, but limits are checked on arrival only.
         return f"{order.symbol} has no quote yet to check limits by: send a LIMIT order instead."
     return None
 
@@ -218,7 +218,7 @@ def _limits_notional(it: Situation) -> bool:
 def _not_fillable(it: Situation) -> str | None:
     if it.market.quote is None:
         return None
-    # What sales are held against is missing where a rule before this one speaks.
+    # `match` needs a position to sell from; an earlier rule already rejects a SELL without one.
     holds = it.order.side is Side.BUY or it.position.quantity > 0
     found = holds and match(
         it.order, it.account, it.position, it.market, it.market.quote, takes=True
@@ -229,7 +229,7 @@ def _not_fillable(it: Situation) -> str | None:
 
 
 def _notional(it: Situation, price: Units) -> Units:
-    """Return the value of what is filled and of the rest at a price."""
+    """Return the value of the filled part plus that of the rest at a price."""
     notional = it.order.filled_notional + price * it.order.leaves_quantity
     return notional * it.market.instrument.multiplier // SCALE
 
@@ -246,8 +246,8 @@ _AT_ONCE = tuple(each for each in TimeInForce if not each.rests)
 class Rule:
     """A reason to reject an order, and the orders that it can reject.
 
-    `check` tells what to change, or None when the order passes. `needs_limits` is true of a rule
-    about limits that the owner sets on the account or its bot key.
+    `check` returns what to change, or None when the order passes. `needs_limits` is true for a
+    rule about limits that the owner sets on the account or its bot key.
     """
 
     reason: Reason
@@ -288,7 +288,7 @@ RULES: tuple[Rule, ...] = (
     Rule(reason=Reason.NO_QUOTE, check=_no_quote),
     Rule(reason=Reason.FOK_NOT_FILLABLE, check=_not_fillable, times_in_force=(TimeInForce.FOK,)),
 )
-"""Money before liquidity; the first rule that rejects is told."""
+"""In order of precedence: rules about money come before rules about liquidity."""
 
 _RULES_FOR = {
     (side, time_in_force, is_limited): tuple(

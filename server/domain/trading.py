@@ -30,7 +30,7 @@ GTC_LIFETIME: Micros = 90 * DAY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replacement:
-    """New values of a live order; None stays as it is. `quantity` is the total."""
+    """New values of a live order; None keeps a value. `quantity` includes what is filled."""
 
     quantity: Units | None = None
     limit_price: Units | None = None
@@ -39,7 +39,7 @@ class Replacement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """The order and account as placing would leave them, and every rule that would reject it."""
+    """The order and account after placing it, and the rejection of every rule that it breaks."""
 
     order: Order
     account: Account
@@ -93,7 +93,7 @@ def preview(
     market: Market,
     guard: Guard = UNGUARDED,
 ) -> Preview:
-    """Tell what placing an order would do, to the cent, with nothing to be stored."""
+    """Return what placing an order would do, to the cent; nothing is stored."""
     decision = place(ticket, "", account, position, market, lambda: "", guard)
     if market.quote is not None:
         position = seen(position, market.quote)
@@ -117,10 +117,10 @@ def replace(
     new_id: Callable[[], str],
     guard: Guard = UNGUARDED,
 ) -> Decision | Rejection | None:
-    """Give a live order new values and match it anew, like one that arrives; keep its fills.
+    """Give a live order new values and match it like a new order; its fills stay.
 
-    None when nothing changes. A rejection leaves the order as it was. Minimum and cap of the fee
-    begin anew when the quantity rises.
+    Returns None when nothing changes. A rejection leaves the order as it was. Minimum and cap of
+    the fee count again from zero when the quantity rises.
     """
     draft = replaced(order, wanted)
     if draft == order:
@@ -149,9 +149,9 @@ def replace(
 def fill_resting(
     order: Order, account: Account, position: Position, market: Market, new_id: Callable[[], str]
 ) -> Decision | None:
-    """Show a new quote to a live order; None when it waits on.
+    """Match a live order against a new quote; None when the order keeps waiting.
 
-    An order whose time is over expires instead, though nobody came to expire it yet.
+    An order whose time is over expires here instead, even if nothing has ended it yet.
     """
     if market.quote is None:
         raise BrokenInvariant("only a quote fills an order")
@@ -209,7 +209,7 @@ def _draft(ticket: OrderTicket, account: Account, market: Market, order_id: str)
 
 
 def replaced(order: Order, wanted: Replacement) -> Order:
-    """Return an order with new values, its fee's minimum and cap anew if the quantity rises."""
+    """Return an order with new values; a higher quantity restarts the fee's minimum and cap."""
     quantity = order.quantity if wanted.quantity is None else wanted.quantity
     fee_start = order.fee_start
     if quantity > order.quantity:
@@ -226,14 +226,14 @@ def replaced(order: Order, wanted: Replacement) -> Order:
 
 
 def _about(order: Order, account: Account, position: Position) -> Decision:
-    """Return the state before something is decided about a stored order."""
+    """Return the decision about a stored order that changes nothing yet."""
     return Decision(account=account, positions={order.symbol: position}, orders={order.id: order})
 
 
 def _arrive(
     decision: Decision, order_id: str, market: Market, new_id: Callable[[], str]
 ) -> Decision:
-    """Match an order that comes to the market now, as a stop does when it is triggered."""
+    """Match an order that arrives now; trigger a stop order first if the quote reaches it."""
     if market.quote is None or not market.is_open:
         return decision
     order = decision.orders[order_id]
@@ -257,7 +257,7 @@ def _match(
         return decision
     if order.side is Side.SELL:
         return fill(decision, order_id, found, market, new_id())
-    # A LIMIT order reserved enough, unless the venue was started with higher costs since.
+    # A LIMIT order has reserved enough, unless the venue was restarted with higher costs.
     money = order.reserved + account.buying_power
     quantity = affordable_quantity(
         order, found.quantity, found.price, money, market.instrument, market.costs

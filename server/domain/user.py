@@ -1,4 +1,4 @@
-"""People, their plans and the keys they give to bots."""
+"""Users, their plans and their bot keys."""
 
 import hashlib
 import re
@@ -17,8 +17,8 @@ KEY_CHECKSUM_LENGTH = 6
 KEY_SHOWN_LENGTH = 8
 LABEL_LENGTH_MAX = 64
 
-# Written out, since what Python calls printable changes from one Python to the next: no control
-# and format characters, no space but the common one, nothing of private use.
+# Excludes control and format characters, all spaces but the common one, and private use. The
+# ranges are written out because `str.isprintable` differs between versions of Python.
 LABEL = re.compile(
     r"(?! *$)[^\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f"
     r"\u205f-\u206f\u3000\ue000-\uf8ff\ufeff\ufff0-\ufffb"
@@ -29,7 +29,7 @@ BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
 class Plan(Enum):
-    """What a person pays for."""
+    """The plan that a person pays for."""
 
     FREE = "Free"
     STANDARD = "Standard"
@@ -37,17 +37,17 @@ class Plan(Enum):
 
     @property
     def bot_keys(self) -> int:
-        """Return the live bot keys that a person may have."""
+        """Return how many live bot keys a person may have."""
         return _PLAN_LIMITS[self][0]
 
     @property
     def accounts(self) -> int:
-        """Return the accounts that a person may have: one for each bot key."""
+        """Return how many accounts a person may have: one for each bot key."""
         return self.bot_keys
 
     @property
     def api_calls_per_day(self) -> int:
-        """Return the calls of a UTC day that the plan includes, for each account."""
+        """Return how many calls the plan includes for each account and UTC day."""
         return _PLAN_LIMITS[self][1]
 
 
@@ -60,7 +60,7 @@ _PLAN_LIMITS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who a valid token says its bearer is. `issued_at` is in Unix seconds."""
+    """The identity that a valid token gives its bearer. `issued_at` is in Unix seconds."""
 
     issuer: str
     subject: str
@@ -72,7 +72,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """A person who is known; `account_id` is the first account, which stays the same for ever."""
+    """A known person; `account_id` is the first account, which never changes."""
 
     id: str
     identity: Identity
@@ -81,14 +81,14 @@ class User:
 
 
 class Scope(Enum):
-    """What a bot key opens."""
+    """What a bot key gives access to."""
 
     TRADE = "TRADE"
     READ = "READ"
 
 
 class Traded(Protocol):
-    """An instrument, or what is about one: an order, a fill."""
+    """An instrument, or an order or fill of one."""
 
     @property
     def symbol(self) -> str: ...
@@ -99,7 +99,7 @@ class Traded(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permissions:
-    """What a bot key may do, given at its creation; empty lists and None limit nothing."""
+    """What a bot key may do, set at its creation; an empty list or None is no limit."""
 
     scopes: tuple[Scope, ...] = tuple(Scope)
     symbols: tuple[str, ...] = ()
@@ -108,11 +108,11 @@ class Permissions:
 
     @property
     def are_fenced(self) -> bool:
-        """Tell whether the key is for some instruments only."""
+        """Tell whether the key is limited to some instruments."""
         return bool(self.symbols or self.asset_types)
 
     def allow(self, traded: Traded) -> bool:
-        """Tell whether an instrument may be traded, or its order or fill be seen and changed."""
+        """Tell whether the key may trade an instrument and see or change its orders and fills."""
         return (not self.symbols or traded.symbol in self.symbols) and (
             not self.asset_types or traded.asset_type in self.asset_types
         )
@@ -138,12 +138,12 @@ class BotKey:
 
 
 def form_key(random_part: str) -> str:
-    """Return a bot key: the prefix, 30 random base62 characters and 6 of their CRC-32."""
+    """Return a bot key: prefix, 30 random base62 characters, and their CRC-32 in 6 more."""
     return KEY_PREFIX + random_part + _checksum(random_part)
 
 
 def is_well_formed_key(key: str) -> bool:
-    """Tell whether a text can be a bot key; this filters typing errors, nothing more."""
+    """Tell whether a text can be a bot key; this detects typing errors only."""
     length = len(KEY_PREFIX) + KEY_RANDOM_LENGTH + KEY_CHECKSUM_LENGTH
     if len(key) != length or not key.startswith(KEY_PREFIX) or not key.isascii():
         return False
@@ -157,7 +157,7 @@ def hash_key(key: str) -> bytes:
 
 
 def is_valid_label(label: str) -> bool:
-    """Tell whether a text can name a key: 1 to 64 visible characters, not only spaces."""
+    """Tell whether a text can name a key: 1 to 64 visible characters, and not only spaces."""
     return LABEL.fullmatch(label) is not None
 
 

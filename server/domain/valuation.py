@@ -1,4 +1,4 @@
-"""Valuation: what positions are worth, and the equity they make with the money."""
+"""Valuation: the market value of positions, and the equity of an account."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from server.domain.values import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValuedPosition:
-    """A position and its worth. `current_price` is None without a fresh quote."""
+    """A position and its market value. `current_price` is None without a fresh quote."""
 
     position: Position
     instrument: Instrument
@@ -34,7 +34,7 @@ class ValuedPosition:
     def unrealized_pnl_percent(self) -> Units:
         """Return market value less cost in percent of the cost, with 2 decimals.
 
-        Zero for what has no cost: of a fraction of a cent, rounding may leave none.
+        Zero for a position without cost: rounding can make the cost of a tiny position zero.
         """
         cost = self.position.cost_basis
         if not cost:
@@ -45,7 +45,7 @@ class ValuedPosition:
 def value(
     position: Position, instrument: Instrument, quote: Quote | None, *, fresh: bool
 ) -> ValuedPosition:
-    """Value a position at the mark of a quote, or at cost when there never was one.
+    """Value a position at the mark price of a quote, or at its cost without a quote.
 
     The market value is quantity × multiplier × price, to 8 decimals, half to even.
     """
@@ -66,7 +66,7 @@ def value(
 def total_equity(balance: Units, positions: Iterable[ValuedPosition]) -> Units:
     """Return balance plus all market values, rounded once to the nearest cent.
 
-    At most AMOUNT_LIMIT, whatever a quote says, so that it can be stored.
+    The result is at most AMOUNT_LIMIT, whatever a quote says, so that it can be stored.
     """
     equity = balance + sum(position.market_value for position in positions)
     return min(cents_half_even(equity), AMOUNT_LIMIT)

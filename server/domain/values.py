@@ -1,4 +1,4 @@
-"""Exact amounts: decimals as integers of 10⁻⁸, how they are read, shown and rounded."""
+"""Exact amounts: decimals as integers of 10⁻⁸, with reading, formatting and rounding."""
 
 import re
 from enum import Enum
@@ -10,7 +10,7 @@ Units: TypeAlias = int
 """A price, quantity or amount of money in units of 10⁻⁸."""
 
 Micros: TypeAlias = int
-"""A moment in microseconds since 1970-01-01T00:00:00Z, or a span of microseconds."""
+"""A moment in microseconds since 1970-01-01T00:00:00Z, or a duration in microseconds."""
 
 SCALE: Units = 10**8
 CENT: Units = SCALE // 100
@@ -19,7 +19,7 @@ SECOND: Micros = 1_000 * MILLISECOND
 DAY: Micros = 86_400 * SECOND
 
 AMOUNT_LIMIT: Units = 9 * 10**10 * SCALE
-"""Every notional, sum of money and position stays below this: 90 000 000 000 fits 63 bits."""
+"""Each notional, sum of money and position stays below this: 90 000 000 000 fits 63 bits."""
 
 STORED_LIMIT = 2**63
 """Every stored figure is below this."""
@@ -35,7 +35,7 @@ class KeyEnum(Enum):
 
 
 class DecimalError(ValueError):
-    """The text is no decimal of at most 10 digits before and 8 after the point."""
+    """The text is not a decimal with at most 10 digits before and 8 after the point."""
 
 
 def parse_units(text: str) -> Units:
@@ -48,14 +48,14 @@ def parse_units(text: str) -> Units:
 
 
 def format_units(value: Units) -> str:
-    """Show a price or quantity with 8 decimals."""
+    """Format a price or quantity with 8 decimals."""
     sign = "-" if value < 0 else ""
     whole, fraction = divmod(abs(value), SCALE)
     return f"{sign}{whole}.{fraction:08d}"
 
 
 def format_money(value: Units) -> str:
-    """Show money with 2 decimals; it must be whole cents already."""
+    """Format money with 2 decimals; it must be in whole cents."""
     sign = "-" if value < 0 else ""
     cents, below = divmod(abs(value), CENT)
     if below:
@@ -64,7 +64,7 @@ def format_money(value: Units) -> str:
 
 
 def format_to_the_cent(value: Units) -> str:
-    """Show money that is kept exactly with 2 decimals, half to the even cent."""
+    """Format money of 8 decimals with 2 decimals, half to the even cent."""
     return format_money(cents_half_even(value))
 
 
@@ -97,7 +97,7 @@ def cents_half_even(numerator: int, denominator: int = 1) -> Units:
 
 
 def normalize_symbol(text: str) -> str | None:
-    """Upper-case a symbol and write `/` as `-`; None when it cannot be one."""
+    """Upper-case a symbol and write `/` as `-`; None when the text cannot be a symbol."""
     if SYMBOL.fullmatch(text) is None:
         return None
     return text.upper().replace("/", "-")
