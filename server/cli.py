@@ -29,9 +29,9 @@ app.add_typer(key_commands.app, name="key")
 
 def main() -> None:
     """Run the command line; a wrong setting is one line on standard error and status USAGE."""
-    # Whatever is made in the data directory is its owner's alone.
+    # Only the owner may read or write what is created in the data directory.
     os.umask(0o077)
-    # gRPC reports a busy port or a lost connection on its own besides our line.
+    # gRPC would log a busy port or a lost connection besides our own line.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     arguments = sys.argv[1:] or ["--help"]
     status = ExitStatus.USAGE
@@ -45,7 +45,7 @@ def main() -> None:
         told = getattr(error, "format_message", error.__str__)()
         message = " ".join(told.split())
     except OSError as error:
-        if error.filename is None:  # No file or directory of a setting: a fault of ours.
+        if error.filename is None:  # No file of a setting: a fault of ours.
             raise
         message = f"{error.filename}: {error.strerror}"
     print(f"bottrading: {message}", file=sys.stderr)
@@ -122,7 +122,7 @@ def serve(
     from server.processes.supervisor import serve as run
 
     form = formatter(settings.log_format, "front", sys.stderr)
-    # What gRPC raises when a caller leaves while its answer is on its way.
+    # gRPC raises InternalError when a caller leaves while its answer is being sent.
     log_through(lines, form, Foreseen(InternalError))
 
     try:
@@ -196,7 +196,7 @@ def verify(
     data_dir: Annotated[Path | None, typer.Option()] = None,
     database: Annotated[str | None, typer.Option(metavar="URL")] = None,
 ) -> None:
-    """Check all there is in the database, beside a server or without one; 1 tells of faults."""
+    """Check the whole database, while a server runs or not; exit status 1 means faults."""
     from server.verify_command import run
 
     sys.exit(run(config.load(data_dir=data_dir, database=database)))
@@ -208,7 +208,7 @@ def report(
     out: Annotated[Path, typer.Option(metavar="FILE")],
     data_dir: Annotated[Path | None, typer.Option()] = None,
 ) -> None:
-    """Draw a page about an account, from the database, beside a server or without one."""
+    """Draw a page about an account from the database, while a server runs or not."""
     settings = config.load(data_dir=data_dir)
     if not out.parent.is_dir():
         raise SettingsError(f"out: {out.parent} is no directory")

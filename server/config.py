@@ -1,4 +1,4 @@
-"""Settings: every limit with its name and unit; the one reader of the environment."""
+"""Settings: every limit with its name and unit; only this module reads the environment."""
 
 import os
 import shlex
@@ -39,7 +39,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """What the engine process needs to know; sent to it as its first frame."""
+    """The settings of the engine process, which it receives as its first frame."""
 
     database_path: str
     data_dir: str
@@ -57,12 +57,10 @@ class EngineSettings:
     snapshot_interval: Micros
 
     def to_json(self) -> bytes:
-        """Return the settings as bytes."""
         return orjson.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
-        """Return the settings that `to_json` wrote."""
         return cls(**orjson.loads(data))
 
 
@@ -249,7 +247,7 @@ class Settings(BaseSettings):
 
     @property
     def addresses(self) -> dict[str, str]:
-        """Return where the service listens, by the names of the settings."""
+        """Return the addresses that the service listens at, by the names of their settings."""
         rest = "" if self.no_rest else self.rest
         wanted = {"grpc": self.grpc, "rest": rest, "metrics": self.metrics}
         return {name: address for name, address in wanted.items() if address}
@@ -263,11 +261,10 @@ class Settings(BaseSettings):
 
     @property
     def token_terms(self) -> TokenTerms:
-        """Return who must have issued a token, and for whom."""
+        """Return the issuer and the audience that a token must have."""
         return TokenTerms(issuer=self.jwt_issuer, audience=self.jwt_audience)
 
     def for_engine(self) -> EngineSettings:
-        """Return what the engine process needs to know."""
         return EngineSettings(
             database_path=str(self.database_path.resolve()),
             data_dir=str(self.data_dir.resolve()),
@@ -281,7 +278,7 @@ class Settings(BaseSettings):
             slippage=self.slippage,
             liquidity=self.liquidity,
             initial_balance=parse_units(self.initial_balance),
-            # What was recorded has a pace of its own: there a quote stands until the next one.
+            # Recorded quotes have a pace of their own: each one is valid until the next.
             quote_staleness=NEVER
             if self.market == "replay"
             else round(self.quote_staleness_seconds * SECOND),
@@ -290,7 +287,7 @@ class Settings(BaseSettings):
 
 
 def load(**options: object) -> Settings:
-    """Return the settings from options that are not None and the environment.
+    """Return the settings from the environment and from those options that are not None.
 
     Raises SettingsError with one line that names the setting.
     """
@@ -304,7 +301,7 @@ def load(**options: object) -> Settings:
 
 
 def command(settings: Settings, *words: str) -> str:
-    """Return a command of ours on the same data, to be pasted."""
+    """Return a `bottrading` command for the same data directory, to be pasted in a shell."""
     called = sys.argv[0] if Path(sys.argv[0]).name == "bottrading" else "bottrading"
     default = Settings.model_fields["data_dir"].default
     where = () if settings.data_dir == default else ("--data-dir", str(settings.data_dir))
@@ -312,16 +309,16 @@ def command(settings: Settings, *words: str) -> str:
 
 
 def child_environment() -> dict[str, str]:
-    """Return the environment for engine and bridge, which are told by other ways whom to call.
+    """Return the environment for engine and bridge, without the token secret and the target.
 
-    The token secret is the front's alone.
+    Only the front needs the secret. The bridge gets its target as an option.
     """
     hidden = (f"{ENVIRONMENT_PREFIX}JWT_SECRET", f"{ENVIRONMENT_PREFIX}TARGET")
     return {k: v for k, v in os.environ.items() if not k.upper().startswith(hidden)}
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """Return host and port of HOST:PORT."""
+    """Return host and port of HOST:PORT; raise ValueError for anything else."""
     host, separator, port = address.rpartition(":")
     if not separator or not host or not (port.isascii() and port.isdigit() and int(port) < 65536):
         raise ValueError(f"must be HOST:PORT, not {address!r}")
@@ -329,7 +326,7 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def reached(address: str) -> str:
-    """Return where this machine reaches a listener at HOST:PORT."""
+    """Return the address by which this machine reaches a listener at HOST:PORT."""
     host, port = split_address(address)
     return f"{ANY_ADDRESS.get(host, host)}:{port}"
 

@@ -1,4 +1,4 @@
-"""Tokens that this machine signs by itself, and for whom."""
+"""Tokens that this machine signs itself, and the identities that they carry."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ def _new_identity(
     name: str | None = None,
     plan: Plan = Plan.STANDARD,
 ) -> Identity:
-    """Return who a person is to be; raise SettingsError for what no token can carry."""
+    """Return the identity of a new person; raise SettingsError for what no token can carry."""
     if not 1 <= len(subject) <= SUBJECT_LENGTH_MAX:
         raise SettingsError(f"subject: must have 1 to {SUBJECT_LENGTH_MAX} characters")
     shown = subject if name is None else name
@@ -33,7 +33,7 @@ def _new_identity(
 
 
 def _is_unicode(text: str) -> bool:
-    """Tell whether a text is whole: of bytes that are not UTF-8 an argument has surrogates."""
+    """Tell whether an argument is UTF-8: Python turns other bytes into surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -49,9 +49,9 @@ def known_identity(
     plan: Plan | None = None,
     is_operator: bool | None = None,
 ) -> Identity:
-    """Return who a person is to the service, but for what is given anew.
+    """Return a person's identity as the service stores it, changed by what is given.
 
-    The service takes what a newer token tells, so a token must repeat what it is not to change.
+    The service adopts all that a newer token says, so a token must repeat what is to stay.
     """
     given = _new_identity(settings, subject, name=name, plan=plan or Plan.STANDARD)
     known = _stored(settings, subject) or given
@@ -64,7 +64,7 @@ def known_identity(
 
 
 def _stored(settings: Settings, subject: str) -> Identity | None:
-    """Return a person as the database has them; None for a stranger."""
+    """Return the stored identity of a person; None for an unknown one."""
     from server.storage.database import open_readers, snapshot
     from server.storage.migrate import is_up_to_date
     from server.storage.people import People

@@ -1,7 +1,7 @@
 """The commands `bottrading key …`: make, list and revoke bot keys of a running service.
 
-They call the service through the socket in its data directory, which needs neither an address
-nor certificates, with a token that they sign themselves.
+They call the service through the socket in its data directory, with a token that they sign
+themselves. That needs neither an address nor certificates.
 """
 
 import sys
@@ -106,12 +106,12 @@ def revoke(
 
 
 class KeyService:
-    """KeyManagement of a running service, called as a person."""
+    """A client of KeyManagement in a running service, with a token of a person."""
 
     def __init__(self, settings: Settings, person: str) -> None:
         self._settings = settings
         self._person = person
-        # Where the directory's name cannot be an address, the file is a link to the socket.
+        # If the path of the directory cannot be an address, the file is a link to the socket.
         self._socket = (settings.data_dir / SOCKET_FILE).resolve()
 
     def __enter__(self) -> Self:
@@ -144,13 +144,13 @@ class KeyService:
         return list(self.call("ListBotKeys", ListBotKeysRequest()).bot_keys)
 
     def first_account_id(self) -> str:
-        """Return the id of the account that ranks."""
+        """Return the id of the account that is ranked."""
         from bottrading.v1.key_management_pb2 import ListAccountsRequest
 
         return str(self.call("ListAccounts", ListAccountsRequest()).accounts[0].bot_user_id)
 
     def call(self, name: str, request: Any) -> Any:
-        """Make a call; raise SettingsError that says what to do."""
+        """Make a call; raise a SettingsError that says what to do."""
         import grpc
 
         method = getattr(self._stub, name)
@@ -170,7 +170,7 @@ class KeyService:
             detail.Unpack(wrong)
         told = " ".join(one.description for one in wrong.field_violations) or error.details() or ""
         match info.reason:
-            case "":  # What gRPC says of a connection that failed helps nobody.
+            case "":  # gRPC's own text about a failed connection helps nobody.
                 return self._nobody()
             case "BOT_KEY_LIMIT_REACHED":
                 *_, oldest = (key for key in self.keys() if not key.HasField("revoked_at"))
@@ -212,13 +212,13 @@ def _show_table(keys: "list[BotKey]") -> None:
         used = _minute(key.last_used_at) if key.HasField("last_used_at") else "never"
         if key.HasField("revoked_at"):
             used = f"revoked {_minute(key.revoked_at)}"
-        # As text: brackets in a label are no markup.
+        # As Text: brackets in a label must not be read as markup.
         table.add_row(Text(key.label), f"{key.prefix}…", Text(_opens(key)), used, key.id)
     Console().print(table)
 
 
 def _opens(key: "BotKey") -> str:
-    """Return what a key opens: its scopes, then what fences it."""
+    """Return what a key allows: its scopes, then its other fences."""
     from bottrading.v1.bot_key_pb2 import KeyScope
     from bottrading.v1.instrument_pb2 import AssetType
 
@@ -235,6 +235,6 @@ def _minute(time: "Timestamp") -> str:
 
 
 def _tell(text: str) -> None:
-    """Tell a person, who reads standard error, what a program need not know."""
+    """Print a line on standard error if a person reads it there; programs do not need it."""
     if sys.stderr.isatty():
         typer.echo(text, err=True)

@@ -1,4 +1,4 @@
-"""Secret files: the data directory and what in it nobody but the service's user may see."""
+"""Secret files: the data directory, and the files that only the service's user may read."""
 
 import os
 import secrets
@@ -17,11 +17,11 @@ from server.rpc.tokens import SECRET_BYTES_MIN
 
 
 def open_data_dir(settings: Settings) -> None:
-    """Make the data directory where it is missing, and check who can get at what is in it.
+    """Create the data directory if it is missing, and check who can access its files.
 
     Raise SettingsError when everybody can write it or read a secret in it, or when a file that the
-    service needs is a link to nothing. Rights of the group are the operator's affair: volumes of
-    containers are often shared with one.
+    service needs is a link to nothing. The operator decides about the group's rights, because
+    volumes of containers are often shared with a group.
     """
     directory = settings.data_dir
     _expect_target(directory)
@@ -48,9 +48,9 @@ def ticket_secret(settings: Settings) -> bytes:
 
 
 def _secret_of(path: Path) -> bytes:
-    """Return the secret of a file; the first call makes it, with mode 0600.
+    """Return the secret of a file; create the file, with mode 0600, if it is missing.
 
-    Safe before, beside and after a running server: the file appears whole or not at all.
+    Safe while a server runs too: the file appears whole or not at all.
     """
     _expect_private(path)
     if not path.exists():
@@ -63,7 +63,7 @@ def _secret_of(path: Path) -> bytes:
                 os.fsync(file.fileno())
             os.link(draft, path)
         except FileExistsError:
-            pass  # Another process was first; its secret stands.
+            pass  # Another process was first; its secret is used.
         finally:
             Path(draft).unlink()
     secret = path.read_bytes().strip()

@@ -1,4 +1,4 @@
-"""The command `bottrading verify`: what the audit of a database found, for people and scripts."""
+"""The command `bottrading verify`: it prints what the audit of a database found."""
 
 import sys
 from collections.abc import Iterator
@@ -56,11 +56,11 @@ def _tell(name: str, verdict: Verdict, seconds: float) -> int:
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """Show a bar on a terminal, on standard error, and nothing anywhere else."""
+    """Show a progress bar on standard error if that is a terminal, else nothing."""
     if not sys.stderr.isatty():
         yield lambda _done, _all: None
         return
-    # Imported here: a script does without.
+    # Imported here: a script does not need it.
     from rich.console import Console
     from rich.progress import Progress as Bar
 

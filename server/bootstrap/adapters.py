@@ -1,4 +1,4 @@
-"""Clock and chance of the real world."""
+"""The real clocks, and ids and secrets from the operating system."""
 
 import secrets
 import time
@@ -10,7 +10,7 @@ from server.domain.values import Micros
 
 
 def system_clock() -> Micros:
-    """Return the time of day."""
+    """Return the present time, in microseconds since 1970; it may be set back."""
     return time.time_ns() // 1_000
 
 
@@ -20,23 +20,21 @@ def monotonic_clock() -> Micros:
 
 
 def boot_clock() -> Micros:
-    """Return the time since the machine was started, while it slept too where that is told."""
+    """Return the time since the machine started, with its sleep where the system counts it."""
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return time.clock_gettime_ns(clock) // 1_000
 
 
 class ToldClock:
-    """A clock that stands until it is told the time."""
+    """A clock that shows the time that it was last set to, at first 0."""
 
     def __init__(self) -> None:
         self._now: Micros = 0
 
     def __call__(self) -> Micros:
-        """Return the time that was told last."""
         return self._now
 
     def set(self, now: Micros) -> None:
-        """Take over a time."""
         self._now = now
 
 

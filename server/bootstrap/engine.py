@@ -1,4 +1,4 @@
-"""The engine process, put together."""
+"""Builds the engine process from its parts."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from server.wire.rows import Row
 
 @dataclass(frozen=True, slots=True)
 class EngineParts:
-    """What the loop of the engine runs on."""
+    """The parts that the loop of the engine uses."""
 
     service: EngineService
     feed: MarketFeed
@@ -47,10 +47,10 @@ def build(
     tell_progress: Callable[[], None] = lambda: None,
     rows: Mapping[str, Row] = ROWS,
 ) -> EngineParts:
-    """Put the engine together and load what the last run left.
+    """Build the engine and load what the last run stored.
 
-    `tell_progress` is called again and again while something long is loaded or decided. `rows`
-    are the calls that are served.
+    `tell_progress` is called repeatedly while something long is loaded or decided. `rows` are the
+    calls that are served.
     """
     chance = chance or SystemChance()
     listed, calendar = venue.universe(settings), venue.calendar(settings)

@@ -1,4 +1,4 @@
-"""The front process, put together around an engine."""
+"""Builds the front process from its parts, around an engine."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -64,7 +64,7 @@ from server.wire.rows import Row
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """What the front is made of, as far as its process handles it."""
+    """The parts of the front that its process uses."""
 
     server: RpcServer
     connections: Connections
@@ -77,7 +77,7 @@ class Front:
 
 @dataclass(frozen=True, slots=True)
 class FrontBase:
-    """What stands before there is an engine: its notifications come in here."""
+    """The parts of the front that exist before the engine, whose notifications they take."""
 
     keyring: Keyring
     board: QuoteBoard
@@ -105,7 +105,7 @@ class FrontBase:
 
 
 def history(settings: Settings) -> History:
-    """Return what a database is about."""
+    """Return the market that a database belongs to."""
     reads = SqlReads(open_readers(settings.database_path))
     try:
         return reads.history()
@@ -114,13 +114,13 @@ def history(settings: Settings) -> History:
 
 
 def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> FrontBase:
-    """Put together what an engine's client needs."""
+    """Build the parts of the front that the engine's client needs."""
     told_clock = ToldClock()
     clock = told_clock if settings.market == "replay" else wall_clock
     executor = ThreadPoolExecutor(READERS_MAX, thread_name_prefix="read")
-    # Strangers with keys and tokens to be looked up queue here, not before customers' reads.
+    # Lookups of strangers' keys and tokens queue here, not in front of customers' reads.
     guard = ThreadPoolExecutor(GUARDS_MAX, thread_name_prefix="guard")
-    # What is new in logs waits for no other query.
+    # Reads of new log entries wait for no other query.
     follower = ThreadPoolExecutor(FOLLOWERS_MAX, thread_name_prefix="follow")
     reads = SqlReads(open_readers(settings.database_path))
     meter = UsageMeter()
@@ -182,14 +182,14 @@ def build(
     on_damage: Callable[[], object] = lambda: None,
     rows: Mapping[str, Row] = ROWS,
 ) -> Front:
-    """Put the gRPC server together.
+    """Build the front with its gRPC server.
 
-    `line` makes what is written of a finished call, `connections_max` tells how many connections
-    there may be, `lend` gives descriptors to look at
-    connections with. `on_damage` is called when a read finds the database damaged. `rows` are the
-    calls that are served.
-    What happens on the market is seen by `base.clock`, what callers may do by `wall_clock`: a
-    replay runs by a time of its own.
+    `line` formats a finished call for the log. `connections_max` returns how many connections
+    there may be. `lend` frees descriptors, which looking at connections takes. `on_damage` is
+    called when a read finds the database damaged. `rows` are the calls that are served.
+
+    `base.clock` is the time of the market; a replay has a time of its own. What callers may do
+    goes by `wall_clock`.
     """
     chance, registry = SystemChance(), CollectorRegistry()
     instruments = CurrentInstruments(venue.universe(settings.for_engine()), base.clock)
@@ -283,7 +283,10 @@ def _dispatcher(
 
 
 def _stream_headers(tickets: Tickets, clock: Clock, call: Call) -> Headers:
-    """Return what an open stream is told at once; a ticket may have ended when it is resumed."""
+    """Return the headers of a new stream, with a ticket to resume it if one opened it.
+
+    The ticket that opened it may have expired by then.
+    """
     headers = answer_headers(call, clock)
     bot_key_id = call.caller.bot_key_id
     if bot_key_id is None or not call.caller.by_ticket:
@@ -293,7 +296,6 @@ def _stream_headers(tickets: Tickets, clock: Clock, call: Call) -> Headers:
 
 
 def stream_watch(base: FrontBase) -> StreamWatch:
-    """Return the watch over the streams of a front."""
     return StreamWatch(base.streams, base.order_updates, base.reads, Reading(base.executor))
 
 

@@ -1,4 +1,4 @@
-"""The market side of both processes: instruments, quote source, calendar and costs."""
+"""Builds what both processes need of the market: instruments, quotes, calendar and costs."""
 
 from collections.abc import Callable
 from datetime import date
@@ -49,10 +49,10 @@ def check_replay(
     hours: Calendar,
     tell_share: Callable[[float], None] | None = None,
 ) -> ReplayFacts:
-    """Check the file to replay, unless it is as an earlier check found it, and keep the result.
+    """Check the file to replay and store the result, unless it is as an earlier check found it.
 
-    `tell_share` is called now and then with how much of it is read. Raises ReplayFileError for a
-    wrong one.
+    `tell_share` is called now and then with the share that is read. Raises ReplayFileError for a
+    wrong file.
     """
     path, index, found_in = _replay_index(settings)
     facts = load_index(index, path, found_in)
@@ -68,21 +68,21 @@ def replay_facts(
     hours: Calendar,
     tell_share: Callable[[float], None] | None = None,
 ) -> ReplayFacts:
-    """Return what the last check found of the file to replay; it may have changed since.
+    """Return what the last check found in the file to replay, which may have changed since.
 
-    One that was never checked is checked now, and `tell_share` is called now and then with how
-    much of it is read. Raises ReplayFileError for a wrong one.
+    A file that was never checked is checked now; `tell_share` is called now and then with the
+    share that is read. Raises ReplayFileError for a wrong file.
     """
     path, index, found_in = _replay_index(settings)
     return load_index(index, path, found_in) or check_replay_file(path, listed, hours, tell_share)
 
 
 def _replay_index(settings: EngineSettings) -> tuple[Path, Path, str]:
-    """Return the file to replay, where its index is, and in which circumstances it is checked."""
+    """Return the file to replay, the file of its index, and the circumstances of its check."""
     if settings.replay_file is None:
         raise BrokenInvariant("the settings were checked")
     universe = settings.universe_file and Path(settings.universe_file).read_bytes()
-    # The instruments of the default universe and the rules are ours, the hours of a library.
+    # Default instruments and rules are of our version, trading hours of a library's.
     versions = [version("bottrading"), *(_version_of("exchange-calendars"))]
     found_in = circumstances(universe, settings.sessions, *versions)
     index = Path(settings.data_dir) / REPLAY_INDEX_FILE
@@ -105,7 +105,7 @@ def replay_source(
     progress: Callable[[str], Micros | None],
     tell_share: Callable[[float], None],
 ) -> tuple[ReplaySource, ReplayClock]:
-    """Return the source and the clock of a replay; `progress` tells how far a file has got."""
+    """Return the source and the clock of a replay; `progress` returns how far a file is played."""
     facts = replay_facts(settings, listed, hours, tell_share)
     reached = progress(facts.digest)
     clock = ReplayClock(
@@ -119,7 +119,7 @@ def replay_source(
 
 
 def quote_source(settings: EngineSettings, listed: Universe) -> QuoteSource:
-    """Return where quotes of now come from; the simulated market's secret is made here once."""
+    """Return the source of present quotes; create the simulated market's secret if missing."""
     if settings.market == "published":
         return PublishedSource()
     if settings.seed is not None:
@@ -131,7 +131,7 @@ def quote_source(settings: EngineSettings, listed: Universe) -> QuoteSource:
 
 
 def calendar(settings: EngineSettings) -> Calendar:
-    """Return when markets trade; raises SessionsUnavailable where real hours are not installed."""
+    """Return the trading hours; raises SessionsUnavailable if real ones are not installed."""
     if settings.sessions == "always-open":
         return AlwaysOpen()
     year = utc_day(system_clock()).year

@@ -1,4 +1,4 @@
-"""The front's side of the engine: calls out, answers and notifications in."""
+"""The front's client of the engine: it sends calls, and takes answers and notifications."""
 
 import asyncio
 import itertools
@@ -26,7 +26,7 @@ from server.engine.service import EngineService
 
 RETRY_SECONDS = 1.0
 LOADING_SILENCE_SECONDS_MAX = 120.0
-"""Whatever an engine loads, it gives signs of life more often."""
+"""An engine that loads sends signs of life more often than this."""
 
 SWEEP_SECONDS = 0.5
 
@@ -44,7 +44,7 @@ OUTCOME_UNKNOWN = Refusal(
 
 
 class EngineRefused(Exception):
-    """The engine refused a call, or could not be asked."""
+    """The engine refused a call, was away, or did not answer."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.reason.value)
@@ -55,11 +55,11 @@ class Engine(Protocol):
     """What the front asks of an engine."""
 
     def call(self, name: str, caller: Caller, body: bytes) -> "asyncio.Future[bytes]":
-        """Have a call decided and stored; the result raises EngineRefused."""
+        """Let the engine decide and store a call; the future may raise EngineRefused."""
 
 
 class Notifications:
-    """What the engine tells the front: new quotes, ended keys, virtual time, grown logs."""
+    """Passes on the engine's notifications: quotes, ended keys, virtual time, grown logs."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Notifications:
         self._end_key = end_key
         self._set_time = set_time
         self.tell_stopped: Callable[[bool], object] = lambda _: None
-        """Called with whether the market has stopped, at each start of an engine too."""
+        """Called with whether the market has stopped, and with False when an engine starts."""
 
     def take(self, answer: Answer) -> None:
         """Pass a notification on."""
@@ -110,9 +110,9 @@ class Notifications:
 class SocketEngine(asyncio.Protocol):
     """An engine in another process, at the other end of a socket.
 
-    Calls of one turn of the event loop go out in one write. When the connection ends, calls
-    in flight end with an unknown outcome, and `on_lost` is called. Until the engine has loaded what
-    is stored, however long that takes, calls are refused as away.
+    Calls are refused as away until the engine has loaded what is stored, however long that takes.
+    All calls of one turn of the event loop are sent in one write. When the connection ends, calls
+    in flight end with an unknown outcome, and `on_lost` is called.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class SocketEngine(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._is_ready = False
         self._buffer = FrameBuffer()
-        # In the order of their calls: the first one waits longest.
+        # In the order of the calls: the first one has waited longest.
         self._waiting: dict[int, tuple[asyncio.Future[bytes], float]] = {}
         self._connected = self._heard = 0.0
         self._ids = itertools.count(NOBODY + 1)
@@ -177,14 +177,14 @@ class SocketEngine(asyncio.Protocol):
         self._on_lost()
 
     def close(self) -> None:
-        """Close this end: the engine finishes what it took and exits."""
+        """Close the connection: the engine finishes the calls that it took, and exits."""
         if self._transport is not None:
             self._transport.close()
 
     def _sweep(self) -> None:
-        """Report an engine that has left a call unanswered for too long; it is then ended.
+        """Call `on_hang` when the engine is silent for too long while it loads or owes an answer.
 
-        One that is about something long tells so by signs of life.
+        A sign of life begins the silence anew.
         """
         if self._transport is None:
             return
@@ -209,7 +209,7 @@ class SocketEngine(asyncio.Protocol):
 
 
 class LocalEngine:
-    """An engine in this process, for tests of what stands before it: every call is a batch."""
+    """An engine in this process, for tests of the front: every call is a batch."""
 
     def __init__(self, service: EngineService, notifications: Notifications) -> None:
         self._service = service
@@ -228,7 +228,7 @@ class LocalEngine:
 
 
 def refused(refusal: Refusal) -> "asyncio.Future[bytes]":
-    """Return the result of a call that was not even made."""
+    """Return a future that raises EngineRefused, for a call that was never sent."""
     future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     future.set_exception(EngineRefused(refusal))
     return future

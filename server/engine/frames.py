@@ -1,9 +1,9 @@
-"""Frames between front and engine: length-prefixed, many to a write.
+"""Frames between front and engine: length-prefixed, many in one write.
 
 A call is (length, call id, length of the name, account id, user id, bot key id, name, body); an
-answer is (length, call id, kind, body). Notifications are answers to nobody, with call id 0; they
-always come before the answers of the batch that rang them. Signs of life come while a long batch
-is decided.
+answer is (length, call id, kind, body). A notification is an answer with call id 0, which no call
+has. The notifications of a batch always come before its answers. Signs of life come while
+something long is loaded or decided.
 """
 
 import struct
@@ -35,7 +35,7 @@ NOBODY = 0
 
 
 class Kind(IntEnum):
-    """What an answer holds."""
+    """What the body of an answer or a notification holds."""
 
     RESPONSE = 0
     REFUSAL = 1
@@ -51,7 +51,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call by its name in the table of calls."""
+    """One call; `name` is that of its row in the table of calls."""
 
     id: int
     name: str
@@ -69,7 +69,7 @@ class Answer:
 
 
 def pack_call(call: Call) -> bytes:
-    """Return a call as a frame; what the caller may do is not part of it."""
+    """Return a call as a frame, without the caller's permissions."""
     name, caller = call.name.encode(), call.caller
     header = CALL_HEADER.pack(
         call.id,
@@ -84,7 +84,6 @@ def pack_call(call: Call) -> bytes:
 
 
 def unpack_call(frame: bytes) -> Call:
-    """Return the call of a frame."""
     call_id, name_length, *ids = CALL_HEADER.unpack_from(frame)
     account_id, user_id, bot_key_id = (padded.rstrip(b"\0").decode() for padded in ids)
     body_begin = CALL_HEADER.size + name_length
@@ -94,12 +93,10 @@ def unpack_call(frame: bytes) -> Call:
 
 
 def pack_answer(call_id: int, kind: Kind, body: bytes) -> bytes:
-    """Return an answer as a frame."""
     return LENGTH.pack(ANSWER_HEADER.size + len(body)) + ANSWER_HEADER.pack(call_id, kind) + body
 
 
 def unpack_answer(frame: bytes) -> Answer:
-    """Return the answer of a frame."""
     call_id, kind = ANSWER_HEADER.unpack_from(frame)
     return Answer(call_id, Kind(kind), frame[ANSWER_HEADER.size :])
 
@@ -111,7 +108,7 @@ class FrameBuffer:
         self._bytes = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Add bytes; yield every frame that is whole, without its length."""
+        """Add bytes; yield every complete frame, without its length."""
         self._bytes += data
         start, end = 0, len(self._bytes)
         while end - start >= LENGTH.size:
@@ -138,7 +135,6 @@ def encode_refusal(refusal: Refusal) -> bytes:
 
 
 def decode_refusal(body: bytes) -> Refusal:
-    """Return the refusal of an answer."""
     reason, message, violations, retry_after, is_not_found = orjson.loads(body)
     return Refusal(
         reason=Reason(reason),
@@ -150,7 +146,6 @@ def decode_refusal(body: bytes) -> Refusal:
 
 
 def pack_notification(notification: Notification) -> bytes:
-    """Return a notification as a frame."""
     match notification:
         case QuotesChanged(quotes):
             return pack_answer(NOBODY, Kind.QUOTES_CHANGED, encode_quotes(quotes))
@@ -175,7 +170,6 @@ def encode_quotes(quotes: Sequence[Quote]) -> bytes:
 
 
 def decode_quotes(body: bytes) -> list[Quote]:
-    """Return the quotes of a notification."""
     return [
         Quote(
             symbol=symbol,
@@ -192,7 +186,7 @@ def decode_quotes(body: bytes) -> list[Quote]:
 
 
 def encode_identity(identity: Identity) -> bytes:
-    """Return what a token says as the body of a call."""
+    """Return the identity of a token as the body of a call."""
     return orjson.dumps(
         [
             identity.issuer,
@@ -205,7 +199,6 @@ def encode_identity(identity: Identity) -> bytes:
 
 
 def decode_identity(body: bytes) -> Identity:
-    """Return what a token says."""
     issuer, subject, name, plan, is_operator = orjson.loads(body)
     return Identity(
         issuer=issuer, subject=subject, name=name, plan=Plan(plan), is_operator=is_operator
@@ -215,12 +208,14 @@ def decode_identity(body: bytes) -> Identity:
 def encode_usage(
     calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]
 ) -> bytes:
-    """Return counts of calls and last uses of keys as the body of a call."""
+    """Return the usage of accounts and keys as the body of a call.
+
+    `calls` are (account id, day, number of calls), `keys` are (key id, moment of its last use).
+    """
     return orjson.dumps([calls, keys])
 
 
 def decode_usage(body: bytes) -> RecordUsage:
-    """Return counts of calls and last uses of keys."""
     calls, keys = orjson.loads(body)
     return RecordUsage(
         tuple((account, day, count) for account, day, count in calls),

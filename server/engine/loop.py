@@ -1,4 +1,4 @@
-"""The engine's loop: one thread that waits for calls and for time, and answers in batches."""
+"""The engine's loop: one thread waits for calls and for due quotes, and answers in batches."""
 
 import select
 import socket
@@ -21,9 +21,9 @@ def run(
 ) -> None:
     """Serve the front until it closes its end of the connection.
 
-    Every call that waits is taken into one batch: what arrives while a batch is written makes
-    the next one. Time passes when quotes are due, and at least every second; what ends then,
-    however many orders, is done in parts, and the calls that wait are answered between two.
+    All calls that wait become one batch. Calls that arrive while it is written become the next.
+    Time passes when quotes are due, and at least every second. Orders that end then are handled
+    in parts, however many they are. The calls that wait are answered between two parts.
     """
     buffer = FrameBuffer()
     connection.sendall(service.board())

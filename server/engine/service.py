@@ -1,4 +1,4 @@
-"""The engine's service: frames of calls to tasks, results to frames of answers."""
+"""The engine's service: it turns calls into tasks, and results into frames of answers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ MALFORMED = Refusal(
 
 @dataclass(frozen=True, slots=True)
 class EngineCall:
-    """A call that the engine decides: its row, and how the bytes of its request are parsed."""
+    """A call that the engine decides: its row, and the parser of its request's bytes."""
 
     row: Decided[Any, Any, Any]
     parse: Callable[[bytes], Any]
@@ -54,11 +54,11 @@ class EngineService:
 
     @property
     def is_behind(self) -> bool:
-        """Tell whether time is to pass again at once, between the calls that wait."""
+        """Tell whether work is left for which time must pass again at once."""
         return self._trading.is_behind
 
     def handle(self, calls: Sequence[Call], *, passing: bool = False) -> list[bytes]:
-        """Let time pass if asked to, then decide and store calls; return the frames to send."""
+        """Let time pass if `passing`, then decide and store calls; return the frames to send."""
         read = [self._read(call) for call in calls]
         tasks = [task for task in read if isinstance(task, Task)]
         if passing:
@@ -74,7 +74,7 @@ class EngineService:
         return frames
 
     def board(self) -> bytes:
-        """Return the frame that tells the quotes of the last run, which are stale."""
+        """Return the frame with the quotes of the last run, which are stale."""
         return pack_answer(NOBODY, Kind.QUOTES_LOADED, encode_quotes(self._feed.board.all()))
 
     def _read(self, call: Call) -> Task | Refusal:
@@ -102,7 +102,7 @@ class EngineService:
         try:
             answer = self._calls[call.name].row.answer(result)
         except Exception as error:
-            # The result is stored. An engine that ended here would end at each repetition.
+            # The result is stored. If this ended the engine, each repetition would end it again.
             return pack_answer(call.id, Kind.REFUSAL, encode_refusal(self._trading.failed(error)))
         body = answer if isinstance(answer, bytes) else answer.SerializeToString()
         return pack_answer(call.id, Kind.RESPONSE, body)

@@ -1,4 +1,4 @@
-"""Announcing: what is told of a start, of being ready and of how far a replay is."""
+"""Announcing: what the log says of the start, of readiness and of a replay's progress."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ _NAME_WIDTH = 10
 
 
 def tell_step(settings: Settings, what: str) -> None:
-    """Tell a person what takes a moment at the start."""
+    """Log a step of the start that takes a moment, where people read the log."""
     if _is_for_people(settings):
         log.info("Starting: %s", what)
 
@@ -35,7 +35,10 @@ def tell_step(settings: Settings, what: str) -> None:
 def tell_share(
     settings: Settings, monotonic: Clock = monotonic_clock
 ) -> Callable[[float], None] | None:
-    """Return what tells a person every few seconds how much of a file is read; None for nobody."""
+    """Return a function that logs every few seconds how much of the replay file is read.
+
+    None where programs read the log.
+    """
     if not _is_for_people(settings):
         return None
     next_line = monotonic() + SHARE_EVERY
@@ -50,14 +53,14 @@ def tell_share(
 
 
 def call_line(settings: Settings) -> Callable[[Finished], bytes]:
-    """Return what makes a line of a finished call."""
+    """Return the function that formats a finished call as a line of the log."""
     return text_line(Paint(sys.stderr)) if _is_for_people(settings) else json_line
 
 
 class Announcer:
-    """Tells that the service is ready: a person by a summary, a program by one line.
+    """Announces that the service is ready: to people by a summary, to programs by one line.
 
-    `replay` is what is replayed, if anything.
+    `replay` is None if the market is no replay.
     """
 
     def __init__(self, settings: Settings, lines: LineWriter, replay: ReplayFacts | None) -> None:
@@ -67,7 +70,7 @@ class Announcer:
         self._is_told = False
 
     def ready(self, grpc: str) -> None:
-        """Tell where the service is reached; `grpc` is the address that it has got."""
+        """Announce the addresses of the service; `grpc` is the address that gRPC is bound to."""
         if self._is_told:
             log.info("Ready again.")
             return
@@ -87,7 +90,7 @@ class Announcer:
             log.info("Ready: %s", ", ".join(f"{name} {fact}" for name, fact in told.items()))
 
     async def follow_replay(self, clock: Clock) -> None:
-        """Tell every few seconds how far the replay is, and at last that it has ended."""
+        """Log every few seconds how far the replay is, and finally that it has ended."""
         if self._replay is not None:
             await _follow(self._replay, clock)
 
@@ -134,7 +137,7 @@ async def _follow(facts: ReplayFacts, clock: Clock) -> None:
     first, begun, next_line, told, told_at = 0, 0.0, 0.0, "", 0
     while (now := clock()) < facts.last:
         real = loop.time()
-        # Until the engine has told the time there is none; when the market stops, it stands.
+        # The time is 0 until the engine sends it, and stands still while the market is stopped.
         if now != told_at and real >= next_line:
             next_line, told_at = real + REPLAY_LINE_SECONDS, now
             if not first:
@@ -162,7 +165,7 @@ def _rest_of(seconds: float) -> str:
 
 
 def _url(scheme: str, address: str, path: str) -> str:
-    """Return where an address is reached; empty where the kernel chooses the port."""
+    """Return the URL of an address; empty for no address and for a port that the kernel chooses."""
     if not address or not split_address(address)[1]:
         return ""
     return f"{scheme}://{reached(address)}{path}"

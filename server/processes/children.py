@@ -22,25 +22,25 @@ log = logging.getLogger(__name__)
 RESTART_PAUSE_SECONDS = 0.05
 RESTART_PAUSE_SECONDS_MAX = 2.0
 STEADY_SECONDS = 10.0
-"""A process that lived this long may be started again at once."""
+"""After a process that lived this long, the pause is the shortest one again."""
 
 EXIT_SECONDS_MAX = 5.0
 WATCH_SECONDS = 0.1
 
-# Without -P the directory that `serve` was called in could stand in for our own modules.
+# Without -P, files in the directory where `serve` was called could shadow our modules.
 PYTHON = (sys.executable, "-P", "-m")
 
 Lend: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
 class Patience:
-    """How long to wait before something is started again: longer while it keeps ending soon."""
+    """The pause before a restart: it doubles while the process keeps ending soon."""
 
     def __init__(self) -> None:
         self._pause = RESTART_PAUSE_SECONDS
 
     def pause(self, lived_seconds: float) -> float:
-        """Return the seconds to wait after something lived for so long."""
+        """Return the seconds to wait after a process that lived for `lived_seconds`."""
         if lived_seconds >= STEADY_SECONDS:
             self._pause = RESTART_PAUSE_SECONDS
         pause, self._pause = self._pause, min(2 * self._pause, RESTART_PAUSE_SECONDS_MAX)
@@ -50,7 +50,7 @@ class Patience:
 class EngineProcess:
     """The engine in a process of its own, started again whenever it ends or cannot be started.
 
-    `lend` gives the descriptors that starting it takes.
+    `lend` frees the descriptors that a start needs.
     """
 
     def __init__(
@@ -72,15 +72,14 @@ class EngineProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def call(self, name: str, caller: Caller, body: bytes) -> "asyncio.Future[bytes]":
-        """Have a call decided and stored."""
         if self._client is None:
             return refused(AWAY)
         return self._client.call(name, caller, body)
 
     async def run(self) -> None:
-        """Start the process, again and again, until cancelled.
+        """Start the process and restart it, until cancelled.
 
-        Raises ServiceFailed for one that finds the database damaged.
+        Raises ServiceFailed if the engine finds the database damaged.
         """
         loop, patience = asyncio.get_running_loop(), Patience()
         while True:
@@ -101,17 +100,18 @@ class EngineProcess:
             await asyncio.sleep(patience.pause(loop.time() - begun))
 
     async def stop(self) -> None:
-        """Let the process finish what it took and exit."""
+        """Let the process finish the calls that it took, and wait until it exits."""
         if self._client is not None:
             self._client.close()
         if self._process is not None:
             await exited(self._process, EXIT_SECONDS_MAX)
 
     async def _start(self) -> None:
-        """Start the process and connect to it; raise OSError where that cannot be done now."""
+        """Start the process and connect to it; raise OSError if that is not possible now."""
         self._process = None
         self._lost.clear()
-        # Told here, where what comes again is counted. SQLite makes a file that is missing.
+        # A missing file must fail here: SQLite would create it. The log counts a failure that is
+        # repeated here.
         self._settings.database_path.stat()
         with self._lend():
             ours, theirs = socket.socketpair()
@@ -167,9 +167,9 @@ class BridgeProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     async def run(self) -> None:
-        """Start the process, again and again, until cancelled.
+        """Start the process and restart it, until cancelled.
 
-        Raises ServiceFailed for one that cannot be started as it is set.
+        Raises ServiceFailed if the bridge cannot start with its settings.
         """
         loop, patience = asyncio.get_running_loop(), Patience()
         while True:
@@ -190,12 +190,12 @@ class BridgeProcess:
             await asyncio.sleep(patience.pause(loop.time() - begun))
 
     def terminate(self) -> None:
-        """Tell the process to take nothing new and to finish what is in flight."""
+        """Tell the process to take no new calls and to finish those in flight."""
         if self._process is not None:
             self._process.terminate()
 
     async def stop(self, timeout_seconds: float) -> None:
-        """Wait until the process that was told to finish has ended."""
+        """Wait until the process has ended; kill it after the timeout."""
         if self._process is not None:
             await exited(self._process, timeout_seconds)
 
@@ -213,7 +213,7 @@ class BridgeProcess:
         ]
         if self._settings.insecure:
             command.append("--insecure")
-        # Only this process holds the write end: the bridge sees its end even after SIGKILL.
+        # Only this process holds the write end: the bridge sees it close even after SIGKILL.
         with self._lend():
             return subprocess.Popen(
                 command, stdin=subprocess.PIPE, env=child_environment(), start_new_session=True

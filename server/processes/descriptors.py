@@ -1,4 +1,4 @@
-"""Descriptors of open files: how many there may be, and a reserve for what must not fail."""
+"""File descriptors: how many there may be, and a reserve for what must not fail."""
 
 import os
 import resource
@@ -10,19 +10,19 @@ OTHERS = 256
 """Descriptors for all but callers' connections: databases, the bridge's connections, the log."""
 
 SPARE = 8
-"""What starting a process takes, and a little more."""
+"""As many as the start of a process needs, and a few more."""
 
 
 def raise_limit() -> None:
     """Let this process and its children have as many descriptors open as the system allows."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Some systems name a limit here that they do not grant.
+    # Some systems report a limit that they do not grant.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def connections_that_fit(wanted: int) -> int:
-    """Return how many connections leave descriptors for all else, at most as many as wanted."""
+    """Return how many of the wanted connections fit beside all other descriptors."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
         return wanted
@@ -30,7 +30,7 @@ def connections_that_fit(wanted: int) -> int:
 
 
 class SpareDescriptors:
-    """Descriptors that are held open for nothing, so that there are some when none is left.
+    """A reserve: descriptors held open so that some can be freed when no others are left.
 
     Safe to share between threads.
     """
@@ -43,7 +43,7 @@ class SpareDescriptors:
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """Give the descriptors to the block; hold as many again afterwards as there are then."""
+        """Free the descriptors for the block; afterwards hold as many again as can be opened."""
         with self._lock:
             self.close()
             try:
@@ -52,7 +52,7 @@ class SpareDescriptors:
                 self._hold()
 
     def close(self) -> None:
-        """Hold nothing any more."""
+        """Close all descriptors of the reserve."""
         while self._held:
             os.close(self._held.pop())
 

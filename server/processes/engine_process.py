@@ -27,9 +27,9 @@ SIGN_OF_LIFE = pack_answer(NOBODY, Kind.SIGN_OF_LIFE, b"")
 
 
 def main() -> None:
-    """Read the settings from the socket whose number is given, then serve until it closes.
+    """Read the settings from the socket with the descriptor SOCKET, then serve until it closes.
 
-    FORMAT is that of the log, as in the settings.
+    FORMAT is the format of the log, as in the settings.
     """
     lines = LineWriter(sys.stderr.fileno())
     form = formatter(cast("LogFormat", sys.argv[2]), "engine", sys.stderr)
@@ -52,7 +52,7 @@ def _serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = socket.socket(fileno=int(sys.argv[1]))
     settings = EngineSettings.from_json(_first_frame(connection))
-    # An engine of a front that was killed may still finish its last batch.
+    # The engine of a killed front may still be finishing its last batch.
     with take_lock(Path(settings.data_dir) / ENGINE_LOCK_FILE, LOCK_TIMEOUT_SECONDS):
         parts = build(settings, tell_progress=partial(connection.sendall, SIGN_OF_LIFE))
         gc.freeze()

@@ -1,11 +1,11 @@
-"""Exit statuses of `bottrading`: what ended a process, for who starts it again."""
+"""Exit statuses of `bottrading`: they tell whoever restarts it why it ended."""
 
 from enum import IntEnum
 from pathlib import Path
 
 
 class ExitStatus(IntEnum):
-    """Every status that is ours; docs/operators.md says what to do about each."""
+    """Every status of our own; docs/operators.md says what to do about each."""
 
     STOPPED = 0
     FAULT = 1
@@ -23,7 +23,7 @@ class ServiceFailed(Exception):
 
 
 def database_damaged(path: Path) -> ServiceFailed:
-    """Return what ends a service whose database turns out to be damaged."""
+    """Return the error that ends a running service whose database is damaged."""
     return ServiceFailed(
         ExitStatus.DATABASE_DAMAGED,
         f"database: {path}: is damaged, as it says above; restore a backup as"

@@ -1,4 +1,4 @@
-"""Foreseen faults: what the service expects to happen is one line of its log, without traceback."""
+"""Foreseen faults: the log shows a fault that the service expects in one line, no traceback."""
 
 import logging
 
@@ -11,17 +11,17 @@ FORESEEN = (StorageUnavailable, StorageBroken, ReplayFileError, LockHeld)
 
 
 class Foreseen(logging.Filter):
-    """Shortens records of foreseen faults, whoever logs them: to the message and the fault."""
+    """Shortens records of foreseen faults to the message and the fault, whoever logs them."""
 
     def __init__(self, *more: type[BaseException]) -> None:
         super().__init__()
         self._faults: tuple[type[BaseException], ...] = (*FORESEEN, *more)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass."""
+        """Let every record pass; shorten it if its fault is foreseen."""
         fault = record.exc_info[1] if record.exc_info else None
         if isinstance(fault, self._faults):
-            # Libraries add lines that show objects; the first one says what happened.
+            # Libraries add lines that show objects; the first line says what happened.
             message = record.getMessage().split("\n", 1)[0]
             told = " ".join(str(fault).split())
             record.msg, record.args = f"{message} ({told or type(fault).__name__})", ()

@@ -1,4 +1,4 @@
-"""Listening: the addresses of the service, how they are taken and how they are guarded."""
+"""Listening: how the service binds its addresses, and the certificates that guard them."""
 
 import asyncio
 import errno
@@ -17,14 +17,14 @@ BUSY_RETRY_SECONDS = 2.0
 BUSY_RETRY_PAUSE_SECONDS = 0.1
 LISTENER_PAUSE_SECONDS = 0.05
 PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]{1,100}")
-"""What fits the kernel's limit for a socket and means itself in an address."""
+"""A path that fits the kernel's limit for a socket and needs no escapes in an address."""
 
 
 @contextmanager
 def socket_path(data_dir: Path) -> Iterator[Path]:
-    """Give a path for a socket: in the data directory, if its name can be an address.
+    """Yield the path for a socket: in the data directory, if that path can be an address.
 
-    Otherwise the data directory has a link to it, so that it is found there all the same.
+    Otherwise it is in a temporary directory, and the data directory has a link to it.
     """
     path = data_dir.resolve() / SOCKET_FILE
     if PLAIN_PATH.fullmatch(str(path)):
@@ -50,7 +50,7 @@ def credentials(settings: Settings) -> grpc.ServerCredentials | None:
 
 
 async def await_free(settings: Settings) -> None:
-    """Wait until nobody listens where the service is to; raise SettingsError when that stays so."""
+    """Wait until the service's addresses are free; raise SettingsError if one stays taken."""
     deadline = asyncio.get_running_loop().time() + BUSY_RETRY_SECONDS
     for setting, address in settings.addresses.items():
         while (error := refused(*split_address(address))) is not None:
@@ -61,7 +61,7 @@ async def await_free(settings: Settings) -> None:
 
 
 async def await_listener(address: str) -> None:
-    """Wait until another process listens at an address; not where the kernel chooses the port."""
+    """Wait until a process listens at an address; do not wait if the kernel chooses the port."""
     host, port = split_address(reached(address))
     while port:
         try:
@@ -74,5 +74,5 @@ async def await_listener(address: str) -> None:
 
 
 def cannot_listen(setting: str, address: str, number: int | None = None) -> SettingsError:
-    """Return what is said of an address that cannot be taken, by default because it is in use."""
+    """Return the error for an address that cannot be bound, by default because it is in use."""
     return SettingsError(explained(setting, *split_address(address), number or errno.EADDRINUSE))

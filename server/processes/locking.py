@@ -1,4 +1,4 @@
-"""Locks on files: one process at a time, released by the kernel when it ends."""
+"""File locks: one process at a time holds one; the kernel releases it when that ends."""
 
 import fcntl
 import os
@@ -16,7 +16,7 @@ class LockHeld(Exception):
 
 @contextmanager
 def take_lock(path: Path, timeout_seconds: float) -> Iterator[None]:
-    """Hold a lock on a file; raise LockHeld when it stays taken until the timeout."""
+    """Hold a lock on a file; raise LockHeld if another process holds it until the timeout."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         deadline = time.monotonic() + timeout_seconds

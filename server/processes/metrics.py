@@ -1,4 +1,4 @@
-"""The listener of Prometheus' `/metrics`, which answers to names of this machine only."""
+"""The HTTP server of `/metrics` for Prometheus; it answers to names of this machine only."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from rest_bridge.hosts import MISDIRECTED, Hosts, misdirected
 
 CONNECTIONS_MAX = 32
-"""Connections in all, each with a thread; the oldest makes room for a new one."""
+"""The most open connections, each with a thread; beyond it a new one closes the oldest."""
 
 _SETTING = "BOTTRADING_HOSTS"
 
@@ -23,7 +23,7 @@ WsgiApp: TypeAlias = Callable[[dict[str, Any], Any], Iterable[bytes]]
 def serve_metrics(host: str, port: int, registry: CollectorRegistry, names: Iterable[str]) -> None:
     """Serve a registry in threads of its own; raise OSError when the address cannot be used.
 
-    `names` are those by which it may be called besides localhost.
+    `names` are the host names that a request may use besides localhost.
     """
     app = cast("WsgiApp", make_wsgi_app(registry))
     server = _Server(host.strip("[]"), port)
@@ -32,7 +32,7 @@ def serve_metrics(host: str, port: int, registry: CollectorRegistry, names: Iter
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """Bounds connections: idle ones must not take the descriptors of the service."""
+    """Limits connections: idle ones must not use up the descriptors of the service."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -48,7 +48,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
             if len(self._open) >= CONNECTIONS_MAX:
-                # Its thread sees the end and closes it.
+                # Its thread sees the shutdown and closes the connection.
                 oldest = next(iter(self._open))
                 del self._open[oldest]
                 with suppress(OSError):
@@ -62,7 +62,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Tell nothing: a peer that leaves is no fault, and anyone could fill the log with it."""
+        """Log nothing: a peer that leaves is no fault, and anyone could fill the log that way."""
 
 
 class _Handler(WSGIRequestHandler):
@@ -72,7 +72,7 @@ class _Handler(WSGIRequestHandler):
 
 def _for_hosts(hosts: Hosts, app: WsgiApp) -> WsgiApp:
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        # Only HTTP/1.0 goes without a Host, and no browser speaks it.
+        # Only HTTP/1.0 requests may lack a Host header, and no browser sends them.
         if hosts.take(environ.get("HTTP_HOST", "localhost")):
             return app(environ, start_response)
         text = f"{misdirected(_SETTING)}\n".encode()

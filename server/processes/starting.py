@@ -1,4 +1,4 @@
-"""Starting: what is checked before any process is started."""
+"""Starting: the checks of database and market before any process is started."""
 
 import logging
 from collections.abc import Callable
@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 def prepare_database(settings: Settings, *, begin_anew: bool = False) -> str:
     """Check the database and bring its schema up to date; return the revision.
 
-    Raise SettingsError for what is not to be gone on with; such a file is left as it is.
-    `begin_anew` makes a new database, or takes another one, also where there was one.
+    Raise SettingsError for a database that must not be used; its file stays as it is.
+    `begin_anew` permits a new or another database where there was one before.
     """
     path = settings.database_path
     try:
@@ -59,7 +59,7 @@ def prepare_database(settings: Settings, *, begin_anew: bool = False) -> str:
 
 
 def damaged(path: Path, error: StorageBroken) -> SettingsError:
-    """Return what to tell of a database that is not to be gone on with."""
+    """Return the error that refuses a damaged database."""
     return SettingsError(f"database: {path}: is damaged: {error}; {BACKUP_GUIDE}")
 
 
@@ -80,9 +80,10 @@ def _check_integrity(settings: Settings) -> None:
 
 
 def _expect_no_traces(settings: Settings) -> None:
-    """Refuse to make a database where secrets or a commit mark tell that there was one.
+    """Refuse to create a database where secrets or a commit mark show that there was one.
 
-    A token may be made before the first start, and with it its secret.
+    Where the file is missing, the token secret shows nothing: `bottrading token` may have made it
+    before the first start.
     """
     path, kept = settings.database_path, settings.data_dir
     is_there = path.exists()
@@ -98,7 +99,7 @@ def _expect_no_traces(settings: Settings) -> None:
 
 
 def _check_mark(path: Path, marked: CommitMark, stored: CommitMark | None) -> None:
-    """Refuse another database than the marked one, and one that lacks what was committed."""
+    """Refuse a database that is not the marked one, or that lacks committed transactions."""
     if stored is None or not marked.is_of(stored):
         raise SettingsError(
             f"database: {path}: is another one than {mark_path(path)} is of: {BACKUP_GUIDE}, or go"
@@ -116,9 +117,10 @@ def _check_mark(path: Path, marked: CommitMark, stored: CommitMark | None) -> No
 def check_market(
     settings: Settings, tell_share: Callable[[float], None] | None = None
 ) -> ReplayFacts | None:
-    """Return what is replayed; tell in one line what the engine would fail on at every start.
+    """Check the market of the settings; return what is replayed, if anything.
 
-    `tell_share` is called now and then with how much of a replay file is read.
+    What would end the engine at every start is an error of one line here. `tell_share` is called
+    now and then with the share of a replay file that is read.
     """
     engine = settings.for_engine()
     listed = venue.universe(engine)
@@ -136,7 +138,7 @@ def check_market(
             "data_dir: its accounts live in another time: a replay and any other market, or"
             " another file, need a data directory each"
         )
-    # Which options there are is a matter of the time in which the accounts live.
+    # Which options are listed depends on the time in which the accounts live.
     missing = [symbol for symbol in history.symbols_in_use if listed.find(symbol, now) is None]
     if missing:
         raise SettingsError(

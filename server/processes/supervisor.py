@@ -1,4 +1,4 @@
-"""The supervisor: `serve` is the front itself, and starts, watches and ends the others."""
+"""The supervisor: `serve` runs the front; it starts, watches and ends the other processes."""
 
 import asyncio
 import gc
@@ -69,8 +69,8 @@ def serve(settings: Settings, lines: LineWriter, *, begin_anew: bool = False) ->
             prepare_database(settings, begin_anew=begin_anew)
             tell_step(settings, f"the market, {settings.replay_file or settings.market}")
             announcer = Announcer(settings, lines, check_market(settings, tell_share(settings)))
-            # The bridge comes in through a socket that only this user can reach, so that it
-            # needs no certificates however the public port is guarded.
+            # The bridge connects through a socket that only this user can reach. So it needs no
+            # certificates, whatever the public port requires.
             with socket_path(settings.data_dir) as path:
                 uvloop.run(_run(settings, f"unix:{path}", lines, announcer))
     except LockHeld as error:
@@ -98,7 +98,7 @@ async def _run(settings: Settings, local: str, lines: LineWriter, announcer: Ann
 class Supervisor:
     """Runs the front in this process, the engine and the bridge in processes of their own.
 
-    `local` is the address of the socket at which the bridge comes in.
+    `local` is the address of the socket that the bridge connects to.
     """
 
     def __init__(
@@ -133,18 +133,18 @@ class Supervisor:
     async def run(self) -> None:
         """Serve until SIGTERM, SIGINT or SIGHUP, then let calls in flight finish.
 
-        Raises ServiceFailed, after that too, when a part ended that should not.
+        Raises ServiceFailed, also after those calls, if a part ended that should not.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        # Under nohup the end of the terminal is not to end the service.
+        # Under nohup the service must go on when its terminal closes.
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             loop.add_signal_handler(signal.SIGHUP, self._stopping.set)
         await self._bind()
         await self._front.server.start()
-        # Calls make many short-lived objects and no cycles to speak of: collected at the default
-        # pace, what was built at the start would be walked over and over for nothing.
+        # Calls make many short-lived objects and hardly any cycles. At the default pace, the
+        # collector would walk the objects of the start again and again for nothing.
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
         tell_step(self._settings, "the engine")
@@ -186,7 +186,7 @@ class Supervisor:
                 raise cannot_listen("metrics", self._settings.metrics, error.errno) from None
 
     def _keep(self, part: str, work: Coroutine[object, object, None]) -> None:
-        """Run a part of the service; when it ends though nobody stopped it, the service ends."""
+        """Run a part of the service; if it ends before the service is stopped, the service ends."""
         self._begin(part, work).add_done_callback(self._ended)
 
     def _begin(self, part: str, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
@@ -234,7 +234,7 @@ class Supervisor:
         self._begin("health", self._front.server.set_ready(ready=False))
 
     def _doubt(self) -> None:
-        # A notification of the last batch may be lost: a key may be revoked that seems to live.
+        # A notification of the last batch may be lost: a key that seems live may be revoked.
         self._base.keyring.forget_all()
         self._watch.doubt()
 

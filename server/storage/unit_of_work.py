@@ -1,4 +1,4 @@
-"""The unit of work: one transaction that loads in bulk, remembers, and stores in bulk."""
+"""The unit of work: one transaction that loads in bulk, caches, and stores in bulk."""
 
 import json
 import sqlite3
@@ -36,17 +36,17 @@ POSITIONS_REMEMBERED_MAX = 100_000
 
 
 class Writer:
-    """The one connection that writes, and what it knows to be stored.
+    """The only connection that writes, and a cache of what is stored.
 
-    Nobody else writes, so an account or position that was stored here is not read again.
+    Nobody else writes, so an account or position that this connection stored is not read again.
     """
 
     def __init__(self, engine: Engine, encode_event: EventEncoder) -> None:
-        """Raise StorageBroken when the database lacks what was committed once."""
+        """Raise StorageDamaged if committed transactions are missing from the database."""
         self.connection = engine.connect()
         driver: Any = self.connection.connection.driver_connection
         self.driver: sqlite3.Connection = driver
-        """Runs what is run often: SQLAlchemy takes several times as long for the same."""
+        """Runs the frequent statements: SQLAlchemy takes several times as long for the same."""
 
         self._changes, self._number, self._mark = driver.total_changes, *self._open_mark()
         self.encode_event = encode_event
@@ -55,11 +55,11 @@ class Writer:
         self.permissions: dict[str, Permissions | None] = {}
 
     def unit_of_work(self) -> "SqlUnitOfWork":
-        """Return a unit of work on this connection; one at a time."""
+        """Return a unit of work on this connection; only one may be open at a time."""
         return SqlUnitOfWork(self)
 
     def close(self) -> None:
-        """Empty the write-ahead log as far as readers let, and close the connection."""
+        """Empty the write-ahead log as far as readers allow, and close the connection."""
         if self.connection.closed:
             return
         # What stays in the log is safe there too.
@@ -75,7 +75,7 @@ class Writer:
         positions: dict[tuple[str, str], Position],
         permissions: dict[str, Permissions | None],
     ) -> None:
-        """Take over what is stored now."""
+        """Cache what is now stored."""
         if len(self.positions) > POSITIONS_REMEMBERED_MAX:
             self.forget()
         self.accounts.update(accounts)
@@ -83,13 +83,13 @@ class Writer:
         self.permissions.update(permissions)
 
     def forget(self) -> None:
-        """Read everything anew."""
+        """Empty the cache, so that everything is read anew."""
         self.accounts.clear()
         self.positions.clear()
         self.permissions.clear()
 
     def commit(self) -> None:
-        """Commit what was written and count it; without anything written nothing is counted."""
+        """Commit the transaction; if it wrote anything, number it and write the commit mark."""
         has_written = self.driver.total_changes != self._changes
         if has_written:
             self.driver.execute(statements.NUMBER_COMMIT, {"new_number": self._number + 1})
@@ -100,7 +100,7 @@ class Writer:
             self._mark.write(self._number)
 
     def end_transaction(self) -> None:
-        """Commit what was written, counted or not; the driver alone takes half as long."""
+        """Commit the transaction, numbered or not; the driver alone takes half as long."""
         if self.connection.in_transaction():
             self.connection.commit()
         else:
@@ -144,7 +144,7 @@ class SqlUnitOfWork(People, MarketRows):
         try:
             self._driver.execute("BEGIN IMMEDIATE")
         except DatabaseError as error:
-            # One that was interrupted may have begun.
+            # A BEGIN that was interrupted may have begun the transaction.
             self._driver.rollback()
             raise translated(error) from error
         return self
@@ -350,7 +350,7 @@ class SqlUnitOfWork(People, MarketRows):
         return standings_after(self._connection, account_id, limit)
 
     def _touched(self) -> Iterable[Order]:
-        """Return the orders that this unit knows better than the database."""
+        """Return the orders that are newer in this unit than in the database."""
         return [self._orders[name] for name in self._pending.touched_orders]
 
     def _load(self, names: set[str], pairs: set[tuple[str, str]]) -> None:
@@ -372,14 +372,14 @@ class SqlUnitOfWork(People, MarketRows):
         return self._connection.exec_driver_sql(query, {"json": parameter})
 
     def _remember(self, order: Order) -> Order:
-        """Return a stored order as this unit knows it."""
+        """Cache a stored order; return this unit's version of it, which may be newer."""
         self._orders.setdefault(order.id, order)
         if order.client_order_id is not None:
             self._client_ids[order.account_id, order.client_order_id] = order.id
         return self._orders[order.id]
 
     def _loaded(self, row: Any) -> Order:
-        """Return the order of a row, which this unit may have changed since it was read."""
+        """Return the order of a row; this unit may have changed it since the row was read."""
         if row.id in self._decided:
             return self._as_it_is(row)
         return self._remember(mapping.order_from(row))
