@@ -22,7 +22,8 @@ from server.engine.frames import (
 from server.wire.rows import Decided, Route, Surroundings, bound
 
 MALFORMED = Refusal(
-    reason=Reason.MALFORMED_REQUEST, message="The request is no message of this call."
+    reason=Reason.MALFORMED_REQUEST,
+    message="The request cannot be read as the request message of this call.",
 )
 
 

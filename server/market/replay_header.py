@@ -74,14 +74,12 @@ def read_header(line: str, shapes: Sequence[Shape]) -> Header:
     if '"' in line:
         raise HeaderError("fields must not be quoted: write them without quotation marks")
     if not {*columns} & {*known}:
-        raise HeaderError(f"names no columns, which are {' or '.join(map(_columns, shapes))}")
+        raise HeaderError(f"names no columns: write {' or '.join(map(_columns, shapes))}")
     for number, (name, column) in enumerate(zip(written, columns, strict=True)):
         if column not in known and column not in _UNUSED:
-            raise HeaderError(
-                f"{name!r}: is no column of {shape.name}, which are {_columns(shape)}"
-            )
+            raise HeaderError(f"{name!r}: is no column of {shape.name}: write {_columns(shape)}")
         if column in columns[:number]:
-            raise HeaderError(f"{column}: is there twice")
+            raise HeaderError(f"{column}: must not occur twice")
     for column in shape.required:
         if column not in columns:
             hint = ": every row needs one, such as AAPL" if column == "symbol" else ""

@@ -170,7 +170,7 @@ class ReplayTable:
         is_row = len(fields) == self._header.width
         time = read(fields[self._header.at[0]].strip()) if is_row else None
         if time is None:
-            raise ReplayFileError(f"{self.path}: has no row any more where there was one")
+            raise ReplayFileError(f"{self.path}: has changed: no row at byte {mark.offset}")
         return time
 
     def notes(self) -> list[str]:
@@ -254,13 +254,13 @@ class ReplayTable:
                     self._check_encoding(line)
                     line = line.removeprefix(codecs.BOM_UTF8)
                 if len(line) > LINE_BYTES_MAX:
-                    raise self.error(f"is longer than {LINE_BYTES_MAX} bytes")
+                    raise self.error(f"must have at most {LINE_BYTES_MAX} bytes")
                 # The last field may be empty, after a tab.
                 text = line.decode().strip(" \r\n")
                 if text.strip():
                     yield text
         except UnicodeDecodeError:
-            raise self.error("is not UTF-8") from None
+            raise self.error("must be UTF-8") from None
         except OSError as error:
             raise ReplayFileError(f"{self.path}: {error.strerror}") from error
 
@@ -303,7 +303,9 @@ class Listings:
         # Markets without rows too, because callers may ask for any market at the time of the file.
         for asset_type in (listing.instrument.asset_type, *AssetType):
             if not self._is_known(asset_type, day):
-                raise table.error(f"time: the sessions of {asset_type.value} are not known then")
+                raise table.error(
+                    f"time: the sessions of {asset_type.value} are not known on {day.isoformat()}"
+                )
         return listing
 
     def _similar(self, symbol: str, time: Micros) -> str:
@@ -372,7 +374,7 @@ def _open(path: Path) -> BinaryIO:
     try:
         # Opening a pipe would block until its other end opens, and a pipe cannot be read twice.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise ReplayFileError(f"{path}: is no regular file")
+            raise ReplayFileError(f"{path}: must be a regular file")
         return path.open("rb")
     except OSError as error:
         raise ReplayFileError(f"{path}: {error.strerror}") from error

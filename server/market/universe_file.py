@@ -70,10 +70,10 @@ def load_universe(path: Path) -> Universe:
         if entry.asset_type is AssetType.OPTION:
             chain = _read_chain(entry, listings)
             if chain.root in chains:
-                raise entry.error("underlying", "has two chains, or its letters are another's")
+                raise entry.error("underlying", "must have one chain, with letters of its own")
             chains[chain.root] = chain
     if not listings:
-        raise UniverseError(f"{path}: lists no instrument")
+        raise UniverseError(f"{path}: must list at least one instrument")
     return Universe(listings=listings.values(), chains=chains.values())
 
 
@@ -121,7 +121,7 @@ class _Entry:
     def finish(self) -> None:
         if self._fields:
             unknown = ", ".join(map(repr, self._fields))
-            raise self.error(unknown, f"not known for {self.asset_type.value}")
+            raise self.error(unknown, f"is no field of {self.asset_type.value}: remove it")
 
     def _take(self, field: str, default: str | None) -> object:
         value = self._fields.pop(field, default)
@@ -207,7 +207,7 @@ def _read_chain(entry: _Entry, listings: dict[str, Listing]) -> OptionChain:
     if any(strike % STRIKE_STEP for strike in strikes):
         raise entry.error("strikes", f"must be multiples of {_show(STRIKE_STEP)}")
     if len(set(strikes)) < len(strikes):
-        raise entry.error("strikes", "has one of them twice")
+        raise entry.error("strikes", "must not have one of them twice")
     spread_bps = entry.number("spread_bps", low=0, high=SPREAD_BPS_MAX)
     liquidity_class = entry.liquidity_class()
     entry.finish()

@@ -15,7 +15,7 @@ from server.rpc.reading import SharedReading, accepted
 from server.wire.contract import Method
 from server.wire.rows import Decided, Queried, Row, Streamed, Surroundings, bound
 
-MALFORMED = "The request is no message of this call."
+MALFORMED = "The request cannot be read as the request message of this call."
 
 
 class Dispatcher:

@@ -107,7 +107,7 @@ def signing_keys(document: Any) -> list[PyJWK]:
     """
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list):
-        raise ValueError("its `keys` are no list")
+        raise ValueError("its `keys` must be a list")
     keys = []
     for entry in entries:
         try:
@@ -117,7 +117,7 @@ def signing_keys(document: Any) -> list[PyJWK]:
         if published.public_key_use in ("sig", None):
             keys.append(published)
     if entries and not keys:
-        raise ValueError("it has no key that signs")
+        raise ValueError("it must have a key of a known type for signing")
     return keys
 
 
@@ -128,5 +128,5 @@ def _named_keys(document: Any) -> dict[str, Any]:
         if isinstance(published.key_id, str):
             keys.setdefault(published.key_id, published.key)
     if document["keys"] and not keys:
-        raise ValueError("no key has an id")
+        raise ValueError("at least one of its keys must have an id, `kid`")
     return keys

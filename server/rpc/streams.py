@@ -55,7 +55,8 @@ class OrderUpdateStream:
         begin = newest if wanted.after_sequence is None else wanted.after_sequence
         if begin > newest:
             raise refuse(
-                Reason.SEQUENCE_IN_FUTURE, f"The log's newest sequence is {newest}, not {begin}."
+                Reason.SEQUENCE_IN_FUTURE,
+                f"`after_sequence` must be at most {newest}, the newest of the log, not {begin}.",
             )
         with (
             self._updates.reader(account_id, begin, newest) as reader,

@@ -79,7 +79,9 @@ class TokenVerifier:
     def verify(self, token: str) -> Identity:
         """Return whose token it is; raise TokenRefused, or KeysUnavailable if keys are missing."""
         if len(token) > TOKEN_BYTES_MAX:
-            raise TokenRefused(f"The token is larger than {TOKEN_BYTES_MAX} bytes.")
+            raise TokenRefused(
+                f"The token must have at most {TOKEN_BYTES_MAX} bytes, not {len(token)}."
+            )
         try:
             claims = jwt.decode(
                 token,
@@ -176,7 +178,7 @@ def _identity(claims: dict[str, Any]) -> Identity:
         raise TokenRefused("The claims iat and exp must be numbers.")
     lifetime = expires_at - issued_at
     if not 0 < lifetime <= LIFETIME_SECONDS_MAX:
-        raise TokenRefused(f"The token lives longer than {LIFETIME_SECONDS_MAX} s.")
+        raise TokenRefused(f"The claim exp must be after iat, by at most {LIFETIME_SECONDS_MAX} s.")
     try:
         plan = Plan(claims.get("plan", Plan.FREE.value))
     except ValueError:
@@ -195,12 +197,12 @@ def _explained(error: Exception) -> str:
     """Return why a token is refused, in our own words."""
     match error:
         case jwt.ExpiredSignatureError():
-            return "The token has expired."
+            return "The token has expired: send a new one."
         case jwt.ImmatureSignatureError():
             return "The token is not valid yet."
         case jwt.InvalidIssuerError() | jwt.InvalidAudienceError():
-            return "The token was issued by or for somebody else."
+            return "The claim iss or aud is not the one that this server expects."
         case jwt.MissingRequiredClaimError():
             return "The token lacks a claim; iss, aud, sub, iat and exp are required."
         case _:
-            return "The token is not valid."
+            return "The token is not valid: its form or its signature is wrong."

@@ -121,18 +121,18 @@ def test_several_quotes_of_a_symbol_at_one_time_keep_their_order(tmp_path: Path)
         ([BARS, ""], "has no rows"),
         (
             [QUOTES + ",price", QUOTE],
-            f"line 1: 'price': is no column of quotes, which are {OF_QUOTES}",
+            f"line 1: 'price': is no column of quotes: write {OF_QUOTES}",
         ),
-        ([BARS + ",last", QUOTE], f"line 1: 'last': is no column of bars, which are {OF_BARS}"),
-        ([f"time,{QUOTES}", QUOTE], "line 1: time: is there twice"),
+        ([BARS + ",last", QUOTE], f"line 1: 'last': is no column of bars: write {OF_BARS}"),
+        ([f"time,{QUOTES}", QUOTE], "line 1: time: must not occur twice"),
         (["time,symbol,bid,ask,ask_size", QUOTE], "line 1: bid_size: is missing"),
         (["time,symbol,open,high,low", BAR], "line 1: close: is missing"),
-        (["\x1b,time", QUOTE], f"line 1: '\\x1b': is no column of quotes, which are {OF_QUOTES}"),
-        ([QUOTE], f"line 1: names no columns, which are {OF_QUOTES} or {OF_BARS}"),
+        (["\x1b,time", QUOTE], f"line 1: '\\x1b': is no column of quotes: write {OF_QUOTES}"),
+        ([QUOTE], f"line 1: names no columns: write {OF_QUOTES} or {OF_BARS}"),
         ([QUOTES, "", QUOTE + ","], "line 3: has 7 fields instead of 6"),
         ([QUOTES, "a,b"], "line 2: has 2 fields instead of 6"),
-        ([QUOTES, QUOTE + " " * LINE_BYTES_MAX], "line 2: is longer than 4096 bytes"),
-        ([QUOTES, QUOTE.replace("AAPL", "A\udce9")], "line 2: is not UTF-8"),
+        ([QUOTES, QUOTE + " " * LINE_BYTES_MAX], "line 2: must have at most 4096 bytes"),
+        ([QUOTES, QUOTE.replace("AAPL", "A\udce9")], "line 2: must be UTF-8"),
         (
             [QUOTES, QUOTE.replace("AAPL", "A B")],
             "line 2: symbol: must be 1 to 32 letters, digits, '.', '-', '=' or '/'",
@@ -296,7 +296,7 @@ def test_a_file_that_begins_before_its_clock_can_is_refused(
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(ReplayFileError, match=r"missing\.csv: No such file or directory$"):
         check(tmp_path / "missing.csv")
-    with pytest.raises(ReplayFileError, match=r": is no regular file$"):
+    with pytest.raises(ReplayFileError, match=r": must be a regular file$"):
         check(tmp_path)
 
 
@@ -314,7 +314,8 @@ def test_a_time_that_the_calendar_does_not_know_is_refused(
     tmp_path: Path, exchange: ExchangeSessions, header: str, row: str, day: str
 ) -> None:
     path = written(tmp_path, header, row.replace("2025-01-02", day))
-    with pytest.raises(ReplayFileError, match=r"time: the sessions of STOCK are not known then$"):
+    problem = rf"time: the sessions of STOCK are not known on {day}$"
+    with pytest.raises(ReplayFileError, match=problem):
         check(path, exchange)
 
 
@@ -325,7 +326,8 @@ def test_a_file_of_what_never_closes_needs_the_sessions_of_all_markets_too(
     row = QUOTE.replace("AAPL", "BTC-USD")
     assert check(written(tmp_path, QUOTES, row), exchange)
     unknown = written(tmp_path, QUOTES, row.replace("2025-01-02", "2030-12-02"))
-    with pytest.raises(ReplayFileError, match=r"time: the sessions of STOCK are not known then$"):
+    problem = r"time: the sessions of STOCK are not known on 2030-12-02$"
+    with pytest.raises(ReplayFileError, match=problem):
         check(unknown, exchange)
     assert check(unknown)
 

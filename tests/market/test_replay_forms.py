@@ -137,7 +137,7 @@ def test_prices_are_not_cut(tmp_path: Path, number: str, column: str) -> None:
             "Date,Open,High,Low,Close,Adj Close,Volume\n",
             "line 1: symbol: is missing: every row needs one, such as AAPL",
         ),
-        ("1735689600000,2,2,2,2,2,3", f"line 1: names no columns, which are {OF_QUOTES}"),
+        ("1735689600000,2,2,2,2,2,3", f"line 1: names no columns: write {OF_QUOTES}"),
         ('"time","symbol","open","high","low","close"\n', "line 1: fields must not be quoted"),
         (f"{BARS}\r{BAR}\r{BAR}" * 100, "line 1: ends with CR alone: lines must end with LF or CR"),
         (f"{BARS}\n{BAR}".encode("utf-16"), "line 1: is UTF-16: save the file as UTF-8"),

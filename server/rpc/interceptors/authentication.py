@@ -76,7 +76,7 @@ class Authentication:
                 if scope is not None and scope not in call.principal.permissions.scopes:
                     raise refuse(
                         Reason.KEY_SCOPE_MISSING,
-                        f"This call takes a bot key with the scope {scope.value}.",
+                        f"The bot key lacks the scope {scope.value}: send one that has it.",
                     )
             else:
                 call.principal = await self._person(
@@ -99,7 +99,9 @@ class Authentication:
     async def _bot(self, kind: str, value: str, *, takes_ticket: bool = False) -> Principal:
         principal = None
         if kind == TOKEN_HEADER:
-            raise refuse(Reason.BOT_KEY_REQUIRED, "This call takes a bot key as x-bot-key.")
+            raise refuse(
+                Reason.BOT_KEY_REQUIRED, "This call takes no token: send a bot key as x-bot-key."
+            )
         if kind == BOT_KEY_HEADER:
             principal = await self._keyring.find(value)
         elif kind == TICKET_HEADER and takes_ticket:
@@ -117,14 +119,18 @@ class Authentication:
             await self._bot(kind, value)
             raise refuse(
                 Reason.OPERATOR_REQUIRED if operator else Reason.TOKEN_REQUIRED,
-                "A bot key does not open this call; it takes a token of its owner"
-                " or of an operator.",
+                "This call takes no bot key: send the token of an operator."
+                if operator
+                else "This call takes no bot key: send the token of its owner.",
             )
         if kind != TOKEN_HEADER:
             raise Refused(TOKEN_REFUSED)
         identity = await self._verified(value)
         if operator and not identity.is_operator:
-            raise refuse(Reason.OPERATOR_REQUIRED, "This call takes an operator's token.")
+            raise refuse(
+                Reason.OPERATOR_REQUIRED,
+                "The claim operator of the token is not true: send an operator's token.",
+            )
         known = await self._known(identity)
         return Principal(
             account_id=known.account_id, user_id=known.user_id, plan=known.identity.plan
@@ -164,7 +170,7 @@ class Authentication:
 
 async def _closed(_: Call) -> bytes:
     """Refuse a call if the contract does not say who may make it, or what it costs."""
-    raise refuse(Reason.TOKEN_REQUIRED, "This call is open to nobody.")
+    raise refuse(Reason.TOKEN_REQUIRED, "Nobody may make this call: the contract lacks its terms.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +188,9 @@ def _credential(metadata: Sequence[tuple[str, str | bytes]]) -> tuple[str, str]:
     for name, value in metadata:
         if name in CREDENTIAL_HEADERS:
             if found[0]:
-                raise refuse(Reason.TWO_CREDENTIALS, "Send one credential: a bot key or a token.")
+                raise refuse(
+                    Reason.TWO_CREDENTIALS,
+                    "The call has two credentials: send one, a bot key or a token.",
+                )
             found = (name, str(value))
     return found

@@ -20,7 +20,7 @@ DRAINING = Refusal(
 )
 TOO_SLOW = Refusal(
     reason=Reason.READER_TOO_SLOW,
-    message="The reader took nothing for too long.",
+    message="The stream was ended because its reader took nothing for too long.",
     retry_after_seconds=RETRY_SECONDS,
 )
 
