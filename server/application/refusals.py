@@ -10,3 +10,7 @@ KEY_REFUSED = Refusal(
     message="The bot key is missing, malformed, unknown or revoked.",
 )
 """The answer does not say which of these applies, so that nobody can probe for keys."""
+MALFORMED = Refusal(
+    reason=Reason.MALFORMED_REQUEST,
+    message="The request cannot be read as the request message of this call.",
+)

@@ -8,8 +8,9 @@ from google.protobuf.message import DecodeError
 
 from server.application.market_feed import MarketFeed
 from server.application.ports import Clock
+from server.application.refusals import MALFORMED
 from server.application.trading import Task, Trading
-from server.domain.errors import Reason, Refusal
+from server.domain.errors import Refusal
 from server.engine.frames import (
     NOBODY,
     Call,
@@ -20,11 +21,6 @@ from server.engine.frames import (
     pack_notification,
 )
 from server.wire.rows import Decided, Route, Surroundings, bound
-
-MALFORMED = Refusal(
-    reason=Reason.MALFORMED_REQUEST,
-    message="The request cannot be read as the request message of this call.",
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,14 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from server.application.ports import Clock, Instruments
-from server.domain.errors import Reason
+from server.application.refusals import MALFORMED
 from server.engine.client import Engine
 from server.rpc.call import Call, Handler
-from server.rpc.errors import refuse
+from server.rpc.errors import Refused
 from server.rpc.figures import Figures
 from server.rpc.reading import SharedReading, accepted
 from server.wire.contract import Method
 from server.wire.rows import Decided, Queried, Row, Streamed, Surroundings, bound
-
-MALFORMED = "The request cannot be read as the request message of this call."
 
 
 class Dispatcher:
@@ -100,11 +98,11 @@ class Dispatcher:
         try:
             request = method.request_type.FromString(call.body)
         except DecodeError:
-            raise refuse(Reason.MALFORMED_REQUEST, MALFORMED) from None
+            raise Refused(MALFORMED) from None
         given = Surroundings(self._instruments, self._clock())
         return accepted(row.read(request, call.caller, given))
 
 
 async def refuse_unreadable(_: Call) -> bytes:
     """Refuse a call whose request the bridge could not write as a message."""
-    raise refuse(Reason.MALFORMED_REQUEST, MALFORMED)
+    raise Refused(MALFORMED)
