@@ -63,7 +63,7 @@ class Keyring:
         self._forget(lambda principal: principal.user_id == user_id)
 
     async def load_calls(self, account_id: str) -> None:
-        """Load the number of an account's calls of today, so that counting goes on from it."""
+        """Load how many calls an account has made today, so that counting continues from there."""
         if not self._meter.knows(account_id):
             day = self._clock() // DAY
             stored = await self._run(self._reads.calls, account_id, day)

@@ -111,7 +111,7 @@ class Fields:
     def member(
         self, field: str, number: int, table: dict[int, Member], default: Member | None = None
     ) -> Member | None:
-        """Read an enum value; zero is the default, or refused when there is none."""
+        """Read an enum value; zero means the default, and is refused if there is no default."""
         if number == 0:
             if default is None:
                 self.refuse(
@@ -189,6 +189,6 @@ def _names(table: dict[int, Member]) -> str:
 
 
 def shown(text: str) -> str:
-    """Return a caller's text as a message may quote it: short and printable."""
+    """Return a caller's text in the form in which messages quote it: short and printable."""
     cut = text if len(text) <= SHOWN_LENGTH_MAX else text[:SHOWN_LENGTH_MAX] + "…"
     return '"' + "".join(c if c.isprintable() else "?" for c in cut) + '"'

@@ -37,10 +37,10 @@ class Backoff:
 class Attempts:
     """The attempts of one call, all within one deadline.
 
-    A call is retried where that is safe. After a lost answer, these are calls that read, and
+    A call is retried where that is safe. After a lost answer, calls that read are retried, and
     changes that have no effect the second time. After a refusal by the rate limit, or for a
-    conflict in the server, these are all calls, because the refused call changed nothing. If the
-    requested pause would end after the deadline, the refusal is raised at once.
+    conflict in the server, every call is retried, because it changed nothing. If the requested
+    pause would end after the deadline, the refusal is raised at once.
     """
 
     def __init__(self, call: Call[object], seconds: float) -> None:
@@ -66,7 +66,7 @@ class Attempts:
             pause = self._backoff.next(error.retry_after)
             if pause < self.seconds_left:
                 return pause
-        # An invalid request was invalid in every attempt.
+        # If the request is invalid, the attempts before this one changed nothing either.
         if self._outcome_unknown and not isinstance(error, InvalidRequest):
             raise outcome_unknown(error, self._call.client_order_id) from error
         raise error from failed

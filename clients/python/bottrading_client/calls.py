@@ -47,8 +47,9 @@ def place_order(
     """Place an order and return its state after matching, fills included.
 
     If you give no `client_order_id`, one is generated, so that repeating the call places no second
-    order. An order that was already there is `replayed`. An order that the trading rules do not
-    allow is returned as REJECTED. Raises OutcomeUnknown if no answer came in time.
+    order. If an earlier call placed the order, it is returned with `replayed`. An order that the
+    trading rules do not allow is returned as REJECTED. Raises OutcomeUnknown if no answer came in
+    time.
     """
     client_order_id = str(uuid.uuid4()) if client_order_id is None else client_order_id
     return call(
@@ -132,8 +133,8 @@ def cancel_order(order_id: str) -> Call[models.Order]:
 def cancel_all_orders(symbol: str | None = None) -> Call[CancelledOrders]:
     """Cancel all live orders that the key may act on, or those of one symbol; newest first.
 
-    `skipped` of the result counts the live orders that stayed. Orders that were cancelled by an
-    attempt whose answer was lost are missing from the result.
+    `skipped` of the result counts the live orders that stayed. If the answer to an attempt is lost,
+    the orders that it cancelled are missing from the result.
     """
     return call(
         lambda service: service.trading.CancelAllOrders,
@@ -226,7 +227,7 @@ def portfolio_history(
 ) -> Call[tuple[models.EquityPoint, ...]]:
     """Read the equity curve, oldest point first; the last point is now.
 
-    Without an interval: every snapshot for a day, hours for a week, days for longer periods.
+    By default a point is a snapshot for a day, an hour for a week, and a day for longer periods.
     """
     return call(
         lambda service: service.trading.GetPortfolioHistory,

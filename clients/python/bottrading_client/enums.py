@@ -1,13 +1,13 @@
-"""The enums of the contract; their values are words."""
+"""The enums of the contract; each value is a text."""
 
 from enum import StrEnum
 from typing import Self
 
 
 class OpenEnum(StrEnum):
-    """An enum; a value that only a newer server knows is kept as a word.
+    """An enum; a value that only a newer server knows is kept as a text.
 
-    The names of classes are those of the contract. Values are named as there, without the prefix.
+    Classes have the names that they have in the contract. Values have them too, without the prefix.
     """
 
     @classmethod

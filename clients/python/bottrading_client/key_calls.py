@@ -1,4 +1,4 @@
-"""The calls of a person for their bots: KeyManagement, described like those of a bot."""
+"""The calls of a person: KeyManagement, each described once for both kinds of clients."""
 
 from collections.abc import Sequence
 
@@ -20,8 +20,8 @@ def create_key(
 ) -> Call[models.NewBotKey]:
     """Create a bot key; only this answer holds its secret.
 
-    Left out: the first account, all scopes, all instruments, orders of any value. Not retried if no
-    answer came, because that would create a second key.
+    By default the key is for the first account, all scopes, all instruments and orders of any
+    value. Not retried if no answer came, because that would create a second key.
     """
     return call(
         lambda service: service.keys.CreateBotKey,

@@ -215,8 +215,8 @@ class BotTradingClient(_Client):
     `credential` is the key, by default BOTTRADING_BOT_KEY. `target` is the server's "host:port", by
     default BOTTRADING_TARGET or 127.0.0.1:50051. Beyond this machine the client uses TLS, with
     `root_certificates` (PEM) or those of gRPC, unless `insecure`. `timeout` is the deadline of each
-    call in seconds, for all of its attempts together. A `channel` of your own replaces all of these
-    except the key.
+    call in seconds, for all of its attempts together. With a `channel` of your own, the client does
+    not use `target`, `root_certificates` and `insecure`.
     """
 
     _credential = BOT_KEY

@@ -101,7 +101,7 @@ export interface paths {
          *
          *     A refusal leaves the order as it was. Refused are: - an order that is filled, cancelled or rejected (ORDER_NOT_LIVE); - a quantity that does not exceed what is filled (QUANTITY_ALREADY_FILLED); - a price that the order type does not use (LIMIT_PRICE_NOT_ALLOWED, STOP_PRICE_NOT_ALLOWED); - the stop price of an order that is already triggered (STOP_PRICE_NOT_ALLOWED); - what the trading rules do not allow (INSUFFICIENT_BUYING_POWER …).
          *
-         *     Raising the quantity starts the minimum and the cap of the fee again. Spends one order and one request of the rate limits.
+         *     With a higher quantity, the minimum and the cap of the fee apply anew. Spends one order and one request of the rate limits.
          */
         patch: operations["ReplaceOrder"];
         trace?: never;
@@ -155,7 +155,7 @@ export interface paths {
         };
         /**
          * Reads the equity curve since the account was opened or last reset, oldest point first
-         * @description Reads the equity curve since the account was opened or last reset, oldest point first. Each interval gives its last snapshot. The last point is now and equals `total_equity` of the portfolio. More than 5 000 points are refused (FIELD_INVALID).
+         * @description Reads the equity curve since the account was opened or last reset, oldest point first. A point is the last snapshot of its interval. The last point is now and equals `total_equity` of the portfolio. More than 5 000 points are refused (FIELD_INVALID).
          */
         get: operations["GetPortfolioHistory"];
         put?: never;
@@ -217,7 +217,7 @@ export interface paths {
          * Lists ranked accounts, best first, one page at a time, and the caller's own row
          * @description Lists ranked accounts, best first, one page at a time, and the caller's own row.
          *
-         *     A person's first account is ranked from the first fill of its epoch on; operators are not ranked. The ranking is renewed every 5 s, or less often where that takes long. Accounts can therefore move between two pages. Before the first ranking after a start, the call is refused (UNAVAILABLE).
+         *     A person's first account is ranked from the first fill of its epoch on; operators are not ranked. The ranking is renewed every 5 s, or less often if that takes long. Accounts can therefore move between two pages. Before the first ranking after a start, the call is refused (UNAVAILABLE).
          */
         get: operations["GetLeaderboard"];
         put?: never;
@@ -259,9 +259,9 @@ export interface paths {
          * Streams the log of the account: every change of an order or of the account, exactly once, in order
          * @description Streams the log of the account: every change of an order or of the account, exactly once, in order. To resume a stream that ended, pass the last sequence received. Nothing is lost or repeated, however long the gap was.
          *
-         *     A reader can rely on this, with or without `after_sequence`, over any number of resumed streams: - Ordered: sequences grow. - Unique: no event comes twice. - Atomic: changes of one transaction come together, with no heartbeat between them, once they are on disk. - Reliable: every event comes, except those of orders whose symbol was not asked for or which the key may not act on. - Resumable: a stream can be resumed after any sequence ever received. - Bookmarkable: `subscribed` and each heartbeat carry a sequence. Everything up to it was sent, even if none of it was for this reader.
+         *     A reader can rely on this, with or without `after_sequence`, over any number of resumed streams: - Ordered: sequences grow. - Unique: no event comes twice. - Atomic: changes of one transaction come together, with no heartbeat between them, once they are on disk. - Reliable: every event comes, except those of orders whose symbol was not asked for or which the key may not act on. - Resumable: a stream can be resumed after any sequence ever received. - Bookmarkable: `subscribed` and each heartbeat carry a sequence. All events up to it have been sent, even if none was for this reader.
          *
-         *     A slow reader lags and loses nothing. A reader that takes nothing for 10 s is disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). A stream sends in its initial metadata what other calls send in their trailing metadata.
+         *     A slow reader lags and loses nothing. A reader that takes nothing for 10 s is disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). What other calls send in trailing metadata, a stream sends in its initial metadata.
          *
          *     Over REST the messages are Server-Sent Events. The field that is set in `message` names the event and is its data; the sequence is its `id`. A browser resumes by itself with `Last-Event-ID`, which overrides `after_sequence`. Opening a stream spends one request. The number of open streams is limited (STREAM_LIMIT_EXCEEDED).
          */
@@ -696,7 +696,7 @@ export interface components {
             low: string;
             /** @description Last price, in US dollars, 8 decimals. */
             close: string;
-            /** @description False while quotes can still be added to the bar: until its interval has ended and either a later quote has come or 5 s have passed. */
+            /** @description False while quotes can still be added to the bar. It becomes true after the bar's interval: with the first later quote, or after 5 s. */
             complete: boolean;
         };
         /**
@@ -766,7 +766,7 @@ export interface components {
             time: string;
             /** @description Total equity, in US dollars, 2 decimals. */
             equity: string;
-            /** @description Money that came in since the previous point, in US dollars, 2 decimals. The previous point counts even if it is not shown. The first point of the account has its starting balance here. */
+            /** @description Money that came in since the previous point, in US dollars, 2 decimals. A point that is not shown counts as the previous one, too. At the account's first point it is the starting balance. */
             deposits: string;
         };
         /**
@@ -873,7 +873,7 @@ export interface components {
             amount: string;
             /** @description Fee of this fill, in US dollars, 2 decimals. */
             fee: string;
-            /** @description Realised profit or loss of a SELL, in US dollars, 2 decimals; null for a BUY. Deducted are its fee and its share of cost and buy fees. It is stored with 8 decimals, from which sums and wins are computed. */
+            /** @description Realised profit or loss of a SELL, in US dollars, 2 decimals; null for a BUY. The fee and the share of cost and buy fees are deducted. Sums and wins are computed from the stored value, which has 8 decimals. */
             realized_pnl: string | null;
             /** @description The bot key that placed the order. */
             bot_key_id: string;
@@ -1138,7 +1138,7 @@ export interface components {
             replayed: boolean;
             /** @description When the order was triggered; it stays triggered. It is null before that, and for orders without a stop price. */
             triggered_at: string | null;
-            /** @description Where the server understood the request differently from what was sent, one sentence each. Set only in answers to PlaceOrder and PreviewOrder, repeated ones included. */
+            /** @description One sentence for each value that the server understood differently from what was sent. Set only in answers to PlaceOrder and PreviewOrder, repeated ones included. */
             warnings: string[];
         };
         /** @description What an order would do now. */
@@ -1185,7 +1185,7 @@ export interface components {
             fill: components["schemas"]["Fill"] | null;
             /**
              * Format: int64
-             * @description Sequence of the last change of the same transaction, for instance of a MARKET order's ACCEPTED and FILLED, or of all that a halt or a reset cancels. A stream sends all changes up to it together. Zero outside of streams.
+             * @description Sequence of the last change of the same transaction. Changes of one transaction are for instance a MARKET order's ACCEPTED and FILLED, or all that a halt or a reset cancels. A stream sends them together. Zero outside of streams.
              */
             transaction_end: number;
         };

@@ -83,8 +83,8 @@ class Bar(_message.Message):
     close: _builtins.str
     """Last price, in US dollars, 8 decimals."""
     complete: _builtins.bool
-    """False while quotes can still be added to the bar: until its interval has ended
-    and either a later quote has come or 5 s have passed.
+    """False while quotes can still be added to the bar. It becomes true after the
+    bar's interval: with the first later quote, or after 5 s.
     """
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:

@@ -197,7 +197,7 @@ class BotTradingServicer:
         - the stop price of an order that is already triggered (STOP_PRICE_NOT_ALLOWED);
         - what the trading rules do not allow (INSUFFICIENT_BUYING_POWER …).
 
-        Raising the quantity starts the minimum and the cap of the fee again. Spends one
+        With a higher quantity, the minimum and the cap of the fee apply anew. Spends one
         order and one request of the rate limits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -250,7 +250,7 @@ class BotTradingServicer:
 
     def GetPortfolioHistory(self, request, context):
         """Reads the equity curve since the account was opened or last reset, oldest point
-        first. Each interval gives its last snapshot. The last point is now and equals
+        first. A point is the last snapshot of its interval. The last point is now and equals
         `total_equity` of the portfolio. More than 5 000 points are refused
         (FIELD_INVALID).
         """
@@ -276,7 +276,7 @@ class BotTradingServicer:
         """Lists ranked accounts, best first, one page at a time, and the caller's own row.
 
         A person's first account is ranked from the first fill of its epoch on; operators
-        are not ranked. The ranking is renewed every 5 s, or less often where that takes
+        are not ranked. The ranking is renewed every 5 s, or less often if that takes
         long. Accounts can therefore move between two pages. Before the first ranking
         after a start, the call is refused (UNAVAILABLE).
         """
@@ -305,13 +305,13 @@ class BotTradingServicer:
         - Reliable: every event comes, except those of orders whose symbol was not asked
         for or which the key may not act on.
         - Resumable: a stream can be resumed after any sequence ever received.
-        - Bookmarkable: `subscribed` and each heartbeat carry a sequence. Everything up
-        to it was sent, even if none of it was for this reader.
+        - Bookmarkable: `subscribed` and each heartbeat carry a sequence. All events
+        up to it have been sent, even if none was for this reader.
 
         A slow reader lags and loses nothing. A reader that takes nothing for 10 s is
         disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s
-        (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). A stream
-        sends in its initial metadata what other calls send in their trailing metadata.
+        (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). What
+        other calls send in trailing metadata, a stream sends in its initial metadata.
 
         Over REST the messages are Server-Sent Events. The field that is set in `message`
         names the event and is its data; the sequence is its `id`. A browser resumes by

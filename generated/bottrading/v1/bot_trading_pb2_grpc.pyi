@@ -81,7 +81,7 @@ class BotTradingStub:
     - the stop price of an order that is already triggered (STOP_PRICE_NOT_ALLOWED);
     - what the trading rules do not allow (INSUFFICIENT_BUYING_POWER …).
 
-    Raising the quantity starts the minimum and the cap of the fee again. Spends one
+    With a higher quantity, the minimum and the cap of the fee apply anew. Spends one
     order and one request of the rate limits.
     """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.CancelOrderRequest, _bot_trading_pb2.CancelOrderResponse]
@@ -108,7 +108,7 @@ class BotTradingStub:
     """Reads money and positions, all as of one moment."""
     GetPortfolioHistory: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioHistoryRequest, _bot_trading_pb2.GetPortfolioHistoryResponse]
     """Reads the equity curve since the account was opened or last reset, oldest point
-    first. Each interval gives its last snapshot. The last point is now and equals
+    first. A point is the last snapshot of its interval. The last point is now and equals
     `total_equity` of the portfolio. More than 5 000 points are refused
     (FIELD_INVALID).
     """
@@ -120,7 +120,7 @@ class BotTradingStub:
     """Lists ranked accounts, best first, one page at a time, and the caller's own row.
 
     A person's first account is ranked from the first fill of its epoch on; operators
-    are not ranked. The ranking is renewed every 5 s, or less often where that takes
+    are not ranked. The ranking is renewed every 5 s, or less often if that takes
     long. Accounts can therefore move between two pages. Before the first ranking
     after a start, the call is refused (UNAVAILABLE).
     """
@@ -140,13 +140,13 @@ class BotTradingStub:
     - Reliable: every event comes, except those of orders whose symbol was not asked
       for or which the key may not act on.
     - Resumable: a stream can be resumed after any sequence ever received.
-    - Bookmarkable: `subscribed` and each heartbeat carry a sequence. Everything up
-      to it was sent, even if none of it was for this reader.
+    - Bookmarkable: `subscribed` and each heartbeat carry a sequence. All events
+      up to it have been sent, even if none was for this reader.
 
     A slow reader lags and loses nothing. A reader that takes nothing for 10 s is
     disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s
-    (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). A stream
-    sends in its initial metadata what other calls send in their trailing metadata.
+    (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). What
+    other calls send in trailing metadata, a stream sends in its initial metadata.
 
     Over REST the messages are Server-Sent Events. The field that is set in `message`
     names the event and is its data; the sequence is its `id`. A browser resumes by
@@ -215,7 +215,7 @@ class BotTradingAsyncStub(BotTradingStub):
     - the stop price of an order that is already triggered (STOP_PRICE_NOT_ALLOWED);
     - what the trading rules do not allow (INSUFFICIENT_BUYING_POWER …).
 
-    Raising the quantity starts the minimum and the cap of the fee again. Spends one
+    With a higher quantity, the minimum and the cap of the fee apply anew. Spends one
     order and one request of the rate limits.
     """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.CancelOrderRequest, _bot_trading_pb2.CancelOrderResponse]  # type: ignore[assignment]
@@ -242,7 +242,7 @@ class BotTradingAsyncStub(BotTradingStub):
     """Reads money and positions, all as of one moment."""
     GetPortfolioHistory: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioHistoryRequest, _bot_trading_pb2.GetPortfolioHistoryResponse]  # type: ignore[assignment]
     """Reads the equity curve since the account was opened or last reset, oldest point
-    first. Each interval gives its last snapshot. The last point is now and equals
+    first. A point is the last snapshot of its interval. The last point is now and equals
     `total_equity` of the portfolio. More than 5 000 points are refused
     (FIELD_INVALID).
     """
@@ -254,7 +254,7 @@ class BotTradingAsyncStub(BotTradingStub):
     """Lists ranked accounts, best first, one page at a time, and the caller's own row.
 
     A person's first account is ranked from the first fill of its epoch on; operators
-    are not ranked. The ranking is renewed every 5 s, or less often where that takes
+    are not ranked. The ranking is renewed every 5 s, or less often if that takes
     long. Accounts can therefore move between two pages. Before the first ranking
     after a start, the call is refused (UNAVAILABLE).
     """
@@ -274,13 +274,13 @@ class BotTradingAsyncStub(BotTradingStub):
     - Reliable: every event comes, except those of orders whose symbol was not asked
       for or which the key may not act on.
     - Resumable: a stream can be resumed after any sequence ever received.
-    - Bookmarkable: `subscribed` and each heartbeat carry a sequence. Everything up
-      to it was sent, even if none of it was for this reader.
+    - Bookmarkable: `subscribed` and each heartbeat carry a sequence. All events
+      up to it have been sent, even if none was for this reader.
 
     A slow reader lags and loses nothing. A reader that takes nothing for 10 s is
     disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s
-    (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). A stream
-    sends in its initial metadata what other calls send in their trailing metadata.
+    (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). What
+    other calls send in trailing metadata, a stream sends in its initial metadata.
 
     Over REST the messages are Server-Sent Events. The field that is set in `message`
     names the event and is its data; the sequence is its `id`. A browser resumes by
@@ -370,7 +370,7 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         - the stop price of an order that is already triggered (STOP_PRICE_NOT_ALLOWED);
         - what the trading rules do not allow (INSUFFICIENT_BUYING_POWER …).
 
-        Raising the quantity starts the minimum and the cap of the fee again. Spends one
+        With a higher quantity, the minimum and the cap of the fee apply anew. Spends one
         order and one request of the rate limits.
         """
 
@@ -433,7 +433,7 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.GetPortfolioHistoryResponse, _abc.Awaitable[_bot_trading_pb2.GetPortfolioHistoryResponse]]:
         """Reads the equity curve since the account was opened or last reset, oldest point
-        first. Each interval gives its last snapshot. The last point is now and equals
+        first. A point is the last snapshot of its interval. The last point is now and equals
         `total_equity` of the portfolio. More than 5 000 points are refused
         (FIELD_INVALID).
         """
@@ -463,7 +463,7 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         """Lists ranked accounts, best first, one page at a time, and the caller's own row.
 
         A person's first account is ranked from the first fill of its epoch on; operators
-        are not ranked. The ranking is renewed every 5 s, or less often where that takes
+        are not ranked. The ranking is renewed every 5 s, or less often if that takes
         long. Accounts can therefore move between two pages. Before the first ranking
         after a start, the call is refused (UNAVAILABLE).
         """
@@ -495,13 +495,13 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         - Reliable: every event comes, except those of orders whose symbol was not asked
           for or which the key may not act on.
         - Resumable: a stream can be resumed after any sequence ever received.
-        - Bookmarkable: `subscribed` and each heartbeat carry a sequence. Everything up
-          to it was sent, even if none of it was for this reader.
+        - Bookmarkable: `subscribed` and each heartbeat carry a sequence. All events
+          up to it have been sent, even if none was for this reader.
 
         A slow reader lags and loses nothing. A reader that takes nothing for 10 s is
         disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s
-        (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). A stream
-        sends in its initial metadata what other calls send in their trailing metadata.
+        (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). What
+        other calls send in trailing metadata, a stream sends in its initial metadata.
 
         Over REST the messages are Server-Sent Events. The field that is set in `message`
         names the event and is its data; the sequence is its `id`. A browser resumes by

@@ -60,8 +60,8 @@ class Fill(_message.Message):
     """Fee of this fill, in US dollars, 2 decimals."""
     realized_pnl: _builtins.str
     """Realised profit or loss of a SELL, in US dollars, 2 decimals; null for a BUY.
-    Deducted are its fee and its share of cost and buy fees. It is stored with 8
-    decimals, from which sums and wins are computed.
+    The fee and the share of cost and buy fees are deducted. Sums and wins are computed
+    from the stored value, which has 8 decimals.
     """
     bot_key_id: _builtins.str
     """The bot key that placed the order."""

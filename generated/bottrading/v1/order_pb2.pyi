@@ -295,8 +295,8 @@ class Order(_message.Message):
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Where the server understood the request differently from what was sent, one
-        sentence each. Set only in answers to PlaceOrder and PreviewOrder, repeated ones
+        """One sentence for each value that the server understood differently from what was
+        sent. Set only in answers to PlaceOrder and PreviewOrder, repeated ones
         included.
         """
 

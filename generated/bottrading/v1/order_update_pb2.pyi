@@ -122,9 +122,9 @@ class OrderUpdate(_message.Message):
     type: Global___OrderUpdateType.ValueType
     """What happened."""
     transaction_end: _builtins.int
-    """Sequence of the last change of the same transaction, for instance of a MARKET
-    order's ACCEPTED and FILLED, or of all that a halt or a reset cancels. A stream
-    sends all changes up to it together. Zero outside of streams.
+    """Sequence of the last change of the same transaction. Changes of one transaction are
+    for instance a MARKET order's ACCEPTED and FILLED, or all that a halt or a reset
+    cancels. A stream sends them together. Zero outside of streams.
     """
     @_builtins.property
     def order(self) -> _order_pb2.Order:

@@ -19,8 +19,8 @@ class Draining:
     """Runs before all work.
 
     `at_work` counts the calls in progress; `open` also counts those whose answers are still on the
-    way. While it drains, calls are still accepted and refused with a reason. Streams are ended
-    elsewhere.
+    way. While the server drains, a new call is answered by a refusal with a reason. The interceptor
+    in `streams.py` ends streams.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Draining:
         self._begun = True
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
-        """Return a handler that refuses calls of a server that stops."""
+        """Return a handler that refuses calls once the server is stopping."""
 
         async def handle(call: Call) -> bytes:
             if self._begun:

@@ -1,4 +1,4 @@
-"""Calls in flight: limits how many the server works on at once, strangers' calls excluded."""
+"""Calls in flight: limits how many authenticated calls the server works on at once."""
 
 from server.domain.errors import Reason, Refusal
 from server.engine.client import RETRY_SECONDS
@@ -16,14 +16,14 @@ BUSY = Refusal(
 
 
 class InFlight:
-    """Runs after authentication, because a stranger must not take the place of a customer."""
+    """Runs after authentication, so that calls without a valid credential use up no places."""
 
     def __init__(self, limit: int = CALLS_IN_FLIGHT_MAX) -> None:
         self._limit = limit
         self.count = 0
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
-        """Return a handler that refuses calls above the limit; streams have separate places."""
+        """Return a handler that refuses calls above the limit; streams have their own."""
         if method.streams:
             return proceed
 

@@ -58,7 +58,7 @@ class RateLimiting:
             try:
                 return await proceed(call)
             except EngineRefused as error:
-                # A call that is refused while the engine loads has placed nothing.
+                # A call that is refused because the engine restarts has placed nothing.
                 if is_order and error.refusal is AWAY:
                     self._limits.give_back_order(caller.account_id)
                 raise
