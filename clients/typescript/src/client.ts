@@ -13,6 +13,7 @@ import type {
   Order,
   OrderPreview,
   Portfolio,
+  Position,
   Quote,
   TradingKpi,
 } from "./contract.js";
@@ -46,13 +47,22 @@ export type LeaderboardQuery = Query<Operation<"get", "/leaderboard">>;
 export type InstrumentFilter = Query<Operation<"get", "/instruments">>;
 export type BarQuery = Query<Operation<"get", "/bars/{symbol}">>;
 
+export type PositionsToClose = Query<Operation<"delete", "/positions/{symbol}">>;
+
 export interface BotTradingClientOptions extends ClientOptions {
   /** The bot key; by default BOTTRADING_BOT_KEY, else VECTRADE_BOT_KEY. */
   botKey?: string | undefined;
+  /**
+   * A person's token in place of a bot key. With it the client reads, cancels and closes; placing
+   * and replacing orders need a bot key.
+   */
+  token?: string | undefined;
+  /** With `token`: the account. Left out, reads are of the first account and changes are refused. */
+  accountId?: string | undefined;
 }
 
 /**
- * Trades on the account of a bot key.
+ * Trades on the account of a bot key, or acts for a person on one of their accounts.
  *
  * Fields are named as in the contract. Amounts are decimal strings; requests may use numbers too.
  * Calls reject with a BotTradingError. A call without an answer is repeated where that is safe.
@@ -61,9 +71,7 @@ export class BotTradingClient {
   readonly #transport: Transport;
 
   constructor(options: BotTradingClientOptions = {}) {
-    const botKey = options.botKey ?? setting("BOTTRADING_BOT_KEY") ?? setting("VECTRADE_BOT_KEY");
-    if (!botKey) throw new TypeError("Pass a botKey, or set BOTTRADING_BOT_KEY.");
-    this.#transport = new Transport({ "x-bot-key": botKey }, options);
+    this.#transport = new Transport(credentialOf(options), options);
   }
 
   /** Read the account: its money, its plan and its calls of the day. */
@@ -143,6 +151,34 @@ export class BotTradingClient {
     return (await this.#transport.send("get", "/portfolio/history", request)).points;
   }
 
+  /** List what the account holds, sorted by symbol. */
+  positions(options?: CallOptions): Promise<Position[]> {
+    return this.#transport.send("get", "/positions", options);
+  }
+
+  /** Read what the account holds of an instrument. */
+  position(symbol: string, options?: CallOptions): Promise<Position> {
+    return this.#transport.send("get", "/positions/{symbol}", { ...options, in: { symbol } });
+  }
+
+  /**
+   * Close a position, or a part of it, with a MARKET order, and return the order.
+   *
+   * Live orders that hold the quantity are cancelled. Repeating the call places no second order,
+   * as with `placeOrder`.
+   */
+  closePosition(symbol: string, part: PositionsToClose = {}, options?: CallOptions) {
+    const clientOrderId = part.client_order_id ?? crypto.randomUUID();
+    const query = { ...part, client_order_id: clientOrderId };
+    const request = { ...options, ...REPEATABLE, in: { symbol }, query, clientOrderId };
+    return this.#transport.send("delete", "/positions/{symbol}", request);
+  }
+
+  /** Close all positions, each as `closePosition` does, and return the orders. */
+  closeAllPositions(options?: CallOptions): Promise<Order[]> {
+    return this.#transport.send("delete", "/positions", { ...options, ...REPEATABLE });
+  }
+
   /** Read the key performance indicators. */
   kpi(options?: CallOptions): Promise<TradingKpi> {
     return this.#transport.send("get", "/kpi", options);
@@ -211,4 +247,31 @@ export class BotTradingClient {
   quoteUpdates(symbols: readonly string[], options: QuoteUpdatesOptions = {}): QuoteUpdates {
     return new QuoteUpdates(this.#transport, symbols, options);
   }
+}
+
+/** Reads what a service shows to everybody, without a credential. */
+export class PublicClient {
+  readonly #transport: Transport;
+
+  constructor(options: ClientOptions = {}) {
+    this.#transport = new Transport({}, options);
+  }
+
+  /** Read a page of ranked accounts, where the operator made the leaderboard public. */
+  leaderboard(query: LeaderboardQuery = {}, options?: CallOptions): Promise<Leaderboard> {
+    return this.#transport.send("get", "/leaderboard", { ...options, query });
+  }
+}
+
+/** Return the headers of the one credential that the options or the environment give. */
+function credentialOf(options: BotTradingClientOptions): Record<string, string> {
+  const { token, accountId } = options;
+  if (token) {
+    if (options.botKey) throw new TypeError("Pass a botKey or a token, not both.");
+    const authorization = `Bearer ${token}`;
+    return accountId ? { authorization, "x-account-id": accountId } : { authorization };
+  }
+  const botKey = options.botKey ?? setting("BOTTRADING_BOT_KEY") ?? setting("VECTRADE_BOT_KEY");
+  if (!botKey) throw new TypeError("Pass a botKey, or set BOTTRADING_BOT_KEY.");
+  return { "x-bot-key": botKey };
 }

@@ -25,6 +25,8 @@ export interface OrderUpdatesOptions {
   includeSnapshot?: boolean | undefined;
   /** Ends the iteration, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
+  /** Called when the stream is open, and when it breaks; then it is opened again. */
+  onConnectionChange?: ((isConnected: boolean) => void) | undefined;
 }
 
 export interface QuoteUpdatesOptions {
@@ -38,6 +40,7 @@ interface Following<Item> {
   query(): object;
   /** Return the item of an event, if it has one. */
   take(event: EventSourceMessage): Item | undefined;
+  readonly onConnectionChange?: ((isConnected: boolean) => void) | undefined;
 }
 
 /** An iterator over a stream's items, which reopens the stream whenever it breaks. For one loop. */
@@ -105,12 +108,15 @@ class FollowingOrderUpdates implements Following<Update> {
   readonly path = "/order-updates";
   lastSequence: number | undefined;
   isOpen = false;
+  readonly onConnectionChange: OrderUpdatesOptions["onConnectionChange"];
   readonly #symbols: readonly string[];
   #isSnapshotWanted: boolean;
   #isSnapshotBegun = false;
 
-  constructor({ afterSequence, symbols = [], includeSnapshot = false }: OrderUpdatesOptions) {
+  constructor(options: OrderUpdatesOptions) {
+    const { afterSequence, symbols = [], includeSnapshot = false, onConnectionChange } = options;
     this.lastSequence = afterSequence;
+    this.onConnectionChange = onConnectionChange;
     this.#symbols = symbols;
     this.#isSnapshotWanted = includeSnapshot;
   }
@@ -176,17 +182,25 @@ async function* follow<Item>(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Item | undefined, void, void> {
   const reopening = new Reopening(transport.timeoutMs);
+  let isConnected = false;
+  const connected = (isConnectedNow: boolean) => {
+    if (isConnected === isConnectedNow) return;
+    isConnected = isConnectedNow;
+    following.onConnectionChange?.(isConnected);
+  };
   for (;;) {
     let broken: BotTradingError | undefined;
     try {
       for await (const event of transport.events(following.path, following.query(), signal)) {
         reopening.received();
+        connected(true);
         yield following.take(event);
       }
     } catch (error) {
       if (!(error instanceof BotTradingError)) throw error;
       broken = error;
     }
+    connected(false);
     await pause(reopening.pauseAfter(broken), signal);
   }
 }

@@ -67,4 +67,4 @@ export type {
   Update,
 } from "./following.js";
 export * from "./key-management.js";
-export type { CallOptions, ClientOptions } from "./transport.js";
+export type { CallOptions, ClientOptions, SignedIn } from "./transport.js";

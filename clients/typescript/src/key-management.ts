@@ -8,6 +8,7 @@ import {
   type Operation,
   REPEATABLE,
   setting,
+  type SignedIn,
   Transport,
 } from "./transport.js";
 
@@ -29,6 +30,15 @@ export class KeyManagementClient {
     const token = options.token ?? setting("BOTTRADING_TOKEN");
     if (!token) throw new TypeError("Pass a token, or set BOTTRADING_TOKEN.");
     this.#transport = new Transport({ authorization: `Bearer ${token}` }, options);
+  }
+
+  /**
+   * Exchange a sign-in token, with which the client was made, for the token of a session.
+   *
+   * A sign-in token works once. If no answer came, it may be used up.
+   */
+  signIn(options?: CallOptions): Promise<SignedIn> {
+    return this.#transport.send("post", "/sign-in", { ...options, body: {} });
   }
 
   /** Create a bot key; only this answer holds its secret. */

@@ -1,0 +1,37 @@
+// What a screen shows in place of figures: that they come, that there are none, what went wrong.
+
+import type { ReadonlySignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+
+interface LoadingProps {
+  what: string;
+  error?: ReadonlySignal<string | null> | undefined;
+}
+
+/** Say that something is being read, or why it cannot be. */
+export function Loading({ what, error }: LoadingProps) {
+  if (error?.value) return <Failure text={error.value} />;
+  return (
+    <p class="loading" role="status">
+      <span class="visually-hidden">Reading {what}</span>
+    </p>
+  );
+}
+
+export function Failure({ text }: { text: string }) {
+  return (
+    <p class="failure" role="alert">
+      {text}
+    </p>
+  );
+}
+
+/** Say that there is nothing yet, and what to do next. */
+export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+  return (
+    <div class="empty">
+      <p class="empty-title">{title}</p>
+      {children && <p>{children}</p>}
+    </div>
+  );
+}
