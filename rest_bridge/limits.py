@@ -123,6 +123,14 @@ def credential_was_taken(scope: Scope) -> None:
         connection.become_customers()
 
 
+def replace_policy(scope: Scope, policy: str) -> None:
+    """Answer the request in hand with a Content-Security-Policy of its own."""
+    reference = scope.get("state", {}).get(_CONNECTION)
+    connection = reference() if reference is not None else None
+    if connection is not None:
+        connection.replace_header(b"content-security-policy", policy.encode("ascii"))
+
+
 _CONNECTION = "bottrading.connection"
 
 
@@ -184,6 +192,13 @@ class BoundedProtocol(HttpToolsProtocol):
         """Keep the connection between requests for as long as customers' are kept."""
         self._places.know(self)
         self.timeout_keep_alive = self._settings.keep_alive_seconds
+
+    def replace_header(self, name: bytes, value: bytes) -> None:
+        """Replace a header that all answers have, for the request that is being answered."""
+        cycle = self._answering
+        if cycle is not None:
+            kept = [header for header in cycle.default_headers if header[0] != name]
+            cycle.default_headers = [*kept, (name, value)]
 
     def end(self) -> None:
         """End the connection at once, so that another can have its place."""

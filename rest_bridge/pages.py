@@ -1,6 +1,7 @@
-"""The pages for a browser: a description of the server, and the contract in Swagger UI.
+"""The pages for a browser: the page for people, and the contract in Swagger UI.
 
-Swagger UI's files come from a package, so a page requests nothing from other hosts.
+Without the page for people, a description of the server takes its place. Swagger UI's files come
+from a package, so a page requests nothing from other hosts.
 """
 
 import base64
@@ -16,6 +17,10 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
+
+from rest_bridge.built_page import add_built_page
+from rest_bridge.limits import replace_policy
+from rest_bridge.settings import Settings
 
 _FILES = Path(str(files("fastapi_offline"))) / "static"
 _SWAGGER_FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
@@ -57,12 +62,19 @@ def _hashes(page: bytes) -> str:
     return " ".join(f"'sha256-{digest.decode('ascii')}'" for digest in digests)
 
 
+def _policy(*, scripts: str = "", styles: str = "") -> str:
+    """Return a Content-Security-Policy of this server's own files, and of more sources."""
+    return (
+        f"default-src 'none'; script-src 'self'{scripts}; style-src 'self'{styles};"
+        " img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none';"
+        " form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+_DOCS_POLICY = _policy(scripts=f" {_hashes(_DOCS)}", styles=" 'unsafe-inline'")
+
 PROTECTING_HEADERS = {
-    "content-security-policy": (
-        f"default-src 'none'; script-src 'self' {_hashes(_DOCS)}; style-src 'self' 'unsafe-inline';"
-        " img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none';"
-        " frame-ancestors 'none'"
-    ),
+    "content-security-policy": _policy(),
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
@@ -70,20 +82,24 @@ PROTECTING_HEADERS = {
 """Headers of every answer, which keep a browser from loading, running or framing anything else."""
 
 
-def add_pages(app: FastAPI, document: dict[str, Any]) -> None:
+def add_pages(app: FastAPI, document: dict[str, Any], settings: Settings, built_page: Path) -> None:
     """Serve the pages, the OpenAPI document and the files that the pages load."""
     told = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
 
     async def start(_: Request) -> Response:
         return HTMLResponse(_START)
 
-    async def docs(_: Request) -> Response:
+    async def docs(request: Request) -> Response:
+        replace_policy(request.scope, _DOCS_POLICY)
         return HTMLResponse(_DOCS)
 
     async def openapi(_: Request) -> Response:
         return Response(told, media_type="application/json")
 
-    app.add_route("/", start)
+    if settings.page:
+        add_built_page(app, settings, built_page, _START)
+    else:
+        app.add_route("/", start)
     app.add_route("/docs", docs)
     app.add_route("/openapi.json", openapi)
     for name in _SWAGGER_FILES:

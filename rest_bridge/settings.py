@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     log_format: LogFormat = "auto"
     cors_origins: Origins = ()
     hosts: HostNames = ()
+    page: bool = True
+    public_leaderboard: bool = False
 
     connections_max: int = Field(default=900, ge=1)
     strangers_per_address_max: int = Field(default=450, ge=1)

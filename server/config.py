@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     cors_origins: Origins = Field(
         (), description="origins whose pages may call REST, https://a,https://b,…; or *"
     )
+    page: bool = Field(True, description="serve the page for people at / of the REST bridge")
     database: str = Field("", description="sqlite:///FILE; empty: a file in the data directory")
     check_megabytes_max: int = Field(
         1_000, ge=0, description="size up to which a start checks the whole database; 0: never"

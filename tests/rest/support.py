@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -21,6 +22,9 @@ from rest_bridge.__main__ import server as build_server
 from rest_bridge.settings import Settings
 
 T = TypeVar("T")
+
+NOT_BUILT = Path(__file__).parent / "not-built"
+"""A folder that is not there: what a test sees must not depend on whether the page is built."""
 
 UNREADABLE_PREFIX = "/bottrading.unreadable"
 
@@ -197,15 +201,16 @@ class House:
         self.loop.close()
 
     def bridge(self, **settings: Any) -> "RunningBridge":
-        return RunningBridge(self, Settings(rest="127.0.0.1:0", **settings))
+        built_page = settings.pop("built_page", NOT_BUILT)
+        return RunningBridge(self, Settings(rest="127.0.0.1:0", **settings), built_page)
 
 
 class RunningBridge:
     """A bridge under uvicorn, on a port of the kernel's choice."""
 
-    def __init__(self, house: House, settings: Settings) -> None:
+    def __init__(self, house: House, settings: Settings, built_page: Path) -> None:
         self._house = house
-        self._server = build_server(settings)
+        self._server = build_server(settings, built_page)
         self._serving = asyncio.run_coroutine_threadsafe(self._server.serve(), house.loop)
         house.run(self._started())
         self.port: int = self._server.servers[0].sockets[0].getsockname()[1]

@@ -1,4 +1,4 @@
-// The pages of the bridge in a real browser: they work, and ask no other host for anything.
+// The pages of the bridge about its API, in a real browser: they work, and ask no other host for anything.
 
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
@@ -13,7 +13,7 @@ let requests;
 let complaints;
 
 before(async () => {
-  service = await startService({ rest: true });
+  service = await startService({ rest: true, settings: { BOTTRADING_PAGE: 'false' } });
   browser = await startBrowser();
 });
 
