@@ -79,7 +79,7 @@ def _stored(settings: Settings, subject: str) -> Identity | None:
                 f"database: {path}: has the schema of another version: start the service first"
             )
         with snapshot(engine) as connection:
-            user = People(connection, {}).user_by_identity(settings.jwt_issuer, subject)
+            user = People(connection).user_by_identity(settings.jwt_issuer, subject)
     except (StorageBroken, StorageUnavailable) as error:
         raise SettingsError(f"database: {path}: {error}") from None
     finally:

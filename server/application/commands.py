@@ -130,11 +130,6 @@ class RecordUsage:
 
 
 @dataclass(frozen=True, slots=True)
-class PassTime:
-    """Apply due quotes, end expired orders, settle expired options and take due snapshots."""
-
-
-@dataclass(frozen=True, slots=True)
 class Placed:
     """The order after matching; `replayed` is true when an earlier call placed it."""
 
@@ -209,7 +204,7 @@ class HoursTold:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """The result of PassTime; `is_behind` is true when orders or options still wait to be ended."""
+    """Time has passed; `is_behind` is true when orders or options still wait to be ended."""
 
     is_behind: bool
 

@@ -109,7 +109,7 @@ class Endings:
             limit = ENDED_A_TRANSACTION + len(impossible)
             found = find(limit)
             part = [it for it in found if _name(it) not in impossible]
-            unit.preload([(it.account_id, it.symbol) for it in part], [])
+            unit.preload([(it.account_id, it.symbol) for it in part])
             for it in part:
                 if it.account_id not in stopped.ids:
                     with stopped.stopping(it.account_id):

@@ -12,9 +12,9 @@ from server.domain.bar import Bar
 from server.domain.costs import Costs
 from server.domain.instrument import AssetType, Instrument
 from server.domain.invariants import BrokenInvariant
-from server.domain.market import Market
+from server.domain.market import Market, Session
 from server.domain.matching import Reach, has_seen_later, is_used_up, reach
-from server.domain.quote import Quote, QuoteRefusal, refusal
+from server.domain.quote import FUTURE_TOLERANCE, Quote, QuoteRefusal, refusal
 from server.domain.trading import fill_resting, is_overdue
 from server.domain.valuation import ValuedPosition, value
 from server.domain.values import Micros
@@ -29,7 +29,10 @@ class QuoteBoard:
         self._staleness_limit = staleness_limit
         self._quotes = StagedMap[str, Quote]()
         self._loaded = StagedMap[str, Quote]()
-        """Quotes from storage: stale as long as the same object is the newest of its symbol."""
+        """Quotes from storage: these objects stay stale."""
+
+        self.get = self._quotes.get
+        """Returns the newest quote of a symbol, fresh or not."""
 
     def load(self, quotes: Sequence[Quote], stage: Stage) -> None:
         """Load the quotes of an earlier run: they value positions, but nobody can trade on them."""
@@ -44,10 +47,6 @@ class QuoteBoard:
     def all(self) -> list[Quote]:
         """Return the newest quote of every symbol that has one."""
         return list(self._quotes.all().values())
-
-    def get(self, symbol: str) -> Quote | None:
-        """Return the newest quote, fresh or not."""
-        return self._quotes.get(symbol)
 
     def ahead(self, now: Micros) -> Micros:
         """Return how far the newest quote's time is ahead of `now`; 0 within the tolerance."""
@@ -65,12 +64,12 @@ class QuoteBoard:
 
     def is_fresh(self, quote: Quote, now: Micros) -> bool:
         """Tell whether a quote of this board can be traded on."""
-        newest, loaded = self._quotes.get(quote.symbol), self._loaded.get(quote.symbol)
-        return newest is not loaded and quote.is_fresh(now, self._staleness_limit)
+        is_young = -FUTURE_TOLERANCE <= now - quote.time <= self._staleness_limit
+        return is_young and quote is not self._loaded.get(quote.symbol)
 
     def fresh(self, symbol: str, now: Micros) -> Quote | None:
         """Return the newest quote when it can be traded on."""
-        quote = self._quotes.get(symbol)
+        quote = self.get(symbol)
         return quote if quote is not None and self.is_fresh(quote, now) else None
 
 
@@ -100,6 +99,7 @@ class MarketFeed:
         self.notifications = Outbox[Notification]()
         """The notifications to the front; each waits until the change behind it is stored."""
 
+        self._sessions: dict[AssetType, Session] = {}
         self._costs = costs
         self._new_id = new_id
         self._tell_progress = tell_progress
@@ -125,11 +125,16 @@ class MarketFeed:
 
         After an opening the market counts as closed until the first quote of the session.
         """
-        asset_type = instrument.asset_type
+        session = self._sessions.get(instrument.asset_type)
+        # The clock may be set back.
+        if session is None or not session.since <= now < session.until:
+            session = self.calendar.session(instrument.asset_type, now)
+            self._sessions[instrument.asset_type] = session
         quote = self.board.get(instrument.symbol)
         is_fresh = quote is not None and self.board.is_fresh(quote, now)
         since = quote.time if quote is not None and is_fresh else now
-        is_open = self.calendar.is_open_throughout(asset_type, since, now)
+        # A fresh quote may also be a little ahead of the clock.
+        is_open = session.opens_at <= min(since, now) and max(since, now) < session.closes_at
         if is_open and not is_fresh:
             quote = None
         return Market(
@@ -137,7 +142,7 @@ class MarketFeed:
             quote=quote,
             costs=self._costs,
             now=now,
-            day_end=self.calendar.day_end(asset_type, now),
+            day_end=session.day_end,
             is_open=is_open,
         )
 
@@ -241,7 +246,7 @@ class MarketFeed:
                 unit.checkpoint()
                 self._tell_progress()
             part = orders[begin : begin + ORDERS_A_TRANSACTION_MAX]
-            unit.preload([(order.account_id, order.symbol) for order in part], [])
+            unit.preload([(order.account_id, order.symbol) for order in part])
             yield from part
 
 

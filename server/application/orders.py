@@ -240,7 +240,7 @@ def end_all(
     live: Sequence[Order], unit: UnitOfWork, now: Micros, reason: StatusReason
 ) -> tuple[Order, ...]:
     """End live orders in turn, and return them as they are then."""
-    unit.preload([(order.account_id, order.symbol) for order in live], [])
+    unit.preload([(order.account_id, order.symbol) for order in live])
     return tuple(end(order, unit, now, reason) for order in live)
 
 

@@ -1,5 +1,6 @@
 """The port to people and their bot keys; every unit of work includes it."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from server.domain.user import BotKey, Identity, Permissions, User
@@ -9,8 +10,9 @@ from server.domain.values import Micros
 class People(Protocol):
     """Users, the accounts that they own, and what their keys may do."""
 
-    def permissions(self, key_id: str) -> Permissions | None:
-        """Return what a bot key may do; None when it is unknown or revoked."""
+    @property
+    def permissions(self) -> Mapping[str, Permissions | None]:
+        """Return what the bot keys that were loaded may do; None for a revoked one."""
 
     def user_by_identity(self, issuer: str, subject: str) -> User | None:
         """Return the user of a token."""

@@ -1,6 +1,6 @@
 """Ports: what the use cases need from clock, chance, market and storage."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +15,7 @@ from server.domain.bar import Bar, BarFilter, BarInterval, StoredBars
 from server.domain.equity_curve import EquityCurve
 from server.domain.events import Fill
 from server.domain.instrument import AssetType, Instrument
+from server.domain.market import Session
 from server.domain.matching import Reach
 from server.domain.order import Order, Side
 from server.domain.posting import Decision
@@ -113,11 +114,8 @@ class Calendar(Protocol):
     def is_open(self, asset_type: AssetType, now: Micros) -> bool:
         """Tell whether orders execute at a moment."""
 
-    def is_open_throughout(self, asset_type: AssetType, since: Micros, now: Micros) -> bool:
-        """Tell whether orders execute all the time between two moments, given in either order."""
-
-    def day_end(self, asset_type: AssetType, now: Micros) -> Micros:
-        """Return when a DAY order placed at `now` expires: the end of this or the next session."""
+    def session(self, asset_type: AssetType, now: Micros) -> Session:
+        """Return the running session; the next one while the market is closed."""
 
     def hours(self, asset_type: AssetType, now: Micros) -> MarketHours:
         """Return whether a market is open at a moment, and what comes next."""
@@ -305,9 +303,12 @@ class UnitOfWork(People, Protocol):
         """Commit what was decided so far; the unit of work continues."""
 
     def preload(
-        self, holdings: Sequence[tuple[str, str]], client_order_ids: Sequence[tuple[str, str]]
+        self,
+        holdings: Sequence[tuple[str, str]],
+        client_order_ids: Sequence[tuple[str, str]] = (),
+        bot_key_ids: Iterable[str] = (),
     ) -> None:
-        """Load the state of (account, symbol) and (account, client_order_id) pairs together."""
+        """Load (account, symbol) and (account, client_order_id) pairs and keys together."""
 
     def account(self, account_id: str) -> Account:
         """Return an account; the caller knows that it exists."""

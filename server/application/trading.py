@@ -13,7 +13,6 @@ from server.application.commands import (
     MarketStopped,
     Notification,
     Passed,
-    PassTime,
     PlaceOrder,
     PreviewOrder,
     PublishQuotes,
@@ -96,9 +95,6 @@ class Trading:
             MarketCalls(feed, self._timekeeping),
         )
         """The objects whose methods decide commands."""
-        self.passing = Task(PassTime(), self._pass_time)
-        """The task that lets time pass."""
-
         self._has_stopped = False
         self.is_behind = False
         """Whether orders or options still waited to be ended when time last passed."""
@@ -110,26 +106,35 @@ class Trading:
             unit.forget_unused_replay()
             unit.commit()
 
-    def handle(self, tasks: Sequence[Task]) -> Batch:
-        """Decide and store tasks; a task that fails gets a Refusal and does not affect the others.
+    def handle(self, tasks: Sequence[Task], *, passing: bool = False) -> Batch:
+        """Let time pass if `passing`, then decide and store tasks.
 
-        When this returns, all results are on disk. No result may be sent earlier.
+        A task that fails gets a Refusal and does not affect the others. When this returns, all
+        results are on disk. No result may be sent earlier.
         """
-        results: list[object] = []
         grown_logs: set[str] = set()
-        stuck: Refusal | None = None
-        for part in _apart(tasks):
-            decided = self._handle(part, grown_logs) if stuck is None else [stuck] * len(part)
-            results += decided
-            if isinstance(part[-1].command, PassTime):
-                stuck = stuck or self._stuck(decided[-1])
-                # No immediate retry after a failed commit: the database may need a while.
-                self.is_behind = isinstance(decided[-1], Passed) and decided[-1].is_behind
+        stuck = self._let_time_pass(grown_logs) if passing else None
+        results: list[object] = [stuck] * len(tasks)
+        if stuck is None:
+            results = [it for part in _apart(tasks) for it in self._handle(part, grown_logs)]
         notifications = self._feed.notifications.take()
         if grown_logs:
             notifications.append(LogsGrown(tuple(grown_logs)))
-        notifications += self._standing()
+        if passing:
+            notifications += self._standing()
         return Batch(results, notifications)
+
+    def _let_time_pass(self, grown_logs: set[str]) -> Refusal | None:
+        """Let time pass in a transaction of its own; return why a replay could not play it.
+
+        No command may be decided then, because the moment may be played only in part.
+        """
+        # A checkpoint may commit a part of the work: no other task may fail with it.
+        (result,) = self._handle([Task(None, self._pass_time)], grown_logs)
+        # No immediate retry after a failed commit: the database may need a while.
+        self.is_behind = isinstance(result, Passed) and result.is_behind
+        is_replay = self._feed.source.replay_digest is not None
+        return result if is_replay and isinstance(result, Refusal) else None
 
     def _standing(self) -> list[Notification]:
         """Return a notification when trading on the market has stopped or become possible again."""
@@ -149,14 +154,6 @@ class Trading:
         else:
             log.warning("The clock is no longer behind the newest quote; the service is ready.")
         return [MarketStopped(is_stopped)]
-
-    def _stuck(self, result: object) -> Refusal | None:
-        """Return why the time of a replay could not pass; None when it did.
-
-        No command may be decided then, because the moment may be played only in part.
-        """
-        is_replay = self._feed.source.replay_digest is not None
-        return result if is_replay and isinstance(result, Refusal) else None
 
     def _handle(self, tasks: Sequence[Task], grown_logs: set[str]) -> list[object]:
         try:
@@ -197,7 +194,7 @@ class Trading:
         now, permissions = self._clock(), EVERYTHING
         if task.bot_key_id is not None:
             # The caller's key was live when the call came; it may have been revoked since.
-            found = unit.permissions(task.bot_key_id)
+            found = unit.permissions.get(task.bot_key_id)
             if found is None:
                 return KEY_REFUSED
             permissions = found
@@ -206,7 +203,8 @@ class Trading:
             self._feed.notifications.put(KeyEnded(result.key.id), unit.stage)
         return result
 
-    def _pass_time(self, _: PassTime, __: Permissions, unit: UnitOfWork, now: Micros) -> Passed:
+    def _pass_time(self, _: None, __: Permissions, unit: UnitOfWork, now: Micros) -> Passed:
+        """Apply due quotes, end orders, settle options and take snapshots that are due."""
         return Passed(is_behind=self._timekeeping.pass_time(unit, now))
 
     def failed(self, error: Exception) -> Refusal:
@@ -228,13 +226,13 @@ class Trading:
 def _apart(tasks: Sequence[Task]) -> list[list[Task]]:
     """Divide tasks, in their order, into those that are stored together.
 
-    A task that applies quotes commits parts of its work at checkpoints. It needs a transaction of
+    A task that publishes quotes commits parts of its work at checkpoints. It needs a transaction of
     its own: the failure of another task would make the engine decide it again.
     """
     parts: list[list[Task]] = []
     for task in tasks:
-        alone = isinstance(task.command, PassTime | PublishQuotes)
-        if alone or not parts or isinstance(parts[-1][-1].command, PassTime | PublishQuotes):
+        alone = isinstance(task.command, PublishQuotes)
+        if alone or not parts or isinstance(parts[-1][-1].command, PublishQuotes):
             parts.append([])
         parts[-1].append(task)
     return parts
@@ -242,16 +240,17 @@ def _apart(tasks: Sequence[Task]) -> list[list[Task]]:
 
 def _wanted(
     tasks: Sequence[Task],
-) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Return the (account, symbol) and (account, client_order_id) pairs that tasks need."""
-    tickets = [
-        task.command.ticket for task in tasks if isinstance(task.command, PlaceOrder | PreviewOrder)
-    ]
-    return (
-        [(ticket.account_id, ticket.symbol) for ticket in tickets],
-        [
-            (ticket.account_id, ticket.client_order_id)
-            for ticket in tickets
-            if ticket.client_order_id is not None
-        ],
-    )
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]], set[str]]:
+    """Return the (account, symbol) and (account, client_order_id) pairs and keys of tasks."""
+    holdings: list[tuple[str, str]] = []
+    client_order_ids: list[tuple[str, str]] = []
+    bot_key_ids: set[str] = set()
+    for task in tasks:
+        if task.bot_key_id is not None:
+            bot_key_ids.add(task.bot_key_id)
+        if isinstance(task.command, PlaceOrder | PreviewOrder):
+            ticket = task.command.ticket
+            holdings.append((ticket.account_id, ticket.symbol))
+            if ticket.client_order_id is not None:
+                client_order_ids.append((ticket.account_id, ticket.client_order_id))
+    return holdings, client_order_ids, bot_key_ids

@@ -18,7 +18,7 @@ from server.domain.values import Micros
 from server.engine.service import EngineService
 from server.market.universe import CurrentInstruments
 from server.storage.database import open_writer
-from server.storage.unit_of_work import Writer
+from server.storage.unit_of_work import SqlUnitOfWork, Writer
 from server.wire.answers import encode_event
 from server.wire.rows import Row
 
@@ -77,7 +77,7 @@ def build(
         tell_progress=tell_progress,
     )
     trading = Trading(
-        new_unit=writer.unit_of_work,
+        new_unit=partial(SqlUnitOfWork, writer),
         feed=feed,
         keys=Keys(chance, settings.initial_balance),
         accounts=Accounts(feed, chance, settings.initial_balance),
@@ -93,5 +93,5 @@ def build(
 
 
 def _progress(writer: Writer, digest: str) -> Micros | None:
-    with writer.unit_of_work() as unit:
+    with SqlUnitOfWork(writer) as unit:
         return unit.replay_time(digest)

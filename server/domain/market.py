@@ -9,6 +9,21 @@ from server.domain.values import Micros
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """The running session of a market, or the next one while it is closed.
+
+    Orders execute from `opens_at` until before `closes_at`; adjacent trading days are one session.
+    A DAY order expires at `day_end`. All of this holds from `since` until before `until`.
+    """
+
+    since: Micros
+    until: Micros
+    opens_at: Micros
+    closes_at: Micros
+    day_end: Micros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
     """The state of an instrument's market at the moment of a decision.
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NoReturn
 
 from server.domain.errors import Reason
 from server.domain.instrument import AssetType
@@ -74,21 +75,33 @@ class OrderUpdateType(KeyEnum):
     REJECTED = "REJECTED"
 
 
-TRANSITIONS: dict[tuple[OrderStatus | None, OrderUpdateType], OrderStatus] = {
-    (None, OrderUpdateType.ACCEPTED): OrderStatus.OPEN,
-    (None, OrderUpdateType.REJECTED): OrderStatus.REJECTED,
-    # No order fills before its trigger, so only an OPEN order can be triggered.
-    (OrderStatus.OPEN, OrderUpdateType.TRIGGERED): OrderStatus.OPEN,
-    (OrderStatus.OPEN, OrderUpdateType.REPLACED): OrderStatus.OPEN,
-    (OrderStatus.OPEN, OrderUpdateType.PARTIALLY_FILLED): OrderStatus.PARTIALLY_FILLED,
-    (OrderStatus.OPEN, OrderUpdateType.FILLED): OrderStatus.FILLED,
-    (OrderStatus.OPEN, OrderUpdateType.CANCELLED): OrderStatus.CANCELLED,
-    (OrderStatus.PARTIALLY_FILLED, OrderUpdateType.REPLACED): OrderStatus.PARTIALLY_FILLED,
-    (OrderStatus.PARTIALLY_FILLED, OrderUpdateType.PARTIALLY_FILLED): OrderStatus.PARTIALLY_FILLED,
-    (OrderStatus.PARTIALLY_FILLED, OrderUpdateType.FILLED): OrderStatus.FILLED,
-    (OrderStatus.PARTIALLY_FILLED, OrderUpdateType.CANCELLED): OrderStatus.CANCELLED,
-}
-"""The status after each update; any other combination is a bug."""
+class Transitions(dict[tuple[OrderStatus | None, OrderUpdateType], OrderStatus]):
+    """The status after each update; a look-up of any other combination is a bug."""
+
+    def __missing__(self, key: tuple[OrderStatus | None, OrderUpdateType]) -> NoReturn:
+        status, update = key
+        raise BrokenInvariant(f"an order that is {status} cannot be {update}")
+
+
+TRANSITIONS = Transitions(
+    {
+        (None, OrderUpdateType.ACCEPTED): OrderStatus.OPEN,
+        (None, OrderUpdateType.REJECTED): OrderStatus.REJECTED,
+        # No order fills before its trigger, so only an OPEN order can be triggered.
+        (OrderStatus.OPEN, OrderUpdateType.TRIGGERED): OrderStatus.OPEN,
+        (OrderStatus.OPEN, OrderUpdateType.REPLACED): OrderStatus.OPEN,
+        (OrderStatus.OPEN, OrderUpdateType.PARTIALLY_FILLED): OrderStatus.PARTIALLY_FILLED,
+        (OrderStatus.OPEN, OrderUpdateType.FILLED): OrderStatus.FILLED,
+        (OrderStatus.OPEN, OrderUpdateType.CANCELLED): OrderStatus.CANCELLED,
+        (OrderStatus.PARTIALLY_FILLED, OrderUpdateType.REPLACED): OrderStatus.PARTIALLY_FILLED,
+        (
+            OrderStatus.PARTIALLY_FILLED,
+            OrderUpdateType.PARTIALLY_FILLED,
+        ): OrderStatus.PARTIALLY_FILLED,
+        (OrderStatus.PARTIALLY_FILLED, OrderUpdateType.FILLED): OrderStatus.FILLED,
+        (OrderStatus.PARTIALLY_FILLED, OrderUpdateType.CANCELLED): OrderStatus.CANCELLED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,11 +190,3 @@ class Order:
         if not self.filled_quantity:
             return None
         return divide_half_even(self.filled_notional, self.filled_quantity)
-
-
-def status_after(status: OrderStatus | None, update: OrderUpdateType) -> OrderStatus:
-    """Return the status that an update leads to; an update that cannot happen is a bug."""
-    following = TRANSITIONS.get((status, update))
-    if following is None:
-        raise BrokenInvariant(f"an order that is {status} cannot be {update}")
-    return following

@@ -11,7 +11,7 @@ from server.domain.events import Event, Fill, OrderUpdated
 from server.domain.invariants import BrokenInvariant
 from server.domain.market import Market
 from server.domain.matching import Match
-from server.domain.order import Order, OrderUpdateType, Side, StatusReason, status_after
+from server.domain.order import TRANSITIONS, Order, OrderUpdateType, Side, StatusReason
 from server.domain.order_types import phase
 from server.domain.values import (
     AMOUNT_LIMIT,
@@ -163,7 +163,7 @@ def fill(decision: Decision, order_id: str, found: Match, market: Market, fill_i
     )
     order = changed(
         before,
-        status=status_after(before.status, update),
+        status=TRANSITIONS[before.status, update],
         updated_at=market.now,
         filled_quantity=quantity,
         filled_notional=notional,
@@ -214,7 +214,7 @@ def end(decision: Decision, order_id: str, reason: StatusReason, now: Micros) ->
     position = decision.positions[before.symbol]
     order = changed(
         before,
-        status=status_after(before.status, OrderUpdateType.CANCELLED),
+        status=TRANSITIONS[before.status, OrderUpdateType.CANCELLED],
         status_reason=reason,
         updated_at=now,
         reserved=0,

@@ -44,10 +44,6 @@ class Quote:
         """Tell whether the quote's time is in the future, which happens when a clock was ahead."""
         return self.time > now + FUTURE_TOLERANCE
 
-    def is_fresh(self, now: Micros, staleness_limit: Micros) -> bool:
-        """Tell whether the quote is young enough to trade on."""
-        return -FUTURE_TOLERANCE <= now - self.time <= staleness_limit
-
 
 def refusal(quote: Quote, applied: Quote | None, now: Micros) -> QuoteRefusal | None:
     """Return why a quote may not replace the applied quote of its symbol; None when it may.

@@ -10,6 +10,7 @@ from server.domain.invariants import BrokenInvariant
 from server.domain.market import Market
 from server.domain.matching import Match, match, seen
 from server.domain.order import (
+    TRANSITIONS,
     FeeStart,
     Order,
     OrderStatus,
@@ -18,7 +19,6 @@ from server.domain.order import (
     Side,
     StatusReason,
     TimeInForce,
-    status_after,
 )
 from server.domain.order_types import awaited
 from server.domain.posting import Decision, check, end, fill, hold, record, release, trigger
@@ -72,7 +72,7 @@ def place(
     if rejected is not None:
         order = changed(
             order,
-            status=status_after(None, OrderUpdateType.REJECTED),
+            status=TRANSITIONS[None, OrderUpdateType.REJECTED],
             expires_at=None,
             rejection_reason=rejected.reason,
             rejection_message=rejected.message,

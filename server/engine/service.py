@@ -58,14 +58,9 @@ class EngineService:
         """Let time pass if `passing`, then decide and store calls; return the frames to send."""
         read = [self._read(call) for call in calls]
         tasks = [task for task in read if isinstance(task, Task)]
-        if passing:
-            tasks.insert(0, self._trading.passing)
-        batch = self._trading.handle(tasks) if tasks else None
-        results = iter(batch.results[passing:] if batch else ())
-        frames = [
-            pack_notification(notification)
-            for notification in (batch.notifications if batch else ())
-        ]
+        batch = self._trading.handle(tasks, passing=passing)
+        results = iter(batch.results)
+        frames = [pack_notification(notification) for notification in batch.notifications]
         for call, task in zip(calls, read, strict=True):
             frames.append(self._answer(call, next(results) if isinstance(task, Task) else task))
         return frames

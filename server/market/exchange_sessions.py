@@ -10,6 +10,7 @@ from typing import Any
 from server.application.ports import MarketHours
 from server.domain.instrument import AssetType
 from server.domain.invariants import BrokenInvariant
+from server.domain.market import Session
 from server.domain.values import Micros
 from server.market.sessions import AlwaysOpen, forex_day_end
 
@@ -60,15 +61,19 @@ class Sessions:
         """Tell whether a moment lies in a session; the opening does, the close does not."""
         return self._passed(now) % 2 == 1
 
-    def is_open_throughout(self, since: Micros, now: Micros) -> bool:
-        """Tell whether the market is open from one moment to another without a break."""
+    def session(self, now: Micros) -> Session:
+        """Return the running session; the next one while the market is closed."""
         passed = self._passed(now)
-        return passed % 2 == 1 and self._passed(since) == passed
-
-    def day_end(self, now: Micros) -> Micros:
-        """Return the close of the running session, or of the next one if none is running."""
-        self._passed(now)
-        return self._closes[bisect_right(self._closes, now)]
+        opening = passed // 2 * 2
+        opens_at, closes_at = self._switches[opening : opening + 2]
+        day_end = self._closes[bisect_right(self._closes, now)]
+        return Session(
+            since=now,
+            until=opens_at if now < opens_at else day_end,
+            opens_at=opens_at,
+            closes_at=closes_at,
+            day_end=day_end,
+        )
 
     def hours(self, now: Micros) -> MarketHours:
         """Return whether the market is open, and what comes next."""
@@ -109,17 +114,12 @@ class ExchangeSessions:
         sessions = self._sessions.get(asset_type)
         return sessions is None or sessions.is_open(now)
 
-    def is_open_throughout(self, asset_type: AssetType, since: Micros, now: Micros) -> bool:
-        """Tell whether orders execute at two moments and all the time between."""
-        sessions = self._sessions.get(asset_type)
-        return sessions is None or sessions.is_open_throughout(since, now)
-
-    def day_end(self, asset_type: AssetType, now: Micros) -> Micros:
-        """Return when a DAY order that is placed now expires."""
+    def session(self, asset_type: AssetType, now: Micros) -> Session:
+        """Return the running session; the next one while the market is closed."""
         sessions = self._sessions.get(asset_type)
         if sessions is None:
-            return self._never_closing.day_end(asset_type, now)
-        return sessions.day_end(now)
+            return self._never_closing.session(asset_type, now)
+        return sessions.session(now)
 
     def hours(self, asset_type: AssetType, now: Micros) -> MarketHours:
         """Return whether a market is open at a moment, and what comes next."""

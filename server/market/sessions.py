@@ -5,8 +5,11 @@ from zoneinfo import ZoneInfo
 
 from server.application.ports import MarketHours
 from server.domain.instrument import AssetType
+from server.domain.market import Session
 from server.domain.values import DAY, Micros
 from server.market.moments import day_start, from_datetime, utc_day
+
+FOREVER: Micros = 2**63
 
 _FOREX_DAY_END = time(17, tzinfo=ZoneInfo("America/New_York"))
 
@@ -19,20 +22,17 @@ class AlwaysOpen:
         del asset_type, now
         return True
 
-    def is_open_throughout(self, asset_type: AssetType, since: Micros, now: Micros) -> bool:
-        """Return True."""
-        del asset_type, since, now
-        return True
+    def session(self, asset_type: AssetType, now: Micros) -> Session:
+        """Return a session without end; the day ends at the first moment after `now`.
 
-    def day_end(self, asset_type: AssetType, now: Micros) -> Micros:
-        """Return the first end of a trading day strictly after `now`.
-
-        It is 00:00 UTC, for FOREX 17:00 in New York.
+        That is 00:00 UTC, for FOREX 17:00 in New York.
         """
+        end = (now // DAY + 1) * DAY
         if asset_type is AssetType.FOREX:
             end = forex_day_end(utc_day(now))
-            return end if end > now else forex_day_end(utc_day(now) + timedelta(days=1))
-        return (now // DAY + 1) * DAY
+            if end <= now:
+                end = forex_day_end(utc_day(now) + timedelta(days=1))
+        return Session(since=now, until=end, opens_at=-FOREVER, closes_at=FOREVER, day_end=end)
 
     def hours(self, asset_type: AssetType, now: Micros) -> MarketHours:
         """Return that nothing ever closes."""

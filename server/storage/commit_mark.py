@@ -35,6 +35,20 @@ def mark_path(database: Path) -> Path:
     return database.with_name(f"{database.name}.mark")
 
 
+def open_mark(connection: Connection) -> tuple[int, "MarkFile"]:
+    """Return the number of transactions in a database, and its mark to write to.
+
+    Raises StorageDamaged if the database has fewer than its mark says.
+    """
+    database = Path(str(connection.engine.url.database))
+    stored, noted = stored_mark(connection), read_mark(database)
+    connection.rollback()
+    if noted is not None and noted.is_of(stored) and noted.number > stored.number:
+        missing = noted.number - stored.number
+        raise StorageDamaged(f"the last {missing} transactions are missing")
+    return stored.number, MarkFile(database, stored)
+
+
 def read_mark(database: Path) -> CommitMark | None:
     """Return the mark of a database; None if it is missing or incompletely written."""
     try:

@@ -1,6 +1,6 @@
 """People and their bot keys, within the transaction of a unit of work."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, func, insert, select, update
 
@@ -13,26 +13,17 @@ from server.storage.tables import accounts, bot_keys, users
 class People:
     """The part of a unit of work that stores users and keys."""
 
-    def __init__(
-        self, connection: Connection, known_permissions: Mapping[str, Permissions | None]
-    ) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        # The permissions of a key never change until it is revoked, so they are read once.
-        self._known_permissions = known_permissions
-        self._permissions: dict[str, Permissions | None] = {}
+        self.permissions: dict[str, Permissions | None] = {}
 
-    def permissions(self, key_id: str) -> Permissions | None:
-        for known in (self._permissions, self._known_permissions):
-            if key_id in known:
-                return known[key_id]
-        query = select(bot_keys.c.permissions).where(
-            bot_keys.c.id == key_id, bot_keys.c.revoked_at.is_(None)
+    def load_permissions(self, key_ids: Iterable[str]) -> None:
+        """Read what keys may do, unless they are unknown or revoked."""
+        query = select(bot_keys.c.id, bot_keys.c.permissions).where(
+            bot_keys.c.id.in_(key_ids), bot_keys.c.revoked_at.is_(None)
         )
-        row = self._connection.execute(query).one_or_none()
-        if row is None:
-            return None
-        found = self._permissions[key_id] = people_mapping.permissions_from(row.permissions)
-        return found
+        for row in self._connection.execute(query):
+            self.permissions[row.id] = people_mapping.permissions_from(row.permissions)
 
     def user_by_identity(self, issuer: str, subject: str) -> User | None:
         row = self._connection.execute(
@@ -84,7 +75,7 @@ class People:
         self._connection.execute(insert(bot_keys), people_mapping.key_values(key))
 
     def revoke_key(self, key_id: str, now: Micros) -> None:
-        self._permissions[key_id] = None
+        self.permissions[key_id] = None
         self._connection.execute(
             update(bot_keys).where(bot_keys.c.id == key_id).values(revoked_at=now)
         )

@@ -2,16 +2,15 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from operator import itemgetter
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Engine, insert, select
 
-from server.application.ports import ReachedOrder, Shown, Standing, StorageDamaged
+from server.application.ports import ReachedOrder, Shown, Standing
 from server.application.staging import Stage
 from server.domain.account import Account, Position
 from server.domain.events import OrderUpdated
@@ -22,7 +21,7 @@ from server.domain.posting import Decision
 from server.domain.user import Permissions
 from server.domain.values import Micros
 from server.storage import curve_mapping, mapping, statements
-from server.storage.commit_mark import MarkFile, read_mark, stored_mark
+from server.storage.commit_mark import open_mark
 from server.storage.database import DatabaseError, translated
 from server.storage.listing_rows import live_of_account
 from server.storage.market_rows import MarketRows
@@ -33,6 +32,9 @@ from server.storage.standings import standings_after
 from server.storage.tables import accounts, inflows, orders, positions
 
 POSITIONS_REMEMBERED_MAX = 100_000
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Writer:
@@ -48,15 +50,15 @@ class Writer:
         self.driver: sqlite3.Connection = driver
         """Runs the frequent statements: SQLAlchemy takes several times as long for the same."""
 
-        self._changes, self._number, self._mark = driver.total_changes, *self._open_mark()
+        try:
+            self._number, self._mark = open_mark(self.connection)
+        except DatabaseError as error:
+            raise translated(error) from error
+        self._changes = driver.total_changes
         self.encode_event = encode_event
         self.accounts: dict[str, Account] = {}
         self.positions: dict[tuple[str, str], Position] = {}
         self.permissions: dict[str, Permissions | None] = {}
-
-    def unit_of_work(self) -> "SqlUnitOfWork":
-        """Return a unit of work on this connection; only one may be open at a time."""
-        return SqlUnitOfWork(self)
 
     def close(self) -> None:
         """Empty the write-ahead log as far as readers allow, and close the connection."""
@@ -106,25 +108,12 @@ class Writer:
         else:
             self.driver.execute("COMMIT")
 
-    def _open_mark(self) -> tuple[int, MarkFile]:
-        database = Path(str(self.connection.engine.url.database))
-        try:
-            stored, noted = stored_mark(self.connection), read_mark(database)
-            self.connection.rollback()
-        except DatabaseError as error:
-            raise translated(error) from error
-        if noted is not None and noted.is_of(stored):
-            missing = noted.number - stored.number
-            if missing > 0:
-                raise StorageDamaged(f"the last {missing} transactions are missing")
-        return stored.number, MarkFile(database, stored)
-
 
 class SqlUnitOfWork(People, MarketRows):
-    """One transaction on the writing connection."""
+    """One transaction on the writing connection; only one may be open at a time."""
 
     def __init__(self, writer: Writer) -> None:
-        super().__init__(writer.connection, writer.permissions)
+        super().__init__(writer.connection)
         self._writer = writer
         self.stage = Stage()
         self._committed = False
@@ -174,7 +163,7 @@ class SqlUnitOfWork(People, MarketRows):
         except DatabaseError as error:
             raise translated(error) from error
         self._committed = True
-        self._writer.remember(self._accounts, self._positions, self._permissions)
+        self._writer.remember(self._accounts, self._positions, self.permissions)
         self.stage.publish()
         self.grown_logs |= grown
 
@@ -195,19 +184,20 @@ class SqlUnitOfWork(People, MarketRows):
         self.__enter__()
 
     def preload(
-        self, holdings: Sequence[tuple[str, str]], client_order_ids: Sequence[tuple[str, str]]
+        self,
+        holdings: Sequence[tuple[str, str]],
+        client_order_ids: Sequence[tuple[str, str]] = (),
+        bot_key_ids: Iterable[str] = (),
     ) -> None:
         stored = self._writer
-        for account_id in {account_id for account_id, _ in holdings} - self._accounts.keys():
-            if account_id in stored.accounts:
-                self._accounts[account_id] = stored.accounts[account_id]
-        for pair in set(holdings) - self._positions.keys():
-            if pair in stored.positions:
-                self._positions[pair] = stored.positions[pair]
-        names = {account_id for account_id, _ in holdings} - self._accounts.keys()
-        pairs = set(holdings) - self._positions.keys()
+        names = _rest({account_id for account_id, _ in holdings}, self._accounts, stored.accounts)
+        pairs = _rest(holdings, self._positions, stored.positions)
         if names or pairs:
             self._load(names, pairs)
+        # The permissions of a key never change until it is revoked, so they are read once.
+        keys = _rest(bot_key_ids, self.permissions, stored.permissions)
+        if keys:
+            self.load_permissions(keys)
         wanted = [pair for pair in set(client_order_ids) if pair not in self._client_ids]
         self._client_ids.update(dict.fromkeys(wanted))
         rows = self._rows(statements.SELECT_BY_CLIENT_ID, json.dumps(wanted)) if wanted else ()
@@ -221,7 +211,7 @@ class SqlUnitOfWork(People, MarketRows):
 
     def position(self, account_id: str, symbol: str) -> Position:
         if (account_id, symbol) not in self._positions:
-            self.preload([(account_id, symbol)], [])
+            self.preload([(account_id, symbol)])
         return self._positions[account_id, symbol]
 
     def order(self, account_id: str, order_id: str) -> Order | None:
@@ -263,7 +253,7 @@ class SqlUnitOfWork(People, MarketRows):
         keys = [
             (row.account_id, row.symbol) for row in self._connection.execute(query.limit(limit))
         ]
-        self.preload(keys, [])
+        self.preload(keys)
         return [self._positions[key] for key in keys]
 
     def positions(self, account_id: str) -> list[Position]:
@@ -272,7 +262,7 @@ class SqlUnitOfWork(People, MarketRows):
         )
         symbols = set(self._connection.execute(query).scalars())
         symbols.update(symbol for owner, symbol in self._pending.positions if owner == account_id)
-        self.preload([(account_id, symbol) for symbol in symbols], [])
+        self.preload([(account_id, symbol) for symbol in symbols])
         return [self._positions[account_id, symbol] for symbol in sorted(symbols)]
 
     def symbols_in_use(self) -> list[str]:
@@ -394,3 +384,16 @@ class SqlUnitOfWork(People, MarketRows):
         """Return the orders of rows as this unit knows them."""
         found = map(self._loaded, rows)
         return {order.id: order for order in found}
+
+
+def _rest(wanted: Iterable[K], known: dict[K, V], stored: Mapping[K, V]) -> set[K]:
+    """Take what is wanted and not known from what is stored; return what is not there either."""
+    missing: set[K] = set()
+    for key in wanted:
+        if key in known:
+            continue
+        if key in stored:
+            known[key] = stored[key]
+        else:
+            missing.add(key)
+    return missing

@@ -44,20 +44,16 @@ def place_order(
     request: bot_trading.PlaceOrderRequest, caller: Caller, given: Surroundings
 ) -> PlaceOrder | Refusal:
     """Read an order to place."""
-    ticket = _ticket(request, caller, given)
-    if isinstance(ticket, Refusal):
-        return ticket
-    return PlaceOrder(ticket, _warnings(request, ticket, given))
+    asked = _asked(request, caller, given)
+    return asked if isinstance(asked, Refusal) else PlaceOrder(*asked)
 
 
 def preview_order(
     request: bot_trading.PreviewOrderRequest, caller: Caller, given: Surroundings
 ) -> PreviewOrder | Refusal:
     """Read an order to preview."""
-    ticket = _ticket(request, caller, given)
-    if isinstance(ticket, Refusal):
-        return ticket
-    return PreviewOrder(ticket, _warnings(request, ticket, given))
+    asked = _asked(request, caller, given)
+    return asked if isinstance(asked, Refusal) else PreviewOrder(*asked)
 
 
 def replace_order(
@@ -221,12 +217,16 @@ def fills_listed(page: Page[Fill]) -> pb.ListFillsResponse:
     )
 
 
-def _ticket(request: OrderRequest, caller: Caller, given: Surroundings) -> OrderTicket | Refusal:
+def _asked(
+    request: OrderRequest, caller: Caller, given: Surroundings
+) -> tuple[OrderTicket, tuple[str, ...]] | Refusal:
+    """Read an order; add warnings where it is understood differently from what was sent."""
     assert caller.bot_key_id is not None, "the call takes a bot key"
     fields = Fields()
     instrument = fields.instrument("symbol", request.symbol, given.instruments)
-    if instrument is not None:
-        _check_asset_type(fields, request.asset_type, instrument)
+    warnings: tuple[str, ...] = ()
+    if instrument is not None and request.asset_type:
+        warnings = _asset_type(fields, request.asset_type, instrument)
     side = fields.member("side", request.side, _SIDES)
     order_type = fields.member("order_type", request.order_type, _ORDER_TYPES, OrderType.MARKET)
     time_in_force = fields.member(
@@ -259,7 +259,7 @@ def _ticket(request: OrderRequest, caller: Caller, given: Surroundings) -> Order
     assert order_type is not None
     assert time_in_force is not None
     assert quantity is not None
-    return OrderTicket(
+    ticket = OrderTicket(
         account_id=caller.account_id,
         bot_key_id=caller.bot_key_id,
         symbol=instrument.symbol,
@@ -271,31 +271,26 @@ def _ticket(request: OrderRequest, caller: Caller, given: Surroundings) -> Order
         time_in_force=time_in_force,
         client_order_id=client_order_id,
     )
+    return ticket, warnings
 
 
-def _warnings(request: OrderRequest, ticket: OrderTicket, given: Surroundings) -> tuple[str, ...]:
-    """Return where a request was understood differently from what was sent."""
-    asset_type = _ASSET_TYPES.get(request.asset_type)
-    if asset_type is None:
+def _asset_type(fields: Fields, number: int, instrument: Instrument) -> tuple[str, ...]:
+    """Check an asset type; return a warning if it is another one that is accepted."""
+    asset_type = fields.member("asset_type", number, _ASSET_TYPES)
+    if asset_type is None or asset_type is instrument.asset_type:
         return ()
-    instrument = given.instruments.find(ticket.symbol)
-    if instrument is None or asset_type is instrument.asset_type:
-        return ()
-    return (
-        f"{instrument.symbol} has asset_type {instrument.asset_type.value},"
-        f" not {asset_type.value}; the order is one for {instrument.asset_type.value}.",
-    )
-
-
-def _check_asset_type(fields: Fields, number: int, instrument: Instrument) -> None:
-    asset_type = fields.optional_member("asset_type", number, _ASSET_TYPES)
-    if asset_type is not None and not instrument.may_be_called(asset_type):
-        fields.refuse(
-            "asset_type",
-            Reason.ASSET_TYPE_MISMATCH,
-            f"`asset_type` of {instrument.symbol} is {instrument.asset_type.value}:"
-            " send that or leave it out.",
+    if instrument.may_be_called(asset_type):
+        return (
+            f"{instrument.symbol} has asset_type {instrument.asset_type.value},"
+            f" not {asset_type.value}; the order is one for {instrument.asset_type.value}.",
         )
+    fields.refuse(
+        "asset_type",
+        Reason.ASSET_TYPE_MISMATCH,
+        f"`asset_type` of {instrument.symbol} is {instrument.asset_type.value}:"
+        " send that or leave it out.",
+    )
+    return ()
 
 
 def _price(fields: Fields, field: str, text: str, instrument: Instrument | None) -> Units | None:

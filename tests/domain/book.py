@@ -22,7 +22,7 @@ from server.domain.instrument import AssetType, Instrument, LiquidityClass
 from server.domain.market import Market
 from server.domain.order import Order, OrderTicket, OrderType, Side, StatusReason, TimeInForce
 from server.domain.posting import Decision
-from server.domain.quote import Quote, QuoteRefusal, refusal
+from server.domain.quote import FUTURE_TOLERANCE, Quote, QuoteRefusal, refusal
 from server.domain.risk import Guard, Rejection
 from server.domain.trading import (
     Preview,
@@ -242,7 +242,8 @@ class Book:
 
     def _market(self, symbol: str) -> Market:
         quote = self.quotes.get(symbol)
-        fresh = quote is not None and quote.is_fresh(self.now, STALENESS_LIMIT)
+        age = 0 if quote is None else self.now - quote.time
+        fresh = quote is not None and -FUTURE_TOLERANCE <= age <= STALENESS_LIMIT
         return Market(
             instrument=INSTRUMENTS[symbol],
             quote=quote if fresh or not self.is_open else None,

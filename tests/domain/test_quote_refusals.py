@@ -1,4 +1,4 @@
-"""Quotes: which are applied, which are refused and why, and how long they are fresh."""
+"""Quotes: which are applied, and which are refused and why."""
 
 from dataclasses import replace
 from typing import Any
@@ -78,11 +78,3 @@ def test_without_an_earlier_quote_any_age_is_applied() -> None:
 )
 def test_the_mark_is_the_last_price_within_bid_and_ask(last: str, mark: str) -> None:
     assert replace(GOOD, last=parse_units(last)).mark == parse_units(mark)
-
-
-def test_a_quote_is_fresh_up_to_the_limit_of_its_age() -> None:
-    limit = 15 * SECOND
-    assert GOOD.is_fresh(NOW + limit, limit)
-    assert not GOOD.is_fresh(NOW + limit + 1, limit)
-    assert GOOD.is_fresh(NOW - FIVE_SECONDS, limit)
-    assert not GOOD.is_fresh(NOW - FIVE_SECONDS - 1, limit)

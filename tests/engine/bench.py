@@ -27,6 +27,7 @@ from server.engine.frames import (
     unpack_answer,
 )
 from server.market.moments import from_datetime
+from server.storage.unit_of_work import SqlUnitOfWork
 from tests.support.venue import ManualClock
 
 KEY_ID = "0198c0de-0000-7000-8000-000000000000"
@@ -118,7 +119,7 @@ def row(when: str, symbol: str, bid: str, ask: str, *, size: int = 1_000) -> str
 
 def make_key(parts: EngineParts) -> None:
     """Store the key of all calls, unless an earlier engine did."""
-    with parts.writer.unit_of_work() as unit:
+    with SqlUnitOfWork(parts.writer) as unit:
         if unit.key("", KEY_ID) is None:
             unit.add_key(KEY)
             unit.commit()

@@ -71,13 +71,13 @@ class Recorder:
     def restart(self) -> None:
         """Lose what is in memory."""
         self.record = MarketRecord()
-        with self.writer.unit_of_work() as unit:
+        with SqlUnitOfWork(self.writer) as unit:
             self.record.load([minute for _, minute in unit.stored_quotes()], unit.stage)
             unit.commit()
 
     def hear(self, quotes: Sequence[Quote], *, fails: bool = False) -> None:
         """Apply and store quotes in one transaction."""
-        with self.writer.unit_of_work() as unit:
+        with SqlUnitOfWork(self.writer) as unit:
             self.record.add(quotes, unit.stage)
             self.record.store(unit, self.clock())
             if not fails:
@@ -147,7 +147,7 @@ def test_quotes_that_were_noted_within_a_step_and_stored_again_count_once(
 ) -> None:
     """Between the transactions of a step of a replay, only what came before it is on disk."""
     recorder.clock.turn(seconds=60)
-    with recorder.writer.unit_of_work() as unit:
+    with SqlUnitOfWork(recorder.writer) as unit:
         recorder.record.add([quote(NOON, 20), quote(NOON + MINUTE, 50)], unit.stage)
         with unit.step(partial(recorder.record.note, recorder.record.unstored, unit)):
             recorder.record.add([quote(NOON + MINUTE + 1, 99)], unit.stage)
@@ -174,7 +174,7 @@ def test_a_published_quote_that_could_not_be_stored_is_in_no_bar(
     bench.clock.turn(seconds=1)
     bench.handle(passing=True)
 
-    with bench.parts.writer.unit_of_work() as unit:
+    with SqlUnitOfWork(bench.parts.writer) as unit:
         ((_, minute),) = unit.stored_quotes()
     assert prices([minute]) == [(20 * SCALE,) * 4]
 

@@ -98,7 +98,7 @@ def test_an_order_that_ended_while_a_quote_is_shown_is_not_decided_from_its_old_
     third = order_of(answer).id
     monkeypatch.setattr(market_feed, "ORDERS_A_TRANSACTION_MAX", at_once)
     quote, now = lower_quote(bench), bench.clock.now
-    with bench.parts.writer.unit_of_work() as unit:
+    with SqlUnitOfWork(bench.parts.writer) as unit:
         if at_once == 1:
             between_parts.act = lambda: cancel_in(unit, account, third, now)
         else:
@@ -128,7 +128,7 @@ def test_an_order_that_ended_while_a_quote_is_shown_is_not_decided_from_its_old_
 def test_an_order_that_was_reached_is_loaded_as_it_is_now(bench: Bench, is_stored: bool) -> None:
     account, (first, second) = two_orders(bench)
     bench.clock.now += 1
-    with bench.parts.writer.unit_of_work() as unit:
+    with SqlUnitOfWork(bench.parts.writer) as unit:
         cancel_in(unit, account, first, bench.clock.now)
         instrument = bench.parts.feed.instruments.find("AAPL")
         assert instrument is not None
@@ -143,7 +143,7 @@ def test_an_order_that_was_reached_is_loaded_as_it_is_now(bench: Bench, is_store
 
 def test_an_order_that_ended_since_it_was_read_is_not_ended_again(bench: Bench) -> None:
     account, ids = two_orders(bench)
-    with bench.parts.writer.unit_of_work() as unit:
+    with SqlUnitOfWork(bench.parts.writer) as unit:
         live = unit.live_orders(account, None)
         before = unit.account(account).sequence
         ended = end_all([*live, *live], unit, NOON, StatusReason.REQUESTED)
@@ -185,7 +185,7 @@ def test_a_decision_about_new_and_changed_orders_is_stored_as_it_marks_them(benc
     account, (first, _) = two_orders(bench)
     instrument = bench.parts.feed.instruments.find("AAPL")
     assert instrument is not None
-    with bench.parts.writer.unit_of_work() as unit:
+    with SqlUnitOfWork(bench.parts.writer) as unit:
         market = bench.parts.feed.market(instrument, bench.clock.now)
         decisions = []
         state, position = unit.account(account), unit.position(account, "AAPL")

@@ -11,6 +11,7 @@ from server.domain.order import Order
 from server.domain.quote import Quote
 from server.domain.values import SCALE
 from server.storage import mapping
+from server.storage.unit_of_work import SqlUnitOfWork
 from tests.engine.bench import Bench, order_of, place
 from tests.engine.ledger import StoredBook, connect
 from tests.support.venue import NOON, ManualClock
@@ -58,7 +59,7 @@ def reached(bench: Bench, names: dict[str, str], bid_size: int, ask_size: int) -
         sequence=0,
     )
     costs = bench.parts.feed.market(instrument, bench.clock.now).costs
-    with bench.parts.writer.unit_of_work() as unit:
+    with SqlUnitOfWork(bench.parts.writer) as unit:
         found = unit.reached_orders([reach(quote, instrument, costs)])
         return {names[order.load().id] for order in found}
 

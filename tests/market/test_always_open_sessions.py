@@ -12,7 +12,7 @@ from server.market.sessions import AlwaysOpen
 
 def day_end(asset_type: AssetType, now: str) -> str:
     moment = from_datetime(datetime.fromisoformat(now))
-    return to_datetime(AlwaysOpen().day_end(asset_type, moment)).isoformat()
+    return to_datetime(AlwaysOpen().session(asset_type, moment).day_end).isoformat()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Real opening hours: tables of moments around weekends, holidays, half days and summer time."""
 
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -104,7 +105,9 @@ def test_a_market_is_open_or_closed_as_the_table_says(
     hours = calendar.hours(asset_type, now)
     assert calendar.is_open(asset_type, now) is hours.is_open is (state == "open")
     assert [shown(hours.next_open), shown(hours.next_close)] == [opens, closes]
-    assert shown(calendar.day_end(asset_type, now)) == day_end
+    session = calendar.session(asset_type, now)
+    assert (session.opens_at <= now < session.closes_at) is hours.is_open
+    assert shown(session.day_end) == day_end
 
 
 # The library's own use of pandas, where it answers about moments.
@@ -153,6 +156,13 @@ SPANS = """
 """
 
 
+def is_open_throughout(
+    calendar: ExchangeSessions, asset_type: AssetType, since: Micros, now: Micros
+) -> bool:
+    session = calendar.session(asset_type, now)
+    return session.opens_at <= min(since, now) and max(since, now) < session.closes_at
+
+
 @pytest.mark.parametrize(
     ("asset_type", "since", "now", "expected"),
     [[cell.strip() for cell in line.split("|")] for line in SPANS.strip().splitlines()],
@@ -162,7 +172,7 @@ def test_a_market_is_open_throughout_where_it_does_not_close_in_between(
 ) -> None:
     """Currencies and commodities begin a new day's session at the end of the one before."""
     for moments in ((at(since), at(now)), (at(now), at(since))):
-        found = calendar.is_open_throughout(AssetType(asset_type), *moments)
+        found = is_open_throughout(calendar, AssetType(asset_type), *moments)
         assert found is (expected == "one session")
 
 
@@ -190,7 +200,7 @@ def test_a_market_switches_where_its_hours_say_and_nowhere_else(
         change = hours.next_close if hours.is_open else hours.next_open
         assert calendar.is_open(asset_type, change - 1) is hours.is_open
         assert calendar.is_open(asset_type, change) is not hours.is_open
-        assert calendar.day_end(asset_type, now) > now
+        assert calendar.session(asset_type, now).day_end > now
         now = change
 
 
@@ -204,7 +214,11 @@ def test_hours_agree_at_every_moment(
 ) -> None:
     hours = calendar.hours(asset_type, now)
     assert calendar.is_open(asset_type, now) is hours.is_open
-    assert now < calendar.day_end(asset_type, now) <= now + 5 * DAY
+    session = calendar.session(asset_type, now)
+    assert now < session.day_end <= now + 5 * DAY
+    assert session.since <= now < session.until
+    later = calendar.session(asset_type, now + (session.until - now) * part // 1000)
+    assert replace(later, since=now) == session
     if hours.next_open is None or hours.next_close is None:
         assert (asset_type, hours) == (
             AssetType.CRYPTO,
@@ -259,7 +273,8 @@ def test_commodities_keep_their_hours_on_a_day_on_which_only_stocks_mourn(day: s
     assert session == (at(f"{before} 23:00:00"), at(f"{mourned} 23:00:00"))
     assert calendar.session_on(AssetType.STOCK, mourned) is None
     for moment in (at(f"{before} 12:00:00"), at(f"{mourned} 12:00:00")):
-        assert calendar.is_open_throughout(AssetType.COMMODITY, moment, at(f"{after} 12:00:00"))
+        now = at(f"{after} 12:00:00")
+        assert is_open_throughout(calendar, AssetType.COMMODITY, moment, now)
 
 
 @pytest.mark.parametrize("day", ["2004-06-11", "2007-01-02"])
@@ -288,7 +303,7 @@ def test_a_moment_outside_of_what_was_loaded_has_no_answer(
     calendar: ExchangeSessions, asset_type: AssetType, first: str, end: str
 ) -> None:
     """A market that seems closed for ever would hold back orders for ever."""
-    for ask in (calendar.is_open, calendar.day_end, calendar.hours):
+    for ask in (calendar.is_open, calendar.session, calendar.hours):
         for inside in (at(first), at(end) - 1):
             ask(asset_type, inside)
         for outside in (at(first) - 1, at(end), at("2031-01-02 15:00:00")):

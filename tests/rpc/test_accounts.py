@@ -10,6 +10,7 @@ import pytest
 from bottrading.v1 import account_pb2, order_pb2, order_update_pb2
 from bottrading.v1 import key_management_pb2 as pb
 from server.domain.user import Plan
+from server.storage.unit_of_work import SqlUnitOfWork
 from tests.support.accounts import (
     account_of,
     accounts_of,
@@ -127,7 +128,7 @@ async def test_calls_of_the_day_are_listed_after_a_restart_too(start_venue: Venu
     await bot.call("GetLimits")
     calls, keys = venue.base.meter.take()
     venue.base.meter.put_back(calls, keys)
-    with venue.parts.writer.unit_of_work() as unit:
+    with SqlUnitOfWork(venue.parts.writer) as unit:
         unit.add_usage(calls, keys)
         unit.commit()
 

@@ -13,9 +13,11 @@ _TOLD = "was told or found out, and stays so whatever is stored"
 _SEEN = "was seen of the clock"
 _READ = "was read of the file"
 _MADE = "is computed from the secret alone"
+_ASKED = "is what the calendar says of a moment, whatever is committed"
 _STORED = "is what is stored, taken over after a commit"
 
 PLAIN = {
+    "MarketFeed._sessions": _ASKED,
     "StoppedAccounts.ids": _TOLD,
     "Trading._has_stopped": _TOLD,
     "Trading.is_behind": _TOLD,
