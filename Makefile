@@ -4,8 +4,8 @@
 PYTHON ?= $(shell for name in $$(seq -f python3.%g 40 -1 11) python3; do \
 	$$name -c '$(PYTHON_FITS)' 2>/dev/null && echo $$name && break; done)
 PYTHON_FITS := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11) or sys.version_info[3] != "final")
-NO_PYTHON = No Python from 3.11 on is here that can make a virtual environment. Install one (on Debian with \
-	python3-venv), or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python
+NO_PYTHON = No Python from 3.11 on that can make a virtual environment is installed. Install one (on Debian with \
+	python3-venv), or name its path: make $(MAKECMDGOALS) PYTHON=/path/to/python
 BIN := .venv/bin
 PROTOS := $(sort $(wildcard proto/bottrading/v1/*.proto))
 SERVICES := $(shell grep -l "^service " $(PROTOS))
@@ -34,15 +34,15 @@ help: ## List the commands.
 
 setup: .venv/.installed ## Install the service and its client into .venv.
 
-setup-dev: .venv/.installed-dev ## Install the tools of the tests and checks too.
+setup-dev: .venv/.installed-dev ## Install also the tools for tests and checks.
 
-setup-exchange: .venv/.installed-exchange ## Install what real opening hours (--sessions exchange) need too.
+setup-exchange: .venv/.installed-exchange ## Install also what real opening hours (--sessions exchange) need.
 
-setup-report: .venv/.installed-report ## Install what `bottrading report` needs too.
+setup-report: .venv/.installed-report ## Install also what `bottrading report` needs.
 
-setup-mcp: .venv/.installed-mcp ## Install what `bottrading mcp` needs too.
+setup-mcp: .venv/.installed-mcp ## Install also what `bottrading mcp` needs.
 
-# The lock files name all there is to install; pip need not look for more.
+# The lock files name every package, so pip need not look for dependencies.
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 
 .venv/.installed: requirements.lock pyproject.toml generated/pyproject.toml clients/python/pyproject.toml
@@ -134,7 +134,7 @@ SOAK_ROUNDS ?= 5000
 SOAK_ANSWERS ?= 10000
 SOAK_KILLS ?= 100
 
-soak: setup-dev setup-strace ## Run a million audited steps of the engine, 500 histories of streams with kills, 33 000 calls by the OpenAPI document, 200 000 hostile inputs, 20 000 races, 5 000 rounds of one id, 10 000 traced answers, and 100 kills under load.
+soak: setup-dev setup-strace ## Run the long tests: random steps, kills, hostile inputs and races. It takes an hour.
 	SOAK_STEPS=$(SOAK_STEPS) $(BIN)/python -m pytest -n 2 tests/engine/test_state_machine.py
 	SOAK_HISTORIES=$(SOAK_HISTORIES) $(BIN)/python -m pytest -n 2 tests/reliability/test_promises.py
 	SOAK_SCHEMA_CALLS=$(SOAK_SCHEMA_CALLS) $(BIN)/python -m pytest -n 2 tests/e2e/test_rest_schema.py
@@ -161,7 +161,7 @@ test-clients: setup setup-mcp setup-browser $(NODE_MODULES) $(TYPESCRIPT_MODULES
 	BOTTRADING_COMMAND=$(CURDIR)/$(BIN)/bottrading \
 		sh -c 'for tested in $(TYPESCRIPT_CLIENT) $(EXAMPLES) $(NODE_CLIENT); do npm test --prefix $$tested || exit; done'
 
-first-hour: setup-dev ## Run every command of README and guides in a fresh clone, which installs all anew.
+first-hour: setup-dev ## Run every command of README and guides in a fresh clone.
 	FIRST_HOUR=1 $(BIN)/python -m pytest tests/e2e/test_first_hour.py
 
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
@@ -183,7 +183,7 @@ check: setup-dev ## Check style, types, layers, the contract and what is generat
 	rm -rf build/generated && $(MAKE) --no-print-directory proto GENERATED=build/generated
 	diff -r -x __pycache__ generated/bottrading build/generated/bottrading
 
-bench: setup-dev ## Measure rates and latencies beside a bare server (needs h2load).
+bench: setup-dev ## Measure rates and latencies, also those of a bare server (needs h2load).
 	$(BIN)/python -m bench
 
 release: setup-dev ## Release the contract: from now on it can only grow.

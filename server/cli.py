@@ -28,7 +28,7 @@ app.add_typer(key_commands.app, name="key")
 
 
 def main() -> None:
-    """Run the command line; a wrong setting is one line on standard error and status USAGE."""
+    """Run the command line; report a wrong setting in one line and exit with status USAGE."""
     # Only the owner may read or write what is created in the data directory.
     os.umask(0o077)
     # gRPC would log a busy port or a lost connection besides our own line.
@@ -45,7 +45,7 @@ def main() -> None:
         told = getattr(error, "format_message", error.__str__)()
         message = " ".join(told.split())
     except OSError as error:
-        if error.filename is None:  # No file of a setting: a fault of ours.
+        if error.filename is None:  # Not about a file of a setting: a bug.
             raise
         message = f"{error.filename}: {error.strerror}"
     print(f"bottrading: {message}", file=sys.stderr)
@@ -72,7 +72,8 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     _: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Run a paper-trading venue for bots."""
@@ -80,7 +81,7 @@ def _root(
 
 @app.command(help=_settings_help())
 def serve(
-    data_dir: Annotated[Path | None, typer.Option(help="Default ./data.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Default: ./data.")] = None,
     grpc: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
     rest: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
     no_rest: Annotated[bool | None, typer.Option("--no-rest")] = None,
@@ -94,7 +95,8 @@ def serve(
     insecure: Annotated[bool | None, typer.Option("--insecure")] = None,
     log_format: Annotated[str | None, typer.Option(metavar="auto|text|json")] = None,
     new: Annotated[
-        bool, typer.Option("--new", help="Begin anew, where the database is another one or gone.")
+        bool,
+        typer.Option("--new", help="Create a lost database again, or accept another one."),
     ] = False,
 ) -> None:
     # An interrupt before the service runs ends it as SIGTERM does: at once, without a traceback.
@@ -136,12 +138,16 @@ def serve(
 def token(
     subject: str,
     name: Annotated[
-        str | None, typer.Option(help="Shown name. Default as before; at first the subject.")
+        str | None, typer.Option(help="Shown name. Default: unchanged, at first the subject.")
     ] = None,
-    plan: Annotated[Plan | None, typer.Option(help="Default as before; at first Standard.")] = None,
-    operator: Annotated[bool, typer.Option("--operator")] = False,
-    ttl: Annotated[int, typer.Option(metavar="SECONDS")] = 3600,
-    data_dir: Annotated[Path | None, typer.Option()] = None,
+    plan: Annotated[
+        Plan | None, typer.Option(help="Default: unchanged, at first Standard.")
+    ] = None,
+    operator: Annotated[
+        bool, typer.Option("--operator", help="Permit publishing quotes and depositing.")
+    ] = False,
+    ttl: Annotated[int, typer.Option(metavar="SECONDS", help="Lifetime of the token.")] = 3600,
+    data_dir: key_commands.DataDir = None,
 ) -> None:
     """Print a token for SUBJECT, signed with the secret of the data directory."""
     from server.rpc.tokens import LIFETIME_SECONDS_MAX
@@ -166,8 +172,12 @@ def account(
 @app.command()
 def bridge(
     target: Annotated[str, typer.Option(metavar="HOST:PORT", help="The gRPC server.")],
-    rest: Annotated[str, typer.Option(metavar="HOST:PORT")] = "127.0.0.1:8080",
-    insecure: Annotated[bool, typer.Option("--insecure")] = False,
+    rest: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where to listen.")] = (
+        "127.0.0.1:8080"
+    ),
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Allow plaintext beyond this machine.")
+    ] = False,
     log_format: Annotated[str | None, typer.Option(metavar="auto|text|json")] = None,
 ) -> None:
     """Run the REST bridge alone, in front of a gRPC server."""
@@ -196,7 +206,7 @@ def verify(
     data_dir: Annotated[Path | None, typer.Option()] = None,
     database: Annotated[str | None, typer.Option(metavar="URL")] = None,
 ) -> None:
-    """Check the whole database, while a server runs or not; exit status 1 means faults."""
+    """Check the whole database; exit status 1 means faults. A server may run meanwhile."""
     from server.verify_command import run
 
     sys.exit(run(config.load(data_dir=data_dir, database=database)))
@@ -204,14 +214,14 @@ def verify(
 
 @app.command()
 def report(
-    account: Annotated[str, typer.Option(metavar="ACCOUNT_ID", help="Its bot_user_id.")],
-    out: Annotated[Path, typer.Option(metavar="FILE")],
+    account: Annotated[str, typer.Option(metavar="ACCOUNT_ID", help="As `account` prints it.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The page to write.")],
     data_dir: Annotated[Path | None, typer.Option()] = None,
 ) -> None:
-    """Draw a page about an account from the database, while a server runs or not."""
+    """Write an HTML page about an account. A server may run meanwhile."""
     settings = config.load(data_dir=data_dir)
     if not out.parent.is_dir():
-        raise SettingsError(f"out: {out.parent} is no directory")
+        raise SettingsError(f"out: {out.parent} is not a directory")
     try:
         from server.report.page import write_report
     except ModuleNotFoundError as error:
@@ -231,7 +241,7 @@ def report(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
 def mcp(context: typer.Context) -> None:
-    """Serve the tools of an AI agent over MCP; `bottrading mcp --help` says how."""
+    """Serve trading tools to AI agents over MCP: see `bottrading mcp --help`."""
     if find_spec("bottrading_mcp") is None:
         raise SettingsError("mcp needs bottrading_mcp; run `make setup-mcp`")
     os.execv(sys.executable, [sys.executable, "-P", "-m", "bottrading_mcp", *context.args])

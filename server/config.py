@@ -69,22 +69,22 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="ignore")
 
-    data_dir: Path = Field(Path("data"), description="where database and secrets are kept")
+    data_dir: Path = Field(Path("data"), description="directory of the database and the secrets")
     grpc: str = Field("127.0.0.1:50051", description="address of the gRPC server, HOST:PORT")
     rest: str = Field("127.0.0.1:8080", description="address of the REST bridge, HOST:PORT")
     no_rest: bool = Field(False, description="run without the REST bridge")
     metrics: str = Field("", description="address of Prometheus' /metrics, HOST:PORT; empty: none")
     hosts: HostNames = Field(
         (),
-        description="names by which REST, /metrics and MCP may be called besides localhost, a,b,…",
+        description="host names that REST, /metrics and MCP accept besides localhost, a,b,…",
     )
     cors_origins: Origins = Field(
-        (), description="origins whose pages may call REST, https://a,https://b,…; or *"
+        (), description="origins whose pages may call REST: https://a,https://b,… or *"
     )
     page: bool = Field(True, description="serve the page for people at / of the REST bridge")
     database: str = Field("", description="sqlite:///FILE; empty: a file in the data directory")
     check_megabytes_max: int = Field(
-        1_000, ge=0, description="size up to which a start checks the whole database; 0: never"
+        1_000, ge=0, description="size up to which a start checks for damage; 0: never"
     )
 
     market: Literal["simulated", "published", "replay"] = Field(
@@ -97,20 +97,20 @@ class Settings(BaseSettings):
     )
     replay_file: Path | None = Field(None, description="CSV file of quotes or bars to replay")
     replay_speed: float = Field(
-        1.0, gt=0, le=REPLAY_SPEED_MAX, description="seconds of the replay in one real second"
+        1.0, gt=0, le=REPLAY_SPEED_MAX, description="seconds of the replay per real second"
     )
     seed: int | None = Field(
         None,
         ge=0,
         lt=2**63,
         description="seed of a repeatable simulated market, for tests: "
-        "who knows it can foresee prices",
+        "whoever knows it can predict prices",
     )
     universe_file: Path | None = Field(
-        None, description="TOML file of instruments of your own, like server/market/universe.toml"
+        None, description="TOML file of your own instruments, like server/market/universe.toml"
     )
     quote_staleness_seconds: float = Field(
-        15, gt=0, le=YEAR_SECONDS, description="age from which a quote is not traded on"
+        15, gt=0, le=YEAR_SECONDS, description="age from which a quote is stale and fills no order"
     )
 
     initial_balance: str = Field("100000.00", description="starting balance in US dollars")
@@ -120,7 +120,7 @@ class Settings(BaseSettings):
         "displayed", description="displayed: fills take at most the quote's size; none: no limit"
     )
     snapshot_interval_seconds: int = Field(
-        900, ge=1, le=YEAR_SECONDS, description="distance between equity snapshots"
+        900, ge=1, le=YEAR_SECONDS, description="time between equity snapshots"
     )
 
     orders_per_minute: int = Field(
@@ -135,12 +135,12 @@ class Settings(BaseSettings):
         10,
         gt=0,
         le=YEAR_SECONDS,
-        description="time after which a reader that takes nothing is ended",
+        description="time after which a stream ends whose reader takes nothing",
     )
     grpc_connections_max: int = Field(
         10_000,
         ge=1,
-        description="connections to the gRPC port; fewer where the limit of open files is low",
+        description="connections to the gRPC port; fewer if the limit of open files is low",
     )
     quotas: Literal["counted", "enforced"] = Field(
         "counted", description="enforced: calls above the plan's daily quota are refused"
@@ -149,20 +149,20 @@ class Settings(BaseSettings):
         1.0,
         gt=0,
         le=YEAR_SECONDS,
-        description="distance between writes of call counts and last uses",
+        description="time between writes of call counts and of the last use of keys",
     )
 
-    jwt_issuer: str = Field("bottrading", min_length=1, description="required claim iss")
-    jwt_audience: str = Field("bottrading", min_length=1, description="required claim aud")
+    jwt_issuer: str = Field("bottrading", min_length=1, description="required value of claim iss")
+    jwt_audience: str = Field("bottrading", min_length=1, description="required value of claim aud")
     jwt_secret: str = Field(
-        "", description="HS256 secret, at least 32 bytes; empty: made in the data directory"
+        "", description="HS256 secret, at least 32 bytes; empty: one is made in the data directory"
     )
     jwt_jwks: str = Field("", description="URL or file of a JWKS (RS256, ES256, EdDSA)")
 
     tls_certificate: Path | None = Field(None, description="PEM certificate chain for gRPC")
     tls_key: Path | None = Field(None, description="PEM private key for gRPC")
     tls_client_ca: Path | None = Field(
-        None, description="PEM authority whose certificates clients must have"
+        None, description="PEM certificate of the authority that signs clients' certificates"
     )
     rest_certificate: Path | None = Field(None, description="PEM certificate chain for REST")
     rest_key: Path | None = Field(None, description="PEM private key for REST")
@@ -170,19 +170,18 @@ class Settings(BaseSettings):
     reflection: bool = Field(False, description="offer gRPC server reflection")
     log_format: LogFormat = Field(
         "auto",
-        description="form of standard error: text for people, json for programs; "
-        "auto: text on a terminal",
+        description="form of the log: text for people, json for programs; auto: text on a terminal",
     )
-    log_calls: bool = Field(True, description="one line for each call on standard error")
+    log_calls: bool = Field(True, description="log one line for each call")
     engine_answer_seconds: float = Field(
         10,
         gt=0,
         le=YEAR_SECONDS,
-        description="time without a sign of life after which an engine that owes an answer "
-        "is started again",
+        description="time without a message from the engine, while an answer is due, "
+        "after which it is restarted",
     )
     drain_seconds: float = Field(
-        10, gt=0, le=YEAR_SECONDS, description="time for calls in flight after SIGTERM"
+        10, gt=0, le=YEAR_SECONDS, description="time that calls in flight have after SIGTERM"
     )
 
     @field_validator("grpc", "rest", "metrics")
@@ -208,7 +207,7 @@ class Settings(BaseSettings):
     def _check_database(cls, value: str) -> str:
         path = value.removeprefix(DATABASE_PREFIX)
         if value and (path == value or path in ("", ":memory:")):
-            raise ValueError(f"must be {DATABASE_PREFIX}FILE")
+            raise ValueError(f"must be {DATABASE_PREFIX}FILE, not {value!r}")
         return value
 
     @field_validator("jwt_secret")
@@ -221,7 +220,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if (self.market == "replay") != (self.replay_file is not None):
-            raise ValueError("market replay needs replay_file, and no other market takes one")
+            raise ValueError("market replay needs replay_file; leave it out for any other market")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key must be given together")
         if self.tls_client_ca is not None and self.tls_certificate is None:
@@ -231,8 +230,8 @@ class Settings(BaseSettings):
             in_plaintext = guarded.get(name) is None
             if in_plaintext and not self.insecure and not is_loopback(address):
                 raise ValueError(
-                    f"{name} {address} would be in plaintext beyond this machine: give a"
-                    " certificate to grpc or rest, or set insecure"
+                    f"{name} {address} would serve other machines in plaintext: set a certificate"
+                    " for grpc or rest, or set insecure"
                 )
         self._check_addresses_differ()
         return self

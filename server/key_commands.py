@@ -30,8 +30,10 @@ DEFAULT_PERSON = "me"
 
 app = typer.Typer()
 
-Person = Annotated[str, typer.Option(metavar="SUBJECT", help="Whose keys, as in `token`.")]
-DataDir = Annotated[Path | None, typer.Option(help="That of the service. Default ./data.")]
+Person = Annotated[str, typer.Option(metavar="SUBJECT", help="The person, as in `token`.")]
+DataDir = Annotated[
+    Path | None, typer.Option(help="The service's data directory. Default: ./data.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -46,10 +48,10 @@ def create(
     label: Annotated[str, typer.Option(metavar="NAME", help="Your name for the key.")],
     scope: Annotated[
         list[Scope] | None,
-        typer.Option(case_sensitive=False, help="What it opens. Default all."),
+        typer.Option(case_sensitive=False, help="What the key may do. Default: all."),
     ] = None,
     symbols: Annotated[
-        str | None, typer.Option(metavar="AAPL,SPY", help="The only ones that it may trade.")
+        str | None, typer.Option(metavar="AAPL,SPY", help="The only symbols of the key.")
     ] = None,
     order_notional_max: Annotated[
         str | None, typer.Option(metavar="DOLLARS", help="Largest value of one order.")
@@ -57,7 +59,7 @@ def create(
     person: Person = DEFAULT_PERSON,
     data_dir: DataDir = None,
 ) -> None:
-    """Make a bot key and print it, and nothing else, on standard output."""
+    """Make a bot key and print only the key on standard output."""
     from bottrading.v1.bot_key_pb2 import KeyScope
     from bottrading.v1.key_management_pb2 import CreateBotKeyRequest
 
@@ -70,16 +72,16 @@ def create(
     with KeyService(config.load(data_dir=data_dir), person) as service:
         made = service.call("CreateBotKey", request).bot_key
     typer.echo(made.key)
-    _tell(f"Key {made.id} ({made.label}) of {person} is made. It is shown this once.")
+    _tell(f"Key {made.id} ({made.label}) of {person} is made. It is shown only now.")
 
 
 @app.command("list")
 def list_(
-    every: Annotated[bool, typer.Option("--all", help="Revoked ones too.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="List revoked keys too.")] = False,
     person: Person = DEFAULT_PERSON,
     data_dir: DataDir = None,
 ) -> None:
-    """List live keys, newest first: a table on a terminal, else JSON."""
+    """List live keys, newest first: as a table on a terminal, else as JSON."""
     with KeyService(config.load(data_dir=data_dir), person) as service:
         keys = [key for key in service.keys() if every or not key.HasField("revoked_at")]
     if sys.stdout.isatty():
@@ -93,7 +95,7 @@ def list_(
 
 @app.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it.")],
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="As `key list` shows it.")],
     person: Person = DEFAULT_PERSON,
     data_dir: DataDir = None,
 ) -> None:
@@ -144,7 +146,7 @@ class KeyService:
         return list(self.call("ListBotKeys", ListBotKeysRequest()).bot_keys)
 
     def first_account_id(self) -> str:
-        """Return the id of the account that is ranked."""
+        """Return the id of the person's first account."""
         from bottrading.v1.key_management_pb2 import ListAccountsRequest
 
         return str(self.call("ListAccounts", ListAccountsRequest()).accounts[0].bot_user_id)
@@ -170,28 +172,28 @@ class KeyService:
             detail.Unpack(wrong)
         told = " ".join(one.description for one in wrong.field_violations) or error.details() or ""
         match info.reason:
-            case "":  # gRPC's own text about a failed connection helps nobody.
+            case "":  # gRPC's text about a connection says not what to do.
                 return self._nobody()
             case "BOT_KEY_LIMIT_REACHED":
                 *_, oldest = (key for key in self.keys() if not key.HasField("revoked_at"))
                 command = config.command(self._settings, "key", "revoke", oldest.id, *self._whose)
-                return f"{told} The oldest is {oldest.label}: `{command}`"
+                return f"{told} The oldest is {oldest.label}: revoke it with `{command}`"
             case "TOKEN_INVALID":
                 return (
-                    f"{told} Give this command the BOTTRADING_JWT_… settings of the service; where"
-                    " an identity provider signs people in, make keys over REST with its token"
+                    f"{told} Give this command the BOTTRADING_JWT_… settings of the service. If an"
+                    " identity provider signs people in, make keys over REST with its token"
                 )
             case "BOT_KEY_NOT_FOUND":
                 command = config.command(self._settings, "key", "list", *self._whose)
-                return f"{told} `{command}` shows yours"
+                return f"{told} `{command}` lists yours"
             case _:
                 return told
 
     def _nobody(self) -> str:
         serve = config.command(self._settings, "serve")
         return (
-            f"no service answers on the data directory {self._settings.data_dir}: start it with"
-            f" `{serve}`, or name that of one that runs with --data-dir"
+            f"no service answers on the data directory {self._settings.data_dir}: start one"
+            f" with `{serve}`, or give the data directory of a running one with --data-dir"
         )
 
     @property
@@ -218,7 +220,7 @@ def _show_table(keys: "list[BotKey]") -> None:
 
 
 def _opens(key: "BotKey") -> str:
-    """Return what a key allows: its scopes, then its other fences."""
+    """Return what a key allows: its scopes, then its other restrictions."""
     from bottrading.v1.bot_key_pb2 import KeyScope
     from bottrading.v1.instrument_pb2 import AssetType
 

@@ -34,14 +34,14 @@ class ClockWatch:
         if self._doubted_since is None or abs(origin - self._doubted) > JUMP_MAX:
             self._doubted, self._doubted_since = origin, since_boot
             log.warning(
-                "The clock is %d s ahead of a moment ago; nothing expires until it has stayed"
-                " there for %d s.",
+                "The clock jumped ahead by %d s; nothing expires until it has kept the new time"
+                " for %d s.",
                 (origin - self._trusted) // SECOND,
                 TRUSTED_AFTER // SECOND,
             )
         if since_boot < self._doubted_since + TRUSTED_AFTER:
             return False
-        log.warning("The clock has stayed where it is; what is over ends now.")
+        log.warning("The clock has kept its new time; orders and options that are due expire now.")
         self._trust(origin)
         return True
 

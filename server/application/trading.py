@@ -144,7 +144,7 @@ class Trading:
             return []
         self._has_stopped = is_stopped
         if fault is not None:
-            log.error("The market stops, no order is taken any more: %s", fault)
+            log.error("The market has stopped and takes no more orders: %s", fault)
         elif ahead:
             log.error(
                 "The clock is %d s behind the newest quote; the service is not ready until it has"
@@ -169,7 +169,9 @@ class Trading:
                 self._stop_account(tasks[0], error)
                 return [self.failed(error)]
             kind = type(error).__name__
-            log.warning("A batch of %d is retried one by one after %s.", len(tasks), kind)
+            log.warning(
+                "The %d commands of a batch are retried one by one after %s.", len(tasks), kind
+            )
         return [result for task in tasks for result in self._handle([task], grown_logs)]
 
     def _stop_account(self, task: Task, error: Exception) -> None:
@@ -210,7 +212,7 @@ class Trading:
     def failed(self, error: Exception) -> Refusal:
         """Log an error, and return the Refusal that the caller gets for it."""
         if isinstance(error, StorageUnavailable):
-            log.error("The database did not take a command: %s", error)
+            log.error("The database did not store a command: %s", error)
             return Refusal(
                 reason=Reason.UNAVAILABLE,
                 message="The database is not available; try again.",

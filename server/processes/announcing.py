@@ -27,7 +27,7 @@ _NAME_WIDTH = 10
 
 
 def tell_step(settings: Settings, what: str) -> None:
-    """Log a step of the start that takes a moment, where people read the log."""
+    """Log a step of the start, if people read the log."""
     if _is_for_people(settings):
         log.info("Starting: %s", what)
 
@@ -37,7 +37,7 @@ def tell_share(
 ) -> Callable[[float], None] | None:
     """Return a function that logs every few seconds how much of the replay file is read.
 
-    None where programs read the log.
+    Returns None if programs read the log.
     """
     if not _is_for_people(settings):
         return None

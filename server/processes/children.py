@@ -110,8 +110,8 @@ class EngineProcess:
         """Start the process and connect to it; raise OSError if that is not possible now."""
         self._process = None
         self._lost.clear()
-        # A missing file must fail here: SQLite would create it. The log counts a failure that is
-        # repeated here.
+        # A missing file must fail here, because SQLite would create it. A failure that repeats is
+        # logged once, with a count.
         self._settings.database_path.stat()
         with self._lend():
             ours, theirs = socket.socketpair()
@@ -183,8 +183,8 @@ class BridgeProcess:
                 if status == ExitStatus.USAGE:
                     raise ServiceFailed(
                         ExitStatus.USAGE,
-                        "rest: the bridge cannot be started with these settings: its line above"
-                        " says which is wrong",
+                        "rest: the bridge cannot be started with these settings: the line that it"
+                        " logged before this one says which is wrong",
                     )
                 log.error("The bridge ended with status %d; starting it again.", status)
             await asyncio.sleep(patience.pause(loop.time() - begun))

@@ -1,4 +1,4 @@
-"""Exit statuses of `bottrading`: they tell whoever restarts it why it ended."""
+"""Exit statuses of `bottrading`: they say why it ended."""
 
 from enum import IntEnum
 from pathlib import Path
@@ -26,6 +26,6 @@ def database_damaged(path: Path) -> ServiceFailed:
     """Return the error that ends a running service whose database is damaged."""
     return ServiceFailed(
         ExitStatus.DATABASE_DAMAGED,
-        f"database: {path}: is damaged, as it says above; restore a backup as"
-        " docs/operators.md#backup says",
+        f"database: {path}: is damaged: the log says where; restore a backup"
+        " (docs/operators.md#backup)",
     )

@@ -1,4 +1,4 @@
-"""Foreseen faults: the log shows a fault that the service expects in one line, no traceback."""
+"""Foreseen faults: the log shows each in one line, without a traceback."""
 
 import logging
 

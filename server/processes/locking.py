@@ -1,4 +1,4 @@
-"""File locks: one process at a time holds one; the kernel releases it when that ends."""
+"""File locks: one process at a time holds one; the kernel releases it when the process ends."""
 
 import fcntl
 import os

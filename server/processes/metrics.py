@@ -1,4 +1,4 @@
-"""The HTTP server of `/metrics` for Prometheus; it answers to names of this machine only."""
+"""The HTTP server of `/metrics` for Prometheus; it accepts only known host names."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from rest_bridge.hosts import MISDIRECTED, Hosts, misdirected
 
 CONNECTIONS_MAX = 32
-"""The most open connections, each with a thread; beyond it a new one closes the oldest."""
+"""The most open connections, each with a thread; one more closes the oldest."""
 
 _SETTING = "BOTTRADING_HOSTS"
 

@@ -27,7 +27,7 @@ from server.storage.soundness import (
 )
 
 MEGABYTE = 1_000_000
-BACKUP_GUIDE = "restore a backup as docs/operators.md#backup says"
+BACKUP_GUIDE = "restore a backup (docs/operators.md#backup)"
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def _check_integrity(settings: Settings) -> None:
     megabytes = size(path) / MEGABYTE
     if megabytes > limit:
         log.info(
-            "%s is not checked: it has %.0f MB, BOTTRADING_CHECK_MEGABYTES_MAX is %d",
+            "%s is not checked for damage: its %.0f MB exceed BOTTRADING_CHECK_MEGABYTES_MAX, %d",
             path,
             megabytes,
             limit,
@@ -93,8 +93,8 @@ def _expect_no_traces(settings: Settings) -> None:
     found = [trace for trace in traces if trace.exists()]
     if found:
         raise SettingsError(
-            f"database: {path}: is {'empty' if is_there else 'missing'}, though {found[0]} tells"
-            f" that there was one: {BACKUP_GUIDE}, or begin anew with `bottrading serve --new`"
+            f"database: {path}: is {'empty' if is_there else 'missing'}, but {found[0]} shows"
+            f" that there was one: {BACKUP_GUIDE}, or create one with `bottrading serve --new`"
         )
 
 
@@ -102,15 +102,15 @@ def _check_mark(path: Path, marked: CommitMark, stored: CommitMark | None) -> No
     """Refuse a database that is not the marked one, or that lacks committed transactions."""
     if stored is None or not marked.is_of(stored):
         raise SettingsError(
-            f"database: {path}: is another one than {mark_path(path)} is of: {BACKUP_GUIDE}, or go"
-            " on with it by `bottrading serve --new`"
+            f"database: {path}: is another database than the one that {mark_path(path)} was written"
+            f" for: {BACKUP_GUIDE}, or accept it with `bottrading serve --new`"
         )
     missing = marked.number - stored.number
     if missing > 0:
         raise SettingsError(
-            f"database: {path}: at least the last {missing} of {marked.number} transactions that"
-            f" were committed are missing: {BACKUP_GUIDE}, or remove {mark_path(path)} to go on"
-            " without them"
+            f"database: {path}: lacks at least the last {missing} of {marked.number} transactions"
+            f" that were committed: {BACKUP_GUIDE}, or remove {mark_path(path)} to go on without"
+            " them"
         )
 
 
@@ -119,8 +119,8 @@ def check_market(
 ) -> ReplayFacts | None:
     """Check the market of the settings; return what is replayed, if anything.
 
-    What would end the engine at every start is an error of one line here. `tell_share` is called
-    now and then with the share of a replay file that is read.
+    A fault that would end the engine at every start is reported here, in one line. `tell_share` is
+    called from time to time with the share of a replay file that is read.
     """
     engine = settings.for_engine()
     listed = venue.universe(engine)
@@ -135,10 +135,10 @@ def check_market(
         venue.quote_source(engine, listed)
     if not history.is_of(digest):
         raise SettingsError(
-            "data_dir: its accounts live in another time: a replay and any other market, or"
-            " another file, need a data directory each"
+            "data_dir: its accounts trade at another time: use one data directory for each replay"
+            " file, and another one for markets in real time"
         )
-    # Which options are listed depends on the time in which the accounts live.
+    # Which options are listed depends on the time at which the accounts trade.
     missing = [symbol for symbol in history.symbols_in_use if listed.find(symbol, now) is None]
     if missing:
         raise SettingsError(

@@ -57,7 +57,7 @@ def serve(settings: Settings, lines: LineWriter, *, begin_anew: bool = False) ->
     wanted = settings.grpc_connections_max
     fit = connections_that_fit(wanted)
     if fit < wanted:
-        log.warning("Of %d connections %d fit the limit of open files (ulimit -n).", wanted, fit)
+        log.warning("The limit of open files (ulimit -n) allows %d of %d connections.", fit, wanted)
     database = settings.database_path
     try:
         open_data_dir(settings)
@@ -75,7 +75,7 @@ def serve(settings: Settings, lines: LineWriter, *, begin_anew: bool = False) ->
                 uvloop.run(_run(settings, f"unix:{path}", lines, announcer))
     except LockHeld as error:
         raise SettingsError(
-            f"data_dir: {error} is in use by another server: stop it, or give another data_dir"
+            f"data_dir: another server holds {error}: stop it, or set another data_dir"
         ) from None
     except StorageBroken as error:
         raise damaged(database, error) from None
@@ -133,7 +133,7 @@ class Supervisor:
     async def run(self) -> None:
         """Serve until SIGTERM, SIGINT or SIGHUP, then let calls in flight finish.
 
-        Raises ServiceFailed, also after those calls, if a part ended that should not.
+        If a part of the service ended by itself, raises ServiceFailed after those calls.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -159,7 +159,7 @@ class Supervisor:
         self._keep("connections", self._make_room())
         self._begin("replay", self._announcer.follow_replay(self._base.clock))
         await self._stopping.wait()
-        log.info("Stopping: calls in flight are finished.")
+        log.info("Stopping as soon as the calls in flight have finished.")
         for task in self._tasks:
             task.cancel()
         await self._drain()

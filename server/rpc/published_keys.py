@@ -95,7 +95,7 @@ class PublishedKeys:
 
     def _take_away(self, why: str) -> None:
         if not self._is_away:
-            log.warning("The keys that sign tokens cannot be fetched, known ones go on: %s", why)
+            log.warning("Keys that sign tokens cannot be fetched; known keys stay valid: %s", why)
         self._is_away = True
 
 

@@ -95,7 +95,7 @@ def test_a_key_too_many_is_refused_with_the_command_that_makes_room(service: Pro
     told = refused(*create, "6", data=data)
 
     assert "allows 5 live bot keys" in told
-    assert "The oldest is 0: " in told
+    assert "The oldest is 0: revoke it with " in told
     command = re.findall("`(.*)`", told)[0]
     name, *words = shlex.split(command)
     assert name == "bottrading"
@@ -145,7 +145,7 @@ def test_without_a_service_the_command_that_starts_it_is_told_and_nothing_is_mad
 ) -> None:
     told = refused("key", "create", "--label", "x", data=tmp_path / "none")
 
-    assert f"start it with `bottrading serve --data-dir {tmp_path}/none`" in told
+    assert f"start one with `bottrading serve --data-dir {tmp_path}/none`" in told
     assert not (tmp_path / "none").exists()
 
 
@@ -225,7 +225,7 @@ def test_a_person_reads_a_table_and_what_became_of_the_key(service: Process) -> 
     made = on_a_terminal("key", "create", "--label", "[x]", "--person", "tom", data=data)
     shown = on_a_terminal("key", "list", "--person", "tom", data=data)
 
-    assert "([x]) of tom is made. It is shown this once." in made
+    assert "([x]) of tom is made. It is shown only now." in made
     [head, row] = shown.splitlines()
     assert [word for word in ("label", "opens", "id") if word in head] == ["label", "opens", "id"]
     assert re.match(r"\[x\] +tvt_\w{4}… +TRADE READ +never +[0-9a-f-]{36}", row)

@@ -121,7 +121,7 @@ async def test_a_data_directory_belongs_to_one_time(
     ):
         done = serve(venue.settings.data_dir, *options)
         assert done.returncode == 2
-        assert "live in another time" in done.stderr
+        assert "its accounts trade at another time" in done.stderr
 
 
 async def test_a_replay_of_the_future_goes_on_with_the_options_of_its_time(
@@ -279,7 +279,7 @@ async def test_a_file_that_changes_while_it_plays_stops_the_market_and_nothing_e
         await bot.order(order.id)
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
-        f"The market stops, no order is taken any more: {bars}: has changed since it was checked"
+        f"The market has stopped and takes no more orders: {bars}: has changed since it was checked"
     ]
 
 

@@ -189,7 +189,7 @@ async def test_what_cannot_be_reported_on_is_said_and_nothing_is_written(
     refusals = [
         (await report(venue, "01890000-0000-7000-8000-000000000000", out), "has no account"),
         (await report(venue, "' OR 1=1 --", out), "has no account"),
-        (await report(venue, account_id, tmp_path / "none" / "report.html"), "is no directory"),
+        (await report(venue, account_id, tmp_path / "none" / "report.html"), "is not a directory"),
         (await report(venue, account_id, taken), "Is a directory"),
         (await asyncio.to_thread(run, elsewhere), "does not exist"),
         (await asyncio.to_thread(run, [*elsewhere, "--data-dir", str(broken)]), "NOTADB"),

@@ -61,7 +61,7 @@ def test_the_end_of_the_terminal_ends_the_service_as_sigterm_does(tmp_path: Path
         service.process.send_signal(signal.SIGHUP)
 
         assert service.process.wait(STOP_SECONDS_MAX) == 0
-        assert "calls in flight are finished" in service.log.read_text()
+        assert "Stopping as soon as the calls in flight have finished" in service.log.read_text()
 
 
 def test_under_nohup_the_end_of_the_terminal_ends_nothing(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_errors_stand_out_on_a_terminal_and_the_summary_comes_once(tmp_path: Pat
 
     assert f"{ESCAPE}1;31mERROR The engine ended; starting it again.{ESCAPE}0m" in shown
     assert shown.count("Next, in a second terminal") == 1
-    assert "Stopping: calls in flight are finished" in service.log.read_text()
+    assert "Stopping as soon as the calls in flight have finished" in service.log.read_text()
 
 
 def test_a_pipe_gets_one_json_object_a_line_from_every_process(tmp_path: Path) -> None:

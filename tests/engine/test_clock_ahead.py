@@ -158,9 +158,9 @@ def test_orders_expire_when_the_clock_stays_ahead(
     assert machine.stored(account) == ["CANCELLED"]
     told = [it.getMessage() for it in caplog.records if it.name == clock_watch.__name__]
     assert told == [
-        "The clock is 86400 s ahead of a moment ago; nothing expires until it has stayed there"
+        "The clock jumped ahead by 86400 s; nothing expires until it has kept the new time"
         " for 60 s.",
-        "The clock has stayed where it is; what is over ends now.",
+        "The clock has kept its new time; orders and options that are due expire now.",
     ]
 
 
