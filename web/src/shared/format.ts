@@ -14,14 +14,26 @@ export function money(amount: Decimal): string {
   return digits.startsWith(MINUS) ? `${MINUS}$${digits.slice(1)}` : `$${digits}`;
 }
 
+/** Write US dollars for the axis of a curve: no more decimals than it needs. */
+export function compactMoney(amount: number): string {
+  const text = `$${number(Math.abs(amount), 0, 2)}`;
+  return amount < 0 ? `${MINUS}${text}` : text;
+}
+
 /** Write a gain or a loss in US dollars, with its sign. */
 export function signedMoney(amount: Decimal): string {
   return withSign(money(amount), amount);
 }
 
-/** Write a price, with at least two decimals and all that it has. */
+/** Write a price with all its decimals. */
 export function price(amount: Decimal): string {
-  return number(amount, 2, 8);
+  return number(amount, decimalsOf(amount), 8);
+}
+
+/** Write a mean or a mark price: rounded to what matters at its size. */
+export function roundedPrice(amount: Decimal): string {
+  const decimals = decimalsOf(amount);
+  return number(amount, decimals, decimals);
 }
 
 /** Write a quantity without trailing zeros. */
@@ -47,6 +59,7 @@ export function signedPercent(value: Decimal | null, decimals = 2): string {
 
 /** Write a name of the contract as a word: PARTIALLY_FILLED as "Partially filled". */
 export function word(name: string): string {
+  if (name === "ETF") return name;
   const words = name.toLowerCase().replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
@@ -54,6 +67,11 @@ export function word(name: string): string {
 /** Return the first characters of an id, enough to tell it from others. */
 export function shortId(id: string): string {
   return id.slice(0, 8);
+}
+
+function decimalsOf(amount: Decimal): number {
+  const size = Math.abs(Number(amount));
+  return size >= 10 || size === 0 ? 2 : size >= 0.1 ? 4 : 6;
 }
 
 function withSign(text: string, value: Decimal): string {
