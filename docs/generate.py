@@ -60,8 +60,9 @@ Made from the contract, by `make docs`. Each path stands under `/api/trade/v1/bo
 service describes the same under `/openapi.json` and `/docs`.
 
 A bot key goes into the header `X-Bot-Key`, a token into `Authorization: Bearer …`, a stream ticket
-into the parameter `ticket`. The guide for [authors of bots](bot-authors.md#a-key) says how to get a
-key, the one for [operators](operators.md#people) how to get a token.
+into the parameter `ticket`. Beside a token, `X-Account-Id` names the account. The guide for
+[authors of bots](bot-authors.md#a-key) says how to get a key, the one for
+[operators](operators.md#people) how to get a token.
 
 | method | path | credential | costs | call | |
 |---|---|---|---|---|---|
@@ -89,8 +90,9 @@ UNITS = {
 }
 """What a number counts, by the end of its setting's name."""
 CREDENTIALS = {
-    contract.CREDENTIAL_BOT_KEY: "bot key",
-    contract.CREDENTIAL_BOT_KEY_OR_TICKET: "bot key or stream ticket",
+    contract.CREDENTIAL_BOT_KEY: "bot key{}",
+    contract.CREDENTIAL_BOT_KEY_OR_TICKET: "bot key{}, token or stream ticket",
+    contract.CREDENTIAL_BOT_KEY_OR_USER_TOKEN: "bot key{} or token",
     contract.CREDENTIAL_USER_TOKEN: "token",
     contract.CREDENTIAL_OPERATOR_TOKEN: "operator's token",
 }
@@ -296,7 +298,7 @@ def _rest(method: MethodDescriptorProto) -> str:
 def _caller(method: MethodDescriptorProto) -> str:
     """Return which credential opens a method."""
     said = method.options.Extensions
-    return CREDENTIALS[said[contract.credential]] + SCOPES[said[contract.scope]]
+    return CREDENTIALS[said[contract.credential]].format(SCOPES[said[contract.scope]])
 
 
 def _way(rule: http_pb2.HttpRule) -> str:

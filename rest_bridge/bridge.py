@@ -37,7 +37,11 @@ KEY_REFUSED = "BOT_KEY_INVALID", "The bot key is missing, malformed, unknown or 
 TOKEN_REFUSED = "TOKEN_INVALID", "Send a token as authorization: Bearer …"
 """What calls without a credential are told, in the words of the server."""
 
-_KEY_METHODS = (contract.CREDENTIAL_BOT_KEY, contract.CREDENTIAL_BOT_KEY_OR_TICKET)
+_KEY_METHODS = (
+    contract.CREDENTIAL_BOT_KEY,
+    contract.CREDENTIAL_BOT_KEY_OR_TICKET,
+    contract.CREDENTIAL_BOT_KEY_OR_USER_TOKEN,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +212,7 @@ class Bridge:
         metadata = error.trailing_metadata() or ()
         refused = self._in_rest_words(refusal_from_status(error.code(), error.details(), metadata))
         if refused.status == 401:
-            refused.headers += (_challenge(route),)
+            refused.headers += (_challenge(route, refused.reason),)
         return refused
 
 
@@ -221,10 +225,10 @@ def _allow(match: Match[Endpoint]) -> tuple[bytes, bytes]:
 
 def _unauthenticated(route: Route) -> Refusal:
     reason, message = KEY_REFUSED if route.credential in _KEY_METHODS else TOKEN_REFUSED
-    return Refusal(401, reason, message, headers=(_challenge(route),))
+    return Refusal(401, reason, message, headers=(_challenge(route, reason),))
 
 
-def _challenge(route: Route) -> tuple[bytes, bytes]:
-    if route.credential in _KEY_METHODS:
+def _challenge(route: Route, reason: str) -> tuple[bytes, bytes]:
+    if route.credential in _KEY_METHODS and reason != TOKEN_REFUSED[0]:
         return b"www-authenticate", b'ApiKey realm="bottrading", header="X-Bot-Key"'
     return b"www-authenticate", b'Bearer realm="bottrading"'

@@ -10,7 +10,10 @@ Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 _CREDENTIAL_KEYS = {b"x-bot-key": "x-bot-key", b"authorization": "authorization"}
 TICKET_KEY = "x-stream-ticket"
+ACCOUNT_KEY = "x-account-id"
+_ACCOUNT_HEADER = ACCOUNT_KEY.encode("ascii")
 _LEGAL_CREDENTIAL = re.compile(rb"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
+_LEGAL_ACCOUNT_ID = re.compile(rb"[0-9a-f-]{36}")
 _LEGAL_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 
@@ -20,6 +23,7 @@ class RequestHead:
 
     credentials: list[tuple[str, str]] = field(default_factory=list)
     credentials_legal: bool = True
+    account_id: str | None = None
     request_id: str | None = None
     last_event_id: str | None = None
     content_length: int = 0
@@ -33,9 +37,20 @@ class RequestHead:
         )
 
     def metadata(self) -> Metadata:
-        if self.request_id is None:
-            return tuple(self.credentials)
-        return (*self.credentials, ("x-request-id", self.request_id))
+        metadata = tuple(self.credentials)
+        if self.account_id is not None:
+            metadata += ((ACCOUNT_KEY, self.account_id),)
+        if self.request_id is not None:
+            metadata += (("x-request-id", self.request_id),)
+        return metadata
+
+    def name_account(self, value: bytes) -> None:
+        """Keep the id of an account; one that cannot be an id, or a second one, becomes empty.
+
+        The server refuses an empty id, after it has checked credential and rate.
+        """
+        is_legal = self.account_id is None and _LEGAL_ACCOUNT_ID.fullmatch(value)
+        self.account_id = value.decode("ascii") if is_legal else ""
 
     def add_credential(self, key: str, value: bytes) -> None:
         """Keep a credential as it came, duplicates included, because the server refuses them.
@@ -61,6 +76,8 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
     for name, value in headers:
         if name in _CREDENTIAL_KEYS:
             head.add_credential(_CREDENTIAL_KEYS[name], value)
+        elif name == _ACCOUNT_HEADER:
+            head.name_account(value)
         elif name == b"content-length":
             head.content_length = int(value)
             head.has_body = head.has_body or head.content_length > 0

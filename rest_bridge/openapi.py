@@ -22,9 +22,11 @@ from rest_bridge.transcoding import answer_headers, reads_intervals, replayable_
 
 Json: TypeAlias = dict[str, Any]
 
+_PERSON: list[Json] = [{"UserToken": []}, {"UserToken": [], "AccountId": []}]
 _SECURITY: dict[int, list[Json]] = {
     contract.CREDENTIAL_BOT_KEY: [{"BotKey": []}],
-    contract.CREDENTIAL_BOT_KEY_OR_TICKET: [{"BotKey": []}, {"StreamTicket": []}],
+    contract.CREDENTIAL_BOT_KEY_OR_USER_TOKEN: [{"BotKey": []}, *_PERSON],
+    contract.CREDENTIAL_BOT_KEY_OR_TICKET: [{"BotKey": []}, *_PERSON, {"StreamTicket": []}],
     contract.CREDENTIAL_USER_TOKEN: [{"UserToken": []}],
     contract.CREDENTIAL_OPERATOR_TOKEN: [{"OperatorToken": []}],
 }
@@ -32,6 +34,13 @@ _SECURITY_SCHEMES = {
     "BotKey": {"type": "apiKey", "in": "header", "name": "X-Bot-Key"},
     "StreamTicket": {"type": "apiKey", "in": "query", "name": "ticket"},
     "UserToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "AccountId": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Account-Id",
+        "description": "No secret: which of the person's accounts the call is for. Without it, a"
+        " call that reads is for the first one.",
+    },
     "OperatorToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
 }
 # Fields of an answer that hold a message and can be null; all others are always set.
@@ -40,6 +49,7 @@ _NULLABLE = frozenset(
         "BotKey.last_used_at",
         "BotKey.revoked_at",
         "GetLeaderboardResponse.own_entry",
+        "Limits.bot_key",
         "Limits.orders",
         "Limits.requests",
         "MarketSession.next_close",
@@ -149,7 +159,7 @@ class _Builder:
             "tags": [method.containing_service.name],
             "summary": comment.partition(". ")[0].partition("\n")[0].rstrip("."),
             "description": comment,
-            "security": _SECURITY.get(route.credential, []),
+            "security": _security(route),
             "parameters": list(self._parameters(route)),
             "responses": {
                 **self._successes(route),
@@ -272,6 +282,14 @@ class _Builder:
         assert enum is not None, "a scalar has been described"
         self.add_enum(enum)
         return {"$ref": f"#/components/schemas/{enum.name}"}
+
+
+def _security(route: Route) -> list[Json]:
+    """Return the credentials of a call; a person's call that changes an account names it."""
+    taken = _SECURITY.get(route.credential, [])
+    if route.scope == contract.REQUIRED_SCOPE_TRADE:
+        return [one for one in taken if one != {"UserToken": []}]
+    return taken
 
 
 def _alternatives(route: Route) -> tuple[set[str], set[str]]:

@@ -46,6 +46,10 @@ class Route:
     def credential(self) -> contract.Credential.ValueType:
         return self.method.GetOptions().Extensions[contract.credential]
 
+    @property
+    def scope(self) -> contract.RequiredScope.ValueType:
+        return self.method.GetOptions().Extensions[contract.scope]
+
 
 def contract_routes() -> list[Route]:
     """List all routes that the bridge serves."""

@@ -3,28 +3,30 @@
 from dataclasses import dataclass
 
 from server.domain.user import EVERYTHING, Permissions
+from server.domain.values import Micros
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """A bot with its key, or a person with a token; the service itself has no ids.
 
-    `account_id` is the key's account, or the person's first one. `bot_key_id` is None for a
-    person.
+    `account_id` is the key's account, or the one of the person's that the call names. For a person
+    `bot_key_id` is None, and `ends_at` is the end of the token.
     """
 
     account_id: str = ""
     user_id: str = ""
     bot_key_id: str | None = None
     permissions: Permissions = EVERYTHING
+    ends_at: Micros | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OwnKey:
-    """The bot key that makes a call, and the account that the key is for."""
+    """The account that a call is about, and the bot key that makes it; None for a person."""
 
     account_id: str
-    bot_key_id: str
+    bot_key_id: str | None
 
 
 SERVICE = Caller()

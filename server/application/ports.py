@@ -236,8 +236,8 @@ class Reads(Protocol):
     def key(self, key_id: str) -> BotKey:
         """Return a bot key; the caller knows that it exists."""
 
-    def owns(self, user_id: str, account_id: str) -> bool:
-        """Tell whether an account is a user's."""
+    def owner_plan(self, user_id: str, account_id: str) -> Plan | None:
+        """Return the plan of an account's owner; None if the account is not that user's."""
 
     def live_key(self, key_hash: bytes) -> tuple[BotKey, Plan] | None:
         """Return the bot key with a hash and its owner's plan; None when unknown or revoked."""

@@ -83,16 +83,17 @@ class ShownQuote:
 
 @dataclass(frozen=True, slots=True)
 class LimitsFound:
-    """The stored data behind an account's limits: its bot key, its owner, and what they own.
+    """The stored data behind an account's limits: its owner, and what they own.
 
-    `keys` is the number of the owner's live bot keys, `accounts` that of their accounts.
+    `keys` is the number of the owner's live bot keys, `accounts` that of their accounts. `bot_key`
+    is the caller's; None for a person.
     """
 
     account: Account
     user: User
     keys: int
     accounts: int
-    bot_key: BotKey
+    bot_key: BotKey | None
 
 
 class Queries:
@@ -130,10 +131,11 @@ class Queries:
         return self._reads.keys(user_id)
 
     def limits(self, own: OwnKey) -> LimitsFound:
-        """Return the data behind the limits of a bot key's account."""
+        """Return the data behind the limits of an account."""
         account, user, keys = self._reads.account(own.account_id)
         accounts = self._reads.account_count(user.id)
-        return LimitsFound(account, user, keys, accounts, self._reads.key(own.bot_key_id))
+        bot_key = None if own.bot_key_id is None else self._reads.key(own.bot_key_id)
+        return LimitsFound(account, user, keys, accounts, bot_key)
 
     def order(self, wanted: OneOrder) -> Order | Refusal:
         """Return an order of an account if the bot key may see it."""

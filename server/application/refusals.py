@@ -5,6 +5,11 @@ from server.domain.errors import Reason, Refusal
 ORDER_NOT_FOUND = Refusal(reason=Reason.ORDER_NOT_FOUND, message="There is no such order.")
 ACCOUNT_NOT_FOUND = Refusal(reason=Reason.ACCOUNT_NOT_FOUND, message="There is no such account.")
 BOT_KEY_NOT_FOUND = Refusal(reason=Reason.BOT_KEY_NOT_FOUND, message="There is no such bot key.")
+ACCOUNT_ID_REQUIRED = Refusal(
+    reason=Reason.ACCOUNT_ID_REQUIRED,
+    message="This call changes an account: name one of yours in x-account-id."
+    " ListAccounts lists them.",
+)
 KEY_REFUSED = Refusal(
     reason=Reason.BOT_KEY_INVALID,
     message="The bot key is missing, malformed, unknown or revoked.",

@@ -26,6 +26,7 @@ from server.market.universe import CurrentInstruments
 from server.rpc.call import Call
 from server.rpc.dispatch import Dispatcher
 from server.rpc.figures import Figures
+from server.rpc.interceptors.accounts import NamedAccounts
 from server.rpc.interceptors.authentication import TICKET_HEADER, Authentication
 from server.rpc.interceptors.connections import Connections
 from server.rpc.interceptors.errors import ErrorTranslation
@@ -41,6 +42,7 @@ from server.rpc.interceptors.rate_limit import RateLimiting
 from server.rpc.interceptors.streams import OpenStreams
 from server.rpc.keyring import Keyring
 from server.rpc.open_stream import Headers
+from server.rpc.owned_accounts import OwnedAccounts
 from server.rpc.reading import LogReads, Reading, SharedReading
 from server.rpc.server import Links, RpcServer
 from server.rpc.stream_watch import TICK_SECONDS, StreamWatch
@@ -94,6 +96,7 @@ class FrontBase:
     guard: ThreadPoolExecutor
     follower: ThreadPoolExecutor
     clock: Clock
+    wall_clock: Clock
 
     async def close(self) -> None:
         """End the threads and close the connections."""
@@ -165,6 +168,7 @@ def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> Front
         guard=guard,
         follower=follower,
         clock=clock,
+        wall_clock=wall_clock,
     )
 
 
@@ -198,13 +202,7 @@ def build(
         requests_per_minute=settings.requests_per_minute,
         monotonic=monotonic,
     )
-    leaderboard = Leaderboard(
-        rankings=base.rankings,
-        board=base.board,
-        instruments=instruments,
-        clock=base.clock,
-        monotonic=monotonic,
-    )
+    leaderboard = _leaderboard(base, instruments, monotonic)
     dispatcher = _dispatcher(
         settings,
         base,
@@ -220,10 +218,11 @@ def build(
         base.streams.__len__
     )
     connections = Connections(connections_max, lend)
+    owned = OwnedAccounts(base.reads, base.keyring, base.guard)
     links = Links(
         observability=Observability(journal=journal, clock=wall_clock, new_id=chance.new_id),
         errors=ErrorTranslation(chance, on_damage),
-        authentication=_authentication(settings, base, engine, monotonic),
+        authentication=_authentication(settings, base, owned, engine, monotonic),
         connections=connections,
         in_flight=InFlight(),
         rate_limits=RateLimiting(
@@ -232,11 +231,22 @@ def build(
             clock=wall_clock,
             enforce_quotas=settings.quotas == "enforced",
         ),
+        accounts=NamedAccounts(owned),
         streams=base.streams,
     )
     server = RpcServer(methods(), links, dispatcher, with_reflection=settings.reflection)
     base.notifications.tell_stopped = lambda is_stopped: server.set_stopped(is_stopped=is_stopped)
     return Front(server, connections, base.meter, limits, journal, registry, leaderboard)
+
+
+def _leaderboard(base: FrontBase, instruments: CurrentInstruments, monotonic: Clock) -> Leaderboard:
+    return Leaderboard(
+        rankings=base.rankings,
+        board=base.board,
+        instruments=instruments,
+        clock=base.clock,
+        monotonic=monotonic,
+    )
 
 
 def _dispatcher(
@@ -288,22 +298,27 @@ def _stream_headers(tickets: Tickets, clock: Clock, call: Call) -> Headers:
     The ticket that opened it may have expired by then.
     """
     headers = answer_headers(call, clock)
-    bot_key_id = call.caller.bot_key_id
-    if bot_key_id is None or not call.caller.by_ticket:
+    if not call.caller.by_ticket:
         return headers
-    ticket, _ = tickets.issue(bot_key_id, RESUMING_LIFETIME)
+    ticket, _ = tickets.issue_for(call.caller, RESUMING_LIFETIME)
     return (*headers, (TICKET_HEADER, ticket))
 
 
 def stream_watch(base: FrontBase) -> StreamWatch:
-    return StreamWatch(base.streams, base.order_updates, base.reads, Reading(base.executor))
+    reading = Reading(base.executor)
+    return StreamWatch(base.streams, base.order_updates, base.reads, reading, base.wall_clock)
 
 
 def _authentication(
-    settings: Settings, base: FrontBase, engine: Engine, monotonic: Clock
+    settings: Settings,
+    base: FrontBase,
+    owned: OwnedAccounts,
+    engine: Engine,
+    monotonic: Clock,
 ) -> Authentication:
     return Authentication(
         keyring=base.keyring,
+        owned=owned,
         tickets=base.tickets,
         verifier=_verifier(settings, monotonic),
         engine=engine,

@@ -88,7 +88,7 @@ StreamOrderUpdates = Streamed(
     send=OrderUpdateStream.send,
 )
 CreateStreamTicket = Queried(
-    read=accounts.own_key,
+    read=accounts.the_caller,
     query=Tickets.issue_for,
     answer=accounts.stream_ticket,
     from_memory=True,

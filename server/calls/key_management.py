@@ -8,27 +8,32 @@ from server.wire import accounts, keys
 from server.wire.rows import Decided, Queried, Route
 
 CreateBotKey = Decided(
+    route=Route.OWN_USER,
     read=keys.create_bot_key,
     decide=Keys.create,
     answer=keys.bot_key_created,
 )
 ListBotKeys = Queried(
+    route=Route.OWN_USER,
     read=accounts.own_user,
     query=Queries.keys,
     answer=keys.bot_keys_listed,
 )
 RevokeBotKey = Decided(
+    route=Route.OWN_USER,
     read=keys.revoke_bot_key,
     decide=Keys.revoke,
     answer=keys.bot_key_revoked,
 )
 OpenAccount = Decided(
+    route=Route.OWN_USER,
     read=keys.open_account,
     decide=Accounts.open,
     answer=keys.account_opened,
     complete=Figures.add_calls_used,
 )
 ListAccounts = Queried(
+    route=Route.OWN_USER,
     read=accounts.own_user,
     query=Queries.accounts,
     answer=keys.accounts_listed,

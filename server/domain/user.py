@@ -60,7 +60,7 @@ _PLAN_LIMITS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """The identity that a valid token gives its bearer. `issued_at` is in Unix seconds."""
+    """The identity that a valid token gives its bearer, and its times in Unix seconds."""
 
     issuer: str
     subject: str
@@ -68,6 +68,7 @@ class Identity:
     plan: Plan
     is_operator: bool
     issued_at: int = field(default=0, compare=False)
+    expires_at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

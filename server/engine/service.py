@@ -84,7 +84,7 @@ class EngineService:
         account_id, bot_key_id = None, call.caller.bot_key_id
         if served.row.route is Route.NAMED_ACCOUNT:
             account_id = command.account_id
-        elif served.row.route is Route.OWN_ACCOUNT and bot_key_id is not None:
+        elif served.row.route is Route.OWN_ACCOUNT:
             account_id = call.caller.account_id
         return Task(command, self._deciders[call.name], bot_key_id, account_id)
 

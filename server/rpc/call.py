@@ -16,7 +16,7 @@ from server.wire.contract import Method
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal(Caller):
-    """Who makes a call, and the owner's plan. A ticket counts as its key."""
+    """Who makes a call, and the owner's plan. A ticket counts as the key or token behind it."""
 
     plan: Plan
     by_ticket: bool = False
@@ -31,6 +31,7 @@ class Call:
     body: bytes
     metadata: Sequence[tuple[str, str | bytes]] = ()
     request_id: str = ""
+    named_account: str | None = None
     principal: Principal | None = None
     figures: Figures | None = None
     code: StatusCode = StatusCode.OK

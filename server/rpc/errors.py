@@ -35,6 +35,7 @@ _CODES: dict[StatusCode, tuple[Reason, ...]] = {
         Reason.READER_TOO_SLOW,
     ),
     StatusCode.INVALID_ARGUMENT: (
+        Reason.ACCOUNT_ID_REQUIRED,
         Reason.MALFORMED_REQUEST,
         Reason.UNKNOWN_FIELD,
         Reason.FIELD_INVALID,

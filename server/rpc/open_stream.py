@@ -7,6 +7,7 @@ from grpc.aio import InternalError, ServicerContext
 
 from server.application.order_updates import LogEntry
 from server.domain.errors import Refusal
+from server.domain.values import Micros
 
 Headers = Sequence[tuple[str, str]]
 
@@ -37,6 +38,7 @@ class OpenStream:
         "account_id",
         "bot_key_id",
         "ending",
+        "ends_at",
         "is_sending",
         "last_sequence",
     )
@@ -48,12 +50,14 @@ class OpenStream:
         account_id: str,
         bot_key_id: str | None,
         headers: Callable[[], Headers],
+        ends_at: Micros | None = None,
     ) -> None:
         self._context = context
         self._headers = headers
         self._task: asyncio.Task[None] | None = None
         self.account_id = account_id
         self.bot_key_id = bot_key_id
+        self.ends_at = ends_at
         self.is_sending = False
         self._sent = self._seen = self._looks = 0
         self.last_sequence: int | None = None

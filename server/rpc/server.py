@@ -13,6 +13,7 @@ from server.rpc.call import Interceptor
 from server.rpc.chain import Chain
 from server.rpc.dispatch import Dispatcher
 from server.rpc.health_watches import HealthWatches
+from server.rpc.interceptors.accounts import NamedAccounts
 from server.rpc.interceptors.authentication import Authentication
 from server.rpc.interceptors.connections import Connections
 from server.rpc.interceptors.draining import Draining
@@ -79,6 +80,7 @@ class Links:
     connections: Connections  # Who came this far is no stranger where they came from.
     in_flight: InFlight  # A stranger must not take a customer's place.
     rate_limits: RateLimiting  # Limits belong to an account and stand before all work.
+    accounts: NamedAccounts  # No account is looked up for a call that was not paid for.
     streams: OpenStreams  # A place is taken by a call that was paid for.
 
     def ordered(self) -> list[Interceptor]:
@@ -91,6 +93,7 @@ class Links:
             self.connections,
             self.in_flight,
             self.rate_limits,
+            self.accounts,
             self.streams,
         ]
 

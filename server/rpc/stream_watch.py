@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from server.application.order_updates import OrderUpdates
-from server.application.ports import Reads
+from server.application.ports import Clock, Reads
 from server.rpc.interceptors.streams import OpenStreams
 from server.rpc.reading import Reading
 
@@ -18,12 +18,18 @@ class StreamWatch:
     """Ends streams that are blocked, and makes up for notifications that were lost."""
 
     def __init__(
-        self, streams: OpenStreams, updates: OrderUpdates, reads: Reads, reading: Reading
+        self,
+        streams: OpenStreams,
+        updates: OrderUpdates,
+        reads: Reads,
+        reading: Reading,
+        clock: Clock,
     ) -> None:
         self._streams = streams
         self._updates = updates
         self._reads = reads
         self._read = reading
+        self._clock = clock
         self._ticks = 0
         self._doubts_keys = False
 
@@ -41,6 +47,7 @@ class StreamWatch:
     async def tick(self) -> None:
         """Check once."""
         self._streams.end_blocked()
+        self._streams.end_expired(self._clock())
         self._ticks += 1
         if self._ticks % TICKS_BETWEEN_RINGS == 0:
             self._updates.notify_all()

@@ -1,8 +1,11 @@
-"""Stream tickets: signed ids of bot keys that browsers may put into a URL for a while."""
+"""Stream tickets: signed credentials that browsers may put into a URL for a while."""
+
+from dataclasses import dataclass
+from typing import Any
 
 import jwt
 
-from server.application.callers import OwnKey
+from server.application.callers import Caller
 from server.application.ports import Clock
 from server.domain.values import SECOND, Micros
 
@@ -15,25 +18,51 @@ ALGORITHM = "HS256"
 TICKET_LENGTH_MAX = 1_000
 
 
+@dataclass(frozen=True, slots=True)
+class KeyTicket:
+    """A valid ticket that a bot made with its key."""
+
+    bot_key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonTicket:
+    """A valid ticket that a person made with a token, which ends at `ends_at`."""
+
+    user_id: str
+    account_id: str
+    ends_at: Micros
+
+
 class Tickets:
-    """Makes and reads tickets; the keyring decides whether the key is still live."""
+    """Makes and reads tickets; a key must be looked up to tell whether it is still live."""
 
     def __init__(self, secret: bytes, clock: Clock) -> None:
         self._secret = secret
         self._clock = clock
 
-    def issue(self, bot_key_id: str, lifetime: Micros = LIFETIME) -> tuple[str, Micros]:
-        """Return a ticket for the streams of a bot key, and when it expires."""
+    def issue_for(self, caller: Caller, lifetime: Micros = LIFETIME) -> tuple[str, Micros]:
+        """Return a ticket for the streams of a caller's account, and when it expires.
+
+        A person's ticket expires with the token at the latest.
+        """
         expires_at = (self._clock() + lifetime) // SECOND
-        claims = {"sub": bot_key_id, "aud": AUDIENCE, "exp": expires_at}
+        claims: dict[str, Any] = {"aud": AUDIENCE}
+        if caller.bot_key_id is not None:
+            claims["sub"] = caller.bot_key_id
+        else:
+            assert caller.ends_at is not None, "a person's token has an end"
+            expires_at = min(expires_at, caller.ends_at // SECOND)
+            claims |= {
+                "sub": caller.user_id,
+                "account": caller.account_id,
+                "ends": caller.ends_at // SECOND,
+            }
+        claims["exp"] = expires_at
         return jwt.encode(claims, self._secret, ALGORITHM), expires_at * SECOND
 
-    def issue_for(self, own: OwnKey) -> tuple[str, Micros]:
-        """Return a ticket for the streams of a caller's bot key, and when it expires."""
-        return self.issue(own.bot_key_id)
-
-    def bot_key_id(self, ticket: str) -> str | None:
-        """Return the key id of a ticket; None if it is invalid or expired."""
+    def read(self, ticket: str) -> KeyTicket | PersonTicket | None:
+        """Return whose ticket it is; None if it is invalid or expired."""
         if len(ticket) > TICKET_LENGTH_MAX:
             return None
         try:
@@ -47,4 +76,8 @@ class Tickets:
             )
         except jwt.InvalidTokenError:
             return None
-        return str(claims["sub"]) if int(claims["exp"]) * SECOND > self._clock() else None
+        if int(claims["exp"]) * SECOND <= self._clock():
+            return None
+        if "account" not in claims:
+            return KeyTicket(str(claims["sub"]))
+        return PersonTicket(claims["sub"], claims["account"], int(claims["ends"]) * SECOND)

@@ -190,6 +190,7 @@ def _identity(claims: dict[str, Any]) -> Identity:
         plan=plan,
         is_operator=claims.get("operator") is True,
         issued_at=int(issued_at),
+        expires_at=int(expires_at),
     )
 
 

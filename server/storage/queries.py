@@ -222,12 +222,15 @@ class SqlReads(LogRows, ListingRows):
         with snapshot(self._engine) as connection:
             return people_mapping.key_from(connection.execute(query).one())
 
-    def owns(self, user_id: str, account_id: str) -> bool:
-        query = select(accounts.c.id).where(
-            accounts.c.id == account_id, accounts.c.user_id == user_id
+    def owner_plan(self, user_id: str, account_id: str) -> Plan | None:
+        query = (
+            select(users.c.plan)
+            .join(accounts, accounts.c.user_id == users.c.id)
+            .where(accounts.c.id == account_id, users.c.id == user_id)
         )
         with snapshot(self._engine) as connection:
-            return connection.execute(query).one_or_none() is not None
+            plan = connection.execute(query).scalar_one_or_none()
+        return None if plan is None else Plan(plan)
 
     def calls(self, account_id: str, day: int) -> int:
         query = select(api_usage.c.calls).where(

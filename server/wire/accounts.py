@@ -68,7 +68,7 @@ _LEADERBOARD_PERIODS: dict[int, Period] = {
 
 
 def own_account(_: Message, caller: Caller, __: Surroundings) -> str:
-    """Return the account that the caller's key is for."""
+    """Return the account that the caller acts on."""
     return caller.account_id
 
 
@@ -77,9 +77,13 @@ def own_user(_: Message, caller: Caller, __: Surroundings) -> str:
     return caller.user_id
 
 
+def the_caller(_: Message, caller: Caller, __: Surroundings) -> Caller:
+    """Return the caller, of whom the answer depends alone."""
+    return caller
+
+
 def own_key(_: Message, caller: Caller, __: Surroundings) -> OwnKey:
-    """Return the caller's key and its account."""
-    assert caller.bot_key_id is not None, "the call takes a bot key"
+    """Return the account that the caller acts on, and the caller's key."""
     return OwnKey(caller.account_id, caller.bot_key_id)
 
 
@@ -189,7 +193,7 @@ def limits(found: LimitsFound) -> bot_trading.GetLimitsResponse:
             accounts=quota(plan.accounts, found.accounts),
             open_orders=quota(LIVE_ORDERS_LIMIT, account.live_orders),
             guard_rails=answers.guard_rails(account.guard_rails),
-            bot_key=answers.bot_key(found.bot_key),
+            bot_key=None if found.bot_key is None else answers.bot_key(found.bot_key),
         )
     )
 

@@ -21,11 +21,17 @@ class Credential(Enum):
     BOT_KEY_OR_TICKET = "BOT_KEY_OR_TICKET"
     USER_TOKEN = "USER_TOKEN"
     OPERATOR_TOKEN = "OPERATOR_TOKEN"
+    BOT_KEY_OR_USER_TOKEN = "BOT_KEY_OR_USER_TOKEN"
 
     @property
     def is_of_a_bot(self) -> bool:
-        """Tell whether a bot key, or a ticket in its place, opens the method."""
-        return self in (Credential.BOT_KEY, Credential.BOT_KEY_OR_TICKET)
+        """Tell whether a bot key opens the method."""
+        return self is Credential.BOT_KEY or self.is_of_either
+
+    @property
+    def is_of_either(self) -> bool:
+        """Tell whether a bot key opens the method, and a person's token too."""
+        return self in (Credential.BOT_KEY_OR_USER_TOKEN, Credential.BOT_KEY_OR_TICKET)
 
 
 class Spends(Enum):

@@ -44,6 +44,7 @@ def place_order(
     request: bot_trading.PlaceOrderRequest, caller: Caller, given: Surroundings
 ) -> PlaceOrder | Refusal:
     """Read an order to place."""
+    assert caller.bot_key_id is not None, "the call takes a bot key"
     asked = _asked(request, caller, given)
     return asked if isinstance(asked, Refusal) else PlaceOrder(*asked)
 
@@ -221,7 +222,6 @@ def _asked(
     request: OrderRequest, caller: Caller, given: Surroundings
 ) -> tuple[OrderTicket, tuple[str, ...]] | Refusal:
     """Read an order; add warnings where it is understood differently from what was sent."""
-    assert caller.bot_key_id is not None, "the call takes a bot key"
     fields = Fields()
     instrument = fields.instrument("symbol", request.symbol, given.instruments)
     warnings: tuple[str, ...] = ()
@@ -261,7 +261,8 @@ def _asked(
     assert quantity is not None
     ticket = OrderTicket(
         account_id=caller.account_id,
-        bot_key_id=caller.bot_key_id,
+        # Empty for a person, whose ticket is only previewed.
+        bot_key_id=caller.bot_key_id or "",
         symbol=instrument.symbol,
         side=side,
         order_type=order_type,

@@ -25,7 +25,10 @@ class Route(Enum):
     """Whose state a call reads or changes."""
 
     OWN_ACCOUNT = "own account"
-    """The account of the caller's key, or all accounts of the caller."""
+    """The account that the caller acts on."""
+
+    OWN_USER = "own user"
+    """All accounts and bot keys of the caller."""
 
     NAMED_ACCOUNT = "named account"
     """The account that the request names."""

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bottrading.v1 import key_management_pb2, order_pb2
+from bottrading.v1 import bot_trading_pb2, key_management_pb2, order_pb2
+from server.application.callers import Caller
 from server.application.stopped_accounts import STOPPED
 from server.config import DATABASE_FILE
 from server.domain.errors import Reason
-from server.engine.frames import Answer, Kind, decode_refusal
+from server.engine.frames import Answer, Call, Kind, decode_refusal
 from tests.engine.bench import KEY_ID, Bench, call, order_of, place, reason_of
 
 HERE = Path(__file__)
@@ -91,6 +92,22 @@ def test_a_key_of_a_stopped_account_can_be_revoked(broken: tuple[Bench, str, str
     *_, answer = engine.handle(call(1, "RevokeBotKey", "", request.SerializeToString()))
 
     assert answer.kind is Kind.RESPONSE
+    engine.parts.close()
+
+
+def test_a_person_changes_nothing_on_a_stopped_account(broken: tuple[Bench, str, str]) -> None:
+    engine, ada, bob = broken
+    engine.handle(engine.publish("AAPL", "201.00", "202.00"))
+    body = bot_trading_pb2.CancelAllOrdersRequest().SerializeToString()
+    stopped, other = engine.handle(
+        *(
+            Call(number, "CancelAllOrders", Caller(account_id=account_id), body)
+            for number, account_id in enumerate((ada, bob), 1)
+        )
+    )
+
+    assert _is_stopped(stopped)
+    assert other.kind is Kind.RESPONSE
     engine.parts.close()
 
 

@@ -21,7 +21,7 @@ with atheris.instrument_imports(
     from server.domain.errors import Reason
     from server.domain.user import Identity, Plan
     from server.engine.frames import Kind, decode_refusal, encode_identity
-    from server.wire.contract import Credential, methods
+    from server.wire.contract import methods
     from server.wire.rows import Decided
     from tests.engine.bench import Bench, call
 
@@ -65,7 +65,7 @@ def engine(data_dir: Path) -> Target:
 
     def decide(data: bytes) -> None:
         method = METHODS[data[0] % len(METHODS)]
-        is_of_a_bot = method.credential is Credential.BOT_KEY
+        is_of_a_bot = method.credential is not None and method.credential.is_of_a_bot
         caller_id = account_id if is_of_a_bot else user_id
         told = bench.handle(call(1, method.name, caller_id, data[1:]))
         [answer] = [answer for answer in told if answer.call_id == 1]

@@ -74,6 +74,7 @@ def credentials(service: Process) -> dict[Credential, tuple[str, str]]:
     return {
         Credential.BOT_KEY: key,
         Credential.BOT_KEY_OR_TICKET: key,
+        Credential.BOT_KEY_OR_USER_TOKEN: key,
         Credential.USER_TOKEN: bearer,
         Credential.OPERATOR_TOKEN: bearer,
     }

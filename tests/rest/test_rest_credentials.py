@@ -31,6 +31,26 @@ def test_a_bot_key_and_a_token_are_forwarded_as_they_are(
     assert token_call.all("authorization") == ["Bearer  a.b.c"]
 
 
+@pytest.mark.parametrize(
+    ("values", "forwarded"),
+    [
+        ((b"0198c0de-0000-7000-8000-000000000000",), "0198c0de-0000-7000-8000-000000000000"),
+        ((b"0198c0de-0000-7000-8000-000000000000",) * 2, ""),
+        ((b"",), ""),
+        ((b"caf\xc3\xa9",), ""),
+        ((b"x" * 7000,), ""),
+        ((b"a",) * 50, ""),
+    ],
+)
+def test_the_named_account_is_forwarded_once_and_empty_if_it_is_none(
+    bridge: RunningBridge, server: ServerDouble, values: tuple[bytes, ...], forwarded: str
+) -> None:
+    answer_to(bridge, b"Authorization: Bearer a", *(b"X-Account-Id: " + it for it in values))
+
+    [call] = server.calls
+    assert call.all("x-account-id") == [forwarded]
+
+
 def test_two_credentials_are_both_forwarded_for_the_server_to_refuse(
     bridge: RunningBridge, server: ServerDouble
 ) -> None:
@@ -69,6 +89,16 @@ def test_a_credential_that_the_server_refuses_is_challenged_too(
     answer = client.get("/account")
 
     assert answer.headers["www-authenticate"].startswith("ApiKey")
+
+
+def test_a_token_that_the_server_refuses_is_challenged_as_one(
+    stranger: httpx.Client, server: ServerDouble
+) -> None:
+    server.outcomes["GetAccount"] = Failure(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID")
+
+    answer = stranger.get("/account", headers={"Authorization": "Bearer a.b.c"})
+
+    assert answer.headers["www-authenticate"] == 'Bearer realm="bottrading"'
 
 
 @pytest.mark.parametrize("value", [b"", b"  ", b"caf\xc3\xa9", b"\xff", b"a\tb", b"k" * 7000])

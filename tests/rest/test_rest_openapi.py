@@ -52,6 +52,23 @@ def test_every_operation_and_field_carries_the_contracts_comment(document: dict[
     assert all(field["description"] for field in order["properties"].values())
 
 
+def test_a_persons_call_that_changes_an_account_is_described_with_its_account(
+    document: dict[str, Any],
+) -> None:
+    described = operations(document)
+    schemes: tuple[dict[str, list[str]], ...] = (
+        {"BotKey": []},
+        {"UserToken": []},
+        {"UserToken": [], "AccountId": []},
+    )
+    key, token, named = schemes
+
+    assert described["GetAccount"]["security"] == [key, token, named]
+    assert described["CancelOrder"]["security"] == [key, named]
+    assert described["StreamQuotes"]["security"] == [key, token, named, {"StreamTicket": []}]
+    assert described["ListBotKeys"]["security"] == [token]
+
+
 def test_an_order_is_described_as_it_is_sent_and_answered(document: dict[str, Any]) -> None:
     place = operations(document)["PlaceOrder"]
     sent = place["requestBody"]["content"]["application/json"]["schema"]

@@ -217,7 +217,7 @@ async def test_each_kind_of_credential_opens_its_own_calls_only(venue: Venue) ->
 
     expected: list[tuple[Callable[[], Awaitable[Any]], grpc.StatusCode, str]] = [
         (
-            lambda: ada_as_bot.call("GetAccount"),
+            ada_as_bot.place,
             grpc.StatusCode.UNAUTHENTICATED,
             "BOT_KEY_REQUIRED",
         ),

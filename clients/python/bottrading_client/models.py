@@ -275,7 +275,7 @@ class Limits:
     bot_keys: Quota
     open_orders: Quota
     guard_rails: GuardRails
-    bot_key: BotKey
+    bot_key: BotKey | None
     streams: Quota
     accounts: Quota
 

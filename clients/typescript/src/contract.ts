@@ -261,7 +261,7 @@ export interface paths {
          *
          *     A reader can rely on this, with or without `after_sequence`, over any number of resumed streams: - Ordered: sequences grow. - Unique: no event comes twice. - Atomic: changes of one transaction come together, with no heartbeat between them, once they are on disk. - Reliable: every event comes, except those of orders whose symbol was not asked for or which the key may not act on. - Resumable: a stream can be resumed after any sequence ever received. - Bookmarkable: `subscribed` and each heartbeat carry a sequence. All events up to it have been sent, even if none was for this reader.
          *
-         *     A slow reader lags and loses nothing. A reader that takes nothing for 10 s is disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). What other calls send in trailing metadata, a stream sends in its initial metadata.
+         *     A slow reader lags and loses nothing. A reader that takes nothing for 10 s is disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s (BOT_KEY_INVALID), those of a person when the token expires (TOKEN_INVALID). A server that drains ends all streams (UNAVAILABLE). What other calls send in trailing metadata, a stream sends in its initial metadata.
          *
          *     Over REST the messages are Server-Sent Events. The field that is set in `message` names the event and is its data; the sequence is its `id`. A browser resumes by itself with `Last-Event-ID`, which overrides `after_sequence`. Opening a stream spends one request. The number of open streams is limited (STREAM_LIMIT_EXCEEDED).
          */
@@ -285,7 +285,7 @@ export interface paths {
         put?: never;
         /**
          * Makes a ticket with which a browser can open any number of streams for 10 minutes, so that no URL contains the key
-         * @description Makes a ticket with which a browser can open any number of streams for 10 minutes, so that no URL contains the key. Open streams stay open when the ticket expires. The initial metadata `x-stream-ticket` of a stream's answer holds a ticket that resumes it, valid for two hours. Over REST a browser resumes without further work. When the key is revoked, its tickets and streams end too.
+         * @description Makes a ticket with which a browser can open any number of streams for 10 minutes, so that no URL contains the key. Open streams stay open when the ticket expires. The initial metadata `x-stream-ticket` of a stream's answer holds a ticket that resumes it, valid for two hours. Over REST a browser resumes without further work. When the key is revoked, its tickets and streams end too. Those of a person end with the token (TOKEN_INVALID).
          */
         post: operations["CreateStreamTicket"];
         delete?: never;
@@ -793,9 +793,10 @@ export interface components {
          *     - `DAILY_QUOTA_EXCEEDED`: The plan's calls of the day are used up, and the operator enforces quotas. Example: the 1 001st call of a day on Free. RESOURCE_EXHAUSTED, HTTP 429.
          *     - `STREAM_LIMIT_EXCEEDED`: The account or the server has reached its limit of open streams. Example: one StreamOrderUpdates too many. RESOURCE_EXHAUSTED, HTTP 429.
          *     - `READER_TOO_SLOW`: The reader of the stream took nothing for 10 s while messages were waiting. Resume after `last_sequence` in the metadata of ErrorInfo. Example: a client that opens a stream and stops reading. RESOURCE_EXHAUSTED, HTTP 429.
-         *     - `MALFORMED_REQUEST`: Fields.
+         *     - `ACCOUNT_ID_REQUIRED`: Fields.
          *
-         *     The bytes are not a valid message of the call's type, or the body is not a strict JSON object. Example: a body that is cut off. INVALID_ARGUMENT, HTTP 422.
+         *     A person's call that changes an account must name it in `x-account-id`. Example: CancelAllOrders with a token alone. INVALID_ARGUMENT, HTTP 422.
+         *     - `MALFORMED_REQUEST`: The bytes are not a valid message of the call's type, or the body is not a strict JSON object. Example: a body that is cut off. INVALID_ARGUMENT, HTTP 422.
          *     - `UNKNOWN_FIELD`: The JSON body or the query names a field that the call does not have. Example: `{"symbol": "AAPL", "qty": 1}`. INVALID_ARGUMENT, HTTP 422.
          *     - `FIELD_INVALID`: A field has the wrong type, length or form, and no other reason here is more exact. Example: `limit` of 0, or a label of 65 characters. INVALID_ARGUMENT, HTTP 422.
          *     - `FIELD_REQUIRED`: A required field is missing. Example: PlaceOrder without `side`. INVALID_ARGUMENT, HTTP 422.
@@ -819,7 +820,7 @@ export interface components {
          *     - `INSTRUMENT_NOT_ALLOWED`: The bot key is restricted to other instruments or asset types. Example: BTC-USD with a key for AAPL. PERMISSION_DENIED, HTTP 403.
          *     - `ORDER_NOT_FOUND`: The order does not exist, belongs to another account, or is of an instrument that the key may not act on. Example: GetOrder with an id that does not exist. NOT_FOUND, HTTP 404.
          *     - `BOT_KEY_NOT_FOUND`: The bot key does not exist or belongs to another person. Example: RevokeBotKey with a stranger's id. NOT_FOUND, HTTP 404.
-         *     - `ACCOUNT_NOT_FOUND`: The account does not exist or belongs to another person. Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
+         *     - `ACCOUNT_NOT_FOUND`: The account does not exist or belongs to another person. If `x-account-id` names it, this is told before any error of a field. Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
          *     - `HOST_UNKNOWN`: The `Host` of the request is not a name of this server. REST only. Example: `Host: elsewhere.example` on a loopback address. HTTP 421.
          *     - `ROUTE_NOT_FOUND`: No route has this path. REST only. Example: GET /nothing. HTTP 404.
          *     - `METHOD_NOT_ALLOWED`: The path exists, but not with this HTTP method. REST only. Example: PUT /orders. HTTP 405.
@@ -852,7 +853,7 @@ export interface components {
          *     - `INTERNAL`: A bug of the server. The message holds an id to quote to the operator. Example: none known. INTERNAL, HTTP 500.
          * @enum {string}
          */
-        ErrorReason: "MESSAGE_TOO_LARGE" | "TWO_CREDENTIALS" | "BOT_KEY_INVALID" | "BOT_KEY_REQUIRED" | "TOKEN_INVALID" | "TOKEN_REQUIRED" | "OPERATOR_REQUIRED" | "KEY_SCOPE_MISSING" | "ORDER_RATE_EXCEEDED" | "REQUEST_RATE_EXCEEDED" | "DAILY_QUOTA_EXCEEDED" | "STREAM_LIMIT_EXCEEDED" | "READER_TOO_SLOW" | "MALFORMED_REQUEST" | "UNKNOWN_FIELD" | "FIELD_INVALID" | "FIELD_REQUIRED" | "ENUM_VALUE_UNKNOWN" | "DECIMAL_INVALID" | "NOT_POSITIVE" | "SYMBOL_UNKNOWN" | "ASSET_TYPE_MISMATCH" | "INSTRUMENT_EXPIRED" | "LIMIT_PRICE_REQUIRED" | "STOP_PRICE_REQUIRED" | "LIMIT_PRICE_NOT_ALLOWED" | "STOP_PRICE_NOT_ALLOWED" | "QUANTITY_OFF_STEP" | "PRICE_OFF_TICK" | "TIME_IN_FORCE_NOT_ALLOWED" | "PAGE_TOKEN_INVALID" | "NOT_OFFERED" | "INSTRUMENT_NOT_ALLOWED" | "ORDER_NOT_FOUND" | "BOT_KEY_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "HOST_UNKNOWN" | "ROUTE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CLIENT_ORDER_ID_REUSED" | "ORDER_NOT_LIVE" | "QUANTITY_ALREADY_FILLED" | "BOT_KEY_LIMIT_REACHED" | "ACCOUNT_LIMIT_REACHED" | "DEPOSIT_TOO_LARGE" | "MARKET_NOT_PUBLISHED" | "SEQUENCE_IN_FUTURE" | "TRADING_HALTED" | "DAILY_LOSS_REACHED" | "TOO_MANY_OPEN_ORDERS" | "ORDER_TOO_LARGE" | "ORDER_NOTIONAL_EXCEEDED" | "POSITION_SHARE_EXCEEDED" | "INSUFFICIENT_BUYING_POWER" | "INSUFFICIENT_POSITION" | "MARKET_CLOSED" | "NO_QUOTE" | "FOK_NOT_FILLABLE" | "CONFLICT" | "UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL";
+        ErrorReason: "MESSAGE_TOO_LARGE" | "TWO_CREDENTIALS" | "BOT_KEY_INVALID" | "BOT_KEY_REQUIRED" | "TOKEN_INVALID" | "TOKEN_REQUIRED" | "OPERATOR_REQUIRED" | "KEY_SCOPE_MISSING" | "ORDER_RATE_EXCEEDED" | "REQUEST_RATE_EXCEEDED" | "DAILY_QUOTA_EXCEEDED" | "STREAM_LIMIT_EXCEEDED" | "READER_TOO_SLOW" | "ACCOUNT_ID_REQUIRED" | "MALFORMED_REQUEST" | "UNKNOWN_FIELD" | "FIELD_INVALID" | "FIELD_REQUIRED" | "ENUM_VALUE_UNKNOWN" | "DECIMAL_INVALID" | "NOT_POSITIVE" | "SYMBOL_UNKNOWN" | "ASSET_TYPE_MISMATCH" | "INSTRUMENT_EXPIRED" | "LIMIT_PRICE_REQUIRED" | "STOP_PRICE_REQUIRED" | "LIMIT_PRICE_NOT_ALLOWED" | "STOP_PRICE_NOT_ALLOWED" | "QUANTITY_OFF_STEP" | "PRICE_OFF_TICK" | "TIME_IN_FORCE_NOT_ALLOWED" | "PAGE_TOKEN_INVALID" | "NOT_OFFERED" | "INSTRUMENT_NOT_ALLOWED" | "ORDER_NOT_FOUND" | "BOT_KEY_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "HOST_UNKNOWN" | "ROUTE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CLIENT_ORDER_ID_REUSED" | "ORDER_NOT_LIVE" | "QUANTITY_ALREADY_FILLED" | "BOT_KEY_LIMIT_REACHED" | "ACCOUNT_LIMIT_REACHED" | "DEPOSIT_TOO_LARGE" | "MARKET_NOT_PUBLISHED" | "SEQUENCE_IN_FUTURE" | "TRADING_HALTED" | "DAILY_LOSS_REACHED" | "TOO_MANY_OPEN_ORDERS" | "ORDER_TOO_LARGE" | "ORDER_NOTIONAL_EXCEEDED" | "POSITION_SHARE_EXCEEDED" | "INSUFFICIENT_BUYING_POWER" | "INSUFFICIENT_POSITION" | "MARKET_CLOSED" | "NO_QUOTE" | "FOK_NOT_FILLABLE" | "CONFLICT" | "UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL";
         /** @description One execution of an order, in whole or in part. Fills are never changed. */
         Fill: {
             /** @description Unique id, a UUID. */
@@ -1024,8 +1025,8 @@ export interface components {
             open_orders: components["schemas"]["Quota"];
             /** @description Limits that the owner set on the account. */
             guard_rails: components["schemas"]["GuardRails"];
-            /** @description The bot key that made this call. */
-            bot_key: components["schemas"]["BotKey"];
+            /** @description The bot key that made this call; null for a person's call. */
+            bot_key: components["schemas"]["BotKey"] | null;
             /** @description Open streams of the account. */
             streams: components["schemas"]["Quota"];
             /** @description Accounts of the owner. */

@@ -36,7 +36,16 @@ class _CredentialEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Credential
     CREDENTIAL_OPERATOR_TOKEN: _Credential.ValueType  # 3
     """A JSON Web Token whose claim `operator` is true."""
     CREDENTIAL_BOT_KEY_OR_TICKET: _Credential.ValueType  # 4
-    """A bot key, or over REST a stream ticket in the query parameter `ticket`."""
+    """What CREDENTIAL_BOT_KEY_OR_USER_TOKEN takes, or over REST a stream ticket in the
+    query parameter `ticket`.
+    """
+    CREDENTIAL_BOT_KEY_OR_USER_TOKEN: _Credential.ValueType  # 5
+    """A bot key, or a person's token for one of their own accounts. The metadata
+    `x-account-id`, over REST the header `X-Account-Id`, names the account. A person
+    who leaves it out reads their first account. A call that needs SCOPE_TRADE is then
+    refused (ACCOUNT_ID_REQUIRED). With a bot key it may only be the account of the
+    key. Any other id is refused (ACCOUNT_NOT_FOUND).
+    """
 
 class Credential(_Credential, metaclass=_CredentialEnumTypeWrapper):
     """Who may call a method. A call carries exactly one credential."""
@@ -50,7 +59,16 @@ CREDENTIAL_USER_TOKEN: Credential.ValueType  # 2
 CREDENTIAL_OPERATOR_TOKEN: Credential.ValueType  # 3
 """A JSON Web Token whose claim `operator` is true."""
 CREDENTIAL_BOT_KEY_OR_TICKET: Credential.ValueType  # 4
-"""A bot key, or over REST a stream ticket in the query parameter `ticket`."""
+"""What CREDENTIAL_BOT_KEY_OR_USER_TOKEN takes, or over REST a stream ticket in the
+query parameter `ticket`.
+"""
+CREDENTIAL_BOT_KEY_OR_USER_TOKEN: Credential.ValueType  # 5
+"""A bot key, or a person's token for one of their own accounts. The metadata
+`x-account-id`, over REST the header `X-Account-Id`, names the account. A person
+who leaves it out reads their first account. A call that needs SCOPE_TRADE is then
+refused (ACCOUNT_ID_REQUIRED). With a bot key it may only be the account of the
+key. Any other id is refused (ACCOUNT_NOT_FOUND).
+"""
 Global___Credential: _TypeAlias = Credential  # noqa: Y015
 
 class _RequiredScope:

@@ -26,8 +26,13 @@ if _version_not_supported:
 
 
 class BotTradingStub:
-    """Trades on the account that a bot key belongs to. Every call carries the key in the
-    metadata `x-bot-key`. It sees that account only.
+    """Trades on the account that a bot key belongs to. A bot sends the key with every
+    call in the metadata `x-bot-key`. It sees that account only.
+
+    A person reads their own accounts, cancels orders and closes positions with a token
+    in the metadata `authorization`. `x-account-id` names the account; left out of a
+    call that reads, it is the person's first one. Only bot keys place and replace
+    orders.
 
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of
@@ -134,8 +139,13 @@ class BotTradingStub:
 
 
 class BotTradingServicer:
-    """Trades on the account that a bot key belongs to. Every call carries the key in the
-    metadata `x-bot-key`. It sees that account only.
+    """Trades on the account that a bot key belongs to. A bot sends the key with every
+    call in the metadata `x-bot-key`. It sees that account only.
+
+    A person reads their own accounts, cancels orders and closes positions with a token
+    in the metadata `authorization`. `x-account-id` names the account; left out of a
+    call that reads, it is the person's first one. Only bot keys place and replace
+    orders.
 
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of
@@ -310,8 +320,9 @@ class BotTradingServicer:
 
         A slow reader lags and loses nothing. A reader that takes nothing for 10 s is
         disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s
-        (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). What
-        other calls send in trailing metadata, a stream sends in its initial metadata.
+        (BOT_KEY_INVALID), those of a person when the token expires (TOKEN_INVALID). A
+        server that drains ends all streams (UNAVAILABLE). What other calls send in
+        trailing metadata, a stream sends in its initial metadata.
 
         Over REST the messages are Server-Sent Events. The field that is set in `message`
         names the event and is its data; the sequence is its `id`. A browser resumes by
@@ -328,7 +339,8 @@ class BotTradingServicer:
         minutes, so that no URL contains the key. Open streams stay open when the ticket
         expires. The initial metadata `x-stream-ticket` of a stream's answer holds a
         ticket that resumes it, valid for two hours. Over REST a browser resumes without
-        further work. When the key is revoked, its tickets and streams end too.
+        further work. When the key is revoked, its tickets and streams end too. Those of a
+        person end with the token (TOKEN_INVALID).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -426,8 +438,13 @@ def add_BotTradingServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BotTrading:
-    """Trades on the account that a bot key belongs to. Every call carries the key in the
-    metadata `x-bot-key`. It sees that account only.
+    """Trades on the account that a bot key belongs to. A bot sends the key with every
+    call in the metadata `x-bot-key`. It sees that account only.
+
+    A person reads their own accounts, cancels orders and closes positions with a token
+    in the metadata `authorization`. `x-account-id` names the account; left out of a
+    call that reads, it is the person's first one. Only bot keys place and replace
+    orders.
 
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of

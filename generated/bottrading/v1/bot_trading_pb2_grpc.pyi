@@ -27,8 +27,13 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class BotTradingStub:
-    """Trades on the account that a bot key belongs to. Every call carries the key in the
-    metadata `x-bot-key`. It sees that account only.
+    """Trades on the account that a bot key belongs to. A bot sends the key with every
+    call in the metadata `x-bot-key`. It sees that account only.
+
+    A person reads their own accounts, cancels orders and closes positions with a token
+    in the metadata `authorization`. `x-account-id` names the account; left out of a
+    call that reads, it is the person's first one. Only bot keys place and replace
+    orders.
 
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of
@@ -145,8 +150,9 @@ class BotTradingStub:
 
     A slow reader lags and loses nothing. A reader that takes nothing for 10 s is
     disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s
-    (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). What
-    other calls send in trailing metadata, a stream sends in its initial metadata.
+    (BOT_KEY_INVALID), those of a person when the token expires (TOKEN_INVALID). A
+    server that drains ends all streams (UNAVAILABLE). What other calls send in
+    trailing metadata, a stream sends in its initial metadata.
 
     Over REST the messages are Server-Sent Events. The field that is set in `message`
     names the event and is its data; the sequence is its `id`. A browser resumes by
@@ -159,13 +165,19 @@ class BotTradingStub:
     minutes, so that no URL contains the key. Open streams stay open when the ticket
     expires. The initial metadata `x-stream-ticket` of a stream's answer holds a
     ticket that resumes it, valid for two hours. Over REST a browser resumes without
-    further work. When the key is revoked, its tickets and streams end too.
+    further work. When the key is revoked, its tickets and streams end too. Those of a
+    person end with the token (TOKEN_INVALID).
     """
 
 @_typing.type_check_only
 class BotTradingAsyncStub(BotTradingStub):
-    """Trades on the account that a bot key belongs to. Every call carries the key in the
-    metadata `x-bot-key`. It sees that account only.
+    """Trades on the account that a bot key belongs to. A bot sends the key with every
+    call in the metadata `x-bot-key`. It sees that account only.
+
+    A person reads their own accounts, cancels orders and closes positions with a token
+    in the metadata `authorization`. `x-account-id` names the account; left out of a
+    call that reads, it is the person's first one. Only bot keys place and replace
+    orders.
 
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of
@@ -279,8 +291,9 @@ class BotTradingAsyncStub(BotTradingStub):
 
     A slow reader lags and loses nothing. A reader that takes nothing for 10 s is
     disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s
-    (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). What
-    other calls send in trailing metadata, a stream sends in its initial metadata.
+    (BOT_KEY_INVALID), those of a person when the token expires (TOKEN_INVALID). A
+    server that drains ends all streams (UNAVAILABLE). What other calls send in
+    trailing metadata, a stream sends in its initial metadata.
 
     Over REST the messages are Server-Sent Events. The field that is set in `message`
     names the event and is its data; the sequence is its `id`. A browser resumes by
@@ -293,12 +306,18 @@ class BotTradingAsyncStub(BotTradingStub):
     minutes, so that no URL contains the key. Open streams stay open when the ticket
     expires. The initial metadata `x-stream-ticket` of a stream's answer holds a
     ticket that resumes it, valid for two hours. Over REST a browser resumes without
-    further work. When the key is revoked, its tickets and streams end too.
+    further work. When the key is revoked, its tickets and streams end too. Those of a
+    person end with the token (TOKEN_INVALID).
     """
 
 class BotTradingServicer(metaclass=_abc_1.ABCMeta):
-    """Trades on the account that a bot key belongs to. Every call carries the key in the
-    metadata `x-bot-key`. It sees that account only.
+    """Trades on the account that a bot key belongs to. A bot sends the key with every
+    call in the metadata `x-bot-key`. It sees that account only.
+
+    A person reads their own accounts, cancels orders and closes positions with a token
+    in the metadata `authorization`. `x-account-id` names the account; left out of a
+    call that reads, it is the person's first one. Only bot keys place and replace
+    orders.
 
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of
@@ -500,8 +519,9 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
 
         A slow reader lags and loses nothing. A reader that takes nothing for 10 s is
         disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s
-        (BOT_KEY_INVALID). A server that drains ends all streams (UNAVAILABLE). What
-        other calls send in trailing metadata, a stream sends in its initial metadata.
+        (BOT_KEY_INVALID), those of a person when the token expires (TOKEN_INVALID). A
+        server that drains ends all streams (UNAVAILABLE). What other calls send in
+        trailing metadata, a stream sends in its initial metadata.
 
         Over REST the messages are Server-Sent Events. The field that is set in `message`
         names the event and is its data; the sequence is its `id`. A browser resumes by
@@ -520,7 +540,8 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         minutes, so that no URL contains the key. Open streams stay open when the ticket
         expires. The initial metadata `x-stream-ticket` of a stream's answer holds a
         ticket that resumes it, valid for two hours. Over REST a browser resumes without
-        further work. When the key is revoked, its tickets and streams end too.
+        further work. When the key is revoked, its tickets and streams end too. Those of a
+        person end with the token (TOKEN_INVALID).
         """
 
 def add_BotTradingServicer_to_server(servicer: BotTradingServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -84,10 +84,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Resume after `last_sequence` in the metadata of ErrorInfo. Example: a client that
     opens a stream and stops reading. RESOURCE_EXHAUSTED, HTTP 429.
     """
-    ERROR_REASON_MALFORMED_REQUEST: _ErrorReason.ValueType  # 12
+    ERROR_REASON_ACCOUNT_ID_REQUIRED: _ErrorReason.ValueType  # 63
     """Fields.
 
-    The bytes are not a valid message of the call's type, or the body is not a strict
+    A person's call that changes an account must name it in `x-account-id`.
+    Example: CancelAllOrders with a token alone. INVALID_ARGUMENT, HTTP 422.
+    """
+    ERROR_REASON_MALFORMED_REQUEST: _ErrorReason.ValueType  # 12
+    """The bytes are not a valid message of the call's type, or the body is not a strict
     JSON object.
     Example: a body that is cut off. INVALID_ARGUMENT, HTTP 422.
     """
@@ -181,7 +185,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: RevokeBotKey with a stranger's id. NOT_FOUND, HTTP 404.
     """
     ERROR_REASON_ACCOUNT_NOT_FOUND: _ErrorReason.ValueType  # 33
-    """The account does not exist or belongs to another person.
+    """The account does not exist or belongs to another person. If `x-account-id` names
+    it, this is told before any error of a field.
     Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
     """
     ERROR_REASON_HOST_UNKNOWN: _ErrorReason.ValueType  # 62
@@ -371,10 +376,14 @@ ERROR_REASON_READER_TOO_SLOW: ErrorReason.ValueType  # 59
 Resume after `last_sequence` in the metadata of ErrorInfo. Example: a client that
 opens a stream and stops reading. RESOURCE_EXHAUSTED, HTTP 429.
 """
-ERROR_REASON_MALFORMED_REQUEST: ErrorReason.ValueType  # 12
+ERROR_REASON_ACCOUNT_ID_REQUIRED: ErrorReason.ValueType  # 63
 """Fields.
 
-The bytes are not a valid message of the call's type, or the body is not a strict
+A person's call that changes an account must name it in `x-account-id`.
+Example: CancelAllOrders with a token alone. INVALID_ARGUMENT, HTTP 422.
+"""
+ERROR_REASON_MALFORMED_REQUEST: ErrorReason.ValueType  # 12
+"""The bytes are not a valid message of the call's type, or the body is not a strict
 JSON object.
 Example: a body that is cut off. INVALID_ARGUMENT, HTTP 422.
 """
@@ -468,7 +477,8 @@ ERROR_REASON_BOT_KEY_NOT_FOUND: ErrorReason.ValueType  # 32
 Example: RevokeBotKey with a stranger's id. NOT_FOUND, HTTP 404.
 """
 ERROR_REASON_ACCOUNT_NOT_FOUND: ErrorReason.ValueType  # 33
-"""The account does not exist or belongs to another person.
+"""The account does not exist or belongs to another person. If `x-account-id` names
+it, this is told before any error of a field.
 Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
 """
 ERROR_REASON_HOST_UNKNOWN: ErrorReason.ValueType  # 62

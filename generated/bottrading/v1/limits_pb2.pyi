@@ -64,7 +64,7 @@ class Limits(_message.Message):
 
     @_builtins.property
     def bot_key(self) -> _bot_key_pb2.BotKey:
-        """The bot key that made this call."""
+        """The bot key that made this call; null for a person's call."""
 
     @_builtins.property
     def streams(self) -> Global___Quota:

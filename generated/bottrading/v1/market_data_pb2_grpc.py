@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class MarketDataStub:
-    """Serves instruments and the quotes that orders fill against. Reading needs a bot
-    key, publishing an operator's token.
+    """Serves instruments and the quotes that orders fill against. Reading needs a bot key
+    or a person's token, publishing an operator's token.
     """
 
     def __init__(self, channel):
@@ -74,8 +74,8 @@ class MarketDataStub:
 
 
 class MarketDataServicer:
-    """Serves instruments and the quotes that orders fill against. Reading needs a bot
-    key, publishing an operator's token.
+    """Serves instruments and the quotes that orders fill against. Reading needs a bot key
+    or a person's token, publishing an operator's token.
     """
 
     def GetQuote(self, request, context):
@@ -185,8 +185,8 @@ def add_MarketDataServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MarketData:
-    """Serves instruments and the quotes that orders fill against. Reading needs a bot
-    key, publishing an operator's token.
+    """Serves instruments and the quotes that orders fill against. Reading needs a bot key
+    or a person's token, publishing an operator's token.
     """
 
     @staticmethod

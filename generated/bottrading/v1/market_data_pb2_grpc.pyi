@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class MarketDataStub:
-    """Serves instruments and the quotes that orders fill against. Reading needs a bot
-    key, publishing an operator's token.
+    """Serves instruments and the quotes that orders fill against. Reading needs a bot key
+    or a person's token, publishing an operator's token.
     """
 
     @_typing.overload
@@ -68,8 +68,8 @@ class MarketDataStub:
 
 @_typing.type_check_only
 class MarketDataAsyncStub(MarketDataStub):
-    """Serves instruments and the quotes that orders fill against. Reading needs a bot
-    key, publishing an operator's token.
+    """Serves instruments and the quotes that orders fill against. Reading needs a bot key
+    or a person's token, publishing an operator's token.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -105,8 +105,8 @@ class MarketDataAsyncStub(MarketDataStub):
     """
 
 class MarketDataServicer(metaclass=_abc_1.ABCMeta):
-    """Serves instruments and the quotes that orders fill against. Reading needs a bot
-    key, publishing an operator's token.
+    """Serves instruments and the quotes that orders fill against. Reading needs a bot key
+    or a person's token, publishing an operator's token.
     """
 
     @_abc_1.abstractmethod

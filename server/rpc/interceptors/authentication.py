@@ -9,23 +9,26 @@ import orjson
 
 from server.application.callers import SERVICE
 from server.application.ports import StorageUnavailable
-from server.application.refusals import KEY_REFUSED
+from server.application.refusals import ACCOUNT_NOT_FOUND, KEY_REFUSED
 from server.domain.errors import Reason, Refusal
 from server.domain.user import Identity
+from server.domain.values import SECOND
 from server.engine.client import RETRY_SECONDS, Engine
 from server.engine.frames import encode_identity
 from server.rpc.call import Call, Handler, Principal
 from server.rpc.errors import Refused, refuse
 from server.rpc.keyring import Keyring
+from server.rpc.owned_accounts import OwnedAccounts
 from server.rpc.published_keys import KeysUnavailable
-from server.rpc.tickets import Tickets
-from server.rpc.tokens import TokenRefused, TokenVerifier
+from server.rpc.tickets import KeyTicket, Tickets
+from server.rpc.tokens import CLOCK_LEEWAY_SECONDS, TokenRefused, TokenVerifier
 from server.wire.contract import Credential, Method
 
 BOT_KEY_HEADER = "x-bot-key"
 TOKEN_HEADER = "authorization"
 TICKET_HEADER = "x-stream-ticket"
-CREDENTIAL_HEADERS = frozenset({BOT_KEY_HEADER, TOKEN_HEADER, TICKET_HEADER})
+ACCOUNT_HEADER = "x-account-id"
+HEADERS = frozenset({BOT_KEY_HEADER, TOKEN_HEADER, TICKET_HEADER, ACCOUNT_HEADER})
 USERS_REMEMBERED_MAX = 10_000
 
 
@@ -49,12 +52,14 @@ class Authentication:
         self,
         *,
         keyring: Keyring,
+        owned: OwnedAccounts,
         tickets: Tickets,
         verifier: TokenVerifier,
         engine: Engine,
         executor: Executor,
     ) -> None:
         self._keyring = keyring
+        self._owned = owned
         self._tickets = tickets
         self._verifier = verifier
         self._engine = engine
@@ -66,13 +71,17 @@ class Authentication:
         credential, scope = method.credential, method.scope
         if not method.is_open or credential is None:
             return _closed
-        takes_key = credential.is_of_a_bot
+        takes_key, takes_token = credential.is_of_a_bot, credential.is_of_either
         takes_ticket = credential is Credential.BOT_KEY_OR_TICKET
 
         async def handle(call: Call) -> bytes:
-            kind, value = _credential(call.metadata)
-            if takes_key:
+            kind, value, call.named_account = _credential(call.metadata)
+            if takes_token and kind == TOKEN_HEADER:
+                call.principal = await self._person(kind, value, operator=False)
+            elif takes_key:
                 call.principal = await self._bot(kind, value, takes_ticket=takes_ticket)
+                if call.named_account not in (None, call.principal.account_id):
+                    raise Refused(ACCOUNT_NOT_FOUND)
                 if scope is not None and scope not in call.principal.permissions.scopes:
                     raise refuse(
                         Reason.KEY_SCOPE_MISSING,
@@ -92,7 +101,8 @@ class Authentication:
         None without a valid key, and while keys cannot be looked up.
         """
         try:
-            return (await self._bot(*_credential(metadata))).account_id
+            kind, value, _ = _credential(metadata)
+            return (await self._bot(kind, value)).account_id
         except (Refused, StorageUnavailable):
             return None
 
@@ -105,13 +115,27 @@ class Authentication:
         if kind == BOT_KEY_HEADER:
             principal = await self._keyring.find(value)
         elif kind == TICKET_HEADER and takes_ticket:
-            bot_key_id = self._tickets.bot_key_id(value)
-            if bot_key_id is not None:
-                principal = await self._keyring.find_by_id(bot_key_id)
-                principal = principal and replace(principal, by_ticket=True)
+            principal = await self._holder(value)
         if principal is None:
             raise Refused(KEY_REFUSED)
         return principal
+
+    async def _holder(self, ticket: str) -> Principal | None:
+        """Return whose ticket it is; None if it is invalid or its key is revoked."""
+        read = self._tickets.read(ticket)
+        if read is None:
+            return None
+        if isinstance(read, KeyTicket):
+            principal = await self._keyring.find_by_id(read.bot_key_id)
+            return principal and replace(principal, by_ticket=True)
+        plan = await self._owned.plan(read.user_id, read.account_id)
+        return plan and Principal(
+            account_id=read.account_id,
+            user_id=read.user_id,
+            plan=plan,
+            ends_at=read.ends_at,
+            by_ticket=True,
+        )
 
     async def _person(self, kind: str, value: str, *, operator: bool) -> Principal:
         if kind == BOT_KEY_HEADER:
@@ -133,7 +157,10 @@ class Authentication:
             )
         known = await self._known(identity)
         return Principal(
-            account_id=known.account_id, user_id=known.user_id, plan=known.identity.plan
+            account_id=known.account_id,
+            user_id=known.user_id,
+            plan=known.identity.plan,
+            ends_at=(identity.expires_at + CLOCK_LEEWAY_SECONDS) * SECOND,
         )
 
     async def _verified(self, token: str) -> Identity:
@@ -182,15 +209,21 @@ class KnownUser:
     account_id: str
 
 
-def _credential(metadata: Sequence[tuple[str, str | bytes]]) -> tuple[str, str]:
-    """Return the credential of a call and the name of its header."""
-    found = ("", "")
+def _credential(metadata: Sequence[tuple[str, str | bytes]]) -> tuple[str, str, str | None]:
+    """Return the name of a credential's header, the credential, and the account named beside it.
+
+    Several names are no name of an account.
+    """
+    found, account_id = ("", ""), None
     for name, value in metadata:
-        if name in CREDENTIAL_HEADERS:
+        if name in HEADERS:
+            if name == ACCOUNT_HEADER:
+                account_id = str(value) if account_id is None else ""
+                continue
             if found[0]:
                 raise refuse(
                     Reason.TWO_CREDENTIALS,
                     "The call has two credentials: send one, a bot key or a token.",
                 )
             found = (name, str(value))
-    return found
+    return *found, account_id

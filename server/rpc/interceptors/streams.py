@@ -7,6 +7,7 @@ from typing import Any
 
 from server.application.refusals import KEY_REFUSED
 from server.domain.errors import Reason, Refusal
+from server.domain.values import Micros
 from server.engine.client import RETRY_SECONDS
 from server.rpc.call import Call, Handler
 from server.rpc.errors import Refused
@@ -17,6 +18,10 @@ DRAINING = Refusal(
     reason=Reason.UNAVAILABLE,
     message="The server is stopping; open the stream again.",
     retry_after_seconds=RETRY_SECONDS,
+)
+TOKEN_EXPIRED = Refusal(
+    reason=Reason.TOKEN_INVALID,
+    message="The stream was ended because the token has expired: open it with a new one.",
 )
 TOO_SLOW = Refusal(
     reason=Reason.READER_TOO_SLOW,
@@ -56,6 +61,7 @@ class OpenStreams:
                 call.context,
                 account_id=caller.account_id,
                 bot_key_id=caller.bot_key_id,
+                ends_at=caller.ends_at,
                 headers=lambda: self._headers(call),
             )
             self._streams.add(stream)
@@ -93,6 +99,12 @@ class OpenStreams:
         for stream in self._streams:
             if stream.bot_key_id == bot_key_id:
                 stream.end(KEY_REFUSED)
+
+    def end_expired(self, now: Micros) -> None:
+        """End the streams of persons whose tokens have expired."""
+        for stream in self._streams:
+            if stream.ends_at is not None and stream.ends_at <= now:
+                stream.end(TOKEN_EXPIRED)
 
     def end_blocked(self) -> None:
         """Check all streams; end those whose readers took nothing in too many checks."""

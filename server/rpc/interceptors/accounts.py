@@ -1,0 +1,42 @@
+"""The account of a person's call: which of their accounts it is for."""
+
+from dataclasses import replace
+
+from server.application.refusals import ACCOUNT_ID_REQUIRED, ACCOUNT_NOT_FOUND
+from server.domain.user import Scope
+from server.rpc.call import Call, Handler
+from server.rpc.errors import Refused
+from server.rpc.owned_accounts import OwnedAccounts
+from server.wire.contract import Method
+from server.wire.fields import is_id
+
+
+class NamedAccounts:
+    """Reads the metadata `x-account-id` of persons, to whom others' accounts do not exist.
+
+    The account of a bot key or a ticket is fixed and known once it is authenticated.
+    """
+
+    def __init__(self, owned: OwnedAccounts) -> None:
+        self._owned = owned
+
+    def wrap(self, method: Method, proceed: Handler) -> Handler:
+        """Return a handler that sets the account of a person."""
+        if method.credential is None or not method.credential.is_of_either:
+            return proceed
+        must_name = method.scope is Scope.TRADE
+
+        async def handle(call: Call) -> bytes:
+            caller, named = call.caller, call.named_account
+            if caller.bot_key_id is not None or caller.by_ticket:
+                return await proceed(call)
+            if named is None:
+                if must_name:
+                    raise Refused(ACCOUNT_ID_REQUIRED)
+            elif named != caller.account_id:
+                if not is_id(named) or not await self._owned.has(caller.user_id, named):
+                    raise Refused(ACCOUNT_NOT_FOUND)
+                call.principal = replace(caller, account_id=named)
+            return await proceed(call)
+
+        return handle
