@@ -137,7 +137,7 @@ def _settings_and_tie() -> tuple[Settings, bool]:
     host, _ = settings.rest_address
     if not (is_loopback(host) or settings.rest_certificate or settings.insecure):
         parser.error(
-            f"{host} is no loopback address, and keys would cross the network readable: "
+            f"{host} is not a loopback address, so keys would cross the network in plaintext: "
             "give --rest-certificate and --rest-key, or --insecure"
         )
     # The supervisor has checked this before, and starts the bridge again if it fails.
@@ -156,7 +156,9 @@ def _parser() -> argparse.ArgumentParser:
         "--rest-certificate", metavar="FILE", help="serve TLS with this certificate"
     )
     parser.add_argument("--rest-key", metavar="FILE", help="the certificate's private key")
-    parser.add_argument("--insecure", action="store_true", default=None, help="plaintext anywhere")
+    parser.add_argument(
+        "--insecure", action="store_true", default=None, help="plaintext on any address"
+    )
     parser.add_argument("--log-format", metavar="auto|text|json", help="how the log is written")
     parser.add_argument(
         "--exit-with-stdin", action="store_true", help="exit at once when standard input ends"

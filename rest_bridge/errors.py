@@ -65,7 +65,7 @@ _FOREIGN = {
     404: ("ROUTE_NOT_FOUND", "Not found."),
     409: ("CONFLICT", "A conflict outlasted all retries; nothing changed, try again."),
     410: ("SEQUENCE_IN_FUTURE", "The log does not reach that far."),
-    413: ("MESSAGE_TOO_LARGE", "The message is larger than the server takes."),
+    413: ("MESSAGE_TOO_LARGE", "The message is larger than the server accepts."),
     422: ("MALFORMED_REQUEST", "The server could not read the request."),
     429: ("REQUEST_RATE_EXCEEDED", "The server has too many calls in flight; try again."),
     500: ("INTERNAL", "Internal error. Quote the request id to the operator."),
@@ -113,7 +113,7 @@ class Refusal(Exception):
 
 
 def route_not_found() -> Refusal:
-    return Refusal(404, "ROUTE_NOT_FOUND", "No call has this path: /openapi.json lists them all.")
+    return Refusal(404, "ROUTE_NOT_FOUND", "No call has this path: /openapi.json lists all paths.")
 
 
 def method_not_allowed(allow: tuple[bytes, bytes]) -> Refusal:

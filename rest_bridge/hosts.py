@@ -40,8 +40,8 @@ class Hosts:
 def misdirected(setting: str) -> str:
     """Return the message for a caller whose `Host` is not accepted."""
     return (
-        "This server does not go by the name in the Host header."
-        f" Call it by localhost, or add the name to {setting}."
+        "This server does not accept the name in the Host header."
+        f" Use localhost, or add the name to {setting}."
     )
 
 

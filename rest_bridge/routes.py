@@ -1,4 +1,4 @@
-"""Routes from the `google.api.http` annotations of the contract, and the search for one."""
+"""Routes, made from the `google.api.http` annotations of the contract, and their router."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -119,8 +119,8 @@ class Router(Generic[T]):
     def find(self, raw_path: bytes) -> Match[T] | None:
         """Find the match of a path that is still percent-encoded.
 
-        A segment that is empty or not UTF-8 matches nothing: a call that lost its id must not
-        become the call for all objects.
+        A segment that is empty or not UTF-8 matches nothing: a path whose id is missing must not
+        become the path of all objects.
         """
         node = self._root
         values: tuple[str, ...] = ()

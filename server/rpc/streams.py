@@ -27,7 +27,7 @@ class _Snapshot:
 
 
 class OrderUpdateStream:
-    """Sends the log of an account from the caller's cursor on, and then what follows."""
+    """Sends the log of an account from the caller's cursor on, and then each new entry."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class OrderUpdateStream:
         self._clock = clock
 
     async def send(self, wanted: filters.OrderUpdatesWanted, call: Call) -> None:
-        """Serve one stream until its task is cancelled; raises Refused before it is open."""
+        """Serve one stream until its task is cancelled; raise Refused instead of opening it."""
         caller, stream = call.caller, call.open_stream
         account_id = caller.account_id
         snapshot = None
@@ -123,14 +123,14 @@ class _Sending:
 
 
 class QuoteStream:
-    """Sends the newest quotes of some symbols, and each as it changes."""
+    """Sends the newest quotes of some symbols, and then each change."""
 
     def __init__(self, updates: QuoteUpdates, clock: Clock) -> None:
         self._updates = updates
         self._clock = clock
 
     async def send(self, symbols: Sequence[str], call: Call) -> None:
-        """Serve one stream until its task is cancelled; raises Refused before it is open."""
+        """Serve one stream until its task is cancelled; raise Refused instead of opening it."""
         stream = call.open_stream
         with (
             self._updates.reader(symbols) as reader,

@@ -1,4 +1,4 @@
-"""Enums: one table each between the contract's numbers and the domain's members."""
+"""Enums: for each one, a table of the contract's numbers by the domain's members."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -63,5 +63,5 @@ QUOTE_REFUSALS = _numbers(QuoteRefusal, quote_pb2.QuoteRefusalReason, "QUOTE_REF
 
 
 def members(numbers: Mapping[Member, int]) -> dict[int, Member]:
-    """Return the way back of one of the tables."""
+    """Return the inverse of a table: the members by number."""
     return {number: member for member, number in numbers.items()}

@@ -60,7 +60,7 @@ def preview_order(
 def replace_order(
     request: bot_trading.ReplaceOrderRequest, caller: Caller, _: Surroundings
 ) -> ReplaceOrder | Refusal:
-    """Read the new values of an order; what its instrument allows is checked with the order."""
+    """Read the new values of an order; whether its instrument allows them is checked later."""
     fields = Fields()
     values = {
         name: fields.positive(name, getattr(request, name))
@@ -246,7 +246,7 @@ def _asked(
             fields.refuse(
                 "time_in_force",
                 Reason.TIME_IN_FORCE_NOT_ALLOWED,
-                f"`time_in_force` of {order_type.value} orders must be GTC or DAY: they wait.",
+                f"`time_in_force` of {order_type.value} orders must be GTC or DAY, to wait.",
             )
     client_order_id = None
     if request.HasField("client_order_id"):
@@ -283,7 +283,7 @@ def _asset_type(fields: Fields, number: int, instrument: Instrument) -> tuple[st
     if instrument.may_be_called(asset_type):
         return (
             f"{instrument.symbol} has asset_type {instrument.asset_type.value},"
-            f" not {asset_type.value}; the order is one for {instrument.asset_type.value}.",
+            f" not {asset_type.value}; the order uses {instrument.asset_type.value}.",
         )
     fields.refuse(
         "asset_type",

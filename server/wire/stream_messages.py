@@ -23,7 +23,7 @@ class _Traded(NamedTuple):
 
 
 def log_entry(stored: StoredEvent) -> LogEntry:
-    """Return an event of an account's log as it is sent."""
+    """Return the entry of an account's log that streams send for an event."""
     event = order_update_pb2.AccountEvent.FromString(stored.payload)
     traded: _Traded | None = None
     if event.WhichOneof("event") == "order_update":
@@ -46,7 +46,7 @@ def subscribed(sequence: int, now: Micros) -> bytes:
 
 
 def snapshot_order(sequence: int, order: Order) -> bytes:
-    """Return a live order as of a sequence."""
+    """Return a live order of the snapshot that was taken at a sequence."""
     return _Message(sequence=sequence, snapshot_order=answers.order(order)).SerializeToString()
 
 

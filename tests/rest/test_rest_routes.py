@@ -108,12 +108,12 @@ def test_a_path_below_no_prefix_is_404_in_the_same_shape(bridge: RunningBridge, 
     assert answer.status_code == 404
     assert answer.json() == {
         "type": "not_found",
-        "message": "No call has this path: /openapi.json lists them all.",
-        "detail": "No call has this path: /openapi.json lists them all.",
+        "message": "No call has this path: /openapi.json lists all paths.",
+        "detail": "No call has this path: /openapi.json lists all paths.",
         "error": {
             "type": "not_found",
             "reason": "ROUTE_NOT_FOUND",
-            "message": "No call has this path: /openapi.json lists them all.",
+            "message": "No call has this path: /openapi.json lists all paths.",
             "violations": [],
         },
         "request_id": "mine",

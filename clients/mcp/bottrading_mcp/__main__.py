@@ -47,9 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bottrading mcp",
         description="Serve the tools of BotTrading to an AI agent, over stdio.",
-        epilog="BOTTRADING_BOT_KEY is the bot key, BOTTRADING_TARGET the gRPC server,"
-        f" {VARIABLES['BOTTRADING_TARGET']} when unset. {HOSTS_VARIABLE} are names by which"
-        " --http may be called besides localhost.",
+        epilog="BOTTRADING_BOT_KEY is the bot key. BOTTRADING_TARGET is the gRPC server,"
+        f" by default {VARIABLES['BOTTRADING_TARGET']}. {HOSTS_VARIABLE} lists the host names that"
+        " --http accepts besides localhost.",
     )
     parser.add_argument(
         "--http",
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         type=origin,
         default=[],
-        help="with --http, let pages of an origin call, such as http://localhost:6274; repeatable",
+        help="with --http, accept pages of this origin, such as http://localhost:6274; repeatable",
     )
     parser.add_argument("--read-only", action="store_true", help="leave out the tools that trade")
     parser.add_argument(
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=("mcpServers", "servers"),
         nargs="?",
         const="mcpServers",
-        help="print what starts this server, for most clients or (servers) for VS Code, and end",
+        help="print the entry for a client's configuration, for VS Code with `servers`, and exit",
     )
     return parser
 

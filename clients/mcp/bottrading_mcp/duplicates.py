@@ -14,7 +14,7 @@ ORDERS_WITHIN_WINDOW = 100
 """More orders than an account may place within the window, unless its operator raised the limit."""
 
 DERIVED_ID = re.compile(r"(mcp-[0-9a-f]{16}-)([0-9]{1,12})(?:-([0-9]{1,6}))?")
-"""A hash of the arguments, the second of the first attempt, how many were REJECTED before."""
+"""A hash of the arguments, the first attempt's time in seconds, how many were REJECTED before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class DuplicateGuard:
     ) -> tuple[Order, float]:
         """Send an order under its id; return the order and how many seconds ago it was first sent.
 
-        Raises BotTradingError if the lookup fails, or as `send` does: then the id is kept.
+        Raises BotTradingError if the lookup or `send` fails; a repetition then uses the same id.
         """
         order, placement = await self._send(send, asked)
         if order.replayed and order.status is OrderStatus.REJECTED:

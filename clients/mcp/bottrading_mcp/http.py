@@ -34,8 +34,8 @@ def loopback_address(address: str) -> tuple[str, int]:
         raise argparse.ArgumentTypeError(f"{address} is not HOST:PORT")
     if host not in LOOPBACK:
         raise argparse.ArgumentTypeError(
-            f"{host} is beyond this machine's {', '.join(LOOPBACK)}: whoever reaches it could trade"
-            " with your key"
+            f"{host} is not one of {', '.join(LOOPBACK)}: anyone who reaches it could trade with"
+            " your key"
         )
     return host, int(port)
 
@@ -43,7 +43,7 @@ def loopback_address(address: str) -> tuple[str, int]:
 def origin(text: str) -> str:
     """Read an origin; raise ArgumentTypeError unless it is written as browsers write it."""
     if _ORIGIN.fullmatch(text) is None:
-        raise argparse.ArgumentTypeError(f"{text} is no origin such as http://localhost:6274")
+        raise argparse.ArgumentTypeError(f"{text} is not an origin such as http://localhost:6274")
     return text
 
 
@@ -77,9 +77,10 @@ def http_server(server: MCPServer, host: str, port: int, origins: Sequence[str])
 
 
 class _Guard:
-    """Middleware that refuses requests of foreign pages, whatever name they call.
+    """Middleware that refuses requests of foreign pages in a browser, by origin and host name.
 
-    A page can point its own name at an address of this machine; its calls then carry that name.
+    A page can let its own host name point to this machine (DNS rebinding). Its requests then carry
+    that name, and the browser sees no foreign origin.
     """
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str], origins: Iterable[str]) -> None:
@@ -96,14 +97,14 @@ class _Guard:
             text = value.decode("latin-1")
             if name == b"host" and not self._takes(text):
                 return PlainTextResponse(
-                    "This server does not go by the name in the Host header. Call it by localhost,"
+                    "This server does not accept the name in the Host header. Use localhost,"
                     f" or add the name to {HOSTS_VARIABLE}.\n",
                     HTTPStatus.MISDIRECTED_REQUEST,
                 )
             if name == b"origin" and text not in self._origins:
                 return PlainTextResponse(
-                    "This server answers no page of this origin: whoever it answers can trade."
-                    " To let the page in, start the server with --origin and the origin.\n",
+                    "This server refuses pages of this origin, because its callers can trade."
+                    " To accept the page, start the server with --origin and the origin.\n",
                     HTTPStatus.FORBIDDEN,
                 )
         return None

@@ -58,7 +58,10 @@ def target_of(target: str | None) -> str:
 def credentials_of(
     target: str, root_certificates: bytes | None, *, insecure: bool
 ) -> grpc.ChannelCredentials | None:
-    """Return TLS for a target; None is plaintext, beyond this machine only if `insecure`."""
+    """Return the TLS credentials for a target; None means plaintext.
+
+    A target beyond this machine gets plaintext only if `insecure`.
+    """
     if root_certificates is None and (insecure or _is_loopback(target)):
         return None
     return grpc.ssl_channel_credentials(root_certificates)

@@ -99,8 +99,8 @@ class InternalError(BotTradingError):
 class OutcomeUnknown(BotTradingError):
     """A change was sent and no answer came: it may have happened or not.
 
-    Look up an order by its `client_order_id`, or repeat the call with it; it is empty for other
-    changes. `__cause__` is the error of the last attempt.
+    Look up an order by `client_order_id`, or repeat the call with the same id. For other changes
+    `client_order_id` is empty. `__cause__` is the error of the last attempt.
     """
 
     client_order_id = ""
@@ -129,7 +129,7 @@ _BY_REASON: dict[str, type[BotTradingError]] = {
     ErrorReason.UNAVAILABLE: ServiceUnavailable,
 }
 
-# Statuses of gRPC itself, when the service did not answer. A server that shuts down causes several.
+# Statuses that gRPC sets when the service did not answer. A server's shutdown causes several.
 _REASONS: dict[grpc.StatusCode, ErrorReason] = {
     grpc.StatusCode.UNAVAILABLE: ErrorReason.UNAVAILABLE,
     grpc.StatusCode.CANCELLED: ErrorReason.UNAVAILABLE,
@@ -142,7 +142,7 @@ _REASONS: dict[grpc.StatusCode, ErrorReason] = {
 
 def error_of(failed: grpc.RpcError) -> BotTradingError:
     """Return the exception for a failed call of either kind of channel."""
-    call: Any = failed  # Each of them is a grpc.Call too, which no type says.
+    call: Any = failed  # It is also a grpc.Call, which its type does not say.
     code, trailers = call.code(), dict(call.trailing_metadata() or ())
     info, bad, retry = _details(trailers.get("grpc-status-details-bin", b""))
     reason = ErrorReason.named(info.reason) if info.reason else _REASONS.get(code)
@@ -162,7 +162,7 @@ def error_of(failed: grpc.RpcError) -> BotTradingError:
 
 
 def outcome_unknown(refusal: BotTradingError, client_order_id: str) -> OutcomeUnknown:
-    """Return the exception for a change of which only its last attempt's refusal is known."""
+    """Return the exception for a change with a lost answer, from the error of its last attempt."""
     unknown = OutcomeUnknown(
         f"It is not known whether the change was made: {refusal.message}",
         reason=refusal.reason,

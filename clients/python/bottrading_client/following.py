@@ -100,7 +100,7 @@ class FollowingQuotes(Following[Quote]):
         return services.market.StreamQuotes
 
     def request(self) -> market.StreamQuotesRequest:
-        """Return the request, always the same: the newest quotes come first."""
+        """Return the request, the same after a break, because the newest quotes come first."""
         return market.StreamQuotesRequest(symbols=self._symbols)
 
     def take(self, message: market.StreamQuotesResponse) -> Quote | None:
@@ -120,13 +120,13 @@ def order_updates(
     symbols: Sequence[str] = (),
     include_snapshot: bool = False,
 ) -> FollowingOrderUpdates:
-    """Follow every change of orders and account, exactly once and in order, over any break.
+    """Follow every change of orders and account, exactly once and in order, through any break.
 
-    Begins after `after_sequence`, 0 for the whole log. Left out, it begins with changes from now
-    on: from `with` on, or else from the first item on. Store `last_sequence`, so that a later run
-    goes on there. `symbols` leave out updates of other orders. With `include_snapshot` the live
-    orders come too, once the stream has caught up with the log. A snapshot that breaks is sent
-    again.
+    Begins after `after_sequence`, 0 for the whole log. By default it begins when the stream opens:
+    at `with`, or else at the first request for an item. Store `last_sequence`, so that a later run
+    goes on there. `symbols` restrict updates of orders to those instruments. With
+    `include_snapshot` the live orders come too, once the stream has caught up with the log. If the
+    stream breaks within the snapshot, the whole snapshot is sent again.
 
     The first connection has to succeed within the client's timeout. From then on the stream
     reconnects by itself for as long as it takes. It ends with an exception where that cannot help,

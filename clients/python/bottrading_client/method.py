@@ -1,4 +1,4 @@
-"""How a described call becomes a method of a client, with the signature of its description."""
+"""How a function that describes a call becomes a client's method with the same signature."""
 
 from collections.abc import Callable
 from functools import wraps

@@ -83,8 +83,9 @@ export class BotTradingClient {
    * Place an order and return its state after matching, fills included.
    *
    * If you give no `client_order_id`, one is generated, so that repeating the call places no second
-   * order. If an earlier call placed it, it has `replayed`. An order that the trading rules do not
-   * allow is returned as REJECTED. Rejects with OutcomeUnknown if no answer came in time.
+   * order. If an earlier call placed the order, it is returned with `replayed`. An order that the
+   * trading rules do not allow is returned as REJECTED. Rejects with OutcomeUnknown if no answer
+   * came in time.
    */
   placeOrder(order: OrderRequest, options?: CallOptions): Promise<Order> {
     const clientOrderId = order.client_order_id ?? crypto.randomUUID();

@@ -16,7 +16,7 @@ export type Update =
 export interface OrderUpdatesOptions {
   /** Begins after this entry of the log, 0 for everything; left out: from now on. */
   afterSequence?: number | undefined;
-  /** Leaves out updates of orders of other instruments; at most 100. */
+  /** Restricts updates of orders to these instruments, at most 100. */
   symbols?: readonly string[] | undefined;
   /**
    * Sends the live orders too: first, or with `afterSequence` once the stream has caught up with
@@ -25,7 +25,7 @@ export interface OrderUpdatesOptions {
   includeSnapshot?: boolean | undefined;
   /** Ends the iteration, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** Called when the stream is open, and when it breaks; then it is opened again. */
+  /** Called with true when the stream opens, and with false when it breaks and is reopened. */
   onConnectionChange?: ((isConnected: boolean) => void) | undefined;
 }
 
@@ -69,7 +69,7 @@ abstract class Stream<Item> implements AsyncIterableIterator<Item> {
     return this;
   }
 
-  /** Read one event, which is not an item that `next` would return. */
+  /** Read one event that carries no item, such as the first one. */
   protected async pass(): Promise<void> {
     await this.#items.next();
   }
@@ -85,7 +85,7 @@ export class OrderUpdates extends Stream<Update> {
     this.#following = following;
   }
 
-  /** The sequence to go on after; undefined until the stream is open, unless it was given. */
+  /** The sequence to resume after; undefined until the stream is open, unless it was given. */
   get lastSequence(): number | undefined {
     return this.#following.lastSequence;
   }

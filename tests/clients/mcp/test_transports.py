@@ -275,12 +275,12 @@ def test_an_address_that_is_taken_is_said_to_be(environment: dict[str, str]) -> 
     ("given", "told"),
     [
         ([], "pass a bot key, or set BOTTRADING_BOT_KEY"),
-        (["--http", "0.0.0.0:8090"], "0.0.0.0 is beyond this machine"),
+        (["--http", "0.0.0.0:8090"], "0.0.0.0 is not one of 127.0.0.1, ::1"),
         (
             ["--http", "127.0.0.2:8090"],
-            "127.0.0.2 is beyond this machine's 127.0.0.1, ::1",
+            "127.0.0.2 is not one of 127.0.0.1, ::1",
         ),
-        (["--origin", "localhost:6274"], "localhost:6274 is no origin such as"),
+        (["--origin", "localhost:6274"], "localhost:6274 is not an origin such as"),
         (["--http", "8090x"], "8090x is not HOST:PORT"),
         (["--http", "8090"], "8090 is not HOST:PORT"),
         (["--http", "127.0.0.1:65536"], "127.0.0.1:65536 is not HOST:PORT"),
