@@ -18,7 +18,9 @@ export interface Candles {
 }
 
 export function createCandles(element: HTMLElement, instrument: Instrument | undefined): Candles {
-  const [gain, loss, muted, line] = ["gain", "loss", "muted", "line"].map(colorOf) as Colors;
+  const [gain, loss, muted, line] = ["gain", "loss", "muted", "line"].map((name) =>
+    colorOf(name),
+  ) as Colors;
   const chart = createChart(element, {
     autoSize: true,
     // The notice and the link stand beside the chart: the library would add a style element.

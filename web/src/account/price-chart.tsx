@@ -89,7 +89,8 @@ function Chart({ scope, instrument, symbol, interval }: ChartProps) {
   useEffect(() => {
     let isLeft = false;
     void import("./candles.js").then(({ createCandles }) => {
-      if (!isLeft) candles.value = createCandles(place.current!, instrument);
+      const element = place.current;
+      if (!isLeft && element) candles.value = createCandles(element, instrument);
     });
     return () => {
       isLeft = true;

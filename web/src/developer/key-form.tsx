@@ -87,7 +87,7 @@ export function KeyForm({ scope, onMade, onClose }: KeyFormProps) {
         )}
         <div class="dialog-actions">
           <button class="button" type="button" onClick={onClose}>
-            Close
+            Cancel
           </button>
           <button class="button button-primary" type="submit" disabled={form.isBusy}>
             Make the key

@@ -86,22 +86,26 @@ function columnsOf(scope: AccountScope): Column<BotKey>[] {
   return [
     {
       title: "Name",
-      cell: ({ label, prefix }) => (
+      cell: (key) => (
         <>
-          <span class="name">{label}</span>
+          <span class="name">{key.label}</span>
           <span class="sub">
-            <code>{prefix}…</code>
+            <code>{key.prefix}…</code>
+          </span>
+          <span class="sub-narrow small muted">
+            <Powers botKey={key} />
           </span>
         </>
       ),
     },
-    { title: "May do", cell: (key) => <Powers botKey={key} /> },
+    { title: "May do", from: "small", cell: (key) => <Powers botKey={key} /> },
     {
       title: "Last used",
+      kind: "figure",
       cell: ({ last_used_at }) =>
         last_used_at === null ? <span class="muted">Never</span> : <Ago at={last_used_at} />,
     },
-    { title: "Created", from: "medium", cell: ({ created_at }) => <Time at={created_at} /> },
+    { title: "Created", kind: "figure", from: "medium", cell: ({ created_at }) => <Time at={created_at} /> },
     {
       title: "",
       label: "Revoke",

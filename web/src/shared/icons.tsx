@@ -62,6 +62,13 @@ export const ChevronIcon = () => (
   </Icon>
 );
 
+export const RobotIcon = () => (
+  <Icon>
+    <rect x="2.5" y="5" width="11" height="8.5" rx="2" />
+    <path d="M8 5V2.5M5.75 8.5v1.5M10.25 8.5v1.5" />
+  </Icon>
+);
+
 export const CrossIcon = () => (
   <Icon>
     <path d="m4 4 8 8M12 4l-8 8" />

@@ -24,11 +24,11 @@ export function applyTheme(): void {
   });
 }
 
-/** Return a colour of the style sheet as a canvas takes it. */
-export function colorOf(name: string): string {
+/** Return a colour of the style sheet, as it is within an element, in the form of a canvas. */
+export function colorOf(name: string, within: HTMLElement = document.body): string {
   const probe = document.createElement("span");
   probe.style.color = `var(--${name})`;
-  document.body.append(probe);
+  within.append(probe);
   const { color } = getComputedStyle(probe);
   probe.remove();
   return color;
