@@ -68,7 +68,7 @@ _TEXT = {"type": "string"}
 _REFUSAL_TYPE = {"type": "string", "enum": REFUSAL_TYPES}
 _REFUSAL = {
     "type": "object",
-    "description": "A refusal; nothing changed unless the outcome is said to be unknown.",
+    "description": "A refusal. Nothing changed, unless `message` says that the outcome is unknown.",
     "required": ["type", "message", "detail", "error", "request_id"],
     "properties": {
         "type": _REFUSAL_TYPE,
@@ -83,7 +83,7 @@ _REFUSAL = {
                 "message": _TEXT,
                 "violations": {
                     "type": "array",
-                    "description": "Which fields are wrong; none where it is not a field.",
+                    "description": "The fields that are wrong; empty if the fault is in no field.",
                     "items": {
                         "type": "object",
                         "required": ["field", "message"],
@@ -92,7 +92,7 @@ _REFUSAL = {
                 },
             },
         },
-        "request_id": {**_TEXT, "description": "To be quoted to the operator."},
+        "request_id": {**_TEXT, "description": "Id of the call; quote it to the operator."},
     },
 }
 _REQUEST_ID = {"X-Request-Id": {"description": "Id of the call.", "schema": _TEXT}}
@@ -102,7 +102,7 @@ _ANSWER_HEADERS = {
         "schema": _TEXT,
     },
     "X-Skipped-Orders": {
-        "description": "How many live orders were left: of instruments that the key is not for.",
+        "description": "Number of live orders that stayed, because the key may not act on them.",
         "schema": {"type": "integer"},
     },
 }

@@ -26,8 +26,8 @@ def run(settings: Settings) -> int:
     try:
         if not is_current(path):
             raise SettingsError(
-                f"database: {path} is of another version; `bottrading migrate` brings an older one"
-                " up to date"
+                f"database: {path} has the schema of another version: if it is older, run"
+                " `bottrading migrate`"
             )
         with _progress() as progress:
             verdict = verify(path, progress=progress)

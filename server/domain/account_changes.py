@@ -78,8 +78,8 @@ def deposit(account: Account, amount: Units, equity: Units, now: Micros) -> Deci
     if most + amount >= AMOUNT_LIMIT:
         return Refusal(
             reason=Reason.DEPOSIT_TOO_LARGE,
-            message=f"With {format_money(most)} of before, the account would come to"
-            f" {format_money(AMOUNT_LIMIT)} or more; deposit less.",
+            message=f"The account has {format_money(most)} USD in deposits or equity and would"
+            f" reach {format_money(AMOUNT_LIMIT)} USD: deposit less.",
         )
     account = changed(
         account,

@@ -112,7 +112,7 @@ def _daily_loss_reached(it: Situation) -> str | None:
         return None
     return (
         f"The account lost {format_money(loss)} USD since 00:00 UTC and its limit is"
-        f" {format_money(limit)} USD: until tomorrow only sales pass."
+        f" {format_money(limit)} USD: until the next 00:00 UTC it accepts only SELL orders."
     )
 
 
@@ -204,7 +204,7 @@ def _no_quote(it: Situation) -> str | None:
         )
     if _limits_notional(it):
         # The order would fill at any price at the opening, but limits are checked on arrival only.
-        return f"{order.symbol} has no quote yet to check limits by: send a LIMIT order instead."
+        return f"{order.symbol} has no quote to check limits with: send a LIMIT order instead."
     return None
 
 

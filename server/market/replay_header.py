@@ -77,7 +77,7 @@ def read_header(line: str, shapes: Sequence[Shape]) -> Header:
         raise HeaderError(f"names no columns: write {' or '.join(map(_columns, shapes))}")
     for number, (name, column) in enumerate(zip(written, columns, strict=True)):
         if column not in known and column not in _UNUSED:
-            raise HeaderError(f"{name!r}: is no column of {shape.name}: write {_columns(shape)}")
+            raise HeaderError(f"{name!r}: is not a column of {shape.name}: write {_columns(shape)}")
         if column in columns[:number]:
             raise HeaderError(f"{column}: must not occur twice")
     for column in shape.required:

@@ -75,7 +75,8 @@ def read_contents(settings: Settings, account_id: str) -> Contents:
     try:
         if not is_up_to_date(engine):
             raise ReportUnavailable(
-                f"{path} is of another version; `bottrading migrate` brings an older one up to date"
+                f"{path} has the schema of another version: if it is older,"
+                " run `bottrading migrate`"
             )
         if not reads.has_account(account_id):
             raise ReportUnavailable(f"{path} has no account {account_id}")
@@ -90,8 +91,8 @@ def _read(settings: Settings, reads: SqlReads, account_id: str) -> Contents:
     for held in reads.holdings(account_id).positions:
         if instruments.find(held.symbol) is None:
             raise ReportUnavailable(
-                f"{held.symbol} is held and in no universe; give the settings"
-                " that the service runs with"
+                f"{held.symbol} is held, but these settings have no such instrument: use the"
+                " settings of the service"
             )
     queries = _queries(settings, reads, instruments, now)
     portfolio = queries.portfolio(account_id)

@@ -112,7 +112,9 @@ def jwks_verifier(terms: TokenTerms, location: str, monotonic: Clock) -> TokenVe
     try:
         keys = signing_keys(json.loads(Path(location).read_text()))
     except (OSError, *BROKEN) as error:
-        raise JwksError(f"jwt_jwks: {location} is no JWKS file ({type(error).__name__})") from error
+        raise JwksError(
+            f"jwt_jwks: {location} is not a JWKS file ({type(error).__name__})"
+        ) from error
     return TokenVerifier(terms, lambda token: _key_of(token, keys), KEY_ALGORITHMS)
 
 

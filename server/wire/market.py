@@ -106,8 +106,8 @@ def bars(request: market_data.ListBarsRequest, _: Caller, given: Surroundings) -
         fields.refuse(
             "start",
             Reason.FIELD_INVALID,
-            f"From start on there are {count} bars of {interval.value}, and an answer holds"
-            f" {BARS_MAX}; ask for a longer interval, or for part after part with start and end.",
+            f"From `start` to `end` there are {count} bars of {interval.value}, and an answer holds"
+            f" at most {BARS_MAX}: send a longer `interval`, or ask for one part at a time.",
         )
     wanted = BarFilter(interval=interval, start=start, end=end, limit=BARS_MAX)
     return fields.refusal() or _bars_of(request, wanted, given)

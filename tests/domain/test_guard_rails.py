@@ -197,7 +197,7 @@ def test_a_limit_of_share_or_loss_says_what_it_is() -> None:
         "With this order AAPL would be more than 50.00000000 % of the account's equity:"
         " lower the quantity.",
         "The account lost 100.00 USD since 00:00 UTC and its limit is 100.00 USD:"
-        " until tomorrow only sales pass.",
+        " until the next 00:00 UTC it accepts only SELL orders.",
     ]
 
 

@@ -215,4 +215,4 @@ async def test_a_position_that_the_universe_does_not_know_is_said(
     done = await report(venue, await id_of(bot), tmp_path / "report.html")
 
     assert done.returncode == 2
-    assert "OURS is held and in no universe; give the settings" in done.stderr
+    assert "OURS is held, but these settings have no such instrument: use the" in done.stderr

@@ -310,5 +310,5 @@ def test_a_file_that_is_broken_is_refused_at_the_start(tmp_path: Path, body: byt
     path.write_bytes(body)
     settings = Settings(data_dir=tmp_path, jwt_jwks=str(path))
 
-    with pytest.raises(JwksError, match=r"keys\.json is no JWKS file"):
+    with pytest.raises(JwksError, match=r"keys\.json is not a JWKS file"):
         jwks_verifier(settings.token_terms, str(path), lambda: 0)

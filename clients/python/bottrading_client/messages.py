@@ -76,7 +76,7 @@ def number(kind: type[OpenEnum], word: str | None) -> Any:
         return None
     found = _descriptor(kind).values_by_name.get(_prefix(kind) + word)
     if found is None or found.number == 0:
-        raise ValueError(f"{word!r} is none of {kind.__name__}: {', '.join(kind)}")
+        raise ValueError(f"{word!r} is not a {kind.__name__}: use one of {', '.join(kind)}")
     return found.number
 
 
@@ -100,12 +100,12 @@ def text(amount: Amount | None) -> Any:
     if amount is None:
         return None
     if isinstance(amount, bool) or not isinstance(amount, Decimal | int | str):
-        raise TypeError(f"{amount!r} is no Decimal, int or str; a float is not exact")
+        raise TypeError(f"{amount!r} is not a Decimal, int or str: a float is not exact")
     if isinstance(amount, str):
         return amount
     amount = Decimal(amount)
     if not amount.is_finite():
-        raise ValueError(f"{amount} is no amount")
+        raise ValueError(f"{amount} is not an amount")
     whole, _, fraction = format(amount, "f").partition(".")
     return f"{whole}.{fraction}".rstrip("0").rstrip(".") if fraction else whole
 

@@ -1515,7 +1515,7 @@ export interface components {
          * @enum {string}
          */
         UserType: "HUMAN";
-        /** @description A refusal; nothing changed unless the outcome is said to be unknown. */
+        /** @description A refusal. Nothing changed, unless `message` says that the outcome is unknown. */
         Refusal: {
             /** @enum {string} */
             type: "authentication_error" | "not_found" | "permission_error" | "quota_exceeded" | "rate_limit_error" | "server_error" | "service_unavailable" | "validation_error";
@@ -1528,13 +1528,13 @@ export interface components {
                 type: "authentication_error" | "not_found" | "permission_error" | "quota_exceeded" | "rate_limit_error" | "server_error" | "service_unavailable" | "validation_error";
                 reason: components["schemas"]["ErrorReason"];
                 message: string;
-                /** @description Which fields are wrong; none where it is not a field. */
+                /** @description The fields that are wrong; empty if the fault is in no field. */
                 violations: {
                     field: string;
                     message: string;
                 }[];
             };
-            /** @description To be quoted to the operator. */
+            /** @description Id of the call; quote it to the operator. */
             request_id: string;
         };
     };
@@ -1773,7 +1773,7 @@ export interface operations {
                 headers: {
                     /** @description Id of the call. */
                     "X-Request-Id"?: string;
-                    /** @description How many live orders were left: of instruments that the key is not for. */
+                    /** @description Number of live orders that stayed, because the key may not act on them. */
                     "X-Skipped-Orders"?: number;
                     [name: string]: unknown;
                 };
