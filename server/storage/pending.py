@@ -9,6 +9,7 @@ from server.domain.events import Event, OrderUpdated
 from server.domain.order import Order
 from server.storage import mapping, statements
 from server.storage.mapping import Values
+from server.storage.statements import Bulk
 
 EventEncoder = Callable[[Event], tuple[bytes, Shown | None]]
 """Returns the entry of a log as it is stored, and its order as callers see it."""
@@ -106,10 +107,10 @@ class Pending:
         return grown
 
 
-def bulk(driver: sqlite3.Connection, statement: str, rows: list[Values]) -> None:
+def bulk(driver: sqlite3.Connection, statement: Bulk, rows: list[Values]) -> None:
     """Run a statement for all rows at once, if there are any.
 
     For a few rows, SQLAlchemy would take several times as long as the driver.
     """
     if rows:
-        driver.executemany(statement, rows)
+        driver.executemany(statement.text, map(statement.parameters, rows))

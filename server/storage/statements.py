@@ -1,5 +1,9 @@
 """Statements of the hot path, compiled once, because building them costs more than running them."""
 
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ClauseElement, bindparam, func, insert, update
@@ -24,13 +28,29 @@ from server.storage.tables import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """A statement that runs for many rows; `parameters` returns those of a row, in order.
+
+    SQLite takes as long again to find parameters by their names.
+    """
+
+    text: str
+    parameters: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+
+
+def _bulk(statement: ClauseElement | str) -> Bulk:
+    text = statement if isinstance(statement, str) else _compiled(statement)
+    return Bulk(re.sub(r":\w+", "?", text), itemgetter(*re.findall(r":(\w+)", text)))
+
+
 def _compiled(statement: ClauseElement) -> str:
     return str(statement.compile(dialect=sqlite.dialect(paramstyle="named")))
 
 
-def _upsert(table: Any, *changing: str) -> str:
+def _upsert(table: Any, *changing: str) -> Bulk:
     statement = upsert(table)
-    return _compiled(
+    return _bulk(
         statement.on_conflict_do_update(
             index_elements=list(table.primary_key.columns),
             set_={name: statement.excluded[name] for name in changing},
@@ -38,11 +58,12 @@ def _upsert(table: Any, *changing: str) -> str:
     )
 
 
-def _update(table: Any, key: list[str], changing: list[str]) -> str:
+def _update(table: Any, key: list[str], changing: list[str]) -> Bulk:
     """Return an update by key; its parameters have the names of the columns."""
     values, same_key = ([f"{name} = :{name}" for name in names] for names in (changing, key))
     # Made of our own constants only.
-    return f"UPDATE {table.name} SET {', '.join(values)} WHERE {' AND '.join(same_key)}"  # noqa: S608
+    text = f"UPDATE {table.name} SET {', '.join(values)} WHERE {' AND '.join(same_key)}"  # noqa: S608
+    return _bulk(text)
 
 
 def _others(table: Any, *names: str) -> list[str]:
@@ -132,13 +153,13 @@ UPDATE_ORDER = _update(
         "fee_start_fees",
     ],
 )
-INSERT_ORDER = _compiled(insert(orders))
-INSERT_FILL = _compiled(insert(fills))
-INSERT_EVENT = _compiled(insert(events))
+INSERT_ORDER = _bulk(insert(orders))
+INSERT_FILL = _bulk(insert(fills))
+INSERT_EVENT = _bulk(insert(events))
 STORE_POSITION = _upsert(positions, *_others(positions, "account_id", "symbol"))
 STORE_QUOTE = _upsert(quotes, *_others(quotes, "symbol"))
 _BAR = upsert(bars)
-ADD_TO_BAR = _compiled(
+ADD_TO_BAR = _bulk(
     _BAR.on_conflict_do_update(
         index_elements=list(bars.primary_key.columns),
         set_={
@@ -180,13 +201,13 @@ SELECT_SNAPSHOTS = (
 ADD_SNAPSHOT = _upsert(equity_snapshots, *_others(equity_snapshots, "account_id", "time"))
 STORE_CURVE = _upsert(equity_curves, *_others(equity_curves, "account_id"))
 _USAGE = upsert(api_usage)
-ADD_USAGE = _compiled(
+ADD_USAGE = _bulk(
     _USAGE.on_conflict_do_update(
         index_elements=[api_usage.c.account_id, api_usage.c.day],
         set_={"calls": api_usage.c.calls + _USAGE.excluded.calls},
     )
 )
-USE_KEY = _compiled(
+USE_KEY = _bulk(
     update(bot_keys)
     .where(bot_keys.c.id == bindparam("key_id"))
     .values(last_used_at=bindparam("used_at"))
