@@ -185,8 +185,8 @@ class Event:
 class EventWriter:
     """Writes the messages of one route that streams.
 
-    The field of a message that is set names the event and is its data; the message's
-    sequence, where it has one, is the event's id.
+    The field of a message that is set names the event and is its data. If the message has a
+    sequence, it is the event's id.
     """
 
     def __init__(self, route: Route) -> None:

@@ -19,9 +19,9 @@ from server.rpc.tokens import SECRET_BYTES_MIN
 def open_data_dir(settings: Settings) -> None:
     """Create the data directory if it is missing, and check who can access its files.
 
-    Raise SettingsError when everybody can write it or read a secret in it, or when a file that the
-    service needs is a link to nothing. The operator decides about the group's rights, because
-    volumes of containers are often shared with a group.
+    Raise SettingsError if everybody can write it or read a secret in it. Raise it also if a file
+    that the service needs is a link to nothing. The operator decides about the group's rights,
+    because volumes of containers are often shared with a group.
     """
     directory = settings.data_dir
     _expect_target(directory)

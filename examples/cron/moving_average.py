@@ -7,9 +7,9 @@
     BOTTRADING_BOT_KEY=tvt_…
     5 * * * * cd /path/to/bottrading && .venv/bin/python examples/cron/moving_average.py AAPL
 
-It remembers nothing: what it holds is read from the portfolio, and an order is named after the bar
-that it acts on, so that a run that is repeated for the same bar places nothing new. It acts on the
-newest complete bar only: let it run at least once for each.
+It stores nothing: it reads what it holds from the portfolio. It derives the id of an order from the
+bar that it acts on, so that a second run for the same bar places nothing new. It acts only on the
+newest complete bar: let it run at least once for each bar.
 """
 
 import argparse

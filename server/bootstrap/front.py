@@ -192,8 +192,8 @@ def build(
     there may be. `lend` frees descriptors, which looking at connections takes. `on_damage` is
     called when a read finds the database damaged. `rows` are the calls that are served.
 
-    `base.clock` is the time of the market; a replay has a time of its own. What callers may do
-    goes by `wall_clock`.
+    `base.clock` is the time of the market; a replay has a time of its own. Limits of callers
+    follow `wall_clock`.
     """
     chance, registry = SystemChance(), CollectorRegistry()
     instruments = CurrentInstruments(venue.universe(settings.for_engine()), base.clock)

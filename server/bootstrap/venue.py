@@ -82,7 +82,7 @@ def _replay_index(settings: EngineSettings) -> tuple[Path, Path, str]:
     if settings.replay_file is None:
         raise BrokenInvariant("the settings were checked")
     universe = settings.universe_file and Path(settings.universe_file).read_bytes()
-    # Default instruments and rules are of our version, trading hours of a library's.
+    # Default instruments and rules depend on our version, trading hours on a library's.
     versions = [version("bottrading"), *(_version_of("exchange-calendars"))]
     found_in = circumstances(universe, settings.sessions, *versions)
     index = Path(settings.data_dir) / REPLAY_INDEX_FILE

@@ -83,7 +83,7 @@ class BarSurvey:
 
     @property
     def length(self) -> Micros:
-        """Return how long the bars last that have been seen."""
+        """Return the length of the bars that were noted."""
         if self._distance is None:
             return BAR_LENGTH_MAX if self._is_written else LONE_BAR_LENGTH
         return min(self._distance, BAR_LENGTH_MAX)
@@ -185,7 +185,7 @@ class _Hours:
         return longest
 
     def _change(self, asset_type: AssetType, moment: Micros) -> tuple[Micros, bool]:
-        """Return until when a market stays open or closed, and which of both."""
+        """Return until when a market stays as it is, and whether it is open."""
         since, until, is_open = self._spans.get(asset_type, (0, 0, False))
         if not since <= moment < until:
             hours = self._calendar.hours(asset_type, moment)

@@ -19,9 +19,9 @@ class BrownianPath:
     """A standard Brownian motion at whole ticks: 0 at tick 0, variance 1 per tick.
 
     Its value is a pure function of the key and the tick. It is built as a Brownian bridge (Lévy's
-    construction): the end is drawn first, then middles between points already known, each with a
-    normal deviate that is the keyed hash of its tick. So no walk from the beginning is needed, and
-    increments are independent. Not safe to share between threads.
+    construction): the end is drawn first, then middles between points already known. The normal
+    deviate of each point is the keyed hash of its tick. So no walk from the beginning is needed,
+    and increments are independent. Not safe to share between threads.
     """
 
     def __init__(self, key: bytes) -> None:

@@ -43,7 +43,7 @@ QUOTES_OF_A_BAR = 4
 class Bar(NamedTuple):
     """A row of a file of bars; `time` is its beginning, for a daily bar 00:00 UTC of the day.
 
-    `date` is the one whose midnight `time` is as it is written, None for any other time of day.
+    If the written `time` is a midnight, `date` is its date; otherwise `date` is None.
     """
 
     time: Micros

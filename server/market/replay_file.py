@@ -1,31 +1,31 @@
 """Replay files: recorded quotes or bars as CSV, checked once and then read as quotes.
 
-A file is UTF-8 with fields that are not quoted, between commas, semicolons or tabs. Its first line
-names the columns, in any order and case, perhaps as Yahoo or Binance do; an unknown one is
-refused. Rows are sorted by time, empty lines are skipped, symbols are those of the universe.
+A file is UTF-8. Commas, semicolons or tabs separate its fields, which are not quoted. The first
+line names the columns, in any order and case, by our names or those of Yahoo or Binance. An unknown
+column is refused. Rows are sorted by time. Empty lines are skipped. Symbols are of the universe.
 
-Numbers are decimals without a sign, such as 185.5, or floats such as 1.2e+06. What has more than
-8 decimals is noise: prices are then rounded to the price tick, as all prices of bars are. A volume
-or size that is larger than a quote can show is capped.
+Numbers are decimals without a sign, such as 185.5, or floats such as 1.2e+06. More than 8 decimals
+are noise: such prices are rounded to the price tick, as all prices of bars are. A volume or size
+that is larger than a quote can show is capped.
 
-Quotes have the columns `time,symbol,bid,bid_size,ask,ask_size` and perhaps `last`, which else is
+Quotes have the columns `time,symbol,bid,bid_size,ask,ask_size` and optionally `last`, by default
 the middle of bid and ask. `time` is RFC 3339 with an offset, 2025-01-02T14:30:00.5Z, or a number
 of seconds, milli-, micro- or nanoseconds since 1970.
 
-Bars have the columns `time,symbol,open,high,low,close` and perhaps `volume`. `time` is when the
-bar begins, written as for quotes; bars last as long as the smallest distance between two of one
-symbol in the file, a minute when there are no two and a day at most. Or it is a date, 2025-01-02,
-in all rows: then the bar is that trading day's session. Of a market that closes at night, a day's
-bar that begins at midnight, of any zone, is the session of that date. Any other bar is cut to
-what it shares with the session of which it covers most; one outside of all sessions stays whole.
-A file of which no row lies in a session of its market is refused: no order could ever execute.
+Bars have the columns `time,symbol,open,high,low,close` and optionally `volume`. `time` is when the
+bar begins, written as for quotes, or in all rows a date, 2025-01-02. A bar with a date is that
+trading day's session. Other bars last as long as the smallest distance between two bars of one
+symbol in the file: at most a day, and a minute if no symbol has two. If a market closes at night,
+its day's bar that begins at midnight, in any zone, is the session of that date. Any other bar is
+cut to its overlap with the session of which it covers most. A bar outside of all sessions is not
+cut. A file is refused if no row lies in a session of its market: no order could ever execute.
 
-A bar becomes four quotes: the open when it begins, low and high at one third and two thirds of it
-(high and low when the close is below the open), the close a millisecond before it ends. `last` is
-the price; bid and ask lie around it on the price tick, as far apart as the universe's `spread_bps`
-says and at least a tick. Each side shows a quarter of the volume, rounded down to the quantity
-step. Where it is not known, each shows 1000 of the universe's lots: without that column, and of an
-instrument for which every row of the file has 0 or nothing there. Nothing there else means 0.
+A bar becomes four quotes. The open comes when the bar begins, and the close a millisecond before it
+ends. Low and high come at one third and two thirds, in reverse if the close is below the open.
+`last` is the price. Bid and ask lie around it on the price tick. The universe's `spread_bps` is
+their distance, which is at least a tick. Each side shows a quarter of the volume, rounded down to
+the quantity step. The volume is unknown without that column, and for an instrument with 0 or
+nothing in every row. Each side then shows 1000 lots of the universe. Otherwise nothing means 0.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -77,10 +77,10 @@ class ReplayFacts:
     """What is known of a file that can be played.
 
     `first` and `last` are the moments of its first and last quote, `digest` is its SHA-256 in
-    hexadecimal digits. `bar_length` is None but for BARS, `dates` UNKNOWN but for days among them.
-    `without_volume` names symbols whose volumes mean nothing. `notes` say what was made of the
-    file that its author may not expect. `state` is how the file was when it was checked,
-    `marks` are places in it from which it can be read.
+    hexadecimal digits. `bar_length` is None except for BARS. `dates` is UNKNOWN except for bars of
+    a day. `without_volume` names symbols whose volumes mean nothing. `notes` describe adjustments
+    that the file's author may not expect. `state` is the state of the file at its check. `marks`
+    are places in the file from which it can be read.
     """
 
     path: Path
@@ -96,7 +96,7 @@ class ReplayFacts:
     marks: tuple[Mark, ...] = field(default=(), compare=False)
 
     def is_as_checked(self) -> bool:
-        """Tell whether the file is what was checked, by how it looks from outside."""
+        """Tell whether the file is as it was at its check, without reading it."""
         try:
             return FileState.of(self.path.stat()) == self.state
         except OSError:
@@ -130,8 +130,8 @@ def replay_quotes(
 ) -> Iterator[Quote]:
     """Read the quotes later than a moment, in order of time and then of rows.
 
-    What waits in memory are the bars that overlap, never the file. Raise ReplayFileError for a
-    file that has changed: at the row that cannot be played any more, at the latest in the end.
+    Only bars that overlap are kept in memory. Raise ReplayFileError for a file that has changed: at
+    the first row that can no longer be played, or else at the end.
     """
     with ReplayTable(facts.path, (QUOTES, BARS)) as table:
         if table.state != facts.state:
@@ -278,7 +278,7 @@ def _check_timed_bars(
 def _look_inside(
     table: ReplayTable, listings: Listings, calendar: Calendar, spans: BarSpans, first: Bar
 ) -> None:
-    """Raise ReplayFileError unless one of all bars touches a session."""
+    """Raise ReplayFileError unless some bar overlaps a session."""
     with ReplayTable(table.path, (BARS,)) as again:
         if not any(map(spans.touches_a_session, BarReader(again, listings).bars(None))):
             asset_type = first.listing.instrument.asset_type

@@ -54,8 +54,8 @@ def default_universe() -> Universe:
 def load_universe(path: Path) -> Universe:
     """Read a universe from a TOML file of the form that the default one documents.
 
-    Raise UniverseError for a file that cannot be read, a field that is missing, unknown or out of
-    range, a symbol that is listed twice, or an instrument that is not quoted in US dollars.
+    Raise UniverseError for a file that cannot be read and for a field that is missing, unknown or
+    out of range. Raise it also for a symbol listed twice or an instrument not in US dollars.
     """
     entries = _read_entries(path)
     listings: dict[str, Listing] = {}

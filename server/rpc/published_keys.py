@@ -28,9 +28,9 @@ class KeysUnavailable(Exception):
 class PublishedKeys:
     """The keys of a JWKS URL; `monotonic` is a clock that never goes back.
 
-    They are fetched again when they are old, and for an unknown key, but at most every 10 s:
-    callers must not make this server flood the URL. A fetched key is valid until a later answer
-    lacks it. Waiting uses none of the threads that look up credentials.
+    They are fetched again when they are old, and for an unknown key. They are fetched at most every
+    10 s, because callers must not make this server flood the URL. A fetched key is valid until a
+    later answer lacks it. Waiting uses none of the threads that look up credentials.
     """
 
     def __init__(self, url: str, monotonic: Clock) -> None:

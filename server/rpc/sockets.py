@@ -39,9 +39,9 @@ def duplicates(descriptors: Iterable[int]) -> Iterator[tuple[int, socket.socket]
 def cut(ports: frozenset[int]) -> None:
     """Close the listeners of some TCP ports, then every connection to them.
 
-    A caller in the middle of a call sees its connection end, which is UNAVAILABLE. gRPC itself
-    would end such a call as CANCELLED, and would go on accepting new ones. Without a free
-    descriptor nothing is closed.
+    A caller with a call in flight sees its connection end, which is UNAVAILABLE. gRPC itself would
+    end such a call as CANCELLED, and would continue to accept new ones. Without a free descriptor
+    nothing is closed.
     """
     with suppress(OSError):
         for listening in (True, False):

@@ -74,8 +74,8 @@ def stored_mark(connection: Connection) -> CommitMark:
 class MarkFile:
     """The mark of a database that is written to.
 
-    It is never ahead of the database, but may be behind: after a power failure as far as the last
-    checkpoint, which forces it onto the disk.
+    It is never ahead of the database, but can be behind. After a power failure it can be as old as
+    the last checkpoint, which forces it onto the disk.
     """
 
     def __init__(self, database: Path, mark: CommitMark) -> None:

@@ -1,8 +1,8 @@
 """Rankings: a separate file beside the database, which is always rebuilt as a whole.
 
-Each account counts as of one moment, but not all as of the same. SQLite aggregates and ranks
-without the interpreter lock and writes nothing to the database, so neither calls nor the engine
-wait. A lost file is soon rebuilt.
+Each account is ranked by its state at one moment, but different accounts at different moments.
+SQLite aggregates and ranks without the interpreter lock and writes nothing to the database, so
+neither calls nor the engine wait. A lost file is soon rebuilt.
 """
 
 import sqlite3

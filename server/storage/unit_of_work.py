@@ -387,7 +387,7 @@ class SqlUnitOfWork(People, MarketRows):
 
 
 def _rest(wanted: Iterable[K], known: dict[K, V], stored: Mapping[K, V]) -> set[K]:
-    """Take what is wanted and not known from what is stored; return what is not there either."""
+    """Add the wanted stored values to the known ones; return the keys that are not stored."""
     missing: set[K] = set()
     for key in wanted:
         if key in known:

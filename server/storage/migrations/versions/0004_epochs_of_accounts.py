@@ -1,4 +1,4 @@
-"""Epochs of accounts, and what came in during them."""
+"""Epochs of accounts, and the deposits during them."""
 
 import sqlalchemy as sa
 from alembic import op

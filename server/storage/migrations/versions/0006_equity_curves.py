@@ -45,7 +45,7 @@ def upgrade() -> None:
 
 
 def _weigh_inflows(connection: sa.Connection) -> None:
-    """Leave out of the values what came in: it bought a share at the equity of right before."""
+    """Remove deposits from the values: each bought a share at the equity right before it."""
     inflows = connection.execute(
         sa.text(
             "SELECT account_id, inflows.sequence, amount, equity_before FROM inflows"

@@ -8,7 +8,7 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Store as the first account the one that was the oldest so far."""
+    """Store each person's oldest account as their first account."""
     column = sa.Column(
         "first_account_id", sa.String(length=36), nullable=False, server_default=sa.text("''")
     )

@@ -34,8 +34,8 @@ _STORE = sa.text(
 def upgrade() -> None:
     """Move what rounding cost from the basis of what is held to its fees.
 
-    Together they stay what was paid, so that profits and losses that were told stay true. Fills
-    of before keep no rounding: it is not known apart from their amounts.
+    Their sum stays what was paid, so that reported profits and losses stay true. Older fills have
+    no rounding, because it is not known separately from their amounts.
     """
     average = sa.Column("average_cost", UNITS, nullable=False, server_default=sa.text("0"))
     op.add_column("positions", average)
@@ -99,7 +99,7 @@ def _cost(fills: list[sa.Row[Any]]) -> tuple[int, int]:
 
 
 def _multiplier(fills: list[sa.Row[Any]]) -> int:
-    """Return the units in a contract: of commodities, whole contracts told by their amounts."""
+    """Return the units in a contract; for a commodity, derived from the amounts of its fills."""
     if fills[0].asset_type == "OPTION":
         return OPTION_MULTIPLIER
     if fills[0].asset_type != "COMMODITY":

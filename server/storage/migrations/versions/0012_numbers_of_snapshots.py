@@ -8,7 +8,7 @@ down_revision = "0011"
 
 
 def upgrade() -> None:
-    """Add the columns; of snapshots of before it is not known which days counted."""
+    """Add the columns; for older snapshots it is not known which days counted."""
     for name, kind in (
         ("number", sa.Integer()),
         ("day_counts", sa.Boolean()),
