@@ -18,9 +18,9 @@ export function ActivityScreen({ scope }: { scope: AccountScope }) {
   const words = useSignal("");
   const shown = useSignal(SHOWN_AT_FIRST);
   const openedAt = scope.log.openedAt.value;
-  const older = useMemo(() => new OlderEntries(scope.client), [scope, openedAt === null]);
+  const older = useMemo(() => new OlderEntries(scope.client), [scope]);
   useEffect(() => {
-    if (openedAt !== null) void older.read(openedAt);
+    if (openedAt !== null) void older.begin(openedAt);
   }, [older, openedAt]);
   const entries = useComputed(() =>
     [...scope.log.entries.value, ...(older.entries.value ?? [])].filter((entry) =>

@@ -20,8 +20,16 @@ export class OlderEntries {
     this.#client = client;
   }
 
-  /** Read the entries up to a sequence; left out: those before the ones that were read. */
-  async read(upTo = this.#next): Promise<void> {
+  /** Read the entries up to a sequence, and forget those of before. */
+  begin(upTo: number): Promise<void> {
+    this.entries.value = null;
+    this.#next = upTo;
+    return this.read();
+  }
+
+  /** Read the entries before those that were read. */
+  async read(): Promise<void> {
+    const upTo = this.#next;
     const after = Math.max(0, upTo - READ_AT_ONCE);
     try {
       const read = upTo > 0 ? await this.#between(after, upTo) : [];
@@ -33,7 +41,6 @@ export class OlderEntries {
     } catch (error) {
       this.error.value = callFailed(error);
       this.hasMore.value = true;
-      this.#next = upTo;
     }
   }
 

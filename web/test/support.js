@@ -1,0 +1,69 @@
+// What the tests share: the real service with its page, persons with bots, and a browser.
+
+import { BotTradingClient, KeyManagementClient } from "bottrading-client";
+
+import { startBrowser } from "../../tests/clients/node/support/browser.js";
+import { startService } from "../../tests/clients/node/support/service.js";
+
+export { startBrowser };
+
+/** What keeps a bot of a test from being slowed down by limits. */
+const NO_RATES = {
+  BOTTRADING_ORDERS_PER_MINUTE: "0",
+  BOTTRADING_REQUESTS_PER_MINUTE: "0",
+};
+
+/** A price that no market comes near: the order rests. */
+export const RESTING = { side: "BUY", quantity: "1", order_type: "LIMIT", limit_price: "0.01" };
+
+export const SCREENS = ["account", "activity", "leaderboard", "developer"];
+
+let persons = 0;
+
+export function startPage(settings = {}) {
+  return startService({ rest: true, settings: { ...NO_RATES, ...settings } });
+}
+
+/** Make a person with a bot; `options` are more of the command that makes the token. */
+export async function newPerson(service, { label = "bot", options = [] } = {}) {
+  const token = service.token(`person-${(persons += 1)}`, ...options);
+  // The command held up this process: connections that ended meanwhile are noticed first.
+  await new Promise((resolve) => setTimeout(resolve));
+  const baseUrl = service.rest;
+  const manager = new KeyManagementClient({ token, baseUrl });
+  const { id: keyId, key: botKey } = await manager.createKey({ label });
+  return { token, manager, keyId, bot: new BotTradingClient({ botKey, baseUrl }) };
+}
+
+/**
+ * Open a screen in a tab whose session has a person's token.
+ *
+ * The page's `problems` are what its console and its scripts complained of.
+ */
+export async function openPage(browser, service, { token, screen = "account", width, dark } = {}) {
+  const page = await browser.newPage();
+  const problems = [];
+  page.on("console", (message) => {
+    if (message.type() === "error") problems.push(message.text());
+  });
+  page.on("pageerror", (error) => problems.push(error.message));
+  page.problems = problems;
+  if (width) await page.setViewportSize({ width, height: 800 });
+  if (dark !== undefined) await page.emulateMedia({ colorScheme: dark ? "dark" : "light" });
+  if (token) {
+    const session = JSON.stringify({ token, expiresAt: Date.now() + 3_600_000 });
+    await page.addInitScript((stored) => {
+      if (sessionStorage.getItem("test")) return;
+      sessionStorage.setItem("test", "begun");
+      sessionStorage.setItem("bottrading.session", stored);
+    }, session);
+  }
+  await page.goto(`${service.rest}/#/${screen}`);
+  return page;
+}
+
+/** Wait until a screen shows what it reads: nothing is being read any more. */
+export async function settled(page) {
+  await page.locator("h1").first().waitFor();
+  await page.waitForFunction(() => !document.querySelector(".loading"));
+}
