@@ -22,6 +22,7 @@ from server.domain.order import (
 )
 from server.domain.order_types import awaited
 from server.domain.posting import Decision, check, end, fill, hold, record, release, trigger
+from server.domain.quote import Quote
 from server.domain.risk import UNGUARDED, Guard, Rejection, Situation, rejections
 from server.domain.values import DAY, Micros, Units
 
@@ -161,7 +162,7 @@ def fill_resting(
     if awaited(order) is not None:
         decision = _arrive(decision, order.id, market, new_id)
     elif market.is_open:
-        decision = _match(decision, order.id, market, new_id, takes=False)
+        decision = _match(decision, order.id, market, market.quote, new_id, takes=False)
     return check(decision) if decision.events else None
 
 
@@ -242,15 +243,19 @@ def _arrive(
         if not waiting.is_reached(order, market.quote):
             return decision
         decision = trigger(decision, order_id, market)
-    return _match(decision, order_id, market, new_id, takes=True)
+    return _match(decision, order_id, market, market.quote, new_id, takes=True)
 
 
 def _match(
-    decision: Decision, order_id: str, market: Market, new_id: Callable[[], str], *, takes: bool
+    decision: Decision,
+    order_id: str,
+    market: Market,
+    quote: Quote,
+    new_id: Callable[[], str],
+    *,
+    takes: bool,
 ) -> Decision:
-    order, account, quote = decision.orders[order_id], decision.account, market.quote
-    if quote is None:
-        raise BrokenInvariant("only a quote fills an order")
+    order, account = decision.orders[order_id], decision.account
     position = decision.positions[order.symbol]
     found = match(order, account, position, market, quote, takes=takes)
     if found is None:
