@@ -105,6 +105,11 @@ _ANSWER_HEADERS = {
         "description": "Number of live orders that stayed, because the key may not act on them.",
         "schema": {"type": "integer"},
     },
+    "X-Skipped-Positions": {
+        "description": "How many positions were left: the key is not for their instruments, or"
+        " they have expired.",
+        "schema": {"type": "integer"},
+    },
 }
 _NOTICE = {
     "X-Notice": {

@@ -28,7 +28,11 @@ from rest_bridge.strict_json import NotStrictJson, parse_object
 
 HttpHeaders: TypeAlias = list[tuple[bytes, bytes]]
 
-_HEADERS = {"next_page_token": "X-Next-Page-Token", "skipped_orders": "X-Skipped-Orders"}
+_HEADERS = {
+    "next_page_token": "X-Next-Page-Token",
+    "skipped_orders": "X-Skipped-Orders",
+    "skipped_positions": "X-Skipped-Positions",
+}
 _SEQUENCE = "sequence"
 _BAR_INTERVAL = bar_pb2.BarInterval.DESCRIPTOR
 # Elsewhere 1M is a month and 1m a minute; here 1M is the contract's name of a minute.

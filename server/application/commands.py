@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from server.application.ports import MarketHours, Shown
 from server.domain.account import GuardRails, TradingState
+from server.domain.closing import CloseTicket
 from server.domain.instrument import AssetType
 from server.domain.order import Order, OrderTicket
 from server.domain.quote import Quote, QuoteRefusal
@@ -45,6 +46,17 @@ class CancelOrder:
 class CancelAllOrders:
     account_id: str
     symbol: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClosePosition:
+    ticket: CloseTicket
+
+
+@dataclass(frozen=True, slots=True)
+class CloseAllPositions:
+    account_id: str
+    bot_key_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +171,14 @@ class Cancelled:
 
     orders: tuple[Order, ...]
     skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The closing orders, by symbol, and how many positions have none."""
+
+    placed: tuple[Placed, ...]
+    skipped: int
 
 
 @dataclass(frozen=True, slots=True)

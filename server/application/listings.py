@@ -57,6 +57,14 @@ class OneOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class OnePosition:
+    """Names a position of an account."""
+
+    account_id: str
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
 class BarsOf:
     """Bars of a symbol."""
 

@@ -109,13 +109,18 @@ class MarketFeed:
         self.board.load([quote for quote, _ in stored], stage)
         self.record.load([minute for _, minute in stored], stage)
 
+    def instrument(self, symbol: str) -> Instrument:
+        """Return an instrument that was looked up before, or is held or ordered."""
+        found = self.instruments.find(symbol)
+        if found is None:
+            raise BrokenInvariant(f"{symbol} is in use and is no instrument")
+        return found
+
     def valued(self, positions: Sequence[Position]) -> list[ValuedPosition]:
         """Value positions at the newest quotes, fresh or not."""
         valued = []
         for position in positions:
-            instrument = self.instruments.find(position.symbol)
-            if instrument is None:
-                raise BrokenInvariant(f"{position.symbol} is held and is no instrument")
+            instrument = self.instrument(position.symbol)
             quote = self.board.get(position.symbol)
             valued.append(value(position, instrument, quote, fresh=False))
         return valued

@@ -55,13 +55,13 @@ class Orders:
     ) -> Placed | Refusal:
         """Place an order; for a repeated client order id, return the order placed earlier."""
         ticket = command.ticket
-        instrument = self._instrument(ticket.symbol)
+        instrument = self._feed.instrument(ticket.symbol)
         if permissions.are_fenced and not permissions.allow(instrument):
-            return _refuse_fenced(instrument)
+            return refuse_fenced(instrument)
         if ticket.client_order_id is not None:
             earlier = unit.order_by_client_id(ticket.account_id, ticket.client_order_id)
             if earlier is not None:
-                return _replay(earlier, command)
+                return replay(earlier, ticket.fingerprint, command.warnings)
         if self._feed.source.fault is not None:
             return MARKET_STOPPED
         if instrument.has_expired(now):
@@ -89,9 +89,9 @@ class Orders:
     ) -> Previewed | Refusal:
         """Return what placing an order would do; nothing is stored."""
         ticket = command.ticket
-        instrument = self._instrument(ticket.symbol)
+        instrument = self._feed.instrument(ticket.symbol)
         if permissions.are_fenced and not permissions.allow(instrument):
-            return _refuse_fenced(instrument)
+            return refuse_fenced(instrument)
         if instrument.has_expired(now):
             return _refuse_expired(instrument)
         found = preview(
@@ -110,7 +110,7 @@ class Orders:
         order = unit.order(command.account_id, command.order_id)
         if order is None or not permissions.allow(order):
             return ORDER_NOT_FOUND
-        instrument = self._instrument(order.symbol)
+        instrument = self._feed.instrument(order.symbol)
         refusal = _wrong_values(order, command.wanted, instrument) or _not_live(
             order, "replaced", now
         )
@@ -166,12 +166,6 @@ class Orders:
         allowed = [order for order in live if permissions.allow(order)]
         ended = end_all(allowed, unit, now, StatusReason.REQUESTED)
         return Cancelled(ended, skipped=len(live) - len(allowed))
-
-    def _instrument(self, symbol: str) -> Instrument:
-        found = self._feed.instruments.find(symbol)
-        if found is None:
-            raise BrokenInvariant(f"{symbol} was checked or has orders, and is no instrument")
-        return found
 
     def _guard(
         self,
@@ -244,7 +238,18 @@ def end_all(
     return tuple(end(order, unit, now, reason) for order in live)
 
 
-def _refuse_fenced(instrument: Instrument) -> Refusal:
+def replay(earlier: Order, fingerprint: str, warnings: tuple[str, ...] = ()) -> Placed | Refusal:
+    """Answer a repeated client order id: with the earlier order if the same was asked for."""
+    if earlier.fingerprint == fingerprint:
+        return Placed(earlier, replayed=True, warnings=warnings)
+    return Refusal(
+        reason=Reason.CLIENT_ORDER_ID_REUSED,
+        message="`client_order_id` already names a different order: send a new one.",
+    )
+
+
+def refuse_fenced(instrument: Instrument) -> Refusal:
+    """Refuse to trade an instrument that the bot key is not for."""
     return Refusal(
         reason=Reason.INSTRUMENT_NOT_ALLOWED,
         message=f"This bot key may not trade {instrument.symbol}: its owner made it for other"
@@ -297,13 +302,4 @@ def _refuse_ended(order: Order, verb: str) -> Refusal:
     return Refusal(
         reason=Reason.ORDER_NOT_LIVE,
         message=f"The order is {order.status.value}: it can no longer be {verb}.",
-    )
-
-
-def _replay(earlier: Order, command: PlaceOrder) -> Placed | Refusal:
-    if earlier.fingerprint == command.ticket.fingerprint:
-        return Placed(earlier, replayed=True, warnings=command.warnings)
-    return Refusal(
-        reason=Reason.CLIENT_ORDER_ID_REUSED,
-        message="`client_order_id` already names a different order: send a new one.",
     )

@@ -18,6 +18,7 @@ from server.application.listings import (
     Found,
     InstrumentFilter,
     OneOrder,
+    OnePosition,
     OrderFilter,
     PageOf,
 )
@@ -35,6 +36,7 @@ from server.application.refusals import ORDER_NOT_FOUND
 from server.domain import performance
 from server.domain.account import Account, SnapshotFilter, TradeStatistics
 from server.domain.bar import Bar, BarInterval, StoredBars, joined
+from server.domain.closing import POSITION_NOT_FOUND
 from server.domain.equity_curve import EquityCurve
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
 from server.domain.events import Fill
@@ -222,6 +224,13 @@ class Queries:
 
     def portfolio(self, account_id: str) -> Portfolio:
         return self._valued(self._reads.holdings(account_id))
+
+    def position(self, wanted: OnePosition) -> ValuedPosition | Refusal:
+        """Return a position of an account with its values."""
+        for position in self.portfolio(wanted.account_id).positions:
+            if position.position.symbol == wanted.symbol:
+                return position
+        return POSITION_NOT_FOUND
 
     def indicators(self, account_id: str) -> Indicators:
         standing = self._reads.standing(account_id)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.application.accounts import Accounts
+from server.application.closes import Closes
 from server.application.commands import (
+    ClosePosition,
     KeyEnded,
     KeyRevoked,
     LogsGrown,
@@ -90,6 +92,7 @@ class Trading:
         )
         self.use_cases: tuple[object, ...] = (
             Orders(feed, chance),
+            Closes(feed, chance),
             keys,
             accounts,
             MarketCalls(feed, self._timekeeping),
@@ -250,7 +253,7 @@ def _wanted(
     for task in tasks:
         if task.bot_key_id is not None:
             bot_key_ids.add(task.bot_key_id)
-        if isinstance(task.command, PlaceOrder | PreviewOrder):
+        if isinstance(task.command, PlaceOrder | PreviewOrder | ClosePosition):
             ticket = task.command.ticket
             holdings.append((ticket.account_id, ticket.symbol))
             if ticket.client_order_id is not None:

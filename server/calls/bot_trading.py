@@ -1,12 +1,13 @@
 """The calls of BotTrading: what a bot does on the account of its key."""
 
+from server.application.closes import Closes
 from server.application.leaderboard import Leaderboard
 from server.application.orders import Orders
 from server.application.queries import Queries
 from server.rpc.figures import Figures
 from server.rpc.streams import OrderUpdateStream
 from server.rpc.tickets import Tickets
-from server.wire import accounts, filters, orders
+from server.wire import accounts, filters, orders, positions
 from server.wire.rows import Decided, Queried, Route, Streamed
 
 GetAccount = Queried(
@@ -41,6 +42,17 @@ CancelAllOrders = Decided(
     answer=orders.all_cancelled,
     complete=Figures.tell_skipped_orders,
 )
+ClosePosition = Decided(
+    read=positions.close_position,
+    decide=Closes.close,
+    answer=positions.position_closed,
+)
+CloseAllPositions = Decided(
+    read=positions.close_all_positions,
+    decide=Closes.close_all,
+    answer=positions.all_positions_closed,
+    complete=Figures.tell_skipped_positions,
+)
 ListOrders = Queried(
     read=orders.orders,
     query=Queries.orders,
@@ -55,6 +67,16 @@ GetPortfolio = Queried(
     read=accounts.own_account,
     query=Queries.portfolio,
     answer=accounts.portfolio,
+)
+ListPositions = Queried(
+    read=accounts.own_account,
+    query=Queries.portfolio,
+    answer=positions.positions_listed,
+)
+GetPosition = Queried(
+    read=positions.one_position,
+    query=Queries.position,
+    answer=positions.position_read,
 )
 GetPortfolioHistory = Queried(
     read=accounts.history_wanted,

@@ -61,6 +61,7 @@ class StatusReason(Enum):
     TRADING_HALTED = "TRADING_HALTED"
     INSTRUMENT_EXPIRED = "INSTRUMENT_EXPIRED"
     ACCOUNT_RESET = "ACCOUNT_RESET"
+    POSITION_CLOSED = "POSITION_CLOSED"
 
 
 class OrderUpdateType(KeyEnum):
@@ -104,9 +105,16 @@ TRANSITIONS = Transitions(
 )
 
 
+A_PERSON = ""
+"""The `bot_key_id` of orders and fills that a person asked for, without a bot key."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderTicket:
-    """An order as the caller asks for it; its fields are already checked."""
+    """An order as the caller asks for it; its fields are already checked.
+
+    `asked` is set when the caller did not ask for these values, but for what they follow from.
+    """
 
     account_id: str
     bot_key_id: str
@@ -118,11 +126,12 @@ class OrderTicket:
     stop_price: Units | None
     time_in_force: TimeInForce
     client_order_id: str | None
+    asked: str | None = None
 
     @property
     def fingerprint(self) -> str:
         """Return a text that is equal for equal orders, however their decimals were written."""
-        return (
+        return self.asked or (
             f"{self.symbol} {self.side.value} {self.order_type.value} {self.quantity}"
             f" {self.limit_price} {self.stop_price} {self.time_in_force.value}"
         )

@@ -55,30 +55,31 @@ def place(
     market: Market,
     new_id: Callable[[], str],
     guard: Guard = UNGUARDED,
+    freed: Decision | None = None,
 ) -> Decision:
-    """Accept an order and match it against the quote, or record its rejection."""
+    """Accept an order and match it against the quote, or record its rejection.
+
+    `freed` is what was decided before, to make the order possible. The result contains it, unless
+    the order is rejected.
+    """
+    before = Decision(account=account, positions={ticket.symbol: position})
+    prepared = before if freed is None else freed
+    position = prepared.positions[ticket.symbol]
     if market.quote is not None:
         position = seen(position, market.quote)
-    order = _draft(ticket, account, market, order_id)
-    decision = Decision(
-        account=account,
-        positions={order.symbol: position},
-        orders={order_id: order},
-        new_orders=frozenset((order_id,)),
-    )
+    order = _draft(ticket, prepared.account, market, order_id)
     situation = Situation(
-        account=account, position=position, order=order, market=market, guard=guard
+        account=prepared.account, position=position, order=order, market=market, guard=guard
     )
     rejected = next(rejections(situation), None)
     if rejected is not None:
-        order = changed(
-            order,
-            status=TRANSITIONS[None, OrderUpdateType.REJECTED],
-            expires_at=None,
-            rejection_reason=rejected.reason,
-            rejection_message=rejected.message,
-        )
-        return record(decision, order, position, OrderUpdateType.REJECTED, market.now)
+        return _reject(before, order, rejected, market)
+    decision = changed(
+        prepared,
+        positions={order.symbol: position},
+        orders={**prepared.orders, order_id: order},
+        new_orders=frozenset((order_id,)),
+    )
     held = hold(decision, order_id, OrderUpdateType.ACCEPTED, market)
     decision = _arrive(held, order_id, market, new_id)
     order = decision.orders[order_id]
@@ -175,14 +176,34 @@ def cancel(
 
 def expire(order: Order, account: Account, position: Position, now: Micros) -> Decision:
     """End a live order whose time is over."""
+    return cancel(order, account, position, now, expiry_reason(order))
+
+
+def expiry_reason(order: Order) -> StatusReason:
+    """Return why an order ends when its time is over."""
     day = order.time_in_force is TimeInForce.DAY
-    reason = StatusReason.EXPIRED_DAY if day else StatusReason.EXPIRED_GTC
-    return cancel(order, account, position, now, reason)
+    return StatusReason.EXPIRED_DAY if day else StatusReason.EXPIRED_GTC
 
 
 def is_overdue(order: Order, now: Micros) -> bool:
     """Tell whether the time of a live order is over."""
     return order.expires_at is not None and order.expires_at <= now
+
+
+def _reject(before: Decision, draft: Order, rejected: Rejection, market: Market) -> Decision:
+    position = before.positions[draft.symbol]
+    if market.quote is not None:
+        position = seen(position, market.quote)
+    order = changed(
+        draft,
+        sequence=before.account.sequence + 1,
+        status=TRANSITIONS[None, OrderUpdateType.REJECTED],
+        expires_at=None,
+        rejection_reason=rejected.reason,
+        rejection_message=rejected.message,
+    )
+    decision = changed(before, new_orders=frozenset((order.id,)))
+    return record(decision, order, position, OrderUpdateType.REJECTED, market.now)
 
 
 def _draft(ticket: OrderTicket, account: Account, market: Market, order_id: str) -> Order:

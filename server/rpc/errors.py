@@ -59,6 +59,7 @@ _CODES: dict[StatusCode, tuple[Reason, ...]] = {
     StatusCode.NOT_FOUND: (
         Reason.ORDER_NOT_FOUND,
         Reason.BOT_KEY_NOT_FOUND,
+        Reason.POSITION_NOT_FOUND,
         Reason.ACCOUNT_NOT_FOUND,
         Reason.HOST_UNKNOWN,
         Reason.ROUTE_NOT_FOUND,
@@ -67,6 +68,7 @@ _CODES: dict[StatusCode, tuple[Reason, ...]] = {
     StatusCode.FAILED_PRECONDITION: (
         Reason.ORDER_NOT_LIVE,
         Reason.QUANTITY_ALREADY_FILLED,
+        Reason.QUANTITY_TOO_SMALL,
         Reason.BOT_KEY_LIMIT_REACHED,
         Reason.ACCOUNT_LIMIT_REACHED,
         Reason.DEPOSIT_TOO_LARGE,

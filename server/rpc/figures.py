@@ -14,6 +14,7 @@ from server.wire import accounts, answers
 
 RATE_WINDOW_SECONDS = 60
 SKIPPED_ORDERS_HEADER = "x-skipped-orders"
+SKIPPED_POSITIONS_HEADER = "x-skipped-positions"
 
 
 class Figures:
@@ -65,6 +66,10 @@ class Figures:
     async def tell_skipped_orders(self, call: Call, answer: Any) -> None:
         """Put the number of orders that the key may not cancel into the trailing metadata."""
         call.trailers.append((SKIPPED_ORDERS_HEADER, str(answer.skipped_orders)))
+
+    async def tell_skipped_positions(self, call: Call, answer: Any) -> None:
+        """Put the number of positions that stayed into the trailing metadata."""
+        call.trailers.append((SKIPPED_POSITIONS_HEADER, str(answer.skipped_positions)))
 
 
 def _rate(figures: RateFigures, now: Micros) -> limits_pb2.RateLimit:

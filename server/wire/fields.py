@@ -180,6 +180,18 @@ def is_id(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
+def path_symbol(text: str, instruments: Instruments) -> str | Refusal:
+    """Read the symbol that names a resource: an unknown one is NOT_FOUND."""
+    symbol = normalize_symbol(text)
+    if symbol is None or instruments.find(symbol) is None:
+        return Refusal(
+            reason=Reason.SYMBOL_UNKNOWN,
+            message="No instrument has this symbol: ListInstruments lists them.",
+            is_not_found=True,
+        )
+    return symbol
+
+
 def _unknown_symbol(field: str, text: str) -> str:
     return f"`{field}` {shown(text)} is no known symbol: ListInstruments lists them."
 

@@ -14,7 +14,6 @@ from server.application.commands import (
     TellMarketHours,
 )
 from server.application.listings import BarsOf, InstrumentFilter
-from server.application.ports import Instruments
 from server.application.queries import ShownQuote
 from server.domain.bar import Bar, BarFilter, BarInterval
 from server.domain.errors import Reason, Refusal
@@ -23,7 +22,7 @@ from server.domain.quote import Quote, QuoteRefusal
 from server.domain.values import DecimalError, Micros, Units, normalize_symbol, parse_units
 from server.wire import answers, enums
 from server.wire.bounds import bounds
-from server.wire.fields import Fields
+from server.wire.fields import Fields, path_symbol
 from server.wire.rows import Surroundings
 
 QUOTES_MAX = bounds(market_data.PublishQuotesRequest, "quotes").items_max
@@ -63,7 +62,7 @@ def one_symbol(
     request: market_data.GetQuoteRequest, _: Caller, given: Surroundings
 ) -> str | Refusal:
     """Read the symbol whose quote is wanted."""
-    return _path_symbol(request.symbol, given.instruments)
+    return path_symbol(request.symbol, given.instruments)
 
 
 def instruments(
@@ -193,20 +192,8 @@ def quotes_published(result: QuotesPublished) -> pb.PublishQuotesResponse:
 def _bars_of(
     request: market_data.ListBarsRequest, wanted: BarFilter, given: Surroundings
 ) -> BarsOf | Refusal:
-    symbol = _path_symbol(request.symbol, given.instruments)
+    symbol = path_symbol(request.symbol, given.instruments)
     return symbol if isinstance(symbol, Refusal) else BarsOf(symbol, wanted)
-
-
-def _path_symbol(text: str, instruments: Instruments) -> str | Refusal:
-    """Read the symbol that names a resource: an unknown one is NOT_FOUND."""
-    symbol = normalize_symbol(text)
-    if symbol is None or instruments.find(symbol) is None:
-        return Refusal(
-            reason=Reason.SYMBOL_UNKNOWN,
-            message="No instrument has this symbol: ListInstruments lists them.",
-            is_not_found=True,
-        )
-    return symbol
 
 
 def _sent_quote(sent: quote_pb2.PublishedQuote, now: Micros) -> Quote | QuoteRefusal:

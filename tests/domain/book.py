@@ -6,6 +6,7 @@ from itertools import count
 
 from server.domain.account import Account, Inflow, Position
 from server.domain.account_changes import deposit, reset
+from server.domain.closing import CloseTicket, close, closing_already
 from server.domain.costs import (
     FEE_SCHEDULE,
     Costs,
@@ -175,6 +176,37 @@ class Book:
         return self._keep(
             cancel(
                 order, self.account, self.position(order.symbol), self.now, StatusReason.REQUESTED
+            )
+        )
+
+    def close(
+        self, order_id: str, asked: CloseTicket
+    ) -> tuple[OrderUpdated, ...] | Order | Refusal:
+        """Close a position; return the order that closes it already, if there is one."""
+        position = self.position(asked.symbol)
+        quantity = asked.quantity_of(position, INSTRUMENTS[asked.symbol])
+        if isinstance(quantity, Refusal):
+            return quantity
+        holders = [
+            order
+            for order in reversed(self.live_orders)
+            if order.symbol == asked.symbol and order.side is Side.SELL
+        ]
+        already = closing_already(quantity, position, holders)
+        if already is not None:
+            return already
+        market = self._market(asked.symbol)
+        ticket = asked.order(quantity)
+        return self._keep(
+            close(
+                ticket,
+                order_id,
+                self.account,
+                position,
+                holders,
+                market,
+                self._new_fill_id,
+                self.guard,
             )
         )
 

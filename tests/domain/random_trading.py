@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from server.domain.closing import CloseTicket
 from server.domain.errors import Reason, Refusal
 from server.domain.events import AccountUpdated, Event
 from server.domain.order import Order, Side, TimeInForce
@@ -62,6 +63,15 @@ class Cancel:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The close of a book's position, or of a percentage of it."""
+
+    book: int
+    symbol: str
+    percent: int | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewValues:
     """New values of one of a book's live orders: its quantity in percent of what it was."""
@@ -102,7 +112,7 @@ class Reset:
     book: int
 
 
-Step = NewQuote | NewOrder | Cancel | NewValues | Bell | Wait | NewMoney | Reset
+Step = NewQuote | NewOrder | Cancel | Close | NewValues | Bell | Wait | NewMoney | Reset
 
 
 class Floor:
@@ -136,6 +146,8 @@ class Floor:
                 if live:
                     order = live[step.number % len(live)]
                     self._hear(step.book, book.cancel(order.id))
+            case Close():
+                self._close(step)
             case NewValues():
                 self._replace(step)
             case NewMoney():
@@ -161,6 +173,18 @@ class Floor:
             if book.is_open:
                 step = INSTRUMENTS[quote.symbol].quantity_step
                 auditor.check_nothing_waits_in_vain(quote.symbol, step)
+
+    def _close(self, step: Close) -> None:
+        book = self.books[step.book]
+        asked = CloseTicket(
+            account_id=book.account.id,
+            bot_key_id="key",
+            symbol=step.symbol,
+            percentage=None if step.percent is None else step.percent * SCALE,
+        )
+        outcome = book.close(f"order {self._numbers}", asked)
+        if not isinstance(outcome, Refusal | Order):
+            self._hear(step.book, outcome)
 
     def _replace(self, step: NewValues) -> None:
         book = self.books[step.book]

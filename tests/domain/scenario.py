@@ -10,7 +10,8 @@
 (quotes fill any quantity). A step without a time happens at the time of the previous step; `90d
 10:00:00` is 90 days after the first day. A letter names an order. Without a limit it is MARKET, and
 by default GTC; `stop 105 limit 106 DAY` is a STOP_LIMIT. `replace a quantity 20 limit 99` gives it
-new values. `close` and `open` close and open the market, `state REDUCING` sets the trading state,
+new values. `b: close AAPL` closes a position, `close 5 AAPL` and `close 50% AAPL` parts of it.
+`close` and `open` close and open the market, `state REDUCING` sets the trading state,
 `preview buy 1 AAPL` shows what placing would do. A line without a step continues the outcome; `-`
 means no outcome. Each step is audited.
 """
@@ -20,6 +21,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from server.domain.account import Account, Position, TradeStatistics, TradingState
+from server.domain.closing import CloseTicket
+from server.domain.errors import Refusal
 from server.domain.events import OrderUpdated
 from server.domain.order import Order, Side, TimeInForce
 from server.domain.quote import QuoteRefusal
@@ -72,6 +75,8 @@ class Stage:
             case [name, "buy" | "sell" as side, quantity, symbol, *more] if name.endswith(":"):
                 wish = _wish(symbol, side, quantity, more)
                 return self._hear(self.book.place(name.removesuffix(":"), wish))
+            case [name, "close", *amount, symbol]:
+                return self._close(name.removesuffix(":"), symbol, *amount)
             case ["preview", "buy" | "sell" as side, quantity, symbol, *more]:
                 return _previewed(self.book.preview(_wish(symbol, side, quantity, more)))
             case ["replace", name, *values]:
@@ -108,6 +113,19 @@ class Stage:
         if isinstance(outcome, Rejection):
             self.auditor.compare()
             return [f"refused {outcome.reason.value}"]
+        return self._hear(outcome)
+
+    def _close(self, name: str, symbol: str, amount: str = "100%") -> list[str]:
+        ticket = CloseTicket(account_id=self.book.account.id, bot_key_id="key", symbol=symbol)
+        if amount.endswith("%"):
+            asked = replace(ticket, percentage=parse_units(amount.removesuffix("%")))
+        else:
+            asked = replace(ticket, quantity=parse_units(amount))
+        outcome = self.book.close(name, asked)
+        if isinstance(outcome, Refusal):
+            return [f"refused {outcome.reason.value}"]
+        if isinstance(outcome, Order):
+            return [f"replayed {outcome.id}"]
         return self._hear(outcome)
 
     def _hear(self, events: Iterable[OrderUpdated]) -> list[str]:

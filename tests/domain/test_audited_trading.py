@@ -20,6 +20,7 @@ from tests.domain.random_trading import (
     WAITS,
     Bell,
     Cancel,
+    Close,
     Floor,
     NewMoney,
     NewOrder,
@@ -65,6 +66,7 @@ new_values = st.builds(
 )
 bells = st.builds(Bell, st.sampled_from([True, True, False]))
 cancels = st.builds(Cancel, a_book, st.integers(0, 9))
+closes = st.builds(Close, a_book, a_symbol, st.none() | st.integers(1, 100))
 waits = st.builds(Wait, st.sampled_from(WAITS))
 new_money = st.builds(NewMoney, a_book, st.sampled_from(AMOUNTS))
 resets = st.builds(Reset, a_book)
@@ -75,6 +77,7 @@ a_step = (
     | new_orders
     | new_values
     | cancels
+    | closes
     | waits
     | bells
     | new_money
@@ -174,4 +177,6 @@ def throw(dice: Random) -> Step:
         )
     if kind < 0.88:
         return Cancel(book, dice.randint(0, 9))
+    if kind < 0.89:
+        return Close(book, symbol, dice.choice([None, dice.randint(1, 100)]))
     return Wait(dice.choices(WAITS, [9, 9, 9, 3, 2, 1])[0])

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from bottrading.v1 import account_pb2, key_management_pb2, market_data_pb2, order_pb2, quote_pb2
 from bottrading.v1 import bot_trading_pb2 as pb
 from server.config import DATABASE_FILE
+from server.domain.events import Event, OrderUpdated
 from server.domain.order import Order
 from server.domain.values import DAY, SCALE, SECOND, Micros, Units, format_units, parse_units
 from server.engine.frames import Call
@@ -183,6 +184,7 @@ class Trading(RuleBasedStateMachine):
                 self.engine.close()
                 for ledger in self.engine.ledgers.values():
                     type(self).events.update(event.type.value for event in ledger.events)
+                    type(self).events.update(_endings(ledger.events))
         finally:
             if self.engine is not None:
                 self.engine.silence()
@@ -236,7 +238,9 @@ class Trading(RuleBasedStateMachine):
     def _change(self, number: int, dice: Dice) -> Call:
         account = dice.pick(self.accounts)
         live = list(self._running.ledgers[account].live.values())
-        kind = dice.number(16)
+        kind = dice.number(18)
+        if kind > 15:
+            return self._close(number, dice, account)
         if kind == 15:
             owner = self._running.owners[account]
             state = key_management_pb2.SetTradingStateRequest(
@@ -256,6 +260,21 @@ class Trading(RuleBasedStateMachine):
             return call(number, "CancelOrder", account, cancel.SerializeToString())
         replace = _replacement(order, dice).SerializeToString()
         return call(number, "ReplaceOrder", account, replace)
+
+    def _close(self, number: int, dice: Dice, account: str) -> Call:
+        if not dice.number(4):
+            everything = pb.CloseAllPositionsRequest()
+            return call(number, "CloseAllPositions", account, everything.SerializeToString())
+        symbol = dice.pick(SYMBOLS)
+        request = pb.ClosePositionRequest(symbol=symbol)
+        match dice.number(4):
+            case 0:
+                request.quantity = self._quantity(dice, account, symbol, order_pb2.SIDE_SELL)
+            case 1:
+                request.percentage = dice.pick(["0.00000001", "12.5", "50", "99.9", "100"])
+        if not dice.number(4):
+            request.client_order_id = f"order-{dice.number(CLIENT_IDS)}"
+        return call(number, "ClosePosition", account, request.SerializeToString())
 
     def _begin_or_deposit(self, number: int, dice: Dice, account: str) -> Call:
         owner = self._running.owners[account]
@@ -301,6 +320,12 @@ class Trading(RuleBasedStateMachine):
             case _:
                 pass
         return sent
+
+
+def _endings(events: Sequence[Event]) -> Iterator[str]:
+    for event in events:
+        if isinstance(event, OrderUpdated) and event.order.status_reason is not None:
+            yield event.order.status_reason.value
 
 
 def _publish(number: int, quotes: Sequence[quote_pb2.PublishedQuote]) -> Call:

@@ -81,6 +81,25 @@ def test_after_its_last_day_an_option_is_not_traded_though_no_second_passed_yet(
     assert stored(bench, account).orders[resting.id].status_reason is not None
 
 
+def test_an_option_that_waits_for_its_settlement_is_not_closed(bench: Bench) -> None:
+    """CloseAllPositions counts it as skipped, and closes the rest."""
+    account = on_the_last_day(bench)
+    bench.handle(bench.publish("MSFT", "99", "100"))
+    bench.handle(place(1, account, symbol="MSFT"))
+    bench.clock.now = MIDNIGHT
+
+    one, everything = bench.handle(
+        call(1, "ClosePosition", account, pb.ClosePositionRequest(symbol=CALL).SerializeToString()),
+        call(2, "CloseAllPositions", account, b""),
+    )
+
+    assert reason_of(one) is Reason.INSTRUMENT_EXPIRED
+    closed = pb.CloseAllPositionsResponse.FromString(everything.body)
+    assert [order.symbol for order in closed.orders] == ["MSFT"]
+    assert closed.skipped_positions == 1
+    assert stored(bench, account).positions[CALL].quantity
+
+
 @pytest.mark.parametrize(("moment", "expired"), [("01-17 20:59", False), ("01-18 00:00", True)])
 def test_an_order_that_waits_while_time_passes_is_decided_at_the_time_that_comes(
     data_dir: Path, moment: str, expired: bool

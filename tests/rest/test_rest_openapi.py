@@ -266,6 +266,7 @@ def test_a_replayed_order_is_described_beside_a_new_one(document: dict[str, Any]
     [
         ("X-Next-Page-Token", {"ListOrders", "ListFills"}),
         ("X-Skipped-Orders", {"CancelAllOrders"}),
+        ("X-Skipped-Positions", {"CloseAllPositions"}),
         ("X-Notice", {"ListBars"}),
     ],
 )

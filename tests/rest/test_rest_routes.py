@@ -27,6 +27,10 @@ GET    /orders                        ListOrders
 GET    /orders/id                     GetOrder
 GET    /orders/by-client-id           GetOrder
 GET    /portfolio                     GetPortfolio
+GET    /positions                     ListPositions
+GET    /positions/AAPL                GetPosition
+DELETE /positions/AAPL                ClosePosition
+DELETE /positions                     CloseAllPositions
 GET    /portfolio/history             GetPortfolioHistory
 GET    /fills                         ListFills
 GET    /kpi                           GetTradingKpi

@@ -41,7 +41,7 @@ OF_CREDENTIALS = {
 }
 OWN_ORDERS_ALONE = ("PlaceOrder", "ReplaceOrder")
 NOBODYS = "0198c0de-0000-7000-8000-000000000000"
-AS_NAMED = {"", "ORDER_NOT_FOUND", "MALFORMED_REQUEST"}
+AS_NAMED = {"", "ORDER_NOT_FOUND", "POSITION_NOT_FOUND", "MALFORMED_REQUEST"}
 """What calls about the own account are told, though the order is another person's."""
 
 

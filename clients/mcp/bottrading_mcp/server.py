@@ -62,6 +62,7 @@ def build_server(
             _tool(tools.replace_order, read_only=False),
             _tool(tools.cancel_order, read_only=False),
             _tool(tools.cancel_all_orders, read_only=False),
+            _tool(tools.close_position, read_only=False, idempotent=False),
             *offered,
         ]
     return Server(

@@ -137,6 +137,40 @@ class Tools:
         orders = await self._client.cancel_all_orders(symbol)
         return answer(answers.cancelled_text(orders), orders=orders, skipped=orders.skipped)
 
+    async def close_position(
+        self,
+        symbol: Symbol,
+        quantity: Amount | None = None,
+        percentage: Amount | None = None,
+        client_order_id: OwnId | None = None,
+    ) -> CallToolResult:
+        """Sell a position at the market: all of it, a quantity, or a percentage.
+
+        Cancels live SELL orders that hold it. A part is guarded against repetition like
+        place_order.
+        """
+        send = partial(
+            self._client.close_position, symbol, quantity=quantity, percentage=percentage
+        )
+        if client_order_id is not None or quantity is percentage is None:
+            order = await send(client_order_id=client_order_id)
+            first = "this client_order_id is that of this order."
+        else:
+            order, seconds_ago = await self._guard.place(
+                lambda derived: send(client_order_id=derived),
+                closes="a part",
+                symbol=symbol.upper().replace("/", "-"),
+                quantity=_exact(quantity),
+                percentage=_exact(percentage),
+            )
+            first = (
+                f"this part was closed {seconds_ago:.0f} s ago; pass a client_order_id for another."
+            )
+        text = answers.order_text(order)
+        if order.replayed:
+            text = f"Nothing new was placed: {first} {text}"
+        return answer(text, order=order)
+
     async def get_order(
         self, order_id: OrderId | None = None, client_order_id: OwnId | None = None
     ) -> CallToolResult:

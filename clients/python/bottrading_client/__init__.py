@@ -6,7 +6,7 @@ from bottrading_client.asynchronous import (
     AsyncOrderUpdates,
     AsyncQuoteUpdates,
 )
-from bottrading_client.cancelled import CancelledOrders
+from bottrading_client.cancelled import CancelledOrders, ClosingOrders
 from bottrading_client.enums import (
     AccountStatus,
     AccountUpdateType,
@@ -100,6 +100,7 @@ __all__ = [
     "BotTradingClient",
     "BotTradingError",
     "CancelledOrders",
+    "ClosingOrders",
     "Conflict",
     "DeadlineExceeded",
     "Environment",

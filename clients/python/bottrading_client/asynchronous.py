@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, ParamSpec, Self, TypeVar
 
 import grpc
 
-from bottrading_client import calls, following, key_calls
+from bottrading_client import calls, following, key_calls, position_calls
 from bottrading_client.attempts import Attempts
 from bottrading_client.call import Call, Page, Services
 from bottrading_client.connecting import (
@@ -236,6 +236,10 @@ class AsyncBotTradingClient(_AsyncClient):
     replace_order = _sends(calls.replace_order)
     cancel_order = _sends(calls.cancel_order)
     cancel_all_orders = _sends(calls.cancel_all_orders)
+    positions = _sends(position_calls.positions)
+    position = _sends(position_calls.position)
+    close_position = _sends(position_calls.close_position)
+    close_all_positions = _sends(position_calls.close_all_positions)
     order = _sends(calls.order)
     order_by_client_id = _sends(calls.order_by_client_id)
     orders = _lists(calls.orders)

@@ -1,4 +1,4 @@
-"""The result of cancelling all orders: the orders, and how many live orders stayed."""
+"""The results of calls about all orders or positions: orders, and how many things stayed."""
 
 from collections.abc import Iterable
 from typing import Self
@@ -18,3 +18,10 @@ class CancelledOrders(tuple[Order, ...]):
         cancelled = super().__new__(cls, orders)
         cancelled.skipped = skipped
         return cancelled
+
+
+class ClosingOrders(CancelledOrders):
+    """The orders that close positions, by symbol.
+
+    `skipped` positions stayed without one: the key may not trade them, or they have expired.
+    """

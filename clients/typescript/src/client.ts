@@ -40,6 +40,10 @@ export type OrderRequest = Body<Operation<"post", "/orders">>;
 export type OrderChange = Body<Operation<"patch", "/orders/{order_id}">>;
 /** Cancelled orders; `skipped` live ones stayed, because the key may not act on them. */
 export type CancelledOrders = Order[] & { readonly skipped: number };
+/** How much of a position to close; without `quantity` and `percentage` all of it. */
+export type CloseRequest = Query<Operation<"delete", "/positions/{symbol}">>;
+/** Closing orders, by symbol; `skipped` positions have none: not the key's, or expired. */
+export type ClosingOrders = Order[] & { readonly skipped: number };
 export type OrderFilter = Omit<Query<Operation<"get", "/orders">>, "page_token">;
 export type FillFilter = Omit<Query<Operation<"get", "/fills">>, "page_token">;
 export type HistoryQuery = Query<Operation<"get", "/portfolio/history">>;
@@ -117,6 +121,37 @@ export class BotTradingClient {
     const request = { ...options, ...REPEATABLE, query: { symbol } };
     const { answer, headers } = await this.#transport.exchange("delete", "/orders", request);
     return Object.assign(answer, { skipped: Number(headers.get("x-skipped-orders")) });
+  }
+
+  /** List the positions with their values, by symbol. */
+  positions(options?: CallOptions): Promise<Position[]> {
+    return this.#transport.send("get", "/positions", options);
+  }
+
+  /** Read one position with its values. */
+  position(symbol: string, options?: CallOptions): Promise<Position> {
+    return this.#transport.send("get", "/positions/{symbol}", { ...options, in: { symbol } });
+  }
+
+  /**
+   * Close a position, or a part of it, by a MARKET order, and return that order.
+   *
+   * If you give no `client_order_id`, one is generated, so that repeating the call places no second
+   * order. Live SELL orders that hold the quantity are cancelled with it. Rejects with
+   * OutcomeUnknown if no answer came in time.
+   */
+  closePosition(symbol: string, close: CloseRequest = {}, options?: CallOptions): Promise<Order> {
+    const clientOrderId = close.client_order_id ?? crypto.randomUUID();
+    const query = { ...close, client_order_id: clientOrderId };
+    const request = { ...options, ...REPEATABLE, in: { symbol }, query, clientOrderId };
+    return this.#transport.send("delete", "/positions/{symbol}", request);
+  }
+
+  /** Close all positions that the key may trade; the closing orders come by symbol. */
+  async closeAllPositions(options?: CallOptions): Promise<ClosingOrders> {
+    const request = { ...options, ...REPEATABLE };
+    const { answer, headers } = await this.#transport.exchange("delete", "/positions", request);
+    return Object.assign(answer, { skipped: Number(headers.get("x-skipped-positions")) });
   }
 
   /** Read an order. */

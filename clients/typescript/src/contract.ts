@@ -146,6 +146,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/positions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the positions of the account with their values, by symbol
+         * @description Lists the positions of the account with their values, by symbol. They are those of GetPortfolio. A key that is restricted to some instruments sees all of them.
+         */
+        get: operations["ListPositions"];
+        put?: never;
+        post?: never;
+        /**
+         * Closes all positions that the key may trade, each as a whole like ClosePosition, in one transaction
+         * @description Closes all positions that the key may trade, each as a whole like ClosePosition, in one transaction. Returns the closing orders, by symbol. Some of them may be REJECTED, which does not affect the others. A repeated call returns the closing orders that still wait, and closes what has become possible since.
+         *
+         *     The trailing metadata `x-skipped-positions` (over REST the header `X-Skipped-Positions`) counts the positions that stayed without an order: the key may not trade them, or they are options that have expired and wait for their settlement. Spends one order and one request of the rate limits.
+         */
+        delete: operations["CloseAllPositions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/positions/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads one position with its values
+         * @description Reads one position with its values. An instrument that the account does not hold is refused (POSITION_NOT_FOUND).
+         */
+        get: operations["GetPosition"];
+        put?: never;
+        post?: never;
+        /**
+         * Closes a position, or a part of it, with a MARKET order, and returns that order
+         * @description Closes a position, or a part of it, with a MARKET order, and returns that order.
+         *
+         *     The order is one like any other: PlaceOrder with the same quantity would do the same. It has time in force GTC. What the quote does not fill waits for the next quotes, and while the market is closed all of it waits. The order sells at most what is held, so it never opens a position.
+         *
+         *     Live SELL orders may hold the quantity. They are then cancelled in the same transaction (POSITION_CLOSED), newest first, until enough is free. They stay live if the closing order is REJECTED, for example because the account is HALTED or there is no quote. Live BUY orders stay.
+         *
+         *     A call that closes the whole position can be repeated. If a live MARKET order already sells all of it, and the call has no `client_order_id`, that order is returned again with `replayed`. With a `client_order_id` every call can be repeated, as with PlaceOrder: the same call returns the same order.
+         *
+         *     Refused are: - an instrument that the account does not hold (POSITION_NOT_FOUND); - a quantity that exceeds the position (INSUFFICIENT_POSITION); - a percentage of less than one quantity step (QUANTITY_TOO_SMALL); - an option that has expired: the service settles it (INSTRUMENT_EXPIRED); - an instrument that the key may not trade (INSTRUMENT_NOT_ALLOWED).
+         *
+         *     Spends one order and one request of the rate limits.
+         */
+        delete: operations["ClosePosition"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/portfolio/history": {
         parameters: {
             query?: never;
@@ -821,12 +881,14 @@ export interface components {
          *     - `ORDER_NOT_FOUND`: The order does not exist, belongs to another account, or is of an instrument that the key may not act on. Example: GetOrder with an id that does not exist. NOT_FOUND, HTTP 404.
          *     - `BOT_KEY_NOT_FOUND`: The bot key does not exist or belongs to another person. Example: RevokeBotKey with a stranger's id. NOT_FOUND, HTTP 404.
          *     - `ACCOUNT_NOT_FOUND`: The account does not exist or belongs to another person. If `x-account-id` names it, this is told before any error of a field. Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
+         *     - `POSITION_NOT_FOUND`: The account holds nothing of the instrument. Example: ClosePosition of AAPL after all of it was sold. NOT_FOUND, HTTP 404.
          *     - `HOST_UNKNOWN`: The `Host` of the request is not a name of this server. REST only. Example: `Host: elsewhere.example` on a loopback address. HTTP 421.
          *     - `ROUTE_NOT_FOUND`: No route has this path. REST only. Example: GET /nothing. HTTP 404.
          *     - `METHOD_NOT_ALLOWED`: The path exists, but not with this HTTP method. REST only. Example: PUT /orders. HTTP 405.
          *     - `CLIENT_ORDER_ID_REUSED`: The client_order_id already names a different order; nothing changed. Example: the same id, another quantity. ALREADY_EXISTS, HTTP 422.
          *     - `ORDER_NOT_LIVE`: The order is filled or rejected and cannot be cancelled or replaced. Example: CancelOrder of a FILLED order. FAILED_PRECONDITION, HTTP 422.
          *     - `QUANTITY_ALREADY_FILLED`: The new quantity does not exceed what is already filled. Example: ReplaceOrder to 5 after 5 were filled. FAILED_PRECONDITION, HTTP 422.
+         *     - `QUANTITY_TOO_SMALL`: The percentage of the position is less than the instrument's quantity step. Example: ClosePosition of 10 % of 5 contracts. FAILED_PRECONDITION, HTTP 422.
          *     - `BOT_KEY_LIMIT_REACHED`: The person already has as many live bot keys as the plan allows. Example: a second key on Free. FAILED_PRECONDITION, HTTP 422.
          *     - `ACCOUNT_LIMIT_REACHED`: The person already has as many accounts as the plan allows. Example: a second account on Free. FAILED_PRECONDITION, HTTP 422.
          *     - `DEPOSIT_TOO_LARGE`: The money that came in, or the worth of the account, would reach 90 000 000 000 US dollars with this deposit. Example: a tenth deposit of 9 000 000 000. FAILED_PRECONDITION, HTTP 422.
@@ -841,7 +903,7 @@ export interface components {
          *     - `ORDER_NOTIONAL_EXCEEDED`: The notional value exceeds the limit of the account's guard rails or of the bot key. Example: 100 AAPL at 185 with `order_notional_max` 10000.
          *     - `POSITION_SHARE_EXCEEDED`: The position would exceed the share of the equity that the guard rails allow. Example: a BUY for half of the equity with `position_share_max` 25.
          *     - `INSUFFICIENT_BUYING_POWER`: The buying power does not cover the order. Example: a BUY of 1 000 shares at 185 with 50 000 to spend.
-         *     - `INSUFFICIENT_POSITION`: The position, less what live SELL orders reserve, is smaller than the order. Example: a SELL of 10 with a position of 5.
+         *     - `INSUFFICIENT_POSITION`: The position, less what live SELL orders reserve, is smaller than the order. ClosePosition of more than the position is refused with it: FAILED_PRECONDITION, HTTP 422. Example: a SELL of 10 with a position of 5.
          *     - `MARKET_CLOSED`: The market is closed and the order cannot wait. Example: an IOC order at night.
          *     - `NO_QUOTE`: There is no quote, or only a stale one, and the order cannot wait. GetQuote is refused with it for an instrument that never had a quote: NOT_FOUND, HTTP 404. Example: a MARKET order before the first quote.
          *     - `FOK_NOT_FILLABLE`: A FOK order could not be filled completely at once. Example: FOK for 5 000 when 300 are offered.
@@ -853,7 +915,7 @@ export interface components {
          *     - `INTERNAL`: A bug of the server. The message holds an id to quote to the operator. Example: none known. INTERNAL, HTTP 500.
          * @enum {string}
          */
-        ErrorReason: "MESSAGE_TOO_LARGE" | "TWO_CREDENTIALS" | "BOT_KEY_INVALID" | "BOT_KEY_REQUIRED" | "TOKEN_INVALID" | "TOKEN_REQUIRED" | "OPERATOR_REQUIRED" | "KEY_SCOPE_MISSING" | "ORDER_RATE_EXCEEDED" | "REQUEST_RATE_EXCEEDED" | "DAILY_QUOTA_EXCEEDED" | "STREAM_LIMIT_EXCEEDED" | "READER_TOO_SLOW" | "ACCOUNT_ID_REQUIRED" | "MALFORMED_REQUEST" | "UNKNOWN_FIELD" | "FIELD_INVALID" | "FIELD_REQUIRED" | "ENUM_VALUE_UNKNOWN" | "DECIMAL_INVALID" | "NOT_POSITIVE" | "SYMBOL_UNKNOWN" | "ASSET_TYPE_MISMATCH" | "INSTRUMENT_EXPIRED" | "LIMIT_PRICE_REQUIRED" | "STOP_PRICE_REQUIRED" | "LIMIT_PRICE_NOT_ALLOWED" | "STOP_PRICE_NOT_ALLOWED" | "QUANTITY_OFF_STEP" | "PRICE_OFF_TICK" | "TIME_IN_FORCE_NOT_ALLOWED" | "PAGE_TOKEN_INVALID" | "NOT_OFFERED" | "INSTRUMENT_NOT_ALLOWED" | "ORDER_NOT_FOUND" | "BOT_KEY_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "HOST_UNKNOWN" | "ROUTE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CLIENT_ORDER_ID_REUSED" | "ORDER_NOT_LIVE" | "QUANTITY_ALREADY_FILLED" | "BOT_KEY_LIMIT_REACHED" | "ACCOUNT_LIMIT_REACHED" | "DEPOSIT_TOO_LARGE" | "MARKET_NOT_PUBLISHED" | "SEQUENCE_IN_FUTURE" | "TRADING_HALTED" | "DAILY_LOSS_REACHED" | "TOO_MANY_OPEN_ORDERS" | "ORDER_TOO_LARGE" | "ORDER_NOTIONAL_EXCEEDED" | "POSITION_SHARE_EXCEEDED" | "INSUFFICIENT_BUYING_POWER" | "INSUFFICIENT_POSITION" | "MARKET_CLOSED" | "NO_QUOTE" | "FOK_NOT_FILLABLE" | "CONFLICT" | "UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL";
+        ErrorReason: "MESSAGE_TOO_LARGE" | "TWO_CREDENTIALS" | "BOT_KEY_INVALID" | "BOT_KEY_REQUIRED" | "TOKEN_INVALID" | "TOKEN_REQUIRED" | "OPERATOR_REQUIRED" | "KEY_SCOPE_MISSING" | "ORDER_RATE_EXCEEDED" | "REQUEST_RATE_EXCEEDED" | "DAILY_QUOTA_EXCEEDED" | "STREAM_LIMIT_EXCEEDED" | "READER_TOO_SLOW" | "ACCOUNT_ID_REQUIRED" | "MALFORMED_REQUEST" | "UNKNOWN_FIELD" | "FIELD_INVALID" | "FIELD_REQUIRED" | "ENUM_VALUE_UNKNOWN" | "DECIMAL_INVALID" | "NOT_POSITIVE" | "SYMBOL_UNKNOWN" | "ASSET_TYPE_MISMATCH" | "INSTRUMENT_EXPIRED" | "LIMIT_PRICE_REQUIRED" | "STOP_PRICE_REQUIRED" | "LIMIT_PRICE_NOT_ALLOWED" | "STOP_PRICE_NOT_ALLOWED" | "QUANTITY_OFF_STEP" | "PRICE_OFF_TICK" | "TIME_IN_FORCE_NOT_ALLOWED" | "PAGE_TOKEN_INVALID" | "NOT_OFFERED" | "INSTRUMENT_NOT_ALLOWED" | "ORDER_NOT_FOUND" | "BOT_KEY_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "POSITION_NOT_FOUND" | "HOST_UNKNOWN" | "ROUTE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CLIENT_ORDER_ID_REUSED" | "ORDER_NOT_LIVE" | "QUANTITY_ALREADY_FILLED" | "QUANTITY_TOO_SMALL" | "BOT_KEY_LIMIT_REACHED" | "ACCOUNT_LIMIT_REACHED" | "DEPOSIT_TOO_LARGE" | "MARKET_NOT_PUBLISHED" | "SEQUENCE_IN_FUTURE" | "TRADING_HALTED" | "DAILY_LOSS_REACHED" | "TOO_MANY_OPEN_ORDERS" | "ORDER_TOO_LARGE" | "ORDER_NOTIONAL_EXCEEDED" | "POSITION_SHARE_EXCEEDED" | "INSUFFICIENT_BUYING_POWER" | "INSUFFICIENT_POSITION" | "MARKET_CLOSED" | "NO_QUOTE" | "FOK_NOT_FILLABLE" | "CONFLICT" | "UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL";
         /** @description One execution of an order, in whole or in part. Fills are never changed. */
         Fill: {
             /** @description Unique id, a UUID. */
@@ -876,7 +938,7 @@ export interface components {
             fee: string;
             /** @description Realised profit or loss of a SELL, in US dollars, 2 decimals; null for a BUY. The fee and the share of cost and buy fees are deducted. Sums and wins are computed from the stored value, which has 8 decimals. */
             realized_pnl: string | null;
-            /** @description The bot key that placed the order. */
+            /** @description The bot key that placed the order; empty if a person did, by closing a position. */
             bot_key_id: string;
             /**
              * Format: date-time
@@ -1118,7 +1180,7 @@ export interface components {
             time_in_force: components["schemas"]["TimeInForce"];
             /** @description The caller's own id for the order; null when none was given. */
             client_order_id: string | null;
-            /** @description The bot key that placed the order. */
+            /** @description The bot key that placed the order; empty if a person did, by closing a position. */
             bot_key_id: string;
             /**
              * Format: date-time
@@ -1135,7 +1197,7 @@ export interface components {
             reserved: string;
             /** @description When a live order expires; null for an order that never rests. */
             expires_at: string | null;
-            /** @description True only in an answer to a PlaceOrder that repeated an earlier one. */
+            /** @description True only in the answer to a call that would place an order, when an earlier call placed this one. */
             replayed: boolean;
             /** @description When the order was triggered; it stays triggered. It is null before that, and for orders without a stop price. */
             triggered_at: string | null;
@@ -1405,9 +1467,10 @@ export interface components {
          *     - `TRADING_HALTED`: The account was halted.
          *     - `INSTRUMENT_EXPIRED`: The instrument expired.
          *     - `ACCOUNT_RESET`: The account was reset.
+         *     - `POSITION_CLOSED`: ClosePosition or CloseAllPositions needed the quantity that the order held.
          * @enum {string}
          */
-        StatusReason: "REQUESTED" | "IOC_REMAINDER" | "EXPIRED_DAY" | "EXPIRED_GTC" | "INSUFFICIENT_BUYING_POWER" | "TRADING_HALTED" | "INSTRUMENT_EXPIRED" | "ACCOUNT_RESET";
+        StatusReason: "REQUESTED" | "IOC_REMAINDER" | "EXPIRED_DAY" | "EXPIRED_GTC" | "INSUFFICIENT_BUYING_POWER" | "TRADING_HALTED" | "INSTRUMENT_EXPIRED" | "ACCOUNT_RESET" | "POSITION_CLOSED";
         /** @description The stream is alive. */
         StreamHeartbeat: {
             /**
@@ -2035,6 +2098,172 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Portfolio"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    /** @description Id of the call. */
+                    "X-Request-Id"?: string;
+                    /** @description Whole seconds after which to try again; with 429 and 503. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    ListPositions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description Id of the call. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Position"][];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    /** @description Id of the call. */
+                    "X-Request-Id"?: string;
+                    /** @description Whole seconds after which to try again; with 429 and 503. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    CloseAllPositions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description Id of the call. */
+                    "X-Request-Id"?: string;
+                    /** @description How many positions were left: the key is not for their instruments, or they have expired. */
+                    "X-Skipped-Positions"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"][];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    /** @description Id of the call. */
+                    "X-Request-Id"?: string;
+                    /** @description Whole seconds after which to try again; with 429 and 503. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    GetPosition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The instrument. An unknown symbol is refused (SYMBOL_UNKNOWN). */
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description Id of the call. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Position"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    /** @description Id of the call. */
+                    "X-Request-Id"?: string;
+                    /** @description Whole seconds after which to try again; with 429 and 503. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    ClosePosition: {
+        parameters: {
+            query?: {
+                /** @description Quantity to sell, a multiple of the instrument's quantity step or the whole position. Not together with `percentage`. */
+                quantity?: string | number;
+                /** @description Share of the held quantity to sell, in percent, up to 100. The result is rounded down to the instrument's quantity step. Not together with `quantity`. */
+                percentage?: string | number;
+                /** @description The caller's own id for the closing order, as in PlaceOrderRequest. */
+                client_order_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The instrument. An unknown symbol is refused (SYMBOL_UNKNOWN). */
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer of an earlier call, again */
+            200: {
+                headers: {
+                    /** @description Id of the call. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    /** @description Id of the call. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
                 };
             };
             /** @description A refusal */

@@ -74,6 +74,31 @@ test("a fenced key cancels the orders of its instruments and tells how many it l
   assert.equal((await client.cancelAllOrders()).skipped, 0);
 });
 
+test("positions are read, closed in part and all at once", async () => {
+  const { client, manager } = await newPerson(service);
+  const { key } = await manager.createKey({ label: "fenced", allowed_symbols: ["BTC-USD"] });
+  const fenced = new BotTradingClient({ botKey: key, baseUrl: service.rest });
+  await client.placeOrder({ symbol: "BTC-USD", side: "BUY", quantity: "0.01" });
+  await client.placeOrder({ symbol: "ETH-USD", side: "BUY", quantity: "0.1" });
+
+  const held = await client.positions();
+  assert.deepEqual(held.map(({ symbol }) => symbol), ["BTC-USD", "ETH-USD"]);
+  assert.equal((await client.position("BTC-USD")).quantity, "0.01000000");
+  const part = await client.closePosition("ETH-USD", { percentage: "50" });
+  const again = { percentage: 50, client_order_id: part.client_order_id };
+  assert.equal((await client.closePosition("ETH-USD", again)).id, part.id);
+  assert.equal(part.quantity, "0.05000000");
+
+  const own = await fenced.closeAllPositions();
+  assert.deepEqual(own.map(({ symbol }) => symbol), ["BTC-USD"]);
+  assert.equal(own.skipped, 1);
+  const rest = await client.closeAllPositions();
+  assert.deepEqual(rest.map(({ symbol, quantity }) => [symbol, quantity]), [
+    ["ETH-USD", "0.05000000"],
+  ]);
+  assert.equal(rest.skipped, 0);
+});
+
 test("an order has a client_order_id, made up where it is left out, and is placed once", async () => {
   const { client } = await newPerson(service);
   const request = { symbol: "KO", ...RESTING };

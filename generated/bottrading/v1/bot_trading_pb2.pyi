@@ -650,6 +650,215 @@ class GetPortfolioResponse(_message.Message):
 Global___GetPortfolioResponse: _TypeAlias = GetPortfolioResponse  # noqa: Y015
 
 @_typing.final
+class ListPositionsRequest(_message.Message):
+    """Asks for the positions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPositionsRequest: _TypeAlias = ListPositionsRequest  # noqa: Y015
+
+@_typing.final
+class ListPositionsResponse(_message.Message):
+    """The positions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedCompositeFieldContainer[_portfolio_pb2.Position]:
+        """The positions, sorted by symbol."""
+
+    def __init__(
+        self,
+        *,
+        positions: _abc.Iterable[_portfolio_pb2.Position] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["positions", b"positions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPositionsResponse: _TypeAlias = ListPositionsResponse  # noqa: Y015
+
+@_typing.final
+class GetPositionRequest(_message.Message):
+    """Names a position."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    """The instrument. An unknown symbol is refused (SYMBOL_UNKNOWN)."""
+    def __init__(
+        self,
+        *,
+        symbol: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPositionRequest: _TypeAlias = GetPositionRequest  # noqa: Y015
+
+@_typing.final
+class GetPositionResponse(_message.Message):
+    """One position."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def position(self) -> _portfolio_pb2.Position:
+        """The position."""
+
+    def __init__(
+        self,
+        *,
+        position: _portfolio_pb2.Position | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPositionResponse: _TypeAlias = GetPositionResponse  # noqa: Y015
+
+@_typing.final
+class ClosePositionRequest(_message.Message):
+    """How much of a position to close. Without `quantity` and `percentage`: all of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    PERCENTAGE_FIELD_NUMBER: _builtins.int
+    CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    """The instrument. An unknown symbol is refused (SYMBOL_UNKNOWN)."""
+    quantity: _builtins.str
+    """Quantity to sell, a multiple of the instrument's quantity step or the whole
+    position. Not together with `percentage`.
+    """
+    percentage: _builtins.str
+    """Share of the held quantity to sell, in percent, up to 100. The result is rounded
+    down to the instrument's quantity step. Not together with `quantity`.
+    """
+    client_order_id: _builtins.str
+    """The caller's own id for the closing order, as in PlaceOrderRequest."""
+    def __init__(
+        self,
+        *,
+        symbol: _builtins.str = ...,
+        quantity: _builtins.str | None = ...,
+        percentage: _builtins.str | None = ...,
+        client_order_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_percentage", b"_percentage", "_quantity", b"_quantity", "client_order_id", b"client_order_id", "percentage", b"percentage", "quantity", b"quantity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_percentage", b"_percentage", "_quantity", b"_quantity", "client_order_id", b"client_order_id", "percentage", b"percentage", "quantity", b"quantity", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
+    _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015
+    _WhichOneofReturnType__percentage: _TypeAlias = _typing.Literal["percentage"]  # noqa: Y015
+    _WhichOneofArgType__percentage: _TypeAlias = _typing.Literal["_percentage", b"_percentage"]  # noqa: Y015
+    _WhichOneofReturnType__quantity: _TypeAlias = _typing.Literal["quantity"]  # noqa: Y015
+    _WhichOneofArgType__quantity: _TypeAlias = _typing.Literal["_quantity", b"_quantity"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__client_order_id) -> _WhichOneofReturnType__client_order_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__percentage) -> _WhichOneofReturnType__percentage | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quantity) -> _WhichOneofReturnType__quantity | None: ...
+
+Global___ClosePositionRequest: _TypeAlias = ClosePositionRequest  # noqa: Y015
+
+@_typing.final
+class ClosePositionResponse(_message.Message):
+    """The closing order after matching."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> _order_pb2.Order:
+        """The order; `replayed` is true when an earlier call placed it."""
+
+    def __init__(
+        self,
+        *,
+        order: _order_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClosePositionResponse: _TypeAlias = ClosePositionResponse  # noqa: Y015
+
+@_typing.final
+class CloseAllPositionsRequest(_message.Message):
+    """Asks to close all positions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseAllPositionsRequest: _TypeAlias = CloseAllPositionsRequest  # noqa: Y015
+
+@_typing.final
+class CloseAllPositionsResponse(_message.Message):
+    """The closing orders, and how many positions have none."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDERS_FIELD_NUMBER: _builtins.int
+    SKIPPED_POSITIONS_FIELD_NUMBER: _builtins.int
+    skipped_positions: _builtins.int
+    """Number of positions that stayed without an order: the key may not trade their
+    instruments, or they have expired and wait for their settlement.
+    """
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]:
+        """The closing orders after matching, sorted by symbol. `replayed` is true for an
+        order that an earlier call placed.
+        """
+
+    def __init__(
+        self,
+        *,
+        orders: _abc.Iterable[_order_pb2.Order] | None = ...,
+        skipped_positions: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders", "skipped_positions", b"skipped_positions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseAllPositionsResponse: _TypeAlias = CloseAllPositionsResponse  # noqa: Y015
+
+@_typing.final
 class GetPortfolioHistoryRequest(_message.Message):
     """Asks for the equity curve."""
 

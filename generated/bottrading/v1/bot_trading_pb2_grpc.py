@@ -37,7 +37,7 @@ class BotTradingStub:
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of
     another instrument does not exist for it (ORDER_NOT_FOUND). Account, portfolio,
-    figures and limits are still those of the whole account.
+    positions, figures and limits are still those of the whole account.
 
     Amounts are decimals in text. In answers, money has 2 decimals; prices and
     quantities have 8. A refusal carries `google.rpc.ErrorInfo` with the domain
@@ -101,6 +101,26 @@ class BotTradingStub:
                 request_serializer=bottrading_dot_v1_dot_bot__trading__pb2.GetPortfolioRequest.SerializeToString,
                 response_deserializer=bottrading_dot_v1_dot_bot__trading__pb2.GetPortfolioResponse.FromString,
                 _registered_method=True)
+        self.ListPositions = channel.unary_unary(
+                '/bottrading.v1.BotTrading/ListPositions',
+                request_serializer=bottrading_dot_v1_dot_bot__trading__pb2.ListPositionsRequest.SerializeToString,
+                response_deserializer=bottrading_dot_v1_dot_bot__trading__pb2.ListPositionsResponse.FromString,
+                _registered_method=True)
+        self.GetPosition = channel.unary_unary(
+                '/bottrading.v1.BotTrading/GetPosition',
+                request_serializer=bottrading_dot_v1_dot_bot__trading__pb2.GetPositionRequest.SerializeToString,
+                response_deserializer=bottrading_dot_v1_dot_bot__trading__pb2.GetPositionResponse.FromString,
+                _registered_method=True)
+        self.ClosePosition = channel.unary_unary(
+                '/bottrading.v1.BotTrading/ClosePosition',
+                request_serializer=bottrading_dot_v1_dot_bot__trading__pb2.ClosePositionRequest.SerializeToString,
+                response_deserializer=bottrading_dot_v1_dot_bot__trading__pb2.ClosePositionResponse.FromString,
+                _registered_method=True)
+        self.CloseAllPositions = channel.unary_unary(
+                '/bottrading.v1.BotTrading/CloseAllPositions',
+                request_serializer=bottrading_dot_v1_dot_bot__trading__pb2.CloseAllPositionsRequest.SerializeToString,
+                response_deserializer=bottrading_dot_v1_dot_bot__trading__pb2.CloseAllPositionsResponse.FromString,
+                _registered_method=True)
         self.GetPortfolioHistory = channel.unary_unary(
                 '/bottrading.v1.BotTrading/GetPortfolioHistory',
                 request_serializer=bottrading_dot_v1_dot_bot__trading__pb2.GetPortfolioHistoryRequest.SerializeToString,
@@ -150,7 +170,7 @@ class BotTradingServicer:
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of
     another instrument does not exist for it (ORDER_NOT_FOUND). Account, portfolio,
-    figures and limits are still those of the whole account.
+    positions, figures and limits are still those of the whole account.
 
     Amounts are decimals in text. In answers, money has 2 decimals; prices and
     quantities have 8. A refusal carries `google.rpc.ErrorInfo` with the domain
@@ -253,6 +273,68 @@ class BotTradingServicer:
 
     def GetPortfolio(self, request, context):
         """Reads money and positions, all as of one moment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPositions(self, request, context):
+        """Lists the positions of the account with their values, by symbol. They are those of
+        GetPortfolio. A key that is restricted to some instruments sees all of them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPosition(self, request, context):
+        """Reads one position with its values. An instrument that the account does not hold
+        is refused (POSITION_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClosePosition(self, request, context):
+        """Closes a position, or a part of it, with a MARKET order, and returns that order.
+
+        The order is one like any other: PlaceOrder with the same quantity would do the
+        same. It has time in force GTC. What the quote does not fill waits for the next
+        quotes, and while the market is closed all of it waits. The order sells at most
+        what is held, so it never opens a position.
+
+        Live SELL orders may hold the quantity. They are then cancelled in the same
+        transaction (POSITION_CLOSED), newest first, until enough is free. They stay
+        live if the closing order is REJECTED, for example because the account is HALTED
+        or there is no quote. Live BUY orders stay.
+
+        A call that closes the whole position can be repeated. If a live MARKET order
+        already sells all of it, and the call has no `client_order_id`, that order is
+        returned again with `replayed`. With a `client_order_id` every call can be
+        repeated, as with PlaceOrder: the same call returns the same order.
+
+        Refused are:
+        - an instrument that the account does not hold (POSITION_NOT_FOUND);
+        - a quantity that exceeds the position (INSUFFICIENT_POSITION);
+        - a percentage of less than one quantity step (QUANTITY_TOO_SMALL);
+        - an option that has expired: the service settles it (INSTRUMENT_EXPIRED);
+        - an instrument that the key may not trade (INSTRUMENT_NOT_ALLOWED).
+
+        Spends one order and one request of the rate limits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseAllPositions(self, request, context):
+        """Closes all positions that the key may trade, each as a whole like ClosePosition,
+        in one transaction. Returns the closing orders, by symbol. Some of them may be
+        REJECTED, which does not affect the others. A repeated call returns the closing
+        orders that still wait, and closes what has become possible since.
+
+        The trailing metadata `x-skipped-positions` (over REST the header
+        `X-Skipped-Positions`) counts the positions that stayed without an order: the key
+        may not trade them, or they are options that have expired and wait for their
+        settlement. Spends one order and one request of the rate limits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -394,6 +476,26 @@ def add_BotTradingServicer_to_server(servicer, server):
                     request_deserializer=bottrading_dot_v1_dot_bot__trading__pb2.GetPortfolioRequest.FromString,
                     response_serializer=bottrading_dot_v1_dot_bot__trading__pb2.GetPortfolioResponse.SerializeToString,
             ),
+            'ListPositions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPositions,
+                    request_deserializer=bottrading_dot_v1_dot_bot__trading__pb2.ListPositionsRequest.FromString,
+                    response_serializer=bottrading_dot_v1_dot_bot__trading__pb2.ListPositionsResponse.SerializeToString,
+            ),
+            'GetPosition': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPosition,
+                    request_deserializer=bottrading_dot_v1_dot_bot__trading__pb2.GetPositionRequest.FromString,
+                    response_serializer=bottrading_dot_v1_dot_bot__trading__pb2.GetPositionResponse.SerializeToString,
+            ),
+            'ClosePosition': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClosePosition,
+                    request_deserializer=bottrading_dot_v1_dot_bot__trading__pb2.ClosePositionRequest.FromString,
+                    response_serializer=bottrading_dot_v1_dot_bot__trading__pb2.ClosePositionResponse.SerializeToString,
+            ),
+            'CloseAllPositions': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseAllPositions,
+                    request_deserializer=bottrading_dot_v1_dot_bot__trading__pb2.CloseAllPositionsRequest.FromString,
+                    response_serializer=bottrading_dot_v1_dot_bot__trading__pb2.CloseAllPositionsResponse.SerializeToString,
+            ),
             'GetPortfolioHistory': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPortfolioHistory,
                     request_deserializer=bottrading_dot_v1_dot_bot__trading__pb2.GetPortfolioHistoryRequest.FromString,
@@ -449,7 +551,7 @@ class BotTrading:
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of
     another instrument does not exist for it (ORDER_NOT_FOUND). Account, portfolio,
-    figures and limits are still those of the whole account.
+    positions, figures and limits are still those of the whole account.
 
     Amounts are decimals in text. In answers, money has 2 decimals; prices and
     quantities have 8. A refusal carries `google.rpc.ErrorInfo` with the domain
@@ -695,6 +797,114 @@ class BotTrading:
             '/bottrading.v1.BotTrading/GetPortfolio',
             bottrading_dot_v1_dot_bot__trading__pb2.GetPortfolioRequest.SerializeToString,
             bottrading_dot_v1_dot_bot__trading__pb2.GetPortfolioResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPositions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bottrading.v1.BotTrading/ListPositions',
+            bottrading_dot_v1_dot_bot__trading__pb2.ListPositionsRequest.SerializeToString,
+            bottrading_dot_v1_dot_bot__trading__pb2.ListPositionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPosition(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bottrading.v1.BotTrading/GetPosition',
+            bottrading_dot_v1_dot_bot__trading__pb2.GetPositionRequest.SerializeToString,
+            bottrading_dot_v1_dot_bot__trading__pb2.GetPositionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClosePosition(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bottrading.v1.BotTrading/ClosePosition',
+            bottrading_dot_v1_dot_bot__trading__pb2.ClosePositionRequest.SerializeToString,
+            bottrading_dot_v1_dot_bot__trading__pb2.ClosePositionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseAllPositions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bottrading.v1.BotTrading/CloseAllPositions',
+            bottrading_dot_v1_dot_bot__trading__pb2.CloseAllPositionsRequest.SerializeToString,
+            bottrading_dot_v1_dot_bot__trading__pb2.CloseAllPositionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

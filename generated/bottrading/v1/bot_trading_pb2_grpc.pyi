@@ -38,7 +38,7 @@ class BotTradingStub:
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of
     another instrument does not exist for it (ORDER_NOT_FOUND). Account, portfolio,
-    figures and limits are still those of the whole account.
+    positions, figures and limits are still those of the whole account.
 
     Amounts are decimals in text. In answers, money has 2 decimals; prices and
     quantities have 8. A refusal carries `google.rpc.ErrorInfo` with the domain
@@ -111,6 +111,52 @@ class BotTradingStub:
     """Reads one order, by its id or by the caller's client_order_id."""
     GetPortfolio: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioRequest, _bot_trading_pb2.GetPortfolioResponse]
     """Reads money and positions, all as of one moment."""
+    ListPositions: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.ListPositionsRequest, _bot_trading_pb2.ListPositionsResponse]
+    """Lists the positions of the account with their values, by symbol. They are those of
+    GetPortfolio. A key that is restricted to some instruments sees all of them.
+    """
+    GetPosition: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPositionRequest, _bot_trading_pb2.GetPositionResponse]
+    """Reads one position with its values. An instrument that the account does not hold
+    is refused (POSITION_NOT_FOUND).
+    """
+    ClosePosition: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.ClosePositionRequest, _bot_trading_pb2.ClosePositionResponse]
+    """Closes a position, or a part of it, with a MARKET order, and returns that order.
+
+    The order is one like any other: PlaceOrder with the same quantity would do the
+    same. It has time in force GTC. What the quote does not fill waits for the next
+    quotes, and while the market is closed all of it waits. The order sells at most
+    what is held, so it never opens a position.
+
+    Live SELL orders may hold the quantity. They are then cancelled in the same
+    transaction (POSITION_CLOSED), newest first, until enough is free. They stay
+    live if the closing order is REJECTED, for example because the account is HALTED
+    or there is no quote. Live BUY orders stay.
+
+    A call that closes the whole position can be repeated. If a live MARKET order
+    already sells all of it, and the call has no `client_order_id`, that order is
+    returned again with `replayed`. With a `client_order_id` every call can be
+    repeated, as with PlaceOrder: the same call returns the same order.
+
+    Refused are:
+    - an instrument that the account does not hold (POSITION_NOT_FOUND);
+    - a quantity that exceeds the position (INSUFFICIENT_POSITION);
+    - a percentage of less than one quantity step (QUANTITY_TOO_SMALL);
+    - an option that has expired: the service settles it (INSTRUMENT_EXPIRED);
+    - an instrument that the key may not trade (INSTRUMENT_NOT_ALLOWED).
+
+    Spends one order and one request of the rate limits.
+    """
+    CloseAllPositions: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.CloseAllPositionsRequest, _bot_trading_pb2.CloseAllPositionsResponse]
+    """Closes all positions that the key may trade, each as a whole like ClosePosition,
+    in one transaction. Returns the closing orders, by symbol. Some of them may be
+    REJECTED, which does not affect the others. A repeated call returns the closing
+    orders that still wait, and closes what has become possible since.
+
+    The trailing metadata `x-skipped-positions` (over REST the header
+    `X-Skipped-Positions`) counts the positions that stayed without an order: the key
+    may not trade them, or they are options that have expired and wait for their
+    settlement. Spends one order and one request of the rate limits.
+    """
     GetPortfolioHistory: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioHistoryRequest, _bot_trading_pb2.GetPortfolioHistoryResponse]
     """Reads the equity curve since the account was opened or last reset, oldest point
     first. A point is the last snapshot of its interval. The last point is now and equals
@@ -182,7 +228,7 @@ class BotTradingAsyncStub(BotTradingStub):
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of
     another instrument does not exist for it (ORDER_NOT_FOUND). Account, portfolio,
-    figures and limits are still those of the whole account.
+    positions, figures and limits are still those of the whole account.
 
     Amounts are decimals in text. In answers, money has 2 decimals; prices and
     quantities have 8. A refusal carries `google.rpc.ErrorInfo` with the domain
@@ -252,6 +298,52 @@ class BotTradingAsyncStub(BotTradingStub):
     """Reads one order, by its id or by the caller's client_order_id."""
     GetPortfolio: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioRequest, _bot_trading_pb2.GetPortfolioResponse]  # type: ignore[assignment]
     """Reads money and positions, all as of one moment."""
+    ListPositions: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.ListPositionsRequest, _bot_trading_pb2.ListPositionsResponse]  # type: ignore[assignment]
+    """Lists the positions of the account with their values, by symbol. They are those of
+    GetPortfolio. A key that is restricted to some instruments sees all of them.
+    """
+    GetPosition: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPositionRequest, _bot_trading_pb2.GetPositionResponse]  # type: ignore[assignment]
+    """Reads one position with its values. An instrument that the account does not hold
+    is refused (POSITION_NOT_FOUND).
+    """
+    ClosePosition: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.ClosePositionRequest, _bot_trading_pb2.ClosePositionResponse]  # type: ignore[assignment]
+    """Closes a position, or a part of it, with a MARKET order, and returns that order.
+
+    The order is one like any other: PlaceOrder with the same quantity would do the
+    same. It has time in force GTC. What the quote does not fill waits for the next
+    quotes, and while the market is closed all of it waits. The order sells at most
+    what is held, so it never opens a position.
+
+    Live SELL orders may hold the quantity. They are then cancelled in the same
+    transaction (POSITION_CLOSED), newest first, until enough is free. They stay
+    live if the closing order is REJECTED, for example because the account is HALTED
+    or there is no quote. Live BUY orders stay.
+
+    A call that closes the whole position can be repeated. If a live MARKET order
+    already sells all of it, and the call has no `client_order_id`, that order is
+    returned again with `replayed`. With a `client_order_id` every call can be
+    repeated, as with PlaceOrder: the same call returns the same order.
+
+    Refused are:
+    - an instrument that the account does not hold (POSITION_NOT_FOUND);
+    - a quantity that exceeds the position (INSUFFICIENT_POSITION);
+    - a percentage of less than one quantity step (QUANTITY_TOO_SMALL);
+    - an option that has expired: the service settles it (INSTRUMENT_EXPIRED);
+    - an instrument that the key may not trade (INSTRUMENT_NOT_ALLOWED).
+
+    Spends one order and one request of the rate limits.
+    """
+    CloseAllPositions: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.CloseAllPositionsRequest, _bot_trading_pb2.CloseAllPositionsResponse]  # type: ignore[assignment]
+    """Closes all positions that the key may trade, each as a whole like ClosePosition,
+    in one transaction. Returns the closing orders, by symbol. Some of them may be
+    REJECTED, which does not affect the others. A repeated call returns the closing
+    orders that still wait, and closes what has become possible since.
+
+    The trailing metadata `x-skipped-positions` (over REST the header
+    `X-Skipped-Positions`) counts the positions that stayed without an order: the key
+    may not trade them, or they are options that have expired and wait for their
+    settlement. Spends one order and one request of the rate limits.
+    """
     GetPortfolioHistory: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioHistoryRequest, _bot_trading_pb2.GetPortfolioHistoryResponse]  # type: ignore[assignment]
     """Reads the equity curve since the account was opened or last reset, oldest point
     first. A point is the last snapshot of its interval. The last point is now and equals
@@ -322,7 +414,7 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of
     another instrument does not exist for it (ORDER_NOT_FOUND). Account, portfolio,
-    figures and limits are still those of the whole account.
+    positions, figures and limits are still those of the whole account.
 
     Amounts are decimals in text. In answers, money has 2 decimals; prices and
     quantities have 8. A refusal carries `google.rpc.ErrorInfo` with the domain
@@ -444,6 +536,76 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.GetPortfolioResponse, _abc.Awaitable[_bot_trading_pb2.GetPortfolioResponse]]:
         """Reads money and positions, all as of one moment."""
+
+    @_abc_1.abstractmethod
+    def ListPositions(
+        self,
+        request: _bot_trading_pb2.ListPositionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bot_trading_pb2.ListPositionsResponse, _abc.Awaitable[_bot_trading_pb2.ListPositionsResponse]]:
+        """Lists the positions of the account with their values, by symbol. They are those of
+        GetPortfolio. A key that is restricted to some instruments sees all of them.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPosition(
+        self,
+        request: _bot_trading_pb2.GetPositionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bot_trading_pb2.GetPositionResponse, _abc.Awaitable[_bot_trading_pb2.GetPositionResponse]]:
+        """Reads one position with its values. An instrument that the account does not hold
+        is refused (POSITION_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ClosePosition(
+        self,
+        request: _bot_trading_pb2.ClosePositionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bot_trading_pb2.ClosePositionResponse, _abc.Awaitable[_bot_trading_pb2.ClosePositionResponse]]:
+        """Closes a position, or a part of it, with a MARKET order, and returns that order.
+
+        The order is one like any other: PlaceOrder with the same quantity would do the
+        same. It has time in force GTC. What the quote does not fill waits for the next
+        quotes, and while the market is closed all of it waits. The order sells at most
+        what is held, so it never opens a position.
+
+        Live SELL orders may hold the quantity. They are then cancelled in the same
+        transaction (POSITION_CLOSED), newest first, until enough is free. They stay
+        live if the closing order is REJECTED, for example because the account is HALTED
+        or there is no quote. Live BUY orders stay.
+
+        A call that closes the whole position can be repeated. If a live MARKET order
+        already sells all of it, and the call has no `client_order_id`, that order is
+        returned again with `replayed`. With a `client_order_id` every call can be
+        repeated, as with PlaceOrder: the same call returns the same order.
+
+        Refused are:
+        - an instrument that the account does not hold (POSITION_NOT_FOUND);
+        - a quantity that exceeds the position (INSUFFICIENT_POSITION);
+        - a percentage of less than one quantity step (QUANTITY_TOO_SMALL);
+        - an option that has expired: the service settles it (INSTRUMENT_EXPIRED);
+        - an instrument that the key may not trade (INSTRUMENT_NOT_ALLOWED).
+
+        Spends one order and one request of the rate limits.
+        """
+
+    @_abc_1.abstractmethod
+    def CloseAllPositions(
+        self,
+        request: _bot_trading_pb2.CloseAllPositionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bot_trading_pb2.CloseAllPositionsResponse, _abc.Awaitable[_bot_trading_pb2.CloseAllPositionsResponse]]:
+        """Closes all positions that the key may trade, each as a whole like ClosePosition,
+        in one transaction. Returns the closing orders, by symbol. Some of them may be
+        REJECTED, which does not affect the others. A repeated call returns the closing
+        orders that still wait, and closes what has become possible since.
+
+        The trailing metadata `x-skipped-positions` (over REST the header
+        `X-Skipped-Positions`) counts the positions that stayed without an order: the key
+        may not trade them, or they are options that have expired and wait for their
+        settlement. Spends one order and one request of the rate limits.
+        """
 
     @_abc_1.abstractmethod
     def GetPortfolioHistory(

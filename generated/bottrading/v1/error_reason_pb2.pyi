@@ -189,6 +189,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     it, this is told before any error of a field.
     Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
     """
+    ERROR_REASON_POSITION_NOT_FOUND: _ErrorReason.ValueType  # 64
+    """The account holds nothing of the instrument.
+    Example: ClosePosition of AAPL after all of it was sold. NOT_FOUND, HTTP 404.
+    """
     ERROR_REASON_HOST_UNKNOWN: _ErrorReason.ValueType  # 62
     """The `Host` of the request is not a name of this server. REST only.
     Example: `Host: elsewhere.example` on a loopback address. HTTP 421.
@@ -212,6 +216,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_QUANTITY_ALREADY_FILLED: _ErrorReason.ValueType  # 38
     """The new quantity does not exceed what is already filled.
     Example: ReplaceOrder to 5 after 5 were filled. FAILED_PRECONDITION, HTTP 422.
+    """
+    ERROR_REASON_QUANTITY_TOO_SMALL: _ErrorReason.ValueType  # 65
+    """The percentage of the position is less than the instrument's quantity step.
+    Example: ClosePosition of 10 % of 5 contracts. FAILED_PRECONDITION, HTTP 422.
     """
     ERROR_REASON_BOT_KEY_LIMIT_REACHED: _ErrorReason.ValueType  # 39
     """The person already has as many live bot keys as the plan allows.
@@ -269,7 +277,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_INSUFFICIENT_POSITION: _ErrorReason.ValueType  # 46
     """The position, less what live SELL orders reserve, is smaller than the order.
-    Example: a SELL of 10 with a position of 5.
+    ClosePosition of more than the position is refused with it: FAILED_PRECONDITION,
+    HTTP 422. Example: a SELL of 10 with a position of 5.
     """
     ERROR_REASON_MARKET_CLOSED: _ErrorReason.ValueType  # 47
     """The market is closed and the order cannot wait.
@@ -481,6 +490,10 @@ ERROR_REASON_ACCOUNT_NOT_FOUND: ErrorReason.ValueType  # 33
 it, this is told before any error of a field.
 Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
 """
+ERROR_REASON_POSITION_NOT_FOUND: ErrorReason.ValueType  # 64
+"""The account holds nothing of the instrument.
+Example: ClosePosition of AAPL after all of it was sold. NOT_FOUND, HTTP 404.
+"""
 ERROR_REASON_HOST_UNKNOWN: ErrorReason.ValueType  # 62
 """The `Host` of the request is not a name of this server. REST only.
 Example: `Host: elsewhere.example` on a loopback address. HTTP 421.
@@ -504,6 +517,10 @@ Example: CancelOrder of a FILLED order. FAILED_PRECONDITION, HTTP 422.
 ERROR_REASON_QUANTITY_ALREADY_FILLED: ErrorReason.ValueType  # 38
 """The new quantity does not exceed what is already filled.
 Example: ReplaceOrder to 5 after 5 were filled. FAILED_PRECONDITION, HTTP 422.
+"""
+ERROR_REASON_QUANTITY_TOO_SMALL: ErrorReason.ValueType  # 65
+"""The percentage of the position is less than the instrument's quantity step.
+Example: ClosePosition of 10 % of 5 contracts. FAILED_PRECONDITION, HTTP 422.
 """
 ERROR_REASON_BOT_KEY_LIMIT_REACHED: ErrorReason.ValueType  # 39
 """The person already has as many live bot keys as the plan allows.
@@ -561,7 +578,8 @@ Example: a BUY of 1 000 shares at 185 with 50 000 to spend.
 """
 ERROR_REASON_INSUFFICIENT_POSITION: ErrorReason.ValueType  # 46
 """The position, less what live SELL orders reserve, is smaller than the order.
-Example: a SELL of 10 with a position of 5.
+ClosePosition of more than the position is refused with it: FAILED_PRECONDITION,
+HTTP 422. Example: a SELL of 10 with a position of 5.
 """
 ERROR_REASON_MARKET_CLOSED: ErrorReason.ValueType  # 47
 """The market is closed and the order cannot wait.

@@ -64,7 +64,7 @@ class Fill(_message.Message):
     from the stored value, which has 8 decimals.
     """
     bot_key_id: _builtins.str
-    """The bot key that placed the order."""
+    """The bot key that placed the order; empty if a person did, by closing a position."""
     rounding: _builtins.str
     """What rounding `amount` to cents cost, in US dollars, 8 decimals; it counts as a
     fee. An order is rounded once, on the sum of its fills. A later fill may

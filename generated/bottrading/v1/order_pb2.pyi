@@ -178,6 +178,8 @@ class _StatusReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatusRe
     """The instrument expired."""
     STATUS_REASON_ACCOUNT_RESET: _StatusReason.ValueType  # 8
     """The account was reset."""
+    STATUS_REASON_POSITION_CLOSED: _StatusReason.ValueType  # 9
+    """ClosePosition or CloseAllPositions needed the quantity that the order held."""
 
 class StatusReason(_StatusReason, metaclass=_StatusReasonEnumTypeWrapper):
     """Why an order is CANCELLED."""
@@ -200,6 +202,8 @@ STATUS_REASON_INSTRUMENT_EXPIRED: StatusReason.ValueType  # 7
 """The instrument expired."""
 STATUS_REASON_ACCOUNT_RESET: StatusReason.ValueType  # 8
 """The account was reset."""
+STATUS_REASON_POSITION_CLOSED: StatusReason.ValueType  # 9
+"""ClosePosition or CloseAllPositions needed the quantity that the order held."""
 Global___StatusReason: _TypeAlias = StatusReason  # noqa: Y015
 
 @_typing.final
@@ -264,7 +268,7 @@ class Order(_message.Message):
     client_order_id: _builtins.str
     """The caller's own id for the order; null when none was given."""
     bot_key_id: _builtins.str
-    """The bot key that placed the order."""
+    """The bot key that placed the order; empty if a person did, by closing a position."""
     status_reason: Global___StatusReason.ValueType
     """Why the order is CANCELLED; null otherwise."""
     rejection_message: _builtins.str
@@ -274,7 +278,9 @@ class Order(_message.Message):
     reserved: _builtins.str
     """Money that a live BUY order still reserves, in US dollars, 2 decimals."""
     replayed: _builtins.bool
-    """True only in an answer to a PlaceOrder that repeated an earlier one."""
+    """True only in the answer to a call that would place an order, when an earlier call
+    placed this one.
+    """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the order was accepted or rejected."""

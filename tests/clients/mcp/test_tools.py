@@ -13,7 +13,13 @@ from bottrading_mcp import build_server
 from tests.clients.mcp.conftest import Agent
 from tests.support.venue import Bot, Venue
 
-TRADING = {"place_order", "replace_order", "cancel_order", "cancel_all_orders"}
+TRADING = {
+    "place_order",
+    "replace_order",
+    "cancel_order",
+    "cancel_all_orders",
+    "close_position",
+}
 DOCUMENTED = TRADING | {"get_orders", "get_portfolio", "get_trading_kpi", "get_bot_account"}
 BUY = {"symbol": "AAPL", "side": "BUY", "quantity": 10}
 WAITING = BUY | {"order_type": "LIMIT", "limit_price": "90.5"}
@@ -342,7 +348,7 @@ async def test_tools_say_what_they_do_to_the_account(agent: Agent) -> None:
         assert hints is not None
         assert hints.read_only_hint is (tool.name not in TRADING)
         assert hints.destructive_hint is (tool.name in TRADING)
-        assert hints.idempotent_hint is (tool.name != "place_order")
+        assert hints.idempotent_hint is (tool.name not in {"place_order", "close_position"})
         assert tool.output_schema is None
         assert tool.input_schema["additionalProperties"] is False
 

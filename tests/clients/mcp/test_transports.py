@@ -80,6 +80,7 @@ async def drive_every_tool(connection: Client) -> None:
     assert (await call("find_instruments", query="BTC"))["instruments"]
     assert (await call("get_bars", symbol="AAPL", interval="1d"))["bars"]
     assert (await call("get_limits"))["limits"]["orders"]["remaining"] == 17
+    assert (await call("close_position", symbol="AAPL"))["order"]["status"] == "FILLED"
     assert not left
 
 

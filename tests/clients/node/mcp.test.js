@@ -61,7 +61,7 @@ test('the tools leave an agent its context', async () => {
   }));
   const tokens = encode(JSON.stringify(described)).length;
   assert.ok(tokens < TOKENS_MAX, `${tokens} tokens`);
-  assert.equal(described.length, 16);
+  assert.equal(described.length, 17);
 });
 
 async function driveEveryTool(client) {
@@ -96,6 +96,8 @@ async function driveEveryTool(client) {
   assert.ok((await call('find_instruments', { query: 'BTC' })).instruments.length > 0);
   assert.ok((await call('get_bars', { symbol: 'AAPL', interval: '1d' })).bars.length > 0);
   assert.equal((await call('get_limits')).limits.orders.limit, 20);
+  const closing = (await call('close_position', { symbol: 'AAPL' })).order;
+  assert.equal(closing.status, 'FILLED');
   assert.deepEqual([...left], []);
 }
 

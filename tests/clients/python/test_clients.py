@@ -18,6 +18,7 @@ from bottrading_client import (
     BarInterval,
     BotTradingClient,
     BotTradingError,
+    ClosingOrders,
     Conflict,
     ErrorReason,
     InvalidRequest,
@@ -34,6 +35,7 @@ from bottrading_client import (
     calls,
     following,
     key_calls,
+    position_calls,
 )
 from bottrading_client.connecting import BOT_KEY, credentials_of, target_of
 from tests.support.process import free_port
@@ -112,6 +114,28 @@ async def test_cancelling_all_with_a_fenced_key_tells_what_is_left(
 
     assert ([order.id for order in cancelled], cancelled.skipped) == ([own.id], 1)
     assert (left, left.skipped) == ((), 1)
+
+
+async def test_positions_are_closed_in_part_as_a_whole_and_all_at_once(
+    make: Make, quoted: Venue
+) -> None:
+    await quoted.publish("MSFT", "100", "101")
+    await make("place_order", "AAPL", "BUY", 10)
+    await make("place_order", "MSFT", "BUY", 4)
+    held = await make("positions")
+    assert [(it.symbol, it.quantity) for it in held] == [("AAPL", 10), ("MSFT", 4)]
+    assert await make("position", "AAPL") == held[0]
+
+    part = await make("close_position", "AAPL", percentage=25)
+    named = await make("close_position", "AAPL", quantity="1.5", client_order_id="some")
+    again = await make("close_position", "AAPL", quantity=Decimal("1.5"), client_order_id="some")
+    rest = await make("close_all_positions")
+
+    assert (part.side, part.status, part.quantity) == ("SELL", "FILLED", Decimal("2.5"))
+    assert (again.id, again.replayed) == (named.id, True)
+    assert [(order.symbol, order.quantity) for order in rest] == [("AAPL", 6), ("MSFT", 4)]
+    assert (isinstance(rest, ClosingOrders), rest.skipped) == (True, 0)
+    assert await make("positions") == ()
 
 
 async def test_an_order_that_the_rules_reject_is_an_order(make: Make) -> None:
@@ -332,7 +356,7 @@ def test_both_kinds_of_clients_have_the_same_methods_with_signatures_and_docstri
 
 
 def test_every_call_of_the_contract_but_the_feed_is_described() -> None:
-    described = "".join(map(inspect.getsource, (calls, key_calls, following)))
+    described = "".join(map(inspect.getsource, (calls, position_calls, key_calls, following)))
     for module in (bot_trading_pb2, market_data_pb2, key_management_pb2):
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods_by_name:

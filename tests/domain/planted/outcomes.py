@@ -20,7 +20,8 @@ def position_of(decision: Decision) -> Position:
 
 
 def order_of(decision: Decision) -> Order:
-    (order,) = decision.orders.values()
+    """Return the newest order; a close also has the orders that it cancels."""
+    *_, order = decision.orders.values()
     return order
 
 
@@ -51,7 +52,7 @@ def with_position(decision: Decision, **changes: Any) -> Decision:
 def with_order(decision: Decision, **changes: Any) -> Decision:
     """Change the order of a decision that has no event yet."""
     order = changed(order_of(decision), **changes)
-    return changed(decision, orders={order.id: order})
+    return changed(decision, orders={**decision.orders, order.id: order})
 
 
 def with_event(decision: Decision, **changes: Any) -> Decision:

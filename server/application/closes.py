@@ -1,0 +1,116 @@
+"""Closes: closing one position of an account or all of them within a unit of work."""
+
+from collections.abc import Sequence
+
+from server.application.commands import (
+    CloseAllPositions,
+    Closed,
+    ClosePosition,
+    Placed,
+)
+from server.application.market_feed import MarketFeed
+from server.application.orders import MARKET_STOPPED, refuse_fenced, replay
+from server.application.ports import Chance, UnitOfWork
+from server.domain.closing import CloseTicket, close, closing_already
+from server.domain.errors import Reason, Refusal
+from server.domain.instrument import Instrument
+from server.domain.order import Order, Side
+from server.domain.risk import Guard
+from server.domain.user import Permissions
+from server.domain.values import Micros, Units
+
+
+class Closes:
+    """The commands about closing positions; each method decides one."""
+
+    def __init__(self, feed: MarketFeed, chance: Chance) -> None:
+        self._feed = feed
+        self._chance = chance
+
+    def close(
+        self, command: ClosePosition, permissions: Permissions, unit: UnitOfWork, now: Micros
+    ) -> Placed | Refusal:
+        """Place the order that closes a position; for a repeated call, return the earlier one."""
+        ticket = command.ticket
+        instrument = self._feed.instrument(ticket.symbol)
+        if permissions.are_fenced and not permissions.allow(instrument):
+            return refuse_fenced(instrument)
+        if ticket.client_order_id is not None:
+            earlier = unit.order_by_client_id(ticket.account_id, ticket.client_order_id)
+            if earlier is not None:
+                return replay(earlier, ticket.fingerprint)
+        if self._feed.source.fault is not None:
+            return MARKET_STOPPED
+        if instrument.has_expired(now):
+            return Refusal(
+                reason=Reason.INSTRUMENT_EXPIRED,
+                message=f"{instrument.symbol} has expired: its position is settled in cash.",
+            )
+        position = unit.position(ticket.account_id, ticket.symbol)
+        quantity = ticket.quantity_of(position, instrument)
+        if isinstance(quantity, Refusal):
+            return quantity
+        sells = _sells(unit.live_orders(ticket.account_id, ticket.symbol))
+        return self._close(ticket, quantity, instrument, sells, permissions, unit, now)
+
+    def close_all(
+        self, command: CloseAllPositions, permissions: Permissions, unit: UnitOfWork, now: Micros
+    ) -> Closed | Refusal:
+        """Close every position that the key may trade and that is not about to be settled."""
+        if self._feed.source.fault is not None:
+            return MARKET_STOPPED
+        account_id = command.account_id
+        holders: dict[str, list[Order]] = {}
+        for order in _sells(unit.live_orders(account_id, None)):
+            holders.setdefault(order.symbol, []).append(order)
+        placed: list[Placed] = []
+        skipped = 0
+        for position in unit.positions(account_id):
+            if not position.quantity:
+                continue
+            instrument = self._feed.instrument(position.symbol)
+            if not permissions.allow(instrument) or instrument.has_expired(now):
+                skipped += 1
+                continue
+            ticket = CloseTicket(
+                account_id=account_id, bot_key_id=command.bot_key_id, symbol=position.symbol
+            )
+            sells = holders.get(position.symbol, [])
+            placed.append(
+                self._close(ticket, position.quantity, instrument, sells, permissions, unit, now)
+            )
+        return Closed(tuple(placed), skipped)
+
+    def _close(
+        self,
+        ticket: CloseTicket,
+        quantity: Units,
+        instrument: Instrument,
+        holders: Sequence[Order],
+        permissions: Permissions,
+        unit: UnitOfWork,
+        now: Micros,
+    ) -> Placed:
+        position = unit.position(ticket.account_id, ticket.symbol)
+        if ticket.client_order_id is None:
+            waiting = closing_already(quantity, position, holders)
+            if waiting is not None:
+                return Placed(waiting, replayed=True)
+        order_id = self._chance.new_id()
+        decision = close(
+            ticket.order(quantity),
+            order_id,
+            unit.account(ticket.account_id),
+            position,
+            holders,
+            self._feed.market(instrument, now),
+            self._chance.new_id,
+            # Guard rails about equity and exposure reject only orders that buy.
+            Guard(order_notional_max=permissions.order_notional_max),
+        )
+        shown = unit.keep(decision)
+        return Placed(decision.orders[order_id], replayed=False, shown=shown.get(order_id))
+
+
+def _sells(live: Sequence[Order]) -> list[Order]:
+    return [order for order in live if order.side is Side.SELL]

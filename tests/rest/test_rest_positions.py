@@ -1,0 +1,39 @@
+"""Closing positions over REST: requests by path and query, answers as of orders."""
+
+import httpx
+import pytest
+
+from bottrading.v1 import bot_trading_pb2 as trading
+from bottrading.v1 import order_pb2
+from tests.rest.support import ServerDouble
+from tests.rest.test_rest_answer_shapes import FILLED_ORDER, FILLED_ORDER_JSON
+from tests.rest.test_rest_requests import only_request
+
+
+@pytest.mark.parametrize("skipped", [0, 2])
+def test_closing_orders_are_a_bare_array_and_how_many_positions_were_left_is_a_header(
+    client: httpx.Client, server: ServerDouble, skipped: int
+) -> None:
+    server.outcomes["CloseAllPositions"] = trading.CloseAllPositionsResponse(
+        orders=[FILLED_ORDER], skipped_positions=skipped
+    )
+
+    answer = client.delete("/positions")
+
+    assert answer.json() == [FILLED_ORDER_JSON]
+    assert answer.headers["x-skipped-positions"] == str(skipped)
+
+
+@pytest.mark.parametrize(("replayed", "status"), [(False, 201), (True, 200)])
+def test_a_close_creates_an_order_unless_it_is_a_repeated_one(
+    client: httpx.Client, server: ServerDouble, replayed: bool, status: int
+) -> None:
+    order = order_pb2.Order(replayed=replayed)
+    server.outcomes["ClosePosition"] = trading.ClosePositionResponse(order=order)
+
+    answer = client.delete("/positions/BTC-USD?percentage=12.5&client_order_id=bye")
+
+    assert answer.status_code == status
+    assert only_request(server) == trading.ClosePositionRequest(
+        symbol="BTC-USD", percentage="12.5", client_order_id="bye"
+    )
