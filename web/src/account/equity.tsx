@@ -32,7 +32,7 @@ export function Equity({ scope }: { scope: AccountScope }) {
   const period = useSignal<HistoryPeriod>("DAY");
   const hovered = useSignal<number | null>(null);
   const history = useHistory(scope, period.value);
-  useFigures(scope.portfolio, scope.clock, history);
+  useFigures(scope.portfolio, history);
   const equity = useComputed(() => scope.portfolio.value.value?.total_equity);
   const points = history.value.value;
   const now = equity.value;

@@ -5,6 +5,7 @@ import type { NewBotKey } from "bottrading-client";
 
 import { CopyButton } from "../shared/copy.js";
 import { Dialog } from "../shared/dialog.js";
+import { Prose } from "../shared/prose.js";
 import { Segments } from "../shared/segments.js";
 import { SNIPPETS, type SnippetId, snippetOf } from "./snippets.js";
 
@@ -32,7 +33,9 @@ export function NewKey({ made, onClose }: { made: NewBotKey; onClose: () => void
       <pre class="snippet" tabIndex={0} aria-label={`Snippet for ${shown.value}`}>
         <code>{snippet.code}</code>
       </pre>
-      <p class="muted small">{snippet.remark}</p>
+      <p class="muted small">
+        <Prose text={snippet.remark} />
+      </p>
       <div class="dialog-actions">
         <button class="button button-primary" type="button" onClick={onClose}>
           I have copied it

@@ -33,7 +33,7 @@ export function snippetOf(id: SnippetId, key: string): Snippet {
 with BotTradingClient("${key}", "${target}") as client:
     order = client.place_order("AAPL", "BUY", 1)
     print(order.status, order.filled_price)`,
-        remark: "Buys one share over gRPC, with the client of this project, which .venv has.",
+        remark: "Buys one share over gRPC, with the client of this project, which `.venv` has.",
       };
     case "mcp":
       return {

@@ -30,7 +30,7 @@ export class PersonScope {
     this.token = token;
     this.management = new KeyManagementClient({ token, baseUrl: location.origin });
     this.accounts = new Figure(() => this.management.accounts(), { everyMs: 10_000 });
-    this.keys = new Figure(() => this.management.keys(), { everyMs: 5_000 });
+    this.keys = new Figure(() => this.management.keys(), { everyMs: 10_000 });
   }
 }
 
@@ -50,7 +50,10 @@ export class AccountScope {
     this.id = id;
     this.person = person;
     this.client = new BotTradingClient({ token, accountId: id, baseUrl: location.origin });
-    this.portfolio = new Figure(() => this.client.portfolio(), { everyMs: 2_000 });
+    this.portfolio = new Figure(() => this.client.portfolio(), {
+      everyMs: 2_000,
+      atMostEveryMs: 1_500,
+    });
     this.kpi = new Figure(() => this.client.kpi(), { everyMs: 10_000, atMostEveryMs: 5_000 });
     this.limits = new Figure(() => this.client.limits(), { everyMs: 5_000, atMostEveryMs: 2_000 });
     this.clock = new Figure(() => this.client.clock(), { everyMs: 5_000 });

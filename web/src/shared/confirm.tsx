@@ -36,7 +36,7 @@ export function Confirmation() {
       <p>{text}</p>
       <div class="dialog-actions">
         <button class="button" type="button" onClick={() => answer(false)} autofocus>
-          Keep
+          Go back
         </button>
         <button class="button button-danger" type="button" onClick={() => answer(true)}>
           {action}

@@ -11,6 +11,7 @@ import {
 import { useId } from "preact/hooks";
 
 import { callFailed } from "../service/connection.js";
+import { Prose } from "./prose.js";
 import { say } from "./toast.js";
 
 export interface Form {
@@ -69,7 +70,7 @@ export function Field({ form, name, label, hint, children }: FieldProps) {
       </label>
       {input}
       <span id={`${id}-hint`} class={wrong ? "field-error" : "field-hint"} role={wrong && "alert"}>
-        {wrong?.message ?? hint}
+        <Prose text={wrong?.message ?? hint ?? ""} />
       </span>
     </div>
   );

@@ -3,6 +3,8 @@
 import type { ReadonlySignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 
+import { Prose } from "./prose.js";
+
 interface LoadingProps {
   what: string;
   error?: ReadonlySignal<string | null> | undefined;
@@ -21,7 +23,7 @@ export function Loading({ what, error }: LoadingProps) {
 export function Failure({ text }: { text: string }) {
   return (
     <p class="failure" role="alert">
-      {text}
+      <Prose text={text} />
     </p>
   );
 }

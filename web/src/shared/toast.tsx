@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 
 import { CrossIcon } from "./icons.js";
+import { Prose } from "./prose.js";
 
 interface Toast {
   id: number;
@@ -27,7 +28,9 @@ export function Toasts() {
     <div class="toasts" role="status">
       {toasts.value.map(({ id, text, isFailure }) => (
         <div key={id} class={isFailure ? "toast toast-failure" : "toast"}>
-          <span>{text}</span>
+          <span>
+            <Prose text={text} />
+          </span>
           <button class="icon-button" type="button" onClick={() => dismiss(id)}>
             <CrossIcon />
             <span class="visually-hidden">Dismiss</span>
