@@ -51,8 +51,6 @@ export type LeaderboardQuery = Query<Operation<"get", "/leaderboard">>;
 export type InstrumentFilter = Query<Operation<"get", "/instruments">>;
 export type BarQuery = Query<Operation<"get", "/bars/{symbol}">>;
 
-export type PositionsToClose = Query<Operation<"delete", "/positions/{symbol}">>;
-
 export interface BotTradingClientOptions extends ClientOptions {
   /** The bot key; by default BOTTRADING_BOT_KEY, else VECTRADE_BOT_KEY. */
   botKey?: string | undefined;
@@ -185,34 +183,6 @@ export class BotTradingClient {
   async portfolioHistory(query: HistoryQuery = {}, options?: CallOptions): Promise<EquityPoint[]> {
     const request = { ...options, query };
     return (await this.#transport.send("get", "/portfolio/history", request)).points;
-  }
-
-  /** List what the account holds, sorted by symbol. */
-  positions(options?: CallOptions): Promise<Position[]> {
-    return this.#transport.send("get", "/positions", options);
-  }
-
-  /** Read what the account holds of an instrument. */
-  position(symbol: string, options?: CallOptions): Promise<Position> {
-    return this.#transport.send("get", "/positions/{symbol}", { ...options, in: { symbol } });
-  }
-
-  /**
-   * Close a position, or a part of it, with a MARKET order, and return the order.
-   *
-   * Live orders that hold the quantity are cancelled. Repeating the call places no second order,
-   * as with `placeOrder`.
-   */
-  closePosition(symbol: string, part: PositionsToClose = {}, options?: CallOptions) {
-    const clientOrderId = part.client_order_id ?? crypto.randomUUID();
-    const query = { ...part, client_order_id: clientOrderId };
-    const request = { ...options, ...REPEATABLE, in: { symbol }, query, clientOrderId };
-    return this.#transport.send("delete", "/positions/{symbol}", request);
-  }
-
-  /** Close all positions, each as `closePosition` does, and return the orders. */
-  closeAllPositions(options?: CallOptions): Promise<Order[]> {
-    return this.#transport.send("delete", "/positions", { ...options, ...REPEATABLE });
   }
 
   /** Read the key performance indicators. */

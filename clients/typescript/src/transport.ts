@@ -3,7 +3,7 @@
 import { type EventSourceMessage, EventSourceParserStream } from "eventsource-parser/stream";
 
 import { Attempts, pause, type Repeating } from "./attempts.js";
-import type { Order, paths as described, Position } from "./contract.js";
+import type { paths as described } from "./contract.js";
 import { BotTradingError, noAnswer, refusalOf } from "./errors.js";
 
 const BASE_URL_DEFAULT = "http://127.0.0.1:8080";
@@ -38,23 +38,8 @@ export interface SignedIn {
   expires_at: string;
 }
 
-/** How much of a position to close; all of it, if nothing is given. */
-interface Closing {
-  quantity?: string | number;
-  /** Share of the position in percent, above 0, at most 100. */
-  percentage?: string | number;
-  client_order_id?: string;
-}
-
 /** The calls, those included that the OpenAPI document does not describe yet. */
 interface paths extends described {
-  "/positions": { get: Answered<Position[]>; delete: Answered<Order[]>; post?: never; patch?: never };
-  "/positions/{symbol}": {
-    get: { parameters: { path: { symbol: string } } } & Answered<Position>;
-    delete: { parameters: { path: { symbol: string }; query?: Closing } } & Answered<Order>;
-    post?: never;
-    patch?: never;
-  };
   "/sign-in": {
     post: { requestBody: { content: { "application/json": Record<string, never> } } } & Answered<SignedIn>;
     get?: never;
