@@ -95,6 +95,7 @@ CREDENTIALS = {
     contract.CREDENTIAL_BOT_KEY_OR_USER_TOKEN: "bot key{} or token",
     contract.CREDENTIAL_USER_TOKEN: "token",
     contract.CREDENTIAL_OPERATOR_TOKEN: "operator's token",
+    contract.CREDENTIAL_SIGN_IN_TOKEN: "sign-in token",
 }
 SCOPES = {
     contract.REQUIRED_SCOPE_UNSPECIFIED: "",

@@ -85,7 +85,7 @@ def _shown(service: Process, text: str) -> str:
         (" --data-dir /home/you/bottrading/data", ""),
     ):
         text = text.replace(found, shown)
-    return text
+    return re.sub(r"#token=[\w.-]+", "#token=…", text)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ _SECURITY: dict[int, list[Json]] = {
     contract.CREDENTIAL_BOT_KEY_OR_TICKET: [{"BotKey": []}, *_PERSON, {"StreamTicket": []}],
     contract.CREDENTIAL_USER_TOKEN: [{"UserToken": []}],
     contract.CREDENTIAL_OPERATOR_TOKEN: [{"OperatorToken": []}],
+    contract.CREDENTIAL_SIGN_IN_TOKEN: [{"SignInToken": []}],
 }
 _SECURITY_SCHEMES = {
     "BotKey": {"type": "apiKey", "in": "header", "name": "X-Bot-Key"},
@@ -42,6 +43,7 @@ _SECURITY_SCHEMES = {
         " call that reads is for the first one.",
     },
     "OperatorToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "SignInToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
 }
 # Fields of an answer that hold a message and can be null; all others are always set.
 _NULLABLE = frozenset(

@@ -1,9 +1,10 @@
-"""The command `bottrading`: serve, token, key, account, bridge, migrate, verify, report, mcp."""
+"""The command `bottrading`: serve, open, token, key, account, migrate, verify and others."""
 
 import logging
 import os
 import signal
 import sys
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +16,7 @@ from rest_bridge.line_writer import LineWriter, log_through
 from rest_bridge.log_lines import formatter
 from server import config, key_commands
 from server.config import Settings, SettingsError
-from server.credentials import known_identity, signed_token
+from server.credentials import known_identity, sign_in_link, signed_token
 from server.domain.user import Plan
 from server.processes.exit_status import ExitStatus, ServiceFailed
 
@@ -128,7 +129,12 @@ def serve(
     log_through(lines, form, Foreseen(InternalError))
 
     try:
-        run(settings, lines, begin_anew=new)
+        run(
+            settings,
+            lines,
+            sign_in_link=partial(sign_in_link, settings, subject=key_commands.DEFAULT_PERSON),
+            begin_anew=new,
+        )
     finally:
         logging.shutdown()
         lines.close()
@@ -167,6 +173,18 @@ def account(
     """Print the id of a person's first account, in a running service."""
     with key_commands.KeyService(config.load(data_dir=data_dir), person) as service:
         print(service.first_account_id())
+
+
+@app.command("open")
+def open_(
+    person: Annotated[
+        str, typer.Option(metavar="SUBJECT", help="Whom it signs in, as in `token`.")
+    ] = key_commands.DEFAULT_PERSON,
+    data_dir: key_commands.DataDir = None,
+) -> None:
+    """Print a link that opens the page of a running service and signs a person in, once."""
+    settings = config.load(data_dir=data_dir)
+    print(sign_in_link(settings, key_commands.page_url(settings), person))
 
 
 @app.command()

@@ -15,6 +15,7 @@ from rest_bridge.hosts import is_loopback as is_loopback_host
 from rest_bridge.log_lines import LogFormat
 from rest_bridge.settings import HostNames, Origins
 from server.domain.values import CENT, SECOND, DecimalError, Micros, Units, parse_units
+from server.rpc.own_tokens import OWN_AUDIENCES
 from server.rpc.tokens import SECRET_BYTES_MIN, TokenTerms
 
 ENVIRONMENT_PREFIX = "BOTTRADING_"
@@ -23,6 +24,7 @@ DATABASE_FILE = "bottrading.sqlite"
 LOCK_FILE = "serve.lock"
 ENGINE_LOCK_FILE = "engine.lock"
 SOCKET_FILE = "front.sock"
+PAGE_FILE = "page.url"
 YEAR_SECONDS = 366 * 86_400
 NEVER: Micros = 2**62
 REPLAY_SPEED_MAX = 10_000_000
@@ -215,6 +217,13 @@ class Settings(BaseSettings):
     def _check_secret(cls, value: str) -> str:
         if value and len(value.encode()) < SECRET_BYTES_MIN:
             raise ValueError(f"must have at least {SECRET_BYTES_MIN} bytes")
+        return value
+
+    @field_validator("jwt_audience")
+    @classmethod
+    def _check_audience(cls, value: str) -> str:
+        if value in OWN_AUDIENCES:
+            raise ValueError(f"{value} is for tokens of the service itself: choose another")
         return value
 
     @model_validator(mode="after")

@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 from server.application.ports import StorageBroken, StorageUnavailable
-from server.bootstrap.adapters import system_clock
+from server.bootstrap.adapters import SystemChance, system_clock
 from server.config import Settings, SettingsError
 from server.domain.user import Identity, Plan
 from server.domain.values import SECOND
+from server.rpc.own_tokens import OwnTokens
 from server.rpc.tokens import NAME_LENGTH_MAX, SUBJECT_LENGTH_MAX, issue
-from server.secret_files import jwt_secret
+from server.secret_files import jwt_secret, own_secret
 
 
 def _new_identity(
@@ -91,3 +92,13 @@ def signed_token(settings: Settings, identity: Identity, ttl_seconds: int) -> st
     """Return a token for a person, signed with the secret of the settings."""
     secret, now = jwt_secret(settings), system_clock() // SECOND
     return issue(settings.token_terms, secret, identity, now_seconds=now, ttl_seconds=ttl_seconds)
+
+
+def sign_in_link(settings: Settings, page_url: str, subject: str) -> str:
+    """Return a link that opens the page and signs a person in, once and within ten minutes.
+
+    The token is behind `#`, which no browser sends.
+    """
+    identity = known_identity(settings, subject)
+    tokens = OwnTokens(settings.jwt_issuer, own_secret(settings), system_clock)
+    return f"{page_url}#token={tokens.sign_in_token(identity, SystemChance().new_id())}"

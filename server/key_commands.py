@@ -4,6 +4,7 @@ They call the service through the socket in its data directory, with a token tha
 themselves. That needs neither an address nor certificates.
 """
 
+import socket
 import sys
 from datetime import UTC
 from pathlib import Path
@@ -14,7 +15,7 @@ import orjson
 import typer
 
 from server import config
-from server.config import SOCKET_FILE, Settings, SettingsError
+from server.config import PAGE_FILE, SOCKET_FILE, Settings, SettingsError
 from server.credentials import known_identity, signed_token
 from server.domain.user import Scope
 
@@ -107,18 +108,33 @@ def revoke(
     _tell(f"Key {revoked.id} ({revoked.label}) of {person} is revoked.")
 
 
+def page_url(settings: Settings) -> str:
+    """Return the URL of the page of a running service; raise SettingsError if there is none."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(str(_socket(settings)))
+        except OSError:
+            raise SettingsError(_nobody(settings)) from None
+    try:
+        return (settings.data_dir / PAGE_FILE).read_text()
+    except FileNotFoundError:
+        raise SettingsError(
+            "the service has no page: it runs with BOTTRADING_PAGE=false or without REST, or the"
+            " kernel chose the port of REST"
+        ) from None
+
+
 class KeyService:
     """A client of KeyManagement in a running service, with a token of a person."""
 
     def __init__(self, settings: Settings, person: str) -> None:
         self._settings = settings
         self._person = person
-        # If the path of the directory cannot be an address, the file is a link to the socket.
-        self._socket = (settings.data_dir / SOCKET_FILE).resolve()
+        self._socket = _socket(settings)
 
     def __enter__(self) -> Self:
         if not self._socket.exists():
-            raise SettingsError(self._nobody())
+            raise SettingsError(_nobody(self._settings))
         # Imported here: the other commands start faster without gRPC.
         import grpc
 
@@ -173,7 +189,7 @@ class KeyService:
         told = " ".join(one.description for one in wrong.field_violations) or error.details() or ""
         match info.reason:
             case "":  # gRPC's text about a connection says not what to do.
-                return self._nobody()
+                return _nobody(self._settings)
             case "BOT_KEY_LIMIT_REACHED":
                 *_, oldest = (key for key in self.keys() if not key.HasField("revoked_at"))
                 command = config.command(self._settings, "key", "revoke", oldest.id, *self._whose)
@@ -189,16 +205,22 @@ class KeyService:
             case _:
                 return told
 
-    def _nobody(self) -> str:
-        serve = config.command(self._settings, "serve")
-        return (
-            f"no service answers on the data directory {self._settings.data_dir}: start one"
-            f" with `{serve}`, or give the data directory of a running one with --data-dir"
-        )
-
     @property
     def _whose(self) -> tuple[str, ...]:
         return () if self._person == DEFAULT_PERSON else ("--person", self._person)
+
+
+def _socket(settings: Settings) -> Path:
+    # If the path of the directory cannot be an address, the file is a link to the socket.
+    return (settings.data_dir / SOCKET_FILE).resolve()
+
+
+def _nobody(settings: Settings) -> str:
+    serve = config.command(settings, "serve")
+    return (
+        f"no service answers on the data directory {settings.data_dir}: start one"
+        f" with `{serve}`, or give the data directory of a running one with --data-dir"
+    )
 
 
 def _show_table(keys: "list[BotKey]") -> None:

@@ -42,6 +42,11 @@ def jwt_secret(settings: Settings) -> bytes:
     return settings.jwt_secret.encode() or _secret_of(settings.data_dir / JWT_SECRET_FILE)
 
 
+def own_secret(settings: Settings) -> bytes:
+    """Return the secret of sign-in links and sessions: the file's, whoever signs other tokens."""
+    return _secret_of(settings.data_dir / JWT_SECRET_FILE)
+
+
 def ticket_secret(settings: Settings) -> bytes:
     """Return the secret of stream tickets."""
     return _secret_of(settings.data_dir / TICKET_SECRET_FILE)

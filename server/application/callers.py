@@ -2,8 +2,24 @@
 
 from dataclasses import dataclass
 
-from server.domain.user import EVERYTHING, Permissions
+from server.domain.user import EVERYTHING, Identity, Permissions
 from server.domain.values import Micros
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A valid sign-in token: whose it is, and its id, by which it is used once."""
+
+    token_id: str
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The token of a person's session, and when it expires."""
+
+    token: str
+    expires_at: Micros
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,7 +27,8 @@ class Caller:
     """A bot with its key, or a person with a token; the service itself has no ids.
 
     `account_id` is the key's account, or the one of the person's that the call names. For a person
-    `bot_key_id` is None, and `ends_at` is the end of the token.
+    `bot_key_id` is None, and `ends_at` is the end of the token. `sign_in` is set for a person who
+    signs in by a link.
     """
 
     account_id: str = ""
@@ -19,6 +36,7 @@ class Caller:
     bot_key_id: str | None = None
     permissions: Permissions = EVERYTHING
     ends_at: Micros | None = None
+    sign_in: SignIn | None = None
 
 
 @dataclass(frozen=True, slots=True)

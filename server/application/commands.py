@@ -121,6 +121,15 @@ class KnowUser:
 
 
 @dataclass(frozen=True, slots=True)
+class UseSignIn:
+    """Store that a sign-in token is used. `now` is the real time, also while a replay is played."""
+
+    token_id: str
+    expires_at: Micros
+    now: Micros
+
+
+@dataclass(frozen=True, slots=True)
 class SentQuote:
     """A quote that an operator sent, or the reason why it is not a valid quote."""
 

@@ -11,9 +11,10 @@ from server.application.commands import (
     RecordUsage,
     RevokeBotKey,
     UserKnown,
+    UseSignIn,
 )
 from server.application.ports import Chance, UnitOfWork
-from server.application.refusals import ACCOUNT_NOT_FOUND, BOT_KEY_NOT_FOUND
+from server.application.refusals import ACCOUNT_NOT_FOUND, BOT_KEY_NOT_FOUND, SIGN_IN_USED
 from server.domain.account_changes import open_account
 from server.domain.errors import Reason, Refusal
 from server.domain.invariants import BrokenInvariant
@@ -27,7 +28,7 @@ from server.domain.user import (
     form_key,
     hash_key,
 )
-from server.domain.values import Micros, Units
+from server.domain.values import DAY, Micros, Units
 
 
 class Keys:
@@ -92,6 +93,14 @@ class Keys:
             if key is None:
                 raise BrokenInvariant("a revoked key stays")
         return KeyRevoked(key)
+
+    def use_sign_in(
+        self, command: UseSignIn, _: Permissions, unit: UnitOfWork, __: Micros
+    ) -> Done | Refusal:
+        """Store that a sign-in token is used, unless it was used before."""
+        # A used token stays known for a day longer than it is valid: a clock may jump and go back.
+        unit.forget_sign_ins(command.now - DAY)
+        return Done() if unit.use_sign_in(command.token_id, command.expires_at) else SIGN_IN_USED
 
     def record_usage(
         self, command: RecordUsage, _: Permissions, unit: UnitOfWork, __: Micros

@@ -35,6 +35,12 @@ class People(Protocol):
     def update_identity(self, user_id: str, identity: Identity) -> None:
         """Store what a newer token says about a user."""
 
+    def use_sign_in(self, token_id: str, expires_at: Micros) -> bool:
+        """Store that a sign-in token is used; return False if it was used before."""
+
+    def forget_sign_ins(self, before: Micros) -> None:
+        """Forget the used sign-in tokens that expired before a moment."""
+
     def live_key_count(self, user_id: str) -> int:
         """Return how many live bot keys a user has."""
 

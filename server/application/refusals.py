@@ -15,6 +15,10 @@ KEY_REFUSED = Refusal(
     message="The bot key is missing, malformed, unknown or revoked.",
 )
 """The answer does not say which of these applies, so that nobody can probe for keys."""
+SIGN_IN_USED = Refusal(
+    reason=Reason.TOKEN_INVALID,
+    message="The token of the link was used already: `bottrading open` prints a new link.",
+)
 MALFORMED = Refusal(
     reason=Reason.MALFORMED_REQUEST,
     message="The request cannot be read as the request message of this call.",

@@ -39,9 +39,11 @@ from server.rpc.interceptors.observability import (
     json_line,
 )
 from server.rpc.interceptors.rate_limit import RateLimiting
+from server.rpc.interceptors.sign_in import SignIns
 from server.rpc.interceptors.streams import OpenStreams
 from server.rpc.keyring import Keyring
 from server.rpc.open_stream import Headers
+from server.rpc.own_tokens import OwnTokens
 from server.rpc.owned_accounts import OwnedAccounts
 from server.rpc.reading import LogReads, Reading, SharedReading
 from server.rpc.server import Links, RpcServer
@@ -49,7 +51,7 @@ from server.rpc.stream_watch import TICK_SECONDS, StreamWatch
 from server.rpc.streams import OrderUpdateStream, QuoteStream
 from server.rpc.tickets import RESUMING_LIFETIME, Tickets
 from server.rpc.tokens import TokenVerifier, jwks_verifier, secret_verifier
-from server.secret_files import jwt_secret, ticket_secret
+from server.secret_files import jwt_secret, own_secret, ticket_secret
 from server.storage.database import (
     FOLLOWERS_MAX,
     GUARDS_MAX,
@@ -84,6 +86,7 @@ class FrontBase:
     keyring: Keyring
     board: QuoteBoard
     tickets: Tickets
+    own_tokens: OwnTokens
     heard: HeardMinutes
     streams: OpenStreams
     order_updates: OrderUpdates
@@ -149,6 +152,7 @@ def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> Front
         keyring=keyring,
         board=board,
         tickets=tickets,
+        own_tokens=OwnTokens(settings.jwt_issuer, own_secret(settings), system_clock),
         streams=streams,
         order_updates=order_updates,
         quote_updates=quote_updates,
@@ -232,6 +236,7 @@ def build(
             enforce_quotas=settings.quotas == "enforced",
         ),
         accounts=NamedAccounts(owned),
+        sign_ins=SignIns(engine, wall_clock),
         streams=base.streams,
     )
     server = RpcServer(methods(), links, dispatcher, with_reflection=settings.reflection)
@@ -277,7 +282,7 @@ def _dispatcher(
     return Dispatcher(
         rows,
         engine=engine,
-        readers=(queries, leaderboard, base.tickets, order_updates, quotes),
+        readers=(queries, leaderboard, base.tickets, base.own_tokens, order_updates, quotes),
         reading=reading,
         figures=Figures(
             keyring=base.keyring,
@@ -321,6 +326,7 @@ def _authentication(
         owned=owned,
         tickets=base.tickets,
         verifier=_verifier(settings, monotonic),
+        own_tokens=base.own_tokens,
         engine=engine,
         executor=base.guard,
     )

@@ -18,6 +18,10 @@ def _record_usage(usage: commands.RecordUsage, _: Caller, __: Surroundings) -> c
     return usage
 
 
+def _use_sign_in(use: commands.UseSignIn, _: Caller, __: Surroundings) -> commands.UseSignIn:
+    return use
+
+
 def _known(result: UserKnown) -> bytes:
     return orjson.dumps([result.user.id, result.user.account_id])
 
@@ -36,5 +40,11 @@ RecordUsage = Decided(
     route=Route.EVERYONE,
     read=_record_usage,
     decide=Keys.record_usage,
+    answer=_done,
+)
+UseSignIn = Decided(
+    route=Route.EVERYONE,
+    read=_use_sign_in,
+    decide=Keys.use_sign_in,
     answer=_done,
 )

@@ -4,9 +4,17 @@ from server.application.accounts import Accounts
 from server.application.keys import Keys
 from server.application.queries import Queries
 from server.rpc.figures import Figures
+from server.rpc.own_tokens import OwnTokens
 from server.wire import accounts, keys
 from server.wire.rows import Decided, Queried, Route
 
+SignIn = Queried(
+    route=Route.EVERYONE,
+    read=keys.sign_in,
+    query=OwnTokens.begin_session,
+    answer=keys.signed_in,
+    from_memory=True,
+)
 CreateBotKey = Decided(
     route=Route.OWN_USER,
     read=keys.create_bot_key,

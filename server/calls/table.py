@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import ModuleType
 
 from server.calls import bot_trading, internal, key_management, market_data
-from server.engine.frames import decode_identity, decode_usage
+from server.engine.frames import decode_identity, decode_usage, decode_use_of_sign_in
 from server.engine.service import EngineCall
 from server.wire.contract import Method, methods
 from server.wire.rows import Decided, Queried, Row, Streamed
@@ -38,4 +38,5 @@ def engine_calls(
     } | {
         "KnowUser": EngineCall(internal.KnowUser, decode_identity),
         "RecordUsage": EngineCall(internal.RecordUsage, decode_usage),
+        "UseSignIn": EngineCall(internal.UseSignIn, decode_use_of_sign_in),
     }

@@ -22,6 +22,7 @@ from server.application.commands import (
     QuotesChanged,
     RecordUsage,
     TimePassed,
+    UseSignIn,
 )
 from server.domain.errors import Reason, Refusal, Violation
 from server.domain.quote import Quote
@@ -203,6 +204,15 @@ def decode_identity(body: bytes) -> Identity:
     return Identity(
         issuer=issuer, subject=subject, name=name, plan=Plan(plan), is_operator=is_operator
     )
+
+
+def encode_use_of_sign_in(use: UseSignIn) -> bytes:
+    """Return the use of a sign-in token as the body of a call."""
+    return orjson.dumps([use.token_id, use.expires_at, use.now])
+
+
+def decode_use_of_sign_in(body: bytes) -> UseSignIn:
+    return UseSignIn(*orjson.loads(body))
 
 
 def encode_usage(

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -11,7 +12,7 @@ from rest_bridge.line_writer import LineWriter
 from rest_bridge.log_lines import Paint, chosen
 from server.application.ports import Clock
 from server.bootstrap.adapters import monotonic_clock
-from server.config import Settings, command, reached, split_address
+from server.config import PAGE_FILE, Settings, command, reached, split_address
 from server.domain.values import SECOND, Micros
 from server.market.replay_file import ReplayFacts
 from server.rpc.call_lines import text_line
@@ -57,14 +58,35 @@ def call_line(settings: Settings) -> Callable[[Finished], bytes]:
     return text_line(Paint(sys.stderr)) if _is_for_people(settings) else json_line
 
 
+@contextmanager
+def page_told(settings: Settings) -> Iterator[None]:
+    """Keep the URL of the page in the data directory, where `bottrading open` finds it."""
+    file, url = settings.data_dir / PAGE_FILE, _page(settings)
+    file.unlink(missing_ok=True)
+    if url:
+        file.write_text(url)
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
 class Announcer:
     """Announces that the service is ready: to people by a summary, to programs by one line.
 
-    `replay` is None if the market is no replay.
+    `replay` is None if the market is no replay. `sign_in_link` makes a link from the page's URL;
+    only a terminal shows it, because logs are kept.
     """
 
-    def __init__(self, settings: Settings, lines: LineWriter, replay: ReplayFacts | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        lines: LineWriter,
+        replay: ReplayFacts | None,
+        sign_in_link: Callable[[str], str],
+    ) -> None:
         self._settings = settings
+        self._sign_in_link = sign_in_link
         self._lines = lines
         self._replay = replay
         self._is_told = False
@@ -76,6 +98,7 @@ class Announcer:
             return
         self._is_told = True
         facts = {
+            "page": _page(self._settings),
             "REST": self._rest("/api/trade/v1/bot"),
             "gRPC": reached(grpc),
             "docs": self._rest("/docs"),
@@ -106,15 +129,24 @@ class Announcer:
                 "",
                 f"  Next, in a second terminal: {paint(first_key, 'bold')}",
                 "  Ctrl-C ends the service. Below is a line for each call and for what happens.",
+                *self._way_in(paint),
                 "\n",
             )
         )
 
+    def _way_in(self, paint: Paint) -> tuple[str, ...]:
+        url = _page(self._settings)
+        if not url or not sys.stderr.isatty():
+            return ()
+        again = paint(command(self._settings, "open"), "bold")
+        return (
+            "",
+            f"  Open {paint(self._sign_in_link(url), 'cyan')}",
+            f"  It signs you in once, within 10 minutes. {again} prints another.",
+        )
+
     def _rest(self, path: str) -> str:
-        settings = self._settings
-        if settings.no_rest:
-            return ""
-        return _url("https" if settings.rest_certificate else "http", settings.rest, path)
+        return _rest(self._settings, path)
 
     def _market(self) -> str:
         settings, replay = self._settings, self._replay
@@ -162,6 +194,17 @@ def _rest_of(seconds: float) -> str:
     if seconds < 5_400:
         return f"about {seconds / 60:.0f} min left"
     return f"about {seconds / 3_600:,.0f} h left"
+
+
+def _page(settings: Settings) -> str:
+    """Return the URL of the page; empty if there is none, or if the kernel chooses its port."""
+    return _rest(settings, "/") if settings.page else ""
+
+
+def _rest(settings: Settings, path: str) -> str:
+    if settings.no_rest:
+        return ""
+    return _url("https" if settings.rest_certificate else "http", settings.rest, path)
 
 
 def _url(scheme: str, address: str, path: str) -> str:

@@ -5,7 +5,7 @@ import gc
 import logging
 import math
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 
 import uvloop
@@ -23,7 +23,7 @@ from server.market.exchange_sessions import SessionsUnavailable
 from server.market.replay_table import ReplayFileError
 from server.market.secret import SecretFileError
 from server.market.universe_file import UniverseError
-from server.processes.announcing import Announcer, call_line, tell_share, tell_step
+from server.processes.announcing import Announcer, call_line, page_told, tell_share, tell_step
 from server.processes.children import BridgeProcess, EngineProcess
 from server.processes.descriptors import SpareDescriptors, connections_that_fit, raise_limit
 from server.processes.exit_status import ExitStatus, ServiceFailed, database_damaged
@@ -48,8 +48,16 @@ LOOK_SECONDS = 0.25
 TOLD_AGAIN_SECONDS = 60.0
 
 
-def serve(settings: Settings, lines: LineWriter, *, begin_anew: bool = False) -> None:
+def serve(
+    settings: Settings,
+    lines: LineWriter,
+    *,
+    sign_in_link: Callable[[str], str],
+    begin_anew: bool = False,
+) -> None:
     """Run the service until SIGTERM, SIGINT or SIGHUP.
+
+    `sign_in_link` makes a link that signs in from the URL of the page.
 
     Raises SettingsError when it cannot start, ServiceFailed when it cannot go on.
     """
@@ -68,10 +76,11 @@ def serve(settings: Settings, lines: LineWriter, *, begin_anew: bool = False) ->
             tell_step(settings, f"the database {database}")
             prepare_database(settings, begin_anew=begin_anew)
             tell_step(settings, f"the market, {settings.replay_file or settings.market}")
-            announcer = Announcer(settings, lines, check_market(settings, tell_share(settings)))
+            replay = check_market(settings, tell_share(settings))
+            announcer = Announcer(settings, lines, replay, sign_in_link)
             # The bridge connects through a socket that only this user can reach. So it needs no
             # certificates, whatever the public port requires.
-            with socket_path(settings.data_dir) as path:
+            with page_told(settings), socket_path(settings.data_dir) as path:
                 uvloop.run(_run(settings, f"unix:{path}", lines, announcer))
     except LockHeld as error:
         raise SettingsError(

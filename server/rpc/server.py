@@ -21,6 +21,7 @@ from server.rpc.interceptors.errors import ErrorTranslation
 from server.rpc.interceptors.in_flight import InFlight
 from server.rpc.interceptors.observability import Observability
 from server.rpc.interceptors.rate_limit import RateLimiting
+from server.rpc.interceptors.sign_in import SignIns
 from server.rpc.interceptors.streams import OpenStreams
 from server.rpc.reflection import enable_reflection
 from server.rpc.sockets import cut
@@ -81,6 +82,7 @@ class Links:
     in_flight: InFlight  # A stranger must not take a customer's place.
     rate_limits: RateLimiting  # Limits belong to an account and stand before all work.
     accounts: NamedAccounts  # No account is looked up for a call that was not paid for.
+    sign_ins: SignIns  # A token is not used up by a call that a limit refuses.
     streams: OpenStreams  # A place is taken by a call that was paid for.
 
     def ordered(self) -> list[Interceptor]:
@@ -94,6 +96,7 @@ class Links:
             self.in_flight,
             self.rate_limits,
             self.accounts,
+            self.sign_ins,
             self.streams,
         ]
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jwt
 from jwt import PyJWK, PyJWTError
@@ -12,6 +12,8 @@ from jwt import PyJWK, PyJWTError
 from server.application.ports import Clock
 from server.domain.user import Identity, Plan
 from server.rpc.published_keys import PublishedKeys, signing_keys
+
+T = TypeVar("T")
 
 TOKEN_BYTES_MAX = 4096
 LIFETIME_SECONDS_MAX = 24 * 3600
@@ -78,6 +80,10 @@ class TokenVerifier:
 
     def verify(self, token: str) -> Identity:
         """Return whose token it is; raise TokenRefused, or KeysUnavailable if keys are missing."""
+        return self.read(token, identity_of)
+
+    def read(self, token: str, read_claims: Callable[[dict[str, Any]], T]) -> T:
+        """Return what the claims of a valid token say; raise as `verify` does."""
         if len(token) > TOKEN_BYTES_MAX:
             raise TokenRefused(
                 f"The token must have at most {TOKEN_BYTES_MAX} bytes, not {len(token)}."
@@ -92,7 +98,7 @@ class TokenVerifier:
                 leeway=CLOCK_LEEWAY_SECONDS,
                 options={"require": REQUIRED_CLAIMS, "strict_aud": False},
             )
-            return _identity(claims)
+            return read_claims(claims)
         except BROKEN as error:
             raise TokenRefused(_explained(error)) from error
 
@@ -136,10 +142,16 @@ def _url_verifier(terms: TokenTerms, published: PublishedKeys) -> TokenVerifier:
 
 
 def issue(
-    terms: TokenTerms, secret: bytes, identity: Identity, *, now_seconds: int, ttl_seconds: int
+    terms: TokenTerms,
+    secret: bytes,
+    identity: Identity,
+    *,
+    now_seconds: int,
+    ttl_seconds: int,
+    token_id: str | None = None,
 ) -> str:
     """Return a token signed with the shared secret."""
-    claims = {
+    claims: dict[str, Any] = {
         "iss": terms.issuer,
         "aud": terms.audience,
         "sub": identity.subject,
@@ -150,6 +162,8 @@ def issue(
     }
     if identity.is_operator:
         claims["operator"] = True
+    if token_id is not None:
+        claims["jti"] = token_id
     return jwt.encode(claims, secret, algorithm=SECRET_ALGORITHMS[0])
 
 
@@ -167,7 +181,8 @@ def _key_id(token: str) -> str | None:
     return key_id
 
 
-def _identity(claims: dict[str, Any]) -> Identity:
+def identity_of(claims: dict[str, Any]) -> Identity:
+    """Return whose token it is by its claims; raise TokenRefused, or one of BROKEN."""
     subject = claims["sub"]
     if not isinstance(subject, str) or not 1 <= len(subject) <= SUBJECT_LENGTH_MAX:
         raise TokenRefused(f"The claim sub must have 1 to {SUBJECT_LENGTH_MAX} characters.")

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from server.domain.user import BotKey, Identity, Permissions, User
 from server.domain.values import Micros
 from server.storage import people_mapping
-from server.storage.tables import accounts, bot_keys, users
+from server.storage.tables import accounts, bot_keys, used_sign_ins, users
 
 
 class People:
@@ -58,6 +58,17 @@ class People:
             .where(users.c.id == user_id)
             .values(name=identity.name, plan=identity.plan.value, is_operator=identity.is_operator)
         )
+
+    def use_sign_in(self, token_id: str, expires_at: Micros) -> bool:
+        query = select(used_sign_ins.c.token_id).where(used_sign_ins.c.token_id == token_id)
+        if self._connection.execute(query).one_or_none() is not None:
+            return False
+        values = {"token_id": token_id, "expires_at": expires_at}
+        self._connection.execute(insert(used_sign_ins), values)
+        return True
+
+    def forget_sign_ins(self, before: Micros) -> None:
+        self._connection.execute(delete(used_sign_ins).where(used_sign_ins.c.expires_at < before))
 
     def live_key_count(self, user_id: str) -> int:
         query = select(func.count()).where(

@@ -102,6 +102,15 @@ bot_keys = Table(
     Column("permissions", Text),
 )
 
+# Each is kept for a while after the token has expired, because clocks may go back.
+used_sign_ins = Table(
+    "used_sign_ins",
+    metadata,
+    Column("token_id", ID, primary_key=True),
+    Column("expires_at", TIME, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 positions = Table(
     "positions",
     metadata,

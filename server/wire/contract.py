@@ -22,6 +22,7 @@ class Credential(Enum):
     USER_TOKEN = "USER_TOKEN"
     OPERATOR_TOKEN = "OPERATOR_TOKEN"
     BOT_KEY_OR_USER_TOKEN = "BOT_KEY_OR_USER_TOKEN"
+    SIGN_IN_TOKEN = "SIGN_IN_TOKEN"
 
     @property
     def is_of_a_bot(self) -> bool:

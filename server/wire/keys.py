@@ -6,7 +6,7 @@ from bottrading.v1 import (
     bot_key_pb2,
 )
 from bottrading.v1 import key_management_pb2 as key_management
-from server.application.callers import Caller
+from server.application.callers import Caller, Session, SignIn
 from server.application.commands import (
     CreateBotKey,
     Deposit,
@@ -40,6 +40,19 @@ _ASSET_TYPES = enums.members(enums.ASSET_TYPES)
 _SCOPES = enums.members(enums.SCOPES)
 
 _TRADING_STATES = enums.members(enums.TRADING_STATES)
+
+
+def sign_in(_: key_management.SignInRequest, caller: Caller, __: Surroundings) -> SignIn:
+    """Read who signs in, which the credential says."""
+    assert caller.sign_in is not None, "the call takes a sign-in token"
+    return caller.sign_in
+
+
+def signed_in(session: Session) -> key_management.SignInResponse:
+    """Answer SignIn."""
+    return key_management.SignInResponse(
+        session_token=session.token, expires_at=answers.timestamp(session.expires_at)
+    )
 
 
 def create_bot_key(

@@ -320,7 +320,7 @@ async def test_a_stopped_replay_is_not_told_of_as_if_it_went_on(
     caplog.set_level("INFO")
     facts = check_replay_file(bars, default_universe(), AlwaysOpen())
     days = itertools.chain([0, 1, 2], itertools.repeat(3))
-    announcer = announcing.Announcer(Settings(), cast("Any", None), facts)
+    announcer = announcing.Announcer(Settings(), cast("Any", None), facts, str)
     following = asyncio.create_task(announcer.follow_replay(lambda: facts.first + next(days) * DAY))
     for _ in range(100):
         await asyncio.sleep(0)

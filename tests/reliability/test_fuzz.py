@@ -77,6 +77,8 @@ def credentials(service: Process) -> dict[Credential, tuple[str, str]]:
         Credential.BOT_KEY_OR_USER_TOKEN: key,
         Credential.USER_TOKEN: bearer,
         Credential.OPERATOR_TOKEN: bearer,
+        # It would be used up by the first input; what the call does with any other is a refusal.
+        Credential.SIGN_IN_TOKEN: bearer,
     }
 
 

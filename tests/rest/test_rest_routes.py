@@ -8,6 +8,7 @@ import pytest
 from tests.rest.support import BOT_KEY, PREFIX, TOKEN, RunningBridge, ServerDouble
 
 ROUTES = """
+POST   /sign-in                       SignIn
 POST   /keys                          CreateBotKey
 GET    /keys                          ListBotKeys
 DELETE /keys/id                       RevokeBotKey

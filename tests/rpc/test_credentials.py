@@ -22,6 +22,7 @@ OPENED_BY: dict[Credential, frozenset[str]] = {
     Credential.BOT_KEY_OR_TICKET: frozenset({KEY, TOKEN, OPERATOR}),
     Credential.USER_TOKEN: frozenset({TOKEN, OPERATOR}),
     Credential.OPERATOR_TOKEN: frozenset({OPERATOR}),
+    Credential.SIGN_IN_TOKEN: frozenset(),
 }
 REFUSED_AS = {
     (Credential.BOT_KEY, TOKEN): "BOT_KEY_REQUIRED",
@@ -29,6 +30,9 @@ REFUSED_AS = {
     (Credential.USER_TOKEN, KEY): "TOKEN_REQUIRED",
     (Credential.OPERATOR_TOKEN, KEY): "OPERATOR_REQUIRED",
     (Credential.OPERATOR_TOKEN, TOKEN): "OPERATOR_REQUIRED",
+    (Credential.SIGN_IN_TOKEN, KEY): "TOKEN_REQUIRED",
+    (Credential.SIGN_IN_TOKEN, TOKEN): "TOKEN_INVALID",
+    (Credential.SIGN_IN_TOKEN, OPERATOR): "TOKEN_INVALID",
 }
 OF_CREDENTIALS = {
     "TWO_CREDENTIALS",

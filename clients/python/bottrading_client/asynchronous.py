@@ -264,6 +264,7 @@ class AsyncKeyManagementClient(_AsyncClient):
 
     _credential = TOKEN
 
+    sign_in = _sends(key_calls.sign_in)
     create_key = _sends(key_calls.create_key)
     keys = _sends(key_calls.keys)
     revoke_key = _sends(key_calls.revoke_key)

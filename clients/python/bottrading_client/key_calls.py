@@ -9,6 +9,16 @@ from bottrading_client.enums import AssetType, KeyScope, TradingState
 from bottrading_client.messages import Amount, number, read, text
 
 
+def sign_in() -> Call[models.Session]:
+    """Begin a session with the token of a sign-in link, which works once; not retried."""
+    return call(
+        lambda service: service.keys.SignIn,
+        keys_pb.SignInRequest(),
+        lambda answer: read(models.Session, answer),
+        Repeating.CHANGES_AGAIN,
+    )
+
+
 def create_key(
     label: str,
     *,

@@ -234,6 +234,14 @@ class NewBotKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A person's session; its token is accepted wherever the person's token is."""
+
+    session_token: str = field(repr=False)
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamTicket:
     """A ticket that opens streams in a browser in place of a key."""
 

@@ -354,6 +354,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exchanges the token of a sign-in link for the token of a session
+         * @description Exchanges the token of a sign-in link for the token of a session. The session token is accepted wherever a person's token is. A sign-in token that was used already is refused (TOKEN_INVALID): if no answer came, get a new link.
+         */
+        post: operations["SignIn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/keys": {
         parameters: {
             query?: never;
@@ -1456,6 +1476,16 @@ export interface components {
          * @enum {string}
          */
         Side: "BUY" | "SELL";
+        /** @description A session of the person who signed in. */
+        SignInResponse: {
+            /** @description The session's JSON Web Token. */
+            session_token: string;
+            /**
+             * Format: date-time
+             * @description When the token expires: at most 24 hours after the sign-in.
+             */
+            expires_at: string;
+        };
         /**
          * @description Why an order is CANCELLED.
          *
@@ -1653,6 +1683,7 @@ export type RateLimit = components['schemas']['RateLimit'];
 export type RefusedQuote = components['schemas']['RefusedQuote'];
 export type Settlement = components['schemas']['Settlement'];
 export type Side = components['schemas']['Side'];
+export type SignInResponse = components['schemas']['SignInResponse'];
 export type StatusReason = components['schemas']['StatusReason'];
 export type StreamHeartbeat = components['schemas']['StreamHeartbeat'];
 export type StreamOrderUpdatesResponse = components['schemas']['StreamOrderUpdatesResponse'];
@@ -2549,6 +2580,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CreateStreamTicketResponse"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    /** @description Id of the call. */
+                    "X-Request-Id"?: string;
+                    /** @description Whole seconds after which to try again; with 429 and 503. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    SignIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description Id of the call. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInResponse"];
                 };
             };
             /** @description A refusal */

@@ -46,6 +46,11 @@ class _CredentialEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Credential
     refused (ACCOUNT_ID_REQUIRED). With a bot key it may only be the account of the
     key. Any other id is refused (ACCOUNT_NOT_FOUND).
     """
+    CREDENTIAL_SIGN_IN_TOKEN: _Credential.ValueType  # 6
+    """The token of a sign-in link, which `bottrading open` prints: metadata
+    `authorization: Bearer …`. It is valid for ten minutes and used once. It opens
+    nothing else.
+    """
 
 class Credential(_Credential, metaclass=_CredentialEnumTypeWrapper):
     """Who may call a method. A call carries exactly one credential."""
@@ -68,6 +73,11 @@ CREDENTIAL_BOT_KEY_OR_USER_TOKEN: Credential.ValueType  # 5
 who leaves it out reads their first account. A call that needs SCOPE_TRADE is then
 refused (ACCOUNT_ID_REQUIRED). With a bot key it may only be the account of the
 key. Any other id is refused (ACCOUNT_NOT_FOUND).
+"""
+CREDENTIAL_SIGN_IN_TOKEN: Credential.ValueType  # 6
+"""The token of a sign-in link, which `bottrading open` prints: metadata
+`authorization: Bearer …`. It is valid for ten minutes and used once. It opens
+nothing else.
 """
 Global___Credential: _TypeAlias = Credential  # noqa: Y015
 

@@ -28,9 +28,10 @@ from bottrading.v1 import bot_key_pb2 as bottrading_dot_v1_dot_bot__key__pb2
 from bottrading.v1 import instrument_pb2 as bottrading_dot_v1_dot_instrument__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"bottrading/v1/key_management.proto\x12\rbottrading.v1\x1a\x1b\x62ottrading/v1/account.proto\x1a\x1f\x62ottrading/v1/annotations.proto\x1a\x1b\x62ottrading/v1/bot_key.proto\x1a\x1e\x62ottrading/v1/instrument.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xa1\x02\n\x13\x43reateBotKeyRequest\x12\x19\n\x05label\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xa2\xb5\x18\x02\x30\x03\x12\x17\n\naccount_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\'\n\x06scopes\x18\x03 \x03(\x0e\x32\x17.bottrading.v1.KeyScope\x12!\n\x0f\x61llowed_symbols\x18\x04 \x03(\tB\x08\xa2\xb5\x18\x04\x30\x01@d\x12\x35\n\x13\x61llowed_asset_types\x18\x05 \x03(\x0e\x32\x18.bottrading.v1.AssetType\x12-\n\x12order_notional_max\x18\x06 \x01(\tB\x0c\x98\xb5\x18\x01\xa2\xb5\x18\x04\x18\x01 \x02H\x01\x88\x01\x01\x42\r\n\x0b_account_idB\x15\n\x13_order_notional_max\"A\n\x14\x43reateBotKeyResponse\x12)\n\x07\x62ot_key\x18\x01 \x01(\x0b\x32\x18.bottrading.v1.NewBotKey\"\x14\n\x12ListBotKeysRequest\">\n\x13ListBotKeysResponse\x12\'\n\x08\x62ot_keys\x18\x01 \x03(\x0b\x32\x15.bottrading.v1.BotKey\"+\n\x13RevokeBotKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\">\n\x14RevokeBotKeyResponse\x12&\n\x07\x62ot_key\x18\x01 \x01(\x0b\x32\x15.bottrading.v1.BotKey\"\x14\n\x12OpenAccountRequest\">\n\x13OpenAccountResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account\"\x15\n\x13ListAccountsRequest\"@\n\x14ListAccountsResponse\x12(\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x16.bottrading.v1.Account\"/\n\x13ResetAccountRequest\x12\x18\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"?\n\x14ResetAccountResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account\"l\n\x16SetTradingStateRequest\x12\x18\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x38\n\rtrading_state\x18\x02 \x01(\x0e\x32\x1b.bottrading.v1.TradingStateB\x04\xe2\x41\x01\x02\"B\n\x17SetTradingStateResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account\"\xfc\x01\n\x14SetGuardRailsRequest\x12\x18\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12-\n\x12order_notional_max\x18\x02 \x01(\tB\x0c\x98\xb5\x18\x01\xa2\xb5\x18\x04\x18\x01 \x02H\x00\x88\x01\x01\x12/\n\x12position_share_max\x18\x03 \x01(\tB\x0e\x98\xb5\x18\x01\xa2\xb5\x18\x06\x10\x64\x18\x01 \x02H\x01\x88\x01\x01\x12)\n\x0e\x64\x61ily_loss_max\x18\x04 \x01(\tB\x0c\x98\xb5\x18\x01\xa2\xb5\x18\x04\x18\x01 \x02H\x02\x88\x01\x01\x42\x15\n\x13_order_notional_maxB\x15\n\x13_position_share_maxB\x11\n\x0f_daily_loss_max\"G\n\x15SetGuardRailsResponse\x12.\n\x0bguard_rails\x18\x01 \x01(\x0b\x32\x19.bottrading.v1.GuardRails\"L\n\x0e\x44\x65positRequest\x12\x18\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12 \n\x06\x61mount\x18\x02 \x01(\tB\x10\xe2\x41\x01\x02\x98\xb5\x18\x01\xa2\xb5\x18\x04\x18\x01 \x02\":\n\x0f\x44\x65positResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account2\xed\t\n\rKeyManagement\x12\x7f\n\x0c\x43reateBotKey\x12\".bottrading.v1.CreateBotKeyRequest\x1a#.bottrading.v1.CreateBotKeyResponse\"&\x88\xb5\x18\x02\x90\xb5\x18\xc9\x01\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02\x13\"\x05/keys:\x01*b\x07\x62ot_key\x12u\n\x0bListBotKeys\x12!.bottrading.v1.ListBotKeysRequest\x1a\".bottrading.v1.ListBotKeysResponse\"\x1f\x88\xb5\x18\x02\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02\x11\x12\x05/keysb\x08\x62ot_keys\x12\x80\x01\n\x0cRevokeBotKey\x12\".bottrading.v1.RevokeBotKeyRequest\x1a#.bottrading.v1.RevokeBotKeyResponse\"\'\x88\xb5\x18\x02\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02\x19*\x0e/keys/{key_id}b\x07\x62ot_key\x12\x80\x01\n\x0bOpenAccount\x12!.bottrading.v1.OpenAccountRequest\x1a\".bottrading.v1.OpenAccountResponse\"*\x88\xb5\x18\x02\x90\xb5\x18\xc9\x01\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02\x17\"\t/accounts:\x01*b\x07\x61\x63\x63ount\x12|\n\x0cListAccounts\x12\".bottrading.v1.ListAccountsRequest\x1a#.bottrading.v1.ListAccountsResponse\"#\x88\xb5\x18\x02\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02\x15\x12\t/accountsb\x08\x61\x63\x63ounts\x12\x91\x01\n\x0cResetAccount\x12\".bottrading.v1.ResetAccountRequest\x1a#.bottrading.v1.ResetAccountResponse\"8\x88\xb5\x18\x02\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02*\"\x1c/accounts/{account_id}/reset:\x01*b\x07\x61\x63\x63ount\x12\xa2\x01\n\x0fSetTradingState\x12%.bottrading.v1.SetTradingStateRequest\x1a&.bottrading.v1.SetTradingStateResponse\"@\x88\xb5\x18\x02\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02\x32\"$/accounts/{account_id}/trading-state:\x01*b\x07\x61\x63\x63ount\x12\x9e\x01\n\rSetGuardRails\x12#.bottrading.v1.SetGuardRailsRequest\x1a$.bottrading.v1.SetGuardRailsResponse\"B\x88\xb5\x18\x02\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02\x34\"\"/accounts/{account_id}/guard-rails:\x01*b\x0bguard_rails\x12\x85\x01\n\x07\x44\x65posit\x12\x1d.bottrading.v1.DepositRequest\x1a\x1e.bottrading.v1.DepositResponse\";\x88\xb5\x18\x03\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02-\"\x1f/accounts/{account_id}/deposits:\x01*b\x07\x61\x63\x63ountb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"bottrading/v1/key_management.proto\x12\rbottrading.v1\x1a\x1b\x62ottrading/v1/account.proto\x1a\x1f\x62ottrading/v1/annotations.proto\x1a\x1b\x62ottrading/v1/bot_key.proto\x1a\x1e\x62ottrading/v1/instrument.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x0f\n\rSignInRequest\"W\n\x0eSignInResponse\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa1\x02\n\x13\x43reateBotKeyRequest\x12\x19\n\x05label\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xa2\xb5\x18\x02\x30\x03\x12\x17\n\naccount_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\'\n\x06scopes\x18\x03 \x03(\x0e\x32\x17.bottrading.v1.KeyScope\x12!\n\x0f\x61llowed_symbols\x18\x04 \x03(\tB\x08\xa2\xb5\x18\x04\x30\x01@d\x12\x35\n\x13\x61llowed_asset_types\x18\x05 \x03(\x0e\x32\x18.bottrading.v1.AssetType\x12-\n\x12order_notional_max\x18\x06 \x01(\tB\x0c\x98\xb5\x18\x01\xa2\xb5\x18\x04\x18\x01 \x02H\x01\x88\x01\x01\x42\r\n\x0b_account_idB\x15\n\x13_order_notional_max\"A\n\x14\x43reateBotKeyResponse\x12)\n\x07\x62ot_key\x18\x01 \x01(\x0b\x32\x18.bottrading.v1.NewBotKey\"\x14\n\x12ListBotKeysRequest\">\n\x13ListBotKeysResponse\x12\'\n\x08\x62ot_keys\x18\x01 \x03(\x0b\x32\x15.bottrading.v1.BotKey\"+\n\x13RevokeBotKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\">\n\x14RevokeBotKeyResponse\x12&\n\x07\x62ot_key\x18\x01 \x01(\x0b\x32\x15.bottrading.v1.BotKey\"\x14\n\x12OpenAccountRequest\">\n\x13OpenAccountResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account\"\x15\n\x13ListAccountsRequest\"@\n\x14ListAccountsResponse\x12(\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x16.bottrading.v1.Account\"/\n\x13ResetAccountRequest\x12\x18\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"?\n\x14ResetAccountResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account\"l\n\x16SetTradingStateRequest\x12\x18\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x38\n\rtrading_state\x18\x02 \x01(\x0e\x32\x1b.bottrading.v1.TradingStateB\x04\xe2\x41\x01\x02\"B\n\x17SetTradingStateResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account\"\xfc\x01\n\x14SetGuardRailsRequest\x12\x18\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12-\n\x12order_notional_max\x18\x02 \x01(\tB\x0c\x98\xb5\x18\x01\xa2\xb5\x18\x04\x18\x01 \x02H\x00\x88\x01\x01\x12/\n\x12position_share_max\x18\x03 \x01(\tB\x0e\x98\xb5\x18\x01\xa2\xb5\x18\x06\x10\x64\x18\x01 \x02H\x01\x88\x01\x01\x12)\n\x0e\x64\x61ily_loss_max\x18\x04 \x01(\tB\x0c\x98\xb5\x18\x01\xa2\xb5\x18\x04\x18\x01 \x02H\x02\x88\x01\x01\x42\x15\n\x13_order_notional_maxB\x15\n\x13_position_share_maxB\x11\n\x0f_daily_loss_max\"G\n\x15SetGuardRailsResponse\x12.\n\x0bguard_rails\x18\x01 \x01(\x0b\x32\x19.bottrading.v1.GuardRails\"L\n\x0e\x44\x65positRequest\x12\x18\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12 \n\x06\x61mount\x18\x02 \x01(\tB\x10\xe2\x41\x01\x02\x98\xb5\x18\x01\xa2\xb5\x18\x04\x18\x01 \x02\":\n\x0f\x44\x65positResponse\x12\'\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x16.bottrading.v1.Account2\xd1\n\n\rKeyManagement\x12\x62\n\x06SignIn\x12\x1c.bottrading.v1.SignInRequest\x1a\x1d.bottrading.v1.SignInResponse\"\x1b\x88\xb5\x18\x06\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02\r\"\x08/sign-in:\x01*\x12\x7f\n\x0c\x43reateBotKey\x12\".bottrading.v1.CreateBotKeyRequest\x1a#.bottrading.v1.CreateBotKeyResponse\"&\x88\xb5\x18\x02\x90\xb5\x18\xc9\x01\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02\x13\"\x05/keys:\x01*b\x07\x62ot_key\x12u\n\x0bListBotKeys\x12!.bottrading.v1.ListBotKeysRequest\x1a\".bottrading.v1.ListBotKeysResponse\"\x1f\x88\xb5\x18\x02\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02\x11\x12\x05/keysb\x08\x62ot_keys\x12\x80\x01\n\x0cRevokeBotKey\x12\".bottrading.v1.RevokeBotKeyRequest\x1a#.bottrading.v1.RevokeBotKeyResponse\"\'\x88\xb5\x18\x02\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02\x19*\x0e/keys/{key_id}b\x07\x62ot_key\x12\x80\x01\n\x0bOpenAccount\x12!.bottrading.v1.OpenAccountRequest\x1a\".bottrading.v1.OpenAccountResponse\"*\x88\xb5\x18\x02\x90\xb5\x18\xc9\x01\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02\x17\"\t/accounts:\x01*b\x07\x61\x63\x63ount\x12|\n\x0cListAccounts\x12\".bottrading.v1.ListAccountsRequest\x1a#.bottrading.v1.ListAccountsResponse\"#\x88\xb5\x18\x02\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02\x15\x12\t/accountsb\x08\x61\x63\x63ounts\x12\x91\x01\n\x0cResetAccount\x12\".bottrading.v1.ResetAccountRequest\x1a#.bottrading.v1.ResetAccountResponse\"8\x88\xb5\x18\x02\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02*\"\x1c/accounts/{account_id}/reset:\x01*b\x07\x61\x63\x63ount\x12\xa2\x01\n\x0fSetTradingState\x12%.bottrading.v1.SetTradingStateRequest\x1a&.bottrading.v1.SetTradingStateResponse\"@\x88\xb5\x18\x02\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02\x32\"$/accounts/{account_id}/trading-state:\x01*b\x07\x61\x63\x63ount\x12\x9e\x01\n\rSetGuardRails\x12#.bottrading.v1.SetGuardRailsRequest\x1a$.bottrading.v1.SetGuardRailsResponse\"B\x88\xb5\x18\x02\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02\x34\"\"/accounts/{account_id}/guard-rails:\x01*b\x0bguard_rails\x12\x85\x01\n\x07\x44\x65posit\x12\x1d.bottrading.v1.DepositRequest\x1a\x1e.bottrading.v1.DepositResponse\";\x88\xb5\x18\x03\xb8\xb5\x18\x02\x82\xd3\xe4\x93\x02-\"\x1f/accounts/{account_id}/deposits:\x01*b\x07\x61\x63\x63ountb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -63,6 +64,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DEPOSITREQUEST'].fields_by_name['account_id']._serialized_options = b'\342A\001\002'
   _globals['_DEPOSITREQUEST'].fields_by_name['amount']._loaded_options = None
   _globals['_DEPOSITREQUEST'].fields_by_name['amount']._serialized_options = b'\342A\001\002\230\265\030\001\242\265\030\004\030\001 \002'
+  _globals['_KEYMANAGEMENT'].methods_by_name['SignIn']._loaded_options = None
+  _globals['_KEYMANAGEMENT'].methods_by_name['SignIn']._serialized_options = b'\210\265\030\006\270\265\030\002\202\323\344\223\002\r\"\010/sign-in:\001*'
   _globals['_KEYMANAGEMENT'].methods_by_name['CreateBotKey']._loaded_options = None
   _globals['_KEYMANAGEMENT'].methods_by_name['CreateBotKey']._serialized_options = b'\210\265\030\002\220\265\030\311\001\270\265\030\002\202\323\344\223\002\023\"\005/keys:\001*b\007bot_key'
   _globals['_KEYMANAGEMENT'].methods_by_name['ListBotKeys']._loaded_options = None
@@ -81,42 +84,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KEYMANAGEMENT'].methods_by_name['SetGuardRails']._serialized_options = b'\210\265\030\002\270\265\030\002\202\323\344\223\0024\"\"/accounts/{account_id}/guard-rails:\001*b\013guard_rails'
   _globals['_KEYMANAGEMENT'].methods_by_name['Deposit']._loaded_options = None
   _globals['_KEYMANAGEMENT'].methods_by_name['Deposit']._serialized_options = b'\210\265\030\003\270\265\030\002\202\323\344\223\002-\"\037/accounts/{account_id}/deposits:\001*b\007account'
-  _globals['_CREATEBOTKEYREQUEST']._serialized_start=240
-  _globals['_CREATEBOTKEYREQUEST']._serialized_end=529
-  _globals['_CREATEBOTKEYRESPONSE']._serialized_start=531
-  _globals['_CREATEBOTKEYRESPONSE']._serialized_end=596
-  _globals['_LISTBOTKEYSREQUEST']._serialized_start=598
-  _globals['_LISTBOTKEYSREQUEST']._serialized_end=618
-  _globals['_LISTBOTKEYSRESPONSE']._serialized_start=620
-  _globals['_LISTBOTKEYSRESPONSE']._serialized_end=682
-  _globals['_REVOKEBOTKEYREQUEST']._serialized_start=684
-  _globals['_REVOKEBOTKEYREQUEST']._serialized_end=727
-  _globals['_REVOKEBOTKEYRESPONSE']._serialized_start=729
-  _globals['_REVOKEBOTKEYRESPONSE']._serialized_end=791
-  _globals['_OPENACCOUNTREQUEST']._serialized_start=793
-  _globals['_OPENACCOUNTREQUEST']._serialized_end=813
-  _globals['_OPENACCOUNTRESPONSE']._serialized_start=815
-  _globals['_OPENACCOUNTRESPONSE']._serialized_end=877
-  _globals['_LISTACCOUNTSREQUEST']._serialized_start=879
-  _globals['_LISTACCOUNTSREQUEST']._serialized_end=900
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=902
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=966
-  _globals['_RESETACCOUNTREQUEST']._serialized_start=968
-  _globals['_RESETACCOUNTREQUEST']._serialized_end=1015
-  _globals['_RESETACCOUNTRESPONSE']._serialized_start=1017
-  _globals['_RESETACCOUNTRESPONSE']._serialized_end=1080
-  _globals['_SETTRADINGSTATEREQUEST']._serialized_start=1082
-  _globals['_SETTRADINGSTATEREQUEST']._serialized_end=1190
-  _globals['_SETTRADINGSTATERESPONSE']._serialized_start=1192
-  _globals['_SETTRADINGSTATERESPONSE']._serialized_end=1258
-  _globals['_SETGUARDRAILSREQUEST']._serialized_start=1261
-  _globals['_SETGUARDRAILSREQUEST']._serialized_end=1513
-  _globals['_SETGUARDRAILSRESPONSE']._serialized_start=1515
-  _globals['_SETGUARDRAILSRESPONSE']._serialized_end=1586
-  _globals['_DEPOSITREQUEST']._serialized_start=1588
-  _globals['_DEPOSITREQUEST']._serialized_end=1664
-  _globals['_DEPOSITRESPONSE']._serialized_start=1666
-  _globals['_DEPOSITRESPONSE']._serialized_end=1724
-  _globals['_KEYMANAGEMENT']._serialized_start=1727
-  _globals['_KEYMANAGEMENT']._serialized_end=2988
+  _globals['_SIGNINREQUEST']._serialized_start=272
+  _globals['_SIGNINREQUEST']._serialized_end=287
+  _globals['_SIGNINRESPONSE']._serialized_start=289
+  _globals['_SIGNINRESPONSE']._serialized_end=376
+  _globals['_CREATEBOTKEYREQUEST']._serialized_start=379
+  _globals['_CREATEBOTKEYREQUEST']._serialized_end=668
+  _globals['_CREATEBOTKEYRESPONSE']._serialized_start=670
+  _globals['_CREATEBOTKEYRESPONSE']._serialized_end=735
+  _globals['_LISTBOTKEYSREQUEST']._serialized_start=737
+  _globals['_LISTBOTKEYSREQUEST']._serialized_end=757
+  _globals['_LISTBOTKEYSRESPONSE']._serialized_start=759
+  _globals['_LISTBOTKEYSRESPONSE']._serialized_end=821
+  _globals['_REVOKEBOTKEYREQUEST']._serialized_start=823
+  _globals['_REVOKEBOTKEYREQUEST']._serialized_end=866
+  _globals['_REVOKEBOTKEYRESPONSE']._serialized_start=868
+  _globals['_REVOKEBOTKEYRESPONSE']._serialized_end=930
+  _globals['_OPENACCOUNTREQUEST']._serialized_start=932
+  _globals['_OPENACCOUNTREQUEST']._serialized_end=952
+  _globals['_OPENACCOUNTRESPONSE']._serialized_start=954
+  _globals['_OPENACCOUNTRESPONSE']._serialized_end=1016
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=1018
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=1039
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=1041
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1105
+  _globals['_RESETACCOUNTREQUEST']._serialized_start=1107
+  _globals['_RESETACCOUNTREQUEST']._serialized_end=1154
+  _globals['_RESETACCOUNTRESPONSE']._serialized_start=1156
+  _globals['_RESETACCOUNTRESPONSE']._serialized_end=1219
+  _globals['_SETTRADINGSTATEREQUEST']._serialized_start=1221
+  _globals['_SETTRADINGSTATEREQUEST']._serialized_end=1329
+  _globals['_SETTRADINGSTATERESPONSE']._serialized_start=1331
+  _globals['_SETTRADINGSTATERESPONSE']._serialized_end=1397
+  _globals['_SETGUARDRAILSREQUEST']._serialized_start=1400
+  _globals['_SETGUARDRAILSREQUEST']._serialized_end=1652
+  _globals['_SETGUARDRAILSRESPONSE']._serialized_start=1654
+  _globals['_SETGUARDRAILSRESPONSE']._serialized_end=1725
+  _globals['_DEPOSITREQUEST']._serialized_start=1727
+  _globals['_DEPOSITREQUEST']._serialized_end=1803
+  _globals['_DEPOSITRESPONSE']._serialized_start=1805
+  _globals['_DEPOSITRESPONSE']._serialized_end=1863
+  _globals['_KEYMANAGEMENT']._serialized_start=1866
+  _globals['_KEYMANAGEMENT']._serialized_end=3227
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,11 @@ class KeyManagementStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.SignIn = channel.unary_unary(
+                '/bottrading.v1.KeyManagement/SignIn',
+                request_serializer=bottrading_dot_v1_dot_key__management__pb2.SignInRequest.SerializeToString,
+                response_deserializer=bottrading_dot_v1_dot_key__management__pb2.SignInResponse.FromString,
+                _registered_method=True)
         self.CreateBotKey = channel.unary_unary(
                 '/bottrading.v1.KeyManagement/CreateBotKey',
                 request_serializer=bottrading_dot_v1_dot_key__management__pb2.CreateBotKeyRequest.SerializeToString,
@@ -95,6 +100,15 @@ class KeyManagementServicer:
     The first valid token registers the person and opens one account, the only one that
     is ranked. The claims `name` and `plan` of the newest token apply.
     """
+
+    def SignIn(self, request, context):
+        """Exchanges the token of a sign-in link for the token of a session. The session
+        token is accepted wherever a person's token is. A sign-in token that was used
+        already is refused (TOKEN_INVALID): if no answer came, get a new link.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def CreateBotKey(self, request, context):
         """Creates a bot key for an account. Only this answer shows its secret. The plan
@@ -178,6 +192,11 @@ class KeyManagementServicer:
 
 def add_KeyManagementServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'SignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignIn,
+                    request_deserializer=bottrading_dot_v1_dot_key__management__pb2.SignInRequest.FromString,
+                    response_serializer=bottrading_dot_v1_dot_key__management__pb2.SignInResponse.SerializeToString,
+            ),
             'CreateBotKey': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateBotKey,
                     request_deserializer=bottrading_dot_v1_dot_key__management__pb2.CreateBotKeyRequest.FromString,
@@ -239,6 +258,33 @@ class KeyManagement:
     The first valid token registers the person and opens one account, the only one that
     is ranked. The claims `name` and `plan` of the newest token apply.
     """
+
+    @staticmethod
+    def SignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bottrading.v1.KeyManagement/SignIn',
+            bottrading_dot_v1_dot_key__management__pb2.SignInRequest.SerializeToString,
+            bottrading_dot_v1_dot_key__management__pb2.SignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def CreateBotKey(request,

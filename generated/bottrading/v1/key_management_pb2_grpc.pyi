@@ -39,6 +39,11 @@ class KeyManagementStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> KeyManagementAsyncStub: ...
+    SignIn: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.SignInRequest, _key_management_pb2.SignInResponse]
+    """Exchanges the token of a sign-in link for the token of a session. The session
+    token is accepted wherever a person's token is. A sign-in token that was used
+    already is refused (TOKEN_INVALID): if no answer came, get a new link.
+    """
     CreateBotKey: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.CreateBotKeyRequest, _key_management_pb2.CreateBotKeyResponse]
     """Creates a bot key for an account. Only this answer shows its secret. The plan
     limits how many live keys a person has: Free 1, Standard 5, Professional 25. One
@@ -92,6 +97,11 @@ class KeyManagementAsyncStub(KeyManagementStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    SignIn: _aio.UnaryUnaryMultiCallable[_key_management_pb2.SignInRequest, _key_management_pb2.SignInResponse]  # type: ignore[assignment]
+    """Exchanges the token of a sign-in link for the token of a session. The session
+    token is accepted wherever a person's token is. A sign-in token that was used
+    already is refused (TOKEN_INVALID): if no answer came, get a new link.
+    """
     CreateBotKey: _aio.UnaryUnaryMultiCallable[_key_management_pb2.CreateBotKeyRequest, _key_management_pb2.CreateBotKeyResponse]  # type: ignore[assignment]
     """Creates a bot key for an account. Only this answer shows its secret. The plan
     limits how many live keys a person has: Free 1, Standard 5, Professional 25. One
@@ -142,6 +152,17 @@ class KeyManagementServicer(metaclass=_abc_1.ABCMeta):
     The first valid token registers the person and opens one account, the only one that
     is ranked. The claims `name` and `plan` of the newest token apply.
     """
+
+    @_abc_1.abstractmethod
+    def SignIn(
+        self,
+        request: _key_management_pb2.SignInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_key_management_pb2.SignInResponse, _abc.Awaitable[_key_management_pb2.SignInResponse]]:
+        """Exchanges the token of a sign-in link for the token of a session. The session
+        token is accepted wherever a person's token is. A sign-in token that was used
+        already is refused (TOKEN_INVALID): if no answer came, get a new link.
+        """
 
     @_abc_1.abstractmethod
     def CreateBotKey(

@@ -1,9 +1,10 @@
 """Authentication: who is calling, and whether the contract lets them make the call."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import orjson
 
@@ -18,11 +19,14 @@ from server.engine.frames import encode_identity
 from server.rpc.call import Call, Handler, Principal
 from server.rpc.errors import Refused, refuse
 from server.rpc.keyring import Keyring
+from server.rpc.own_tokens import OwnTokens, is_session
 from server.rpc.owned_accounts import OwnedAccounts
 from server.rpc.published_keys import KeysUnavailable
 from server.rpc.tickets import KeyTicket, Tickets
 from server.rpc.tokens import CLOCK_LEEWAY_SECONDS, TokenRefused, TokenVerifier
 from server.wire.contract import Credential, Method
+
+T = TypeVar("T")
 
 BOT_KEY_HEADER = "x-bot-key"
 TOKEN_HEADER = "authorization"
@@ -55,6 +59,7 @@ class Authentication:
         owned: OwnedAccounts,
         tickets: Tickets,
         verifier: TokenVerifier,
+        own_tokens: OwnTokens,
         engine: Engine,
         executor: Executor,
     ) -> None:
@@ -62,6 +67,7 @@ class Authentication:
         self._owned = owned
         self._tickets = tickets
         self._verifier = verifier
+        self._own_tokens = own_tokens
         self._engine = engine
         self._executor = executor
         self._users: dict[tuple[str, str], KnownUser] = {}
@@ -87,6 +93,8 @@ class Authentication:
                         Reason.KEY_SCOPE_MISSING,
                         f"The bot key lacks the scope {scope.value}: send one that has it.",
                     )
+            elif credential is Credential.SIGN_IN_TOKEN:
+                call.principal = await self._signing_in(kind, value)
             else:
                 call.principal = await self._person(
                     kind, value, operator=credential is Credential.OPERATOR_TOKEN
@@ -155,6 +163,21 @@ class Authentication:
                 Reason.OPERATOR_REQUIRED,
                 "The claim operator of the token is not true: send an operator's token.",
             )
+        return await self._principal(identity)
+
+    async def _signing_in(self, kind: str, value: str) -> Principal:
+        if kind == BOT_KEY_HEADER:
+            await self._bot(kind, value)
+            raise refuse(
+                Reason.TOKEN_REQUIRED,
+                "This call takes no bot key: send the token of a sign-in link.",
+            )
+        if kind != TOKEN_HEADER:
+            raise Refused(TOKEN_REFUSED)
+        sign_in = await self._read(self._own_tokens.read_sign_in, _bearer(value))
+        return replace(await self._principal(sign_in.identity), sign_in=sign_in)
+
+    async def _principal(self, identity: Identity) -> Principal:
         known = await self._known(identity)
         return Principal(
             account_id=known.account_id,
@@ -164,14 +187,17 @@ class Authentication:
         )
 
     async def _verified(self, token: str) -> Identity:
-        scheme, _, credentials = token.partition(" ")
-        if scheme.lower() != "bearer":
-            raise Refused(TOKEN_REFUSED)
-        bearer = credentials.strip()
+        bearer = _bearer(token)
+        if is_session(bearer):
+            return await self._read(self._own_tokens.verify_session, bearer)
         await self._verifier.prepare(bearer)
+        return await self._read(self._verifier.verify, bearer)
+
+    async def _read(self, read: Callable[[str], T], token: str) -> T:
+        """Read a token in a thread, because checking a signature takes long."""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._executor, self._verifier.verify, bearer)
+            return await loop.run_in_executor(self._executor, read, token)
         except TokenRefused as error:
             raise refuse(Reason.TOKEN_INVALID, str(error)) from error
         except KeysUnavailable as error:
@@ -193,6 +219,14 @@ class Authentication:
             self._users.clear()
         known = self._users[who] = KnownUser(identity, user_id, account_id)
         return known
+
+
+def _bearer(value: str) -> str:
+    """Return the token of an authorization header."""
+    scheme, _, credentials = value.partition(" ")
+    if scheme.lower() != "bearer":
+        raise Refused(TOKEN_REFUSED)
+    return credentials.strip()
 
 
 async def _closed(_: Call) -> bytes:
