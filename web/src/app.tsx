@@ -11,7 +11,6 @@ import { LeaderboardScreen } from "./leaderboard/leaderboard.js";
 import { Notices } from "./notices.js";
 import { type RouteId, ROUTES, route } from "./routing.js";
 import { type AccountScope, person, scope } from "./service/account-scope.js";
-import { useFigures } from "./service/figure.js";
 import { SignInScreen } from "./session/sign-in.js";
 import { isSignedIn, isStarted, settings } from "./session/session.js";
 import { Confirmation } from "./shared/confirm.js";
@@ -44,7 +43,6 @@ function Content() {
 }
 
 function SignedInContent() {
-  useFigures(person.value!.accounts);
   const shown = route.value ?? "account";
   useTitle(shown);
   const accountScope = scope.value;

@@ -50,6 +50,26 @@ test("a live order is cancelled, and all of them after a question", async () => 
   await page.context().close();
 });
 
+test("a position is closed, and all of them, each after a question", async () => {
+  const { token, bot } = await newPerson(service);
+  for (const symbol of ["AAPL", "KO", "SPY"]) {
+    await bot.placeOrder({ symbol, side: "BUY", quantity: "2" });
+  }
+  const page = await openPage(browser, service, { token });
+  await page.getByRole("button", { name: "Close KO" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Close KO" }).click();
+  await page.getByText(/^Sold 2 KO at/).waitFor();
+  const fill = page.getByRole("row", { name: /Sell 2 KO/ });
+  assert.match(await fill.innerText(), /You/);
+  await page.getByRole("button", { name: "Close all" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Close all" }).click();
+  await page.getByText("2 of 2 closing orders filled.").waitFor();
+  await page.getByText("No positions").waitFor();
+
+  assert.deepEqual(await bot.positions(), []);
+  await page.context().close();
+});
+
 test("a key is made, shown once, used, halted and revoked", async () => {
   const { token, bot } = await newPerson(service, { options: ["--plan", "Standard"] });
   const page = await openPage(browser, service, { token, screen: "developer" });

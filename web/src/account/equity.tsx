@@ -58,7 +58,7 @@ export function Equity({ scope }: { scope: AccountScope }) {
       {curve ? (
         <EquityPlots curve={curve} hovered={hovered} label={labelOf(curve, said)} />
       ) : (
-        <Loading what="the equity curve" error={history.error} />
+        <Loading class="equity-plots" what="the equity curve" error={history.error} />
       )}
     </section>
   );

@@ -21,7 +21,9 @@ export function KeyFigures({ scope }: { scope: AccountScope }) {
   useFigures(scope.portfolio, scope.kpi);
   const portfolio = scope.portfolio.value.value;
   const kpi = scope.kpi.value.value;
-  if (!portfolio || !kpi) return <Loading what="the key figures" error={scope.kpi.error} />;
+  if (!portfolio || !kpi) {
+    return <Loading class="figures" what="the key figures" error={scope.kpi.error} />;
+  };
   return (
     <section aria-label="Key figures">
       <Figures label="Key figures">

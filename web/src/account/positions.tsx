@@ -141,7 +141,8 @@ async function closeAll(scope: AccountScope, number: number): Promise<string | v
   const orders = await scope.client.closeAllPositions();
   scope.portfolio.refresh();
   const filled = orders.filter(({ status }) => status === "FILLED").length;
-  return `${count(filled)} of ${count(orders.length)} positions closed.`;
+  const others = orders.skipped > 0 ? ` ${count(orders.skipped)} cannot be closed now.` : "";
+  return `${count(filled)} of ${count(orders.length)} closing orders filled.${others}`;
 }
 
 function said(order: Order): string {

@@ -88,6 +88,9 @@ export function chooseAccount(id: string): void {
   chosenAccount.value = id;
 }
 
+// Every screen needs the accounts.
+effect(() => person.value?.accounts.watch());
+
 // The log is followed on every screen, so that none misses an entry.
 effect(() => {
   const owner = person.value;

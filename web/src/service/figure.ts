@@ -1,7 +1,7 @@
 // Something that is read from the service while a screen shows it, and never too often.
 
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 import { callFailed, callSucceeded, reconnections } from "./connection.js";
 
@@ -117,7 +117,8 @@ export class Figure<Value> {
 
 /** Keep figures up to date while a component is shown. */
 export function useFigures(...figures: Figure<any>[]): void {
-  useEffect(() => {
+  // Not after the paint: what is shown first waits for what is read here.
+  useLayoutEffect(() => {
     const stops = figures.map((figure) => figure.watch());
     const seen = reconnections.peek();
     stops.push(

@@ -8,13 +8,15 @@ import { Prose } from "./prose.js";
 interface LoadingProps {
   what: string;
   error?: ReadonlySignal<string | null> | undefined;
+  /** The class of a place that is higher, so that nothing moves when the figures come. */
+  class?: string;
 }
 
 /** Say that something is being read, or why it cannot be. */
-export function Loading({ what, error }: LoadingProps) {
+export function Loading({ what, error, class: className = "" }: LoadingProps) {
   if (error?.value) return <Failure text={error.value} />;
   return (
-    <p class="loading" role="status">
+    <p class={`loading ${className}`} role="status">
       <span class="visually-hidden">Reading {what}</span>
     </p>
   );
