@@ -129,7 +129,10 @@ class Settings(BaseSettings):
         20, ge=0, description="orders of an account within 60 s; 0: no limit"
     )
     requests_per_minute: int = Field(
-        120, ge=0, description="calls of an account within 60 s; 0: no limit"
+        120, ge=0, description="calls of an account's bots within 60 s; 0: no limit"
+    )
+    person_requests_per_minute: int = Field(
+        300, ge=0, description="calls with a person's token within 60 s; 0: no limit"
     )
     streams_per_account: int = Field(20, ge=1, description="open streams of an account")
     streams_max: int = Field(5_000, ge=1, description="open streams in all")

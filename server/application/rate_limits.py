@@ -1,4 +1,4 @@
-"""Rate limits: an exact sliding window for each account, and a count of calls for each day."""
+"""Rate limits: exact sliding windows of accounts and persons, and a count of calls for each day."""
 
 from collections import deque
 from collections.abc import Callable
@@ -83,6 +83,19 @@ class MemoryRateLimits:
         now = self._monotonic()
         self._orders.forget_idle(now)
         self._requests.forget_idle(now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllRateLimits:
+    """The rate limits of accounts, which bots spend, and those of persons."""
+
+    accounts: MemoryRateLimits
+    persons: MemoryRateLimits
+
+    def forget_idle(self) -> None:
+        """Drop the windows of those who made no call within the last minute."""
+        self.accounts.forget_idle()
+        self.persons.forget_idle()
 
 
 class _Windows:

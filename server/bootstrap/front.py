@@ -16,7 +16,7 @@ from server.application.order_updates import OrderUpdates
 from server.application.ports import Clock
 from server.application.queries import Queries
 from server.application.quote_updates import QuoteUpdates
-from server.application.rate_limits import MemoryRateLimits, UsageMeter
+from server.application.rate_limits import AllRateLimits, MemoryRateLimits, UsageMeter
 from server.bootstrap import venue
 from server.bootstrap.adapters import SystemChance, ToldClock, monotonic_clock, system_clock
 from server.calls.table import ROWS
@@ -73,7 +73,7 @@ class Front:
     server: RpcServer
     connections: Connections
     meter: UsageMeter
-    limits: MemoryRateLimits
+    limits: AllRateLimits
     journal: CallJournal
     registry: CollectorRegistry
     leaderboard: Leaderboard
@@ -201,11 +201,7 @@ def build(
     """
     chance, registry = SystemChance(), CollectorRegistry()
     instruments = CurrentInstruments(venue.universe(settings.for_engine()), base.clock)
-    limits = MemoryRateLimits(
-        orders_per_minute=settings.orders_per_minute,
-        requests_per_minute=settings.requests_per_minute,
-        monotonic=monotonic,
-    )
+    limits = _limits(settings, monotonic)
     leaderboard = _leaderboard(base, instruments, monotonic)
     dispatcher = _dispatcher(
         settings,
@@ -244,6 +240,20 @@ def build(
     return Front(server, connections, base.meter, limits, journal, registry, leaderboard)
 
 
+def _limits(settings: Settings, monotonic: Clock) -> AllRateLimits:
+    def windows(requests_per_minute: int, orders_per_minute: int = 0) -> MemoryRateLimits:
+        return MemoryRateLimits(
+            orders_per_minute=orders_per_minute,
+            requests_per_minute=requests_per_minute,
+            monotonic=monotonic,
+        )
+
+    return AllRateLimits(
+        accounts=windows(settings.requests_per_minute, settings.orders_per_minute),
+        persons=windows(settings.person_requests_per_minute),
+    )
+
+
 def _leaderboard(base: FrontBase, instruments: CurrentInstruments, monotonic: Clock) -> Leaderboard:
     return Leaderboard(
         rankings=base.rankings,
@@ -262,7 +272,7 @@ def _dispatcher(
     *,
     instruments: CurrentInstruments,
     leaderboard: Leaderboard,
-    limits: MemoryRateLimits,
+    limits: AllRateLimits,
     wall_clock: Clock,
 ) -> Dispatcher:
     reading = SharedReading(base.executor, at_once=READS_OF_PERSON_MAX)
@@ -287,7 +297,7 @@ def _dispatcher(
         figures=Figures(
             keyring=base.keyring,
             meter=base.meter,
-            limits=limits,
+            limits=limits.accounts,
             streams=base.streams,
             clock=wall_clock,
             enforce_quotas=settings.quotas == "enforced",

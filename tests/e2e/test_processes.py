@@ -24,6 +24,7 @@ from tests.support.process import Process, channel, free_port, make_key, wait_un
 UNFENCED: dict[str, Any] = {
     "orders_per_minute": "1000000",
     "requests_per_minute": "1000000",
+    "person_requests_per_minute": "0",
     "initial_balance": "900000000.00",
 }
 

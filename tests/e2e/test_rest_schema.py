@@ -47,7 +47,9 @@ STREAMS = {"GET /order-updates", "GET /quote-updates"}
 
 @pytest.fixture
 async def rest(start_rest: RestFactory) -> Rest:
-    rest = await start_rest(requests_per_minute=0, orders_per_minute=0)
+    rest = await start_rest(
+        requests_per_minute=0, person_requests_per_minute=0, orders_per_minute=0
+    )
     await rest.venue.publish("AAPL", "250", "250.10")
     rest.venue.refresh_leaderboard()
     return rest

@@ -194,4 +194,4 @@ async def test_limits_that_are_lifted_are_null_and_answers_tell_no_rate(
     assert not [name for answer in placed for name in answer.headers if "ratelimit" in name]
     limits = await rest.get("/limits")
     assert (limits["orders"], limits["requests"]) == (None, None)
-    assert (limits["api_calls"]["used"], limits["open_orders"]["used"]) == (27, 25)
+    assert (limits["api_calls"]["used"], limits["open_orders"]["used"]) == (26, 25)

@@ -65,6 +65,7 @@ async def run_history(data_dir: Path, plan: Plan) -> History:
         rest=True,
         orders_per_minute="100000",
         requests_per_minute="100000",
+        person_requests_per_minute="0",
         streams_per_account="100",
     ) as service:
         venue = _Venue(service, await asyncio.to_thread(make_key, service), plan)

@@ -52,7 +52,12 @@ def told_orders(trace: Iterable[str], orders: Collection[str]) -> tuple[set[str]
 def test_no_order_is_answered_before_its_transaction_is_on_disk(tmp_path: Path) -> None:
     trace, refusals, orders = tmp_path / "trace", tmp_path / "refusals", set[str]()
     with (
-        Process(tmp_path / "data", orders_per_minute="0", requests_per_minute="0") as service,
+        Process(
+            tmp_path / "data",
+            orders_per_minute="0",
+            requests_per_minute="0",
+            person_requests_per_minute="0",
+        ) as service,
         refusals.open("w") as standard_error,
     ):
         metadata = (("x-bot-key", make_key(service)),)

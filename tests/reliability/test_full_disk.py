@@ -41,7 +41,9 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.timeout(60)
 def test_a_full_disk_refuses_orders_and_loses_none_that_was_answered(disk: Path) -> None:
     ballast = disk / "ballast"
-    with Process(disk, orders_per_minute="0", requests_per_minute="0") as service:
+    with Process(
+        disk, orders_per_minute="0", requests_per_minute="0", person_requests_per_minute="0"
+    ) as service:
         metadata = (("x-bot-key", make_key(service)),)
         with channel(service.grpc) as opened:
             bots = Bots(bot_trading_pb2_grpc.BotTradingStub(opened), metadata)

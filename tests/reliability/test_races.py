@@ -33,6 +33,7 @@ SYMBOL = "AAPL"
 LIMITS: dict[str, Any] = {
     "orders_per_minute": "0",
     "requests_per_minute": "0",
+    "person_requests_per_minute": "0",
     "market": "published",
     "initial_balance": "900000000.00",
     "log_calls": "false",

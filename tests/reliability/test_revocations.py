@@ -23,7 +23,10 @@ PLACED_FIRST = 300
 async def test_no_order_of_a_key_is_decided_after_its_revocation(tmp_path: Path) -> None:
     """Many orders wait for the engine while the key that sent them is revoked."""
     with Process(
-        tmp_path / "data", orders_per_minute="1000000", requests_per_minute="1000000"
+        tmp_path / "data",
+        orders_per_minute="1000000",
+        requests_per_minute="1000000",
+        person_requests_per_minute="0",
     ) as service:
         metadata = (("authorization", f"Bearer {service.token('ada', '--plan', 'Professional')}"),)
         channels = [

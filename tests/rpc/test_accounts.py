@@ -105,7 +105,7 @@ async def test_a_key_trades_on_the_account_that_it_was_made_for(venue: Venue) ->
     stranger = await refusal(bot_on(venue, account.bot_user_id, "eve"))
     assert stranger.reason == "ACCOUNT_NOT_FOUND"
     listed = await accounts_of(venue.person("ada"))
-    assert [it.api_calls_used for it in listed] == [5, 6]
+    assert [it.api_calls_used for it in listed] == [1, 6]
 
 
 async def test_a_new_plan_counts_for_the_keys_of_all_accounts(venue: Venue) -> None:

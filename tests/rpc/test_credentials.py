@@ -137,7 +137,10 @@ class People:
 @pytest.fixture
 async def people(start_venue: VenueFactory) -> People:
     venue = await start_venue(
-        now=int(time.time()) * SECOND, requests_per_minute=0, orders_per_minute=0
+        now=int(time.time()) * SECOND,
+        requests_per_minute=0,
+        person_requests_per_minute=0,
+        orders_per_minute=0,
     )
     await venue.publish("AAPL", "99", "100")
     mine, theirs = await venue.bot("ada"), await venue.bot("bob")

@@ -142,7 +142,10 @@ async def test_all_calls_agree_after_any_history(
     with tempfile.TemporaryDirectory() as directory:
         shutil.copy(empty_database, Path(directory) / DATABASE_FILE)
         venue = await Venue.start(
-            Path(directory), requests_per_minute=10**6, orders_per_minute=10**6
+            Path(directory),
+            requests_per_minute=10**6,
+            person_requests_per_minute=0,
+            orders_per_minute=10**6,
         )
         try:
             owned = [await venue.bot(name) for name in NAMES]
@@ -172,7 +175,9 @@ def check_portfolio(shown: Any) -> None:
 
 
 async def test_every_portfolio_is_of_one_moment_while_trading_goes_on(start_venue: Any) -> None:
-    venue = await start_venue(requests_per_minute=10**6, orders_per_minute=10**6)
+    venue = await start_venue(
+        requests_per_minute=10**6, person_requests_per_minute=0, orders_per_minute=10**6
+    )
     bot = await venue.bot()
     for symbol in SYMBOLS:
         await quote(venue, symbol, 1_000)

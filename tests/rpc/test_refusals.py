@@ -306,7 +306,7 @@ async def test_the_21st_order_and_the_121st_request_of_a_minute_are_refused(venu
         await bot.place("AAPL", "BUY", "1", limit_price="1.00")
 
     order = await refusal(bot.place("AAPL", "BUY", "1", limit_price="1.00"))
-    for _ in range(120 - 21):
+    for _ in range(120 - 20):
         await bot.call("GetLimits")
     request = await refusal(bot.call("GetLimits"))
     venue.clock.turn(seconds=59.9)
@@ -343,7 +343,7 @@ async def test_rate_figures_come_with_every_answer_and_refusal(venue: Venue) -> 
     figures = dict(await call.trailing_metadata())
     of_order = dict(await order.trailing_metadata())
     assert figures["x-request-id"] == "mine"
-    assert (figures["x-ratelimit-limit"], figures["x-ratelimit-remaining"]) == ("120", "118")
+    assert (figures["x-ratelimit-limit"], figures["x-ratelimit-remaining"]) == ("120", "119")
     assert int(str(figures["x-ratelimit-reset"])) == venue.clock() // 1_000_000 + 60
     assert (of_order["x-ratelimit-limit"], of_order["x-ratelimit-remaining"]) == ("20", "19")
 
@@ -353,7 +353,7 @@ async def test_a_quota_is_counted_always_and_refused_only_where_it_is_enforced(
 ) -> None:
     venue = await start_venue(quotas="enforced", requests_per_minute=5_000)
     bot = await venue.bot(plan=Plan.FREE)
-    for _ in range(999):
+    for _ in range(1_000):
         await bot.call("GetLimits")
 
     told = await refusal(bot.call("GetAccount"))

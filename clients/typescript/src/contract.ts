@@ -669,7 +669,7 @@ export interface components {
             created_at: string;
             /**
              * Format: int64
-             * @description Calls on the current UTC day, this call included.
+             * @description Calls of bots on the current UTC day, this call included if a bot makes it.
              */
             api_calls_used: number;
             /**
@@ -869,7 +869,7 @@ export interface components {
          *     - `ORDER_RATE_EXCEEDED`: Rate.
          *
          *     More orders in the last 60 seconds than the account may place. Example: the 21st PlaceOrder of a minute. RESOURCE_EXHAUSTED, HTTP 429.
-         *     - `REQUEST_RATE_EXCEEDED`: More requests in the last 60 seconds than the account may make. Example: the 121st call of a minute. RESOURCE_EXHAUSTED, HTTP 429.
+         *     - `REQUEST_RATE_EXCEEDED`: More requests in the last 60 seconds than the account's bots, or the person, may make. Example: the 121st call of a minute. RESOURCE_EXHAUSTED, HTTP 429.
          *     - `DAILY_QUOTA_EXCEEDED`: The plan's calls of the day are used up, and the operator enforces quotas. Example: the 1 001st call of a day on Free. RESOURCE_EXHAUSTED, HTTP 429.
          *     - `STREAM_LIMIT_EXCEEDED`: The account or the server has reached its limit of open streams. Example: one StreamOrderUpdates too many. RESOURCE_EXHAUSTED, HTTP 429.
          *     - `READER_TOO_SLOW`: The reader of the stream took nothing for 10 s while messages were waiting. Resume after `last_sequence` in the metadata of ErrorInfo. Example: a client that opens a stream and stops reading. RESOURCE_EXHAUSTED, HTTP 429.
@@ -1097,9 +1097,9 @@ export interface components {
         Limits: {
             /** @description Orders placed or replaced within 60 seconds of real time; null when the operator lifted the limit. Answers to orders then carry the figures of `requests`. */
             orders: components["schemas"]["RateLimit"] | null;
-            /** @description Calls of any kind within 60 seconds of real time; null when the operator lifted the limit. Answers to calls that no limit applies to have no `x-ratelimit-…`. */
+            /** @description Calls of bots within 60 seconds of real time; null when the operator lifted the limit. Answers to calls that no limit applies to have no `x-ratelimit-…`. */
             requests: components["schemas"]["RateLimit"] | null;
-            /** @description Calls of the current UTC day. */
+            /** @description Calls of bots on the current UTC day. */
             api_calls: components["schemas"]["Quota"];
             /** @description Live bot keys of the owner. */
             bot_keys: components["schemas"]["Quota"];

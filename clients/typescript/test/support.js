@@ -11,6 +11,7 @@ export { startService } from "../../../tests/clients/node/support/service.js";
 export const NO_RATES = {
   BOTTRADING_ORDERS_PER_MINUTE: "10000",
   BOTTRADING_REQUESTS_PER_MINUTE: "10000",
+  BOTTRADING_PERSON_REQUESTS_PER_MINUTE: "10000",
 };
 
 /** A price that no market comes near: the order rests. */

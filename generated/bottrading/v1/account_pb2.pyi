@@ -192,7 +192,7 @@ class Account(_message.Message):
     status: Global___AccountStatus.ValueType
     """Whether the account can be used."""
     api_calls_used: _builtins.int
-    """Calls on the current UTC day, this call included."""
+    """Calls of bots on the current UTC day, this call included if a bot makes it."""
     api_calls_limit: _builtins.int
     """Calls per UTC day that the plan includes."""
     plan: _builtins.str

@@ -125,7 +125,10 @@ class _SpendsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Spends.ValueTy
     """One order of the limit per minute, and one request."""
 
 class Spends(_Spends, metaclass=_SpendsEnumTypeWrapper):
-    """What a call spends of the rate limits of its account, whether it succeeds or not."""
+    """What a call spends of the rate limits, whether it succeeds or not. A bot spends the
+    limits of its account. A person spends one request of a limit per minute of their
+    own, whatever the call and the account.
+    """
 
 SPENDS_UNSPECIFIED: Spends.ValueType  # 0
 """Not a cost. Nobody can call a method without the annotation."""

@@ -68,7 +68,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: the 21st PlaceOrder of a minute. RESOURCE_EXHAUSTED, HTTP 429.
     """
     ERROR_REASON_REQUEST_RATE_EXCEEDED: _ErrorReason.ValueType  # 9
-    """More requests in the last 60 seconds than the account may make.
+    """More requests in the last 60 seconds than the account's bots, or the person, may
+    make.
     Example: the 121st call of a minute. RESOURCE_EXHAUSTED, HTTP 429.
     """
     ERROR_REASON_DAILY_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 10
@@ -369,7 +370,8 @@ More orders in the last 60 seconds than the account may place.
 Example: the 21st PlaceOrder of a minute. RESOURCE_EXHAUSTED, HTTP 429.
 """
 ERROR_REASON_REQUEST_RATE_EXCEEDED: ErrorReason.ValueType  # 9
-"""More requests in the last 60 seconds than the account may make.
+"""More requests in the last 60 seconds than the account's bots, or the person, may
+make.
 Example: the 121st call of a minute. RESOURCE_EXHAUSTED, HTTP 429.
 """
 ERROR_REASON_DAILY_QUOTA_EXCEEDED: ErrorReason.ValueType  # 10

@@ -42,13 +42,13 @@ class Limits(_message.Message):
 
     @_builtins.property
     def requests(self) -> Global___RateLimit:
-        """Calls of any kind within 60 seconds of real time; null when the operator lifted
-        the limit. Answers to calls that no limit applies to have no `x-ratelimit-…`.
+        """Calls of bots within 60 seconds of real time; null when the operator lifted the
+        limit. Answers to calls that no limit applies to have no `x-ratelimit-…`.
         """
 
     @_builtins.property
     def api_calls(self) -> Global___Quota:
-        """Calls of the current UTC day."""
+        """Calls of bots on the current UTC day."""
 
     @_builtins.property
     def bot_keys(self) -> Global___Quota:

@@ -1,7 +1,7 @@
 """Rate limits: what a call spends, what is left, and the count of calls of the day."""
 
 from server.application.ports import Clock
-from server.application.rate_limits import RateLimits, UsageMeter
+from server.application.rate_limits import AllRateLimits, Spent, UsageMeter
 from server.domain.errors import Reason, Refusal
 from server.domain.values import DAY, SECOND
 from server.engine.client import AWAY, EngineRefused
@@ -13,12 +13,16 @@ REASONS = {"order": Reason.ORDER_RATE_EXCEEDED, "request": Reason.REQUEST_RATE_E
 
 
 class RateLimiting:
-    """Runs after authentication, because limits belong to accounts, and before all work."""
+    """Runs after authentication, because limits belong to callers, and before all work.
+
+    Bots spend the limits and the daily calls of their account. A person has a window of their own,
+    so that an open page never takes a call from a bot.
+    """
 
     def __init__(
-        self, *, limits: RateLimits, meter: UsageMeter, clock: Clock, enforce_quotas: bool
+        self, *, limits: AllRateLimits, meter: UsageMeter, clock: Clock, enforce_quotas: bool
     ) -> None:
-        self._limits = limits
+        self._accounts, self._persons = limits.accounts, limits.persons
         self._meter = meter
         self._clock = clock
         self._enforce_quotas = enforce_quotas
@@ -31,19 +35,16 @@ class RateLimiting:
 
         async def handle(call: Call) -> bytes:
             caller = call.caller
-            spent = self._limits.spend(caller.account_id, order=is_order)
+            if caller.bot_key_id is None:
+                spent = self._persons.spend(caller.user_id, order=False)
+                call.figures = spent.figures
+                if spent.refused is not None:
+                    raise _exceeded(spent, spent.refused)
+                return await proceed(call)
+            spent = self._accounts.spend(caller.account_id, order=is_order)
             call.figures = spent.figures
             if spent.refused is not None:
-                figures = spent.figures
-                assert figures is not None, "a limit that is lifted refuses nothing"
-                raise Refused(
-                    Refusal(
-                        reason=REASONS[spent.refused],
-                        message=f"More than {figures.limit} {spent.refused}s a minute;"
-                        f" try again in {-(-figures.reset_in // SECOND)} s.",
-                        retry_after_seconds=figures.reset_in / SECOND,
-                    )
-                )
+                raise _exceeded(spent, spent.refused)
             now = self._clock()
             calls = self._meter.count(caller.account_id, caller.bot_key_id, now)
             if self._enforce_quotas and calls > caller.plan.api_calls_per_day:
@@ -60,7 +61,20 @@ class RateLimiting:
             except EngineRefused as error:
                 # A call that is refused because the engine restarts has placed nothing.
                 if is_order and error.refusal is AWAY:
-                    self._limits.give_back_order(caller.account_id)
+                    self._accounts.give_back_order(caller.account_id)
                 raise
 
         return handle
+
+
+def _exceeded(spent: Spent, what: str) -> Refused:
+    figures = spent.figures
+    assert figures is not None, "a limit that is lifted refuses nothing"
+    return Refused(
+        Refusal(
+            reason=REASONS[what],
+            message=f"More than {figures.limit} {what}s a minute;"
+            f" try again in {-(-figures.reset_in // SECOND)} s.",
+            retry_after_seconds=figures.reset_in / SECOND,
+        )
+    )

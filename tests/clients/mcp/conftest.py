@@ -50,7 +50,7 @@ class Agent:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     directory = tmp_path_factory.mktemp("service") / "data"
-    with Process(directory, requests_per_minute="10000") as service:
+    with Process(directory, requests_per_minute="10000", person_requests_per_minute="0") as service:
         yield service
 
 

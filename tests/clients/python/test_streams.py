@@ -189,7 +189,7 @@ async def test_a_stream_waits_out_the_rate_when_it_comes_again(
     start_venue: VenueFactory,
 ) -> None:
     """Each opening spends a request, and the account may have none left."""
-    venue = await start_venue(requests_per_minute=2)
+    venue = await start_venue(requests_per_minute=1)
     bot = await venue.bot()
     async with (
         Wire.to(venue.address) as wire,
