@@ -115,7 +115,7 @@ def server(settings: Settings, built_page: Path = BUILT_PAGE) -> Server:
 
 
 def _server_as_set(settings: Settings) -> Server:
-    """Build the server; exit, saying why, where its certificate cannot be used."""
+    """Build the server; exit with the reason if its certificate cannot be used."""
     uvicorn_server = server(settings)
     try:
         uvicorn_server.config.load()
@@ -126,7 +126,7 @@ def _server_as_set(settings: Settings) -> Server:
 
 
 def _settings_and_tie() -> tuple[Settings, bool]:
-    """Read arguments over environment; exit, saying why, where they cannot be served."""
+    """Read arguments before environment; exit with the reason if they cannot be used."""
     parser = _parser()
     given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
     exit_with_stdin = given.pop("exit_with_stdin")

@@ -35,7 +35,7 @@ _UNREADABLE = "/bottrading.unreadable"
 
 KEY_REFUSED = "BOT_KEY_INVALID", "The bot key is missing, malformed, unknown or revoked."
 TOKEN_REFUSED = "TOKEN_INVALID", "Send a token as authorization: Bearer …"
-"""What calls without a credential are told, in the words of the server."""
+"""The refusals of calls without a credential, in the words of the server."""
 
 _KEY_METHODS = (
     contract.CREDENTIAL_BOT_KEY,

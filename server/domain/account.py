@@ -157,7 +157,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inflow:
-    """Money that came in during an epoch, and the account's equity right before.
+    """A deposit during an epoch, and the account's equity right before it.
 
     `sequence` is that of the deposit's event.
     """

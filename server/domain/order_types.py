@@ -26,7 +26,7 @@ ANY_BID: Units = 0
 
 
 class Watch(Enum):
-    """The movement of a quote to the price of a live order with which it reaches the order."""
+    """Which price of a quote a live order waits for, and in which direction it must move."""
 
     ASK_FALLS = "ASK_FALLS"
     ASK_RISES = "ASK_RISES"

@@ -44,7 +44,7 @@ class PublishedKeys:
         self._is_away = False
 
     async def prepare(self, key_id: str | None) -> None:
-        """Fetch the keys if they are old or lack one; wait for them unless the URL is down."""
+        """Fetch the keys if they are old or lack this one; wait for them unless the URL is down."""
         is_known = key_id in self._keys
         if is_known and self._is_young():
             return

@@ -39,7 +39,7 @@ CONNECTION_AGE_GRACE_MS = 30_000
 KEEPALIVE_INTERVAL_MS = 60_000
 KEEPALIVE_TIMEOUT_MS = 20_000
 PING_INTERVAL_MS_MIN = 5_000
-"""gRPC clients ping every 10 s or more; after a late ping the next may come soon."""
+"""A gRPC client may ping every 10 s or less often; after a late ping the next may come soon."""
 PING_STRIKES_MAX = 10
 """Number of early pings in a row, without data in between, that counts as a flood."""
 FINISHED_LOOK_SECONDS = 0.02
@@ -52,8 +52,8 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_metadata_size", METADATA_BYTES_MAX),
     ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
     ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION_MAX),
-    # gRPC's limit would also refuse clients that keep to it, because an ended stream counts longer
-    # for the server than for its client. Floods of resets cost no more without it.
+    # gRPC's limit would also refuse clients that respect it, because the server counts an ended
+    # stream longer than the client does. Without the limit, floods of resets cost no more.
     ("grpc.http.overload_protection", 0),
     ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_MS),
     ("grpc.max_connection_idle_ms", CONNECTION_IDLE_MS_MAX),
@@ -149,7 +149,7 @@ class RpcServer:
         await self._tell_health()
 
     def set_stopped(self, *, is_stopped: bool) -> None:
-        """Set whether the market has stopped, while which health says NOT_SERVING."""
+        """Set whether the market has stopped; while it has, health says NOT_SERVING."""
         if is_stopped is not self._has_stopped:
             self._has_stopped = is_stopped
             self._telling = asyncio.ensure_future(self._tell_health())

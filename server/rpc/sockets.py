@@ -1,4 +1,4 @@
-"""Sockets of this process, which are found among its open files and ended without gRPC."""
+"""Sockets of this process: found among its open files, and closed without gRPC."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ def open_descriptors() -> list[int]:
 
 
 def duplicates(descriptors: Iterable[int]) -> Iterator[tuple[int, socket.socket]]:
-    """Yield each descriptor that is a socket with a duplicate, which is closed before the next.
+    """Yield each descriptor of a socket with a duplicate, which is closed before the next yield.
 
     A descriptor that is closed meanwhile is left out. Raises OSError if no descriptor is left.
     """

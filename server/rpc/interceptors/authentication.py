@@ -46,7 +46,7 @@ KEYS_AWAY = Refusal(
 TOKEN_REFUSED = Refusal(
     reason=Reason.TOKEN_INVALID, message="Send a token as authorization: Bearer …"
 )
-"""What a call that takes a token is told when it brings none."""
+"""The refusal of a call that needs a token and carries none."""
 
 
 class Authentication:
@@ -104,7 +104,7 @@ class Authentication:
         return handle
 
     async def account_of(self, metadata: Sequence[tuple[str, str | bytes]]) -> str | None:
-        """Return the account of the bot key of a call that needs none.
+        """Return the account of the bot key that a call carries, although it needs none.
 
         None without a valid key, and while keys cannot be looked up.
         """
@@ -161,7 +161,7 @@ class Authentication:
         if operator and not identity.is_operator:
             raise refuse(
                 Reason.OPERATOR_REQUIRED,
-                "The claim operator of the token is not true: send an operator's token.",
+                "The claim operator of the token must be true: send an operator's token.",
             )
         return await self._principal(identity)
 
@@ -204,7 +204,7 @@ class Authentication:
             raise Refused(KEYS_AWAY) from error
 
     async def _known(self, identity: Identity) -> "KnownUser":
-        """Return the user of a token; the first valid one creates them, the newest one applies."""
+        """Return the user of a token. The first token creates the user; the newest one applies."""
         who = (identity.issuer, identity.subject)
         known = self._users.get(who)
         if known is not None:
@@ -231,12 +231,14 @@ def _bearer(value: str) -> str:
 
 async def _closed(_: Call) -> bytes:
     """Refuse a call if the contract does not say who may make it, or what it costs."""
-    raise refuse(Reason.TOKEN_REQUIRED, "Nobody may make this call: the contract lacks its terms.")
+    raise refuse(
+        Reason.TOKEN_REQUIRED, "Nobody may make this call: the contract lacks a credential or cost."
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class KnownUser:
-    """A user as their newest token says, with their first account."""
+    """A user as described by their newest token, with their first account."""
 
     identity: Identity
     user_id: str

@@ -13,10 +13,10 @@ from server.rpc.sockets import duplicates, open_descriptors
 from server.wire.contract import Method
 
 CROWDED = 0.9
-"""Share of places in use from which on connections are closed."""
+"""Connections are closed when at least this share of places is in use."""
 
 ROOMY = 0.8
-"""Share of places in use down to which connections are closed."""
+"""They are closed until this share of places is in use."""
 
 LAST_RECEIVED = struct.Struct("52xI")
 """`tcpi_last_data_recv` within Linux' `struct tcp_info`, in milliseconds."""
@@ -32,10 +32,10 @@ class Connection:
 
 
 class Connections:
-    """Runs after authentication: a connection of a call that gets this far is not a stranger's.
+    """Runs after authentication: the connection of a call that gets here is not a stranger's.
 
-    gRPC itself closes any connection beyond the places, so room must be made before. `places`
-    returns how many there are; `lend` provides descriptors for the search.
+    gRPC itself closes each connection beyond the limit, so room must be made before. `places`
+    returns the limit; `lend` provides descriptors for the search.
     """
 
     def __init__(

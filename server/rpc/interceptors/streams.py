@@ -113,7 +113,7 @@ class OpenStreams:
                 stream.end(TOO_SLOW)
 
     def drain(self) -> None:
-        """End all streams and give no more places."""
+        """End all streams and open no more."""
         self._draining = True
         for stream in self._streams:
             stream.end(DRAINING)
