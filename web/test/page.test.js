@@ -136,6 +136,30 @@ test("names that people chose are text, on every screen", async () => {
   }
 });
 
+test("a link signs in once, and leaves no token in the address", async () => {
+  const link = service.link("--person", "ada");
+  const page = await browser.newPage();
+  const asked = [];
+  page.on("request", (request) => asked.push(request.url()));
+  await page.goto(link);
+  await page.getByRole("heading", { name: "Total equity" }).waitFor();
+  await page.reload();
+  await page.getByRole("heading", { name: "Total equity" }).waitFor();
+  const token = link.split("#token=")[1];
+  assert.ok(token.length > 20);
+  assert.ok(!page.url().includes(token));
+  assert.ok(!asked.some((url) => url.includes(token)));
+  assert.ok(!(await page.evaluate(() => JSON.stringify(sessionStorage))).includes(token));
+
+  const again = await browser.newPage();
+  await again.goto(link);
+  await again.getByRole("heading", { name: "This link no longer works" }).waitFor();
+  await again.getByText("prints a new link").waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await Promise.all([page.context().close(), again.context().close()]);
+});
+
 test("without a session the page says how to sign in, and after it ended too", async () => {
   const signedOut = await openPage(browser, service);
   await signedOut.getByRole("heading", { name: "Sign in" }).waitFor();

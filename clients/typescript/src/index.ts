@@ -38,6 +38,7 @@ export type {
   RateLimit,
   Settlement,
   Side,
+  SignInResponse as Session,
   StatusReason,
   TimeInForce,
   TradingKpi,
@@ -67,4 +68,4 @@ export type {
   Update,
 } from "./following.js";
 export * from "./key-management.js";
-export type { CallOptions, ClientOptions, SignedIn } from "./transport.js";
+export type { CallOptions, ClientOptions } from "./transport.js";

@@ -1,6 +1,13 @@
 // A person's client: manages bot keys and accounts.
 
-import type { Account, BotKey, GuardRails, NewBotKey, TradingState } from "./contract.js";
+import type {
+  Account,
+  BotKey,
+  GuardRails,
+  NewBotKey,
+  SignInResponse as Session,
+  TradingState,
+} from "./contract.js";
 import {
   type Body,
   type CallOptions,
@@ -8,7 +15,6 @@ import {
   type Operation,
   REPEATABLE,
   setting,
-  type SignedIn,
   Transport,
 } from "./transport.js";
 
@@ -37,7 +43,7 @@ export class KeyManagementClient {
    *
    * A sign-in token works once. If no answer came, it may be used up.
    */
-  signIn(options?: CallOptions): Promise<SignedIn> {
+  signIn(options?: CallOptions): Promise<Session> {
     return this.#transport.send("post", "/sign-in", { ...options, body: {} });
   }
 

@@ -3,7 +3,7 @@
 import { type EventSourceMessage, EventSourceParserStream } from "eventsource-parser/stream";
 
 import { Attempts, pause, type Repeating } from "./attempts.js";
-import type { paths as described } from "./contract.js";
+import type { paths } from "./contract.js";
 import { BotTradingError, noAnswer, refusalOf } from "./errors.js";
 
 const BASE_URL_DEFAULT = "http://127.0.0.1:8080";
@@ -24,28 +24,6 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
   /** Milliseconds for this call, all of its attempts together. */
   timeoutMs?: number | undefined;
-}
-
-interface Answered<Value> {
-  responses: { 200: { content: { "application/json": Value } } };
-}
-
-/** A session of a person. */
-export interface SignedIn {
-  /** The token of the session: a person's token. */
-  session_token: string;
-  /** When the session ends. */
-  expires_at: string;
-}
-
-/** The calls, those included that the OpenAPI document does not describe yet. */
-interface paths extends described {
-  "/sign-in": {
-    post: { requestBody: { content: { "application/json": Record<string, never> } } } & Answered<SignedIn>;
-    get?: never;
-    delete?: never;
-    patch?: never;
-  };
 }
 
 type Verb = "get" | "post" | "patch" | "delete";

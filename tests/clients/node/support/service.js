@@ -91,10 +91,12 @@ class Service {
 
   /** Return a token of a person; `options` are more of the command's. */
   token(subject, ...options) {
-    const command = ['token', subject, '--data-dir', this.#directory, ...options];
-    // Not in the background: on a signal it would write to the directory that is being removed.
-    const run = { env: serviceEnvironment, encoding: 'utf8' };
-    return execFileSync(bottradingCommand, command, run).trim();
+    return this.#printed('token', subject, ...options);
+  }
+
+  /** Return a link that opens the page signed in, once; `options` are more of the command's. */
+  link(...options) {
+    return this.#printed('open', ...options);
   }
 
   /** End it for good and leave nothing behind. */
@@ -102,6 +104,13 @@ class Service {
     this.clients.close();
     if (this.#isRunning) await this.terminate();
     this.#removeDirectory();
+  }
+
+  #printed(...words) {
+    const command = [...words, '--data-dir', this.#directory];
+    // Not in the background: on a signal it would write to the directory that is being removed.
+    const run = { env: serviceEnvironment, encoding: 'utf8' };
+    return execFileSync(bottradingCommand, command, run).trim();
   }
 
   get #isRunning() {
