@@ -152,7 +152,8 @@ class Bridge:
             query = take_ticket(query, head)
         if head.last_event_id is not None and endpoint.is_resumable:
             query = resume_after(query, RESUMED_AFTER.encode("ascii"), head.last_event_id)
-        if not head.has_legal_credential(self._settings.credential_bytes_max):
+        is_of_nobody = head.is_of_nobody and endpoint.route.can_be_public
+        if not is_of_nobody and not head.has_legal_credential(self._settings.credential_bytes_max):
             raise _unauthenticated(endpoint.route)
         body = await read_body(receive, self._settings.body_bytes_max) if head.has_body else b""
         try:
@@ -170,7 +171,8 @@ class Bridge:
             credential_was_taken(scope)
             return stream
         answer, metadata = await self._call(endpoint.route, endpoint.route.rpc, request, head)
-        credential_was_taken(scope)
+        if not is_of_nobody:
+            credential_was_taken(scope)
         reply = replies.success(endpoint.writer.write(answer), metadata, head.request_id)
         notice = endpoint.reader.notice(query) if query else None
         if notice is not None:

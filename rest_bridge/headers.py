@@ -62,6 +62,11 @@ class RequestHead:
         else:
             self.credentials_legal = False
 
+    @property
+    def is_of_nobody(self) -> bool:
+        """Tell whether the request came without a credential."""
+        return self.credentials_legal and not self.credentials
+
     def has_legal_credential(self, bytes_max: int) -> bool:
         """Tell whether the server can be called: it rejects too much metadata unread."""
         return (

@@ -47,6 +47,10 @@ class Route:
         return self.method.GetOptions().Extensions[contract.credential]
 
     @property
+    def can_be_public(self) -> bool:
+        return self.method.GetOptions().Extensions[contract.can_be_public]
+
+    @property
     def scope(self) -> contract.RequiredScope.ValueType:
         return self.method.GetOptions().Extensions[contract.scope]
 

@@ -134,6 +134,12 @@ class Settings(BaseSettings):
     person_requests_per_minute: int = Field(
         300, ge=0, description="calls with a person's token within 60 s; 0: no limit"
     )
+    public_leaderboard: bool = Field(
+        False, description="show the leaderboard to callers without a credential too"
+    )
+    public_requests_per_minute: int = Field(
+        600, ge=0, description="calls without a credential within 60 s, all together; 0: no limit"
+    )
     streams_per_account: int = Field(20, ge=1, description="open streams of an account")
     streams_max: int = Field(5_000, ge=1, description="open streams in all")
     stream_blocked_seconds: float = Field(

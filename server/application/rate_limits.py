@@ -87,15 +87,17 @@ class MemoryRateLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllRateLimits:
-    """The rate limits of accounts, which bots spend, and those of persons."""
+    """The rate limits of accounts, which bots spend, those of persons, and the one of strangers."""
 
     accounts: MemoryRateLimits
     persons: MemoryRateLimits
+    public: MemoryRateLimits
 
     def forget_idle(self) -> None:
         """Drop the windows of those who made no call within the last minute."""
         self.accounts.forget_idle()
         self.persons.forget_idle()
+        self.public.forget_idle()
 
 
 class _Windows:

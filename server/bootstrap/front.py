@@ -251,6 +251,7 @@ def _limits(settings: Settings, monotonic: Clock) -> AllRateLimits:
     return AllRateLimits(
         accounts=windows(settings.requests_per_minute, settings.orders_per_minute),
         persons=windows(settings.person_requests_per_minute),
+        public=windows(settings.public_requests_per_minute),
     )
 
 
@@ -339,6 +340,7 @@ def _authentication(
         own_tokens=base.own_tokens,
         engine=engine,
         executor=base.guard,
+        has_public_methods=settings.public_leaderboard,
     )
 
 

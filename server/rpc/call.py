@@ -22,6 +22,10 @@ class Principal(Caller):
     by_ticket: bool = False
 
 
+NOBODY = Principal(plan=Plan.FREE)
+"""Everybody who calls a public method without a credential."""
+
+
 @dataclass(slots=True)
 class Call:
     """One call on its way through the interceptors."""

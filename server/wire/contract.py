@@ -31,7 +31,7 @@ class Credential(Enum):
 
     @property
     def is_of_either(self) -> bool:
-        """Tell whether a bot key opens the method, and a person's token too."""
+        """Tell whether a person's token opens the method too."""
         return self in (Credential.BOT_KEY_OR_USER_TOKEN, Credential.BOT_KEY_OR_TICKET)
 
 
@@ -48,7 +48,7 @@ class Method:
     """One method of the contract; `path` is its full name on the wire.
 
     `credential` and `spends` are None if the contract does not say them. `scope` is what a bot key
-    needs; None: every key may call.
+    needs; None: every key may call. `can_be_public`: a setting opens the method to everybody.
     """
 
     path: str
@@ -61,6 +61,7 @@ class Method:
     scope: Scope | None
     spends: Spends | None
     says_scope: bool
+    can_be_public: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -98,4 +99,5 @@ def _method(method: MethodDescriptor) -> Method:
         scope=scopes.get(scope),
         spends={f"SPENDS_{one.value}": one for one in Spends}.get(spends),
         says_scope=scope in scopes or scope == "REQUIRED_SCOPE_NONE",
+        can_be_public=said[annotations_pb2.can_be_public],
     )

@@ -23,6 +23,7 @@ REFUSALS: list[tuple[str, str, str, Any, int, str, str]] = [
     ("DELETE", "/orders/x", "token", None, 422, "validation_error", "ACCOUNT_ID_REQUIRED"),
     ("POST", "/orders", "token", MARKET, 401, "authentication_error", "BOT_KEY_REQUIRED"),
     ("GET", "/account", "both", None, 401, "authentication_error", "TWO_CREDENTIALS"),
+    ("GET", "/leaderboard", "none", None, 401, "authentication_error", "BOT_KEY_INVALID"),
     ("GET", "/keys", "none", None, 401, "authentication_error", "TOKEN_INVALID"),
     ("GET", "/keys", "wrong token", None, 401, "authentication_error", "TOKEN_INVALID"),
     ("GET", "/keys", "huge token", None, 401, "authentication_error", "TOKEN_INVALID"),

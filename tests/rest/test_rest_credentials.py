@@ -81,6 +81,18 @@ def test_a_call_without_a_credential_never_reaches_the_server(
     assert server.calls == []
 
 
+def test_what_can_be_public_reaches_the_server_without_a_credential(
+    stranger: httpx.Client, bridge: RunningBridge, server: ServerDouble
+) -> None:
+    """Only the server knows whether it is public. An illegal credential is not none."""
+    assert stranger.get("/leaderboard").status_code == 200
+    assert answer_to(bridge, b"X-Bot-Key: \xff", path=b"/leaderboard").startswith(b"HTTP/1.1 401 ")
+    assert answer_to(bridge, b"X-Bot-Key:", path=b"/leaderboard").startswith(b"HTTP/1.1 401 ")
+
+    [call] = server.calls
+    assert {name for name, _ in call.metadata} == {"user-agent"}
+
+
 def test_a_credential_that_the_server_refuses_is_challenged_too(
     client: httpx.Client, server: ServerDouble
 ) -> None:

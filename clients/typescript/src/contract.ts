@@ -278,6 +278,8 @@ export interface paths {
          * @description Lists ranked accounts, best first, one page at a time, and the caller's own row.
          *
          *     A person's first account is ranked from the first fill of its epoch on; operators are not ranked. The ranking is renewed every 5 s, or less often if that takes long. Accounts can therefore move between two pages. Before the first ranking after a start, the call is refused (UNAVAILABLE).
+         *
+         *     The operator can open the leaderboard to callers without a credential, to whom no row is their own.
          */
         get: operations["GetLeaderboard"];
         put?: never;

@@ -251,6 +251,7 @@ Global___Bounds: _TypeAlias = Bounds  # noqa: Y015
 CREDENTIAL_FIELD_NUMBER: _builtins.int
 SCOPE_FIELD_NUMBER: _builtins.int
 SPENDS_FIELD_NUMBER: _builtins.int
+CAN_BE_PUBLIC_FIELD_NUMBER: _builtins.int
 SUCCESS_STATUS_FIELD_NUMBER: _builtins.int
 PATTERN_FIELD_NUMBER: _builtins.int
 DECIMAL_FIELD_NUMBER: _builtins.int
@@ -261,6 +262,10 @@ scope: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, 
 """The scope that a bot key needs; only on methods that take a bot key."""
 spends: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Spends.ValueType]
 """What a call spends of the rate limits."""
+can_be_public: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
+"""A setting of the operator can open the method to callers without a credential.
+All of them share one limit per minute.
+"""
 success_status: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.int]
 """HTTP status of a success over REST; 200 when not set. An answer that is
 `replayed` always has 200, because nothing was created.

@@ -371,6 +371,9 @@ class BotTradingServicer:
         are not ranked. The ranking is renewed every 5 s, or less often if that takes
         long. Accounts can therefore move between two pages. Before the first ranking
         after a start, the call is refused (UNAVAILABLE).
+
+        The operator can open the leaderboard to callers without a credential, to whom no
+        row is their own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -174,6 +174,9 @@ class BotTradingStub:
     are not ranked. The ranking is renewed every 5 s, or less often if that takes
     long. Accounts can therefore move between two pages. Before the first ranking
     after a start, the call is refused (UNAVAILABLE).
+
+    The operator can open the leaderboard to callers without a credential, to whom no
+    row is their own.
     """
     GetLimits: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetLimitsRequest, _bot_trading_pb2.GetLimitsResponse]
     """Reads every limit of the account and what is left of it."""
@@ -361,6 +364,9 @@ class BotTradingAsyncStub(BotTradingStub):
     are not ranked. The ranking is renewed every 5 s, or less often if that takes
     long. Accounts can therefore move between two pages. Before the first ranking
     after a start, the call is refused (UNAVAILABLE).
+
+    The operator can open the leaderboard to callers without a credential, to whom no
+    row is their own.
     """
     GetLimits: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetLimitsRequest, _bot_trading_pb2.GetLimitsResponse]  # type: ignore[assignment]
     """Reads every limit of the account and what is left of it."""
@@ -647,6 +653,9 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         are not ranked. The ranking is renewed every 5 s, or less often if that takes
         long. Accounts can therefore move between two pages. Before the first ranking
         after a start, the call is refused (UNAVAILABLE).
+
+        The operator can open the leaderboard to callers without a credential, to whom no
+        row is their own.
         """
 
     @_abc_1.abstractmethod

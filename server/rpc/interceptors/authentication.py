@@ -16,7 +16,7 @@ from server.domain.user import Identity
 from server.domain.values import SECOND
 from server.engine.client import RETRY_SECONDS, Engine
 from server.engine.frames import encode_identity
-from server.rpc.call import Call, Handler, Principal
+from server.rpc.call import NOBODY, Call, Handler, Principal
 from server.rpc.errors import Refused, refuse
 from server.rpc.keyring import Keyring
 from server.rpc.own_tokens import OwnTokens, is_session
@@ -62,6 +62,7 @@ class Authentication:
         own_tokens: OwnTokens,
         engine: Engine,
         executor: Executor,
+        has_public_methods: bool = False,
     ) -> None:
         self._keyring = keyring
         self._owned = owned
@@ -70,6 +71,7 @@ class Authentication:
         self._own_tokens = own_tokens
         self._engine = engine
         self._executor = executor
+        self._has_public_methods = has_public_methods
         self._users: dict[tuple[str, str], KnownUser] = {}
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
@@ -77,6 +79,7 @@ class Authentication:
         credential, scope = method.credential, method.scope
         if not method.is_open or credential is None:
             return _closed
+        is_public = self._has_public_methods and method.can_be_public
         takes_key, takes_token = credential.is_of_a_bot, credential.is_of_either
         takes_ticket = credential is Credential.BOT_KEY_OR_TICKET
 
@@ -84,6 +87,8 @@ class Authentication:
             kind, value, call.named_account = _credential(call.metadata)
             if takes_token and kind == TOKEN_HEADER:
                 call.principal = await self._person(kind, value, operator=False)
+            elif is_public and not kind:
+                call.principal = NOBODY
             elif takes_key:
                 call.principal = await self._bot(kind, value, takes_ticket=takes_ticket)
                 if call.named_account not in (None, call.principal.account_id):

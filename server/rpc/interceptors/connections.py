@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
-from server.rpc.call import Call, Handler
+from server.rpc.call import NOBODY, Call, Handler
 from server.rpc.sockets import duplicates, open_descriptors
 from server.wire.contract import Method
 
@@ -51,7 +51,8 @@ class Connections:
 
         async def handle(call: Call) -> bytes:
             peer = call.context.peer()
-            self._known.add(peer)
+            if call.principal is not NOBODY:
+                self._known.add(peer)
             self._at_work[peer] += 1
             try:
                 return await proceed(call)

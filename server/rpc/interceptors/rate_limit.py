@@ -5,7 +5,7 @@ from server.application.rate_limits import AllRateLimits, Spent, UsageMeter
 from server.domain.errors import Reason, Refusal
 from server.domain.values import DAY, SECOND
 from server.engine.client import AWAY, EngineRefused
-from server.rpc.call import Call, Handler
+from server.rpc.call import NOBODY, Call, Handler
 from server.rpc.errors import Refused
 from server.wire.contract import Method, Spends
 
@@ -16,13 +16,13 @@ class RateLimiting:
     """Runs after authentication, because limits belong to callers, and before all work.
 
     Bots spend the limits and the daily calls of their account. A person has a window of their own,
-    so that an open page never takes a call from a bot.
+    so that an open page never takes a call from a bot. All callers without a credential share one.
     """
 
     def __init__(
         self, *, limits: AllRateLimits, meter: UsageMeter, clock: Clock, enforce_quotas: bool
     ) -> None:
-        self._accounts, self._persons = limits.accounts, limits.persons
+        self._accounts, self._persons, self._public = limits.accounts, limits.persons, limits.public
         self._meter = meter
         self._clock = clock
         self._enforce_quotas = enforce_quotas
@@ -36,7 +36,8 @@ class RateLimiting:
         async def handle(call: Call) -> bytes:
             caller = call.caller
             if caller.bot_key_id is None:
-                spent = self._persons.spend(caller.user_id, order=False)
+                windows = self._public if caller is NOBODY else self._persons
+                spent = windows.spend(caller.user_id, order=False)
                 call.figures = spent.figures
                 if spent.refused is not None:
                     raise _exceeded(spent, spent.refused)
