@@ -16,8 +16,10 @@ from rest_bridge.event_stream import EventStreams
 from rest_bridge.headers import read_head
 from rest_bridge.host_check import HostCheck
 from rest_bridge.hosts import Hosts
+from rest_bridge.identity_provider import IdentityProvider
 from rest_bridge.limits import LingeringClose
 from rest_bridge.openapi import openapi_document
+from rest_bridge.page_sign_in import add_sign_in
 from rest_bridge.pages import add_pages
 from rest_bridge.routes import PREFIXES, contract_routes
 from rest_bridge.settings import Settings
@@ -47,7 +49,11 @@ def create_app(settings: Settings, built_page: Path = BUILT_PAGE) -> FastAPI:
     app = FastAPI(redirect_slashes=False, openapi_url=None, lifespan=lifespan)
     app.add_route("/healthz", healthz)
     app.add_route("/readyz", readyz)
-    add_pages(app, openapi_document(routes, PREFIXES), settings, built_page)
+    provider = None
+    if settings.page and settings.oidc_issuer:
+        provider = IdentityProvider(settings.oidc_issuer, settings.oidc_client_id)
+        add_sign_in(app, settings, provider, upstream)
+    add_pages(app, openapi_document(routes, PREFIXES), settings, built_page, provider)
     app.add_exception_handler(HTTPException, _refuse)
     app.add_middleware(
         Bridge,
@@ -57,7 +63,7 @@ def create_app(settings: Settings, built_page: Path = BUILT_PAGE) -> FastAPI:
         streams=streams,
         settings=settings,
     )
-    app.state.streams = streams
+    app.state.streams, app.state.provider = streams, provider
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -10,6 +10,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rest_bridge.identity_provider import IdentityProvider
 from rest_bridge.settings import Settings
 
 BUILT_PAGE = Path(__file__).parent / "page"
@@ -23,12 +24,17 @@ _OWN_WINDOW = (b"cross-origin-opener-policy", b"same-origin")
 _KEPT_FOR_GOOD = (b"cache-control", b"public, max-age=31536000, immutable")
 
 
-def add_built_page(app: FastAPI, settings: Settings, folder: Path, start: bytes) -> None:
-    """Serve the page at `/`, or `start` and a hint while it is not built."""
-    facts = orjson.dumps(
-        {"public_leaderboard": settings.public_leaderboard, "sign_in": None},
-        option=orjson.OPT_APPEND_NEWLINE,
-    )
+def add_built_page(
+    app: FastAPI,
+    settings: Settings,
+    folder: Path,
+    start: bytes,
+    provider: IdentityProvider | None,
+) -> None:
+    """Serve the page at `/`, or `start` and a hint while it is not built.
+
+    `provider` is where people sign in, if not by a link alone.
+    """
     index = folder / "index.html"
 
     async def page(_: Request) -> Response:
@@ -41,7 +47,12 @@ def add_built_page(app: FastAPI, settings: Settings, folder: Path, start: bytes)
         return answer
 
     async def page_facts(_: Request) -> Response:
-        answer = Response(facts, media_type="application/json")
+        facts = {
+            "public_leaderboard": settings.public_leaderboard,
+            "sign_in": provider and await _sign_in(provider),
+        }
+        body = orjson.dumps(facts, option=orjson.OPT_APPEND_NEWLINE)
+        answer = Response(body, media_type="application/json")
         answer.raw_headers.append(_NO_CACHE)
         return answer
 
@@ -49,6 +60,18 @@ def add_built_page(app: FastAPI, settings: Settings, folder: Path, start: bytes)
     app.add_route("/page.json", page_facts)
     assets = StaticFiles(directory=folder / "assets", check_dir=False)
     app.mount("/assets", GZipMiddleware(_KeptForGood(assets)))
+
+
+async def _sign_in(provider: IdentityProvider) -> dict[str, str] | None:
+    """Return where people sign in; None while the provider has never answered."""
+    endpoints = await provider.endpoints()
+    if endpoints is None:
+        return None
+    return {
+        "issuer": provider.issuer,
+        "client_id": provider.client_id,
+        "authorization_endpoint": endpoints.authorization,
+    }
 
 
 class _KeptForGood:

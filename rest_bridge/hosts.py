@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 MISDIRECTED = 421
 
@@ -59,6 +60,19 @@ def checked_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
         if origin != "*" and _ORIGIN.fullmatch(origin) is None:
             raise ValueError(f"must be origins such as https://app.example, not {origin!r}")
     return origins
+
+
+def checked_provider(url: str) -> str:
+    """Return a URL of an identity provider; raise ValueError unless nobody can read along.
+
+    Plain HTTP is accepted on the loopback only.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    is_guarded = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    if not host or not is_guarded or "@" in parts.netloc or parts.fragment:
+        raise ValueError(f"must be an https URL without user and fragment, not {url!r}")
+    return url
 
 
 def _without_port(header: str) -> str:

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
 from rest_bridge.built_page import add_built_page
+from rest_bridge.identity_provider import IdentityProvider
 from rest_bridge.limits import replace_policy
 from rest_bridge.settings import Settings
 
@@ -82,7 +83,13 @@ PROTECTING_HEADERS = {
 """Headers of every answer, which keep a browser from loading, running or framing anything else."""
 
 
-def add_pages(app: FastAPI, document: dict[str, Any], settings: Settings, built_page: Path) -> None:
+def add_pages(
+    app: FastAPI,
+    document: dict[str, Any],
+    settings: Settings,
+    built_page: Path,
+    provider: IdentityProvider | None,
+) -> None:
     """Serve the pages, the OpenAPI document and the files that the pages load."""
     told = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
 
@@ -97,7 +104,7 @@ def add_pages(app: FastAPI, document: dict[str, Any], settings: Settings, built_
         return Response(told, media_type="application/json")
 
     if settings.page:
-        add_built_page(app, settings, built_page, _START)
+        add_built_page(app, settings, built_page, _START, provider)
     else:
         app.add_route("/", start)
     app.add_route("/docs", docs)

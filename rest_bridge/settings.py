@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from rest_bridge.hosts import checked_names, checked_origins
+from rest_bridge.hosts import checked_names, checked_origins, checked_provider
 from rest_bridge.log_lines import LogFormat
 
 KIBIBYTE = 1024
@@ -24,6 +24,7 @@ HostNames: TypeAlias = Annotated[
 Origins: TypeAlias = Annotated[
     tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(checked_origins)
 ]
+OidcIssuer: TypeAlias = Annotated[str, AfterValidator(lambda url: url and checked_provider(url))]
 
 
 class Settings(BaseSettings):
@@ -52,6 +53,8 @@ class Settings(BaseSettings):
     hosts: HostNames = ()
     page: bool = True
     public_leaderboard: bool = False
+    oidc_issuer: OidcIssuer = ""
+    oidc_client_id: str = ""
 
     connections_max: int = Field(default=900, ge=1)
     strangers_per_address_max: int = Field(default=450, ge=1)

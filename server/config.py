@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rest_bridge.hosts import is_loopback as is_loopback_host
 from rest_bridge.log_lines import LogFormat
-from rest_bridge.settings import HostNames, Origins
+from rest_bridge.settings import HostNames, OidcIssuer, Origins
 from server.domain.values import CENT, SECOND, DecimalError, Micros, Units, parse_units
 from server.rpc.own_tokens import OWN_AUDIENCES
 from server.rpc.tokens import SECRET_BYTES_MIN, TokenTerms
@@ -169,6 +169,10 @@ class Settings(BaseSettings):
         "", description="HS256 secret, at least 32 bytes; empty: one is made in the data directory"
     )
     jwt_jwks: str = Field("", description="URL or file of a JWKS (RS256, ES256, EdDSA)")
+    oidc_issuer: OidcIssuer = Field(
+        "", description="identity provider at which people sign in to the page, an https URL"
+    )
+    oidc_client_id: str = Field("", description="id of the page at the identity provider")
 
     tls_certificate: Path | None = Field(None, description="PEM certificate chain for gRPC")
     tls_key: Path | None = Field(None, description="PEM private key for gRPC")
@@ -243,6 +247,7 @@ class Settings(BaseSettings):
             raise ValueError("tls_certificate and tls_key must be given together")
         if self.tls_client_ca is not None and self.tls_certificate is None:
             raise ValueError("tls_client_ca needs tls_certificate and tls_key")
+        self._check_provider()
         guarded = {"grpc": self.tls_certificate, "rest": self.rest_certificate}
         for name, address in self.addresses.items():
             in_plaintext = guarded.get(name) is None
@@ -253,6 +258,15 @@ class Settings(BaseSettings):
                 )
         self._check_addresses_differ()
         return self
+
+    def _check_provider(self) -> None:
+        if bool(self.oidc_issuer) != bool(self.oidc_client_id):
+            raise ValueError("oidc_issuer and oidc_client_id must be given together")
+        if self.oidc_issuer and not self.jwt_jwks:
+            raise ValueError("oidc_issuer needs jwt_jwks: the keys of the identity provider")
+        for name, told in (("jwt_issuer", "oidc_issuer"), ("jwt_audience", "oidc_client_id")):
+            if self.oidc_issuer and getattr(self, name) != getattr(self, told):
+                raise ValueError(f"{name} must be the same as {told}: the page's tokens have it")
 
     def _check_addresses_differ(self) -> None:
         taken: dict[str, str] = {}

@@ -211,6 +211,8 @@ class RunningBridge:
     def __init__(self, house: House, settings: Settings, built_page: Path) -> None:
         self._house = house
         self._server = build_server(settings, built_page)
+        app: Any = self._server.config.app
+        self.provider = app.state.provider
         self._serving = asyncio.run_coroutine_threadsafe(self._server.serve(), house.loop)
         house.run(self._started())
         self.port: int = self._server.servers[0].sockets[0].getsockname()[1]
