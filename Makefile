@@ -155,11 +155,11 @@ client-types: setup $(TYPESCRIPT_MODULES) ## Generate the types of the contract 
 	$(BIN)/python -m rest_bridge.openapi | \
 		npm run --silent --prefix $(TYPESCRIPT_CLIENT) contract -- -o $(CURDIR)/$(TYPESCRIPT_CONTRACT)
 
-test-clients: setup setup-mcp setup-browser $(NODE_MODULES) $(TYPESCRIPT_MODULES) $(EXAMPLES_MODULES) ## Run the tests that need Node.
+test-clients: setup setup-mcp setup-browser page $(NODE_MODULES) $(TYPESCRIPT_MODULES) $(EXAMPLES_MODULES) ## Run the tests that need Node.
 	$(MAKE) --no-print-directory client-types TYPESCRIPT_CONTRACT=build/contract.ts
 	diff $(TYPESCRIPT_CLIENT)/src/contract.ts build/contract.ts
 	BOTTRADING_COMMAND=$(CURDIR)/$(BIN)/bottrading \
-		sh -c 'for tested in $(TYPESCRIPT_CLIENT) $(EXAMPLES) $(NODE_CLIENT); do npm test --prefix $$tested || exit; done'
+		sh -c 'for tested in $(TYPESCRIPT_CLIENT) $(EXAMPLES) $(NODE_CLIENT) web; do npm test --prefix $$tested || exit; done'
 
 first-hour: setup-dev ## Run every command of README and guides in a fresh clone.
 	FIRST_HOUR=1 $(BIN)/python -m pytest tests/e2e/test_first_hour.py

@@ -9,7 +9,7 @@ import {
 } from "lightweight-charts";
 import type { Bar, Fill, Instrument } from "bottrading-client";
 
-import { quantity } from "../shared/format.js";
+import { quantity, roundedPrice } from "../shared/format.js";
 import { colorOf } from "../shared/theme.js";
 
 export interface Candles {
@@ -31,6 +31,7 @@ export function createCandles(element: HTMLElement, instrument: Instrument | und
       fontSize: 11,
       fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif',
     },
+    localization: { priceFormatter: roundedPrice },
     grid: { vertLines: { visible: false }, horzLines: { color: line } },
     rightPriceScale: { borderVisible: false },
     timeScale: { borderVisible: false, timeVisible: true, rightOffset: 4, maxBarSpacing: 20 },
