@@ -90,7 +90,7 @@ export class BotTradingClient {
    * came in time.
    */
   placeOrder(order: OrderRequest, options?: CallOptions): Promise<Order> {
-    const clientOrderId = order.client_order_id ?? crypto.randomUUID();
+    const clientOrderId = order.client_order_id ?? newId();
     const body = { ...order, client_order_id: clientOrderId };
     const request = { ...options, ...REPEATABLE, body, clientOrderId };
     return this.#transport.send("post", "/orders", request);
@@ -139,7 +139,7 @@ export class BotTradingClient {
    * OutcomeUnknown if no answer came in time.
    */
   closePosition(symbol: string, close: CloseRequest = {}, options?: CallOptions): Promise<Order> {
-    const clientOrderId = close.client_order_id ?? crypto.randomUUID();
+    const clientOrderId = close.client_order_id ?? newId();
     const query = { ...close, client_order_id: clientOrderId };
     const request = { ...options, ...REPEATABLE, in: { symbol }, query, clientOrderId };
     return this.#transport.send("delete", "/positions/{symbol}", request);
@@ -267,6 +267,16 @@ export class PublicClient {
   leaderboard(query: LeaderboardQuery = {}, options?: CallOptions): Promise<Leaderboard> {
     return this.#transport.send("get", "/leaderboard", { ...options, query });
   }
+}
+
+/** Return a random UUID; in a page that did not come over HTTPS there is no `randomUUID`. */
+function newId(): string {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const digits = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
 /** Return the headers of the one credential that the options or the environment give. */

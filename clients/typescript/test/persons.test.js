@@ -103,6 +103,18 @@ test("a close is repeated under the same id, which the error holds if no answer 
   assert.deepEqual([...new Set(network.requests)], [path]);
 });
 
+test("an order has an id of its own where the browser makes none", async (t) => {
+  const { client } = await newPerson(service);
+  const { randomUUID } = crypto;
+  t.after(() => (crypto.randomUUID = randomUUID));
+  crypto.randomUUID = undefined;
+  const order = await client.placeOrder({ symbol: "KO", ...RESTING });
+  const other = await client.placeOrder({ symbol: "KO", ...RESTING });
+
+  assert.match(order.client_order_id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.notEqual(order.client_order_id, other.client_order_id);
+});
+
 test("the public leaderboard is read without any credential", async () => {
   const refused = await rejection(new PublicClient({ baseUrl: service.rest }).leaderboard());
 

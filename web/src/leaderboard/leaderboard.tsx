@@ -64,8 +64,13 @@ export function LeaderboardScreen({ scope }: { scope: AccountScope | null }) {
         <Loading what="the leaderboard" error={ranking.error} />
       ) : shown.length === 0 ? (
         <Empty title="Nobody is ranked yet">
-          An account is ranked from its first fill on. Make a key under{" "}
-          <a href={addressOf("developer")}>Developer</a>, and let a bot trade.
+          An account is ranked from its first fill on.
+          {scope && (
+            <>
+              {" "}
+              Make a key under <a href={addressOf("developer")}>Developer</a>, and let a bot trade.
+            </>
+          )}
         </Empty>
       ) : (
         <>

@@ -19,6 +19,7 @@ export interface IdToken {
 
 /** Leave the page for the identity provider, which comes back with a code. */
 export async function goToProvider(provider: IdentityProvider): Promise<void> {
+  if (!crypto.subtle) throw new Error("Open this page over https:// to sign in there.");
   const pending: Pending = { state: secret(), nonce: secret(), verifier: secret() };
   sessionStorage.setItem(STORED, JSON.stringify(pending));
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(pending.verifier));

@@ -2,6 +2,7 @@
 
 import { CopyButton } from "../shared/copy.js";
 import { Failure } from "../shared/states.js";
+import { say } from "../shared/toast.js";
 import { goToProvider } from "./oidc.js";
 import { settings, signedOut } from "./session.js";
 
@@ -24,7 +25,7 @@ export function SignInScreen() {
           <button
             class="button button-primary"
             type="button"
-            onClick={() => void goToProvider(provider)}
+            onClick={() => void goToProvider(provider).catch(({ message }) => say(message, true))}
           >
             Continue with {hostOf(provider.issuer)}
           </button>
