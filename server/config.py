@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from rest_bridge.hosts import is_loopback as is_loopback_host
 from rest_bridge.log_lines import LogFormat
 from rest_bridge.settings import HostNames, OidcIssuer, Origins
-from server.domain.values import CENT, SECOND, DecimalError, Micros, Units, parse_units
+from server.domain.values import CENT, SECOND, DecimalError, Micros, Money, parse_units
 from server.rpc.own_tokens import OWN_AUDIENCES
 from server.rpc.tokens import SECRET_BYTES_MIN, TokenTerms
 
@@ -54,7 +54,7 @@ class EngineSettings:
     fees: str
     slippage: str
     liquidity: str
-    initial_balance: Units
+    initial_balance: Money
     quote_staleness: Micros
     snapshot_interval: Micros
 
@@ -309,7 +309,7 @@ class Settings(BaseSettings):
             fees=self.fees,
             slippage=self.slippage,
             liquidity=self.liquidity,
-            initial_balance=parse_units(self.initial_balance),
+            initial_balance=Money(parse_units(self.initial_balance)),
             # Recorded quotes have a pace of their own: each one is valid until the next.
             quote_staleness=NEVER
             if self.market == "replay"

@@ -18,13 +18,13 @@ from server.domain.errors import Reason, Refusal
 from server.domain.order import StatusReason
 from server.domain.user import Permissions
 from server.domain.valuation import total_equity
-from server.domain.values import Micros, Units
+from server.domain.values import Micros, Money
 
 
 class Accounts:
     """What people and operators do with accounts; each method decides one command."""
 
-    def __init__(self, feed: MarketFeed, chance: Chance, initial_balance: Units) -> None:
+    def __init__(self, feed: MarketFeed, chance: Chance, initial_balance: Money) -> None:
         self._feed = feed
         self._chance = chance
         self._initial_balance = initial_balance

@@ -17,7 +17,7 @@ from server.domain.instrument import Instrument
 from server.domain.order import Order, Side
 from server.domain.risk import Guard
 from server.domain.user import Permissions
-from server.domain.values import Micros, Units
+from server.domain.values import Micros, Quantity
 
 
 class Closes:
@@ -84,7 +84,7 @@ class Closes:
     def _close(
         self,
         ticket: CloseTicket,
-        quantity: Units,
+        quantity: Quantity,
         instrument: Instrument,
         holders: Sequence[Order],
         permissions: Permissions,

@@ -10,7 +10,7 @@ from server.domain.order import Order, OrderTicket
 from server.domain.quote import Quote, QuoteRefusal
 from server.domain.trading import Preview, Replacement
 from server.domain.user import EVERYTHING, BotKey, Identity, Permissions, User
-from server.domain.values import Micros, Units
+from server.domain.values import Micros, Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Deposit:
     """Add money to an account of any user."""
 
     account_id: str
-    amount: Units
+    amount: Money
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,13 +28,13 @@ from server.domain.user import (
     form_key,
     hash_key,
 )
-from server.domain.values import DAY, Micros, Units
+from server.domain.values import DAY, Micros, Money
 
 
 class Keys:
     """Creates and revokes bot keys, and finds the user of a token."""
 
-    def __init__(self, chance: Chance, initial_balance: Units) -> None:
+    def __init__(self, chance: Chance, initial_balance: Money) -> None:
         self._chance = chance
         self._initial_balance = initial_balance
 

@@ -33,7 +33,7 @@ from server.domain.trading import (
 )
 from server.domain.user import Permissions
 from server.domain.valuation import total_equity
-from server.domain.values import DAY, Micros, Units, format_units
+from server.domain.values import DAY, Micros, Price, format_units
 
 MARKET_STOPPED = Refusal(
     reason=Reason.UNAVAILABLE,
@@ -270,7 +270,7 @@ def _wrong_values(order: Order, wanted: Replacement, instrument: Instrument) -> 
         wrong.append(instrument.off_step(wanted.quantity))
     rules = RULES[order.order_type]
     for name, price_field in PRICE_FIELDS.items():
-        price: Units | None = getattr(wanted, name)
+        price: Price | None = getattr(wanted, name)
         if price is None:
             continue
         if name not in rules.prices:

@@ -6,7 +6,7 @@ from math import floor, log10
 
 from server.domain.equity_curve import TradingDays
 from server.domain.instrument import AssetType
-from server.domain.values import Micros, Units
+from server.domain.values import NOTHING, Micros, Quantity, Units
 
 EQUITY_DIGITS = 13
 """The number of digits of the largest equity in cents."""
@@ -139,20 +139,20 @@ class Position:
 
     account_id: str
     symbol: str
-    quantity: Units = 0
+    quantity: Quantity = NOTHING
     average_cost: Units = 0
     cost_basis: Units = 0
     buy_fees: Units = 0
-    reserved_quantity: Units = 0
+    reserved_quantity: Quantity = NOTHING
     quote_time: Micros = 0
     quote_sequence: int = 0
-    bid_taken: Units = 0
-    ask_taken: Units = 0
+    bid_taken: Quantity = NOTHING
+    ask_taken: Quantity = NOTHING
 
     @property
-    def free_quantity(self) -> Units:
+    def free_quantity(self) -> Quantity:
         """Return the quantity that a new SELL order may sell."""
-        return self.quantity - self.reserved_quantity
+        return Quantity(self.quantity - self.reserved_quantity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

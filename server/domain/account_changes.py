@@ -17,10 +17,10 @@ from server.domain.events import AccountUpdated, AccountUpdateType, Settlement
 from server.domain.instrument import Instrument, OptionRight
 from server.domain.invariants import BrokenInvariant
 from server.domain.posting import Decision, check
-from server.domain.values import AMOUNT_LIMIT, Micros, Units, format_money
+from server.domain.values import AMOUNT_LIMIT, Micros, Money, Price, format_money
 
 
-def open_account(account_id: str, user_id: str, starting_balance: Units, now: Micros) -> Decision:
+def open_account(account_id: str, user_id: str, starting_balance: Money, now: Micros) -> Decision:
     """Begin an account and its log."""
     account = Account(
         id=account_id,
@@ -38,7 +38,7 @@ def open_account(account_id: str, user_id: str, starting_balance: Units, now: Mi
 
 
 def reset(
-    account: Account, positions: Sequence[Position], starting_balance: Units, now: Micros
+    account: Account, positions: Sequence[Position], starting_balance: Money, now: Micros
 ) -> Decision:
     """Drop the positions and begin a new epoch; the account must not have a live order.
 
@@ -72,7 +72,7 @@ def reset(
     return check(Decision(account=account, positions=dropped, events=(event,)))
 
 
-def deposit(account: Account, amount: Units, equity: Units, now: Micros) -> Decision | Refusal:
+def deposit(account: Account, amount: Money, equity: Money, now: Micros) -> Decision | Refusal:
     """Add money to an account with equity `equity`; refuse what would reach AMOUNT_LIMIT."""
     most = max(account.deposits, equity)
     if most + amount >= AMOUNT_LIMIT:
@@ -114,7 +114,7 @@ def settle(
     account: Account,
     position: Position,
     instrument: Instrument,
-    underlying_price: Units,
+    underlying_price: Price,
     now: Micros,
 ) -> Decision:
     """Turn an expired option into the money that its exercise pays; this closes a trade.
@@ -140,7 +140,7 @@ def settle(
     settlement = Settlement(
         symbol=position.symbol,
         quantity=position.quantity,
-        price=price,
+        price=Price(price),
         amount=amount,
         realized_pnl=pnl,
     )
@@ -154,7 +154,7 @@ def _updated(
     kind: AccountUpdateType,
     now: Micros,
     *,
-    amount: Units | None = None,
+    amount: Money | None = None,
     settlement: Settlement | None = None,
 ) -> AccountUpdated:
     return AccountUpdated(

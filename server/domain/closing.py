@@ -19,7 +19,7 @@ from server.domain.order import (
 from server.domain.posting import Decision, end
 from server.domain.risk import UNGUARDED, Guard
 from server.domain.trading import expiry_reason, is_overdue, place
-from server.domain.values import SCALE, Micros, Units, format_units
+from server.domain.values import SCALE, Micros, Quantity, Units, format_units
 
 POSITION_NOT_FOUND = Refusal(
     reason=Reason.POSITION_NOT_FOUND, message="The account does not hold this instrument."
@@ -36,7 +36,7 @@ class CloseTicket:
     account_id: str
     bot_key_id: str
     symbol: str
-    quantity: Units | None = None
+    quantity: Quantity | None = None
     percentage: Units | None = None
     client_order_id: str | None = None
 
@@ -48,7 +48,7 @@ class CloseTicket:
         percentage = WHOLE if self.percentage is None else self.percentage
         return f"{self.symbol} CLOSE {percentage} %"
 
-    def quantity_of(self, position: Position, instrument: Instrument) -> Units | Refusal:
+    def quantity_of(self, position: Position, instrument: Instrument) -> Quantity | Refusal:
         """Return the quantity to sell; the whole position counts, even if it is off the step."""
         held, quantity = position.quantity, self.quantity
         if quantity is not None and quantity != held:
@@ -62,10 +62,10 @@ class CloseTicket:
         if self.percentage is None or self.percentage == WHOLE:
             return held
         part = held * self.percentage // WHOLE
-        part -= part % instrument.quantity_step
-        return part or _too_little(self.percentage, position, instrument)
+        quantity = Quantity(part - part % instrument.quantity_step)
+        return quantity or _too_little(self.percentage, position, instrument)
 
-    def order(self, quantity: Units) -> OrderTicket:
+    def order(self, quantity: Quantity) -> OrderTicket:
         """Return the order that sells a quantity of the position."""
         return OrderTicket(
             account_id=self.account_id,

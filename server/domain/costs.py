@@ -5,7 +5,17 @@ from typing import Protocol
 
 from server.domain.instrument import AssetType, Instrument, LiquidityClass
 from server.domain.order import Order, Side
-from server.domain.values import CENT, SCALE, Units, cents_down, cents_up, divide_up
+from server.domain.values import (
+    CENT,
+    SCALE,
+    Money,
+    Price,
+    Quantity,
+    Units,
+    cents_down,
+    cents_up,
+    divide_up,
+)
 
 BASIS_POINTS = 10_000
 
@@ -13,7 +23,7 @@ BASIS_POINTS = 10_000
 class FeeModel(Protocol):
     """How fees are charged."""
 
-    def total(self, instrument: Instrument, quantity: Units, notional: int) -> Units:
+    def total(self, instrument: Instrument, quantity: Quantity, notional: int) -> Units:
         """Return the fee of an order that filled `quantity`, in whole cents.
 
         `notional` is the exact sum of quantity × price in units of 10⁻¹⁶, without the
@@ -28,22 +38,22 @@ class SlippageModel(Protocol):
         self,
         instrument: Instrument,
         side: Side,
-        price: Units,
+        price: Price,
         *,
-        size: Units,
-        taken: Units,
-        quantity: Units,
-    ) -> Units:
+        size: Quantity,
+        taken: Quantity,
+        quantity: Quantity,
+    ) -> Price:
         """Return the price for `quantity` of a displayed `size` of which `taken` is used."""
 
-    def worst_price(self, instrument: Instrument, side: Side, price: Units) -> Units:
+    def worst_price(self, instrument: Instrument, side: Side, price: Price) -> Price:
         """Return the worst possible price of a fill against the quote."""
 
 
 class LiquidityModel(Protocol):
     """How much of a quote an account can take."""
 
-    def available(self, size: Units, taken: Units) -> Units | None:
+    def available(self, size: Quantity, taken: Quantity) -> Units | None:
         """Return the part of a displayed size that is not taken yet; None for no limit."""
 
 
@@ -73,7 +83,7 @@ class ScheduledFees:
 
     schedule: dict[AssetType, FeeRate]
 
-    def total(self, instrument: Instrument, quantity: Units, notional: int) -> Units:
+    def total(self, instrument: Instrument, quantity: Quantity, notional: int) -> Units:
         """Return clamp(rate × cumulative, minimum, cap), rounded up to whole cents."""
         rate = self.schedule[instrument.asset_type]
         fee = cents_up(
@@ -88,7 +98,7 @@ class ScheduledFees:
 class NoFees:
     """Trading is free."""
 
-    def total(self, instrument: Instrument, quantity: Units, notional: int) -> Units:
+    def total(self, instrument: Instrument, quantity: Quantity, notional: int) -> Units:
         return 0
 
 
@@ -106,12 +116,12 @@ class LinearSlippage:
         self,
         instrument: Instrument,
         side: Side,
-        price: Units,
+        price: Price,
         *,
-        size: Units,
-        taken: Units,
-        quantity: Units,
-    ) -> Units:
+        size: Quantity,
+        taken: Quantity,
+        quantity: Quantity,
+    ) -> Price:
         """Return the price with the mean slippage, low + (high − low) × share used, over the fill.
 
         Earlier fills against this quote count in the share, so that splitting an order gains
@@ -125,7 +135,7 @@ class LinearSlippage:
         bps = low * whole + (high - low) * used
         return _worse(side, price, bps, BASIS_POINTS * whole)
 
-    def worst_price(self, instrument: Instrument, side: Side, price: Units) -> Units:
+    def worst_price(self, instrument: Instrument, side: Side, price: Price) -> Price:
         """Return the price with the highest slippage of the instrument's class."""
         _, high = SLIPPAGE_BPS[instrument.liquidity_class]
         return _worse(side, price, high, BASIS_POINTS)
@@ -138,29 +148,29 @@ class NoSlippage:
         self,
         instrument: Instrument,
         side: Side,
-        price: Units,
+        price: Price,
         *,
-        size: Units,
-        taken: Units,
-        quantity: Units,
-    ) -> Units:
+        size: Quantity,
+        taken: Quantity,
+        quantity: Quantity,
+    ) -> Price:
         return price
 
-    def worst_price(self, instrument: Instrument, side: Side, price: Units) -> Units:
+    def worst_price(self, instrument: Instrument, side: Side, price: Price) -> Price:
         return price
 
 
 class DisplayedLiquidity:
     """An account takes at most the displayed size, once per quote."""
 
-    def available(self, size: Units, taken: Units) -> Units | None:
+    def available(self, size: Quantity, taken: Quantity) -> Units | None:
         return max(size - taken, 0)
 
 
 class UnlimitedLiquidity:
     """Every quote fills any quantity."""
 
-    def available(self, size: Units, taken: Units) -> Units | None:
+    def available(self, size: Quantity, taken: Quantity) -> Units | None:
         return None
 
 
@@ -184,7 +194,7 @@ def received(instrument: Instrument, notional: int) -> Units:
 
 
 def fee_due(
-    order: Order, quantity: Units, notional: int, instrument: Instrument, costs: Costs
+    order: Order, quantity: Quantity, notional: int, instrument: Instrument, costs: Costs
 ) -> Units:
     """Return the fee still due for an order once its fills total `quantity` and `notional`.
 
@@ -192,12 +202,14 @@ def fee_due(
     from the order's `fee_start`.
     """
     start = order.fee_start
-    total = costs.fees.total(instrument, quantity - start.quantity, notional - start.notional)
+    total = costs.fees.total(
+        instrument, Quantity(quantity - start.quantity), notional - start.notional
+    )
     return max(total - (order.fees - start.fees), 0)
 
 
 def cost_to_fill(
-    order: Order, quantity: Units, price: Units, instrument: Instrument, costs: Costs
+    order: Order, quantity: Quantity, price: Price, instrument: Instrument, costs: Costs
 ) -> Units:
     """Return the money for filling `quantity` more of a BUY order at `price`, including the fee.
 
@@ -205,13 +217,18 @@ def cost_to_fill(
     than the money reserved for the whole order.
     """
     notional = order.filled_notional + price * quantity
-    fee = fee_due(order, order.filled_quantity + quantity, notional, instrument, costs)
+    fee = fee_due(order, Quantity(order.filled_quantity + quantity), notional, instrument, costs)
     return paid(instrument, notional) - paid(instrument, order.filled_notional) + fee
 
 
 def affordable_quantity(
-    order: Order, quantity: Units, price: Units, money: Units, instrument: Instrument, costs: Costs
-) -> Units:
+    order: Order,
+    quantity: Quantity,
+    price: Price,
+    money: Money,
+    instrument: Instrument,
+    costs: Costs,
+) -> Quantity:
     """Return the largest part of `quantity` that `money` pays at `price`, floored to the step."""
     if cost_to_fill(order, quantity, price, instrument, costs) <= money:
         return quantity
@@ -219,14 +236,14 @@ def affordable_quantity(
     low, high = 0, quantity // step
     while low < high:
         middle = (low + high + 1) // 2
-        if cost_to_fill(order, middle * step, price, instrument, costs) <= money:
+        if cost_to_fill(order, Quantity(middle * step), price, instrument, costs) <= money:
             low = middle
         else:
             high = middle - 1
-    return low * step
+    return Quantity(low * step)
 
 
-def _worse(side: Side, price: Units, numerator: int, denominator: int) -> Units:
+def _worse(side: Side, price: Price, numerator: int, denominator: int) -> Price:
     if side is Side.BUY:
-        return divide_up(price * (denominator + numerator), denominator)
-    return max(price * (denominator - numerator) // denominator, 1)
+        return Price(divide_up(price * (denominator + numerator), denominator))
+    return Price(max(price * (denominator - numerator) // denominator, 1))

@@ -6,7 +6,7 @@ from enum import Enum
 from server.domain.account import TradingState
 from server.domain.instrument import AssetType
 from server.domain.order import Order, OrderUpdateType, Side
-from server.domain.values import Micros, Units
+from server.domain.values import Micros, Price, Quantity, Units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +27,8 @@ class Fill:
     symbol: str
     asset_type: AssetType
     side: Side
-    quantity: Units
-    price: Units
+    quantity: Quantity
+    price: Price
     amount: Units
     fee: Units
     rounding: Units | None
@@ -66,8 +66,8 @@ class Settlement:
     """
 
     symbol: str
-    quantity: Units
-    price: Units
+    quantity: Quantity
+    price: Price
     amount: Units
     realized_pnl: Units
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from server.domain.errors import Reason, Violation
-from server.domain.values import SCALE, KeyEnum, Micros, Units, format_units
+from server.domain.values import SCALE, KeyEnum, Micros, Price, Quantity, Units, format_units
 
 
 class AssetType(KeyEnum):
@@ -34,19 +34,19 @@ class OptionTerms:
     """
 
     underlying: str
-    strike: Units
+    strike: Price
     expiry: str
     expires_at: Micros
     right: OptionRight
 
 
-QUANTITY_STEPS: dict[AssetType, Units] = {
-    AssetType.STOCK: 1,
-    AssetType.ETF: 1,
-    AssetType.CRYPTO: 1,
-    AssetType.FOREX: SCALE,
-    AssetType.OPTION: SCALE,
-    AssetType.COMMODITY: SCALE,
+QUANTITY_STEPS: dict[AssetType, Quantity] = {
+    AssetType.STOCK: Quantity(1),
+    AssetType.ETF: Quantity(1),
+    AssetType.CRYPTO: Quantity(1),
+    AssetType.FOREX: Quantity(SCALE),
+    AssetType.OPTION: Quantity(SCALE),
+    AssetType.COMMODITY: Quantity(SCALE),
 }
 
 
@@ -57,13 +57,13 @@ class Instrument:
     symbol: str
     name: str
     asset_type: AssetType
-    price_tick: Units
+    price_tick: Price
     liquidity_class: LiquidityClass = LiquidityClass.LIQUID
     multiplier: int = 1
     option: OptionTerms | None = None
 
     @property
-    def quantity_step(self) -> Units:
+    def quantity_step(self) -> Quantity:
         """Return the smallest quantity; it depends on the asset type only."""
         return QUANTITY_STEPS[self.asset_type]
 
@@ -81,14 +81,14 @@ class Instrument:
         """Tell whether the instrument is an option whose last day is over."""
         return self.option is not None and self.option.expires_at <= now
 
-    def off_step(self, quantity: Units) -> Violation | None:
+    def off_step(self, quantity: Quantity) -> Violation | None:
         """Return what is wrong with a quantity that is no multiple of the step."""
         if quantity % self.quantity_step == 0:
             return None
         message = self._not_a_multiple("quantity", quantity, self.quantity_step)
         return Violation("quantity", Reason.QUANTITY_OFF_STEP, message)
 
-    def off_tick(self, field: str, price: Units) -> Violation | None:
+    def off_tick(self, field: str, price: Price) -> Violation | None:
         """Return what is wrong with a price, sent as `field`, that is no multiple of the tick."""
         if price % self.price_tick == 0:
             return None

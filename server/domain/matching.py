@@ -10,7 +10,7 @@ from server.domain.market import Market
 from server.domain.order import Order, Side
 from server.domain.order_types import RULES, Watch, phase
 from server.domain.quote import Quote
-from server.domain.values import AMOUNT_LIMIT, SCALE, Units
+from server.domain.values import AMOUNT_LIMIT, NOTHING, SCALE, Price, Quantity, Units
 
 _RANKS = {
     Watch.ASK_FALLS: (False, Side.BUY.value, -1),
@@ -24,8 +24,8 @@ _RANKS = {
 class Match:
     """A quantity that a quote fills now, and its price."""
 
-    quantity: Units
-    price: Units
+    quantity: Quantity
+    price: Price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +37,10 @@ class Reach:
     """
 
     symbol: str
-    bid: Units
-    ask: Units
-    takers_bid: Units | None
-    takers_ask: Units | None
+    bid: Price
+    ask: Price
+    takers_bid: Price | None
+    takers_ask: Price | None
 
 
 def reach(quote: Quote, instrument: Instrument, costs: Costs) -> Reach:
@@ -49,8 +49,8 @@ def reach(quote: Quote, instrument: Instrument, costs: Costs) -> Reach:
         symbol=quote.symbol,
         bid=quote.bid,
         ask=quote.ask,
-        takers_bid=quote.bid if _fills(quote.bid_size, 0, instrument, costs) else None,
-        takers_ask=quote.ask if _fills(quote.ask_size, 0, instrument, costs) else None,
+        takers_bid=quote.bid if _fills(quote.bid_size, NOTHING, instrument, costs) else None,
+        takers_ask=quote.ask if _fills(quote.ask_size, NOTHING, instrument, costs) else None,
     )
 
 
@@ -76,7 +76,7 @@ def priority(order: Order) -> tuple[bool, str, Units, int]:
     return (*rank(movement, price), order.sequence)
 
 
-def rank(movement: Watch, price: Units) -> tuple[bool, str, Units]:
+def rank(movement: Watch, price: Price) -> tuple[bool, str, Units]:
     """Return the part of the priority that depends on the awaited movement and price."""
     awaits_trigger, side, sign = _RANKS[movement]
     return awaits_trigger, side, sign * price
@@ -108,7 +108,7 @@ def match(
     available = market.costs.liquidity.available(size, taken)
     quantity = order.leaves_quantity
     if available is not None and available < quantity:
-        quantity = available - available % market.instrument.quantity_step
+        quantity = Quantity(available - available % market.instrument.quantity_step)
     if quantity <= 0:
         return None
     if takes:
@@ -135,7 +135,7 @@ def has_seen_later(position: Position, quote: Quote) -> bool:
     return (position.quote_time, position.quote_sequence) > (quote.time, quote.sequence)
 
 
-def _fills(size: Units, taken: Units, instrument: Instrument, costs: Costs) -> bool:
+def _fills(size: Quantity, taken: Quantity, instrument: Instrument, costs: Costs) -> bool:
     available = costs.liquidity.available(size, taken)
     return available is None or available >= instrument.quantity_step
 

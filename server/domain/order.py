@@ -7,7 +7,7 @@ from typing import NoReturn
 from server.domain.errors import Reason
 from server.domain.instrument import AssetType
 from server.domain.invariants import BrokenInvariant
-from server.domain.values import KeyEnum, Micros, Units, divide_half_even
+from server.domain.values import NOTHING, KeyEnum, Micros, Price, Quantity, Units, divide_half_even
 
 
 class Side(KeyEnum):
@@ -121,9 +121,9 @@ class OrderTicket:
     symbol: str
     side: Side
     order_type: OrderType
-    quantity: Units
-    limit_price: Units | None
-    stop_price: Units | None
+    quantity: Quantity
+    limit_price: Price | None
+    stop_price: Price | None
     time_in_force: TimeInForce
     client_order_id: str | None
     asked: str | None = None
@@ -169,9 +169,9 @@ class Order:
     asset_type: AssetType
     side: Side
     order_type: OrderType
-    quantity: Units
-    limit_price: Units | None
-    stop_price: Units | None
+    quantity: Quantity
+    limit_price: Price | None
+    stop_price: Price | None
     time_in_force: TimeInForce
     status: OrderStatus
     created_at: Micros
@@ -180,7 +180,7 @@ class Order:
     status_reason: StatusReason | None = None
     rejection_reason: Reason | None = None
     rejection_message: str | None = None
-    filled_quantity: Units = 0
+    filled_quantity: Quantity = NOTHING
     filled_notional: int = 0
     fees: Units = 0
     reserved: Units = 0
@@ -189,13 +189,13 @@ class Order:
     fee_start: FeeStart = FROM_THE_FIRST_FILL
 
     @property
-    def leaves_quantity(self) -> Units:
+    def leaves_quantity(self) -> Quantity:
         """Return the quantity that is not filled."""
-        return self.quantity - self.filled_quantity
+        return Quantity(self.quantity - self.filled_quantity)
 
     @property
-    def average_price(self) -> Units | None:
+    def average_price(self) -> Price | None:
         """Return the mean fill price weighted by quantity; None before the first fill."""
         if not self.filled_quantity:
             return None
-        return divide_half_even(self.filled_notional, self.filled_quantity)
+        return Price(divide_half_even(self.filled_notional, self.filled_quantity))

@@ -15,13 +15,13 @@ from server.domain.invariants import BrokenInvariant
 from server.domain.market import Market
 from server.domain.order import Order, OrderType, Side
 from server.domain.quote import Quote
-from server.domain.values import Units, divide_up
+from server.domain.values import Price, divide_up
 
 MARGIN_PERCENT = 105
 """An order without a limit reserves this percentage of the ask, because the price may move."""
 
-ANY_ASK: Units = 2**62
-ANY_BID: Units = 0
+ANY_ASK = Price(2**62)
+ANY_BID = Price(0)
 """The prices that a live order without a limit watches: every quote reaches it."""
 
 
@@ -41,24 +41,24 @@ class Phase(Protocol):
     def takes_any_price(self) -> bool:
         """Tell whether the order has no price of its own, so that only a quote gives its cost."""
 
-    def watch(self, order: Order) -> tuple[Watch, Units]:
+    def watch(self, order: Order) -> tuple[Watch, Price]:
         """Return the movement and the price that a live order waits for.
 
         ASK_FALLS is reached by an ask at or below the price, ASK_RISES by an ask at or above it.
         The same holds for the bid.
         """
 
-    def reservation_price(self, order: Order, quote: Quote | None) -> Units | None:
+    def reservation_price(self, order: Order, quote: Quote | None) -> Price | None:
         """Return the price at which a BUY holds back money; None while no price is known."""
 
-    def worst_price(self, order: Order, market: Market) -> Units | None:
+    def worst_price(self, order: Order, market: Market) -> Price | None:
         """Return the price that the risk rules calculate with; None while no price is known."""
 
 
 class Active(Phase, Protocol):
     """The behaviour of an order once it can fill."""
 
-    def limit(self, order: Order) -> Units | None:
+    def limit(self, order: Order) -> Price | None:
         """Return the worst price that a fill may have; None for any price."""
 
 
@@ -72,18 +72,18 @@ class Waiting(Phase, Protocol):
 class _AtAnyPrice:
     takes_any_price = True
 
-    def watch(self, order: Order) -> tuple[Watch, Units]:
+    def watch(self, order: Order) -> tuple[Watch, Price]:
         if order.side is Side.BUY:
             return Watch.ASK_FALLS, ANY_ASK
         return Watch.BID_RISES, ANY_BID
 
-    def limit(self, order: Order) -> Units | None:
+    def limit(self, order: Order) -> Price | None:
         return None
 
-    def reservation_price(self, order: Order, quote: Quote | None) -> Units | None:
+    def reservation_price(self, order: Order, quote: Quote | None) -> Price | None:
         return None if quote is None else with_margin(quote.ask)
 
-    def worst_price(self, order: Order, market: Market) -> Units | None:
+    def worst_price(self, order: Order, market: Market) -> Price | None:
         if market.quote is None:
             return None
         price = market.quote.ask if order.side is Side.BUY else market.quote.bid
@@ -93,17 +93,17 @@ class _AtAnyPrice:
 class _AtLimit:
     takes_any_price = False
 
-    def watch(self, order: Order) -> tuple[Watch, Units]:
+    def watch(self, order: Order) -> tuple[Watch, Price]:
         movement = Watch.ASK_FALLS if order.side is Side.BUY else Watch.BID_RISES
         return movement, _limit_price(order)
 
-    def limit(self, order: Order) -> Units | None:
+    def limit(self, order: Order) -> Price | None:
         return _limit_price(order)
 
-    def reservation_price(self, order: Order, quote: Quote | None) -> Units | None:
+    def reservation_price(self, order: Order, quote: Quote | None) -> Price | None:
         return _limit_price(order)
 
-    def worst_price(self, order: Order, market: Market) -> Units | None:
+    def worst_price(self, order: Order, market: Market) -> Price | None:
         if order.side is Side.BUY or market.quote is None:
             return _limit_price(order)
         # A SELL fills at the bid, however low its limit is.
@@ -113,7 +113,7 @@ class _AtLimit:
 class _UntilStop:
     takes_any_price = False
 
-    def watch(self, order: Order) -> tuple[Watch, Units]:
+    def watch(self, order: Order) -> tuple[Watch, Price]:
         movement = Watch.ASK_RISES if order.side is Side.BUY else Watch.BID_FALLS
         return movement, _stop_price(order)
 
@@ -122,21 +122,21 @@ class _UntilStop:
             return quote.ask >= _stop_price(order)
         return quote.bid <= _stop_price(order)
 
-    def reservation_price(self, order: Order, quote: Quote | None) -> Units | None:
+    def reservation_price(self, order: Order, quote: Quote | None) -> Price | None:
         ask = 0 if quote is None else quote.ask
-        return with_margin(max(_stop_price(order), ask))
+        return with_margin(Price(max(_stop_price(order), ask)))
 
-    def worst_price(self, order: Order, market: Market) -> Units | None:
+    def worst_price(self, order: Order, market: Market) -> Price | None:
         if order.side is Side.SELL:
             return _stop_price(order)
         return self.reservation_price(order, market.quote)
 
 
 class _UntilStopOfLimit(_UntilStop):
-    def reservation_price(self, order: Order, quote: Quote | None) -> Units | None:
+    def reservation_price(self, order: Order, quote: Quote | None) -> Price | None:
         return _limit_price(order)
 
-    def worst_price(self, order: Order, market: Market) -> Units | None:
+    def worst_price(self, order: Order, market: Market) -> Price | None:
         if order.side is Side.BUY:
             return _limit_price(order)
         # A SELL fills at about its stop price, however low its limit is.
@@ -211,18 +211,18 @@ def awaited(order: Order) -> Waiting | None:
     return RULES[order.order_type].waiting if order.triggered_at is None else None
 
 
-def with_margin(price: Units) -> Units:
+def with_margin(price: Price) -> Price:
     """Return a price plus the margin for an order without a limit."""
-    return divide_up(price * MARGIN_PERCENT, 100)
+    return Price(divide_up(price * MARGIN_PERCENT, 100))
 
 
-def _limit_price(order: Order) -> Units:
+def _limit_price(order: Order) -> Price:
     if order.limit_price is None:
         raise BrokenInvariant(f"{order.order_type.value} orders have a limit price")
     return order.limit_price
 
 
-def _stop_price(order: Order) -> Units:
+def _stop_price(order: Order) -> Price:
     if order.stop_price is None:
         raise BrokenInvariant(f"{order.order_type.value} orders have a stop price")
     return order.stop_price

@@ -18,6 +18,8 @@ from server.domain.values import (
     SCALE,
     STORED_LIMIT,
     Micros,
+    Money,
+    Quantity,
     Units,
     divide_half_even,
 )
@@ -150,14 +152,14 @@ def fill(decision: Decision, order_id: str, found: Match, market: Market, fill_i
     position = decision.positions[before.symbol]
     quantity = before.filled_quantity + found.quantity
     notional = before.filled_notional + found.quantity * found.price
-    amount, fee = amount_and_fee(before, quantity, notional, market)
+    amount, fee = amount_and_fee(before, Quantity(quantity), notional, market)
     worth = _worth(notional, market) - _worth(before.filled_notional, market)
     if before.side is Side.BUY:
         balance, pnl, rounding = account.balance - amount - fee, None, amount - worth
         position = _bought(position, found, worth, fee + rounding)
     else:
         balance, rounding = account.balance + amount - fee, worth - amount
-        position, pnl = sold(position, found.quantity, amount - fee)
+        position, pnl = sold(position, found.quantity, Money(amount - fee))
     update = (
         OrderUpdateType.FILLED if quantity == before.quantity else OrderUpdateType.PARTIALLY_FILLED
     )
@@ -290,7 +292,7 @@ def reservation(order: Order, free: Units, market: Market) -> Units:
 
 
 def amount_and_fee(
-    before: Order, quantity: Units, notional: int, market: Market
+    before: Order, quantity: Quantity, notional: int, market: Market
 ) -> tuple[Units, Units]:
     """Return amount and fee of the fill after which an order's fills total these figures."""
     instrument = market.instrument
@@ -320,7 +322,7 @@ def _bought(position: Position, found: Match, worth: Units, fees: Units) -> Posi
     )
 
 
-def sold(position: Position, quantity: Units, proceeds: Units) -> tuple[Position, Units]:
+def sold(position: Position, quantity: Quantity, proceeds: Money) -> tuple[Position, Units]:
     """Return the position after a sale, and the realised profit or loss.
 
     A sale of the whole position takes all of the remaining cost. The average cost stays the same

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from server.domain.values import SECOND, Micros, Units
+from server.domain.values import SECOND, Micros, Price, Quantity
 
 FUTURE_TOLERANCE: Micros = 5 * SECOND
 
@@ -27,16 +27,16 @@ class Quote:
     """The best bid and ask of a symbol with their sizes, and the last price."""
 
     symbol: str
-    bid: Units
-    bid_size: Units
-    ask: Units
-    ask_size: Units
-    last: Units
+    bid: Price
+    bid_size: Quantity
+    ask: Price
+    ask_size: Quantity
+    last: Price
     time: Micros
     sequence: int
 
     @property
-    def mark(self) -> Units:
+    def mark(self) -> Price:
         """Return the price that values a position: `last` clamped into [bid, ask]."""
         return min(max(self.last, self.bid), self.ask)
 

@@ -11,7 +11,7 @@ from server.domain.market import Market
 from server.domain.matching import match
 from server.domain.order import Order, Side, TimeInForce
 from server.domain.order_types import phase, with_margin
-from server.domain.values import AMOUNT_LIMIT, SCALE, Units, format_money, format_units
+from server.domain.values import AMOUNT_LIMIT, SCALE, Price, Units, format_money, format_units
 
 LIVE_ORDERS_LIMIT = 1_000
 
@@ -57,7 +57,7 @@ class Situation:
     order: Order
     market: Market
     guard: Guard = UNGUARDED
-    worst_price: Units | None = field(init=False)
+    worst_price: Price | None = field(init=False)
     worst_cost: Units = field(init=False)
 
     def __post_init__(self) -> None:
@@ -228,7 +228,7 @@ def _not_fillable(it: Situation) -> str | None:
     return "The quote does not fill the whole quantity now: lower it, or send GTC or DAY to wait."
 
 
-def _notional(it: Situation, price: Units) -> Units:
+def _notional(it: Situation, price: Price) -> Units:
     """Return the value of the filled part plus that of the rest at a price."""
     notional = it.order.filled_notional + price * it.order.leaves_quantity
     return notional * it.market.instrument.multiplier // SCALE

@@ -24,7 +24,7 @@ from server.domain.order_types import awaited
 from server.domain.posting import Decision, check, end, fill, hold, record, release, trigger
 from server.domain.quote import Quote
 from server.domain.risk import UNGUARDED, Guard, Rejection, Situation, rejections
-from server.domain.values import DAY, Micros, Units
+from server.domain.values import DAY, Micros, Money, Price, Quantity
 
 GTC_LIFETIME: Micros = 90 * DAY
 
@@ -33,9 +33,9 @@ GTC_LIFETIME: Micros = 90 * DAY
 class Replacement:
     """New values of a live order; None keeps a value. `quantity` includes what is filled."""
 
-    quantity: Units | None = None
-    limit_price: Units | None = None
-    stop_price: Units | None = None
+    quantity: Quantity | None = None
+    limit_price: Price | None = None
+    stop_price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,7 +286,7 @@ def _match(
     # A LIMIT order has reserved enough, unless the venue was restarted with higher costs.
     money = order.reserved + account.buying_power
     quantity = affordable_quantity(
-        order, found.quantity, found.price, money, market.instrument, market.costs
+        order, found.quantity, found.price, Money(money), market.instrument, market.costs
     )
     if quantity:
         decision = fill(decision, order_id, Match(quantity, found.price), market, new_id())

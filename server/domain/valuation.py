@@ -10,6 +10,8 @@ from server.domain.values import (
     AMOUNT_LIMIT,
     CENT,
     SCALE,
+    Money,
+    Price,
     Units,
     cents_half_even,
     divide_half_even,
@@ -22,7 +24,7 @@ class ValuedPosition:
 
     position: Position
     instrument: Instrument
-    current_price: Units | None
+    current_price: Price | None
     market_value: Units
 
     @property
@@ -63,13 +65,13 @@ def value(
     )
 
 
-def total_equity(balance: Units, positions: Iterable[ValuedPosition]) -> Units:
+def total_equity(balance: Units, positions: Iterable[ValuedPosition]) -> Money:
     """Return balance plus all market values, rounded once to the nearest cent.
 
     The result is at most AMOUNT_LIMIT, whatever a quote says, so that it can be stored.
     """
     equity = balance + sum(position.market_value for position in positions)
-    return min(cents_half_even(equity), AMOUNT_LIMIT)
+    return Money(min(cents_half_even(equity), AMOUNT_LIMIT))
 
 
 def total_unrealized_pnl(positions: Iterable[ValuedPosition]) -> Units:

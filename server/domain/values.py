@@ -2,12 +2,22 @@
 
 import re
 from enum import Enum
-from typing import TypeAlias
+from typing import NewType, TypeAlias
 
 from server.domain.invariants import BrokenInvariant
 
 Units: TypeAlias = int
 """A price, quantity or amount of money in units of 10⁻⁸."""
+
+Quantity = NewType("Quantity", Units)
+Price = NewType("Price", Units)
+Money = NewType("Money", Units)
+"""Units where several kinds of them stand side by side, so that nobody swaps them.
+
+They are made at the borders: from requests, quotes and settings, and where arithmetic ends.
+"""
+
+NOTHING = Quantity(0)
 
 Micros: TypeAlias = int
 """A moment in microseconds since 1970-01-01T00:00:00Z, or a duration in microseconds."""

@@ -15,7 +15,7 @@ from server.domain.instrument import (
     OptionRight,
     OptionTerms,
 )
-from server.domain.values import CENT, SCALE, Units, format_units
+from server.domain.values import CENT, SCALE, Price, Units, format_units
 from server.market.listing import Listing
 from server.market.moments import day_start
 
@@ -84,12 +84,12 @@ class OptionChain:
             symbol=self.root + digits,
             name=f"{underlying} {expiry} {shown} {right.value.title()}",
             asset_type=AssetType.OPTION,
-            price_tick=CENT,
+            price_tick=Price(CENT),
             liquidity_class=self.liquidity_class,
             multiplier=MULTIPLIER,
             option=OptionTerms(
                 underlying=underlying,
-                strike=strike,
+                strike=Price(strike),
                 expiry=expiry.isoformat(),
                 expires_at=day_start(expiry + timedelta(days=1)),
                 right=right,

@@ -12,6 +12,8 @@ from server.domain.values import (
     SCALE,
     SECOND,
     Micros,
+    Price,
+    Quantity,
     Units,
     divide_half_even,
     format_units,
@@ -186,11 +188,11 @@ def _quote(listing: Listing, price: Units, size: Units, time: Micros, sequence: 
     bid = max(1, divide_half_even(2 * price - spread * tick, 2 * tick))
     return Quote(
         symbol=listing.instrument.symbol,
-        bid=bid * tick,
-        bid_size=size,
-        ask=(bid + spread) * tick,
-        ask_size=size,
-        last=price,
+        bid=Price(bid * tick),
+        bid_size=Quantity(size),
+        ask=Price((bid + spread) * tick),
+        ask_size=Quantity(size),
+        last=Price(price),
         time=time,
         sequence=sequence,
     )

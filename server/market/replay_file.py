@@ -38,7 +38,7 @@ from typing import TypeAlias
 
 from server.application.ports import Calendar
 from server.domain.quote import Quote
-from server.domain.values import DAY, Micros, Units
+from server.domain.values import DAY, Micros, Price, Quantity, Units
 from server.market.bar_spans import BarSpans, BarSurvey, Dates, outside_of_sessions
 from server.market.replay_bars import BARS, Bar, BarReader, close_time, quotes_of
 from server.market.replay_header import Shape
@@ -190,11 +190,11 @@ def _quote(row: _QuoteRow) -> Quote:
     time, symbol, bid, bid_size, ask, ask_size, last, line = row
     return Quote(
         symbol=symbol,
-        bid=bid,
-        bid_size=bid_size,
-        ask=ask,
-        ask_size=ask_size,
-        last=last,
+        bid=Price(bid),
+        bid_size=Quantity(bid_size),
+        ask=Price(ask),
+        ask_size=Quantity(ask_size),
+        last=Price(last),
         time=time,
         # Later rows have larger numbers, so several quotes of a symbol at one time have an order.
         sequence=line,

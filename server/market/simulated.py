@@ -8,7 +8,7 @@ from server.application.ports import MarketStep
 from server.application.staging import Stage, Staged
 from server.domain.instrument import LiquidityClass
 from server.domain.quote import FUTURE_TOLERANCE, Quote
-from server.domain.values import SCALE, SECOND, Micros, Units
+from server.domain.values import SCALE, SECOND, Micros, Price, Quantity, Units
 from server.market.brownian_path import HORIZON, BrownianPath
 from server.market.listing import Listing
 from server.market.options import black_scholes
@@ -114,12 +114,12 @@ class SimulatedSource:
         lots = DISPLAYED_LOTS[instrument.liquidity_class]
         return Quote(
             symbol=instrument.symbol,
-            bid=bid * price_tick,
+            bid=Price(bid * price_tick),
             # Nobody bids the smallest tick for something that is worth less.
-            bid_size=0 if bid > fair_bid else lots[bid_draw % len(lots)] * listing.lot,
-            ask=ask * price_tick,
-            ask_size=lots[ask_draw % len(lots)] * listing.lot,
-            last=min(max(nearest, bid), ask) * price_tick,
+            bid_size=Quantity(0 if bid > fair_bid else lots[bid_draw % len(lots)] * listing.lot),
+            ask=Price(ask * price_tick),
+            ask_size=Quantity(lots[ask_draw % len(lots)] * listing.lot),
+            last=Price(min(max(nearest, bid), ask) * price_tick),
             time=self._moment(tick),
             sequence=tick,
         )

@@ -8,6 +8,7 @@ from server.domain.values import (
     CENT,
     SCALE,
     DecimalError,
+    Price,
     Units,
     format_units,
     normalize_symbol,
@@ -169,7 +170,9 @@ def _read_listing(entry: _Entry) -> Listing:
         symbol=entry.symbol,
         name=entry.text("name"),
         asset_type=asset_type,
-        price_tick=entry.number("price_tick", _DEFAULT_PRICE_TICKS.get(asset_type), high=level),
+        price_tick=Price(
+            entry.number("price_tick", _DEFAULT_PRICE_TICKS.get(asset_type), high=level)
+        ),
         liquidity_class=entry.liquidity_class(),
         multiplier=_read_multiplier(entry),
     )

@@ -1,6 +1,7 @@
 """Field checks: each reads one field and notes what is wrong with it."""
 
 import re
+from collections.abc import Callable
 from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -10,7 +11,15 @@ from bottrading.v1 import bot_trading_pb2
 from server.application.ports import Instruments
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
 from server.domain.instrument import Instrument
-from server.domain.values import CENT, DecimalError, Micros, Units, normalize_symbol, parse_units
+from server.domain.values import (
+    CENT,
+    DecimalError,
+    Micros,
+    Money,
+    Units,
+    normalize_symbol,
+    parse_units,
+)
 from server.wire.bounds import bounds, pattern
 
 LIMIT_DEFAULT = 20
@@ -24,6 +33,7 @@ _CLIENT_ORDER_ID = pattern(contract.FORM_CLIENT_ORDER_ID)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 Member = TypeVar("Member")
+Amount = TypeVar("Amount", bound=Units)
 
 
 class Fields:
@@ -73,8 +83,8 @@ class Fields:
             return None
         return symbol
 
-    def positive(self, field: str, text: str) -> Units | None:
-        """Read a decimal above zero."""
+    def positive(self, field: str, text: str, kind: Callable[[Units], Amount]) -> Amount | None:
+        """Read a decimal above zero, as a quantity, price or amount of money."""
         if not text:
             self.refuse(
                 field, Reason.FIELD_REQUIRED, f"`{field}` is required: send a decimal above 0."
@@ -95,11 +105,11 @@ class Fields:
                 field, Reason.NOT_POSITIVE, f"`{field}` must be greater than 0, not {shown(text)}."
             )
             return None
-        return value
+        return kind(value)
 
-    def money(self, field: str, text: str) -> Units | None:
+    def money(self, field: str, text: str) -> Money | None:
         """Read an amount above zero with at most 2 decimals."""
-        value = self.positive(field, text)
+        value = self.positive(field, text, Money)
         if value is not None and value % CENT:
             self.refuse(
                 field,

@@ -19,7 +19,15 @@ from server.domain.bar import Bar, BarFilter, BarInterval
 from server.domain.errors import Reason, Refusal
 from server.domain.instrument import Instrument
 from server.domain.quote import Quote, QuoteRefusal
-from server.domain.values import DecimalError, Micros, Units, normalize_symbol, parse_units
+from server.domain.values import (
+    DecimalError,
+    Micros,
+    Price,
+    Quantity,
+    Units,
+    normalize_symbol,
+    parse_units,
+)
 from server.wire import answers, enums
 from server.wire.bounds import bounds
 from server.wire.fields import Fields, path_symbol
@@ -214,11 +222,11 @@ def _sent_quote(sent: quote_pb2.PublishedQuote, now: Micros) -> Quote | QuoteRef
             return QuoteRefusal.TIME_INVALID
     return Quote(
         symbol=symbol,
-        bid=bid,
-        bid_size=bid_size,
-        ask=ask,
-        ask_size=ask_size,
-        last=last,
+        bid=Price(bid),
+        bid_size=Quantity(bid_size),
+        ask=Price(ask),
+        ask_size=Quantity(ask_size),
+        last=Price(last),
         time=time,
         sequence=sent.sequence if sent.HasField("sequence") else 0,
     )

@@ -23,7 +23,7 @@ from server.domain.instrument import Instrument
 from server.domain.order import Order, OrderTicket, OrderType, TimeInForce
 from server.domain.order_types import PRICE_FIELDS, RULES
 from server.domain.trading import Replacement
-from server.domain.values import Units, format_money
+from server.domain.values import Price, Quantity, format_money
 from server.wire import answers, enums
 from server.wire.fields import Fields, is_id
 from server.wire.rows import Surroundings
@@ -62,17 +62,20 @@ def replace_order(
 ) -> ReplaceOrder | Refusal:
     """Read the new values of an order; whether its instrument allows them is checked later."""
     fields = Fields()
-    values = {
-        name: fields.positive(name, getattr(request, name))
-        for name in ("quantity", "limit_price", "stop_price")
-        if request.HasField(name)
-    }
+    quantity = limit_price = stop_price = None
+    if request.HasField("quantity"):
+        quantity = fields.positive("quantity", request.quantity, Quantity)
+    if request.HasField("limit_price"):
+        limit_price = _price(fields, "limit_price", request.limit_price, None)
+    if request.HasField("stop_price"):
+        stop_price = _price(fields, "stop_price", request.stop_price, None)
     refusal = fields.refusal()
     if refusal is not None:
         return refusal
     if not is_id(request.order_id):
         return ORDER_NOT_FOUND
-    return ReplaceOrder(caller.account_id, request.order_id, Replacement(**values))
+    wanted = Replacement(quantity=quantity, limit_price=limit_price, stop_price=stop_price)
+    return ReplaceOrder(caller.account_id, request.order_id, wanted)
 
 
 def cancel_order(
@@ -232,7 +235,7 @@ def _asked(
     time_in_force = fields.member(
         "time_in_force", request.time_in_force, _TIMES_IN_FORCE, TimeInForce.GTC
     )
-    quantity = fields.positive("quantity", request.quantity)
+    quantity = fields.positive("quantity", request.quantity, Quantity)
     if quantity and instrument and (off_step := instrument.off_step(quantity)) is not None:
         fields.note(off_step)
     limit_price = stop_price = None
@@ -294,8 +297,8 @@ def _asset_type(fields: Fields, number: int, instrument: Instrument) -> tuple[st
     return ()
 
 
-def _price(fields: Fields, field: str, text: str, instrument: Instrument | None) -> Units | None:
-    price = fields.positive(field, text)
+def _price(fields: Fields, field: str, text: str, instrument: Instrument | None) -> Price | None:
+    price = fields.positive(field, text, Price)
     if price and instrument and (off_tick := instrument.off_tick(field, price)) is not None:
         fields.note(off_tick)
     return price

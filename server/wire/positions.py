@@ -10,7 +10,7 @@ from server.domain.closing import WHOLE, CloseTicket
 from server.domain.errors import Reason, Refusal
 from server.domain.order import A_PERSON
 from server.domain.valuation import ValuedPosition
-from server.domain.values import SCALE
+from server.domain.values import SCALE, Quantity, Units
 from server.wire import answers
 from server.wire.bounds import bounds
 from server.wire.fields import Fields, path_symbol
@@ -34,9 +34,9 @@ def close_position(
     fields = Fields()
     quantity = percentage = client_order_id = None
     if request.HasField("quantity"):
-        quantity = fields.positive("quantity", request.quantity)
+        quantity = fields.positive("quantity", request.quantity, Quantity)
     if request.HasField("percentage"):
-        percentage = fields.positive("percentage", request.percentage)
+        percentage = fields.positive("percentage", request.percentage, Units)
     if percentage is not None and percentage > PERCENTAGE_MAX * SCALE:
         fields.refuse(
             "percentage",

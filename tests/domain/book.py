@@ -36,7 +36,7 @@ from server.domain.trading import (
     replace,
 )
 from server.domain.valuation import total_equity, value
-from server.domain.values import DAY, SECOND, Micros, Units, parse_units
+from server.domain.values import DAY, SECOND, Micros, Money, Price, Quantity, Units, parse_units
 from tests.domain.whole_curve import without_inflows
 
 STALENESS_LIMIT: Micros = 15 * SECOND
@@ -51,7 +51,7 @@ def _instrument(
         symbol=symbol,
         name=symbol,
         asset_type=asset_type,
-        price_tick=1,
+        price_tick=Price(1),
         multiplier=multiplier,
         liquidity_class=LiquidityClass.THIN if thin else LiquidityClass.LIQUID,
     )
@@ -228,7 +228,7 @@ class Book:
 
     def deposit(self, amount: Units) -> Refusal | tuple[AccountUpdated, ...]:
         """Add money."""
-        decision = deposit(self.account, amount, self.equity(), self.now)
+        decision = deposit(self.account, Money(amount), Money(self.equity()), self.now)
         if isinstance(decision, Refusal):
             return decision
         assert decision.inflow is not None
@@ -243,7 +243,7 @@ class Book:
             reason = StatusReason.ACCOUNT_RESET
             events += self._keep(cancel(order, self.account, position, self.now, reason))
         held = list(self.positions.values())
-        decision = reset(self.account, held, starting_balance, self.now)
+        decision = reset(self.account, held, Money(starting_balance), self.now)
         self.inflows.clear()
         return (*events, *self._keep_account(decision))
 
@@ -292,9 +292,9 @@ class Book:
             symbol=wish.symbol,
             side=wish.side,
             order_type=wish.order_type,
-            quantity=wish.quantity,
-            limit_price=wish.limit_price,
-            stop_price=wish.stop_price,
+            quantity=Quantity(wish.quantity),
+            limit_price=None if wish.limit_price is None else Price(wish.limit_price),
+            stop_price=None if wish.stop_price is None else Price(wish.stop_price),
             time_in_force=wish.time_in_force,
             client_order_id=None,
         )
@@ -339,11 +339,11 @@ def make_quote(
     """Return a quote of decimals as they are written; `last` is the bid unless given."""
     return Quote(
         symbol=symbol,
-        bid=parse_units(bid),
-        bid_size=parse_units(bid_size),
-        ask=parse_units(ask),
-        ask_size=parse_units(ask_size),
-        last=parse_units(last or bid),
+        bid=Price(parse_units(bid)),
+        bid_size=Quantity(parse_units(bid_size)),
+        ask=Price(parse_units(ask)),
+        ask_size=Quantity(parse_units(ask_size)),
+        last=Price(parse_units(last or bid)),
         time=time,
         sequence=sequence,
     )

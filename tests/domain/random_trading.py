@@ -11,7 +11,17 @@ from server.domain.order_types import awaited
 from server.domain.quote import Quote, QuoteRefusal
 from server.domain.risk import Rejection
 from server.domain.trading import Replacement
-from server.domain.values import CENT, DAY, SCALE, SECOND, Micros, Units, parse_units
+from server.domain.values import (
+    CENT,
+    DAY,
+    SCALE,
+    SECOND,
+    Micros,
+    Price,
+    Quantity,
+    Units,
+    parse_units,
+)
 from tests.domain.auditor import Auditor
 from tests.domain.book import INSTRUMENTS, Book, Wish, make_costs
 
@@ -226,11 +236,11 @@ def _quote(step: NewQuote, now: Micros, sequence: int) -> Quote:
     ask = bid + bid * step.spread_bps // 10_000
     return Quote(
         symbol=step.symbol,
-        bid=bid,
-        bid_size=sizes[step.bid_size] + step.odd_lot,
-        ask=ask,
-        ask_size=sizes[step.ask_size] + step.odd_lot,
-        last=bid,
+        bid=Price(bid),
+        bid_size=Quantity(sizes[step.bid_size] + step.odd_lot),
+        ask=Price(ask),
+        ask_size=Quantity(sizes[step.ask_size] + step.odd_lot),
+        last=Price(bid),
         time=now,
         sequence=sequence,
     )
@@ -248,10 +258,10 @@ def _wish(step: NewOrder, book: Book) -> Wish:
     quantity -= quantity % instrument.quantity_step
     limit_price = None
     if step.limit_percent is not None:
-        limit_price = level * step.limit_percent // 100
+        limit_price = Price(level * step.limit_percent // 100)
     stop_price = None
     if step.stop_percent is not None and step.time_in_force.rests:
-        stop_price = level * step.stop_percent // 100
+        stop_price = Price(level * step.stop_percent // 100)
     return Wish(
         stop_price=stop_price,
         symbol=step.symbol,
@@ -266,10 +276,10 @@ def _new_values(step: NewValues, order: Order) -> Replacement:
     instrument, level = INSTRUMENTS[order.symbol], LEVELS[order.symbol]
     quantity = limit_price = stop_price = None
     if step.quantity_percent is not None:
-        quantity = order.quantity * step.quantity_percent // 100
-        quantity -= quantity % instrument.quantity_step
+        raised = order.quantity * step.quantity_percent // 100
+        quantity = Quantity(raised - raised % instrument.quantity_step)
     if step.limit_percent is not None and order.limit_price is not None:
-        limit_price = level * step.limit_percent // 100
+        limit_price = Price(level * step.limit_percent // 100)
     if step.stop_percent is not None and awaited(order):
-        stop_price = level * step.stop_percent // 100
+        stop_price = Price(level * step.stop_percent // 100)
     return Replacement(quantity=quantity, limit_price=limit_price, stop_price=stop_price)

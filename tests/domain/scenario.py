@@ -18,7 +18,7 @@ means no outcome. Each step is audited.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from server.domain.account import Account, Position, TradeStatistics, TradingState
 from server.domain.closing import CloseTicket
@@ -28,7 +28,16 @@ from server.domain.order import Order, Side, TimeInForce
 from server.domain.quote import QuoteRefusal
 from server.domain.risk import Rejection
 from server.domain.trading import Preview, Replacement
-from server.domain.values import DAY, SECOND, Micros, Units, format_money, format_units, parse_units
+from server.domain.values import (
+    DAY,
+    SECOND,
+    Micros,
+    Quantity,
+    Units,
+    format_money,
+    format_units,
+    parse_units,
+)
 from tests.domain.auditor import Auditor
 from tests.domain.book import BEGINNING, INSTRUMENTS, Book, Wish, make_costs, make_quote
 
@@ -105,7 +114,7 @@ class Stage:
         return self._hear(outcome)
 
     def _replace(self, name: str, values: list[str]) -> list[str]:
-        wanted = {
+        wanted: dict[str, Any] = {
             {"limit": "limit_price", "stop": "stop_price"}.get(word, word): parse_units(value)
             for word, value in zip(values[::2], values[1::2], strict=True)
         }
@@ -120,7 +129,7 @@ class Stage:
         if amount.endswith("%"):
             asked = replace(ticket, percentage=parse_units(amount.removesuffix("%")))
         else:
-            asked = replace(ticket, quantity=parse_units(amount))
+            asked = replace(ticket, quantity=Quantity(parse_units(amount)))
         outcome = self.book.close(name, asked)
         if isinstance(outcome, Refusal):
             return [f"refused {outcome.reason.value}"]

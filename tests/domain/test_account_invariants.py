@@ -8,13 +8,17 @@ import pytest
 from server.domain.account import Account, Position, TradeStatistics
 from server.domain.invariants import BrokenInvariant
 from server.domain.posting import check_invariants
+from server.domain.values import Quantity
 
 TOO_LARGE = 2**63
 ACCOUNT = Account(
     id="account", user_id="user", created_at=0, deposits=10, balance=TOO_LARGE - 1, reserved=7
 )
 POSITION = Position(
-    account_id="account", symbol="AAPL", quantity=TOO_LARGE - 1, reserved_quantity=5
+    account_id="account",
+    symbol="AAPL",
+    quantity=Quantity(TOO_LARGE - 1),
+    reserved_quantity=Quantity(5),
 )
 
 

@@ -8,14 +8,21 @@ from hypothesis import strategies as st
 
 from server.domain.bar import Bar, BarInterval, joined, minute_bars
 from server.domain.quote import Quote
-from server.domain.values import DAY, SECOND, Micros, Units
+from server.domain.values import DAY, SECOND, Micros, Price, Quantity, Units
 
 MINUTE = 60 * SECOND
 
 
 def quote(time: Micros, last: Units, symbol: str = "AAPL") -> Quote:
     return Quote(
-        symbol=symbol, bid=1, bid_size=1, ask=10**9, ask_size=1, last=last, time=time, sequence=0
+        symbol=symbol,
+        bid=Price(1),
+        bid_size=Quantity(1),
+        ask=Price(10**9),
+        ask_size=Quantity(1),
+        last=Price(last),
+        time=time,
+        sequence=0,
     )
 
 

@@ -13,7 +13,7 @@ from server.domain.order_types import RULES
 from server.domain.risk import Guard, Situation, rejections
 from server.domain.trading import Replacement, fill_resting
 from server.domain.trading import replace as replace_order
-from server.domain.values import DAY, SCALE
+from server.domain.values import DAY, SCALE, Quantity
 from tests.domain.book import INSTRUMENTS, Book, make_costs, make_quote
 from tests.domain.scenario import play
 
@@ -66,11 +66,11 @@ def test_an_order_without_a_price_of_its_type_watches_nothing(
 
 def test_a_quantity_that_is_filled_cannot_be_taken_back() -> None:
     book = book_with_an_order()
-    order = replace(book.orders["a"], filled_quantity=5 * SCALE)
+    order = replace(book.orders["a"], filled_quantity=Quantity(5 * SCALE))
     with pytest.raises(BrokenInvariant, match="what is filled cannot be taken back"):
         replace_order(
             order,
-            Replacement(quantity=5 * SCALE),
+            Replacement(quantity=Quantity(5 * SCALE)),
             book.account,
             book.position("AAPL"),
             market(book),

@@ -3,7 +3,7 @@
 import pytest
 
 from server.domain.closing import CloseTicket
-from server.domain.values import parse_units
+from server.domain.values import Quantity, parse_units
 from tests.domain.scenario import play
 
 
@@ -199,7 +199,7 @@ def asked(
         account_id="account",
         bot_key_id="key",
         symbol=symbol,
-        quantity=None if quantity is None else parse_units(quantity),
+        quantity=None if quantity is None else Quantity(parse_units(quantity)),
         percentage=None if percentage is None else parse_units(percentage),
     )
 
@@ -218,7 +218,7 @@ def asked(
 def test_requests_are_compared_by_what_they_ask_for(
     first: CloseTicket, second: CloseTicket, same: bool
 ) -> None:
-    order = first.order(parse_units("50"))
+    order = first.order(Quantity(parse_units("50")))
 
     assert (first.fingerprint == second.fingerprint) is same
     assert (order.fingerprint == second.fingerprint) is same

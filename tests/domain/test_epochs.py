@@ -10,7 +10,7 @@ from server.domain.events import AccountUpdateType, OrderUpdated
 from server.domain.invariants import BrokenInvariant
 from server.domain.order import OrderStatus, Side, StatusReason
 from server.domain.user import Plan
-from server.domain.values import AMOUNT_LIMIT, CENT, format_money, parse_units
+from server.domain.values import AMOUNT_LIMIT, CENT, Money, Quantity, format_money, parse_units
 from tests.domain.auditor import Auditor
 from tests.domain.book import BEGINNING, Book, Wish, make_costs, make_quote, told_by
 
@@ -32,7 +32,7 @@ def book() -> Book:
 
 
 def test_an_account_begins_with_its_first_event() -> None:
-    decision = open_account("account", "user", parse_units("5000"), BEGINNING)
+    decision = open_account("account", "user", Money(parse_units("5000")), BEGINNING)
 
     account, event = decision.account, told_by(decision)
     assert decision.is_new_account
@@ -85,14 +85,16 @@ def test_a_reset_gives_nothing_back_of_a_quote(book: Book) -> None:
 
 def test_a_reset_needs_all_orders_ended(book: Book) -> None:
     with pytest.raises(BrokenInvariant, match="live orders"):
-        reset(book.account, [book.position("AAPL")], parse_units("1"), book.now)
+        reset(book.account, [book.position("AAPL")], Money(parse_units("1")), book.now)
 
 
 def test_a_reset_does_not_drop_what_is_held_back() -> None:
-    account = open_account("account", "user", parse_units("1"), BEGINNING).account
-    held = Position(account_id="account", symbol="AAPL", quantity=5, reserved_quantity=5)
+    account = open_account("account", "user", Money(parse_units("1")), BEGINNING).account
+    held = Position(
+        account_id="account", symbol="AAPL", quantity=Quantity(5), reserved_quantity=Quantity(5)
+    )
     with pytest.raises(BrokenInvariant, match="position"):
-        reset(account, [held], parse_units("1"), BEGINNING)
+        reset(account, [held], Money(parse_units("1")), BEGINNING)
 
 
 def test_after_a_reset_the_account_trades_on_as_a_new_one() -> None:

@@ -19,7 +19,7 @@ from server.domain.account_changes import deposit, open_account
 from server.domain.equity_curve import EquityCurve, Returns, TradingDays
 from server.domain.errors import Refusal
 from server.domain.performance import total_return_pct
-from server.domain.values import CENT, DAY, SCALE, Micros, Units
+from server.domain.values import CENT, DAY, SCALE, Micros, Money, Units
 from tests.domain.whole_curve import day_ends, max_drawdown_pct, period_returns, without_inflows
 
 HOUR = DAY // 24
@@ -248,11 +248,11 @@ def test_the_sums_come_to_what_all_points_at_once_do(steps: list[tuple[int, int]
 
 
 def opened(balance: int) -> Account:
-    return open_account("account", "user", balance * SCALE, 0).account
+    return open_account("account", "user", Money(balance * SCALE), 0).account
 
 
 def with_deposit(account: Account, amount: int, equity: int) -> tuple[Account, Inflow]:
-    decision = deposit(account, amount * SCALE, equity * SCALE, 0)
+    decision = deposit(account, Money(amount * SCALE), Money(equity * SCALE), 0)
     assert not isinstance(decision, Refusal)
     assert decision.inflow is not None
     return decision.account, decision.inflow

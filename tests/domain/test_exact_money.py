@@ -8,7 +8,7 @@ import pytest
 from server.domain.account import Position
 from server.domain.order import Side
 from server.domain.valuation import total_equity, value
-from server.domain.values import AMOUNT_LIMIT, SECOND, Units, parse_units
+from server.domain.values import AMOUNT_LIMIT, SECOND, Quantity, Units, parse_units
 from tests.domain.book import INSTRUMENTS, Book, Wish, make_costs, make_quote
 from tests.domain.scenario import play
 
@@ -119,7 +119,7 @@ def test_an_absurd_bid_brings_no_more_money_than_can_be_stored(time_in_force: st
 def test_a_position_stays_below_ninety_billion(quantity: str, filled: bool) -> None:
     book = Book(deposit=parse_units("1000"), costs=make_costs())
     held = AMOUNT_LIMIT - parse_units("1")
-    book.positions["DUST"] = Position(account_id="account", symbol="DUST", quantity=held)
+    book.positions["DUST"] = Position(account_id="account", symbol="DUST", quantity=Quantity(held))
     book.show(make_quote("DUST", "1", "1", "1", "1", time=book.now))
     book.place("order", Wish(symbol="DUST", side=Side.BUY, quantity=parse_units(quantity)))
     assert book.orders["order"].filled_quantity == (parse_units(quantity) if filled else 0)
@@ -142,7 +142,7 @@ def test_deposits_and_gains_stay_below_ninety_billion(
     basis = 2 * parse_units(cost)
     book.account = replace(book.account, balance=book.account.balance - basis)
     book.positions["CALL"] = Position(
-        account_id="account", symbol="CALL", quantity=parse_units("20"), cost_basis=basis
+        account_id="account", symbol="CALL", quantity=Quantity(parse_units("20")), cost_basis=basis
     )
     book.show(make_quote("CALL", bid, "10", bid, "10", time=book.now))
     book.place("order", Wish(symbol="CALL", side=Side.SELL, quantity=parse_units("10")))
@@ -152,7 +152,10 @@ def test_deposits_and_gains_stay_below_ninety_billion(
 def test_an_absurd_quote_values_an_account_at_no_more_than_can_be_stored() -> None:
     quote = make_quote("AAPL", "9999999999", "1", "9999999999", "1", time=0)
     held = Position(
-        account_id="a", symbol="AAPL", quantity=parse_units("100"), cost_basis=parse_units("1")
+        account_id="a",
+        symbol="AAPL",
+        quantity=Quantity(parse_units("100")),
+        cost_basis=parse_units("1"),
     )
     valued = value(held, INSTRUMENTS["AAPL"], quote, fresh=True)
     assert total_equity(parse_units("1"), [valued]) == AMOUNT_LIMIT < INT64_MAX

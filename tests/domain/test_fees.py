@@ -3,7 +3,7 @@
 import pytest
 
 from server.domain.costs import FEE_SCHEDULE, ScheduledFees
-from server.domain.values import SCALE, format_money, parse_units
+from server.domain.values import SCALE, Quantity, format_money, parse_units
 from tests.domain.book import INSTRUMENTS
 from tests.domain.scenario import play
 
@@ -34,7 +34,7 @@ def test_a_fee_follows_the_schedule_of_the_asset_type(
 ) -> None:
     units = parse_units(quantity)
     total = ScheduledFees(FEE_SCHEDULE).total(
-        INSTRUMENTS[symbol], units, units * parse_units(price)
+        INSTRUMENTS[symbol], Quantity(units), units * parse_units(price)
     )
     assert format_money(total) == fee
 
@@ -42,7 +42,9 @@ def test_a_fee_follows_the_schedule_of_the_asset_type(
 def test_a_percentage_is_taken_of_the_money_that_moves() -> None:
     """Ten ounces a contract: the multiplier counts where a fee is a share of the notional."""
     rates = {INSTRUMENTS["GOLD"].asset_type: FEE_SCHEDULE[INSTRUMENTS["BTC-USD"].asset_type]}
-    total = ScheduledFees(rates).total(INSTRUMENTS["GOLD"], SCALE, SCALE * parse_units("4000"))
+    total = ScheduledFees(rates).total(
+        INSTRUMENTS["GOLD"], Quantity(SCALE), SCALE * parse_units("4000")
+    )
     assert format_money(total) == "40.00"
 
 

@@ -9,7 +9,7 @@ from server.domain.instrument import AssetType
 from server.domain.risk import Guard
 from server.domain.trading import Replacement
 from server.domain.user import Permissions
-from server.domain.values import parse_units
+from server.domain.values import Price, Quantity, parse_units
 from tests.domain.book import INSTRUMENTS, Book, Wish
 from tests.domain.scenario import play
 from tests.domain.wishes import EXPOSED, book_holding, limit, wanted
@@ -221,18 +221,20 @@ def test_a_replacement_is_measured_like_a_new_order() -> None:
     book.place("order", wanted("buy 10 AAPL limit 90"))
     book.guard = Guard(order_notional_max=parse_units("900"))
     before = (book.account, dict(book.orders))
-    refused = book.replace("order", Replacement(limit_price=parse_units("90.01")))
+    refused = book.replace("order", Replacement(limit_price=Price(parse_units("90.01"))))
     assert not isinstance(refused, tuple)
     assert refused.reason.value == "ORDER_NOTIONAL_EXCEEDED"
     assert (book.account, book.orders) == before
-    assert isinstance(book.replace("order", Replacement(limit_price=parse_units("89"))), tuple)
+    assert isinstance(
+        book.replace("order", Replacement(limit_price=Price(parse_units("89")))), tuple
+    )
 
 
 def test_a_sale_cannot_be_replaced_by_a_larger_one_with_a_low_limit() -> None:
     book = book_holding("20")
     book.place("order", wanted("sell 5 AAPL limit 120"))
     book.guard = Guard(order_notional_max=parse_units("600"))
-    low = Replacement(quantity=parse_units("20"), limit_price=parse_units("0.01"))
+    low = Replacement(quantity=Quantity(parse_units("20")), limit_price=Price(parse_units("0.01")))
     refused = book.replace("order", low)
     assert not isinstance(refused, tuple)
     assert refused.reason.value == "ORDER_NOTIONAL_EXCEEDED"

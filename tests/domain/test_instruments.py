@@ -5,7 +5,7 @@ import pytest
 from server.domain.changes import changed
 from server.domain.errors import Reason
 from server.domain.instrument import AssetType
-from server.domain.values import CENT, parse_units
+from server.domain.values import CENT, Price, Quantity, parse_units
 from tests.domain.book import INSTRUMENTS
 
 
@@ -30,7 +30,7 @@ def test_an_order_names_the_own_type_or_stock_for_what_trades_alike(
 
 @pytest.mark.parametrize(("quantity", "is_right"), [("3", True), ("0.5", False)])
 def test_a_quantity_is_a_multiple_of_the_step(quantity: str, is_right: bool) -> None:
-    violation = INSTRUMENTS["EUR-USD"].off_step(parse_units(quantity))
+    violation = INSTRUMENTS["EUR-USD"].off_step(Quantity(parse_units(quantity)))
 
     assert (violation is None) is is_right
     if violation is not None:
@@ -41,7 +41,7 @@ def test_a_quantity_is_a_multiple_of_the_step(quantity: str, is_right: bool) -> 
 def test_a_price_is_a_multiple_of_the_tick(price: str, is_right: bool) -> None:
     instrument = changed(INSTRUMENTS["AAPL"], price_tick=CENT)
 
-    violation = instrument.off_tick("stop_price", parse_units(price))
+    violation = instrument.off_tick("stop_price", Price(parse_units(price)))
 
     assert (violation is None) is is_right
     if violation is not None:

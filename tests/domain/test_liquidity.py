@@ -8,7 +8,7 @@ from server.domain.account import Position
 from server.domain.matching import has_seen_later, is_used_up, reach
 from server.domain.order import Side
 from server.domain.quote import Quote
-from server.domain.values import parse_units
+from server.domain.values import Price, Quantity, parse_units
 from tests.domain.book import INSTRUMENTS, make_costs
 from tests.domain.scenario import play
 
@@ -111,11 +111,11 @@ def test_where_sizes_do_not_count_one_quote_may_be_taken_any_number_of_times() -
 
 QUOTE = Quote(
     symbol="AAPL",
-    bid=parse_units("99"),
-    bid_size=parse_units("5"),
-    ask=parse_units("100"),
-    ask_size=parse_units("3"),
-    last=parse_units("99"),
+    bid=Price(parse_units("99")),
+    bid_size=Quantity(parse_units("5")),
+    ask=Price(parse_units("100")),
+    ask_size=Quantity(parse_units("3")),
+    last=Price(parse_units("99")),
     time=10,
     sequence=7,
 )
@@ -134,7 +134,9 @@ SHARE, COSTS = INSTRUMENTS["AAPL"], make_costs()
 def test_a_side_that_shows_nothing_reaches_nobody_who_takes_of_it(
     bid_size: str, ask_size: str, takers: tuple[str | None, str | None]
 ) -> None:
-    quote = replace(QUOTE, bid_size=parse_units(bid_size), ask_size=parse_units(ask_size))
+    quote = replace(
+        QUOTE, bid_size=Quantity(parse_units(bid_size)), ask_size=Quantity(parse_units(ask_size))
+    )
     found = reach(quote, SHARE, COSTS)
 
     assert (found.symbol, found.bid, found.ask) == ("AAPL", QUOTE.bid, QUOTE.ask)
@@ -160,8 +162,8 @@ def test_a_side_is_used_up_once_all_that_this_quote_shows_is_taken(
         symbol="AAPL",
         quote_time=time,
         quote_sequence=7,
-        bid_taken=parse_units(bid_taken),
-        ask_taken=parse_units(ask_taken),
+        bid_taken=Quantity(parse_units(bid_taken)),
+        ask_taken=Quantity(parse_units(ask_taken)),
     )
 
     assert is_used_up(side, position, QUOTE, SHARE, COSTS) is used_up

@@ -18,7 +18,7 @@ from server.domain.order import (
 )
 from server.domain.order_types import PRICE_FIELDS, RULES
 from server.domain.posting import ENDS
-from server.domain.values import parse_units
+from server.domain.values import Price, Quantity, parse_units
 
 TABLE = """
     before           | ACCEPTED | REJECTED | TRIGGERED | REPLACED         | PARTIALLY_FILLED | FILLED | CANCELLED
@@ -105,23 +105,26 @@ def test_equal_orders_have_equal_fingerprints_and_others_do_not() -> None:
         symbol="AAPL",
         side=Side.BUY,
         order_type=OrderType.LIMIT,
-        quantity=parse_units("10"),
-        limit_price=parse_units("185"),
+        quantity=Quantity(parse_units("10")),
+        limit_price=Price(parse_units("185")),
         stop_price=None,
         time_in_force=TimeInForce.GTC,
         client_order_id="c",
     )
     same = replace(
-        ticket, quantity=parse_units("10.0"), limit_price=parse_units("185.00"), bot_key_id="other"
+        ticket,
+        quantity=Quantity(parse_units("10.0")),
+        limit_price=Price(parse_units("185.00")),
+        bot_key_id="other",
     )
     assert same.fingerprint == ticket.fingerprint
     others = [
         replace(ticket, symbol="MSFT"),
         replace(ticket, side=Side.SELL),
-        replace(ticket, order_type=OrderType.STOP_LIMIT, stop_price=parse_units("1")),
-        replace(ticket, quantity=parse_units("10.00000001")),
+        replace(ticket, order_type=OrderType.STOP_LIMIT, stop_price=Price(parse_units("1"))),
+        replace(ticket, quantity=Quantity(parse_units("10.00000001"))),
         replace(ticket, limit_price=None),
-        replace(ticket, limit_price=parse_units("185.01")),
+        replace(ticket, limit_price=Price(parse_units("185.01"))),
         replace(ticket, time_in_force=TimeInForce.DAY),
     ]
     assert len({ticket.fingerprint, *(other.fingerprint for other in others)}) == len(others) + 1

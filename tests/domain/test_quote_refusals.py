@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from server.domain.quote import Quote, QuoteRefusal, refusal
-from server.domain.values import SECOND, parse_units
+from server.domain.values import SECOND, Price, parse_units
 from tests.domain.book import make_quote
 
 NOW = 1_000 * SECOND
@@ -77,4 +77,4 @@ def test_without_an_earlier_quote_any_age_is_applied() -> None:
     ("last", "mark"), [("98", "99"), ("99", "99"), ("99.4", "99.4"), ("100", "100"), ("101", "100")]
 )
 def test_the_mark_is_the_last_price_within_bid_and_ask(last: str, mark: str) -> None:
-    assert replace(GOOD, last=parse_units(last)).mark == parse_units(mark)
+    assert replace(GOOD, last=Price(parse_units(last))).mark == parse_units(mark)

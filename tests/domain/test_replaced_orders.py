@@ -4,7 +4,7 @@ import pytest
 
 from server.domain.risk import Rejection
 from server.domain.trading import Replacement
-from server.domain.values import parse_units
+from server.domain.values import Price, Quantity, parse_units
 from tests.domain.scenario import play
 
 
@@ -146,13 +146,13 @@ def test_a_stop_that_was_triggered_stays_so_when_its_limit_is_replaced() -> None
 @pytest.mark.parametrize(
     ("order", "values", "reason"),
     [
-        ("a", Replacement(quantity=parse_units("11")), "INSUFFICIENT_BUYING_POWER"),
-        ("a", Replacement(limit_price=parse_units("90.01")), "INSUFFICIENT_BUYING_POWER"),
-        ("a", Replacement(quantity=parse_units("9000000000")), "ORDER_TOO_LARGE"),
-        ("b", Replacement(quantity=parse_units("6.00000001")), "INSUFFICIENT_POSITION"),
-        ("b", Replacement(quantity=parse_units("9000000000")), "ORDER_TOO_LARGE"),
-        ("c", Replacement(stop_price=parse_units("110.01")), "INSUFFICIENT_BUYING_POWER"),
-        ("d", Replacement(limit_price=parse_units("50.01")), "INSUFFICIENT_BUYING_POWER"),
+        ("a", Replacement(quantity=Quantity(parse_units("11"))), "INSUFFICIENT_BUYING_POWER"),
+        ("a", Replacement(limit_price=Price(parse_units("90.01"))), "INSUFFICIENT_BUYING_POWER"),
+        ("a", Replacement(quantity=Quantity(parse_units("9000000000"))), "ORDER_TOO_LARGE"),
+        ("b", Replacement(quantity=Quantity(parse_units("6.00000001"))), "INSUFFICIENT_POSITION"),
+        ("b", Replacement(quantity=Quantity(parse_units("9000000000"))), "ORDER_TOO_LARGE"),
+        ("c", Replacement(stop_price=Price(parse_units("110.01"))), "INSUFFICIENT_BUYING_POWER"),
+        ("d", Replacement(limit_price=Price(parse_units("50.01"))), "INSUFFICIENT_BUYING_POWER"),
     ],
 )
 def test_a_refused_replacement_leaves_everything_as_it_was(

@@ -10,7 +10,7 @@ from server.domain.instrument import OptionRight, OptionTerms
 from server.domain.invariants import BrokenInvariant
 from server.domain.order import Side
 from server.domain.posting import Decision
-from server.domain.values import SCALE, Units, format_money, parse_units
+from server.domain.values import SCALE, Price, Units, format_money, parse_units
 from tests.domain.auditor import Auditor
 from tests.domain.book import BEGINNING, INSTRUMENTS, Book, Wish, make_costs, make_quote, told_by
 from tests.domain.scenario import plain
@@ -55,13 +55,13 @@ def settled(book: Book, right: OptionRight, underlying: Units) -> Decision:
     """Settle the contracts of a book, with a strike of 100.00."""
     terms = OptionTerms(
         underlying="AAPL",
-        strike=parse_units("100"),
+        strike=Price(parse_units("100")),
         expiry="2024-10-04",
         expires_at=BEGINNING,
         right=right,
     )
     instrument = replace(INSTRUMENTS["CALL"], option=terms)
-    return settle(book.account, book.position("CALL"), instrument, underlying, book.now)
+    return settle(book.account, book.position("CALL"), instrument, Price(underlying), book.now)
 
 
 @pytest.mark.parametrize(("right", "quantity", "underlying", "price", "amount", "pnl"), cases())
@@ -133,7 +133,7 @@ def test_a_new_trading_state_is_told_and_moves_no_money(state: TradingState) -> 
 def test_only_an_option_that_no_order_holds_can_be_settled() -> None:
     book, _ = book_holding("3")
     with pytest.raises(BrokenInvariant, match="is no option"):
-        settle(book.account, book.position("CALL"), INSTRUMENTS["CALL"], 1, book.now)
+        settle(book.account, book.position("CALL"), INSTRUMENTS["CALL"], Price(1), book.now)
     book.place(
         "sale", Wish(symbol="CALL", side=Side.SELL, quantity=SCALE, limit_price=parse_units("9"))
     )
@@ -153,7 +153,7 @@ def test_an_option_has_expired_from_the_end_of_its_last_day_on(
 ) -> None:
     terms = OptionTerms(
         underlying="AAPL",
-        strike=parse_units("100"),
+        strike=Price(parse_units("100")),
         expiry="2024-10-04",
         expires_at=BEGINNING,
         right=OptionRight.CALL,

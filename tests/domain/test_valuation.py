@@ -3,7 +3,7 @@
 from server.domain.account import Position
 from server.domain.quote import Quote
 from server.domain.valuation import ValuedPosition, total_equity, total_unrealized_pnl, value
-from server.domain.values import SCALE, format_money, format_units, parse_units
+from server.domain.values import SCALE, Quantity, format_money, format_units, parse_units
 from tests.domain.book import INSTRUMENTS, make_quote
 
 
@@ -11,7 +11,7 @@ def held(quantity: str, cost: str, symbol: str = "AAPL") -> Position:
     return Position(
         account_id="account",
         symbol=symbol,
-        quantity=parse_units(quantity),
+        quantity=Quantity(parse_units(quantity)),
         cost_basis=parse_units(cost),
     )
 

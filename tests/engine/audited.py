@@ -15,6 +15,7 @@ from server.domain.errors import Reason
 from server.domain.events import Event
 from server.domain.quote import Quote
 from server.domain.user import Identity, Plan
+from server.domain.values import Price, Quantity
 from server.engine.frames import (
     Answer,
     Call,
@@ -202,11 +203,11 @@ class AuditedEngine:
             return DUPLICATE
         newest[sent.symbol] = Quote(
             symbol=sent.symbol,
-            bid=1,
-            bid_size=0,
-            ask=1,
-            ask_size=0,
-            last=1,
+            bid=Price(1),
+            bid_size=Quantity(0),
+            ask=Price(1),
+            ask_size=Quantity(0),
+            last=Price(1),
             time=time,
             sequence=sent.sequence,
         )

@@ -25,7 +25,7 @@ from server.application.ports import StorageUnavailable
 from server.application.queries import Queries
 from server.domain.bar import Bar, BarFilter, BarInterval, joined, minute_bars
 from server.domain.quote import Quote
-from server.domain.values import DAY, SCALE, SECOND, Micros, Units
+from server.domain.values import DAY, SCALE, SECOND, Micros, Price, Quantity, Units
 from server.market.universe import CurrentInstruments
 from server.market.universe_file import default_universe
 from server.storage.database import open_readers, open_writer
@@ -105,7 +105,14 @@ def recorder(data_dir: Path) -> Iterator[Recorder]:
 
 def quote(time: Micros, last: Units, symbol: str = "AAPL") -> Quote:
     return Quote(
-        symbol=symbol, bid=1, bid_size=1, ask=10**9, ask_size=1, last=last, time=time, sequence=0
+        symbol=symbol,
+        bid=Price(1),
+        bid_size=Quantity(1),
+        ask=Price(10**9),
+        ask_size=Quantity(1),
+        last=Price(last),
+        time=time,
+        sequence=0,
     )
 
 

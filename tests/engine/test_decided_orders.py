@@ -15,7 +15,7 @@ from server.domain.order import Order, OrderTicket, OrderType, Side, StatusReaso
 from server.domain.posting import Decision, check
 from server.domain.quote import Quote
 from server.domain.trading import cancel, fill_resting, place
-from server.domain.values import SCALE
+from server.domain.values import SCALE, Price, Quantity
 from server.storage.unit_of_work import SqlUnitOfWork
 from tests.engine.bench import Bench, order_of
 from tests.engine.bench import place as place_call
@@ -68,11 +68,11 @@ def lower_quote(bench: Bench) -> Quote:
     bench.clock.now += 1
     return Quote(
         symbol="AAPL",
-        bid=98 * SCALE,
-        bid_size=1_000 * SCALE,
-        ask=99 * SCALE,
-        ask_size=1_000 * SCALE,
-        last=99 * SCALE,
+        bid=Price(98 * SCALE),
+        bid_size=Quantity(1_000 * SCALE),
+        ask=Price(99 * SCALE),
+        ask_size=Quantity(1_000 * SCALE),
+        last=Price(99 * SCALE),
         time=bench.clock.now,
         sequence=0,
     )
@@ -160,8 +160,8 @@ def ticket(account: str, client_order_id: str) -> OrderTicket:
         symbol="AAPL",
         side=Side.BUY,
         order_type=OrderType.LIMIT,
-        quantity=SCALE,
-        limit_price=98 * SCALE,
+        quantity=Quantity(SCALE),
+        limit_price=Price(98 * SCALE),
         stop_price=None,
         time_in_force=TimeInForce.GTC,
         client_order_id=client_order_id,

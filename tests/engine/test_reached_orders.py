@@ -9,7 +9,7 @@ from bottrading.v1 import order_pb2
 from server.domain.matching import reach
 from server.domain.order import Order
 from server.domain.quote import Quote
-from server.domain.values import SCALE
+from server.domain.values import SCALE, Price, Quantity
 from server.storage import mapping
 from server.storage.unit_of_work import SqlUnitOfWork
 from tests.engine.bench import Bench, order_of, place
@@ -50,11 +50,11 @@ def reached(bench: Bench, names: dict[str, str], bid_size: int, ask_size: int) -
     assert instrument is not None
     quote = Quote(
         symbol="AAPL",
-        bid=98 * SCALE,
-        bid_size=bid_size,
-        ask=101 * SCALE,
-        ask_size=ask_size,
-        last=100 * SCALE,
+        bid=Price(98 * SCALE),
+        bid_size=Quantity(bid_size),
+        ask=Price(101 * SCALE),
+        ask_size=Quantity(ask_size),
+        last=Price(100 * SCALE),
         time=bench.clock.now,
         sequence=0,
     )

@@ -19,6 +19,7 @@ from server.domain.values import (
     SCALE,
     SECOND,
     Micros,
+    Price,
     Units,
     divide_half_even,
     format_units,
@@ -131,7 +132,9 @@ def test_without_volumes_a_thousand_lots_are_shown(tmp_path: Path) -> None:
 
 def test_a_bid_stays_a_tick_above_nothing(tmp_path: Path) -> None:
     wide = Listing(
-        instrument=Instrument(symbol="W", name="W", asset_type=AssetType.STOCK, price_tick=CENT),
+        instrument=Instrument(
+            symbol="W", name="W", asset_type=AssetType.STOCK, price_tick=Price(CENT)
+        ),
         level=SCALE,
         annual_volatility=1,
         spread_bps=1_000,

@@ -10,7 +10,7 @@ import pytest
 from server.application.staging import Stage
 from server.domain.instrument import AssetType, Instrument, LiquidityClass, OptionRight
 from server.domain.quote import Quote, refusal
-from server.domain.values import CENT, DAY, SCALE, SECOND, Micros, Units, parse_units
+from server.domain.values import CENT, DAY, SCALE, SECOND, Micros, Price, Units, parse_units
 from server.market.brownian_path import HORIZON
 from server.market.listing import Listing
 from server.market.moments import from_datetime, to_datetime
@@ -39,7 +39,7 @@ def listing(
 ) -> Listing:
     return Listing(
         instrument=Instrument(
-            symbol=symbol, name=symbol, asset_type=AssetType.STOCK, price_tick=price_tick
+            symbol=symbol, name=symbol, asset_type=AssetType.STOCK, price_tick=Price(price_tick)
         ),
         level=parse_units(level),
         annual_volatility=volatility,

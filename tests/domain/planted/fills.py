@@ -13,7 +13,7 @@ from server.domain.order import Order, Side
 from server.domain.order_types import Waiting, Watch
 from server.domain.posting import Decision
 from server.domain.quote import Quote
-from server.domain.values import SCALE, Units, cents_down, cents_up, divide_half_even
+from server.domain.values import SCALE, Quantity, Units, cents_down, cents_up, divide_half_even
 from tests.domain.planted.outcomes import (
     account_of,
     order_of,
@@ -147,7 +147,7 @@ def the_minimum_fee_is_charged_for_each_fill(
     costs: Costs,
 ) -> Units:
     rest, rest_notional = quantity - order.filled_quantity, notional - order.filled_notional
-    return costs.fees.total(instrument, rest, rest_notional)
+    return costs.fees.total(instrument, Quantity(rest), rest_notional)
 
 
 @bug_in("posting.amount_and_fee")
@@ -159,7 +159,7 @@ def a_sale_pays_more_than_it_brings(
     market: Market,
 ) -> tuple[Units, Units]:
     amount, _ = amount_and_fee(before, quantity, notional, market)
-    return amount, fee_due(before, quantity, notional, market.instrument, market.costs)
+    return amount, fee_due(before, Quantity(quantity), notional, market.instrument, market.costs)
 
 
 @bug_in("posting.record")
