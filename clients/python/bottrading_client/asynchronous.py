@@ -19,6 +19,7 @@ from bottrading_client.connecting import (
     TOKEN,
     Credential,
     credentials_of,
+    metadata_of,
     target_of,
 )
 from bottrading_client.following import Following, FollowingOrderUpdates, Reopening, Update
@@ -40,6 +41,8 @@ class _AsyncClient:
         credential: str | None = None,
         target: str | None = None,
         *,
+        token: str | None = None,
+        account_id: str | None = None,
         root_certificates: bytes | None = None,
         insecure: bool = False,
         timeout: float = TIMEOUT_SECONDS_DEFAULT,
@@ -53,7 +56,7 @@ class _AsyncClient:
                 if tls is None
                 else grpc.aio.secure_channel(target, tls, CHANNEL_OPTIONS)
             )
-        self._metadata = self._credential.metadata(credential)
+        self._metadata = metadata_of(self._credential, credential, token, account_id)
         self._timeout = timeout
         self._channel = channel
         self._services = Services(channel)

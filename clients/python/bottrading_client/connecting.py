@@ -50,6 +50,22 @@ BOT_KEY = Credential(
 TOKEN = Credential("a person's token", "BOTTRADING_TOKEN", "authorization", "Bearer ")
 
 
+def metadata_of(
+    credential: Credential, secret: str | None, token: str | None, account_id: str | None
+) -> Metadata:
+    """Return the metadata of every call: a secret, or a person's token, and the named account.
+
+    Raises ValueError for a secret and a token together.
+    """
+    if token is None:
+        sent = credential.metadata(secret)
+    elif secret is None:
+        sent = TOKEN.metadata(token)
+    else:
+        raise ValueError(f"pass {credential.what} or a token, not both")
+    return sent if account_id is None else (*sent, ("x-account-id", account_id))
+
+
 def target_of(target: str | None) -> str:
     """Return the target given, or that of the environment."""
     return target or os.environ.get("BOTTRADING_TARGET") or TARGET_DEFAULT

@@ -19,6 +19,7 @@ from bottrading_client.connecting import (
     TOKEN,
     Credential,
     credentials_of,
+    metadata_of,
     target_of,
 )
 from bottrading_client.following import Following, FollowingOrderUpdates, Reopening, Update
@@ -40,6 +41,8 @@ class _Client:
         credential: str | None = None,
         target: str | None = None,
         *,
+        token: str | None = None,
+        account_id: str | None = None,
         root_certificates: bytes | None = None,
         insecure: bool = False,
         timeout: float = TIMEOUT_SECONDS_DEFAULT,
@@ -53,7 +56,7 @@ class _Client:
                 if tls is None
                 else grpc.secure_channel(target, tls, CHANNEL_OPTIONS)
             )
-        self._metadata = self._credential.metadata(credential)
+        self._metadata = metadata_of(self._credential, credential, token, account_id)
         self._timeout = timeout
         self._channel = channel
         self._services = Services(channel)
@@ -212,11 +215,13 @@ def _lists(describe: Callable[Parameters, Call[Page[Item]]]) -> Method[Parameter
 class BotTradingClient(_Client):
     """Trades on the account of a bot key.
 
-    `credential` is the key, by default BOTTRADING_BOT_KEY. `target` is the server's "host:port", by
-    default BOTTRADING_TARGET or 127.0.0.1:50051. Beyond this machine the client uses TLS, with
-    `root_certificates` (PEM) or those of gRPC, unless `insecure`. `timeout` is the deadline of each
-    call in seconds, for all of its attempts together. With a `channel` of your own, the client does
-    not use `target`, `root_certificates` and `insecure`.
+    `credential` is the key, by default BOTTRADING_BOT_KEY. With a person's `token` instead, the
+    client reads, cancels and closes on the person's account `account_id`, and places no orders.
+    Without an `account_id` it reads the first account and changes nothing. `target` is the server's
+    "host:port", by default BOTTRADING_TARGET or 127.0.0.1:50051. Beyond this machine the client
+    uses TLS, with `root_certificates` (PEM) or those of gRPC, unless `insecure`. `timeout` is the
+    deadline of each call in seconds, for all of its attempts together. With a `channel` of your
+    own, the client does not use `target`, `root_certificates` and `insecure`.
     """
 
     _credential = BOT_KEY

@@ -255,16 +255,16 @@ def _credential(metadata: Sequence[tuple[str, str | bytes]]) -> tuple[str, str, 
 
     Several names are no name of an account.
     """
-    found, account_id = ("", ""), None
+    kind, credential, account_id = "", "", None
     for name, value in metadata:
         if name in HEADERS:
             if name == ACCOUNT_HEADER:
                 account_id = str(value) if account_id is None else ""
-                continue
-            if found[0]:
+            elif kind:
                 raise refuse(
                     Reason.TWO_CREDENTIALS,
                     "The call has two credentials: send one, a bot key or a token.",
                 )
-            found = (name, str(value))
-    return *found, account_id
+            else:
+                kind, credential = name, str(value)
+    return kind, credential, account_id
