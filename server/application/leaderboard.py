@@ -1,6 +1,6 @@
 """The leaderboard: accounts ranked by return, recomputed at intervals and read in pages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -8,6 +8,7 @@ from typing import Protocol
 from server.application.market_feed import QuoteBoard
 from server.application.paging import Page, number_in, token_after
 from server.application.ports import Clock, Instruments, StorageUnavailable
+from server.application.return_curves import PastValues, ReturnPoint, Span, return_curves
 from server.domain.account import TradeStatistics
 from server.domain.equity_curve import EquityCurve
 from server.domain.errors import Refusal
@@ -26,6 +27,12 @@ class Period(Enum):
     MONTH = 30 * DAY
     ALL = None
 
+    def start(self, now: Micros, epoch_began_at: Micros) -> Micros:
+        """Return when the period of an account began; its epoch may have begun later."""
+        begun = epoch_began_at if self.value is None else max(now - self.value, epoch_began_at)
+        # The epoch of an account may begin after its ranking when the clock went back.
+        return min(begun, now)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -42,25 +49,34 @@ class Place:
     return_pct: float
     statistics: TradeStatistics
     curve: EquityCurve
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
 class PlacesWanted:
-    """Asks for a page of the leaderboard and the account's own place."""
+    """Asks for a page of the leaderboard and the account's own place.
+
+    `curve_points` is the number of points of each return curve; with None there are no curves.
+    """
 
     period: Period
     limit: int
     token: str
     account_id: str
+    curve_points: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Board(Page[Place]):
-    """A page of the leaderboard, the caller's own place and the number of ranked accounts."""
+    """A page of the leaderboard, the caller's own place and the number of ranked accounts.
+
+    `curves` holds the return curves of the places, by account, if they were asked for.
+    """
 
     own: Place | None
     total: int
     account_id: str
+    curves: Mapping[str, Sequence[ReturnPoint]]
 
 
 class Rankings(Protocol):
@@ -89,12 +105,14 @@ class Leaderboard:
         self,
         *,
         rankings: Rankings,
+        past_values: PastValues,
         board: QuoteBoard,
         instruments: Instruments,
         clock: Clock,
         monotonic: Clock,
     ) -> None:
         self._rankings = rankings
+        self._past_values = past_values
         self._board = board
         self._instruments = instruments
         self._clock = clock
@@ -120,7 +138,18 @@ class Leaderboard:
         places, own, total = self._rankings.places(period, after or 0, wanted.limit, account_id)
         is_last = not places or places[-1].position >= total
         next_token = "" if is_last else token_after(places[-1].position, period)
-        return Board(places, next_token, own, total, account_id)
+        shown = places if own is None or own in places else [*places, own]
+        curves = self._curves(shown, wanted.curve_points)
+        return Board(places, next_token, own, total, account_id, curves)
+
+    def _curves(
+        self, places: Sequence[Place], count: int | None
+    ) -> Mapping[str, Sequence[ReturnPoint]]:
+        if count is None:
+            return {}
+        spans = [(place.span, place.return_pct) for place in places]
+        curves = return_curves(spans, count, self._past_values)
+        return {place.account_id: curve for place, curve in zip(places, curves, strict=True)}
 
     def rank(self, account_id: str) -> tuple[int | None, int | None]:
         """Return an account's rank over its whole epoch, and the number of ranked accounts.

@@ -258,6 +258,7 @@ def _limits(settings: Settings, monotonic: Clock) -> AllRateLimits:
 def _leaderboard(base: FrontBase, instruments: CurrentInstruments, monotonic: Clock) -> Leaderboard:
     return Leaderboard(
         rankings=base.rankings,
+        past_values=base.reads,
         board=base.board,
         instruments=instruments,
         clock=base.clock,

@@ -98,6 +98,7 @@ GetLeaderboard = Queried(
     read=accounts.places_wanted,
     query=Leaderboard.page,
     answer=accounts.leaderboard,
+    is_large=True,
 )
 GetLimits = Queried(
     read=accounts.own_key,

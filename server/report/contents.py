@@ -125,6 +125,7 @@ def _queries(settings: Settings, reads: SqlReads, instruments: Instruments, now:
         stage.publish()
     leaderboard = Leaderboard(
         rankings=RankingsFile(Path(settings.data_dir), settings.database_path),
+        past_values=reads,
         board=board,
         instruments=instruments,
         clock=clock,

@@ -72,6 +72,15 @@ class Dispatcher:
     def _queried(self, method: Method, row: Queried[Any, Any, Any]) -> Handler:
         query, read = bound(row.query, self._readers), self._read
         complete = row.complete and bound(row.complete, [self._figures])
+        if row.is_large:
+
+            def answer_aside(wanted: Any) -> bytes:
+                return bytes(row.answer(accepted(query(wanted))).SerializeToString())
+
+            async def pass_on(call: Call) -> bytes:
+                return await read(call, answer_aside, self._wanted(method, row, call))
+
+            return pass_on
 
         async def handle(call: Call) -> bytes:
             wanted = self._wanted(method, row, call)

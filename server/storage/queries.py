@@ -16,6 +16,7 @@ from server.storage import curve_mapping, mapping, market_mapping, people_mappin
 from server.storage.database import snapshot
 from server.storage.listing_rows import ListingRows
 from server.storage.log_rows import LogRows
+from server.storage.return_curves import PastValueRows
 from server.storage.standings import curve
 from server.storage.tables import (
     accounts,
@@ -50,7 +51,7 @@ class History:
         return not self.has_accounts or self.replay_digest == replay_digest
 
 
-class SqlReads(LogRows, ListingRows):
+class SqlReads(LogRows, ListingRows, PastValueRows):
     """Reads on connections that cannot write."""
 
     def __init__(self, engine: Engine) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, Row
 
 from server.application.leaderboard import Period, Place
 from server.application.ports import StorageUnavailable
+from server.application.return_curves import Span
 from server.domain.account import TradeStatistics
 from server.domain.equity_curve import EquityCurve
 from server.domain.values import AMOUNT_LIMIT, CENT, Micros
@@ -38,7 +39,8 @@ SELECT id, name, resets, trades, wins, initial_balance, :now AS time,
     CAST(printf('%.13g', initial_share * :cent * (
         (equity + :cent / 2 - (equity / :cent % 2 = 0)) / :cent
     )) AS REAL) AS value,
-    initial_balance AS since_all, {begun_with}, curve.*
+    initial_balance AS since_all, {begun_with}, epoch_began_at,
+    owner.epoch_sequence AS epoch, curve.*
 FROM (
     SELECT accounts.*, users.name, CAST(min(balance + (
         SELECT total(ifnull(round(quantity * worth), cost_basis))
@@ -140,7 +142,8 @@ class RankingsFile:
             page = connection.exec_driver_sql(_PAGE, values).all() if limit else ()
             own = connection.exec_driver_sql(_OWN, values).one_or_none()
             total = connection.exec_driver_sql(_TOTAL, values).scalar_one()
-        return [_place(row) for row in page], None if own is None else _place(own), total
+        places = [_place(row, period) for row in page]
+        return places, None if own is None else _place(own, period), total
 
 
 def _nothing() -> None:
@@ -166,7 +169,7 @@ def _rank(connection: Connection, worths: Sequence[tuple[str, float]], now: Micr
         connection.exec_driver_sql(index)
 
 
-def _place(row: Row[Any]) -> Place:
+def _place(row: Row[Any], period: Period) -> Place:
     curve = (
         EquityCurve.begin(row.initial_balance)
         if row.peak is None
@@ -181,4 +184,12 @@ def _place(row: Row[Any]) -> Place:
         return_pct=row.return_pct,
         statistics=TradeStatistics(trades=row.trades, wins=row.wins),
         curve=curve.added(row.time, row.value),
+        span=Span(
+            account_id=row.id,
+            epoch_sequence=row.epoch,
+            epoch_began_at=row.epoch_began_at,
+            start=period.start(row.time, row.epoch_began_at),
+            end=row.time,
+            value=getattr(row, f"since_{period.name.lower()}"),
+        ),
     )

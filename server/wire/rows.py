@@ -71,7 +71,7 @@ class Queried(Generic[Request, Wanted, Found]):
     """A call that the front answers without the engine.
 
     `query` is a method of a reader. It blocks and runs in a thread, unless it is answered from
-    memory.
+    memory. A large answer is built in the thread too, so that other calls do not wait for it.
     """
 
     route: Route = Route.OWN_ACCOUNT
@@ -80,6 +80,7 @@ class Queried(Generic[Request, Wanted, Found]):
     answer: Callable[[Found], Message]
     complete: Complete | None = None
     from_memory: bool = False
+    is_large: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,7 @@ class Recorder:
         board = QuoteBoard(0)
         leaderboard = Leaderboard(
             rankings=RankingsFile(path.parent, path),
+            past_values=self.reads,
             board=board,
             instruments=instruments,
             clock=self.clock,

@@ -234,6 +234,7 @@ async def test_refreshes_take_a_small_part_of_the_time_at_most(
     moments = iter((0, seconds * SECOND))
     leaderboard = Leaderboard(
         rankings=venue.base.rankings,
+        past_values=venue.base.reads,
         board=venue.base.board,
         clock=venue.clock,
         instruments=venue.parts.feed.instruments,

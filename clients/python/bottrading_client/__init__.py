@@ -46,21 +46,18 @@ from bottrading_client.errors import (
     Violation,
 )
 from bottrading_client.following import Update
+from bottrading_client.market_models import Bar, Instrument, MarketClock, MarketSession, Quote
 from bottrading_client.messages import Amount
 from bottrading_client.models import (
     Account,
     AccountUpdate,
-    Bar,
     BotKey,
     EquityPoint,
     Fill,
     GuardRails,
-    Instrument,
     Leaderboard,
     LeaderboardEntry,
     Limits,
-    MarketClock,
-    MarketSession,
     NewBotKey,
     Order,
     OrderPreview,
@@ -68,8 +65,8 @@ from bottrading_client.models import (
     Portfolio,
     Position,
     Quota,
-    Quote,
     RateLimit,
+    ReturnPoint,
     Session,
     Settlement,
     SnapshotOrder,
@@ -144,6 +141,7 @@ __all__ = [
     "QuoteUpdates",
     "RateLimit",
     "RateLimited",
+    "ReturnPoint",
     "ServiceUnavailable",
     "Session",
     "Settlement",

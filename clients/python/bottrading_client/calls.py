@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bottrading.v1 import bot_trading_pb2 as trading
 from bottrading.v1 import market_data_pb2 as market
-from bottrading_client import models
+from bottrading_client import market_models, models
 from bottrading_client.call import Call, Page, Repeating, call, pages
 from bottrading_client.cancelled import CancelledOrders
 from bottrading_client.enums import (
@@ -252,15 +252,20 @@ def leaderboard(
     *,
     limit: int | None = None,
     page_token: str = "",
+    curve_points: int | None = None,
 ) -> Call[models.Leaderboard]:
     """Read ranked accounts, best first, and the caller's own row.
 
     `limit` is 1 to 100, by default 20; `page_token` is `next_page_token` of the page before.
+    `curve_points` of 2 to 60 adds a return curve of that many points to each row.
     """
     return call(
         lambda service: service.trading.GetLeaderboard,
         trading.GetLeaderboardRequest(
-            period=number(LeaderboardPeriod, period), limit=limit, page_token=page_token
+            period=number(LeaderboardPeriod, period),
+            limit=limit,
+            page_token=page_token,
+            curve_points=curve_points,
         ),
         lambda answer: read(models.Leaderboard, answer),
     )
@@ -286,30 +291,30 @@ def create_stream_ticket() -> Call[models.StreamTicket]:
 
 def instruments(
     *, asset_type: AssetType | str | None = None, query: str | None = None
-) -> Call[tuple[models.Instrument, ...]]:
+) -> Call[tuple[market_models.Instrument, ...]]:
     """List instruments, sorted by symbol; `query` is a part of a symbol or name."""
     return call(
         lambda service: service.market.ListInstruments,
         market.ListInstrumentsRequest(asset_type=number(AssetType, asset_type), query=query),
-        lambda answer: tuple(read(models.Instrument, one) for one in answer.instruments),
+        lambda answer: tuple(read(market_models.Instrument, one) for one in answer.instruments),
     )
 
 
-def quote(symbol: str) -> Call[models.Quote]:
+def quote(symbol: str) -> Call[market_models.Quote]:
     """Read the newest quote of an instrument, fresh or stale."""
     return call(
         lambda service: service.market.GetQuote,
         market.GetQuoteRequest(symbol=symbol),
-        lambda answer: read(models.Quote, answer.quote),
+        lambda answer: read(market_models.Quote, answer.quote),
     )
 
 
-def quotes(symbols: Sequence[str]) -> Call[tuple[models.Quote, ...]]:
+def quotes(symbols: Sequence[str]) -> Call[tuple[market_models.Quote, ...]]:
     """Read the newest quotes of up to 100 instruments; those without a quote are left out."""
     return call(
         lambda service: service.market.BatchGetQuotes,
         market.BatchGetQuotesRequest(symbols=symbols),
-        lambda answer: tuple(read(models.Quote, quote) for quote in answer.quotes),
+        lambda answer: tuple(read(market_models.Quote, quote) for quote in answer.quotes),
     )
 
 
@@ -319,7 +324,7 @@ def bars(
     *,
     start: datetime | None = None,
     end: datetime | None = None,
-) -> Call[tuple[models.Bar, ...]]:
+) -> Call[tuple[market_models.Bar, ...]]:
     """List bars that start at or after `start` and before `end`, oldest first.
 
     Without a start: the newest 100. From `start` to `end` (or now) there may be at most 1 000
@@ -333,14 +338,14 @@ def bars(
             start=timestamp(start),
             end=timestamp(end),
         ),
-        lambda answer: tuple(read(models.Bar, bar) for bar in answer.bars),
+        lambda answer: tuple(read(market_models.Bar, bar) for bar in answer.bars),
     )
 
 
-def clock() -> Call[models.MarketClock]:
+def clock() -> Call[market_models.MarketClock]:
     """Read which markets are open."""
     return call(
         lambda service: service.market.GetMarketClock,
         market.GetMarketClockRequest(),
-        lambda answer: read(models.MarketClock, answer.clock),
+        lambda answer: read(market_models.MarketClock, answer.clock),
     )

@@ -20,8 +20,9 @@ from bottrading_client.errors import (
     ServiceUnavailable,
     error_of,
 )
+from bottrading_client.market_models import Quote
 from bottrading_client.messages import read
-from bottrading_client.models import AccountUpdate, Order, OrderUpdate, Quote, SnapshotOrder
+from bottrading_client.models import AccountUpdate, Order, OrderUpdate, SnapshotOrder
 
 log = logging.getLogger("bottrading_client")
 

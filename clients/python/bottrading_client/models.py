@@ -5,7 +5,7 @@ they are quantities; times are in UTC; None is what the contract calls null.
 """
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from bottrading_client.enums import (
@@ -15,8 +15,6 @@ from bottrading_client.enums import (
     Environment,
     ErrorReason,
     KeyScope,
-    LiquidityClass,
-    OptionRight,
     OrderStatus,
     OrderType,
     OrderUpdateType,
@@ -172,8 +170,16 @@ class TradingKpi:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnPoint:
+    """The return of an account from the beginning of a period to a moment."""
+
+    time: datetime
+    return_pct: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeaderboardEntry:
-    """One row of the leaderboard."""
+    """One row of the leaderboard; `return_curve` is empty unless it was asked for."""
 
     rank: int
     display_name: str
@@ -185,6 +191,7 @@ class LeaderboardEntry:
     max_drawdown: float | None
     was_reset: bool
     own: bool
+    return_curve: tuple[ReturnPoint, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,70 +293,6 @@ class Limits:
     bot_key: BotKey | None
     streams: Quota
     accounts: Quota
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instrument:
-    """What can be traded: money = quantity × price × multiplier."""
-
-    symbol: str
-    name: str
-    asset_type: AssetType
-    price_tick: Decimal
-    quantity_step: Decimal
-    multiplier: Decimal
-    liquidity_class: LiquidityClass
-    currency: str
-    underlying: str | None
-    strike: Decimal | None
-    expiry: date | None
-    option_right: OptionRight | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quote:
-    """The newest quote of an instrument."""
-
-    symbol: str
-    bid: Decimal
-    bid_size: Decimal
-    ask: Decimal
-    ask_size: Decimal
-    last: Decimal
-    time: datetime
-    sequence: int
-    stale: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """Open, high, low and close over an interval that begins at `start`."""
-
-    symbol: str
-    start: datetime
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    complete: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarketSession:
-    """The trading session of one asset type; it never closes where `next_close` is None."""
-
-    asset_type: AssetType
-    open: bool
-    next_open: datetime | None
-    next_close: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarketClock:
-    """Which markets are open."""
-
-    time: datetime
-    sessions: tuple[MarketSession, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,8 +23,8 @@ from bottrading_client.connecting import (
     target_of,
 )
 from bottrading_client.following import Following, FollowingOrderUpdates, Reopening, Update
+from bottrading_client.market_models import Quote
 from bottrading_client.method import Method
-from bottrading_client.models import Quote
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

@@ -1084,6 +1084,8 @@ export interface components {
             was_reset: boolean;
             /** @description Whether the row is the caller's own. */
             own: boolean;
+            /** @description The account's return over the period so far, at `curve_points` moments of equal distance, oldest first. The first point is the beginning of the period, or of the account's epoch if that began later. The last one is `return_pct`. Empty unless `curve_points` is given. */
+            return_curve: components["schemas"]["ReturnPoint"][];
         };
         /**
          * @description Span over which returns are compared, up to now. An account that was opened within the span counts from its opening. An account that was reset within it is left out.
@@ -1457,6 +1459,19 @@ export interface components {
             /** @description Why it was not applied. */
             reason: components["schemas"]["QuoteRefusalReason"];
         };
+        /** @description The return of an account from the beginning of a period to a moment. */
+        ReturnPoint: {
+            /**
+             * Format: date-time
+             * @description The moment.
+             */
+            time: string;
+            /**
+             * Format: double
+             * @description Return from the beginning to the moment in percent, as of the newest snapshot.
+             */
+            return_pct: number;
+        };
         /** @description The cash settlement of an expired option. */
         Settlement: {
             /** @description The option. */
@@ -1683,6 +1698,7 @@ export type QuoteHeartbeat = components['schemas']['QuoteHeartbeat'];
 export type QuoteRefusalReason = components['schemas']['QuoteRefusalReason'];
 export type RateLimit = components['schemas']['RateLimit'];
 export type RefusedQuote = components['schemas']['RefusedQuote'];
+export type ReturnPoint = components['schemas']['ReturnPoint'];
 export type Settlement = components['schemas']['Settlement'];
 export type Side = components['schemas']['Side'];
 export type SignInResponse = components['schemas']['SignInResponse'];
@@ -2448,6 +2464,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_page_token` of the previous page, with the same period. */
                 page_token?: string;
+                /** @description Points of `return_curve` in each row, 2 to 60; left out: no curves. */
+                curve_points?: number;
             };
             header?: never;
             path?: never;

@@ -36,6 +36,7 @@ export type {
   Quota,
   Quote,
   RateLimit,
+  ReturnPoint,
   Settlement,
   Side,
   SignInResponse as Session,

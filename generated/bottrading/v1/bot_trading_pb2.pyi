@@ -1043,25 +1043,34 @@ class GetLeaderboardRequest(_message.Message):
     PERIOD_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CURVE_POINTS_FIELD_NUMBER: _builtins.int
     period: _leaderboard_pb2.LeaderboardPeriod.ValueType
     """Span over which returns are compared."""
     limit: _builtins.int
     """Rows per page, 1 to 100; left out: 20."""
     page_token: _builtins.str
     """`next_page_token` of the previous page, with the same period."""
+    curve_points: _builtins.int
+    """Points of `return_curve` in each row, 2 to 60; left out: no curves."""
     def __init__(
         self,
         *,
         period: _leaderboard_pb2.LeaderboardPeriod.ValueType = ...,
         limit: _builtins.int | None = ...,
         page_token: _builtins.str = ...,
+        curve_points: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "limit", b"limit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_curve_points", b"_curve_points", "_limit", b"_limit", "curve_points", b"curve_points", "limit", b"limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "limit", b"limit", "page_token", b"page_token", "period", b"period"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_curve_points", b"_curve_points", "_limit", b"_limit", "curve_points", b"curve_points", "limit", b"limit", "page_token", b"page_token", "period", b"period"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__curve_points: _TypeAlias = _typing.Literal["curve_points"]  # noqa: Y015
+    _WhichOneofArgType__curve_points: _TypeAlias = _typing.Literal["_curve_points", b"_curve_points"]  # noqa: Y015
     _WhichOneofReturnType__limit: _TypeAlias = _typing.Literal["limit"]  # noqa: Y015
     _WhichOneofArgType__limit: _TypeAlias = _typing.Literal["_limit", b"_limit"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__curve_points) -> _WhichOneofReturnType__curve_points | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__limit) -> _WhichOneofReturnType__limit | None: ...
 
 Global___GetLeaderboardRequest: _TypeAlias = GetLeaderboardRequest  # noqa: Y015

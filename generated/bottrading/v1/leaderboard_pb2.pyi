@@ -3,17 +3,20 @@
 isort:skip_file
 The leaderboard of ranked accounts."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -69,6 +72,7 @@ class LeaderboardEntry(_message.Message):
     MAX_DRAWDOWN_FIELD_NUMBER: _builtins.int
     WAS_RESET_FIELD_NUMBER: _builtins.int
     OWN_FIELD_NUMBER: _builtins.int
+    RETURN_CURVE_FIELD_NUMBER: _builtins.int
     rank: _builtins.int
     """1 + number of ranked accounts with a higher return over the period."""
     display_name: _builtins.str
@@ -91,6 +95,14 @@ class LeaderboardEntry(_message.Message):
     """Whether the account was ever reset."""
     own: _builtins.bool
     """Whether the row is the caller's own."""
+    @_builtins.property
+    def return_curve(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReturnPoint]:
+        """The account's return over the period so far, at `curve_points` moments of equal
+        distance, oldest first. The first point is the beginning of the period, or of the
+        account's epoch if that began later. The last one is `return_pct`. Empty unless
+        `curve_points` is given.
+        """
+
     def __init__(
         self,
         *,
@@ -104,10 +116,11 @@ class LeaderboardEntry(_message.Message):
         max_drawdown: _builtins.float | None = ...,
         was_reset: _builtins.bool = ...,
         own: _builtins.bool = ...,
+        return_curve: _abc.Iterable[Global___ReturnPoint] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_drawdown", b"_max_drawdown", "_sharpe_ratio", b"_sharpe_ratio", "_win_rate", b"_win_rate", "max_drawdown", b"max_drawdown", "sharpe_ratio", b"sharpe_ratio", "win_rate", b"win_rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_drawdown", b"_max_drawdown", "_sharpe_ratio", b"_sharpe_ratio", "_win_rate", b"_win_rate", "badge", b"badge", "display_name", b"display_name", "max_drawdown", b"max_drawdown", "own", b"own", "rank", b"rank", "return_pct", b"return_pct", "sharpe_ratio", b"sharpe_ratio", "trades", b"trades", "was_reset", b"was_reset", "win_rate", b"win_rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_drawdown", b"_max_drawdown", "_sharpe_ratio", b"_sharpe_ratio", "_win_rate", b"_win_rate", "badge", b"badge", "display_name", b"display_name", "max_drawdown", b"max_drawdown", "own", b"own", "rank", b"rank", "return_curve", b"return_curve", "return_pct", b"return_pct", "sharpe_ratio", b"sharpe_ratio", "trades", b"trades", "was_reset", b"was_reset", "win_rate", b"win_rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_drawdown: _TypeAlias = _typing.Literal["max_drawdown"]  # noqa: Y015
     _WhichOneofArgType__max_drawdown: _TypeAlias = _typing.Literal["_max_drawdown", b"_max_drawdown"]  # noqa: Y015
@@ -123,3 +136,31 @@ class LeaderboardEntry(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__win_rate) -> _WhichOneofReturnType__win_rate | None: ...
 
 Global___LeaderboardEntry: _TypeAlias = LeaderboardEntry  # noqa: Y015
+
+@_typing.final
+class ReturnPoint(_message.Message):
+    """The return of an account from the beginning of a period to a moment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    RETURN_PCT_FIELD_NUMBER: _builtins.int
+    return_pct: _builtins.float
+    """Return from the beginning to the moment in percent, as of the newest snapshot."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """The moment."""
+
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        return_pct: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["return_pct", b"return_pct", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReturnPoint: _TypeAlias = ReturnPoint  # noqa: Y015

@@ -14,10 +14,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bottrading.v1 import order_pb2, quote_pb2
-from bottrading_client import ErrorReason, Order, OrderStatus, Quote, Side, enums, models
+from bottrading_client import (
+    ErrorReason,
+    Order,
+    OrderStatus,
+    Quote,
+    Side,
+    enums,
+    market_models,
+    models,
+)
 from bottrading_client.messages import number, read, text, timestamp
 
-MODELS = [kind for _, kind in inspect.getmembers(models, is_dataclass)]
+MODELS = [
+    kind
+    for module in (models, market_models)
+    for _, kind in inspect.getmembers(module, is_dataclass)
+]
 ENUMS = [
     kind
     for _, kind in inspect.getmembers(enums, inspect.isclass)
@@ -25,6 +38,7 @@ ENUMS = [
 ]
 NAMED_OTHERWISE = {
     "Leaderboard": "GetLeaderboardResponse",
+    "Session": "SignInResponse",
     "StreamTicket": "CreateStreamTicketResponse",
 }
 OF_THE_STREAM = {"SnapshotOrder": {"sequence", "order"}}

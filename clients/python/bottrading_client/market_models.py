@@ -1,0 +1,71 @@
+"""What the service answers about the market, as values; `models` says how they are to be read."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from bottrading_client.enums import AssetType, LiquidityClass, OptionRight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instrument:
+    """What can be traded: money = quantity × price × multiplier."""
+
+    symbol: str
+    name: str
+    asset_type: AssetType
+    price_tick: Decimal
+    quantity_step: Decimal
+    multiplier: Decimal
+    liquidity_class: LiquidityClass
+    currency: str
+    underlying: str | None
+    strike: Decimal | None
+    expiry: date | None
+    option_right: OptionRight | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """The newest quote of an instrument."""
+
+    symbol: str
+    bid: Decimal
+    bid_size: Decimal
+    ask: Decimal
+    ask_size: Decimal
+    last: Decimal
+    time: datetime
+    sequence: int
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """Open, high, low and close over an interval that begins at `start`."""
+
+    symbol: str
+    start: datetime
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketSession:
+    """The trading session of one asset type; it never closes where `next_close` is None."""
+
+    asset_type: AssetType
+    open: bool
+    next_open: datetime | None
+    next_close: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketClock:
+    """Which markets are open."""
+
+    time: datetime
+    sessions: tuple[MarketSession, ...]
