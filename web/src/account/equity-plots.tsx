@@ -103,7 +103,6 @@ function drawDeposits(plot: uPlot, color: string): void {
   ctx.save();
   ctx.fillStyle = color;
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-  ctx.textAlign = "center";
   for (const [index, amount] of (deposits ?? []).entries()) {
     if (!amount) continue;
     const x = plot.valToPos(times[index]!, "x", true);
@@ -113,9 +112,17 @@ function drawDeposits(plot: uPlot, color: string): void {
     ctx.lineTo(x + size, y);
     ctx.lineTo(x, y - 1.6 * size);
     ctx.fill();
+    ctx.textAlign = alignmentAt(x, plot);
     ctx.fillText(signedMoney(amount.toFixed(2)), x, y - 2.4 * size);
   }
   ctx.restore();
+}
+
+/** Keep a text within the curve, also near its ends. */
+function alignmentAt(x: number, { bbox }: uPlot): CanvasTextAlign {
+  const room = 48 * devicePixelRatio;
+  if (x - bbox.left < room) return "left";
+  return bbox.left + bbox.width - x < room ? "right" : "center";
 }
 
 function writePercent(value: number): string {

@@ -20,6 +20,7 @@ const ENTRIES_MAX = 2_000;
 const SLEEP_MS_MIN = 20_000;
 const WATCH_MS = 5_000;
 const RETRY_MS = 2_000;
+const SNAPSHOT_MS = 300;
 
 export class AccountLog {
   /** Live orders, newest first; null until they are known. */
@@ -87,7 +88,8 @@ export class AccountLog {
     this.error.value = null;
     this.#lastSequence ??= sequence;
     if (this.openedAt.peek() === null) this.openedAt.value = sequence;
-    if (this.liveOrders.peek() === null) this.liveOrders.value = [];
+    // The live orders follow at once, if there are any.
+    setTimeout(() => (this.liveOrders.value ??= []), SNAPSHOT_MS);
   }
 
   #connected(isOpen: boolean): void {

@@ -12,7 +12,7 @@ addEventListener("hashchange", () => {
 
 function takeToken(): string | null {
   if (!location.hash.startsWith(TOKEN_PARAMETER)) return null;
-  const token = decodeURIComponent(location.hash.slice(TOKEN_PARAMETER.length));
+  const token = location.hash.slice(TOKEN_PARAMETER.length);
   history.replaceState(null, "", location.pathname);
   return token;
 }
