@@ -20,7 +20,7 @@ from tests.support.process import Process
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = 112
-LOG_LINES = 22
+LOG_LINES = 26
 """The summary, and a few calls."""
 FONTS = re.compile(r"@font-face \{\{.*?\n    \}\}\s*", re.DOTALL)
 """They would be fetched from the net."""
@@ -81,8 +81,9 @@ def _shown(service: Process, text: str) -> str:
         (service.rest, "127.0.0.1:8080"),
         (service.grpc, "127.0.0.1:50051"),
         (str(service.data_dir), "/home/you/bottrading/data"),
-        ("second terminal: bottrading", "second terminal: .venv/bin/bottrading"),
         (" --data-dir /home/you/bottrading/data", ""),
+        ("bottrading key", ".venv/bin/bottrading key"),
+        ("bottrading open", ".venv/bin/bottrading open"),
     ):
         text = text.replace(found, shown)
     return re.sub(r"#token=[\w.-]+", "#token=…", text)
