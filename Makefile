@@ -101,6 +101,7 @@ picture: setup-dev ## Draw the picture of the README from what its commands prin
 	$(BIN)/python -m docs.picture > build/at-work.svg && mv build/at-work.svg docs/at-work.svg
 
 page: $(PAGE) ## Build the page for people, with Node 20 or newer, or with a Node that it installs into .venv.
+	@:
 
 # The machine's Node if it fits, else that of a wheel. Whatever asks for `npm` or `node` gets the same one.
 $(PAGE): $(PAGE_SOURCES)

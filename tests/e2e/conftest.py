@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.rest.support import PREFIX, House
+from tests.support.sign_in import link_token
 from tests.support.venue import Venue, VenueFactory
 
 
@@ -34,6 +35,10 @@ class Rest:
     def bearer(self, subject: str = "ada", **claims: Any) -> dict[str, str]:
         """Return the header of a person's token."""
         return {"Authorization": f"Bearer {self.venue.token(subject, **claims)}"}
+
+    def link(self) -> dict[str, str]:
+        """Return the header of a new sign-in link, which works once."""
+        return {"Authorization": f"Bearer {link_token(self.venue.settings)}"}
 
 
 RestFactory = Callable[..., Awaitable[Rest]]

@@ -116,7 +116,7 @@ async def test_no_call_that_follows_the_document_is_refused_for_its_form(
     @calls_of(operation, await something_of_each(rest))
     def call(case: Case) -> None:
         options = case.as_transport_kwargs(base_url=str(rest.http.base_url))
-        options["headers"].update(credentials[scheme])
+        options["headers"].update(credentials.get(scheme) or rest.link())
         with session.request(**options, stream=True, timeout=10) as answer:
             if answer.status_code < 400 and label in STREAMS:
                 return

@@ -20,10 +20,12 @@ import pytest
 
 from bottrading.v1 import bot_trading_pb2, market_data_pb2
 from rest_bridge.routes import PREFIXES, Route, contract_routes
+from server.config import Settings
 from server.wire.contract import Credential, methods
 from tests.reliability.hostile import SYMBOLS, Hostile
 from tests.support.audit import audit
 from tests.support.process import Process, make_key
+from tests.support.sign_in import link_token
 
 INPUTS = int(os.environ.get("SOAK_INPUTS", "5000"))
 AT_ONCE = 16
@@ -66,21 +68,33 @@ def service(tmp_path: Path) -> Iterator[Process]:
     audit(tmp_path / "data")
 
 
+class Credentials(dict[Credential, tuple[str, str]]):
+    """A header by credential. The token of a sign-in link works once, so each is a new one."""
+
+    settings: Settings
+
+    def __missing__(self, credential: Credential) -> tuple[str, str]:
+        assert credential is Credential.SIGN_IN_TOKEN
+        token = link_token(self.settings, "eve")
+        return "authorization", f"Bearer {token}"
+
+
 @pytest.fixture
-def credentials(service: Process) -> dict[Credential, tuple[str, str]]:
+def credentials(service: Process) -> Credentials:
     """Return a header by credential."""
     operator = service.token("ada", "--operator", "--plan", "Professional")
     key = ("x-bot-key", make_key(service))
     bearer = ("authorization", f"Bearer {operator}")
-    return {
+    made = {
         Credential.BOT_KEY: key,
         Credential.BOT_KEY_OR_TICKET: key,
         Credential.BOT_KEY_OR_USER_TOKEN: key,
         Credential.USER_TOKEN: bearer,
         Credential.OPERATOR_TOKEN: bearer,
-        # It would be used up by the first input; what the call does with any other is a refusal.
-        Credential.SIGN_IN_TOKEN: bearer,
     }
+    credentials = Credentials(made)
+    credentials.settings = Settings(data_dir=service.data_dir)
+    return credentials
 
 
 async def gathered(send: Callable[[], Awaitable[None]]) -> None:
@@ -106,7 +120,7 @@ async def channel(service: Process) -> AsyncIterator[grpc.aio.Channel]:
 async def test_no_message_is_an_internal_error(
     service: Process,
     channel: grpc.aio.Channel,
-    credentials: dict[Credential, tuple[str, str]],
+    credentials: Credentials,
 ) -> None:
     hostile, codes = Hostile(SEED), Counter[grpc.StatusCode]()
     calls: dict[str, Any] = {
@@ -145,7 +159,7 @@ async def test_no_message_is_an_internal_error(
 async def test_no_body_and_no_query_is_an_error_of_the_server(
     service: Process,
     channel: grpc.aio.Channel,
-    credentials: dict[Credential, tuple[str, str]],
+    credentials: Credentials,
 ) -> None:
     hostile, statuses = Hostile(SEED), Counter[int]()
     routes = [route for route in contract_routes() if not route.path.endswith(STREAMS)]
@@ -193,9 +207,7 @@ def learn(hostile: Hostile, name: str) -> None:
         hostile.known.append(name)
 
 
-async def publish(
-    channel: grpc.aio.Channel, credentials: dict[Credential, tuple[str, str]]
-) -> None:
+async def publish(channel: grpc.aio.Channel, credentials: Credentials) -> None:
     """Give every instrument a quote, so that orders fill."""
     request = market_data_pb2.PublishQuotesRequest()
     for symbol in SYMBOLS:
