@@ -4,7 +4,7 @@ import signal
 
 
 def main() -> None:
-    """Run the command line; an interrupt while it is loaded ends the process without traceback."""
+    """Run the command line; an interrupt during loading ends the process without a traceback."""
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Imported here: loading takes a second, in which people press Ctrl-C.
     from server import cli

@@ -46,7 +46,7 @@ def main() -> None:
         told = getattr(error, "format_message", error.__str__)()
         message = " ".join(told.split())
     except OSError as error:
-        if error.filename is None:  # Not about a file of a setting: a bug.
+        if error.filename is None:  # No file of a setting is wrong: this is a bug.
             raise
         message = f"{error.filename}: {error.strerror}"
     print(f"bottrading: {message}", file=sys.stderr)
@@ -100,7 +100,7 @@ def serve(
         typer.Option("--new", help="Create a lost database again, or accept another one."),
     ] = False,
 ) -> None:
-    # An interrupt before the service runs ends it as SIGTERM does: at once, without a traceback.
+    # Until the service runs, an interrupt ends the process as SIGTERM does: without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     settings = config.load(
         data_dir=data_dir,
@@ -144,11 +144,9 @@ def serve(
 def token(
     subject: str,
     name: Annotated[
-        str | None, typer.Option(help="Shown name. Default: unchanged, at first the subject.")
+        str | None, typer.Option(help="Name to show. Default: as stored, else the subject.")
     ] = None,
-    plan: Annotated[
-        Plan | None, typer.Option(help="Default: unchanged, at first Standard.")
-    ] = None,
+    plan: Annotated[Plan | None, typer.Option(help="Default: as stored, else Standard.")] = None,
     operator: Annotated[
         bool, typer.Option("--operator", help="Permit publishing quotes and depositing.")
     ] = False,
@@ -178,7 +176,7 @@ def account(
 @app.command("open")
 def open_(
     person: Annotated[
-        str, typer.Option(metavar="SUBJECT", help="Whom it signs in, as in `token`.")
+        str, typer.Option(metavar="SUBJECT", help="The person to sign in, as in `token`.")
     ] = key_commands.DEFAULT_PERSON,
     data_dir: key_commands.DataDir = None,
 ) -> None:

@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     page: bool = Field(True, description="serve the page for people at / of the REST bridge")
     database: str = Field("", description="sqlite:///FILE; empty: a file in the data directory")
     check_megabytes_max: int = Field(
-        1_000, ge=0, description="size up to which a start checks for damage; 0: never"
+        1_000, ge=0, description="largest database that a start checks for damage; 0: none"
     )
 
     market: Literal["simulated", "published", "replay"] = Field(
@@ -146,7 +146,7 @@ class Settings(BaseSettings):
         10,
         gt=0,
         le=YEAR_SECONDS,
-        description="time after which a stream ends whose reader takes nothing",
+        description="time without reading after which a stream is ended",
     )
     grpc_connections_max: int = Field(
         10_000,
@@ -192,8 +192,7 @@ class Settings(BaseSettings):
         10,
         gt=0,
         le=YEAR_SECONDS,
-        description="time without a message from the engine, while an answer is due, "
-        "after which it is restarted",
+        description="time after which an engine that owes an answer and sends nothing is restarted",
     )
     drain_seconds: float = Field(
         10, gt=0, le=YEAR_SECONDS, description="time that calls in flight have after SIGTERM"

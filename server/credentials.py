@@ -19,7 +19,7 @@ def _new_identity(
     name: str | None = None,
     plan: Plan = Plan.STANDARD,
 ) -> Identity:
-    """Return the identity of a new person; raise SettingsError for what no token can carry."""
+    """Return a new person's identity; raise SettingsError for a text that no token can carry."""
     if not 1 <= len(subject) <= SUBJECT_LENGTH_MAX:
         raise SettingsError(f"subject: must have 1 to {SUBJECT_LENGTH_MAX} characters")
     shown = subject if name is None else name
@@ -50,9 +50,9 @@ def known_identity(
     plan: Plan | None = None,
     is_operator: bool | None = None,
 ) -> Identity:
-    """Return a person's identity as the service stores it, changed by what is given.
+    """Return a person's identity as the service stores it, with the arguments in place of it.
 
-    The service adopts all that a newer token says, so a token must repeat what is to stay.
+    The service adopts all that a newer token says, so a token must repeat what shall not change.
     """
     given = _new_identity(settings, subject, name=name, plan=plan or Plan.STANDARD)
     known = _stored(settings, subject) or given

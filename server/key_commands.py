@@ -1,7 +1,7 @@
 """The commands `bottrading key …`: make, list and revoke bot keys of a running service.
 
 They call the service through the socket in its data directory, with a token that they sign
-themselves. That needs neither an address nor certificates.
+themselves. So they need neither an address nor certificates.
 """
 
 import socket
@@ -52,7 +52,7 @@ def create(
         typer.Option(case_sensitive=False, help="What the key may do. Default: all."),
     ] = None,
     symbols: Annotated[
-        str | None, typer.Option(metavar="AAPL,SPY", help="The only symbols of the key.")
+        str | None, typer.Option(metavar="AAPL,SPY", help="The only symbols that the key may use.")
     ] = None,
     order_notional_max: Annotated[
         str | None, typer.Option(metavar="DOLLARS", help="Largest value of one order.")
@@ -188,7 +188,7 @@ class KeyService:
             detail.Unpack(wrong)
         told = " ".join(one.description for one in wrong.field_violations) or error.details() or ""
         match info.reason:
-            case "":  # gRPC's text about a connection says not what to do.
+            case "":  # gRPC's own text does not say what to do.
                 return _nobody(self._settings)
             case "BOT_KEY_LIMIT_REACHED":
                 *_, oldest = (key for key in self.keys() if not key.HasField("revoked_at"))
@@ -211,7 +211,7 @@ class KeyService:
 
 
 def _socket(settings: Settings) -> Path:
-    # If the path of the directory cannot be an address, the file is a link to the socket.
+    # If the directory's path does not fit into an address, the file is a link to the socket.
     return (settings.data_dir / SOCKET_FILE).resolve()
 
 

@@ -19,9 +19,9 @@ from server.rpc.tokens import SECRET_BYTES_MIN
 def open_data_dir(settings: Settings) -> None:
     """Create the data directory if it is missing, and check who can access its files.
 
-    Raise SettingsError if everybody can write it or read a secret in it. Raise it also if a file
-    that the service needs is a link to nothing. The operator decides about the group's rights,
-    because volumes of containers are often shared with a group.
+    Raise SettingsError if everybody can write the directory or access a secret. Raise it also if
+    the directory, the database or a secret is a link without a target. The operator decides about
+    the group's rights, because volumes of containers are often shared with a group.
     """
     directory = settings.data_dir
     _expect_target(directory)
@@ -43,7 +43,7 @@ def jwt_secret(settings: Settings) -> bytes:
 
 
 def own_secret(settings: Settings) -> bytes:
-    """Return the secret of sign-in links and sessions: the file's, whoever signs other tokens."""
+    """Return the secret of sign-in links and sessions, always that of the file."""
     return _secret_of(settings.data_dir / JWT_SECRET_FILE)
 
 

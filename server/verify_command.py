@@ -32,7 +32,7 @@ def run(settings: Settings) -> int:
         with _progress() as progress:
             verdict = verify(path, progress=progress)
     except StorageBroken as error:
-        typer.echo(f"SQLite cannot read on: {error}")
+        typer.echo(f"SQLite cannot read the rest: {error}")
         typer.echo(f"{path}: damaged; {BACKUP_GUIDE}")
         return FAULTY
     except StorageUnavailable as error:

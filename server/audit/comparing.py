@@ -16,7 +16,7 @@ from server.storage.audit_rows import AccountRows
 from server.wire import answers, enums
 
 SHARE_TOLERANCE = 1e-9
-"""A tolerance, because a share is a floating-point product with a factor for each deposit."""
+"""The relative error allowed: a share is a floating-point product with a factor per deposit."""
 
 FINDINGS_MAX = 20
 """The most findings reported per account, because one fault causes many."""
@@ -71,7 +71,9 @@ class AccountAudit:
         for end, together in groupby(ends, key=lambda pair: pair[0]):
             *_, (_, last) = together
             if last != end:
-                self._say(f"a transaction that ends with event {last} says that {end} is its last")
+                self._say(
+                    f"a transaction ends with event {last}, but is stored as ending with {end}"
+                )
         return fills
 
     def _compare_account(self, account: Account) -> None:
@@ -93,7 +95,7 @@ class AccountAudit:
         self._differ_money("initial_balance", account.initial_balance, epoch.initial_balance)
         self._differ_money("reserved", account.reserved, sum(order.reserved for order in live))
         if not 0 <= account.reserved <= account.balance:
-            self._say("more is reserved than there is")
+            self._say("the reserved money is not between 0 and the balance")
         if epoch.is_exact:
             self._differ_money("fees_paid", account.fees_paid, epoch.fees_paid)
             self._differ_money("realized_pnl", account.realized_pnl, epoch.realized_pnl)
@@ -111,7 +113,7 @@ class AccountAudit:
             self._compare_position(position, epoch, held_back.get(symbol, 0))
         paid = sum(position.cost_basis + position.buy_fees for position in stored.values())
         if account.balance != account.deposits + account.realized_pnl - paid:
-            self._say("the balance is not what deposits and profits make less what is held cost")
+            self._say("the balance is not deposits and profits less the cost of what is held")
 
     def _compare_position(self, position: Position, epoch: Epoch, held_back: Units) -> None:
         held, name = epoch.holdings.get(position.symbol, Holding()), position.symbol
@@ -132,7 +134,7 @@ class AccountAudit:
                 continue
             shown = answers.order(order).SerializeToString(deterministic=True)
             if shown != replayed.message:
-                self._say(f"{name} is stored otherwise than its last event tells")
+                self._say(f"{name} is stored differently from its last event")
             self._differ(f"sequence of {name}", order.sequence, replayed.sequence)
             self._differ_money(f"filled of {name}", order.filled_quantity, replayed.filled)
             self._differ_money(f"fees of {name}", order.fees, replayed.fees)
@@ -147,7 +149,7 @@ class AccountAudit:
             self.fills += 1
             shown = answers.fill(fill).SerializeToString(deterministic=True)
             if told.pop(fill.sequence, None) != shown:
-                self._say(f"fill {fill.sequence} is stored otherwise than its event tells")
+                self._say(f"fill {fill.sequence} is stored differently from its event")
         for sequence in told:
             self._say(f"fill {sequence} is in the log and not stored")
 
@@ -160,7 +162,7 @@ class AccountAudit:
         if stored != self.replay.deposits:
             self._say("the deposits that are stored are not those of the log")
         if not isclose(account.initial_share, share, rel_tol=SHARE_TOLERANCE):
-            self._say("initial_share is not what deposits leave of the initial balance")
+            self._say("initial_share is not what deposits leave of the initial balance's share")
 
     def _differ_money(self, what: str, stored: Units, replayed: Units) -> None:
         self._differ(what, format_units(stored), format_units(replayed))

@@ -1,6 +1,6 @@
 """Comparison of equity snapshots, the sums of an equity curve, and the log.
 
-The sums are computed again from all points at once, means and deviations by their definitions.
+All points at once give the sums anew. Means and deviations are computed by their definitions.
 """
 
 from bisect import bisect_right
@@ -16,10 +16,10 @@ from server.domain.values import DAY, Units, format_units
 from server.storage.audit_rows import AccountRows, Point
 
 TOLERANCE = 1e-9
-"""Floating-point sums depend on the order of adding by less than this."""
+"""The relative error allowed: a floating-point sum depends on the order of adding."""
 
 NEARLY_ZERO = 1e-15
-"""Sums over returns that cancel each other out differ by less than this."""
+"""The absolute error allowed, for sums of returns that cancel each other out."""
 
 NUMBERS_TOLD = 5
 
@@ -44,10 +44,10 @@ class CurveAudit:
         """Compare all snapshots, and the stored sums with those of their epoch."""
         known = [point for point in self._points if point.sequence in self._cash]
         if len(known) < len(self._points):
-            self._say(f"{len(self._points) - len(known)} equity snapshots follow no event")
+            self._say(f"{len(self._points) - len(known)} equity snapshots name no event of the log")
         begins = [epoch.sequence for epoch in epochs]
         if self._curve is not None and self._curve[0] not in begins:
-            self._say("the equity curve is of no epoch of the log")
+            self._say("the equity curve belongs to no epoch of the log")
         for number, epoch in enumerate(epochs, start=1):
             of_epoch = [it for it in known if bisect_right(begins, it.sequence) == number]
             came_in = [it for it in inflows if it.sequence > epoch.sequence]
@@ -108,7 +108,7 @@ class CurveAudit:
             more = ", and more" if len(missing) > NUMBERS_TOLD else ""
             self._say(f"equity snapshots since event {epoch.sequence} are missing: {told}{more}")
         if len(numbers) + len(missing) > len(expected):
-            self._say(f"equity snapshots since event {epoch.sequence} are more than were counted")
+            self._say(f"since event {epoch.sequence} more equity snapshots exist than were counted")
 
     def _compare_sums(self, begun_with: Units, points: Sequence[Point], curve: EquityCurve) -> None:
         values = [begun_with, *(point.initial_value for point in points)]

@@ -1,7 +1,7 @@
 """A replay of one account's log, which computes money, positions, orders and figures again.
 
-It shares no arithmetic with the code that booked them. It uses whole numbers of 10⁻⁸, and
-fractions.
+It shares no arithmetic with the code that booked the fills. It computes with whole numbers of 10⁻⁸
+and with fractions.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ MULTIPLIERS = {
     instrument_pb2.ASSET_TYPE_FOREX: 1,
     instrument_pb2.ASSET_TYPE_OPTION: 100,
 }
-"""Commodities have different ones, which follow from the first fill of an order."""
+"""Commodities are missing: each has its own multiplier, which an order's fills show."""
 
 
 def units(text: str) -> Units:
@@ -67,8 +67,8 @@ class Holding:
 class Epoch:
     """The figures since an account was opened or reset.
 
-    `is_exact` is false after a fill from before rounding was recorded: its exact cost is not in the
-    log.
+    `is_exact` is false after a fill without a recorded rounding, because the log does not tell its
+    exact cost. Only old fills lack the rounding.
     """
 
     sequence: int = 0
@@ -135,8 +135,8 @@ class Replay:
         self.trading_state = change.trading_state
         if epoch.balance != units(change.balance):
             self._say(
-                f"event {event.sequence} tells a balance of {change.balance}, which its"
-                " fills do not make"
+                f"event {event.sequence} shows a balance of {change.balance}, which the"
+                " events up to it do not make"
             )
             epoch.balance = units(change.balance)
 
@@ -157,7 +157,7 @@ class Replay:
         update, shown = event.order_update, event.order_update.order
         known = self.orders.get(shown.id)
         if (known is None) != (update.type in BEGINNINGS):
-            self._say(f"event {event.sequence} is out of the order of an order's life")
+            self._say(f"event {event.sequence} begins a known order or changes an unknown one")
         if known is not None and not known.is_live:
             self._say(f"event {event.sequence} changes an order that has ended")
         order = known or ReplayedOrder(event.sequence, b"", shown.side, shown.symbol)
@@ -211,12 +211,12 @@ class Replay:
         order.realized_pnl += pnl
         epoch.realized_pnl += pnl
         if epoch.is_exact and abs(units(fill.realized_pnl) - pnl) > CENT // 2:
-            self._say(f"event {sequence} tells another profit than its fill made")
+            self._say(f"event {sequence} shows another profit than its fill made")
 
     def _check_amount(
         self, sequence: int, order: ReplayedOrder, fill: fill_pb2.Fill, rounding: Units
     ) -> None:
-        """Check that an order moved the worth of its fills, rounded once on their sum."""
+        """Check that an order's fills moved what they are worth together, rounded once."""
         buys = fill.side == order_pb2.SIDE_BUY
         order.worth += units(fill.amount) + (-rounding if buys else rounding)
         multiplier = MULTIPLIERS.get(fill.asset_type)
@@ -225,7 +225,7 @@ class Replay:
         exact = Fraction(order.notional * multiplier, SCALE)
         cents = (ceil if buys else floor)(exact / CENT) * CENT
         if (order.worth, order.amount) != (round(exact), cents):
-            self._say(f"event {sequence} moves other money than its fill is worth")
+            self._say(f"event {sequence} moves another amount than its fill is worth")
 
 
 def _nearest(numerator: int, denominator: int) -> int:

@@ -34,14 +34,14 @@ class Verdict:
 
 
 Progress = Callable[[int, int], object]
-"""Called with the number of log entries that are read, and with their total."""
+"""Called with the number of log entries read so far, and with their total."""
 
 
 def verify(path: Path, *, progress: Progress = lambda _done, _all: None) -> Verdict:
-    """Check a database, beside a server or without one; its schema must have this version.
+    """Check a database, which must have the schema of this version; a server may be running.
 
-    Each account is checked as of one moment. Raise StorageBroken if SQLite cannot go on reading,
-    StorageUnavailable if it cannot be opened.
+    Each account is checked as of one moment. Raise StorageUnavailable if the database cannot be
+    opened, StorageBroken if SQLite cannot read on.
     """
     verdict = Verdict()
     engine = open_readers(path)
@@ -50,7 +50,7 @@ def verify(path: Path, *, progress: Progress = lambda _done, _all: None) -> Verd
             verdict.findings += integrity(connection, INTEGRITY_LINES_MAX)
         with snapshot(engine) as connection:
             verdict.findings += [
-                f"{name}: has rows whose account or person is not there"
+                f"{name}: has rows whose account or person is missing"
                 for name in strays(connection)
             ]
         _check_mark(engine, path, verdict)
@@ -61,7 +61,7 @@ def verify(path: Path, *, progress: Progress = lambda _done, _all: None) -> Verd
 
 
 def _check_mark(engine: Engine, path: Path, verdict: Verdict) -> None:
-    # Read first, because a running server goes on counting.
+    # The mark is read before the database, because a running server goes on counting.
     marked = read_mark(path)
     with snapshot(engine) as connection:
         stored = stored_mark(connection)
@@ -69,7 +69,7 @@ def _check_mark(engine: Engine, path: Path, verdict: Verdict) -> None:
     if marked is None:
         return
     if not marked.is_of(stored):
-        verdict.findings.append("the commit mark beside it is of another database")
+        verdict.findings.append("the commit mark belongs to another database")
     elif marked.number > stored.number:
         verdict.findings.append(
             f"at least the last {marked.number - stored.number} of {marked.number} transactions"
@@ -86,7 +86,7 @@ def _check_accounts(engine: Engine, verdict: Verdict, progress: Progress) -> Non
         with snapshot(engine) as connection:
             names = account_ids(connection, after, ACCOUNTS_AT_ONCE)
         for account_id in names:
-            # One transaction each: a long one would keep a server from checkpointing its
+            # One transaction per account: a long one would keep a server from checkpointing its
             # write-ahead log.
             with snapshot(engine) as connection:
                 audit = AccountAudit(AccountRows(connection, account_id))

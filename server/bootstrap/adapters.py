@@ -20,7 +20,7 @@ def monotonic_clock() -> Micros:
 
 
 def boot_clock() -> Micros:
-    """Return the time since the machine started, with its sleep where the system counts it."""
+    """Return the time since the machine started, including sleep if the system counts it."""
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return time.clock_gettime_ns(clock) // 1_000
 

@@ -49,8 +49,8 @@ def build(
 ) -> EngineParts:
     """Build the engine and load what the last run stored.
 
-    `tell_progress` is called repeatedly while something long is loaded or decided. `rows` are the
-    calls that are served.
+    `tell_progress` is called repeatedly during long loads and decisions. `rows` are the calls that
+    are served.
     """
     chance = chance or SystemChance()
     listed, calendar = venue.universe(settings), venue.calendar(settings)

@@ -81,7 +81,7 @@ class Front:
 
 @dataclass(frozen=True, slots=True)
 class FrontBase:
-    """The parts of the front that exist before the engine, whose notifications they take."""
+    """The parts of the front that the engine's client needs: they take its notifications."""
 
     keyring: Keyring
     board: QuoteBoard
@@ -193,7 +193,7 @@ def build(
     """Build the front with its gRPC server.
 
     `line` formats a finished call for the log. `connections_max` returns how many connections
-    there may be. `lend` frees descriptors, which looking at connections takes. `on_damage` is
+    there may be. `lend` frees descriptors for the search among open connections. `on_damage` is
     called when a read finds the database damaged. `rows` are the calls that are served.
 
     `base.clock` is the time of the market; a replay has a time of its own. Limits of callers
@@ -310,9 +310,9 @@ def _dispatcher(
 
 
 def _stream_headers(tickets: Tickets, clock: Clock, call: Call) -> Headers:
-    """Return the headers of a new stream, with a ticket to resume it if one opened it.
+    """Return the headers of a new stream; a stream opened by a ticket gets one for resuming.
 
-    The ticket that opened it may have expired by then.
+    The ticket that opened the stream may have expired by then.
     """
     headers = answer_headers(call, clock)
     if not call.caller.by_ticket:

@@ -49,10 +49,10 @@ def check_replay(
     hours: Calendar,
     tell_share: Callable[[float], None] | None = None,
 ) -> ReplayFacts:
-    """Check the file to replay and store the result, unless it is as an earlier check found it.
+    """Check the file to replay and store the result; an unchanged file is not checked again.
 
-    `tell_share` is called now and then with the share that is read. Raises ReplayFileError for a
-    wrong file.
+    `tell_share` is called now and then with the share of the file that has been read. Raises
+    ReplayFileError for a wrong file.
     """
     path, index, found_in = _replay_index(settings)
     facts = load_index(index, path, found_in)
@@ -70,8 +70,8 @@ def replay_facts(
 ) -> ReplayFacts:
     """Return what the last check found in the file to replay, which may have changed since.
 
-    A file that was never checked is checked now; `tell_share` is called now and then with the
-    share that is read. Raises ReplayFileError for a wrong file.
+    A file that was never checked is checked now. `tell_share` is called now and then with the
+    share of the file that has been read. Raises ReplayFileError for a wrong file.
     """
     path, index, found_in = _replay_index(settings)
     return load_index(index, path, found_in) or check_replay_file(path, listed, hours, tell_share)
@@ -105,7 +105,10 @@ def replay_source(
     progress: Callable[[str], Micros | None],
     tell_share: Callable[[float], None],
 ) -> tuple[ReplaySource, ReplayClock]:
-    """Return the source and the clock of a replay; `progress` returns how far a file is played."""
+    """Return the source and the clock of a replay.
+
+    `progress` takes the digest of the file and returns the time that its replay has reached.
+    """
     facts = replay_facts(settings, listed, hours, tell_share)
     reached = progress(facts.digest)
     clock = ReplayClock(
@@ -119,7 +122,7 @@ def replay_source(
 
 
 def quote_source(settings: EngineSettings, listed: Universe) -> QuoteSource:
-    """Return the source of present quotes; create the simulated market's secret if missing."""
+    """Return the source of a market in real time; create a simulated market's secret if missing."""
     if settings.market == "published":
         return PublishedSource()
     if settings.seed is not None:
@@ -140,7 +143,7 @@ def calendar(settings: EngineSettings) -> Calendar:
 
 
 def costs(settings: EngineSettings) -> Costs:
-    """Return the models that the settings name."""
+    """Return the models of fees, slippage and liquidity that the settings name."""
     return Costs(
         fees=NoFees() if settings.fees == "none" else ScheduledFees(FEE_SCHEDULE),
         slippage=NoSlippage() if settings.slippage == "none" else LinearSlippage(),

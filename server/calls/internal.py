@@ -1,4 +1,4 @@
-"""Internal calls: what the front asks of the engine on its own account."""
+"""Internal calls: those that the front itself makes to the engine."""
 
 import orjson
 

@@ -1,4 +1,4 @@
-"""The calls of KeyManagement: those of people for their bots, and of operators for accounts."""
+"""The calls of KeyManagement: people manage keys and accounts, operators deposit money."""
 
 from server.application.accounts import Accounts
 from server.application.keys import Keys

@@ -24,7 +24,7 @@ def _rows(module: ModuleType) -> dict[str, Row]:
 ROWS: Mapping[str, Row] = {
     method.path: _rows(SERVICES[method.service])[method.name] for method in methods()
 }
-"""The row of each method of the contract, by its path; a method without a row fails here."""
+"""The row of each method of the contract, by its path; the import fails if one is missing."""
 
 
 def engine_calls(

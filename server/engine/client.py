@@ -38,7 +38,7 @@ AWAY = Refusal(
 OUTCOME_UNKNOWN = Refusal(
     reason=Reason.UNAVAILABLE,
     message="The engine did not answer: the outcome is unknown."
-    " Look an order up by its client_order_id, or repeat the call with the same one.",
+    " Look an order up by its client_order_id, or repeat the call with the same id.",
     retry_after_seconds=RETRY_SECONDS,
 )
 
@@ -110,7 +110,7 @@ class Notifications:
 class SocketEngine(asyncio.Protocol):
     """An engine in another process, at the other end of a socket.
 
-    Calls are refused as away until the engine has loaded what is stored, however long that takes.
+    Until the engine has loaded the database, calls are refused with AWAY, however long that takes.
     All calls of one turn of the event loop are sent in one write. When the connection ends, calls
     in flight end with an unknown outcome, and `on_lost` is called.
     """
@@ -184,7 +184,7 @@ class SocketEngine(asyncio.Protocol):
     def _sweep(self) -> None:
         """Call `on_hang` when the engine is silent for too long while it loads or owes an answer.
 
-        A sign of life begins the silence anew.
+        A sign of life ends a silence, and the next one begins.
         """
         if self._transport is None:
             return

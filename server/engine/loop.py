@@ -21,9 +21,9 @@ def run(
 ) -> None:
     """Serve the front until it closes its end of the connection.
 
-    All calls that wait become one batch. Calls that arrive while it is written become the next.
-    Time passes when quotes are due, and at least every second. Orders that end then are handled
-    in parts, however many they are. The calls that wait are answered between two parts.
+    All calls that wait become one batch. Calls that arrive while it is written become the next
+    batch. Time passes when quotes are due, and at least every second. Orders that end with time
+    are handled in parts, and waiting calls are answered between two parts.
     """
     buffer = FrameBuffer()
     connection.sendall(service.board())

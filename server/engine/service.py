@@ -51,7 +51,7 @@ class EngineService:
 
     @property
     def is_behind(self) -> bool:
-        """Tell whether work is left for which time must pass again at once."""
+        """Tell whether due work is left over, so that `handle` must let time pass again at once."""
         return self._trading.is_behind
 
     def handle(self, calls: Sequence[Call], *, passing: bool = False) -> list[bytes]:

@@ -36,7 +36,7 @@ def tell_step(settings: Settings, what: str) -> None:
 def tell_share(
     settings: Settings, monotonic: Clock = monotonic_clock
 ) -> Callable[[float], None] | None:
-    """Return a function that logs every few seconds how much of the replay file is read.
+    """Return a function that logs every few seconds how much of the replay file was read.
 
     Returns None if programs read the log.
     """
@@ -60,7 +60,7 @@ def call_line(settings: Settings) -> Callable[[Finished], bytes]:
 
 @contextmanager
 def page_told(settings: Settings) -> Iterator[None]:
-    """Keep the URL of the page in the data directory, where `bottrading open` finds it."""
+    """Keep the page's URL in the data directory during the block, for `bottrading open`."""
     file, url = settings.data_dir / PAGE_FILE, _page(settings)
     file.unlink(missing_ok=True)
     if url:
@@ -74,8 +74,8 @@ def page_told(settings: Settings) -> Iterator[None]:
 class Announcer:
     """Announces that the service is ready: to people by a summary, to programs by one line.
 
-    `replay` is None if the market is no replay. `sign_in_link` makes a link from the page's URL;
-    only a terminal shows it, because logs are kept.
+    `replay` is None if the market is no replay. `sign_in_link` makes a sign-in link from the
+    page's URL. The link is written only to a terminal, because logs are kept.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Announcer:
                 *(f"  {name:<{_NAME_WIDTH}}{paint(fact, 'cyan')}" for name, fact in facts.items()),
                 "",
                 f"  Next, in a second terminal: {paint(first_key, 'bold')}",
-                "  Ctrl-C ends the service. Below is a line for each call and for what happens.",
+                "  Ctrl-C ends the service. Each call and each event gets a line below.",
                 *self._way_in(paint),
                 "\n",
             )
@@ -169,7 +169,7 @@ async def _follow(facts: ReplayFacts, clock: Clock) -> None:
     first, begun, next_line, told, told_at = 0, 0.0, 0.0, "", 0
     while (now := clock()) < facts.last:
         real = loop.time()
-        # The time is 0 until the engine sends it, and stands still while the market is stopped.
+        # The clock shows 0 until the engine sends a time, and stands while the market is stopped.
         if now != told_at and real >= next_line:
             next_line, told_at = real + REPLAY_LINE_SECONDS, now
             if not first:

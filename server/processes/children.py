@@ -110,8 +110,8 @@ class EngineProcess:
         """Start the process and connect to it; raise OSError if that is not possible now."""
         self._process = None
         self._lost.clear()
-        # A missing file must fail here, because SQLite would create it. A failure that repeats is
-        # logged once, with a count.
+        # Raises OSError for a missing database, because SQLite would create the file. The log shows
+        # a repeated failure once, with a count.
         self._settings.database_path.stat()
         with self._lend():
             ours, theirs = socket.socketpair()
@@ -183,8 +183,8 @@ class BridgeProcess:
                 if status == ExitStatus.USAGE:
                     raise ServiceFailed(
                         ExitStatus.USAGE,
-                        "rest: the bridge cannot be started with these settings: the line that it"
-                        " logged before this one says which is wrong",
+                        "rest: the bridge cannot be started with these settings: its log line"
+                        " before this one says which setting is wrong",
                     )
                 log.error("The bridge ended with status %d; starting it again.", status)
             await asyncio.sleep(patience.pause(loop.time() - begun))
@@ -213,7 +213,7 @@ class BridgeProcess:
         ]
         if self._settings.insecure:
             command.append("--insecure")
-        # Only this process holds the write end: the bridge sees it close even after SIGKILL.
+        # Only this process has the pipe's write end, which closes even when SIGKILL ends it.
         with self._lend():
             return subprocess.Popen(
                 command, stdin=subprocess.PIPE, env=child_environment(), start_new_session=True

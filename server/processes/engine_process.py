@@ -27,9 +27,9 @@ SIGN_OF_LIFE = pack_answer(NOBODY, Kind.SIGN_OF_LIFE, b"")
 
 
 def main() -> None:
-    """Read the settings from the socket with the descriptor SOCKET, then serve until it closes.
+    """Read the settings from the socket with the descriptor SOCKET, then serve the front.
 
-    FORMAT is the format of the log, as in the settings.
+    Returns when the front closes the socket. FORMAT is the format of the log, as in the settings.
     """
     lines = LineWriter(sys.stderr.fileno())
     form = formatter(cast("LogFormat", sys.argv[2]), "engine", sys.stderr)

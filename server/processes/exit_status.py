@@ -1,4 +1,4 @@
-"""Exit statuses of `bottrading`: they say why it ended."""
+"""Exit statuses of `bottrading`: they say why the command ended."""
 
 from enum import IntEnum
 from pathlib import Path

@@ -48,7 +48,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
             if len(self._open) >= CONNECTIONS_MAX:
-                # Its thread sees the shutdown and closes the connection.
+                # The thread of the oldest connection sees the shutdown and closes it.
                 oldest = next(iter(self._open))
                 del self._open[oldest]
                 with suppress(OSError):

@@ -82,8 +82,8 @@ def _check_integrity(settings: Settings) -> None:
 def _expect_no_traces(settings: Settings) -> None:
     """Refuse to create a database where secrets or a commit mark show that there was one.
 
-    Where the file is missing, the token secret shows nothing: `bottrading token` may have made it
-    before the first start.
+    If the database file is missing, the token secret proves nothing: `bottrading token` may have
+    made it before the first start.
     """
     path, kept = settings.database_path, settings.data_dir
     is_there = path.exists()
@@ -102,7 +102,7 @@ def _check_mark(path: Path, marked: CommitMark, stored: CommitMark | None) -> No
     """Refuse a database that is not the marked one, or that lacks committed transactions."""
     if stored is None or not marked.is_of(stored):
         raise SettingsError(
-            f"database: {path}: is another database than the one that {mark_path(path)} was written"
+            f"database: {path}: is not the database that {mark_path(path)} was written"
             f" for: {BACKUP_GUIDE}, or accept it with `bottrading serve --new`"
         )
     missing = marked.number - stored.number
@@ -117,10 +117,10 @@ def _check_mark(path: Path, marked: CommitMark, stored: CommitMark | None) -> No
 def check_market(
     settings: Settings, tell_share: Callable[[float], None] | None = None
 ) -> ReplayFacts | None:
-    """Check the market of the settings; return what is replayed, if anything.
+    """Check the market of the settings; return the facts about the file to replay, if any.
 
     A fault that would end the engine at every start is reported here, in one line. `tell_share` is
-    called from time to time with the share of a replay file that is read.
+    called now and then with the share of the replay file that has been read.
     """
     engine = settings.for_engine()
     listed = venue.universe(engine)
@@ -135,8 +135,8 @@ def check_market(
         venue.quote_source(engine, listed)
     if not history.is_of(digest):
         raise SettingsError(
-            "data_dir: its accounts trade at another time: use one data directory for each replay"
-            " file, and another one for markets in real time"
+            "data_dir: its accounts follow another market's clock: use one data directory for each"
+            " replay file, and another one for markets in real time"
         )
     # Which options are listed depends on the time at which the accounts trade.
     missing = [symbol for symbol in history.symbols_in_use if listed.find(symbol, now) is None]

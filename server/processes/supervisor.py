@@ -57,9 +57,9 @@ def serve(
 ) -> None:
     """Run the service until SIGTERM, SIGINT or SIGHUP.
 
-    `sign_in_link` makes a link that signs in from the URL of the page.
+    `sign_in_link` makes a sign-in link from the URL of the page.
 
-    Raises SettingsError when it cannot start, ServiceFailed when it cannot go on.
+    Raises SettingsError when the service cannot start, ServiceFailed when it cannot go on.
     """
     raise_limit()
     wanted = settings.grpc_connections_max

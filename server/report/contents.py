@@ -1,4 +1,4 @@
-"""Contents: everything that a report shows, read from the database, with or without a server."""
+"""Contents: everything that a report shows, read from the database; a server may be running."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -51,8 +51,8 @@ class ClosedTrade:
 class Contents:
     """An account's current epoch.
 
-    `values` are (time, value of the initial balance), the last one as of now; `fills` are newest
-    first.
+    `values` are pairs of a time and the value that the initial balance had then; the last pair is
+    of now. `fills` are newest first.
     """
 
     now: Micros
@@ -143,7 +143,7 @@ def _queries(settings: Settings, reads: SqlReads, instruments: Instruments, now:
 
 
 def _history(queries: Queries, account_id: str) -> list[EquityPoint]:
-    """Return the equity curve at the shortest interval at which it is not too long."""
+    """Return the equity curve at the shortest interval that gives no more points than allowed."""
     for interval in Interval:
         points = queries.history(HistoryOf(account_id, None, interval))
         if not isinstance(points, Refusal):

@@ -33,7 +33,7 @@ class Month:
 def write_report(contents: Contents, out: Path) -> None:
     """Write the page atomically: a reader sees the old page or the complete new one.
 
-    Raises OSError if it cannot be written, and leaves nothing behind.
+    Raises OSError if the page cannot be written; then no file is left behind.
     """
     page = render(contents)
     with NamedTemporaryFile("w", encoding="utf-8", dir=out.parent, delete=False) as file:
@@ -48,7 +48,7 @@ def write_report(contents: Contents, out: Path) -> None:
 
 
 def render(contents: Contents) -> str:
-    """Return the page; every text that somebody chose is escaped."""
+    """Return the page; every text that a person chose is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {
         "money": _money,

@@ -118,7 +118,7 @@ class _Amounts(Formatter):
 
 
 def _are_told(values: Sequence[float], decimals: int) -> bool:
-    """Tell whether rounding moves no value by more than a hundredth of the distance between two."""
+    """Tell whether rounding moves each value by at most 1 % of the least distance between two."""
     distances = [abs(b - a) for a, b in pairwise(values)] or [abs(value) for value in values]
     return all(abs(round(value, decimals) - value) <= min(distances) / 100 for value in values)
 

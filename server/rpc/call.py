@@ -51,7 +51,7 @@ class Call:
 
     @property
     def open_stream(self) -> OpenStream:
-        """Return what a call that streams sends on."""
+        """Return the stream on which the call sends its messages."""
         assert self.stream is not None, "the call has a place for its stream"
         return self.stream
 

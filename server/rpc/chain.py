@@ -23,7 +23,7 @@ REFLECTION_PREFIX = "/grpc.reflection."
 UNREADABLE_PREFIX = "/bottrading.unreadable"
 """Prefix of a method's path, for a call whose request the bridge could not read.
 
-It is authenticated, costs what the call costs, and is refused.
+Such a call is authenticated, costs what its method costs, and is refused.
 """
 
 

@@ -96,7 +96,7 @@ OUTCOMES = frozenset(
         Reason.FOK_NOT_FILLABLE,
     }
 )
-"""Reasons of rejected orders; only ReplaceOrder is refused with them and needs a status."""
+"""Reasons of rejected orders. Of all calls, only ReplaceOrder is refused with one."""
 
 STATUS_OF: dict[Reason, StatusCode] = dict.fromkeys(OUTCOMES, StatusCode.FAILED_PRECONDITION) | {
     reason: code for code, reasons in _CODES.items() for reason in reasons

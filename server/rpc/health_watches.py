@@ -1,4 +1,4 @@
-"""Places for health watches; each takes one for as long as it is open."""
+"""Limits of health watches: an open watch takes a place."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence

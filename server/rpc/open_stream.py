@@ -1,4 +1,4 @@
-"""One open stream: its servicer sends on it, and others may end it."""
+"""One open stream: its call sends on it, and other parts of the server may end it."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -24,8 +24,8 @@ class StreamEnded(Exception):
 class OpenStream:
     """Sends messages; tracks whether one waits for its reader, and what was sent last.
 
-    Sending runs in its own task (`run`). If it were awaited through all interceptors, each message
-    would pay for them again.
+    Sending runs in its own task (`run`). If all interceptors awaited the sender, each
+    message would pass through all of them.
     """
 
     __slots__ = (
@@ -66,7 +66,7 @@ class OpenStream:
     async def run(self, sending: Coroutine[None, None, None]) -> None:
         """Send the initial metadata, then run the sender until the stream ends.
 
-        Raises StreamEnded.
+        Raises StreamEnded if the server ends the stream.
         """
         try:
             await self._context.send_initial_metadata(tuple(self._headers()))

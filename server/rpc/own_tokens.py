@@ -1,7 +1,7 @@
-"""Tokens that the service takes from itself: those of sign-in links, and of sessions.
+"""Tokens that the service signs and accepts itself: those of sign-in links, and of sessions.
 
-Both are signed with the secret in the data directory, also where an identity provider signs people
-in. Each has an audience of its own, so that none can stand for another.
+Both are signed with the secret in the data directory, even if an identity provider signs people's
+tokens. Each kind has an audience of its own, so that neither is accepted as the other.
 """
 
 from typing import Any
@@ -70,7 +70,7 @@ class OwnTokens:
         return Session(token, (now + LIFETIME_SECONDS_MAX) * SECOND)
 
     def read_sign_in(self, token: str) -> SignIn:
-        """Return who signs in; raise TokenRefused. Whether the token was used is not known here."""
+        """Return who signs in, even if the token has been used before; raise TokenRefused."""
         if _audience(token) != SIGN_IN_AUDIENCE:
             raise TokenRefused(f"This call takes the token of a sign-in link: {NEW_LINK}")
         try:
@@ -84,7 +84,7 @@ class OwnTokens:
 
 
 def is_session(token: str) -> bool:
-    """Tell whether a token says that it is one of a session, which is not verified here."""
+    """Tell whether a token claims to be one of a session; the claim is not verified here."""
     return _audience(token) == SESSION_AUDIENCE
 
 

@@ -12,7 +12,7 @@ OWNED_REMEMBERED_MAX = 10_000
 
 
 class OwnedAccounts:
-    """Tells whether an account is a person's; only a stranger's account is looked up each time."""
+    """Tells whether a person owns an account; a "no" is looked up again each time."""
 
     def __init__(self, reads: Reads, keyring: Keyring, executor: Executor) -> None:
         self._reads = reads
@@ -21,7 +21,7 @@ class OwnedAccounts:
         self._owned: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     async def has(self, user_id: str, account_id: str) -> bool:
-        """Tell whether an account is a person's, and load its calls of the day if it is."""
+        """Tell whether a person owns an account; if so, load its calls of the day."""
         pair = (user_id, account_id)
         if pair in self._owned:
             return True

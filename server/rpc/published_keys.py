@@ -61,7 +61,7 @@ class PublishedKeys:
             self._take_away("no answer in time")
 
     def find(self, key_id: str | None) -> Any:
-        """Return a key, None if it is not published; raise KeysUnavailable if that is unknown."""
+        """Return a key, None if it is not published; raise KeysUnavailable if the URL is down."""
         key = None if key_id is None else self._keys.get(key_id)
         if key is None and self._is_away:
             raise KeysUnavailable

@@ -39,7 +39,7 @@ CONNECTION_AGE_GRACE_MS = 30_000
 KEEPALIVE_INTERVAL_MS = 60_000
 KEEPALIVE_TIMEOUT_MS = 20_000
 PING_INTERVAL_MS_MIN = 5_000
-"""A gRPC client may ping every 10 s or less often; after a late ping the next may come soon."""
+"""gRPC clients may ping every 10 s; after a late ping the next one may follow soon."""
 PING_STRIKES_MAX = 10
 """Number of early pings in a row, without data in between, that counts as a flood."""
 FINISHED_LOOK_SECONDS = 0.02
@@ -77,13 +77,13 @@ class Links:
     observability: Observability  # Every call leaves a trace, refused ones too.
     errors: ErrorTranslation  # Nothing but our own statuses leaves the links below.
     draining: Draining = field(default_factory=Draining)  # Nothing begins that cannot finish.
-    authentication: Authentication  # Nothing is spent or read for nobody.
-    connections: Connections  # Who came this far is no stranger where they came from.
+    authentication: Authentication  # Nothing is spent or read before a caller is known.
+    connections: Connections  # The connection of a known caller is a known one.
     in_flight: InFlight  # A stranger must not take a customer's place.
-    rate_limits: RateLimiting  # Limits belong to an account and stand before all work.
-    accounts: NamedAccounts  # No account is looked up for a call that was not paid for.
+    rate_limits: RateLimiting  # Limits belong to callers and come before all work.
+    accounts: NamedAccounts  # No account is looked up for a call that a limit refuses.
     sign_ins: SignIns  # A token is not used up by a call that a limit refuses.
-    streams: OpenStreams  # A place is taken by a call that was paid for.
+    streams: OpenStreams  # A call that was refused takes no place.
 
     def ordered(self) -> list[Interceptor]:
         """Return the interceptors, outermost first."""
@@ -162,7 +162,7 @@ class RpcServer:
     async def stop(self, grace_seconds: float) -> None:
         """Refuse new calls, let those in flight finish, then end all connections.
 
-        Once calls have finished, callers who do not read their answers delay nothing.
+        Callers who do not read their answers delay the end by at most a second.
         """
         self._draining.begin()
         await _wait_while(lambda: self._draining.at_work, grace_seconds)

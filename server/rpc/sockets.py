@@ -40,7 +40,7 @@ def cut(ports: frozenset[int]) -> None:
     """Close the listeners of some TCP ports, then every connection to them.
 
     A caller with a call in flight sees its connection end, which is UNAVAILABLE. gRPC itself would
-    end such a call as CANCELLED, and would continue to accept new ones. Without a free descriptor
+    end such a call as CANCELLED, and would go on accepting new calls. Without a free descriptor
     nothing is closed.
     """
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""The watch over open streams: ends them and makes up for lost notifications."""
+"""The watch over open streams: a check that runs every half a second."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class StreamWatch:
-    """Ends streams that are blocked, and makes up for notifications that were lost."""
+    """Ends blocked and expired streams, and makes up for notifications that were lost."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class StreamWatch:
         self._doubts_keys = False
 
     def doubt(self) -> None:
-        """Take note that notifications may be lost: of revoked keys, and of logs."""
+        """Note that notifications of revoked keys and of new log entries may be lost."""
         self._doubts_keys = True
         self._updates.notify_all()
 

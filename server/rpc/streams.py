@@ -56,7 +56,7 @@ class OrderUpdateStream:
         if begin > newest:
             raise refuse(
                 Reason.SEQUENCE_IN_FUTURE,
-                f"`after_sequence` must be at most {newest}, the newest of the log, not {begin}.",
+                f"`after_sequence` must be at most {newest}, the log's newest entry, not {begin}.",
             )
         with (
             self._updates.reader(account_id, begin, newest) as reader,

@@ -27,7 +27,7 @@ class KeyTicket:
 
 @dataclass(frozen=True, slots=True)
 class PersonTicket:
-    """A valid ticket that a person made with a token, which ends at `ends_at`."""
+    """A valid ticket that a person made with a token, which expires at `ends_at`."""
 
     user_id: str
     account_id: str
@@ -35,7 +35,7 @@ class PersonTicket:
 
 
 class Tickets:
-    """Makes and reads tickets; a key must be looked up to tell whether it is still live."""
+    """Makes and reads tickets; it does not know whether the key of a ticket is still live."""
 
     def __init__(self, secret: bytes, clock: Clock) -> None:
         self._secret = secret

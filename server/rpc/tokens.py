@@ -58,7 +58,7 @@ class TokenTerms:
 class TokenVerifier:
     """Checks tokens. `prepare` fetches the keys for `verify`, without a thread.
 
-    `verify` checks a signature, which takes too long for an event loop.
+    `verify` checks a signature, which takes too long for an event loop: call it in a thread.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ def _key_of(token: str, keys: list[PyJWK]) -> PyJWK:
 
 
 def _key_id(token: str) -> str | None:
-    """Return the id of the key with which a token says it is signed, if any."""
+    """Return the id of the key that signed a token by its own account, if it names one."""
     key_id: str | None = jwt.get_unverified_header(token).get("kid")
     return key_id
 
@@ -189,7 +189,7 @@ def identity_of(claims: dict[str, Any]) -> Identity:
     name = claims.get("name", subject[:NAME_LENGTH_MAX])
     if not isinstance(name, str) or not 1 <= len(name) <= NAME_LENGTH_MAX:
         raise TokenRefused(f"The claim name must have 1 to {NAME_LENGTH_MAX} characters.")
-    subject.encode(), name.encode()  # Lone surrogates are a ValueError.
+    subject.encode(), name.encode()  # Lone surrogates raise a ValueError.
     issued_at, expires_at = claims["iat"], claims["exp"]
     if type(issued_at) not in (int, float) or type(expires_at) not in (int, float):
         raise TokenRefused("The claims iat and exp must be numbers.")

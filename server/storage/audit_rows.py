@@ -31,9 +31,9 @@ ROWS_AT_ONCE = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """An equity snapshot as it is stored; `number` is 0 for an old one without a number.
+    """An equity snapshot as it is stored.
 
-    Which days counted is then not known.
+    Old snapshots have no number: `number` is 0, and which days counted is not known.
     """
 
     sequence: int
@@ -53,7 +53,7 @@ def totals(connection: Connection) -> tuple[int, int]:
 
 
 def account_ids(connection: Connection, after: str, limit: int) -> Sequence[str]:
-    """Return the ids of accounts after one, in order."""
+    """Return the ids of accounts after the id `after`, in order."""
     query = select(accounts.c.id).where(accounts.c.id > after).order_by(accounts.c.id)
     return connection.execute(query.limit(limit)).scalars().all()
 

@@ -38,7 +38,7 @@ def mark_path(database: Path) -> Path:
 def open_mark(connection: Connection) -> tuple[int, "MarkFile"]:
     """Return the number of transactions in a database, and its mark to write to.
 
-    Raises StorageDamaged if the database has fewer than its mark says.
+    Raises StorageDamaged if the database has fewer transactions than its mark says.
     """
     database = Path(str(connection.engine.url.database))
     stored, noted = stored_mark(connection), read_mark(database)

@@ -18,12 +18,12 @@ READS_OF_PERSON_MAX = 2
 GUARDS_MAX = 2
 FOLLOWERS_MAX = 1
 
-# The driver's own transaction handling is off: transactions begin with this statement.
+# The driver begins no transactions by itself: `_begin_with` does.
 _SQLITE_ARGUMENTS: dict[str, Any] = {"isolation_level": None, "check_same_thread": False}
 
 
 def open_writer(path: Path) -> Engine:
-    """Open the one connection that writes; every commit is on disk when it returns."""
+    """Open the one connection that writes; a commit that returns is on disk."""
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         poolclass=StaticPool,
@@ -59,7 +59,7 @@ def open_readers(path: Path) -> Engine:
 
 
 def open_scratch(path: Path, database: Path) -> Engine:
-    """Open a new file that is built from a database, which is attached as `venue`.
+    """Open a new file, and attach the database from which it is built as `venue`.
 
     Each statement is a transaction; after a crash the file is unusable.
     """
@@ -95,7 +95,7 @@ DatabaseError = (DBAPIError, sqlite3.Error)
 
 
 def translated(error: DBAPIError | sqlite3.Error) -> Exception:
-    """Return the use cases' error for a driver's error; the same error if it is a bug."""
+    """Return the error of the ports for a driver's error; the driver's own if it is a bug."""
     original = error.orig if isinstance(error, DBAPIError) else error
     name = getattr(original, "sqlite_errorname", "")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
@@ -111,7 +111,7 @@ def _begin_with(engine: Engine, statement: str) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection
-        # A unit of work begins on the driver itself: what it does through SQLAlchemy joins in.
+        # A unit of work has begun on the driver itself: SQLAlchemy joins its transaction.
         if not driver.in_transaction:
             driver.execute(statement)
 

@@ -13,8 +13,9 @@ from server.storage.database import snapshot
 from server.storage.tables import fills, orders
 
 ROWS_LOOKED_AT_MAX = 10_000
-"""The most rows that a page searches. Indexes for all filters would slow down each order, for the
-few accounts with more rows.
+"""The most rows that a page searches; few accounts have more.
+
+For those few, indexes for all filters would slow down every order.
 """
 
 
@@ -72,7 +73,7 @@ class ListingRows:
     ) -> tuple[list[Any], int | None]:
         """Return the rows that a search finds, and the sequence at which it ends if rows are left.
 
-        New rows have higher sequences only, so both need not come from the same snapshot.
+        New rows have higher sequences only, so both queries need not see the same snapshot.
         """
         query = select(table).where(table.c.account_id == account_id, *conditions)
         edge = self._edge(table, account_id, before) if conditions else None

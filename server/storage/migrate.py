@@ -54,7 +54,7 @@ def is_current(path: Path) -> bool:
 
 
 def _upgrade(engine: Engine, revision: str | None) -> None:
-    # Imported here, because a start without migrations does not need it.
+    # Imported here, because a start without migrations does not need Alembic.
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory

@@ -18,7 +18,7 @@ EventEncoder = Callable[[Event], tuple[bytes, Shown | None]]
 class Pending:
     """Names of what changed, and rows to add.
 
-    `known_accounts`, `known_positions` and `known_orders` are those of the unit, as it knows them.
+    The unit of work owns and updates `known_accounts`, `known_positions` and `known_orders`.
     """
 
     def __init__(

@@ -47,7 +47,7 @@ class History:
     symbols_in_use: list[str]
 
     def is_of(self, replay_digest: str | None) -> bool:
-        """Tell whether the accounts, if any, belong to the time of a market."""
+        """Tell whether the accounts, if any, belong to a file's replay; None is real time."""
         return not self.has_accounts or self.replay_digest == replay_digest
 
 

@@ -110,7 +110,7 @@ class RankingsFile:
 
     def close(self) -> None:
         """Stop a running refresh, and close all connections."""
-        with suppress(sqlite3.ProgrammingError):  # It has just ended.
+        with suppress(sqlite3.ProgrammingError):  # The refresh has just ended.
             self._interrupt()
         if self._readers is not None:
             self._readers.dispose()

@@ -1,4 +1,4 @@
-"""Reached orders: rows of waiting orders by priority; each is mapped only when it is decided."""
+"""Reached orders: waiting orders by priority; a row is mapped only when its order is decided."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +17,7 @@ Ranked: TypeAlias = tuple[tuple[object, ...], ReachedOrder]
 
 
 def reached_row(row: Any, load: Callable[[Any], Order]) -> Ranked:
-    """Return a row that `load` maps on demand, because most waiting orders are never read."""
+    """Return the order of a row; `load` maps the row on demand, because most are never decided."""
     awaits_trigger, side, price = rank(_WATCHES[row.watch], row.match_price)
     key = (row.account_id, row.symbol, awaits_trigger, side, price, row.sequence)
     reached = ReachedOrder(

@@ -31,7 +31,7 @@ def holds_a_venue(path: Path) -> bool:
     finally:
         engine.dispose()
     if tables and not tables >= OUR_TABLES:
-        raise ForeignDatabase("is a database of something else")
+        raise ForeignDatabase("is a database of another program")
     return bool(tables)
 
 

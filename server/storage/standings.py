@@ -11,7 +11,7 @@ from server.storage.tables import accounts, equity_curves, equity_snapshots, fil
 
 
 def standings_after(connection: Connection, account_id: str, limit: int) -> list[Standing]:
-    """Return the accounts that traded in their epoch, by id, after one, up to a limit."""
+    """Return accounts that traded in their epoch, by id, from after `account_id` up to a limit."""
     traded = (
         select(accounts)
         .where(accounts.c.id > account_id, accounts.c.fills > 0)
@@ -62,7 +62,7 @@ def _traded_since(connection: Connection, account: Account) -> Micros | None:
 
 
 def _made_anew(connection: Connection, account: Account) -> EquityCurve:
-    """Return the curve of stored snapshots: none at an epoch's first, many in an old database."""
+    """Compute the curve from snapshots: a new epoch has none, an old database many."""
     point = equity_snapshots.c
     points = (
         select(point.time, point.initial_value)

@@ -32,7 +32,7 @@ from server.storage.tables import (
 class Bulk:
     """A statement that runs for many rows; `parameters` returns those of a row, in order.
 
-    SQLite takes as long again to find parameters by their names.
+    With named parameters instead, SQLite would take twice as long.
     """
 
     text: str
@@ -122,12 +122,12 @@ SELECT_OVERDUE = f"""
     ORDER BY orders.expires_at, orders.account_id, orders.sequence LIMIT :limit
 """
 
-# Mostly there are none, and preparing for so many columns costs several times the search.
+# Mostly nothing is found, and preparing so many columns costs several times the search.
 ANY_REACHED = f"{_reached('1')} LIMIT 1"
 ANY_OVERDUE = f"SELECT 1 {_OVERDUE} LIMIT 1"
 
 UPDATE_ACCOUNT = _update(accounts, ["id"], _others(accounts, "id", "user_id", "created_at"))
-# Only changed columns, because naming an indexed column would write its index again.
+# Only columns that can change: naming an indexed column would write its index again.
 UPDATE_ORDER = _update(
     orders,
     ["account_id", "sequence"],
@@ -190,7 +190,7 @@ def _last_snapshot(before: str) -> str:
     )
 
 
-# One search for each span that has snapshots; grouping would read all of them.
+# One search for each span that has snapshots; GROUP BY would read all snapshots.
 SELECT_SNAPSHOTS = (
     f"WITH RECURSIVE kept (time) AS (SELECT ({_last_snapshot(':before')})"  # noqa: S608
     f" UNION ALL SELECT ({_last_snapshot('kept.time - kept.time % :width')})"

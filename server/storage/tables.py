@@ -61,7 +61,7 @@ accounts = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("live_orders", Integer, nullable=False),
     Column("fills", BigInteger, nullable=False),
-    # The asset types of those fills, with spaces between.
+    # The asset types of the fills, separated by spaces.
     Column("traded", String(64), nullable=False),
     Column("realized_pnl", UNITS, nullable=False),
     Column("fees_paid", UNITS, nullable=False),
@@ -102,7 +102,7 @@ bot_keys = Table(
     Column("permissions", Text),
 )
 
-# Each is kept for a while after the token has expired, because clocks may go back.
+# A used token is kept for a while after it has expired, because clocks may go back.
 used_sign_ins = Table(
     "used_sign_ins",
     metadata,
@@ -150,8 +150,8 @@ orders = Table(
     Column("stop_price", UNITS),
     Column("time_in_force", NAME, nullable=False),
     Column("status", NAME, nullable=False),
-    # Whether the status is a live one, and which movement to which price reaches a live order:
-    # derived, for the partial indexes.
+    # Derived, for the partial indexes: whether the order is live, which price movement reaches it
+    # and at which price.
     Column("live", Boolean, nullable=False),
     Column("watch", NAME),
     Column("match_price", UNITS),
@@ -162,7 +162,7 @@ orders = Table(
     Column("rejection_reason", NAME),
     Column("rejection_message", String(500)),
     Column("filled_quantity", UNITS, nullable=False),
-    # It exceeds 64 bits, so it is stored as text.
+    # Text, because the number can exceed 64 bits.
     Column("filled_notional", String(40), nullable=False),
     Column("fees", UNITS, nullable=False),
     Column("reserved", UNITS, nullable=False),
@@ -207,7 +207,7 @@ fills = Table(
     Column("price", UNITS, nullable=False),
     Column("amount", UNITS, nullable=False),
     Column("fee", UNITS, nullable=False),
-    # NULL for fills from before it was recorded.
+    # NULL for old fills, whose rounding was not recorded.
     Column("rounding", UNITS),
     Column("realized_pnl", UNITS),
     Column("created_at", TIME, nullable=False),
@@ -271,7 +271,7 @@ equity_snapshots = Table(
     # The account's newest event at that time; times may go back, and several events can share one.
     Column("sequence", BigInteger, nullable=False),
     Column("initial_value", Double, nullable=False),
-    # Which of its epoch it is, and the trading days told with it; NULL before they were kept.
+    # Its number within the epoch, and its trading days; NULL for old snapshots without them.
     Column("number", Integer),
     Column("day_counts", Boolean),
     Column("days_skipped", Integer),

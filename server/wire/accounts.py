@@ -86,7 +86,7 @@ def own_user(_: Message, caller: Caller, __: Surroundings) -> str:
 
 
 def the_caller(_: Message, caller: Caller, __: Surroundings) -> Caller:
-    """Return the caller, of whom the answer depends alone."""
+    """Return the caller: the answer depends on nothing else."""
     return caller
 
 

@@ -16,6 +16,6 @@ def bounds(request: type[Message], field: str) -> contract.Bounds:
 
 
 def pattern(form: "contract.Form.ValueType") -> re.Pattern[str]:
-    """Return the pattern that the whole text of a form must match."""
+    """Return the pattern that a text of this form must match as a whole."""
     options = contract.Form.DESCRIPTOR.values_by_number[form].GetOptions()
     return re.compile(options.Extensions[contract.pattern])

@@ -47,8 +47,9 @@ class Spends(Enum):
 class Method:
     """One method of the contract; `path` is its full name on the wire.
 
-    `credential` and `spends` are None if the contract does not say them. `scope` is what a bot key
-    needs; None: every key may call. `can_be_public`: a setting opens the method to everybody.
+    `credential` and `spends` are None if the contract does not state them. `scope` is what a bot
+    key needs; None: every key may call. `says_scope` is false if the contract states no scope, not
+    even NONE. `can_be_public` is true if a setting can open the method to everybody.
     """
 
     path: str

@@ -19,7 +19,7 @@ HEARTBEAT_SECONDS = bounds(bot_trading.StreamOrderUpdatesRequest, "heartbeat_int
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderUpdatesWanted:
-    """Which order updates a stream sends of those that `permissions` allow; no symbols: all."""
+    """The order updates to send, among those that `permissions` allow; no symbols: all of them."""
 
     after_sequence: int | None
     permissions: Permissions

@@ -43,7 +43,7 @@ _TRADING_STATES = enums.members(enums.TRADING_STATES)
 
 
 def sign_in(_: key_management.SignInRequest, caller: Caller, __: Surroundings) -> SignIn:
-    """Read who signs in, which the credential says."""
+    """Return who signs in, as the credential says."""
     assert caller.sign_in is not None, "the call takes a sign-in token"
     return caller.sign_in
 

@@ -279,7 +279,7 @@ def _asked(
 
 
 def _asset_type(fields: Fields, number: int, instrument: Instrument) -> tuple[str, ...]:
-    """Check an asset type; return a warning if it is another one that is accepted."""
+    """Check an asset type; return a warning if it differs from the instrument's but is accepted."""
     asset_type = fields.member("asset_type", number, _ASSET_TYPES)
     if asset_type is None or asset_type is instrument.asset_type:
         return ()

@@ -1,4 +1,4 @@
-"""Rows: the three kinds of calls, each as the functions that serve it.
+"""Rows: three kinds of calls, each described by the functions that serve it.
 
 Calls of the contract and internal calls have the same rows. The contract (`contract.py`) says who
 may call and what it costs.

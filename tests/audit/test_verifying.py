@@ -93,12 +93,12 @@ FAULTS = {
     "UPDATE positions SET average_cost = average_cost + 1": "average cost of AAPL is stored",
     "UPDATE positions SET cost_basis = cost_basis + 1, buy_fees = buy_fees - 1": "cost basis of",
     "DELETE FROM positions WHERE symbol = 'MGC'": "quantity of MGC is stored as 0.00000000",
-    "UPDATE orders SET status = 'FILLED', live = 0 WHERE live": "is stored otherwise",
-    "UPDATE orders SET limit_price = 1 WHERE limit_price > 0": "is stored otherwise",
+    "UPDATE orders SET status = 'FILLED', live = 0 WHERE live": "differently from its last event",
+    "UPDATE orders SET limit_price = 1 WHERE limit_price > 0": "differently from its last event",
     "UPDATE orders SET filled_notional = '1' WHERE filled_quantity > 0": "notional of order",
     "UPDATE orders SET realized_pnl = realized_pnl + 1": "profit of order",
     "DELETE FROM orders WHERE sequence = (SELECT max(sequence) FROM orders)": "and not stored",
-    "UPDATE fills SET price = price + 1": "is stored otherwise than its event",
+    "UPDATE fills SET price = price + 1": "is stored differently from its event",
     "DELETE FROM fills WHERE symbol = 'MGC'": "is in the log and not stored",
     "UPDATE accounts SET initial_share = 1": "initial_share is not what deposits leave",
     "UPDATE inflows SET amount = amount + 1000000": "the deposits that are stored",
@@ -107,7 +107,7 @@ FAULTS = {
     "UPDATE events SET payload = x'ff' WHERE sequence = 7": "a row cannot be read: DecodeError",
     "UPDATE events SET payload = (SELECT payload FROM events WHERE sequence = 6)"
     " WHERE sequence = 7": "the log has a gap",
-    "UPDATE events SET transaction_end = 99 WHERE sequence = 7": "says that 99 is its last",
+    "UPDATE events SET transaction_end = 99 WHERE sequence = 7": "is stored as ending with 99",
     "UPDATE events SET account_id = 'no' || account_id WHERE sequence > 20": "events: has rows",
     "UPDATE bot_keys SET account_id = 'nobody'": "bot_keys: has rows",
     "UPDATE users SET first_account_id = 'nobody'": "users: has rows",
@@ -138,4 +138,4 @@ def test_a_mark_beyond_the_database_or_of_another_one_is_told(database: Path) ->
     connection.close()
 
     assert mark_path(database).exists()
-    assert verify(database).findings == ["the commit mark beside it is of another database"]
+    assert verify(database).findings == ["the commit mark belongs to another database"]

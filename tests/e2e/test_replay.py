@@ -121,7 +121,7 @@ async def test_a_data_directory_belongs_to_one_time(
     ):
         done = serve(venue.settings.data_dir, *options)
         assert done.returncode == 2
-        assert "its accounts trade at another time" in done.stderr
+        assert "its accounts follow another market's clock" in done.stderr
 
 
 async def test_a_replay_of_the_future_goes_on_with_the_options_of_its_time(

@@ -6,7 +6,7 @@ from pathlib import Path
 from server.audit.verifying import verify
 from server.config import DATABASE_FILE
 
-KEY_OF_NOBODY = "bot_keys: has rows whose account or person is not there"
+KEY_OF_NOBODY = "bot_keys: has rows whose account or person is missing"
 """An engine without a front is given a key that belongs to nobody."""
 
 

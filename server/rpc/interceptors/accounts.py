@@ -1,4 +1,4 @@
-"""The account of a person's call: which of their accounts it is for."""
+"""Named accounts: which of a person's accounts a call is for."""
 
 from collections.abc import Awaitable
 from dataclasses import replace
@@ -13,9 +13,9 @@ from server.wire.fields import is_id
 
 
 class NamedAccounts:
-    """Reads the metadata `x-account-id` of persons, to whom others' accounts do not exist.
+    """Sets the account that a person names in `x-account-id`; that of another person is not found.
 
-    The account of a bot key or a ticket is fixed and known once it is authenticated.
+    Authentication has already set the account of a bot key or a ticket.
     """
 
     def __init__(self, owned: OwnedAccounts) -> None:

@@ -109,9 +109,9 @@ class Authentication:
         return handle
 
     async def account_of(self, metadata: Sequence[tuple[str, str | bytes]]) -> str | None:
-        """Return the account of the bot key that a call carries, although it needs none.
+        """Return the account of a bot key sent with a call that needs none, as a health watch.
 
-        None without a valid key, and while keys cannot be looked up.
+        Return None without a valid key, and while keys cannot be looked up.
         """
         try:
             kind, value, _ = _credential(metadata)
@@ -209,7 +209,7 @@ class Authentication:
             raise Refused(KEYS_AWAY) from error
 
     async def _known(self, identity: Identity) -> "KnownUser":
-        """Return the user of a token. The first token creates the user; the newest one applies."""
+        """Return the user of a token. The first one creates the user, the newest describes them."""
         who = (identity.issuer, identity.subject)
         known = self._users.get(who)
         if known is not None:
@@ -253,7 +253,7 @@ class KnownUser:
 def _credential(metadata: Sequence[tuple[str, str | bytes]]) -> tuple[str, str, str | None]:
     """Return the name of a credential's header, the credential, and the account named beside it.
 
-    Several names are no name of an account.
+    If several accounts are named, the name is empty, and no account has it.
     """
     kind, credential, account_id = "", "", None
     for name, value in metadata:

@@ -16,7 +16,7 @@ CROWDED = 0.9
 """Connections are closed when at least this share of places is in use."""
 
 ROOMY = 0.8
-"""They are closed until this share of places is in use."""
+"""Connections are then closed until this share of places is in use."""
 
 LAST_RECEIVED = struct.Struct("52xI")
 """`tcpi_last_data_recv` within Linux' `struct tcp_info`, in milliseconds."""
@@ -32,10 +32,10 @@ class Connection:
 
 
 class Connections:
-    """Runs after authentication: the connection of a call that gets here is not a stranger's.
+    """Runs after authentication: a call with a credential makes its connection a known one.
 
-    gRPC itself closes each connection beyond the limit, so room must be made before. `places`
-    returns the limit; `lend` provides descriptors for the search.
+    gRPC itself closes each new connection beyond the limit, so room must be made before that.
+    `places` returns the limit; `lend` frees descriptors for the search.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Connections:
         return await asyncio.to_thread(self._close, idle[:surplus], port)
 
     def _look(self, port: int, places: int) -> list[Connection] | None:
-        """Return the connections to a port; None while so few files are open that all have room.
+        """Return the connections to a port; None if so few files are open that room is left.
 
         Also None if no descriptor is left for the search; the next search will have one.
         """
@@ -111,7 +111,7 @@ def _connections(descriptors: Iterable[int], port: int) -> Iterator[Connection]:
 
 
 def _shut_down(connection: Connection, port: int) -> bool:
-    """Shut a connection down for gRPC, which may already have closed it and reused its number."""
+    """Shut a connection down, unless gRPC closed it meanwhile and its number has another use."""
     with suppress(OSError):
         for _, opened in duplicates([connection.descriptor]):
             if _peer(opened, port) == connection.peer:

@@ -19,7 +19,7 @@ DETAILS_KEY = "grpc-status-details-bin"
 
 
 class ErrorTranslation:
-    """Runs outside everything that can refuse, so that no other error reaches the caller."""
+    """Runs outside all that can refuse, so that callers see only statuses of the contract."""
 
     def __init__(self, chance: Chance, on_damage: Callable[[], object]) -> None:
         self._chance = chance

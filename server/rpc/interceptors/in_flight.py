@@ -23,7 +23,7 @@ class InFlight:
         self.count = 0
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
-        """Return a handler that refuses calls above the limit; streams have their own."""
+        """Return a handler that refuses calls above the limit; streams have another limit."""
         if method.streams:
             return proceed
 

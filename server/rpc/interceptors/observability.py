@@ -60,7 +60,7 @@ def json_line(call: Finished) -> bytes:
 class CallJournal:
     """Collects finished calls and writes lines and counters together, every 20 ms.
 
-    Written with each call, they would cost as much as the order itself.
+    To write them with each call would cost as much as an order itself.
     """
 
     def __init__(

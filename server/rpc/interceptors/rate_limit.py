@@ -16,7 +16,8 @@ class RateLimiting:
     """Runs after authentication, because limits belong to callers, and before all work.
 
     Bots spend the limits and the daily calls of their account. A person has a window of their own,
-    so that an open page never takes a call from a bot. All callers without a credential share one.
+    so that an open page never takes a call from a bot. All callers without a credential share one
+    window.
     """
 
     def __init__(

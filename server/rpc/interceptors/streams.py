@@ -31,7 +31,7 @@ TOO_SLOW = Refusal(
 
 
 class OpenStreams:
-    """The innermost interceptor: opening a stream costs a call, and a place while it is open."""
+    """The innermost interceptor: opening a stream costs a call, and an open one takes a place."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class OpenStreams:
             )
             self._streams.add(stream)
             self._counts[caller.account_id] += 1
-            # Not when its handler ends, because messages that are not read keep the call open.
+            # The place is free when the call ends: unread messages keep it open after its handler.
             done: Any = call.context.add_done_callback
             done(lambda _: self._give_back(caller.account_id))
             try:

@@ -8,5 +8,5 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add the end of its transaction to each event; older ones count as stored alone."""
+    """Add to each event the end of its transaction; older events count as stored alone."""
     op.add_column("events", sa.Column("transaction_end", sa.BigInteger()))

@@ -1,4 +1,4 @@
-"""Bars, and the minute that runs beside the newest quote of each symbol."""
+"""Bars, and the bar of the running minute, stored with the newest quote of each symbol."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,7 @@ MINUTE = ("minute_open", "minute_high", "minute_low")
 
 
 def upgrade() -> None:
-    """Add the bars; of the minute that runs, the newest quote's price is known."""
+    """Add the bars; of the running minute only the newest quote's price is known."""
     op.create_table(
         "bars",
         sa.Column("symbol", sa.String(length=32), nullable=False),

@@ -45,7 +45,7 @@ def upgrade() -> None:
 
 
 def _weigh_inflows(connection: sa.Connection) -> None:
-    """Remove deposits from the values: each bought a share at the equity right before it."""
+    """Take deposits out of the values: a deposit buys a share at the equity right before it."""
     inflows = connection.execute(
         sa.text(
             "SELECT account_id, inflows.sequence, amount, equity_before FROM inflows"

@@ -32,7 +32,7 @@ _STORE = sa.text(
 
 
 def upgrade() -> None:
-    """Move what rounding cost from the basis of what is held to its fees.
+    """Move the cost of rounding from the cost basis of each position to its fees.
 
     Their sum stays what was paid, so that reported profits and losses stay true. Older fills have
     no rounding, because it is not known separately from their amounts.
@@ -66,7 +66,7 @@ def _fills_of_what_is_held(
 ) -> dict[str, list[sa.Row[Any]]]:
     """Return by symbol the fills since the position was last empty, oldest first.
 
-    They are looked for backwards: resets and settlements empty positions without a fill.
+    The search goes backwards, because resets and settlements empty positions without a fill.
     """
     found: dict[str, list[sa.Row[Any]]] = {symbol: [] for symbol in open_quantities}
     with connection.execute(_FILLS, account) as fills:

@@ -7,5 +7,5 @@ down_revision = "0009"
 
 
 def upgrade() -> None:
-    """Drop the sums, which lack them; they are made of the snapshots when they are needed."""
+    """Drop the sums, which lack those returns; the snapshots give new sums when needed."""
     op.execute("DELETE FROM equity_curves")

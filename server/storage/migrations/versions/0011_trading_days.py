@@ -8,7 +8,7 @@ down_revision = "0010"
 
 
 def upgrade() -> None:
-    """Add the columns; days that ended before count as they did."""
+    """Add the columns; days that have already ended count as before."""
     traded = sa.Column("traded", sa.String(length=64), nullable=False, server_default=sa.text("''"))
     op.add_column("accounts", traded)
     for name, value in (("day_counts", "1"), ("every_day", "0")):

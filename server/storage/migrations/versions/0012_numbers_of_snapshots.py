@@ -1,4 +1,4 @@
-"""Equity snapshots with all that their account's curve was made of."""
+"""Equity snapshots with everything that their account's curve was computed from."""
 
 import sqlalchemy as sa
 from alembic import op
