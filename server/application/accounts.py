@@ -63,7 +63,7 @@ class Accounts:
     def deposit(
         self, command: Deposit, _: Permissions, unit: UnitOfWork, now: Micros
     ) -> OwnedAccount | Refusal:
-        """Add money, and store the account's equity right before: its return needs it."""
+        """Add money, and store the equity right before it, which the account's return needs."""
         if not unit.has_account(command.account_id):
             return ACCOUNT_NOT_FOUND
         account = unit.account(command.account_id)

@@ -1,4 +1,4 @@
-"""Callers: what use cases and queries need to know of who makes a call."""
+"""Callers: what use cases and queries need to know about who makes a call."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from server.domain.values import Micros
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """A valid sign-in token: whose it is, and its id, by which it is used once."""
+    """A valid sign-in token: its owner, and the id that ensures a single use."""
 
     token_id: str
     identity: Identity
@@ -26,9 +26,9 @@ class Session:
 class Caller:
     """A bot with its key, or a person with a token; the service itself has no ids.
 
-    `account_id` is the key's account, or the one of the person's that the call names. For a person
-    `bot_key_id` is None, and `ends_at` is the end of the token. `sign_in` is set for a person who
-    signs in by a link.
+    `account_id` is the key's account, or the one of a person's accounts that the call is for. For a
+    person `bot_key_id` is None, and `ends_at` is the end of the token. `sign_in` is set for a
+    person who signs in by a link.
     """
 
     account_id: str = ""

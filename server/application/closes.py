@@ -30,7 +30,7 @@ class Closes:
     def close(
         self, command: ClosePosition, permissions: Permissions, unit: UnitOfWork, now: Micros
     ) -> Placed | Refusal:
-        """Place the order that closes a position; for a repeated call, return the earlier one."""
+        """Place the order that closes a position; for a repeated call, return that order."""
         ticket = command.ticket
         instrument = self._feed.instrument(ticket.symbol)
         if permissions.are_fenced and not permissions.allow(instrument):

@@ -42,14 +42,14 @@ class Endings:
         self._settled = Staged(Settled())
 
     def end(self, unit: UnitOfWork, now: Micros, is_time_up: Callable[[], bool]) -> bool:
-        """End what is over; return False when the time did not suffice for all of it.
+        """End due orders and settle due options; return False if time was up before all were done.
 
         `is_time_up` is called after each part, so that each call ends at least one part.
         """
         return all(not is_time_up() for _ in self._parts(unit, now))
 
     def _parts(self, unit: UnitOfWork, now: Micros) -> Iterator[None]:
-        """End what is over, and yield after each part that is stored."""
+        """Do the same in parts, and yield after each part that is stored."""
         yield from self._expire(unit, now)
         yield from self._settle(unit, now)
 

@@ -110,7 +110,7 @@ class MarketFeed:
         self.record.load([minute for _, minute in stored], stage)
 
     def instrument(self, symbol: str) -> Instrument:
-        """Return an instrument that was looked up before, or is held or ordered."""
+        """Return an instrument; the caller knows that it exists."""
         found = self.instruments.find(symbol)
         if found is None:
             raise BrokenInvariant(f"{symbol} is in use and is no instrument")
@@ -131,7 +131,7 @@ class MarketFeed:
         After an opening the market counts as closed until the first quote of the session.
         """
         session = self._sessions.get(instrument.asset_type)
-        # The clock may be set back.
+        # The clock may have been set back to before the cached session.
         if session is None or not session.since <= now < session.until:
             session = self.calendar.session(instrument.asset_type, now)
             self._sessions[instrument.asset_type] = session

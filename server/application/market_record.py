@@ -13,7 +13,7 @@ MINUTE_BARS_SHOWN: Micros = 14 * DAY
 """Minute bars are shown for this long; hour and day bars are kept for ever."""
 
 MINUTE_BARS_KEPT: Micros = MINUTE_BARS_SHOWN + DAY
-"""Minute bars are dropped a day later: no shown bar is built from an incomplete set of them."""
+"""Minute bars are dropped a day later, so that no shown bar is built from only some of them."""
 
 STORED_INTERVALS = (BarInterval.ONE_MINUTE, BarInterval.ONE_HOUR, BarInterval.ONE_DAY)
 """Bars of each interval are built from those of the one before."""
@@ -31,8 +31,8 @@ class MarketRecord:
     """The quotes that were applied and are not stored yet.
 
     A minute bar is added to the stored bars once, when its minute is over. The running minute is
-    stored beside the newest quote of its symbol. To write it among the stored bars each second
-    would write a page of the database for every symbol.
+    stored beside the newest quote of its symbol. If it were written to the stored bars each
+    second, a page of the database would be written for every symbol.
     """
 
     def __init__(self) -> None:

@@ -233,13 +233,13 @@ def end(order: Order, unit: UnitOfWork, now: Micros, reason: StatusReason) -> Or
 def end_all(
     live: Sequence[Order], unit: UnitOfWork, now: Micros, reason: StatusReason
 ) -> tuple[Order, ...]:
-    """End live orders in turn, and return them as they are then."""
+    """End live orders in turn, and return them in their final state."""
     unit.preload([(order.account_id, order.symbol) for order in live])
     return tuple(end(order, unit, now, reason) for order in live)
 
 
 def replay(earlier: Order, fingerprint: str, warnings: tuple[str, ...] = ()) -> Placed | Refusal:
-    """Answer a repeated client order id: with the earlier order if the same was asked for."""
+    """Answer a repeated client order id: with the earlier order if the request is the same."""
     if earlier.fingerprint == fingerprint:
         return Placed(earlier, replayed=True, warnings=warnings)
     return Refusal(

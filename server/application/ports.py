@@ -29,7 +29,7 @@ class StorageUnavailable(Exception):
 
 
 class StorageBroken(Exception):
-    """The disk reported an error; perhaps only what was acknowledged before is stored."""
+    """The disk reported an error; only what was acknowledged before is certain to be stored."""
 
 
 class StorageDamaged(StorageBroken):

@@ -124,7 +124,7 @@ class Queries:
         return self._owned(*self._reads.account(account_id))
 
     def accounts(self, user_id: str) -> list[OwnedAccount]:
-        """Return the accounts of a user, the first one first."""
+        """Return the accounts of a user, beginning with the user's first account."""
         accounts, user, keys = self._reads.accounts(user_id)
         return [self._owned(account, user, keys) for account in accounts]
 
@@ -213,7 +213,7 @@ class Queries:
         ]
 
     def _newest_minutes(self, symbol: str, found: StoredBars) -> list[Bar]:
-        """Return the minutes that no stored bar contains, or only in part."""
+        """Return the minute bars that stored bars lack, or contain only in part."""
         heard = self._heard.of(symbol)
         if found.newest is None:
             return [] if heard is None else list(heard.minutes)

@@ -71,7 +71,7 @@ class QuoteReader:
         self.woken = asyncio.Event()
 
     async def next(self) -> str | None:
-        """Wait for a changed symbol, the earliest change first; None when woken otherwise."""
+        """Wait for a changed symbol, the earliest first; None if `woken` was set otherwise."""
         if not self.changed:
             await self.woken.wait()
         self.woken.clear()

@@ -87,7 +87,7 @@ class MemoryRateLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllRateLimits:
-    """The rate limits of accounts, which bots spend, those of persons, and the one of strangers."""
+    """The rate limits of accounts (spent by bots), of persons, and of all strangers together."""
 
     accounts: MemoryRateLimits
     persons: MemoryRateLimits

@@ -40,7 +40,7 @@ class Snapshots:
     def take(self, unit: UnitOfWork, now: Micros) -> None:
         """Continue an unfinished round, or begin one that is due."""
         due, after = self._round.value.due, self._round.value.after
-        # A clock that was ahead set a due time more than an interval away: begin at once then.
+        # A due time more than an interval away was set by a clock that was ahead: begin at once.
         if after is None and due - self._interval <= now < due:
             return
         self._go_on(unit, now)

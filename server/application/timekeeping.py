@@ -96,8 +96,9 @@ class Timekeeping:
     ) -> AbstractContextManager[None]:
         """Make a step of a replay atomic, even when it takes several transactions.
 
-        Until the whole step is stored, the stored replay time lies before it, and a restart plays
-        it again. That is harmless: a position records which quantity it took of a quote.
+        Until the whole step is stored, the stored replay time lies before the step, and a restart
+        plays the step again. The repetition is harmless: a position records which quantity it took
+        of a quote.
         """
         digest = self._feed.source.replay_digest
         if digest is None:

@@ -128,9 +128,9 @@ class Trading:
         return Batch(results, notifications)
 
     def _let_time_pass(self, grown_logs: set[str]) -> Refusal | None:
-        """Let time pass in a transaction of its own; return why a replay could not play it.
+        """Let time pass in a transaction of its own; return a refusal if a replay failed to do so.
 
-        No command may be decided then, because the moment may be played only in part.
+        After such a failure no command may be decided: the moment may be played only in part.
         """
         # A checkpoint may commit a part of the work: no other task may fail with it.
         (result,) = self._handle([Task(None, self._pass_time)], grown_logs)
@@ -162,7 +162,7 @@ class Trading:
         try:
             return self._commit(tasks, grown_logs)
         except StorageBroken:
-            # Nobody knows what is on disk: to continue could lose what was answered.
+            # Nobody knows what is on disk: continuing could lose results that were answered.
             raise
         except StorageUnavailable as error:
             # No retry one by one: each call would wait for the same database in turn.

@@ -83,7 +83,7 @@ class Account:
     the epoch alone: `deposits` (all money that came in), `fills`, `traded` (asset types),
     `realized_pnl`, `fees_paid` and `statistics`. P&L and fees have 8 decimals, other money is in
     whole cents. `initial_share` is the share of the equity that the initial balance has become.
-    Each later deposit adds to the rest, at the equity of its moment.
+    A later deposit multiplies it by the equity before the deposit over the equity after.
     """
 
     id: str
@@ -130,8 +130,8 @@ class Account:
 class Position:
     """What an account holds of one symbol, and what it has taken of the last quote that it saw.
 
-    `cost_basis` is the held quantity at the prices of its fills. `buy_fees` is what else was paid
-    for it. Both have 8 decimals; together they are the money paid for the held quantity.
+    `cost_basis` is the held quantity at the prices of its fills. `buy_fees` are the fees and the
+    rounding paid for it. Both have 8 decimals; together they are the money paid for the quantity.
     `average_cost` is the mean of those prices; a sale does not change it. `reserved_quantity` is
     what live SELL orders hold back. `quote_time` and `quote_sequence` name the last quote.
     `bid_taken` and `ask_taken` are the parts of its displayed sizes that the account has taken.
@@ -174,7 +174,7 @@ class Snapshot:
     """The equity of an account at a moment, when `sequence` was its newest event.
 
     `initial_value` is what the initial balance had become. `number` counts the snapshots of the
-    epoch, from 1. `days` are the trading days that were added to the equity curve with it.
+    epoch, from 1. `days` are the trading days that it added to the equity curve.
     """
 
     account_id: str

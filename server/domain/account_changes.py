@@ -73,7 +73,7 @@ def reset(
 
 
 def deposit(account: Account, amount: Money, equity: Money, now: Micros) -> Decision | Refusal:
-    """Add money to an account with equity `equity`; refuse what would reach AMOUNT_LIMIT."""
+    """Add money to an account that is worth `equity`; refuse what would reach AMOUNT_LIMIT."""
     most = max(account.deposits, equity)
     if most + amount >= AMOUNT_LIMIT:
         return Refusal(

@@ -69,7 +69,7 @@ class Bar:
 class BarFilter:
     """Which bars to list: the newest `limit` of those that start in [start, end).
 
-    `start` and `end` must be starts of bars of the interval. A `start` of None is the beginning.
+    `start` and `end` must be starts of bars of the interval. With `start` None, no bar is too old.
     """
 
     interval: BarInterval

@@ -84,7 +84,7 @@ class ScheduledFees:
     schedule: dict[AssetType, FeeRate]
 
     def total(self, instrument: Instrument, quantity: Quantity, notional: int) -> Units:
-        """Return clamp(rate × cumulative, minimum, cap), rounded up to whole cents."""
+        """Return the rate times the totals, within minimum and cap, rounded up to whole cents."""
         rate = self.schedule[instrument.asset_type]
         fee = cents_up(
             quantity * rate.per_unit * BASIS_POINTS

@@ -86,7 +86,7 @@ class EquityCurve:
 
     `day_value` is the newest value and `day` its UTC day, None before the first point.
     `closed_value` is the last value of the latest earlier day that counts; before such a day, the
-    value at the beginning of the epoch. `closed_returns` are the returns up to it. `day_counts`
+    value at the beginning of the epoch. `closed_returns` are the returns up to then. `day_counts`
     tells whether `day` counts. A change on a day that does not count is part of the return of the
     next counting day. `every_day` is that of the newest point with TradingDays.
     """
@@ -107,7 +107,7 @@ class EquityCurve:
         return cls(peak=value, closed_value=value, day_value=value)
 
     def added(self, time: Micros, value: float, days: TradingDays | None = None) -> "EquityCurve":
-        """Return the curve with a later point; after the clock went back, it joins the same day.
+        """Return the curve with one more point; a point of an earlier day joins the newest day.
 
         A day is closed once, when a point of a later day arrives. `days` is None for a point that
         is shown and not stored: then a new day counts, and no day in between does.

@@ -14,9 +14,9 @@ class Fill:
     """One execution. `amount` is the money that moved without `fee`, both in whole cents.
 
     `rounding` is what the account lost by rounding the amount to cents, with 8 decimals; it
-    counts as a fee. It is negative when an earlier fill of the order already paid for it. It is
-    None for fills that were booked without it. `realized_pnl` is set for a SELL, with 8 decimals:
-    the amount less the fee and less the sold share of cost basis and buy fees.
+    counts as a fee. It is negative if an earlier fill of the order already lost that money. It is
+    None for old fills, booked before it was recorded. `realized_pnl` is set for a SELL, with 8
+    decimals: the amount less the fee and less the sold share of cost basis and buy fees.
     """
 
     id: str
@@ -38,7 +38,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderUpdated:
-    """A change of an order, with the order as it was right after it."""
+    """A change of an order, with the order as it was right after the change."""
 
     account_id: str
     sequence: int

@@ -33,7 +33,7 @@ class Reach:
     """Which live orders a quote reaches: those that watch one of its prices.
 
     `takers_bid` and `takers_ask` are the prices for orders that do not wait for a trigger. Each
-    is None when nobody can take anything of its side.
+    is None if its side has no quantity to take.
     """
 
     symbol: str
@@ -57,7 +57,7 @@ def reach(quote: Quote, instrument: Instrument, costs: Costs) -> Reach:
 def is_used_up(
     side: Side, position: Position, quote: Quote, instrument: Instrument, costs: Costs
 ) -> bool:
-    """Tell whether an account has taken the whole displayed size that orders of a side fill at."""
+    """Tell whether an account has taken the whole size against which orders of a side fill."""
     if (position.quote_time, position.quote_sequence) != (quote.time, quote.sequence):
         return False
     if side is Side.BUY:
@@ -122,7 +122,7 @@ def match(
 
 
 def seen(position: Position, quote: Quote) -> Position:
-    """Return the position as of a quote: what it took of another quote no longer counts."""
+    """Return the position as of a quote: what was taken of another quote no longer counts."""
     if (position.quote_time, position.quote_sequence) == (quote.time, quote.sequence):
         return position
     return changed(

@@ -113,7 +113,8 @@ A_PERSON = ""
 class OrderTicket:
     """An order as the caller asks for it; its fields are already checked.
 
-    `asked` is set when the caller did not ask for these values, but for what they follow from.
+    `asked` is set if the values follow from another request, such as to close a position: it is the
+    fingerprint of that request.
     """
 
     account_id: str

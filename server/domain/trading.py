@@ -59,8 +59,8 @@ def place(
 ) -> Decision:
     """Accept an order and match it against the quote, or record its rejection.
 
-    `freed` is what was decided before, to make the order possible. The result contains it, unless
-    the order is rejected.
+    `freed` is an earlier decision that makes the order possible. The result contains that decision,
+    unless the order is rejected.
     """
     before = Decision(account=account, positions={ticket.symbol: position})
     prepared = before if freed is None else freed

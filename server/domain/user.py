@@ -60,7 +60,7 @@ _PLAN_LIMITS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """The identity that a valid token gives its bearer, and its times in Unix seconds."""
+    """The identity that a valid token gives its bearer, and the token's times in Unix seconds."""
 
     issuer: str
     subject: str

@@ -21,17 +21,17 @@ _DAY_MIN: Micros = 23 * _HOUR
 """The time between two midnights when clocks are put forward in between."""
 
 _SHORT_SESSION_MAX: Micros = 12 * _HOUR
-"""A session that is not longer lies within a date, so a date identifies it."""
+"""A session of at most this length lies within one date, so the date identifies it."""
 
 _EAST: Micros = 13 * _HOUR
-"""An afternoon in UTC can hold the next date's midnight, up to this far east of Greenwich."""
+"""Up to this far east of Greenwich, the next date begins in the afternoon or evening of UTC."""
 
 _FOREVER: Micros = 2**63
 _ZONE = ZoneInfo("America/New_York")
 
 
 class Dates(Enum):
-    """How the dates of bars of a day are written, for markets with a session within each date."""
+    """How bars of a day state their date, for markets whose sessions each lie within one date."""
 
     UNKNOWN = "UNKNOWN"
     """The bars are shorter than a day, or do not begin at midnight."""
@@ -90,13 +90,13 @@ class BarSurvey:
 
     @property
     def dates(self) -> Dates:
-        """Return which dates the bars are of."""
+        """Return how the bars state their dates."""
         if self.length < _DAY_MIN:
             return Dates.UNKNOWN
         if self._is_written:
             return Dates.AS_WRITTEN
-        # Only where sessions show that this is the date; otherwise it is the date on which the bar
-        # begins.
+        # A bar is of the next date only if sessions show it; otherwise it is of the date on which
+        # it begins.
         is_next = self._is_next_date and not self._is_same_date
         return Dates.OF_THE_EAST if is_next else Dates.UNKNOWN
 
@@ -129,7 +129,7 @@ class BarSpans:
         return bar.time, bar.time + self._length
 
     def touches_a_session(self, bar: Bar) -> bool:
-        """Tell whether a bar overlaps an opening of its market."""
+        """Tell whether a bar overlaps a session of its market."""
         return self._covered(bar) is not None
 
     def _covered(self, bar: Bar) -> tuple[Micros, Micros] | None:

@@ -39,8 +39,8 @@ class BrownianPath:
             raise BrokenInvariant(f"tick {tick} is off the path")
         if tick < self._left[0]:
             self._left, self._rights = _START, [self._end]
-        # Left of the tick or on it lies `_left`; right of it the ends of the halves not yet
-        # entered, the nearest one last. Neighbours of these bound intervals of the bridge.
+        # `_left` lies at the tick or left of it. `_rights` are the points right of it where halves
+        # not yet entered end, the nearest one last. Two neighbours bound an interval of the bridge.
         rights = self._rights
         while rights and rights[-1][0] <= tick:
             self._left = rights.pop()

@@ -47,7 +47,7 @@ class SessionsUnavailable(Exception):
 
 
 class Sessions:
-    """The sessions of one market; between two adjacent sessions it does not close."""
+    """The sessions of one market, which does not close between two adjacent ones."""
 
     def __init__(self, days: list[date], opens: list[Micros], closes: list[Micros]) -> None:
         self._days, self._opens, self._closes = days, opens, closes

@@ -126,8 +126,8 @@ def monthly_expiry(year: int, month: int) -> date:
 @lru_cache(maxsize=256)
 def nyse_holidays(year: int) -> frozenset[date]:
     """Return when NYSE is closed on weekdays, unscheduled closings included."""
-    # Imported here, because many commands need no options. One object per call, because it is not
-    # safe to share between threads.
+    # Imported here, because many commands need no options. Each call makes an object of its own,
+    # because such objects are not safe to share between threads.
     from holidays import financial_holidays
 
     return frozenset(financial_holidays("XNYS", years=year))

@@ -6,18 +6,18 @@ from server.domain.values import Micros
 
 
 class PublishedSource:
-    """A source that never has anything: quotes arrive by calls."""
+    """A source without quotes to play, because quotes arrive by calls."""
 
     environment = "PUBLISHED"
     fault: str | None = None
     replay_digest = None
 
     def poll(self, now: Micros) -> list[MarketStep]:
-        """Return no quotes."""
+        """Return one step without quotes."""
         return [MarketStep(now, ())]
 
     def play(self, step: MarketStep, stage: Stage) -> None:
-        """Do nothing: there was nothing."""
+        """Do nothing: no step has quotes."""
         del step, stage
 
     def is_due(self, now: Micros) -> bool:

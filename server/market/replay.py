@@ -13,13 +13,13 @@ from server.market.replay_table import ReplayFileError
 from server.market.universe import Universe
 
 STEPS_PER_POLL_MAX = 200
+"""Steps beyond this number are left to the next `poll`, so that no transaction takes long."""
 QUOTES_PER_POLL_MAX = 500
 """No step begins after this many quotes, which take about a hundredth of a second to read."""
-"""Steps beyond this number are left to the next `poll`, so that no transaction takes long."""
 
 
 class ReplayClock:
-    """A virtual clock: it stands still until it is advanced, and says how far it should be.
+    """A virtual clock: it stands still until it is advanced, and tells how far it should be.
 
     `monotonic` returns real time in microseconds; virtual time runs `speed` times as fast. Real
     time counts from the first `target` on. The clock stops at `end`. Not safe to share between
@@ -42,7 +42,7 @@ class ReplayClock:
 
     @property
     def committed(self) -> Micros:
-        """Return the moment before which the clock cannot be set back."""
+        """Return the committed moment, to before which the clock cannot go back."""
         return self._now.committed
 
     def target(self) -> Micros:
@@ -85,9 +85,9 @@ class ReplaySource:
     def poll(self, now: Micros) -> list[MarketStep]:
         """Return a step for each moment with quotes, and one at `target`.
 
-        The last one is left out if there are quotes at that moment. It is also left out beyond
-        STEPS_PER_POLL_MAX steps or QUOTES_PER_POLL_MAX quotes: the next `poll` goes on after them.
-        At a fault it is at the moment of the last quotes.
+        No step at `target` is added if there are quotes at that moment, or if a limit is reached:
+        STEPS_PER_POLL_MAX steps or QUOTES_PER_POLL_MAX quotes. The next `poll` then continues. At a
+        fault, the moment of the last quotes takes the place of `target`.
         """
         self._look_at_file()
         steps: list[MarketStep] = []
@@ -134,7 +134,7 @@ class ReplaySource:
         return [step for step in self._polled if step.time > self._clock()]
 
     def _next_step(self, target: Micros) -> MarketStep | None:
-        """Read the next step, unless it comes after a moment; keep it until it is played."""
+        """Read the next step if it is not after `target`; keep it until it is played."""
         if self._ahead is None or self._ahead.time > target:
             return None
         time, quotes = self._ahead.time, []

@@ -140,7 +140,7 @@ class BarReader:
             yield bar
 
     def _volume(self, tally: "Tally", texts: list[str]) -> Units | None:
-        """Remove the volume from the fields of a row, if there is one; None if it is unknown."""
+        """Take the volume out of the fields of a row; return None if it is missing or unknown."""
         if len(texts) == len(PRICES):
             return None
         text, symbol = texts.pop(), tally.listing.instrument.symbol

@@ -25,7 +25,7 @@ ends. Low and high come at one third and two thirds, in reverse if the close is 
 `last` is the price. Bid and ask lie around it on the price tick. The universe's `spread_bps` is
 their distance, which is at least a tick. Each side shows a quarter of the volume, rounded down to
 the quantity step. The volume is unknown without that column, and for an instrument with 0 or
-nothing in every row. Each side then shows 1000 lots of the universe. Otherwise nothing means 0.
+nothing in every row. Each side then shows 1000 lots of the universe. Any other empty volume is 0.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -116,7 +116,7 @@ def check_replay_file(
 ) -> ReplayFacts:
     """Read a whole file once; raise ReplayFileError for the first row that cannot be played.
 
-    `tell_share` is called now and then with how much of it is read.
+    `tell_share` is called now and then with the share of the file that has been read.
     """
     with ReplayTable(path, (QUOTES, BARS), tell_share) as table:
         listings = Listings(universe, calendar)
@@ -141,7 +141,7 @@ def replay_quotes(
             table.skip(facts.marks, after, read_time)
             quotes: Iterator[Quote] = map(_quote, _read_quotes(table, listings, after + 1))
         else:
-            # A bar ends at most two days after the moment it is read as.
+            # A bar ends at most two days after its `time`.
             begin = after - 2 * DAY
             is_daily = facts.kind is ReplayKind.DAILY_BARS
             table.skip(facts.marks, begin, read_day if is_daily else read_time)
@@ -206,7 +206,7 @@ def _replay_bars(
 ) -> Iterator[Quote]:
     waiting: list[tuple[Micros, int, Quote]] = []
     for bar in bars:
-        # Neither this bar nor a later one has a quote before this.
+        # Neither this bar nor a later one has a quote before this moment.
         floor = bar.time - spans.reach
         while waiting and waiting[0][0] < floor:
             yield heappop(waiting)[2]

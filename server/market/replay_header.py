@@ -36,7 +36,7 @@ _UNUSED = {
 
 
 class HeaderError(ValueError):
-    """The line does not name columns that can be played; the text is the problem."""
+    """The line does not name columns that can be played; the message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def store_index(index: Path, facts: ReplayFacts, found_in: str) -> None:
     known["without_volume"] = sorted(facts.without_volume)
     whole = index.with_suffix(".new")
     whole.write_bytes(orjson.dumps(known, default=list))
-    # An existing index is complete, whatever happens to the process.
+    # Because of the rename, an index that exists is complete, even if this process is killed.
     whole.replace(index)
 
 

@@ -45,7 +45,7 @@ _TIME = re.compile(
 _NO_FRACTION = re.compile(r"(?:\.0+)?[Z+-]")
 
 LONG_BREAK = (8, 15)
-"""Longer than any market was ever closed, in days."""
+"""A range of numbers of days, each longer than any market was ever closed."""
 
 _EPOCH = re.compile(r"[0-9]{9,10}|[0-9]{12,13}|[0-9]{15,16}|[0-9]{18,19}")
 _EPOCH_END: Micros = 7_258_118_400 * SECOND
@@ -58,7 +58,7 @@ _EXACT = Context(prec=LINE_BYTES_MAX + 200, rounding=ROUND_HALF_EVEN)
 SHOWN_MAX: Units = 10**18 - 1
 """The largest price and size of a quote: ten digits before the point."""
 
-# The most digits that are read of a size; larger sizes are capped anyway.
+# The largest value that each column can have; larger ones are capped.
 _CAPS = {"bid_size": SHOWN_MAX, "ask_size": SHOWN_MAX, "volume": 4 * SHOWN_MAX}
 
 # Cached, because neighbouring rows repeat times, prices and sizes, and parsing takes most of the
@@ -95,7 +95,7 @@ class ReplayTable:
 
     `is_rough` tells whether one of the last numbers had more digits than a quote can show.
     `rounded` and `capped` count prices and sizes that were changed, by symbol. `marks` are found
-    while the rows are read; at each, `tell_share` is called with how much of the file is read.
+    while the rows are read; at each, `tell_share` is called with the share of the file read so far.
     """
 
     def __init__(
@@ -193,7 +193,7 @@ class ReplayTable:
         return self._digest.hexdigest()
 
     def error(self, problem: str) -> ReplayFileError:
-        """Return the error that the last line has a problem."""
+        """Return the error for a problem in the line that was read last."""
         return ReplayFileError(f"{self.path}: line {self.line}: {problem}")
 
     def numbers(self, columns: Sequence[str], fields: Sequence[str], symbol: str) -> list[Units]:
@@ -255,7 +255,7 @@ class ReplayTable:
                     line = line.removeprefix(codecs.BOM_UTF8)
                 if len(line) > LINE_BYTES_MAX:
                     raise self.error(f"must have at most {LINE_BYTES_MAX} bytes")
-                # The last field may be empty, after a tab.
+                # A tab at the end stays, because an empty last field may follow it.
                 text = line.decode().strip(" \r\n")
                 if text.strip():
                     yield text

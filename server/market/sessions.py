@@ -23,9 +23,9 @@ class AlwaysOpen:
         return True
 
     def session(self, asset_type: AssetType, now: Micros) -> Session:
-        """Return a session without end; the day ends at the first moment after `now`.
+        """Return a session without end.
 
-        That is 00:00 UTC, for FOREX 17:00 in New York.
+        The trading day ends at the next 00:00 UTC, for FOREX at the next 17:00 in New York.
         """
         end = (now // DAY + 1) * DAY
         if asset_type is AssetType.FOREX:
@@ -35,7 +35,7 @@ class AlwaysOpen:
         return Session(since=now, until=end, opens_at=-FOREVER, closes_at=FOREVER, day_end=end)
 
     def hours(self, asset_type: AssetType, now: Micros) -> MarketHours:
-        """Return that nothing ever closes."""
+        """Return the hours of a market that never closes."""
         del asset_type, now
         return MarketHours(is_open=True, next_open=None, next_close=None)
 

@@ -89,7 +89,7 @@ class SimulatedSource:
         return self._quote(self._universe.listings(self._moment(tick))[symbol], tick)
 
     def _comes_after_played(self, tick: int) -> bool:
-        """Tell whether a tick is due; it also is if the clock was far ahead of it."""
+        """Tell whether a tick is due, also after a clock that was far ahead was set back."""
         played = self._played.value
         return tick > played or tick < played - FUTURE_TOLERANCE // SECOND
 

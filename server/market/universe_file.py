@@ -71,7 +71,7 @@ def load_universe(path: Path) -> Universe:
         if entry.asset_type is AssetType.OPTION:
             chain = _read_chain(entry, listings)
             if chain.root in chains:
-                raise entry.error("underlying", "must have one chain, with letters of its own")
+                raise entry.error("underlying", "must have letters that no other chain has")
             chains[chain.root] = chain
     if not listings:
         raise UniverseError(f"{path}: must list at least one instrument")
@@ -210,7 +210,7 @@ def _read_chain(entry: _Entry, listings: dict[str, Listing]) -> OptionChain:
     if any(strike % STRIKE_STEP for strike in strikes):
         raise entry.error("strikes", f"must be multiples of {_show(STRIKE_STEP)}")
     if len(set(strikes)) < len(strikes):
-        raise entry.error("strikes", "must not have one of them twice")
+        raise entry.error("strikes", "must not have the same strike twice")
     spread_bps = entry.number("spread_bps", low=0, high=SPREAD_BPS_MAX)
     liquidity_class = entry.liquidity_class()
     entry.finish()

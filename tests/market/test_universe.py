@@ -174,14 +174,14 @@ def test_a_faulty_file_is_refused_in_one_line_that_names_the_place(
         ),
         ("A = { strikes = [100000], spread_bps = 5 }", "strikes: must be a decimal from 0.001 to"),
         ("A = { strikes = [1.0005], spread_bps = 5 }", "strikes: must be multiples of 0.001"),
-        ("A = { strikes = [1, 1.0], spread_bps = 5 }", "strikes: must not have one of them twice"),
+        ("A = { strikes = [1, 1.0], spread_bps = 5 }", "strikes: must not have the same strike"),
         ("A = { strikes = [1] }", "OPTION 'A': spread_bps: is missing"),
         ("A = { strikes = [1], spread_bps = 5, lot = 2 }", "'lot': is no field of OPTION"),
         ("X-USD = { strikes = [1], spread_bps = 5 }", "underlying: must be a STOCK or ETF"),
         ("LONGNAME = { strikes = [1], spread_bps = 5 }", "underlying: has more than 6 letters"),
         (
             'A = { strikes = [1], spread_bps = 5 }\n"A.=" = { strikes = [1], spread_bps = 5 }',
-            "OPTION 'A.=': underlying: must have one chain",
+            "OPTION 'A.=': underlying: must have letters that no other chain has",
         ),
     ],
 )
