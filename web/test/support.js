@@ -20,8 +20,9 @@ export const SCREENS = ["account", "activity", "leaderboard", "developer"];
 
 let persons = 0;
 
-export function startPage(settings = {}) {
-  return startService({ rest: true, settings: { ...NO_RATES, ...settings } });
+/** Start a service whose page is tried; `more` is as `startService` takes it. */
+export function startPage(settings = {}, more = {}) {
+  return startService({ rest: true, settings: { ...NO_RATES, ...settings }, ...more });
 }
 
 /** Make a person with a bot; `options` are more of the command that makes the token. */
@@ -50,16 +51,18 @@ export async function openPage(browser, service, { token, screen = "account", wi
   page.problems = problems;
   if (width) await page.setViewportSize({ width, height: 800 });
   if (dark !== undefined) await page.emulateMedia({ colorScheme: dark ? "dark" : "light" });
-  if (token) {
-    const session = JSON.stringify({ token, expiresAt: Date.now() + 3_600_000 });
-    await page.addInitScript((stored) => {
-      if (sessionStorage.getItem("test")) return;
-      sessionStorage.setItem("test", "begun");
-      sessionStorage.setItem("bottrading.session", stored);
-    }, session);
-  }
+  if (token) await storeSession(page, token, Date.now() + 3_600_000);
   await page.goto(`${service.rest}/#/${screen}`);
   return page;
+}
+
+/** Give a tab a session, which the page finds when it is loaded next. */
+export function storeSession(page, token, expiresAt) {
+  return page.addInitScript((stored) => {
+    if (sessionStorage.getItem("test")) return;
+    sessionStorage.setItem("test", "begun");
+    sessionStorage.setItem("bottrading.session", stored);
+  }, JSON.stringify({ token, expiresAt }));
 }
 
 /** Wait until a screen shows what it reads: nothing is being read any more. */

@@ -22,20 +22,24 @@ const ARGUMENTS = [
   '--disable-sync',
 ];
 
-/** Start the browser; return it with `newPage`, a page that shares nothing, and `close`. */
-export async function startBrowser() {
+/**
+ * Start the browser; return it with `newPage`, a page that shares nothing, and `close`.
+ *
+ * `hosts`: what names it resolves to which addresses, as `--host-resolver-rules` writes it.
+ */
+export async function startBrowser({ hosts } = {}) {
   // Beside its profile a browser writes caches and crash reports to the home directory.
   const directory = mkdtempSync(join(tmpdir(), 'bottrading-browser-'));
   const removeDirectory = () => rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
   process.once('exit', removeDirectory);
   const browser = await chromium.launch({
     executablePath: chromiumCommand,
-    args: ARGUMENTS,
+    args: hosts ? [...ARGUMENTS, `--host-resolver-rules=${hosts}`] : ARGUMENTS,
     env: browserEnvironment(directory),
   });
   return {
-    async newPage() {
-      const context = await browser.newContext();
+    async newPage(options) {
+      const context = await browser.newContext(options);
       context.setDefaultTimeout(WAIT_DEADLINE_MS);
       return context.newPage();
     },

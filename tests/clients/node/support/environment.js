@@ -1,5 +1,6 @@
 // Where the things under test are; the one reader of the environment.
 
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** What is told to whoever writes a client. */
@@ -13,6 +14,15 @@ export const ownProtos = fileURLToPath(new URL('../protos', import.meta.url));
 
 /** The command under test. */
 export const bottradingCommand = required('BOTTRADING_COMMAND');
+
+/** The Python that the command under test runs on; it has the Python client. */
+export const pythonCommand = join(dirname(bottradingCommand), 'python');
+
+/** The bot in Python that reads its orders from its standard input. */
+export const tradingBot = fileURLToPath(new URL('../../trading_bot.py', import.meta.url));
+
+/** What runs a command whose standard error is a terminal. */
+export const onTerminal = fileURLToPath(new URL('../../on_terminal.py', import.meta.url));
 
 /** Return what runs an example, `agent/agent` for one, in each language that it is written in. */
 export function exampleCommands(name) {

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { connect, serving } from './contract.js';
-import { bottradingCommand, serviceEnvironment } from './environment.js';
+import { bottradingCommand, onTerminal, pythonCommand, serviceEnvironment } from './environment.js';
 
 const READY_DEADLINE_MS = 30_000;
 const STOP_DEADLINE_MS = 30_000;
@@ -18,12 +18,13 @@ const POLL_MS = 20;
 /**
  * Start the service and return it once it can be used.
  *
- * `rest`: with its bridge. `options`: more of the command's. `settings`: variables of its
- * environment.
+ * `rest`: with its bridge. `terminal`: its log is what a terminal shows. `options`: more of the
+ * command's. `settings`: variables of its environment.
  */
-export async function startService({ rest = false, options = [], settings = {} } = {}) {
+export async function startService({ rest, terminal, options = [], settings = {} } = {}) {
   const [grpc, bridge] = (await freePorts(2)).map((port) => `127.0.0.1:${port}`);
-  const service = new Service(grpc, rest ? bridge : null, options, settings);
+  const command = terminal ? [pythonCommand, onTerminal, bottradingCommand] : [bottradingCommand];
+  const service = new Service(grpc, rest ? bridge : null, command, options, settings);
   try {
     await service.start();
   } catch (error) {
@@ -36,15 +37,15 @@ export async function startService({ rest = false, options = [], settings = {} }
 class Service {
   #directory = mkdtempSync(join(tmpdir(), 'bottrading-node-'));
   #log = join(this.#directory, 'serve.log');
-  #arguments;
+  #command;
   #environment;
   #process;
   #exited;
 
-  constructor(grpc, bridge, options, settings) {
+  constructor(grpc, bridge, command, options, settings) {
     const listens = bridge ? ['--grpc', grpc, '--rest', bridge] : ['--grpc', grpc, '--no-rest'];
     const ownOptions = ['--data-dir', this.#directory, '--seed', '1'];
-    this.#arguments = ['serve', ...ownOptions, ...listens, ...options];
+    this.#command = [...command, 'serve', ...ownOptions, ...listens, ...options];
     this.#environment = { ...serviceEnvironment, ...settings };
     this.grpc = grpc;
     this.rest = bridge && `http://${bridge}`;
@@ -65,13 +66,25 @@ class Service {
   async start() {
     if (this.#isRunning) return;
     const log = openSync(this.#log, 'a');
-    this.#process = spawn(bottradingCommand, this.#arguments, {
+    const [command, ...words] = this.#command;
+    this.#process = spawn(command, words, {
       env: this.#environment,
       stdio: ['ignore', log, log],
     });
     closeSync(log);
     this.#exited = once(this.#process, 'exit');
     await Promise.race([this.#ready(), this.#endedTooEarly()]);
+  }
+
+  /** Wait until a pattern is in its log; return the match. */
+  async told(pattern) {
+    const deadline = Date.now() + READY_DEADLINE_MS;
+    for (;;) {
+      const match = this.log.match(pattern);
+      if (match) return match;
+      if (Date.now() > deadline) throw new Error(`not told: ${pattern}\n${this.log}`);
+      await pause(POLL_MS);
+    }
   }
 
   /** Let it drain; return its exit status, null when it had to be killed. */
