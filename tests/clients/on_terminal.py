@@ -1,4 +1,4 @@
-"""Runs a command whose standard error is a terminal, and copies what that shows to standard output."""
+"""Runs a command whose standard error is a terminal; standard output gets what that shows."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""A bot for tests in other languages: an order a line on standard input, its answer a line of JSON."""
+"""A bot for tests in other languages: reads an order a line, answers each with a line of JSON."""
 
 import json
 import sys

@@ -52,7 +52,7 @@ export function GuardRailsForm({ scope }: { scope: AccountScope }) {
               />
             </Field>
           ))}
-          <button class="button" type="submit" disabled={form.isBusy}>
+          <button class="button" type="submit" aria-disabled={form.isBusy || undefined}>
             Save guard rails
           </button>
         </form>

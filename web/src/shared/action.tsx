@@ -10,7 +10,6 @@ interface ActionButtonProps {
   class?: string;
   /** Names what the button is for, where its text does not. */
   label?: string;
-  isDisabled?: boolean;
   /** What it does; resolves to what to say about it, or to nothing. */
   action: () => Promise<string | void>;
   children: ComponentChildren;
@@ -19,6 +18,7 @@ interface ActionButtonProps {
 export function ActionButton(props: ActionButtonProps) {
   const [isBusy, setBusy] = useState(false);
   const run = async () => {
+    if (isBusy) return;
     setBusy(true);
     await tried(props.action);
     setBusy(false);
@@ -28,7 +28,8 @@ export function ActionButton(props: ActionButtonProps) {
       class={props.class ?? "button button-small"}
       type="button"
       aria-label={props.label}
-      disabled={isBusy || props.isDisabled}
+      // A button that is disabled loses the focus, and cannot get it back after a dialog.
+      aria-disabled={isBusy || undefined}
       onClick={() => void run()}
     >
       {props.children}

@@ -41,7 +41,7 @@ export function useForm(send: (values: FormData) => Promise<void>): Form {
     violations: violations.value,
     submit: (event) => {
       event.preventDefault();
-      void submit(new FormData(event.currentTarget));
+      if (!isBusy.peek()) void submit(new FormData(event.currentTarget));
     },
   };
 }
