@@ -54,6 +54,7 @@ _NULLABLE = frozenset(
         "Limits.bot_key",
         "Limits.orders",
         "Limits.requests",
+        "MarketClock.replay",
         "MarketSession.next_close",
         "MarketSession.next_open",
         "Order.expires_at",

@@ -6,6 +6,7 @@ from server.application.ports import MarketHours, Shown
 from server.domain.account import GuardRails, TradingState
 from server.domain.closing import CloseTicket
 from server.domain.instrument import AssetType
+from server.domain.market import ReplayProgress
 from server.domain.order import Order, OrderTicket
 from server.domain.quote import Quote, QuoteRefusal
 from server.domain.trading import Preview, Replacement
@@ -225,10 +226,11 @@ class QuotesPublished:
 
 @dataclass(frozen=True, slots=True)
 class HoursTold:
-    """The hours of every market, as of a moment."""
+    """The hours of every market as of a moment, and the span of the replay, if it is one."""
 
     now: Micros
     hours: tuple[tuple[AssetType, MarketHours], ...]
+    replay: ReplayProgress | None
 
 
 @dataclass(frozen=True, slots=True)

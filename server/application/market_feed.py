@@ -152,7 +152,8 @@ class MarketFeed:
         )
 
     def hours(self, now: Micros) -> HoursTold:
-        return HoursTold(now, tuple((kind, self.calendar.hours(kind, now)) for kind in AssetType))
+        hours = tuple((kind, self.calendar.hours(kind, now)) for kind in AssetType)
+        return HoursTold(now, hours, self.source.replay)
 
     def apply(
         self, quotes: Sequence[Quote], unit: UnitOfWork, now: Micros

@@ -15,7 +15,7 @@ from server.domain.bar import Bar, BarFilter, BarInterval, StoredBars
 from server.domain.equity_curve import EquityCurve
 from server.domain.events import Fill
 from server.domain.instrument import AssetType, Instrument
-from server.domain.market import Session
+from server.domain.market import ReplayProgress, Session
 from server.domain.matching import Reach
 from server.domain.order import Order, Side
 from server.domain.posting import Decision
@@ -71,6 +71,10 @@ class QuoteSource(Protocol):
     @property
     def replay_digest(self) -> str | None:
         """Return the digest that names the replayed file; None on a market in real time."""
+
+    @property
+    def replay(self) -> ReplayProgress | None:
+        """Return the span and speed of the replay; None on a market in real time."""
 
     @property
     def fault(self) -> str | None:

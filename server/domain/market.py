@@ -38,3 +38,12 @@ class Market:
     now: Micros
     day_end: Micros
     is_open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayProgress:
+    """The span of a replay, and how many of its seconds pass in a real one."""
+
+    starts_at: Micros
+    ends_at: Micros
+    speed: float

@@ -11,6 +11,7 @@ class PublishedSource:
     environment = "PUBLISHED"
     fault: str | None = None
     replay_digest = None
+    replay = None
 
     def poll(self, now: Micros) -> list[MarketStep]:
         """Return one step without quotes."""

@@ -6,6 +6,7 @@ from collections import deque
 from server.application.ports import Calendar, Clock, MarketStep
 from server.application.staging import Stage, Staged
 from server.domain.invariants import BrokenInvariant
+from server.domain.market import ReplayProgress
 from server.domain.quote import Quote
 from server.domain.values import Micros
 from server.market.replay_file import ReplayFacts, file_changed, replay_quotes
@@ -75,6 +76,7 @@ class ReplaySource:
         self, *, facts: ReplayFacts, universe: Universe, calendar: Calendar, clock: ReplayClock
     ) -> None:
         self.replay_digest = facts.digest
+        self.replay = ReplayProgress(starts_at=facts.start, ends_at=clock.end, speed=clock.speed)
         self._facts = facts
         self._clock = clock
         self._quotes = replay_quotes(facts, universe, calendar, clock())

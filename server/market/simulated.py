@@ -44,6 +44,7 @@ class SimulatedSource:
     environment = "SIMULATED"
     fault: str | None = None
     replay_digest = None
+    replay = None
 
     def __init__(self, *, universe: Universe, secret: MarketSecret) -> None:
         self._universe = universe

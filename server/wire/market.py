@@ -18,6 +18,7 @@ from server.application.queries import ShownQuote
 from server.domain.bar import Bar, BarFilter, BarInterval
 from server.domain.errors import Reason, Refusal
 from server.domain.instrument import Instrument
+from server.domain.market import ReplayProgress
 from server.domain.quote import Quote, QuoteRefusal
 from server.domain.values import (
     DecimalError,
@@ -170,6 +171,7 @@ def bars_listed(found: Sequence[tuple[Bar, bool]]) -> pb.ListBarsResponse:
 
 def hours_told(result: HoursTold) -> pb.GetMarketClockResponse:
     """Answer GetMarketClock."""
+    replay = result.replay
     return pb.GetMarketClockResponse(
         clock=market_clock_pb2.MarketClock(
             time=answers.timestamp(result.now),
@@ -182,6 +184,7 @@ def hours_told(result: HoursTold) -> pb.GetMarketClockResponse:
                 )
                 for kind, market in result.hours
             ],
+            replay=None if replay is None else _replay_progress(replay),
         )
     )
 
@@ -202,6 +205,14 @@ def _bars_of(
 ) -> BarsOf | Refusal:
     symbol = path_symbol(request.symbol, given.instruments)
     return symbol if isinstance(symbol, Refusal) else BarsOf(symbol, wanted)
+
+
+def _replay_progress(replay: ReplayProgress) -> market_clock_pb2.ReplayProgress:
+    return market_clock_pb2.ReplayProgress(
+        starts_at=answers.timestamp(replay.starts_at),
+        ends_at=answers.timestamp(replay.ends_at),
+        speed=replay.speed,
+    )
 
 
 def _sent_quote(sent: quote_pb2.PublishedQuote, now: Micros) -> Quote | QuoteRefusal:

@@ -69,6 +69,10 @@ async def test_a_bot_trades_in_the_time_of_the_file(start_venue: VenueFactory, b
     assert order.filled_price == "250.01000000"
     assert order.created_at.seconds == YEAR_2025 + 86_400 + 15 * 3_600 + 1_800 - 1
     assert clock.time == order.created_at
+    opening, end = YEAR_2025 + 86_400 + 14 * 3_600 + 1_800, YEAR_2025 + 5 * 86_400 + 21 * 3_600
+    assert clock.replay.starts_at.ToMicroseconds() == opening * SECOND - 1
+    assert clock.replay.ends_at.ToMicroseconds() == end * SECOND - 1_000
+    assert clock.replay.speed == 3_600
     assert next_day[0].status_reason == order_pb2.STATUS_REASON_EXPIRED_DAY
     assert next_day[1].status == order_pb2.ORDER_STATUS_OPEN
     assert sold.filled_price == "240.00000000"

@@ -44,6 +44,18 @@ def test_the_digest_names_the_file(recorded: Callable[..., ReplayFacts]) -> None
     assert Replay(facts).source.replay_digest == facts.digest
 
 
+def test_the_span_of_a_replay_is_that_of_the_file_however_far_it_is(
+    recorded: Callable[..., ReplayFacts],
+) -> None:
+    replay = Replay(recorded(row(0), row(9)))
+    span = replay.source.replay
+    replay.poll(3 * SECOND)
+
+    assert (span.starts_at, span.ends_at) == (BEGIN - 1, BEGIN + 9 * SECOND)
+    assert span.speed == replay.clock.speed
+    assert replay.source.replay == span
+
+
 def test_time_stands_where_the_last_poll_got_to(recorded: Callable[..., ReplayFacts]) -> None:
     replay = Replay(recorded(row(0), row(9)))
     replay.poll(SECOND + 1)

@@ -188,6 +188,7 @@ async def test_an_always_open_market_never_closes(venue: Venue) -> None:
         assert session.open
         assert not session.HasField("next_open")
         assert not session.HasField("next_close")
+    assert not clock.HasField("replay"), "the market is in real time"
 
 
 async def test_orders_of_the_night_execute_on_the_first_quote_of_the_session(

@@ -46,7 +46,14 @@ from bottrading_client.errors import (
     Violation,
 )
 from bottrading_client.following import Update
-from bottrading_client.market_models import Bar, Instrument, MarketClock, MarketSession, Quote
+from bottrading_client.market_models import (
+    Bar,
+    Instrument,
+    MarketClock,
+    MarketSession,
+    Quote,
+    ReplayProgress,
+)
 from bottrading_client.messages import Amount
 from bottrading_client.models import (
     Account,
@@ -141,6 +148,7 @@ __all__ = [
     "QuoteUpdates",
     "RateLimit",
     "RateLimited",
+    "ReplayProgress",
     "ReturnPoint",
     "ServiceUnavailable",
     "Session",

@@ -64,8 +64,18 @@ class MarketSession:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayProgress:
+    """The span of a replay, and its seconds per real second."""
+
+    starts_at: datetime
+    ends_at: datetime
+    speed: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarketClock:
-    """Which markets are open."""
+    """The trading sessions of all asset types; `replay` is None unless the market is replayed."""
 
     time: datetime
     sessions: tuple[MarketSession, ...]
+    replay: ReplayProgress | None

@@ -1135,6 +1135,8 @@ export interface components {
             time: string;
             /** @description One entry for each asset type. */
             sessions: components["schemas"]["MarketSession"][];
+            /** @description The span and speed of the replay; null unless the market is replayed. */
+            replay: components["schemas"]["ReplayProgress"] | null;
         };
         /** @description The session of one asset type. */
         MarketSession: {
@@ -1459,6 +1461,24 @@ export interface components {
             /** @description Why it was not applied. */
             reason: components["schemas"]["QuoteRefusalReason"];
         };
+        /** @description How far a replay is: `time` of the clock goes from `starts_at` to `ends_at`, and then stands still. */
+        ReplayProgress: {
+            /**
+             * Format: date-time
+             * @description Where the replay of the file begins, right before its first quote.
+             */
+            starts_at: string;
+            /**
+             * Format: date-time
+             * @description Where the replay ends, at the last quote.
+             */
+            ends_at: string;
+            /**
+             * Format: double
+             * @description Seconds of the replay per real second. Time runs slower where quotes cannot be stored as fast.
+             */
+            speed: number;
+        };
         /** @description The return of an account from the beginning of a period to a moment. */
         ReturnPoint: {
             /**
@@ -1698,6 +1718,7 @@ export type QuoteHeartbeat = components['schemas']['QuoteHeartbeat'];
 export type QuoteRefusalReason = components['schemas']['QuoteRefusalReason'];
 export type RateLimit = components['schemas']['RateLimit'];
 export type RefusedQuote = components['schemas']['RefusedQuote'];
+export type ReplayProgress = components['schemas']['ReplayProgress'];
 export type ReturnPoint = components['schemas']['ReturnPoint'];
 export type Settlement = components['schemas']['Settlement'];
 export type Side = components['schemas']['Side'];

@@ -36,6 +36,7 @@ export type {
   Quota,
   Quote,
   RateLimit,
+  ReplayProgress,
   ReturnPoint,
   Settlement,
   Side,

@@ -28,6 +28,7 @@ class MarketClock(_message.Message):
 
     TIME_FIELD_NUMBER: _builtins.int
     SESSIONS_FIELD_NUMBER: _builtins.int
+    REPLAY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """The server's time; on a replayed market the time of the replay."""
@@ -36,19 +37,62 @@ class MarketClock(_message.Message):
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___MarketSession]:
         """One entry for each asset type."""
 
+    @_builtins.property
+    def replay(self) -> Global___ReplayProgress:
+        """The span and speed of the replay; null unless the market is replayed."""
+
     def __init__(
         self,
         *,
         time: _timestamp_pb2.Timestamp | None = ...,
         sessions: _abc.Iterable[Global___MarketSession] | None = ...,
+        replay: Global___ReplayProgress | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["replay", b"replay", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sessions", b"sessions", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replay", b"replay", "sessions", b"sessions", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MarketClock: _TypeAlias = MarketClock  # noqa: Y015
+
+@_typing.final
+class ReplayProgress(_message.Message):
+    """How far a replay is: `time` of the clock goes from `starts_at` to `ends_at`, and
+    then stands still.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTS_AT_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
+    SPEED_FIELD_NUMBER: _builtins.int
+    speed: _builtins.float
+    """Seconds of the replay per real second. Time runs slower where quotes cannot be
+    stored as fast.
+    """
+    @_builtins.property
+    def starts_at(self) -> _timestamp_pb2.Timestamp:
+        """Where the replay of the file begins, right before its first quote."""
+
+    @_builtins.property
+    def ends_at(self) -> _timestamp_pb2.Timestamp:
+        """Where the replay ends, at the last quote."""
+
+    def __init__(
+        self,
+        *,
+        starts_at: _timestamp_pb2.Timestamp | None = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
+        speed: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "starts_at", b"starts_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "speed", b"speed", "starts_at", b"starts_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayProgress: _TypeAlias = ReplayProgress  # noqa: Y015
 
 @_typing.final
 class MarketSession(_message.Message):
