@@ -1,16 +1,17 @@
 // The returns of the chosen accounts on one chart, told apart by colour and by dashes.
 
+import type { LeaderboardEntry } from "bottrading-client";
 import { useMemo } from "preact/hooks";
 import uPlot from "uplot";
 
 import { percent, signedPercent } from "../shared/format.js";
 import { Plot, type PlotOptions, timeAxis, valueAxis } from "../shared/plot.js";
 import { colorOf } from "../shared/theme.js";
-import { DASHES, type Entry, nameOf } from "./ranking.js";
+import { DASHES, nameOf } from "./ranking.js";
 
 const HEIGHT = 260;
 
-export function Curves({ entries }: { entries: readonly Entry[] }) {
+export function Curves({ entries }: { entries: readonly LeaderboardEntry[] }) {
   const data = useMemo(() => dataOf(entries), [entries.map(keyOf).join()]);
   if (entries.length === 0 || data[0].length < 2) return null;
   return (
@@ -44,20 +45,20 @@ export function Curves({ entries }: { entries: readonly Entry[] }) {
   );
 }
 
-function keyOf(entry: Entry): string {
-  return `${nameOf(entry)} ${entry.return_curve?.at(-1)?.time} ${entry.return_pct}`;
+function keyOf(entry: LeaderboardEntry): string {
+  return `${nameOf(entry)} ${entry.return_curve.at(-1)?.time} ${entry.return_pct}`;
 }
 
 /** Put the curves on one axis of time; an account that began later has no value before. */
-function dataOf(entries: readonly Entry[]): uPlot.AlignedData {
-  const curves = entries.map(({ return_curve = [] }): uPlot.AlignedData => [
+function dataOf(entries: readonly LeaderboardEntry[]): uPlot.AlignedData {
+  const curves = entries.map(({ return_curve }): uPlot.AlignedData => [
     return_curve.map(({ time }) => Date.parse(time) / 1_000),
     return_curve.map(({ return_pct }) => return_pct),
   ]);
   return curves.length > 0 ? uPlot.join(curves) : [[]];
 }
 
-function optionsOf(entries: readonly Entry[]): PlotOptions {
+function optionsOf(entries: readonly LeaderboardEntry[]): PlotOptions {
   const [muted, line] = [colorOf("muted"), colorOf("line")];
   return {
     padding: [8, 0, 0, 0],

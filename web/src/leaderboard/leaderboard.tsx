@@ -1,7 +1,12 @@
 // The screen "Leaderboard": who earns most, with everybody's curve.
 
 import { useSignal } from "@preact/signals";
-import { type LeaderboardPeriod, PublicClient } from "bottrading-client";
+import {
+  type Leaderboard,
+  type LeaderboardEntry,
+  type LeaderboardPeriod,
+  PublicClient,
+} from "bottrading-client";
 import { useMemo } from "preact/hooks";
 
 import type { AccountScope } from "../service/account-scope.js";
@@ -11,7 +16,7 @@ import { count } from "../shared/format.js";
 import { Segments } from "../shared/segments.js";
 import { Empty, Loading } from "../shared/states.js";
 import { Curves } from "./curves.js";
-import { CURVES_MAX, type Entry, type Page, nameOf } from "./ranking.js";
+import { CURVES_MAX, nameOf } from "./ranking.js";
 import { RankingTable } from "./ranking-table.js";
 
 const PERIODS: readonly { value: LeaderboardPeriod; title: string }[] = [
@@ -37,7 +42,7 @@ export function LeaderboardScreen({ scope }: { scope: AccountScope | null }) {
       ? chosen.value.has(nameOf(entry))
       : entry.own || entry.rank <= CHOSEN_AT_FIRST,
   );
-  const choose = (entry: Entry) => {
+  const choose = (entry: LeaderboardEntry) => {
     const names = new Set(drawn.map(nameOf));
     if (!names.delete(nameOf(entry))) names.add(nameOf(entry));
     if (names.size <= CURVES_MAX) chosen.value = names;
@@ -93,13 +98,13 @@ function useRanking(scope: AccountScope | null, period: LeaderboardPeriod, limit
   return useMemo(() => {
     const client = scope?.client ?? new PublicClient({ baseUrl: location.origin });
     const query = { period, limit, curve_points: CURVE_POINTS };
-    const read = () => client.leaderboard(query) as Promise<Page>;
+    const read = () => client.leaderboard(query);
     return new Figure(read, { everyMs: 5_000, atMostEveryMs: 2_000 });
   }, [scope, period, limit]);
 }
 
 /** Return the rows, and below them the reader's own if it ranks further down. */
-function rowsOf({ entries, own_entry }: Page): Entry[] {
+function rowsOf({ entries, own_entry }: Leaderboard): LeaderboardEntry[] {
   const isShown = entries.some(({ own }) => own);
   return own_entry && !isShown ? [...entries, own_entry] : entries;
 }

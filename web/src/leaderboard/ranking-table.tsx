@@ -1,21 +1,23 @@
 // The rows of the leaderboard; a checkbox draws an account's curve.
 
+import type { LeaderboardEntry } from "bottrading-client";
+
 import { Change } from "../shared/change.js";
 import { count, percent, ratio, signedPercent } from "../shared/format.js";
 import { RobotIcon } from "../shared/icons.js";
 import { type Column, Table } from "../shared/table.js";
-import { CURVES_MAX, type Entry, nameOf } from "./ranking.js";
+import { CURVES_MAX, nameOf } from "./ranking.js";
 import { Sparkline } from "./sparkline.js";
 
 interface RankingTableProps {
-  entries: readonly Entry[];
-  drawn: readonly Entry[];
-  onChoose: (entry: Entry) => void;
+  entries: readonly LeaderboardEntry[];
+  drawn: readonly LeaderboardEntry[];
+  onChoose: (entry: LeaderboardEntry) => void;
 }
 
 export function RankingTable({ entries, drawn, onChoose }: RankingTableProps) {
   const isFull = drawn.length >= CURVES_MAX;
-  const columns: Column<Entry>[] = [
+  const columns: Column<LeaderboardEntry>[] = [
     { title: "Rank", kind: "action", cell: ({ rank }) => count(rank) },
     { title: "Name", cell: (entry) => <Name entry={entry} /> },
     {
@@ -31,7 +33,7 @@ export function RankingTable({ entries, drawn, onChoose }: RankingTableProps) {
       title: "Curve",
       kind: "figure",
       from: "small",
-      cell: ({ return_curve }) => <Sparkline points={return_curve ?? []} />,
+      cell: ({ return_curve }) => <Sparkline points={return_curve} />,
     },
     {
       title: "Max drawdown",
@@ -70,7 +72,7 @@ export function RankingTable({ entries, drawn, onChoose }: RankingTableProps) {
   );
 }
 
-function Name({ entry }: { entry: Entry }) {
+function Name({ entry }: { entry: LeaderboardEntry }) {
   const { display_name, badge, own, was_reset } = entry;
   return (
     <>

@@ -1,17 +1,6 @@
-// Rows of the leaderboard with their curves, and how they are told apart.
+// How rows of the leaderboard and their curves are told apart.
 
-import type { Leaderboard, LeaderboardEntry } from "bottrading-client";
-
-export interface ReturnPoint {
-  time: string;
-  return_pct: number;
-}
-
-export type Entry = LeaderboardEntry & { return_curve?: ReturnPoint[] };
-export type Page = Omit<Leaderboard, "entries" | "own_entry"> & {
-  entries: Entry[];
-  own_entry: Entry | null;
-};
+import type { LeaderboardEntry } from "bottrading-client";
 
 /** How many curves can be told apart on one chart. */
 export const CURVES_MAX = 6;
@@ -20,6 +9,6 @@ export const CURVES_MAX = 6;
 export const DASHES: readonly number[][] = [[], [6, 3], [2, 3], [10, 3, 2, 3], [14, 4], [4, 2, 1, 2]];
 
 /** Return what names a row from one read to the next; two people of one name count as one. */
-export function nameOf({ display_name, own }: Entry): string {
+export function nameOf({ display_name, own }: LeaderboardEntry): string {
   return own ? "own" : `name ${display_name}`;
 }

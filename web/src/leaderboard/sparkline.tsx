@@ -1,6 +1,6 @@
 // A return over time, as small as a word.
 
-import type { ReturnPoint } from "./ranking.js";
+import type { ReturnPoint } from "bottrading-client";
 
 const WIDTH = 112;
 const HEIGHT = 28;
