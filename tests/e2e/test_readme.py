@@ -40,7 +40,7 @@ def pointed_at(service: Process, text: str) -> str:
     server, data_dir = f"{sys.executable} -m server", f"--data-dir {service.data_dir}"
     text = re.sub(r"(?<![\w/])\.venv/bin/python ", f"{sys.executable} ", text)
     text = re.sub(
-        r"\.venv/bin/bottrading (token|account|report|verify|key \w+)",
+        r"\.venv/bin/bottrading (open|token|account|report|verify|key \w+)",
         rf"{server} \1 {data_dir}",
         text,
     )
