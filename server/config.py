@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -48,6 +49,8 @@ class EngineSettings:
     market: str
     sessions: str
     replay_file: str | None
+    replay_symbol: str | None
+    replay_zone: str | None
     replay_speed: float
     seed: int | None
     universe_file: str | None
@@ -97,7 +100,16 @@ class Settings(BaseSettings):
         description="always-open, or exchange: real opening hours; "
         "empty: exchange for a replay, else always-open",
     )
-    replay_file: Path | None = Field(None, description="CSV file of quotes or bars to replay")
+    replay_file: Path | None = Field(
+        None, description="CSV file of quotes or bars to replay, perhaps compressed by gzip"
+    )
+    replay_symbol: str = Field(
+        "", description="symbol of all rows of a replay file that has no column for it"
+    )
+    replay_zone: str = Field(
+        "",
+        description="zone of a replay file's times that have no offset, such as America/New_York",
+    )
     replay_speed: float = Field(
         1.0, gt=0, le=REPLAY_SPEED_MAX, description="seconds of the replay per real second"
     )
@@ -238,10 +250,22 @@ class Settings(BaseSettings):
             raise ValueError(f"{value} is for tokens of the service itself: choose another")
         return value
 
+    @field_validator("replay_zone")
+    @classmethod
+    def _check_zone(cls, value: str) -> str:
+        try:
+            if value:
+                ZoneInfo(value)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ValueError(f"must be a zone such as America/New_York, not {value!r}") from None
+        return value
+
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if (self.market == "replay") != (self.replay_file is not None):
             raise ValueError("market replay needs replay_file; leave it out for any other market")
+        if self.market != "replay" and (self.replay_symbol or self.replay_zone):
+            raise ValueError("replay_symbol and replay_zone are of market replay: leave them out")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key must be given together")
         if self.tls_client_ca is not None and self.tls_certificate is None:
@@ -302,6 +326,8 @@ class Settings(BaseSettings):
             market=self.market,
             sessions=self.sessions or ("exchange" if self.market == "replay" else "always-open"),
             replay_file=str(self.replay_file.resolve()) if self.replay_file else None,
+            replay_symbol=self.replay_symbol or None,
+            replay_zone=self.replay_zone or None,
             replay_speed=self.replay_speed,
             seed=self.seed,
             universe_file=str(self.universe_file) if self.universe_file else None,

@@ -26,6 +26,7 @@ from server.market.published import PublishedSource
 from server.market.replay import ReplayClock, ReplaySource
 from server.market.replay_file import ReplayFacts, check_replay_file
 from server.market.replay_index import circumstances, load_index, store_index
+from server.market.replay_table import ReplayOptions
 from server.market.secret import load_or_create_secret, secret_from_seed
 from server.market.sessions import AlwaysOpen
 from server.market.simulated import SimulatedSource
@@ -33,7 +34,7 @@ from server.market.universe import Universe
 from server.market.universe_file import default_universe, load_universe
 
 SESSION_YEARS_AHEAD = 5
-REPLAYED_YEAR_MIN = 2000
+REPLAYED_YEAR_MIN = 1971
 
 
 def universe(settings: EngineSettings) -> Universe:
@@ -57,7 +58,7 @@ def check_replay(
     path, index, found_in = _replay_index(settings)
     facts = load_index(index, path, found_in)
     if facts is None or not facts.is_as_checked():
-        facts = check_replay_file(path, listed, hours, tell_share)
+        facts = check_replay_file(path, listed, hours, tell_share, _replay_options(settings))
         store_index(index, facts, found_in)
     return facts
 
@@ -74,7 +75,13 @@ def replay_facts(
     share of the file that has been read. Raises ReplayFileError for a wrong file.
     """
     path, index, found_in = _replay_index(settings)
-    return load_index(index, path, found_in) or check_replay_file(path, listed, hours, tell_share)
+    return load_index(index, path, found_in) or check_replay_file(
+        path, listed, hours, tell_share, _replay_options(settings)
+    )
+
+
+def _replay_options(settings: EngineSettings) -> ReplayOptions:
+    return ReplayOptions(symbol=settings.replay_symbol, zone=settings.replay_zone)
 
 
 def _replay_index(settings: EngineSettings) -> tuple[Path, Path, str]:
@@ -84,7 +91,9 @@ def _replay_index(settings: EngineSettings) -> tuple[Path, Path, str]:
     universe = settings.universe_file and Path(settings.universe_file).read_bytes()
     # Default instruments and rules depend on our version, trading hours on a library's.
     versions = [version("bottrading"), *(_version_of("exchange-calendars"))]
-    found_in = circumstances(universe, settings.sessions, *versions)
+    found_in = circumstances(
+        universe, settings.sessions, settings.replay_symbol, settings.replay_zone, *versions
+    )
     index = Path(settings.data_dir) / REPLAY_INDEX_FILE
     return Path(settings.replay_file), index, found_in
 

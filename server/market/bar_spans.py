@@ -11,7 +11,8 @@ from server.domain.invariants import BrokenInvariant
 from server.domain.values import DAY, SECOND, Micros
 from server.market.moments import to_datetime, utc_day
 from server.market.replay_bars import Bar
-from server.market.replay_table import LONG_BREAK, ReplayFileError, ReplayTable
+from server.market.replay_listings import LONG_BREAK
+from server.market.replay_table import ReplayFileError, ReplayTable
 
 BAR_LENGTH_MAX: Micros = DAY
 LONE_BAR_LENGTH: Micros = 60 * SECOND
@@ -125,7 +126,9 @@ class BarSpans:
             return covered
         if self._length is None:
             asset_type, day = bar.listing.instrument.asset_type, utc_day(bar.time)
-            raise table.error(f"time: {asset_type.value} has no session on {day.isoformat()}")
+            raise table.error(
+                f"time: {asset_type.value} has no session on {day.isoformat()}: leave the row out"
+            )
         return bar.time, bar.time + self._length
 
     def touches_a_session(self, bar: Bar) -> bool:
@@ -214,6 +217,7 @@ def outside_of_sessions(
         f"{table.path}: no {kind} lies in a session: in New York ({_ZONE.key}),"
         f" {asset_type.value} trades from {_there(begin)} to {_there(end)}, but the first {kind} is"
         f" of {_there(time)}; is the offset of `time` right?"
+        " Every hour trades with --sessions always-open"
     )
 
 

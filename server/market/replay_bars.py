@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from server.domain.quote import Quote
 from server.domain.values import (
-    DAY,
     MILLISECOND,
     SCALE,
     SECOND,
@@ -20,14 +19,9 @@ from server.domain.values import (
 )
 from server.market.listing import Listing
 from server.market.replay_header import Shape
-from server.market.replay_table import (
-    Listings,
-    ReplayTable,
-    read_day,
-    read_time,
-    time_problem,
-    written_midnight,
-)
+from server.market.replay_listings import Listings
+from server.market.replay_table import ReplayTable
+from server.market.replay_times import written_midnight
 from server.market.universe_file import LEVEL_MAX
 
 BARS = Shape("bars", ("time", "symbol", "open", "high", "low", "close"), "volume")
@@ -103,7 +97,7 @@ class BarReader:
     def bars(self, begin: Micros | None) -> Iterator[Bar]:
         """Read the bars in order of time; rows before `begin` are not checked."""
         table, before = self._table, 0
-        last_times: dict[str, Micros] = {}
+        last_bars: dict[str, Bar] = {}
         for time_text, symbol_text, *texts in table.rows():
             time = self._time(time_text)
             if time < before:
@@ -113,15 +107,11 @@ class BarReader:
                 continue
             listing = self._listings.find(symbol_text, time, table)
             symbol = listing.instrument.symbol
-            distance = time - last_times.get(symbol, -DAY)
-            if distance < BAR_LENGTH_MIN:
-                raise table.error(f"time: less than a second after the last bar of {symbol}")
-            last_times[symbol] = time
             tally = self._tallies.get(symbol)
             if tally is None:
                 tally = self._tallies[symbol] = Tally(listing)
+            prices = table.numbers(PRICES, texts[: len(PRICES)], symbol)
             volume = self._volume(tally, texts)
-            prices = table.numbers(PRICES, texts, symbol)
             opened, high, low, close = table.to_ticks(prices, listing)
             bar = Bar(
                 time,
@@ -137,28 +127,39 @@ class BarReader:
             problem = _problem(bar)
             if problem is not None:
                 raise table.error(problem)
+            last = last_bars.get(symbol)
+            if last is not None and time - last.time < BAR_LENGTH_MIN:
+                if bar != last._replace(line=bar.line):
+                    raise table.error(
+                        f"time: less than a second after the last bar of {symbol}, which is"
+                        " another one: keep one of them"
+                    )
+                table.repeated[symbol] += 1
+                continue
+            last_bars[symbol] = bar
             yield bar
 
     def _volume(self, tally: "Tally", texts: list[str]) -> Units | None:
-        """Take the volume out of the fields of a row; return None if it is missing or unknown."""
+        """Read the volume of a row, if there is a column for it; None if it is unknown."""
         if len(texts) == len(PRICES):
             return None
-        text, symbol = texts.pop(), tally.listing.instrument.symbol
+        text, symbol = texts[-1], tally.listing.instrument.symbol
         volume = self._table.numbers((BARS.optional,), [text], symbol)[0] if text else 0
         tally.volumes += 1
         tally.zeros += not volume
         return None if symbol in self._without_volume else volume
 
     def _time(self, text: str) -> Micros:
+        times = self._table.times
         if self.daily is None:
-            self.daily = read_day(text) is not None
-        time = read_day(text) if self.daily else read_time(text)
+            self.daily = times.read_day(text) is not None
+        time = times.read_day(text) if self.daily else times.read(text)
         if time is None:
-            raise self._table.error(
-                "time: must be a date such as 2025-01-02, as in the rows above"
-                if self.daily
-                else time_problem(text)
-            )
+            if self.daily and not times.lacks_offset(text):
+                problem = "time: must be a date such as 2025-01-02, as in the rows above"
+            else:
+                problem = times.problem(text)
+            raise self._table.error(problem)
         return time
 
 
@@ -219,7 +220,8 @@ def _problem(bar: Bar) -> str | None:
     _, _, listing, opened, high, low, close, _, _ = bar
     tick = listing.instrument.price_tick
     if low < tick:
-        return f"low: must be at least {format_units(tick)}, the price tick"
+        hint = "" if low else "; leave out a row without a trade"
+        return f"low: must be at least {format_units(tick)}, the price tick{hint}"
     if high > LEVEL_MAX:
         return f"high: must be at most {format_units(LEVEL_MAX)}"
     if not low <= opened <= high:

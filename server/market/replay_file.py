@@ -1,19 +1,25 @@
 """Replay files: recorded quotes or bars as CSV, checked once and then read as quotes.
 
-A file is UTF-8. Commas, semicolons or tabs separate its fields, which are not quoted. The first
-line names the columns, in any order and case, by our names or those of Yahoo or Binance. An unknown
-column is refused. Rows are sorted by time. Empty lines are skipped. Symbols are of the universe.
+A file is UTF-8, or UTF-16 with its mark, and may be compressed by gzip. Commas, semicolons or tabs
+separate its fields. The first line names the columns, in any order and case, by our names or those
+of Yahoo or Binance. Binance's files of bars need no such line. An unknown column is refused. Rows
+are sorted by time. Empty lines are skipped.
+
+Symbols are of the universe, perhaps spelled as elsewhere: BRK-B, EURUSD=X. A file without a column
+for them is of the symbol that is given, or of the one that it is named after, such as AAPL.csv.
 
 Numbers are decimals without a sign, such as 185.5, or floats such as 1.2e+06. More than 8 decimals
 are noise: such prices are rounded to the price tick, as all prices of bars are. A volume or size
 that is larger than a quote can show is capped.
 
 Quotes have the columns `time,symbol,bid,bid_size,ask,ask_size` and optionally `last`, by default
-the middle of bid and ask. `time` is RFC 3339 with an offset, 2025-01-02T14:30:00.5Z, or a number
-of seconds, milli-, micro- or nanoseconds since 1970.
+the middle of bid and ask. `time` is RFC 3339 with an offset, 2025-01-02T14:30:00.5Z, or a number of
+seconds, milli-, micro- or nanoseconds since 1970. It has no offset if the zone of the file is
+given.
 
 Bars have the columns `time,symbol,open,high,low,close` and optionally `volume`. `time` is when the
-bar begins, written as for quotes, or in all rows a date, 2025-01-02. A bar with a date is that
+bar begins, written as for quotes, or in all rows a date, 2025-01-02, or a midnight without offset.
+A row that repeats the bar before it is left out. A bar with a date is that
 trading day's session. Other bars last as long as the smallest distance between two bars of one
 symbol in the file: at most a day, and a minute if no symbol has two. If a market closes at night,
 its day's bar that begins at midnight, in any zone, is the session of that date. Any other bar is
@@ -41,16 +47,15 @@ from server.domain.quote import Quote
 from server.domain.values import DAY, Micros, Price, Quantity, Units
 from server.market.bar_spans import BarSpans, BarSurvey, Dates, outside_of_sessions
 from server.market.replay_bars import BARS, Bar, BarReader, close_time, quotes_of
+from server.market.replay_content import FileState
 from server.market.replay_header import Shape
+from server.market.replay_listings import Listings
 from server.market.replay_table import (
-    FileState,
-    Listings,
+    NO_OPTIONS,
     Mark,
     ReplayFileError,
+    ReplayOptions,
     ReplayTable,
-    read_day,
-    read_time,
-    time_problem,
 )
 from server.market.universe import Universe
 
@@ -91,6 +96,7 @@ class ReplayFacts:
     bar_length: Micros | None
     dates: Dates = Dates.UNKNOWN
     without_volume: frozenset[str] = frozenset()
+    options: ReplayOptions = NO_OPTIONS
     notes: tuple[str, ...] = ()
     state: FileState | None = field(default=None, compare=False)
     marks: tuple[Mark, ...] = field(default=(), compare=False)
@@ -113,16 +119,15 @@ def check_replay_file(
     universe: Universe,
     calendar: Calendar,
     tell_share: Callable[[float], None] | None = None,
+    options: ReplayOptions = NO_OPTIONS,
 ) -> ReplayFacts:
     """Read a whole file once; raise ReplayFileError for the first row that cannot be played.
 
     `tell_share` is called now and then with the share of the file that has been read.
     """
-    with ReplayTable(path, (QUOTES, BARS), tell_share) as table:
-        listings = Listings(universe, calendar)
-        if table.shape is QUOTES:
-            return _check_quotes(table, listings, calendar)
-        return _check_bars(table, listings, calendar)
+    with ReplayTable(path, (QUOTES, BARS), options, tell_share) as table:
+        check = _check_quotes if table.shape is QUOTES else _check_bars
+        return check(table, Listings(universe, calendar), calendar)
 
 
 def replay_quotes(
@@ -133,18 +138,18 @@ def replay_quotes(
     Only bars that overlap are kept in memory. Raise ReplayFileError for a file that has changed: at
     the first row that can no longer be played, or else at the end.
     """
-    with ReplayTable(facts.path, (QUOTES, BARS)) as table:
+    with ReplayTable(facts.path, (QUOTES, BARS), facts.options) as table:
         if table.state != facts.state:
             raise file_changed(facts)
         listings = Listings(universe, calendar)
         if table.shape is QUOTES:
-            table.skip(facts.marks, after, read_time)
+            table.skip(facts.marks, after, table.times.read)
             quotes: Iterator[Quote] = map(_quote, _read_quotes(table, listings, after + 1))
         else:
             # A bar ends at most two days after its `time`.
             begin = after - 2 * DAY
             is_daily = facts.kind is ReplayKind.DAILY_BARS
-            table.skip(facts.marks, begin, read_day if is_daily else read_time)
+            table.skip(facts.marks, begin, table.times.read_day if is_daily else table.times.read)
             reader = BarReader(table, listings, facts.without_volume)
             spans = BarSpans(calendar, facts.bar_length, facts.dates)
             quotes = _replay_bars(reader.bars(begin), table, spans, after)
@@ -159,11 +164,11 @@ def replay_quotes(
 def _read_quotes(
     table: ReplayTable, listings: Listings, begin: Micros | None
 ) -> Iterator[_QuoteRow]:
-    before = 0
+    before, read = 0, table.times.read
     for time_text, symbol_text, *texts in table.rows():
-        time = read_time(time_text)
+        time = read(time_text)
         if time is None:
-            raise table.error(time_problem(time_text))
+            raise table.error(table.times.problem(time_text))
         if time < before:
             raise table.error("time: must not be before that of the row above")
         before = time
@@ -279,7 +284,7 @@ def _look_inside(
     table: ReplayTable, listings: Listings, calendar: Calendar, spans: BarSpans, first: Bar
 ) -> None:
     """Raise ReplayFileError unless some bar overlaps a session."""
-    with ReplayTable(table.path, (BARS,)) as again:
+    with ReplayTable(table.path, (BARS,), table.options) as again:
         if not any(map(spans.touches_a_session, BarReader(again, listings).bars(None))):
             asset_type = first.listing.instrument.asset_type
             raise outside_of_sessions(table, calendar, "bar", asset_type, first.time)
@@ -304,6 +309,7 @@ def _facts(
         digest=table.digest(),
         bar_length=bar_length,
         dates=dates,
+        options=table.options,
         state=table.state,
         marks=tuple(table.marks),
     )

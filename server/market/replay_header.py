@@ -1,7 +1,8 @@
 """The first line of a replay file: its columns, under any of their usual names."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 SEPARATORS = ",;\t"
 
@@ -16,6 +17,11 @@ _OTHER_NAMES = {
 """Names of the columns at Yahoo, Binance and others, in lower case and with `_` for spaces."""
 
 _UNUSED = {
+    "",
+    "index",
+    "unnamed:_0",
+    "trade_count",
+    "vwap",
     "adj_close",
     "dividends",
     "stock_splits",
@@ -32,7 +38,15 @@ _UNUSED = {
     "taker_buy_quote_asset_volume",
     "ignore",
 }
-"""Columns of their files that a replay ignores."""
+"""Columns of their files that a replay ignores, and the unnamed one in which pandas counts rows."""
+
+_BINANCE = (
+    *("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count"),
+    *("taker_buy_volume", "taker_buy_quote_volume", "ignore"),
+)
+"""The columns of Binance's files of bars, which do not name them."""
+
+_NUMBER = re.compile("[0-9]+(?:[.][0-9]+)?")
 
 
 class HeaderError(ValueError):
@@ -53,7 +67,9 @@ class Header:
     """What the first line says about the rows.
 
     A row has `width` fields between separators, with spaces around them if it `is_padded`. `at` are
-    the places of the columns of the shape, in its order; `unused` names the others.
+    the places of the columns of the shape, in its order; `unused` names the others. A file that
+    `has_symbols` says the symbol of each row. Otherwise its place is after the last field, and
+    `symbol` is that of all rows, unless the header does not say it.
     """
 
     shape: Shape
@@ -62,37 +78,78 @@ class Header:
     is_padded: bool
     at: tuple[int, ...]
     unused: tuple[str, ...]
+    has_symbols: bool = True
+    symbol: str | None = None
+    names_columns: bool = True
 
 
-def read_header(line: str, shapes: Sequence[Shape]) -> Header:
-    """Read the first line of a file; raise HeaderError for one that names no columns."""
+def read_header(lines: Iterator[str], shapes: Sequence[Shape]) -> Header | None:
+    """Read the first lines of a file up to its columns; None if there are none.
+
+    Raise HeaderError for a line that names no columns.
+    """
+    line = next(lines, None)
+    if line is None:
+        return None
+    fields = line.split(",")
+    if len(fields) == len(_BINANCE) and all(map(_NUMBER.fullmatch, fields)):
+        return replace(_header(",", _BINANCE, shapes), unused=(), names_columns=False)
     separator = max(SEPARATORS, key=lambda separator: _likeness(line, separator, shapes))
-    written = line.split(separator)
+    names = line.split(separator)
+    if _bare(names[0]).lower() == "price":
+        return _yfinance_header(separator, names, lines, shapes)
+    return _header(separator, names, shapes)
+
+
+def _yfinance_header(
+    separator: str, prices: Sequence[str], lines: Iterator[str], shapes: Sequence[Shape]
+) -> Header:
+    """Read the header of three lines that yfinance writes: prices, tickers, and the name of times.
+
+    The lines after the first are `Ticker,AAPL,AAPL,…` and `Date,,,…`.
+    """
+    tickers = next(lines, "").split(separator)
+    if len(tickers) != len(prices) or tickers[0].lower() != "ticker":
+        return _header(separator, prices, shapes)
+    if len({*tickers[1:]}) != 1:
+        raise HeaderError("names several symbols: write a row for each bar of each symbol")
+    time, *_ = next(lines, "").split(separator)
+    return replace(_header(separator, [time, *prices[1:]], shapes), symbol=tickers[1])
+
+
+def other_separator(line: str, separator: str) -> str | None:
+    """Return the separator that a line has instead of another one; None if it has that one."""
+    if separator in line:
+        return None
+    return next((other for other in SEPARATORS if other in line), None)
+
+
+def _header(separator: str, written: Sequence[str], shapes: Sequence[Shape]) -> Header:
     columns = [_column(name) for name in written]
     shape = max(shapes, key=lambda shape: len({*shape.required} & {*columns}))
     known = (*shape.required, shape.optional)
-    if '"' in line:
-        raise HeaderError("fields must not be quoted: write them without quotation marks")
     if not {*columns} & {*known}:
         raise HeaderError(f"names no columns: write {' or '.join(map(_columns, shapes))}")
     for number, (name, column) in enumerate(zip(written, columns, strict=True)):
         if column not in known and column not in _UNUSED:
             raise HeaderError(f"{name!r}: is not a column of {shape.name}: write {_columns(shape)}")
-        if column in columns[:number]:
+        if column in columns[:number] and column not in _UNUSED:
             raise HeaderError(f"{column}: must not occur twice")
     for column in shape.required:
-        if column not in columns:
-            hint = ": every row needs one, such as AAPL" if column == "symbol" else ""
-            raise HeaderError(f"{column}: is missing{hint}")
+        if column not in columns and column != "symbol":
+            raise HeaderError(f"{column}: is missing")
+    has_symbols = "symbol" in columns
+    places = columns if has_symbols else [*columns, "symbol"]
     return Header(
         shape=shape,
         separator=separator,
         width=len(columns),
         is_padded=any(name != name.strip() for name in written),
-        at=tuple(columns.index(column) for column in known if column in columns),
+        at=tuple(places.index(column) for column in known if column in places),
         unused=tuple(
-            name.strip() for name, column in zip(written, columns, strict=True) if column in _UNUSED
+            _bare(name) for name, column in zip(written, columns, strict=True) if column in _UNUSED
         ),
+        has_symbols=has_symbols,
     )
 
 
@@ -106,5 +163,9 @@ def _likeness(line: str, separator: str, shapes: Sequence[Shape]) -> int:
 
 
 def _column(name: str) -> str:
-    plain = name.strip().lower().replace(" ", "_")
+    plain = _bare(name).lower().replace(" ", "_")
     return _OTHER_NAMES.get(plain, plain)
+
+
+def _bare(name: str) -> str:
+    return name.strip().strip('"').strip()

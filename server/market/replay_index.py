@@ -8,10 +8,11 @@ from pathlib import Path
 import orjson
 
 from server.market.bar_spans import Dates
+from server.market.replay_content import FileState
 from server.market.replay_file import ReplayFacts, ReplayKind
-from server.market.replay_table import FileState, Mark
+from server.market.replay_table import Mark, ReplayOptions
 
-_FORM = 1
+_FORM = 2
 """Changing this number invalidates indexes of an earlier form; the check is then repeated."""
 
 
@@ -42,6 +43,7 @@ def load_index(index: Path, path: Path, found_in: str) -> ReplayFacts | None:
                 **known
                 | {
                     "path": path,
+                    "options": ReplayOptions(**known["options"]),
                     "kind": ReplayKind(known["kind"]),
                     "dates": Dates(known["dates"]),
                     "without_volume": frozenset(known["without_volume"]),

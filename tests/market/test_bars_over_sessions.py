@@ -194,7 +194,7 @@ def test_a_file_that_touches_no_session_is_refused_naming_sessions_and_zone(
     assert str(caught.value) == (
         f"{path}: no {kind} lies in a session: in New York (America/New_York), STOCK trades from"
         f" 2025-01-02 09:30 to 2025-01-02 16:00, but the first {kind} is of 2025-01-02 16:30;"
-        " is the offset of `time` right?"
+        " is the offset of `time` right? Every hour trades with --sessions always-open"
     )
     assert check_replay_file(path, UNIVERSE, AlwaysOpen())
     path.write_text(path.read_text() + f"\n2025-01-03T14:59:59Z,{row}")

@@ -32,6 +32,15 @@ from tests.support.replay_files import (
     written,
 )
 
+ADD = (
+    "add it to your copy of server/market/universe.toml, and name the copy in"
+    " BOTTRADING_UNIVERSE_FILE"
+)
+OPTIONS = "options are listed for the two next monthly expiries, at the strikes of the universe"
+NEEDS_NONE = "--sessions always-open needs none"
+ANOTHER = (
+    "time: less than a second after the last bar of AAPL, which is another one: keep one of them"
+)
 SAMPLE = Path(__file__).parents[2] / "examples" / "replay" / "a-year-of-days.csv"
 
 
@@ -139,15 +148,15 @@ def test_several_quotes_of_a_symbol_at_one_time_keep_their_order(tmp_path: Path)
         ),
         (
             [QUOTES, QUOTE.replace("AAPL", "nope")],
-            "line 2: symbol: NOPE is not listed on 2025-01-02",
+            f"line 2: symbol: NOPE is not listed on 2025-01-02: {ADD}",
         ),
         (
             [QUOTES, QUOTE.replace("AAPL", "AAPL260116C00270000")],
-            "line 2: symbol: AAPL260116C00270000 is not listed on 2025-01-02",
+            f"line 2: symbol: AAPL260116C00270000 is not listed on 2025-01-02: {OPTIONS}",
         ),
         (
             [QUOTES, f"2026-01-16{OPTION}", f"2026-01-17{OPTION}"],
-            "line 3: symbol: AAPL260116C00270000 is not listed on 2026-01-17",
+            f"line 3: symbol: AAPL260116C00270000 is not listed on 2026-01-17: {OPTIONS}",
         ),
         (
             [QUOTES, QUOTE, QUOTE.replace("15:00:00", "14:59:59.999999")],
@@ -160,16 +169,14 @@ def test_several_quotes_of_a_symbol_at_one_time_keep_their_order(tmp_path: Path)
         ([QUOTES, QUOTE.replace("185.10", "185.13")], "line 2: bid: must not be above ask"),
         ([QUOTES, QUOTE.replace("185.10", "0")], "line 2: bid: must be positive"),
         ([QUOTES + ",last", QUOTE + ",0.0"], "line 2: last: must be positive"),
-        ([QUOTES + ",last", QUOTE + ","], f"line 2: last: {DECIMAL}"),
-        ([BARS, BAR, BAR], "line 3: time: less than a second after the last bar of AAPL"),
-        ([BARS, DAY, DAY], "line 3: time: less than a second after the last bar of AAPL"),
-        (
-            [BARS, BAR, BAR.replace(":00Z", ":00.999999Z")],
-            "line 3: time: less than a second after the last bar of AAPL",
-        ),
+        ([QUOTES + ",last", QUOTE + ","], f"line 2: last: {DECIMAL}; leave out a row without one"),
+        ([BARS, BAR, BAR.replace("4000", "5000")], f"line 3: {ANOTHER}"),
+        ([BARS, DAY, DAY.replace("4000", "5000")], f"line 3: {ANOTHER}"),
+        ([BARS, BAR, BAR.replace(":00Z", ":00.999999Z")], f"line 3: {ANOTHER}"),
         (
             [BARS, BAR.replace("184", "0")],
-            "line 2: low: must be at least 0.01000000, the price tick",
+            "line 2: low: must be at least 0.01000000, the price tick; leave out a row without a"
+            " trade",
         ),
         (
             [BARS, BAR.replace("186", "1000000000.01")],
@@ -215,7 +222,7 @@ def test_a_faulty_file_is_refused_in_one_line_that_names_the_place(
         " 1",
         "1e100",
         "1,5",
-        '"1"',
+        '"1',
         "0x1",
         "١",
     ],
@@ -234,7 +241,13 @@ def test_numbers_are_plain_decimals(
 ) -> None:
     fields = row.split(",")
     fields[header.split(",").index(column)] = number
-    problem = "has . fields instead of ." if "," in number else f"{column}: {DECIMAL}"
+    problem = f"{column}: {DECIMAL}"
+    if "," in number:
+        problem = "has . fields instead of ."
+    elif '"' in number:
+        problem = "a quotation mark is not closed"
+    elif number.lower() in ("", "nan"):
+        problem += "; leave out a row without one"
     with pytest.raises(ReplayFileError, match=rf"own\.csv: line 2: {problem}$"):
         check(written(tmp_path, header, ",".join(fields)))
 
@@ -249,15 +262,15 @@ def test_numbers_are_plain_decimals(
         "1735830000.5",
         "2025-01-02T15:00:00",
         "20250102T150000Z",
-        "2025-01-02T15:00Z",
         "2025-01-02T15:00:60Z",
         "2025-02-29T15:00:00Z",
         "2025-01-02T24:00:00Z",
-        "2025-01-02T15:00:00z",
-        "2025-01-02t15:00:00Z",
+        "2025-01-02T15Z",
+        "2025-01-02T15:00:00Zz",
         "2025-01-02T15:00:00.Z",
         "2025-01-02T15:00:00+25:00",
-        "2025-01-02T15:00:00+0100",
+        "2025-01-02T15:00:00+010",
+        "2025-01-02T15:00:00 EST",
         "2025-01-02T15:00:00+01:00:30",
         "2025-W01-4T15:00:00Z",
         "1969-12-31T23:59:59Z",
@@ -303,7 +316,8 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 def test_a_day_without_a_session_is_refused(tmp_path: Path, exchange: ExchangeSessions) -> None:
     holiday = DAY.replace("2025-01-02", "2025-01-09")
     path = written(tmp_path, BARS, DAY, holiday)
-    with pytest.raises(ReplayFileError, match=r"line 3: time: STOCK has no session on 2025-01-09$"):
+    problem = "time: STOCK has no session on 2025-01-09: leave the row out"
+    with pytest.raises(ReplayFileError, match=f"line 3: {problem}$"):
         check(path, exchange)
     assert len(played(path)) == 8
 
@@ -314,7 +328,7 @@ def test_a_time_that_the_calendar_does_not_know_is_refused(
     tmp_path: Path, exchange: ExchangeSessions, header: str, row: str, day: str
 ) -> None:
     path = written(tmp_path, header, row.replace("2025-01-02", day))
-    problem = rf"time: the sessions of STOCK are not known on {day}$"
+    problem = rf"time: the sessions of STOCK are not known on {day}; {NEEDS_NONE}$"
     with pytest.raises(ReplayFileError, match=problem):
         check(path, exchange)
 
@@ -326,7 +340,7 @@ def test_a_file_of_what_never_closes_needs_the_sessions_of_all_markets_too(
     row = QUOTE.replace("AAPL", "BTC-USD")
     assert check(written(tmp_path, QUOTES, row), exchange)
     unknown = written(tmp_path, QUOTES, row.replace("2025-01-02", "2030-12-02"))
-    problem = r"time: the sessions of STOCK are not known on 2030-12-02$"
+    problem = rf"time: the sessions of STOCK are not known on 2030-12-02; {NEEDS_NONE}$"
     with pytest.raises(ReplayFileError, match=problem):
         check(unknown, exchange)
     assert check(unknown)

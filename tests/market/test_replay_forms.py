@@ -1,11 +1,16 @@
 """Replay files of other sources: what is read, what is adjusted, and what the log says."""
 
+import gzip
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from server.domain.quote import Quote
 from server.domain.values import SCALE
-from server.market.replay_table import ReplayFileError
+from server.market.replay_table import ReplayFileError, ReplayOptions
 from tests.support.replay_files import (
     BAR,
     BARS,
@@ -70,13 +75,123 @@ FORMS = {
     "nanoseconds": [BARS, BAR.replace(T, "1735830000000000999")],
     "noise": [BARS, f"{T},AAPL,185.10000610351562,186.00000000000003,183.99999,185.5001,4000"],
     "floats": [BARS, f"{T},AAPL,185.1,1.86e2,184,185.50,4e+03"],
+    "no seconds": [BARS, BAR.replace(":00:00Z", ":00 +0000")],
+    "UTC by name": [BARS, BAR.replace("Z", " UTC")],
+    "quoted": [BARS.replace("time", '"time"'), BAR.replace(",", '","').join('""')],
+    "quoted now and then": [BARS, BAR.replace("185.10", '"185.10"')],
+    "counted by pandas": [f",{BARS}", f"0,{BAR}"],
+    "yfinance": [
+        "Price,Close,High,Low,Open,Volume",
+        "Ticker,AAPL,AAPL,AAPL,AAPL,AAPL",
+        "Datetime,,,,,",
+        "2025-01-02 15:00:00+00:00,185.50,186,184,185.10,4000",
+    ],
+    "CR": [f"{BARS}\r{BAR}\r"],
     "tick half-way": [BARS, f"{T},AAPL,185.105,186,184,185.50,4000.0"],
 }
 
 
 @pytest.mark.parametrize("lines", FORMS.values(), ids=FORMS)
 def test_bars_are_read_in_the_forms_that_people_have(tmp_path: Path, lines: list[str]) -> None:
-    assert played(written(tmp_path, *lines)) == played(written(tmp_path, BARS, BAR))
+    expected = as_one(played(written(tmp_path, BARS, BAR)))
+    assert as_one(played(written(tmp_path, *lines))) == expected
+
+
+ENCODINGS = {
+    "gzip": lambda text: gzip.compress(text.encode()),
+    "UTF-16": lambda text: text.encode("utf-16"),
+    "UTF-16, the other end first": lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
+    "UTF-16 with CR in gzip": lambda text: gzip.compress(text.replace("\n", "\r").encode("utf-16")),
+    "in two parts": lambda text: (
+        gzip.compress(text[:99].encode()) + gzip.compress(text[99:].encode())
+    ),
+}
+
+
+@pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS)
+def test_bars_are_read_in_the_encodings_that_people_have(
+    tmp_path: Path, encode: Callable[[str], bytes]
+) -> None:
+    expected = check(written(tmp_path, BARS, BAR, "")), played(tmp_path / "own.csv")
+    path = tmp_path / "own.csv"
+    path.write_bytes(encode(f"{BARS}\n{BAR}\n"))
+    # Its digest is that of the lines, so a data directory goes on with the file compressed.
+    assert (check(path), played(path)) == expected
+
+
+def test_a_large_compressed_file_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
+    path, megabyte = tmp_path / "own.csv.gz", 1 << 20
+    # The universe of the day comes into memory before.
+    assert len(played(written(tmp_path, BARS, BAR))) == 4
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(f"{BARS}\n".encode())
+        for _ in range(16):
+            file.write((b" " * 4_000 + b"\n") * 262)
+        file.write(f"{BAR}\n".encode())
+    tracemalloc.start()
+    try:
+        assert len(played(path)) == 4
+        assert tracemalloc.get_traced_memory()[1] < 2 * megabyte
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("stem", "ending", "symbol"),
+    [
+        ("AAPL", ".csv", "AAPL"),
+        ("brk.b", ".csv", "BRK.B"),
+        ("BRK-B", ".CSV", "BRK.B"),
+        ("EURUSD=X", ".csv.gz", "EUR-USD"),
+        ("BTC-USD", ".txt", "BTC-USD"),
+        ("MSFT", "", "MSFT"),
+    ],
+)
+def test_a_file_without_symbols_is_of_the_one_that_it_is_named_after(
+    tmp_path: Path, stem: str, ending: str, symbol: str
+) -> None:
+    path = tmp_path / f"{stem}{ending}"
+    path.write_text("Date,Open,High,Low,Close\n2025-01-02,2,2,2,2\n")
+    assert {quote.symbol for quote in played(path)} == {symbol}
+    note = f"every row is of {stem}, the symbol that the file is named after"
+    assert check(path).notes[0] == note
+
+
+def test_a_name_with_more_than_a_symbol_is_no_symbol(tmp_path: Path) -> None:
+    """`V_shape.csv` is not about Visa, and Tether is not the dollar unless somebody says so."""
+    for name, right in [("V_shape.csv", "AAPL"), ("BTCUSDT-1m-2025-01.csv", "BTC-USD")]:
+        path = tmp_path / name
+        path.write_text("Date,Open,High,Low,Close\n2025-01-02,2,2,2,2\n")
+        with pytest.raises(ReplayFileError, match=rf"the file's name, .*--replay-symbol {right}$"):
+            check(path)
+        assert check(path, options=ReplayOptions(symbol=right)).notes == ()
+
+
+def test_a_symbol_for_all_rows_is_refused_where_rows_have_their_own(tmp_path: Path) -> None:
+    path = written(tmp_path, BARS, BAR)
+    problem = "line 1: symbol: the file says it: leave out --replay-symbol$"
+    with pytest.raises(ReplayFileError, match=problem):
+        check(path, options=ReplayOptions(symbol="AAPL"))
+
+
+def test_a_digest_is_of_the_lines_and_of_what_they_do_not_say(tmp_path: Path) -> None:
+    """A data directory belongs to one file, read in one way."""
+    path = tmp_path / "AAPL.csv"
+    path.write_text("time,open,high,low,close\n2025-01-02 15:00,2,2,2,2\n")
+
+    def digest(symbol: str | None, zone: str) -> str:
+        return check(path, options=ReplayOptions(symbol=symbol, zone=zone)).digest
+
+    found = [digest("MSFT", "UTC"), digest("AAPL", "UTC"), digest("AAPL", "Asia/Tokyo")]
+    assert len({*found}) == 3
+    assert digest(None, "UTC") == found[1]
+    zoned = written(tmp_path, BARS, BAR)
+    assert check(zoned, options=ReplayOptions(zone="UTC")).digest == check(zoned).digest
+
+
+def as_one(quotes: list[Quote]) -> list[Quote]:
+    """Return quotes as if they were of one line."""
+    return [replace(quote, sequence=quote.sequence % 4) for quote in quotes]
 
 
 def test_an_empty_field_at_the_end_of_a_row_stays_one_after_a_tab(tmp_path: Path) -> None:
@@ -114,10 +229,20 @@ def test_what_was_changed_is_counted_for_each_instrument(tmp_path: Path) -> None
     )
 
 
-@pytest.mark.parametrize("number", ["-1", "nan", "null", "1e100", "1,0", "0x1"])
-def test_a_volume_is_nothing_or_a_number(tmp_path: Path, number: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        ("-1", ""),
+        ("nan", "; leave it empty"),
+        ("null", "; leave it empty"),
+        ("1e100", ""),
+        ("1,0", "; 1,0 must have a point, and no separators of thousands"),
+        ("0x1", ""),
+    ],
+)
+def test_a_volume_is_nothing_or_a_number(tmp_path: Path, number: str, hint: str) -> None:
     row = BAR.removesuffix("4000").replace(",", ";") + number
-    with pytest.raises(ReplayFileError, match=rf"line 2: volume: {DECIMAL}$"):
+    with pytest.raises(ReplayFileError, match=rf"line 2: volume: {DECIMAL}{hint}$"):
         check(written(tmp_path, BARS.replace(",", ";"), row))
 
 
@@ -133,22 +258,30 @@ def test_prices_are_not_cut(tmp_path: Path, number: str, column: str) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
+        ("2025-01-02,2,2,2,2,2,3", f"line 1: names no columns: write {OF_QUOTES}"),
+        (f"{BARS}\r\n{BAR}\r".replace("e\r\n", "e\rx\n"), "line 1: has CR within: lines must"),
+        (f"{BARS}\n{BAR}".encode("utf-16-le"), "is no text in UTF-8: save it as UTF-8"),
+        (b"\xff\xfet", "after line 0: must be UTF-8, or UTF-16 with its mark"),
+        (b"PK\x03\x04rest", "is a ZIP archive or an Excel file: unpack it, or save it as CSV"),
         (
-            "Date,Open,High,Low,Close,Adj Close,Volume\n",
-            "line 1: symbol: is missing: every row needs one, such as AAPL",
+            gzip.compress(f"{BARS}\n{BAR}".encode(), mtime=0)[:-9],
+            "ends too early: is the gzip file complete",
         ),
-        ("1735689600000,2,2,2,2,2,3", f"line 1: names no columns: write {OF_QUOTES}"),
-        ('"time","symbol","open","high","low","close"\n', "line 1: fields must not be quoted"),
-        (f"{BARS}\r{BAR}\r{BAR}" * 100, "line 1: ends with CR alone: lines must end with LF or CR"),
-        (f"{BARS}\n{BAR}".encode("utf-16"), "line 1: is UTF-16: save the file as UTF-8"),
+        (b"\x1f\x8b\x08" + bytes(30), "is damaged: "),
         (
-            f"{BARS}\n{BAR.replace('AAPL', 'EURUSD=X')}",
-            "line 2: symbol: EURUSD=X is not listed on 2025-01-02; EUR-USD is",
+            f"{BARS}\n{BAR.replace(',', ';')}",
+            "line 2: has 1 fields instead of 7: write ',' as in line 1 instead of ';'",
         ),
         (
-            f"{BARS}\n{BAR.replace('AAPL', 'BRK-B')}",
-            "line 2: symbol: BRK-B is not listed on 2025-01-02; BRK.B is",
+            f"{BARS}\n{BAR.replace('AAPL', 'BTCUSDT')}",
+            "line 2: symbol: BTCUSDT is not listed on 2025-01-02: to play it as if it were quoted"
+            " in US dollars, write BTC-USD",
         ),
+        (
+            "Price,Close,Close\nTicker,AAPL,MSFT\nDate,,\n",
+            "line 2: names several symbols: write a row for each bar of each symbol",
+        ),
+        ("Price,Close,Volume\n2025-01-02,2,2", "line 2: 'Price': is not a column of bars"),
     ],
 )
 def test_what_is_not_read_is_refused_with_what_would_be_right(

@@ -1,5 +1,6 @@
 """The index of a replay file: a replay resumes by seeking, and the check is not repeated."""
 
+import gzip
 import os
 from collections.abc import Callable
 from datetime import datetime
@@ -50,10 +51,14 @@ def many_marks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay_table, "MARK_BYTES", 300)
 
 
-@pytest.fixture(params=FILES)
+@pytest.fixture(params=[*FILES, "gzip", "UTF-16"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     path = tmp_path / "own.csv"
-    path.write_text("\n".join(FILES[request.param]))
+    path.write_text("\n".join(FILES.get(request.param, FILES["hours"])))
+    if request.param == "gzip":
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    if request.param == "UTF-16":
+        path.write_bytes(path.read_text().encode("utf-16"))
     return path
 
 
@@ -129,6 +134,12 @@ def settings(tmp_path: Path) -> Callable[..., EngineSettings]:
     return make
 
 
+def append_line(path: Path) -> None:
+    content = path.read_bytes()
+    line = {b"\x1f\x8b": gzip.compress(b"\n"), b"\xff\xfe": b"\n\0"}.get(content[:2], b"\n")
+    path.write_bytes(content + line)
+
+
 def test_a_file_is_read_as_a_whole_once_until_something_changes(
     path: Path, looks: list[Path], settings: Callable[..., EngineSettings], tmp_path: Path
 ) -> None:
@@ -138,7 +149,7 @@ def test_a_file_is_read_as_a_whole_once_until_something_changes(
     first = checked(settings())
     assert checked(settings()) == venue.replay_facts(settings(), UNIVERSE, AlwaysOpen()) == first
     assert len(looks) == 1
-    path.write_text(path.read_text() + "\n")
+    append_line(path)
     assert venue.replay_facts(settings(), UNIVERSE, AlwaysOpen()) == first, "the engine's file"
     assert len(looks) == 1
     assert checked(settings()).digest != first.digest

@@ -9,6 +9,7 @@ from server.domain.quote import Quote
 from server.domain.values import Micros, format_units
 from server.market.moments import from_datetime, to_datetime
 from server.market.replay_file import ReplayFacts, check_replay_file, replay_quotes
+from server.market.replay_table import NO_OPTIONS, ReplayOptions
 from server.market.sessions import AlwaysOpen
 from server.market.universe_file import default_universe
 
@@ -33,12 +34,16 @@ def written(folder: Path, *lines: str) -> Path:
     return path
 
 
-def check(path: Path, calendar: Calendar | None = None) -> ReplayFacts:
-    return check_replay_file(path, UNIVERSE, calendar or AlwaysOpen())
+def check(
+    path: Path, calendar: Calendar | None = None, options: ReplayOptions = NO_OPTIONS
+) -> ReplayFacts:
+    return check_replay_file(path, UNIVERSE, calendar or AlwaysOpen(), options=options)
 
 
-def played(path: Path, calendar: Calendar | None = None) -> list[Quote]:
-    facts = check(path, calendar)
+def played(
+    path: Path, calendar: Calendar | None = None, options: ReplayOptions = NO_OPTIONS
+) -> list[Quote]:
+    facts = check(path, calendar, options)
     return list(replay_quotes(facts, UNIVERSE, calendar or AlwaysOpen(), facts.start))
 
 
