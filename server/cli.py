@@ -46,7 +46,7 @@ def main() -> None:
         told = getattr(error, "format_message", error.__str__)()
         message = " ".join(told.split())
     except OSError as error:
-        if error.filename is None:  # No file of a setting is wrong: this is a bug.
+        if error.filename is None:  # An error without a file is not about a setting: it is a bug.
             raise
         message = f"{error.filename}: {error.strerror}"
     print(f"bottrading: {message}", file=sys.stderr)

@@ -50,9 +50,9 @@ def known_identity(
     plan: Plan | None = None,
     is_operator: bool | None = None,
 ) -> Identity:
-    """Return a person's identity as the service stores it, with the arguments in place of it.
+    """Return a person's identity as the service stores it; arguments that are given replace parts.
 
-    The service adopts all that a newer token says, so a token must repeat what shall not change.
+    The service adopts all that a newer token says, so a token must repeat what is to stay the same.
     """
     given = _new_identity(settings, subject, name=name, plan=plan or Plan.STANDARD)
     known = _stored(settings, subject) or given

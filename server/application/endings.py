@@ -49,7 +49,7 @@ class Endings:
         return all(not is_time_up() for _ in self._parts(unit, now))
 
     def _parts(self, unit: UnitOfWork, now: Micros) -> Iterator[None]:
-        """Do the same in parts, and yield after each part that is stored."""
+        """End and settle what is due, and yield after each part that is stored."""
         yield from self._expire(unit, now)
         yield from self._settle(unit, now)
 

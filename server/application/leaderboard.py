@@ -154,8 +154,8 @@ class Leaderboard:
     def rank(self, account_id: str) -> tuple[int | None, int | None]:
         """Return an account's rank over its whole epoch, and the number of ranked accounts.
 
-        Both are None for an account without rank, and while no ranking can be read: the caller's
-        other figures must not fail because of that.
+        Both are None for an account without rank, and while no ranking can be read. The caller's
+        other figures must not fail because of a missing ranking.
         """
         try:
             _, own, total = self._rankings.places(Period.ALL, 0, 0, account_id)

@@ -223,7 +223,7 @@ class Reads(Protocol):
         """Return an order of an account."""
 
     def order_by_client_id(self, account_id: str, client_order_id: str) -> Order | None:
-        """Return the order that an account placed under its own id."""
+        """Return the order that an account placed with this client order id."""
 
     def orders(self, wanted: OrderFilter, before: int | None, limit: int) -> Found[Order]:
         """Return orders with a sequence below `before`, newest first."""
@@ -324,7 +324,7 @@ class UnitOfWork(People, Protocol):
         """Return an order of an account."""
 
     def order_by_client_id(self, account_id: str, client_order_id: str) -> Order | None:
-        """Return the order that an account placed under its own id."""
+        """Return the order that an account placed with this client order id."""
 
     def live_orders(self, account_id: str, symbol: str | None) -> list[Order]:
         """Return the live orders of an account, newest first."""

@@ -35,7 +35,7 @@ class ReturnPoint:
 
 
 class PastValues(Protocol):
-    """Reads what the initial balances of accounts had become."""
+    """Reads what the initial balances of accounts had become at past moments."""
 
     def past_values(
         self, wanted: Sequence[tuple[Span, Sequence[Micros]]]

@@ -1,6 +1,6 @@
 """Comparison of equity snapshots, the sums of an equity curve, and the log.
 
-All points at once give the sums anew. Means and deviations are computed by their definitions.
+The sums are computed anew from all points at once, means and deviations by their definitions.
 """
 
 from bisect import bisect_right

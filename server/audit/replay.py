@@ -216,7 +216,7 @@ class Replay:
     def _check_amount(
         self, sequence: int, order: ReplayedOrder, fill: fill_pb2.Fill, rounding: Units
     ) -> None:
-        """Check that an order's fills moved what they are worth together, rounded once."""
+        """Check that an order's fills moved the money that they are worth, rounded on the sum."""
         buys = fill.side == order_pb2.SIDE_BUY
         order.worth += units(fill.amount) + (-rounding if buys else rounding)
         multiplier = MULTIPLIERS.get(fill.asset_type)

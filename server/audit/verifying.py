@@ -41,7 +41,7 @@ def verify(path: Path, *, progress: Progress = lambda _done, _all: None) -> Verd
     """Check a database, which must have the schema of this version; a server may be running.
 
     Each account is checked as of one moment. Raise StorageUnavailable if the database cannot be
-    opened, StorageBroken if SQLite cannot read on.
+    opened, StorageBroken if SQLite cannot read all of it.
     """
     verdict = Verdict()
     engine = open_readers(path)

@@ -83,7 +83,7 @@ class Account:
     the epoch alone: `deposits` (all money that came in), `fills`, `traded` (asset types),
     `realized_pnl`, `fees_paid` and `statistics`. P&L and fees have 8 decimals, other money is in
     whole cents. `initial_share` is the share of the equity that the initial balance has become.
-    A later deposit multiplies it by the equity before the deposit over the equity after.
+    A later deposit multiplies it by the equity before it, divided by the equity after it.
     """
 
     id: str

@@ -12,7 +12,7 @@ Units: TypeAlias = int
 Quantity = NewType("Quantity", Units)
 Price = NewType("Price", Units)
 Money = NewType("Money", Units)
-"""Units where several kinds of them stand side by side, so that nobody swaps them.
+"""Kinds of Units, for places with several of them: the type checker notices a swap.
 
 They are made at the borders: from requests, quotes and settings, and where arithmetic ends.
 """

@@ -184,7 +184,7 @@ class SocketEngine(asyncio.Protocol):
     def _sweep(self) -> None:
         """Call `on_hang` when the engine is silent for too long while it loads or owes an answer.
 
-        A sign of life ends a silence, and the next one begins.
+        Each sign of life ends the silence before it.
         """
         if self._transport is None:
             return

@@ -1,6 +1,6 @@
 """Frames between front and engine: length-prefixed, many in one write.
 
-A call is (length, call id, length of the name, account id, user id, bot key id, name, body); an
+A call is (length, call id, length of the name, account id, user id, bot key id, name, body). An
 answer is (length, call id, kind, body). A notification is an answer with call id 0, which no call
 has. The notifications of a batch always come before its answers. Signs of life come while
 something long is loaded or decided.

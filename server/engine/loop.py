@@ -22,8 +22,8 @@ def run(
     """Serve the front until it closes its end of the connection.
 
     All calls that wait become one batch. Calls that arrive while it is written become the next
-    batch. Time passes when quotes are due, and at least every second. Orders that end with time
-    are handled in parts, and waiting calls are answered between two parts.
+    batch. Time passes when quotes are due, and at least every second. Orders and
+    options whose time is over are ended in parts. Waiting calls are answered between two parts.
     """
     buffer = FrameBuffer()
     connection.sendall(service.board())

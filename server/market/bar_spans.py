@@ -41,7 +41,7 @@ class Dates(Enum):
     """Every bar begins at midnight in its written time, whatever the offset."""
 
     OF_THE_EAST = "OF_THE_EAST"
-    """The bars begin at a midnight east of Greenwich, written in UTC: that of the next date."""
+    """The bars are written in UTC and begin at midnight of the next date, east of Greenwich."""
 
 
 class BarSurvey:

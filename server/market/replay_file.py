@@ -21,10 +21,11 @@ Bars have the columns `time,symbol,open,high,low,close` and optionally `volume`.
 bar begins, written as for quotes, or in all rows a date, 2025-01-02, or a midnight without offset.
 A row that repeats the bar before it is left out. A bar with a date is that
 trading day's session. Other bars last as long as the smallest distance between two bars of one
-symbol in the file: at most a day, and a minute if no symbol has two. If a market closes at night,
-its day's bar that begins at midnight, in any zone, is the session of that date. Any other bar is
-cut to its overlap with the session of which it covers most. A bar outside of all sessions is not
-cut. A file is refused if no row lies in a session of its market: no order could ever execute.
+symbol in the file, at most a day. If no symbol has two bars, a bar lasts a minute. If a market
+closes at night, a day's bar that begins at midnight, in any zone, is the session of that date. Any
+other bar is cut to its overlap with the session of which it covers most. A bar outside of all
+sessions is not cut. A file is refused if no row lies in a session of its market: no order could
+ever execute.
 
 A bar becomes four quotes. The open comes when the bar begins, and the close a millisecond before it
 ends. Low and high come at one third and two thirds, in reverse if the close is below the open.

@@ -213,7 +213,7 @@ class BridgeProcess:
         ]
         if self._settings.insecure:
             command.append("--insecure")
-        # Only this process has the pipe's write end, which closes even when SIGKILL ends it.
+        # Only this process has the pipe's write end: even SIGKILL of this process closes the pipe.
         with self._lend():
             return subprocess.Popen(
                 command, stdin=subprocess.PIPE, env=child_environment(), start_new_session=True

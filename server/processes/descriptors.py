@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 OTHERS = 256
-"""Descriptors for all other things: databases, the bridge's connections, the log."""
+"""Descriptors for all but callers' connections: databases, the bridge's connections, the log."""
 
 SPARE = 8
 """Descriptors in reserve: those that the start of a process needs, and a few more."""

@@ -7,7 +7,7 @@ from server.market.replay_table import ReplayFileError
 from server.processes.locking import LockHeld
 
 FORESEEN = (StorageUnavailable, StorageBroken, ReplayFileError, LockHeld)
-"""A disk that is full, gone or broken, a file that changed, data in use by another process."""
+"""A full, missing or broken disk, a replay file that changed, data that another process uses."""
 
 
 class Foreseen(logging.Filter):

@@ -40,7 +40,7 @@ class ReportUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedTrade:
-    """A closed trade: a SELL order that filled and ended or a settled option, and its profit."""
+    """A closed trade and its profit: a SELL order that ended with fills, or a settled option."""
 
     time: Micros
     symbol: str

@@ -48,7 +48,7 @@ class Keyring:
 
     def end(self, bot_key_id: str) -> None:
         """Forget a revoked key."""
-        # A look-up in progress may have read the key while it was live: the count repeats it.
+        # A look-up in progress may have read the key while it was live: `_look_up` then repeats it.
         self._ended += 1
         self._forget(lambda principal: principal.bot_key_id == bot_key_id)
 

@@ -25,7 +25,7 @@ class OpenStream:
     """Sends messages; tracks whether one waits for its reader, and what was sent last.
 
     Sending runs in its own task (`run`). If all interceptors awaited the sender, each
-    message would pass through all of them.
+    message would resume all of them.
     """
 
     __slots__ = (

@@ -1,4 +1,4 @@
-"""The watch over open streams: a check that runs every half a second."""
+"""The watch over open streams: a check that runs every half second."""
 
 import asyncio
 import logging

@@ -176,7 +176,7 @@ def _key_of(token: str, keys: list[PyJWK]) -> PyJWK:
 
 
 def _key_id(token: str) -> str | None:
-    """Return the id of the key that signed a token by its own account, if it names one."""
+    """Return the id of the key that a token says it was signed with, if it names one."""
     key_id: str | None = jwt.get_unverified_header(token).get("kid")
     return key_id
 

@@ -95,7 +95,7 @@ DatabaseError = (DBAPIError, sqlite3.Error)
 
 
 def translated(error: DBAPIError | sqlite3.Error) -> Exception:
-    """Return the error of the ports for a driver's error; the driver's own if it is a bug."""
+    """Return the error in `ports.py` for a driver's error; for a bug, the driver's error itself."""
     original = error.orig if isinstance(error, DBAPIError) else error
     name = getattr(original, "sqlite_errorname", "")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
@@ -111,7 +111,7 @@ def _begin_with(engine: Engine, statement: str) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection
-        # A unit of work has begun on the driver itself: SQLAlchemy joins its transaction.
+        # A unit of work begins its transaction on the driver itself; SQLAlchemy joins that one.
         if not driver.in_transaction:
             driver.execute(statement)
 

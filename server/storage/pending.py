@@ -16,7 +16,7 @@ EventEncoder = Callable[[Event], tuple[bytes, Shown | None]]
 
 
 class Pending:
-    """Names of what changed, and rows to add.
+    """The ids of changed accounts, positions and orders, and the rows to add.
 
     The unit of work owns and updates `known_accounts`, `known_positions` and `known_orders`.
     """
@@ -60,7 +60,7 @@ class Pending:
         return shown
 
     def write(self) -> None:
-        """Write everything but the events, so that a query sees it."""
+        """Write everything but the events, so that queries see it."""
         bulk(
             self._driver,
             statements.UPDATE_ACCOUNT,

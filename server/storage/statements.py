@@ -30,7 +30,7 @@ from server.storage.tables import (
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """A statement that runs for many rows; `parameters` returns those of a row, in order.
+    """A statement that runs for many rows; `parameters` returns a row's parameters in order.
 
     With named parameters instead, SQLite would take twice as long.
     """

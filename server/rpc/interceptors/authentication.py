@@ -109,7 +109,7 @@ class Authentication:
         return handle
 
     async def account_of(self, metadata: Sequence[tuple[str, str | bytes]]) -> str | None:
-        """Return the account of a bot key sent with a call that needs none, as a health watch.
+        """Return the account of a bot key sent with a call that needs none: a health watch.
 
         Return None without a valid key, and while keys cannot be looked up.
         """
@@ -209,7 +209,7 @@ class Authentication:
             raise Refused(KEYS_AWAY) from error
 
     async def _known(self, identity: Identity) -> "KnownUser":
-        """Return the user of a token. The first one creates the user, the newest describes them."""
+        """Return a token's user: the first token creates the user, the newest describes them."""
         who = (identity.issuer, identity.subject)
         known = self._users.get(who)
         if known is not None:

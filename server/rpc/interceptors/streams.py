@@ -66,7 +66,7 @@ class OpenStreams:
             )
             self._streams.add(stream)
             self._counts[caller.account_id] += 1
-            # The place is free when the call ends: unread messages keep it open after its handler.
+            # The place is given back when the call ends, which unread messages can delay.
             done: Any = call.context.add_done_callback
             done(lambda _: self._give_back(caller.account_id))
             try:
