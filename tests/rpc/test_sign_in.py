@@ -200,7 +200,7 @@ async def test_the_token_of_a_link_opens_nothing_else(venue: Venue) -> None:
 async def test_a_call_that_a_limit_refuses_leaves_the_link_unused(
     start_venue: VenueFactory,
 ) -> None:
-    venue = await start_venue(requests_per_minute=1)
+    venue = await start_venue(person_requests_per_minute=1)
     first, second = link_token(venue), link_token(venue)
     await sign_in(venue, bearer(first))
     told = await refusal(sign_in(venue, bearer(second)))
