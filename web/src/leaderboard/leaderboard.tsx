@@ -53,7 +53,7 @@ export function LeaderboardScreen({ scope }: { scope: AccountScope | null }) {
       <div class="page-head">
         <h1>
           Leaderboard
-          {page && <span class="sub">{count(page.rank_total)} ranked accounts</span>}
+          {page && <span class="sub">{count(page.rank_total)} ranked {page.rank_total === 1 ? "account" : "accounts"}</span>}
         </h1>
         <Segments
           label="Period"

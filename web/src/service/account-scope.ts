@@ -12,13 +12,6 @@ import { session } from "../session/session.js";
 import { Figure } from "./figure.js";
 import { AccountLog } from "./log.js";
 
-/** How far a replayed market is; the dates are in the time of the replay. */
-export interface ReplayProgress {
-  starts_at: string;
-  ends_at: string;
-  speed: number;
-}
-
 /** Calls of the person who is signed in. */
 export class PersonScope {
   readonly token: string;
@@ -43,7 +36,7 @@ export class AccountScope {
   readonly portfolio;
   readonly kpi;
   readonly limits;
-  readonly clock: Figure<MarketClock & { replay?: ReplayProgress | null }>;
+  readonly clock: Figure<MarketClock>;
 
   constructor(person: PersonScope, id: string) {
     const { token } = person;
