@@ -101,7 +101,7 @@ class BarReader:
         for time_text, symbol_text, *texts in table.rows():
             time = self._time(time_text)
             if time < before:
-                raise table.error("time: must not be before that of the row above")
+                raise table.unsorted()
             before = time
             if begin is not None and time < begin:
                 continue

@@ -3,7 +3,8 @@
 A file is UTF-8, or UTF-16 with its mark, and may be compressed by gzip. Commas, semicolons or tabs
 separate its fields. The first line names the columns, in any order and case, by our names or those
 of Yahoo or Binance. Binance's files of bars need no such line. An unknown column is refused. Rows
-are sorted by time. Empty lines are skipped.
+play in the order of their times. A file in another order can have 2 000 000 rows and must be plain
+UTF-8. Empty lines are skipped.
 
 Symbols are of the universe, perhaps spelled as elsewhere: BRK-B, EURUSD=X. A file without a column
 for them is of the symbol that is given, or of the one that it is named after, such as AAPL.csv.
@@ -57,6 +58,7 @@ from server.market.replay_table import (
     ReplayFileError,
     ReplayOptions,
     ReplayTable,
+    UnsortedError,
 )
 from server.market.universe import Universe
 
@@ -82,11 +84,12 @@ class ReplayKind(Enum):
 class ReplayFacts:
     """What is known of a file that can be played.
 
-    `first` and `last` are the moments of its first and last quote, `digest` is its SHA-256 in
-    hexadecimal digits. `bar_length` is None except for BARS. `dates` is UNKNOWN except for bars of
-    a day. `without_volume` names symbols whose volumes mean nothing. `notes` describe adjustments
-    that the file's author may not expect. `state` is the state of the file at its check. `marks`
-    are places in the file from which it can be read.
+    `first` and `last` are the moments of its first and last quote. `digest` is the SHA-256 of its
+    lines in hexadecimal digits. `bar_length` is None except for BARS. `dates` is UNKNOWN except for
+    bars of a day. `without_volume` names symbols whose volumes mean nothing. `options` are those of
+    its check. If its rows come in another order than that of time, it is not `is_sorted`. `notes`
+    describe adjustments that the file's author may not expect. `state` is the state of the file at
+    its check. `marks` are places in the file from which it can be read.
     """
 
     path: Path
@@ -98,6 +101,7 @@ class ReplayFacts:
     dates: Dates = Dates.UNKNOWN
     without_volume: frozenset[str] = frozenset()
     options: ReplayOptions = NO_OPTIONS
+    is_sorted: bool = True
     notes: tuple[str, ...] = ()
     state: FileState | None = field(default=None, compare=False)
     marks: tuple[Mark, ...] = field(default=(), compare=False)
@@ -126,9 +130,16 @@ def check_replay_file(
 
     `tell_share` is called now and then with the share of the file that has been read.
     """
-    with ReplayTable(path, (QUOTES, BARS), options, tell_share) as table:
-        check = _check_quotes if table.shape is QUOTES else _check_bars
-        return check(table, Listings(universe, calendar), calendar)
+    listings = Listings(universe, calendar)
+    try:
+        with ReplayTable(path, (QUOTES, BARS), options, tell_share) as table:
+            return _check(table, listings, calendar)
+    except UnsortedError:
+        with ReplayTable(path, (QUOTES, BARS), options, tell_share) as table:
+            if not table.can_sort:
+                raise
+            table.sort()
+            return replace(_check(table, listings, calendar), is_sorted=False)
 
 
 def replay_quotes(
@@ -144,13 +155,12 @@ def replay_quotes(
             raise file_changed(facts)
         listings = Listings(universe, calendar)
         if table.shape is QUOTES:
-            table.skip(facts.marks, after, table.times.read)
+            _go_to(after, table, facts)
             quotes: Iterator[Quote] = map(_quote, _read_quotes(table, listings, after + 1))
         else:
             # A bar ends at most two days after its `time`.
             begin = after - 2 * DAY
-            is_daily = facts.kind is ReplayKind.DAILY_BARS
-            table.skip(facts.marks, begin, table.times.read_day if is_daily else table.times.read)
+            _go_to(begin, table, facts)
             reader = BarReader(table, listings, facts.without_volume)
             spans = BarSpans(calendar, facts.bar_length, facts.dates)
             quotes = _replay_bars(reader.bars(begin), table, spans, after)
@@ -162,6 +172,15 @@ def replay_quotes(
             raise file_changed(facts)
 
 
+def _go_to(moment: Micros, table: ReplayTable, facts: ReplayFacts) -> None:
+    """Let the rows begin before a moment or at it, and come in order of time."""
+    is_daily = facts.kind is ReplayKind.DAILY_BARS
+    if facts.is_sorted:
+        table.skip(facts.marks, moment, table.times.read_day if is_daily else table.times.read)
+    else:
+        table.sort(moment)
+
+
 def _read_quotes(
     table: ReplayTable, listings: Listings, begin: Micros | None
 ) -> Iterator[_QuoteRow]:
@@ -171,7 +190,7 @@ def _read_quotes(
         if time is None:
             raise table.error(table.times.problem(time_text))
         if time < before:
-            raise table.error("time: must not be before that of the row above")
+            raise table.unsorted()
         before = time
         if begin is not None and time < begin:
             continue
@@ -189,11 +208,11 @@ def _read_quotes(
             raise table.error("bid: must not be above ask")
         if not last:
             raise table.error("last: must be positive")
-        yield time, symbol, bid, bid_size, ask, ask_size, last, table.line
+        yield time, symbol, bid, bid_size, ask, ask_size, last, table.rank or table.line
 
 
 def _quote(row: _QuoteRow) -> Quote:
-    time, symbol, bid, bid_size, ask, ask_size, last, line = row
+    time, symbol, bid, bid_size, ask, ask_size, last, number = row
     return Quote(
         symbol=symbol,
         bid=Price(bid),
@@ -203,7 +222,7 @@ def _quote(row: _QuoteRow) -> Quote:
         last=Price(last),
         time=time,
         # Later rows have larger numbers, so several quotes of a symbol at one time have an order.
-        sequence=line,
+        sequence=number,
     )
 
 
@@ -221,6 +240,11 @@ def _replay_bars(
                 heappush(waiting, (quote.time, quote.sequence, quote))
     while waiting:
         yield heappop(waiting)[2]
+
+
+def _check(table: ReplayTable, listings: Listings, calendar: Calendar) -> ReplayFacts:
+    check = _check_quotes if table.shape is QUOTES else _check_bars
+    return check(table, listings, calendar)
 
 
 def _check_quotes(table: ReplayTable, listings: Listings, calendar: Calendar) -> ReplayFacts:
@@ -286,6 +310,8 @@ def _look_inside(
 ) -> None:
     """Raise ReplayFileError unless some bar overlaps a session."""
     with ReplayTable(table.path, (BARS,), table.options) as again:
+        if table.rank:
+            again.sort()
         if not any(map(spans.touches_a_session, BarReader(again, listings).bars(None))):
             asset_type = first.listing.instrument.asset_type
             raise outside_of_sessions(table, calendar, "bar", asset_type, first.time)

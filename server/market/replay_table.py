@@ -2,12 +2,14 @@
 
 import codecs
 import csv
+import sys
+from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +31,8 @@ from server.market.replay_times import TimeReader
 
 LINE_BYTES_MAX = FIELD_LENGTH_MAX
 MARK_BYTES = 1 << 20
+SORTED_ROWS_MAX = 2_000_000
+"""Sorting keeps about 60 bytes of each row in memory."""
 
 _ENDINGS = {".gz", ".csv", ".tsv", ".txt"}
 
@@ -51,6 +55,10 @@ class ReplayOptions:
 NO_OPTIONS = ReplayOptions()
 
 
+class UnsortedError(ReplayFileError):
+    """A row is earlier than the one above it."""
+
+
 class Mark(NamedTuple):
     """Where a row begins, and the number of the line before it."""
 
@@ -63,9 +71,9 @@ class ReplayTable:
 
     `is_rough` tells whether one of the last numbers had more digits than a quote can show.
     `rounded` and `capped` count prices and sizes that were changed, and `repeated` counts bars that
-    were left out, by symbol. `respelled` has the listed symbols of other spellings. `marks` are
-    found while the rows are read; at each, `tell_share` is called with the share of the file
-    that is read.
+    were left out, by symbol. `respelled` has the listed symbols of other spellings. `rank` is 0, or
+    after `sort` the number of the last row in the order of time. `marks` are found while the rows
+    are read; at each, `tell_share` is called with the share of the file that is read.
     """
 
     def __init__(
@@ -79,7 +87,7 @@ class ReplayTable:
         self.options = options
         self.times = TimeReader(options.zone)
         self._tell_share = tell_share
-        self.line = 0
+        self.line = self.rank = 0
         self.is_rough = self.has_skipped = False
         self.marks: list[Mark] = []
         self._next_mark = MARK_BYTES
@@ -151,6 +159,44 @@ class ReplayTable:
             first = self._line_end = mark.offset
         self._seek(first)
 
+    @property
+    def can_sort(self) -> bool:
+        """Tell whether the rows of the file can be read in any order at no cost."""
+        return self._content.is_as_stored
+
+    def sort(self, begin: Micros = 0) -> None:
+        """Let `rows` come by their times, from a moment on; refuse a file with too many of them.
+
+        Rows of one time keep their order, unless all rows come newest first.
+        """
+        times, offsets, lines = array("q"), array("q"), array("q")
+        read = self.times.read
+        for time_text, *_ in self.rows():
+            if not times and self.times.read_day(time_text) is not None:
+                read = self.times.read_day
+            time = read(time_text)
+            if time is None:
+                raise self.error(self.times.problem(time_text))
+            if len(times) == SORTED_ROWS_MAX:
+                raise self.error(f"time: sort the rows: only up to {len(times)} are sorted here")
+            times.append(time)
+            offsets.append(self._line_start)
+            lines.append(self.line)
+        order = _order(times)
+        first = bisect_left(order, begin, key=times.__getitem__)
+        self.marks, self._next_mark = [], sys.maxsize
+        self._lines = self._read_in(order[first:], offsets, lines)
+        self.rank = first
+
+    def _read_in(
+        self, order: Sequence[int], offsets: Sequence[int], lines: Sequence[int]
+    ) -> Iterator[str]:
+        for number in order:
+            self._seek(offsets[number])
+            self.rank, self.line = self.rank + 1, lines[number]
+            line = self._read_line(LINE_BYTES_MAX).removeprefix(codecs.BOM_UTF8)
+            yield line.decode(errors="replace").strip(" \r\n")
+
     def _time_at(self, mark: Mark, read: Callable[[str], Micros | None]) -> Micros:
         self._seek(mark.offset)
         line = self._read_line(LINE_BYTES_MAX).decode(errors="replace").strip(" \r\n")
@@ -169,6 +215,7 @@ class ReplayTable:
             *(of_file_name if self.has_symbol_of_file_name else []),
             *([f"columns that are not used: {unused}"] if unused else []),
             *(f"{text} is read as {symbol}" for text, symbol in sorted(self.respelled.items())),
+            *(["the rows are not sorted, and are played by their times"] if self.rank else []),
             *_counted(self.rounded, "prices rounded to the price tick"),
             *_counted(self.capped, "volumes or sizes cut to the largest that quotes can show"),
             *_counted(self.repeated, "rows left out that repeat the bar before"),
@@ -186,6 +233,17 @@ class ReplayTable:
     def error(self, problem: str) -> ReplayFileError:
         """Return the error for a problem in the line that was read last."""
         return ReplayFileError(f"{self.path}: line {self.line}: {problem}")
+
+    def unsorted(self) -> UnsortedError:
+        """Return the error that the last line is earlier than the one above it."""
+        return UnsortedError(
+            str(
+                self.error(
+                    "time: must not be before that of the row above: sort the rows, or decompress"
+                    " the file and save it as UTF-8, which makes sorting needless"
+                )
+            )
+        )
 
     def numbers(self, columns: Sequence[str], fields: Sequence[str], symbol: str) -> list[Units]:
         """Read the decimals of columns, of which the last may be missing.
@@ -285,6 +343,13 @@ class ReplayTable:
         if other is None:
             return problem
         return f"{problem}: write {header.separator!r} as in line 1 instead of {other!r}"
+
+
+def _order(times: "array[int]") -> Sequence[int]:
+    numbers = range(len(times))
+    if all(later <= time for time, later in pairwise(times)):
+        return numbers[::-1]
+    return sorted(numbers, key=times.__getitem__)
 
 
 def _counted(counts: Counter[str], what: str) -> Iterator[str]:

@@ -53,6 +53,7 @@ PLAYED = {
     # The session begins on the evening before; a currency never has volumes here.
     "symbol-yahoo-fx": ["2025-01-01 22:00:00 EUR-USD 1.03 1.02 1.04 1.03, 1000000"],
     "tabs": MINUTES,
+    "unsorted": MINUTES,
     "upper-header": MINUTES,
     "utf16": MINUTES,
     "volume-exponent": [f"{OF_43}, 300000"],
@@ -70,6 +71,7 @@ NOTES = {
         "EURUSD=X is read as EUR-USD",
         "EUR-USD: no bar has a volume, so every quote shows its usual size, 1000000",
     ],
+    "unsorted": ["the rows are not sorted, and are played by their times"],
     "yfinance-floats": ["AAPL: prices rounded to the price tick: 4"],
 }
 
@@ -85,7 +87,6 @@ REFUSED = {
     "tks-floats": "no bar lies in a session: in New York (America/New_York), STOCK trades from"
     " 2023-03-23 09:30 to 2023-03-23 16:00, but the first bar is of 2023-03-23 01:05; is the offset"
     " of `time` right? Every hour trades with --sessions always-open",
-    "unsorted": "line 3: time: must not be before that of the row above",
     "us-date": f"line 2: {TIME}; 01/02/2025 may be two dates: write the year first, then month and"
     " day",
     "weekend-fx": "line 2: time: FOREX has no session on 2025-01-05: leave the row out",

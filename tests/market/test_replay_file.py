@@ -158,14 +158,6 @@ def test_several_quotes_of_a_symbol_at_one_time_keep_their_order(tmp_path: Path)
             [QUOTES, f"2026-01-16{OPTION}", f"2026-01-17{OPTION}"],
             f"line 3: symbol: AAPL260116C00270000 is not listed on 2026-01-17: {OPTIONS}",
         ),
-        (
-            [QUOTES, QUOTE, QUOTE.replace("15:00:00", "14:59:59.999999")],
-            "line 3: time: must not be before that of the row above",
-        ),
-        (
-            [BARS, BAR, BAR.replace("15:00:00", "14:00:00")],
-            "line 3: time: must not be before that of the row above",
-        ),
         ([QUOTES, QUOTE.replace("185.10", "185.13")], "line 2: bid: must not be above ask"),
         ([QUOTES, QUOTE.replace("185.10", "0")], "line 2: bid: must be positive"),
         ([QUOTES + ",last", QUOTE + ",0.0"], "line 2: last: must be positive"),
