@@ -265,7 +265,7 @@ class Settings(BaseSettings):
         if (self.market == "replay") != (self.replay_file is not None):
             raise ValueError("market replay needs replay_file; leave it out for any other market")
         if self.market != "replay" and (self.replay_symbol or self.replay_zone):
-            raise ValueError("replay_symbol and replay_zone are of market replay: leave them out")
+            raise ValueError("replay_symbol and replay_zone are for market replay: leave them out")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key must be given together")
         if self.tls_client_ca is not None and self.tls_certificate is None:
@@ -289,7 +289,7 @@ class Settings(BaseSettings):
             raise ValueError("oidc_issuer needs jwt_jwks: the keys of the identity provider")
         for name, told in (("jwt_issuer", "oidc_issuer"), ("jwt_audience", "oidc_client_id")):
             if self.oidc_issuer and getattr(self, name) != getattr(self, told):
-                raise ValueError(f"{name} must be the same as {told}: the page's tokens have it")
+                raise ValueError(f"{name} must be the same as {told}: tokens of the page carry it")
 
     def _check_addresses_differ(self) -> None:
         taken: dict[str, str] = {}

@@ -81,7 +81,7 @@ class Endings:
         def settled(position: Position) -> None:
             quote = prices[position.symbol]
             if quote is None:
-                raise BrokenInvariant("only what has a price was asked for")
+                raise BrokenInvariant("an option is settled without a price")
             account, instrument = unit.account(position.account_id), expired[position.symbol]
             unit.keep(settle(account, position, instrument, quote.mark, now))
 

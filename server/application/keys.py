@@ -91,7 +91,7 @@ class Keys:
             unit.revoke_key(key.id, now)
             key = unit.key(command.user_id, command.key_id)
             if key is None:
-                raise BrokenInvariant("a revoked key stays")
+                raise BrokenInvariant("a revoked key is not stored")
         return KeyRevoked(key)
 
     def use_sign_in(

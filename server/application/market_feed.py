@@ -200,7 +200,7 @@ class MarketFeed:
         for quote in quotes:
             instrument = self.instruments.find(quote.symbol)
             if instrument is None:
-                raise BrokenInvariant("the symbol was checked")
+                raise BrokenInvariant("a checked symbol is no instrument")
             market = self.market(instrument, now)
             # Orders for an expired option end when the next second passes.
             executes = market.is_open and not instrument.has_expired(now)
@@ -211,7 +211,7 @@ class MarketFeed:
         for reached in self._in_transactions(orders, unit):
             market = markets[reached.symbol]
             if market.quote is None:
-                raise BrokenInvariant("only what has a quote was asked for")
+                raise BrokenInvariant("an order is reached without a quote")
             if reached.account_id in self.stopped.ids:
                 continue
             account, position = _holding(reached, unit)

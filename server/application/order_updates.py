@@ -49,7 +49,7 @@ class _Log:
     def append(self, entries: list[LogEntry]) -> None:
         """Add entries after `newest`; drop those that all readers have or that exceed the limit."""
         if entries[0].sequence != self.newest + 1:
-            raise BrokenInvariant("a log has no gap")
+            raise BrokenInvariant("the log has a gap")
         slowest = min((reader.position for reader in self.readers), default=self.newest)
         first = next((n for n, entry in enumerate(self.tail) if entry.sequence > slowest), None)
         kept = [] if first is None else self.tail[first:]

@@ -184,7 +184,7 @@ class Orders:
         if replaced is not None:
             symbol = replaced.symbol
         if symbol is None:
-            raise BrokenInvariant("an order or a preview names its symbol")
+            raise BrokenInvariant("a replacement needs the order that it replaces")
         return Guard(
             order_notional_max=limit,
             exposure=self._exposure(asks.account_id, symbol, unit, now, replaced),

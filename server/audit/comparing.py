@@ -162,7 +162,7 @@ class AccountAudit:
         if stored != self.replay.deposits:
             self._say("the deposits that are stored are not those of the log")
         if not isclose(account.initial_share, share, rel_tol=SHARE_TOLERANCE):
-            self._say("initial_share is not what deposits leave of the initial balance's share")
+            self._say("initial_share is not what deposits leave of a share of 1")
 
     def _differ_money(self, what: str, stored: Units, replayed: Units) -> None:
         self._differ(what, format_units(stored), format_units(replayed))

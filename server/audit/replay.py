@@ -135,8 +135,8 @@ class Replay:
         self.trading_state = change.trading_state
         if epoch.balance != units(change.balance):
             self._say(
-                f"event {event.sequence} shows a balance of {change.balance}, which the"
-                " events up to it do not make"
+                f"event {event.sequence} shows a balance of {change.balance}, but the"
+                " events up to it make another"
             )
             epoch.balance = units(change.balance)
 

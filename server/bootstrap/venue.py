@@ -87,7 +87,7 @@ def _replay_options(settings: EngineSettings) -> ReplayOptions:
 def _replay_index(settings: EngineSettings) -> tuple[Path, Path, str]:
     """Return the file to replay, the file of its index, and the circumstances of its check."""
     if settings.replay_file is None:
-        raise BrokenInvariant("the settings were checked")
+        raise BrokenInvariant("a replay has no file")
     universe = settings.universe_file and Path(settings.universe_file).read_bytes()
     # Default instruments and rules depend on our version, trading hours on a library's.
     versions = [version("bottrading"), *(_version_of("exchange-calendars"))]

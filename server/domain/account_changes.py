@@ -46,7 +46,7 @@ def reset(
     Trading state and guard rails stay, because the owner set them.
     """
     if account.live_orders or account.reserved:
-        raise BrokenInvariant(f"account {account.id}: live orders")
+        raise BrokenInvariant(f"account {account.id}: it still has live orders")
     sequence = account.sequence + 1
     account = changed(
         account,

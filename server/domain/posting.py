@@ -54,22 +54,26 @@ def check(decision: Decision) -> Decision:
     told = {it.order.id: it.order for it in decision.events if isinstance(it, OrderUpdated)}
     account = decision.account
     if told != decision.orders or not decision.new_orders <= told.keys():
-        raise BrokenInvariant(f"account {account.id}: orders and events")
+        raise BrokenInvariant(f"account {account.id}: orders and events do not agree")
     first = account.sequence - len(decision.events) + 1
     numbers = [event.sequence for event in decision.events]
     if numbers != list(range(first, account.sequence + 1)):
-        raise BrokenInvariant(f"account {account.id}: the log")
+        raise BrokenInvariant(f"account {account.id}: the events do not continue the log")
     return decision
 
 
 def check_invariants(account: Account, position: Position) -> None:
     """Raise BrokenInvariant for a state that must never be committed."""
     if not 0 <= account.reserved <= account.balance:
-        raise BrokenInvariant(f"account {account.id}: money")
+        raise BrokenInvariant(
+            f"account {account.id}: the reserved money is not between 0 and the balance"
+        )
     if not 0 <= position.reserved_quantity <= position.quantity:
-        raise BrokenInvariant(f"account {account.id}: position")
+        raise BrokenInvariant(
+            f"account {account.id}: the reserved quantity exceeds the position or is below 0"
+        )
     if account.live_orders < 0:
-        raise BrokenInvariant(f"account {account.id}: live orders")
+        raise BrokenInvariant(f"account {account.id}: fewer than 0 live orders")
     statistics = account.statistics
     largest = max(
         account.balance,

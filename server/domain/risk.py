@@ -106,7 +106,7 @@ def _daily_loss_reached(it: Situation) -> str | None:
     if limit is None:
         return None
     if exposure is None:
-        raise BrokenInvariant("the guard rails need it")
+        raise BrokenInvariant("the guard rails need the exposure")
     loss = exposure.equity_at_day_start - exposure.equity
     if loss < limit:
         return None
@@ -156,7 +156,7 @@ def _position_share_exceeded(it: Situation) -> str | None:
     if limit is None or price is None:
         return None
     if exposure is None:
-        raise BrokenInvariant("the guard rails need it")
+        raise BrokenInvariant("the guard rails need the exposure")
     # The filled part of a replaced order is already at stake: it is part of the position.
     rest = price * it.order.leaves_quantity * it.market.instrument.multiplier // SCALE
     if (exposure.at_stake + rest) * 100 * SCALE <= exposure.equity * limit:

@@ -204,7 +204,7 @@ def session_from(calendar: Calendar, asset_type: AssetType, day: date) -> tuple[
         session = calendar.session_on(asset_type, day + timedelta(days=distance))
         if session is not None:
             return session
-    raise BrokenInvariant("the calendar was asked whether it knows the days around this one")
+    raise BrokenInvariant("the calendar has no session near a day that it covers")
 
 
 def outside_of_sessions(

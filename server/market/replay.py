@@ -29,7 +29,7 @@ class ReplayClock:
 
     def __init__(self, *, start: Micros, end: Micros, speed: float, monotonic: Clock) -> None:
         if not 0 < speed < math.inf:
-            raise BrokenInvariant("time must pass")
+            raise BrokenInvariant("the speed is not above 0 and finite")
         # An earlier run may have got further, if it had other opening hours.
         self.end = max(start, end)
         self.speed = speed

@@ -1,4 +1,4 @@
-"""The content of a replay file as UTF-8 with LF at line ends, whatever its form: gzip, UTF-16, CR.
+"""The content of a replay file as UTF-8 with LF at line ends, even if it has gzip, UTF-16 or CR.
 
 Neither a decompressed nor a recoded file is ever in memory or on disk as a whole.
 """
@@ -22,7 +22,7 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class ContentError(ValueError):
-    """The file cannot be read; the text is the problem."""
+    """The file cannot be read; the message says what is wrong."""
 
 
 class FileState(NamedTuple):
@@ -68,7 +68,7 @@ class Content:
 
     @property
     def share(self) -> float:
-        """How much of the file is read, from 0 to 1."""
+        """Return the share of the file that has been read, from 0 to 1."""
         return self._stored.tell() / max(self.state.size, 1)
 
     def read_line(self, limit: int) -> bytes:

@@ -6,8 +6,8 @@ of Yahoo or Binance. Binance's files of bars need no such line. An unknown colum
 play in the order of their times. A file in another order can have 2 000 000 rows and must be plain
 UTF-8. Empty lines are skipped.
 
-Symbols are of the universe, perhaps spelled as elsewhere: BRK-B, EURUSD=X. A file without a column
-for them is of the symbol that is given, or of the one that it is named after, such as AAPL.csv.
+Symbols are of the universe, perhaps spelled as elsewhere: BRK-B, EURUSD=X. If no column has them,
+all rows are of the symbol that is given, or else of the one in the file's name, such as AAPL.csv.
 
 Numbers are decimals without a sign, such as 185.5, or floats such as 1.2e+06. More than 8 decimals
 are noise: such prices are rounded to the price tick, as all prices of bars are. A volume or size
@@ -15,11 +15,11 @@ that is larger than a quote can show is capped.
 
 Quotes have the columns `time,symbol,bid,bid_size,ask,ask_size` and optionally `last`, by default
 the middle of bid and ask. `time` is RFC 3339 with an offset, 2025-01-02T14:30:00.5Z, or a number of
-seconds, milli-, micro- or nanoseconds since 1970. It has no offset if the zone of the file is
-given.
+seconds, milli-, micro- or nanoseconds since 1970. The offset may be missing if the
+zone of the file is given.
 
 Bars have the columns `time,symbol,open,high,low,close` and optionally `volume`. `time` is when the
-bar begins, written as for quotes, or in all rows a date, 2025-01-02, or a midnight without offset.
+bar begins: written as for quotes, or in all rows as a date, 2025-01-02, or midnight without offset.
 A row that repeats the bar before it is left out. A bar with a date is that
 trading day's session. Other bars last as long as the smallest distance between two bars of one
 symbol in the file, at most a day. If no symbol has two bars, a bar lasts a minute. If a market

@@ -38,7 +38,7 @@ _UNUSED = {
     "taker_buy_quote_asset_volume",
     "ignore",
 }
-"""Columns of their files that a replay ignores, and the unnamed one in which pandas counts rows."""
+"""Columns of such files that a replay ignores, and the unnamed one in which pandas counts rows."""
 
 _BINANCE = (
     *("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count"),
@@ -67,9 +67,10 @@ class Header:
     """What the first line says about the rows.
 
     A row has `width` fields between separators, with spaces around them if it `is_padded`. `at` are
-    the places of the columns of the shape, in its order; `unused` names the others. A file that
-    `has_symbols` says the symbol of each row. Otherwise its place is after the last field, and
-    `symbol` is that of all rows, unless the header does not say it.
+    the places of the columns of the shape, in its order; `unused` names the others. If
+    `has_symbols`, a column says the symbol of each row. Otherwise the symbol's place is after the
+    last field, and `symbol` is that of all rows, if the header says it. `names_columns` is false if
+    the first line is already a row.
     """
 
     shape: Shape
@@ -118,7 +119,7 @@ def _yfinance_header(
 
 
 def other_separator(line: str, separator: str) -> str | None:
-    """Return the separator that a line has instead of another one; None if it has that one."""
+    """Return the separator that a line has instead of `separator`; None if it has that one."""
     if separator in line:
         return None
     return next((other for other in SEPARATORS if other in line), None)

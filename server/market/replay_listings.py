@@ -89,7 +89,7 @@ class Listings:
         return f"{problem}: {_ADD}"
 
     def _in_dollars(self, text: str, time: Micros) -> str | None:
-        """Return the listed pair in US dollars of a pair in another kind of dollars."""
+        """Return the listed pair in US dollars for a pair in other dollars, such as USDT."""
         letters = _letters(text.upper())
         for other in _OTHER_DOLLARS:
             # Binance's files are named BTCUSDT-1m-2025-01.

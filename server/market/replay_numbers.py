@@ -12,7 +12,7 @@ SHOWN_MAX: Units = 10**18 - 1
 """The largest price and size of a quote: ten digits before the point."""
 
 CAPS = {"bid_size": SHOWN_MAX, "ask_size": SHOWN_MAX, "volume": 4 * SHOWN_MAX}
-"""The most that is read of a size: larger ones are capped anyway."""
+"""The largest value that each column can have; larger ones are capped."""
 
 # Numbers as programs write floats: any number of digits, and perhaps an exponent.
 _FLOAT = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?")

@@ -71,7 +71,7 @@ class ReplayTable:
 
     `is_rough` tells whether one of the last numbers had more digits than a quote can show.
     `rounded` and `capped` count prices and sizes that were changed, and `repeated` counts bars that
-    were left out, by symbol. `respelled` has the listed symbols of other spellings. `rank` is 0, or
+    were left out, by symbol. `respelled` maps other spellings to listed symbols. `rank` is 0, or
     after `sort` the number of the last row in the order of time. `marks` are found while the rows
     are read; at each, `tell_share` is called with the share of the file that is read.
     """

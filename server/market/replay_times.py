@@ -25,7 +25,7 @@ def read_time(text: str) -> Micros | None:
     """Read a moment, cut to microseconds; None for anything else.
 
     It is in the form of RFC 3339, or a number of seconds, milli-, micro- or nanoseconds since 1970.
-    Seconds may be left out, and the colon of the offset.
+    Seconds and the colon of the offset may be left out.
     """
     if _EPOCH.fullmatch(text) is not None:
         # The number of digits shows the unit, from 1973 on.
@@ -67,7 +67,7 @@ class TimeReader:
         self.read_day = self._read_day_or_midnight if self._zone is None else read_day
 
     def lacks_offset(self, text: str) -> bool:
-        """Tell whether only the zone of a time is not known."""
+        """Tell whether a time lacks nothing but its offset or zone."""
         return self._zone is None and _LOCAL_TIME.fullmatch(text) is not None
 
     def problem(self, text: str) -> str:

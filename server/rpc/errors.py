@@ -96,7 +96,7 @@ OUTCOMES = frozenset(
         Reason.FOK_NOT_FILLABLE,
     }
 )
-"""Reasons of rejected orders. Of all calls, only ReplaceOrder is refused with one."""
+"""Reasons of rejected orders; some calls, such as ReplaceOrder, are refused with them too."""
 
 STATUS_OF: dict[Reason, StatusCode] = dict.fromkeys(OUTCOMES, StatusCode.FAILED_PRECONDITION) | {
     reason: code for code, reasons in _CODES.items() for reason in reasons

@@ -47,7 +47,7 @@ def test_guard_rails_that_need_the_exposure_are_not_checked_without_it(rails: Gu
         market=market(book),
         guard=Guard(),
     )
-    with pytest.raises(BrokenInvariant, match="the guard rails need it"):
+    with pytest.raises(BrokenInvariant, match="the guard rails need the exposure"):
         list(rejections(situation))
 
 

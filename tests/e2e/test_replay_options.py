@@ -45,7 +45,7 @@ async def test_a_file_of_yahoo_plays_with_its_symbol_and_its_zone(
         ),
         (
             ["--replay-symbol", "AAPL"],
-            "settings: replay_symbol and replay_zone are of market replay: leave them out",
+            "settings: replay_symbol and replay_zone are for market replay: leave them out",
         ),
     ],
 )

@@ -65,7 +65,7 @@ def _refuse(call: Call, refused: Refused) -> None:
     call.context.set_details(status.message)
     call.trailers.append((DETAILS_KEY, status.details))
     if status.code is StatusCode.OK:
-        raise BrokenInvariant("a refusal has a status that says so")
+        raise BrokenInvariant("a refusal has the status OK")
 
 
 def _internal(error_id: str) -> Refusal:
