@@ -7,7 +7,7 @@ import { useFigures } from "./service/figure.js";
 import { isSignedIn } from "./session/session.js";
 import { addressOf } from "./routing.js";
 import { Time } from "./shared/time.js";
-import { percent } from "./shared/format.js";
+import { count, percent } from "./shared/format.js";
 
 export function Notices() {
   return (
@@ -58,7 +58,13 @@ function ReplayNotice({ scope }: { scope: AccountScope }) {
       <progress max={1} value={share} aria-label="How far the replay is" />
       <span>{percent(share * 100, 1)}</span>
       <span class="muted">
-        {share >= 1 ? "ended" : `${replay.speed}× speed`}, until <Time at={replay.ends_at} />
+        {share >= 1 ? (
+          "ended"
+        ) : (
+          <>
+            {count(replay.speed)}× speed, until <Time at={replay.ends_at} />
+          </>
+        )}
       </span>
     </section>
   );
