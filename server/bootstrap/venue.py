@@ -50,7 +50,7 @@ def check_replay(
     hours: Calendar,
     tell_share: Callable[[float], None] | None = None,
 ) -> ReplayFacts:
-    """Check the file to replay and store the result; an unchanged file is not checked again.
+    """Check the file to replay and store the result, unless an earlier result still holds.
 
     `tell_share` is called now and then with the share of the file that has been read. Raises
     ReplayFileError for a wrong file.

@@ -25,7 +25,7 @@ _SHORT_SESSION_MAX: Micros = 12 * _HOUR
 """A session of at most this length lies within one date, so the date identifies it."""
 
 _EAST: Micros = 13 * _HOUR
-"""Up to this far east of Greenwich, the next date begins in the afternoon or evening of UTC."""
+"""Far in the east, midnight of the next date comes up to this long before midnight in UTC."""
 
 _FOREVER: Micros = 2**63
 _ZONE = ZoneInfo("America/New_York")

@@ -7,7 +7,7 @@ play in the order of their times. A file in another order can have 2 000 000 row
 UTF-8. Empty lines are skipped.
 
 Symbols are of the universe, perhaps spelled as elsewhere: BRK-B, EURUSD=X. If no column has them,
-all rows are of the symbol that is given, or else of the one in the file's name, such as AAPL.csv.
+all rows are of the symbol that is given, or of the one in the file's name, such as AAPL.csv.
 
 Numbers are decimals without a sign, such as 185.5, or floats such as 1.2e+06. More than 8 decimals
 are noise: such prices are rounded to the price tick, as all prices of bars are. A volume or size
@@ -87,9 +87,9 @@ class ReplayFacts:
     `first` and `last` are the moments of its first and last quote. `digest` is the SHA-256 of its
     lines in hexadecimal digits. `bar_length` is None except for BARS. `dates` is UNKNOWN except for
     bars of a day. `without_volume` names symbols whose volumes mean nothing. `options` are those of
-    its check. If its rows come in another order than that of time, it is not `is_sorted`. `notes`
-    describe adjustments that the file's author may not expect. `state` is the state of the file at
-    its check. `marks` are places in the file from which it can be read.
+    its check. `is_sorted` is false if its rows are not in order of time. `notes` describe
+    adjustments that the file's author may not expect. `state` is the state of the file at its
+    check. `marks` are places in the file from which it can be read.
     """
 
     path: Path
@@ -173,7 +173,7 @@ def replay_quotes(
 
 
 def _go_to(moment: Micros, table: ReplayTable, facts: ReplayFacts) -> None:
-    """Let the rows begin before a moment or at it, and come in order of time."""
+    """Go to where all rows from a moment on are still to come, in order of time."""
     is_daily = facts.kind is ReplayKind.DAILY_BARS
     if facts.is_sorted:
         table.skip(facts.marks, moment, table.times.read_day if is_daily else table.times.read)

@@ -32,7 +32,7 @@ from server.market.replay_times import TimeReader
 LINE_BYTES_MAX = FIELD_LENGTH_MAX
 MARK_BYTES = 1 << 20
 SORTED_ROWS_MAX = 2_000_000
-"""Sorting keeps about 60 bytes of each row in memory."""
+"""The most rows that are sorted; sorting keeps about 60 bytes of each in memory."""
 
 _ENDINGS = {".gz", ".csv", ".tsv", ".txt"}
 
@@ -165,7 +165,7 @@ class ReplayTable:
         return self._content.is_as_stored
 
     def sort(self, begin: Micros = 0) -> None:
-        """Let `rows` come by their times, from a moment on; refuse a file with too many of them.
+        """Make `rows` yield rows in order of time, from a moment on; refuse a file with too many.
 
         Rows of one time keep their order, unless all rows come newest first.
         """
@@ -178,7 +178,7 @@ class ReplayTable:
             if time is None:
                 raise self.error(self.times.problem(time_text))
             if len(times) == SORTED_ROWS_MAX:
-                raise self.error(f"time: sort the rows: only up to {len(times)} are sorted here")
+                raise self.error(f"time: at most {len(times)} rows are sorted here: sort the file")
             times.append(time)
             offsets.append(self._line_start)
             lines.append(self.line)
@@ -235,7 +235,7 @@ class ReplayTable:
         return ReplayFileError(f"{self.path}: line {self.line}: {problem}")
 
     def unsorted(self) -> UnsortedError:
-        """Return the error that the last line is earlier than the one above it."""
+        """Return the error for a line read last that is earlier than the one above it."""
         return UnsortedError(
             str(
                 self.error(

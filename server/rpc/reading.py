@@ -38,7 +38,7 @@ class Reading:
 class SharedReading:
     """Runs queries in threads that people share: a person's queries beyond a limit wait.
 
-    A query cannot be interrupted, so its place is free when it ends, even if its caller has left.
+    A query cannot be interrupted, so it keeps its place until it ends, even if its caller leaves.
     """
 
     def __init__(self, executor: Executor, *, at_once: int) -> None:
@@ -93,7 +93,7 @@ class LogReads:
         return await self._paging(OLD_PAGES, self._reads.log_page, account_id, after, limit)
 
     async def after(self, wanted: Sequence[tuple[str, int]]) -> list[StoredEvent]:
-        """Return the entries after a sequence of each of some accounts' logs."""
+        """Return the entries of accounts' logs after each (account, sequence)."""
         return await self._following(self._reads.logs_after, wanted)
 
 

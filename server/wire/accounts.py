@@ -32,7 +32,7 @@ from server.wire.fields import Fields
 from server.wire.rows import Surroundings
 
 _Timelines: TypeAlias = dict[tuple[Micros, Micros], leaderboard_pb2.LeaderboardEntry]
-"""The moments of curves, by the first and the last one."""
+"""The moments of curves, by their first and last moment."""
 
 CURVE_POINTS = bounds(bot_trading.GetLeaderboardRequest, "curve_points")
 

@@ -111,7 +111,7 @@ def test_many_rows_or_compressed_ones_must_be_sorted(
     monkeypatch.setattr(replay_table, "SORTED_ROWS_MAX", len(BAR_ROWS))
     assert check(path).kind is ReplayKind.BARS
     monkeypatch.setattr(replay_table, "SORTED_ROWS_MAX", len(BAR_ROWS) - 1)
-    problem = "line 21: time: sort the rows: only up to 19 are sorted here$"
+    problem = "line 21: time: at most 19 rows are sorted here: sort the file$"
     with pytest.raises(ReplayFileError, match=problem):
         check(path)
     path.write_bytes(gzip.compress(path.read_bytes()))
