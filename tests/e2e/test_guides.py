@@ -27,7 +27,7 @@ DOCS = ROOT / "docs"
                 '"limit":20,',
                 '"total_equity":"99',
                 '"points":[{',
-                '"total_trades":0',
+                '"total_trades":2',
                 '"symbol":"BTC-USD"',
                 '"stale":false',
                 '"complete":false',
