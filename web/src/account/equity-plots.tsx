@@ -70,7 +70,7 @@ function drawdownOptions(hovered: Signal<number | null>): PlotOptions {
 
 function common(_: Signal<number | null>): PlotOptions {
   return {
-    padding: [8, 0, 0, 0],
+    padding: [8, 0, 8, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, sync: { key: SYNCED } },
     series: [],
