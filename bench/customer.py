@@ -1,4 +1,4 @@
-"""A person with an account and a bot key, for an engine without other processes, and orders."""
+"""A person with an account, a bot key and orders, for an engine without other processes."""
 
 import orjson
 

@@ -96,8 +96,8 @@ class _Peopled(Service):
     def await_ranking(self, order: Path) -> tuple[float, list[int]]:
         """Return the time of the first refresh, and of orders during it.
 
-        The refresh begins when the service is ready. The round of orders during which it ended
-        counts only if there is no other.
+        The refresh begins when the service is ready. The round of orders during which the refresh
+        ended counts only if there is no other round.
         """
         begun, times, last = time.monotonic(), list[int](), list[int]()
         with grpc.insecure_channel(self.grpc) as channel:

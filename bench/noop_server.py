@@ -1,4 +1,4 @@
-"""The yardstick: a bare grpc.aio server on uvloop, same messages, no interceptors, no work."""
+"""A bare grpc.aio server on uvloop to compare with: same messages, no interceptors, no work."""
 
 import asyncio
 import sys

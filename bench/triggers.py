@@ -101,7 +101,7 @@ class _Floor:
 
     def _stop(self, number: int, account_id: str, key_id: str) -> Call:
         caller = Caller(account_id=account_id, bot_key_id=key_id)
-        # Each account has as many orders of each symbol; prices lie apart.
+        # All accounts have equally many orders of each symbol, at different prices.
         symbol = self.symbols[number // ACCOUNTS % SYMBOLS]
         request = bot_trading_pb2.PlaceOrderRequest(
             symbol=symbol,

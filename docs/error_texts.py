@@ -38,7 +38,8 @@ def _lines() -> Iterator[str]:
 def error_texts(node: ast.AST, *, told: bool = False) -> Iterator[tuple[int, str]]:
     """Yield line and text of each error that a module tells; `{…}` stands for a value.
 
-    Those are what errors are given (`told`), and all else that is a sentence and no description.
+    A text counts if an error is made with it (`told`), or if it is a sentence outside of
+    descriptions.
     """
     if isinstance(node, ast.JoinedStr) or (
         isinstance(node, ast.Constant) and isinstance(node.value, str)

@@ -48,7 +48,7 @@ in `KEY`:
   http://127.0.0.1:50051/bottrading.v1.MarketData/GetQuote
 ```
 
-A server that runs with `BOTTRADING_REFLECTION=true` tells its schema itself: then leave
+A server that runs with `BOTTRADING_REFLECTION=true` answers requests for its schema: then leave
 `--schema proto` out. `grpcurl` and other tools that ask by reflection, v1 or v1alpha, find all of
 the contract there.
 """
@@ -75,7 +75,7 @@ SETTINGS = """\
 # Settings
 
 Made from `server/config.py`, by `make docs`. A setting is a variable of the environment, and for
-some also an option of `bottrading serve`. An option goes before the variable. A wrong setting ends
+some also an option of `bottrading serve`. An option overrides the variable. A wrong setting ends
 the start with status 2 and one line that names it. The guide for [operators](operators.md) says
 when to change which.
 
@@ -111,12 +111,12 @@ COSTS = {
 TYPES = FieldDescriptorProto.Type
 FIELD, VALUE, METHOD = 2, 2, 2
 MESSAGE, ENUM, SERVICE = 4, 5, 6
-"""Numbers of what source info calls a path: which part of a file, a message, an enum, a service."""
+"""Numbers in the paths of source info: parts of a file, of a message, of an enum, of a service."""
 
 
 @dataclass
 class Contract:
-    """What the files declare, by name, and what they say about it."""
+    """What the files declare, by name, and the comment on each of these names."""
 
     services: dict[str, ServiceDescriptorProto] = field(default_factory=dict)
     messages: dict[str, DescriptorProto] = field(default_factory=dict)
@@ -198,7 +198,8 @@ def _settings(_: Contract) -> Iterator[str]:
     command = cast("typer.core.TyperGroup", typer.main.get_command(app))
     parameters = command.commands["serve"].params
     options = {it.name: it.opts[0] for it in parameters}
-    # Where the command shows the form of a value, and not its choices.
+    # Settings for which the command shows the form of a value, such as HOST:PORT, and not its
+    # choices.
     forms = {it.name: str(it.metavar) for it in parameters if it.metavar}
     yield SETTINGS.rstrip()
     for name, one in Settings.model_fields.items():
@@ -349,7 +350,7 @@ def _values(known: Contract, name: str) -> Iterator[str]:
 
 
 def _text(comment: str) -> str:
-    """Return a comment as Markdown: the space after its slashes is none of it."""
+    """Return a comment as Markdown, without the space that follows its slashes."""
     return "\n".join(line.removeprefix(" ").rstrip() for line in comment.splitlines()).strip()
 
 

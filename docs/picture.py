@@ -21,9 +21,9 @@ from tests.support.process import Process
 ROOT = Path(__file__).parents[1]
 COLUMNS = 112
 LOG_LINES = 26
-"""The summary, and a few calls."""
+"""Enough for the summary and a few calls."""
 FONTS = re.compile(r"@font-face \{\{.*?\n    \}\}\s*", re.DOTALL)
-"""They would be fetched from the net."""
+"""Fonts that a browser would fetch from the net."""
 
 
 def main() -> None:

@@ -126,7 +126,7 @@ def _server_as_set(settings: Settings) -> Server:
 
 
 def _settings_and_tie() -> tuple[Settings, bool]:
-    """Read arguments before environment; exit with the reason if they cannot be used."""
+    """Read the settings, arguments before environment; exit with the reason if one is wrong."""
     parser = _parser()
     given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
     exit_with_stdin = given.pop("exit_with_stdin")
@@ -140,7 +140,7 @@ def _settings_and_tie() -> tuple[Settings, bool]:
             f"{host} is not a loopback address, so keys would cross the network in plaintext: "
             "give --rest-certificate and --rest-key, or --insecure"
         )
-    # The supervisor has checked this before, and starts the bridge again if it fails.
+    # Under the supervisor nothing is checked: it has done so, and restarts a bridge that fails.
     wrong = None if exit_with_stdin else refused(*settings.rest_address)
     if wrong is not None:
         told = explained("rest", *settings.rest_address, wrong.errno)

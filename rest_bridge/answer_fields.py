@@ -50,7 +50,7 @@ def rfc3339(time: Timestamp) -> str:
 
 
 def _value_json(field: FieldDescriptor) -> ToJson | None:
-    """Return the converter of one value, or None where it goes into JSON as it is."""
+    """Return the converter of one value; None if the value goes into JSON unchanged."""
     if field.message_type is not None:
         if field.message_type.GetOptions().map_entry:
             raise ValueError(f"{field.full_name}: the bridge does not transcode maps")
@@ -65,5 +65,5 @@ def _value_json(field: FieldDescriptor) -> ToJson | None:
 def _enum_json(descriptor: EnumDescriptor) -> ToJson:
     prefix = descriptor.values[0].name.removesuffix("UNSPECIFIED")
     names = {value.number: value.name.removeprefix(prefix) for value in descriptor.values}
-    # A newer server may send a value that this bridge does not know; then only its number is known.
+    # A newer server may send a value that this bridge cannot name; it is shown by its number.
     return lambda number: names.get(number, str(number))

@@ -31,7 +31,7 @@ from rest_bridge.wording import rest_wording
 _logger = logging.getLogger("rest_bridge")
 
 _UNREADABLE = "/bottrading.unreadable"
-"""Prefix of a call's path: the server spends what the call costs, and refuses it."""
+"""Path prefix of a call with an unreadable request: the server spends its cost, and refuses it."""
 
 KEY_REFUSED = "BOT_KEY_INVALID", "The bot key is missing, malformed, unknown or revoked."
 TOKEN_REFUSED = "TOKEN_INVALID", "Send a token as authorization: Bearer …"
@@ -200,7 +200,8 @@ class Bridge:
         """Report a request that cannot be read to the server; return the rates of its caller.
 
         Credential and rate are checked before the fields: a stranger must learn nothing about
-        fields, and a refused call counts. If the server refuses one of them, its refusal is raised.
+        fields, and a refused call counts. If the server refuses the credential or the rate, its
+        refusal is raised.
         """
         try:
             await self._call(endpoint.route, _UNREADABLE + endpoint.route.rpc, b"", head)

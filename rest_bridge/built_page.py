@@ -1,4 +1,4 @@
-"""The page for people as `make page` builds it: an index, its assets, and what it asks first."""
+"""The page for people as `make page` builds it: its index, its assets and its settings."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def add_built_page(
 ) -> None:
     """Serve the page at `/`, or `start` and a hint while it is not built.
 
-    `provider` is where people sign in, if not by a link alone.
+    `provider` is the identity provider at which people can sign in, if there is one.
     """
     index = folder / "index.html"
 

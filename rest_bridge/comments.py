@@ -1,4 +1,4 @@
-"""The contract's comments, for the OpenAPI page; the typing stubs have them, descriptors do not."""
+"""The contract's comments for the OpenAPI page, from the typing stubs: descriptors lack them."""
 
 import ast
 from collections.abc import Iterator

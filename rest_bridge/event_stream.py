@@ -170,7 +170,7 @@ class EventStream:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     return
             self.close()
-            # A stream that opens and ends at once must not be reopened for ever.
+            # A stream that opens and ends at once is reopened after growing pauses.
             pause = _PAUSE_SECONDS if count else min(2 * pause, _PAUSE_SECONDS_MAX)
             await asyncio.sleep(pause)
             try:
@@ -192,7 +192,7 @@ class EventStream:
 
 
 _PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
-"""The refusal of a stream that may be opened a little later."""
+"""Statuses of a refused stream that may be opened a little later."""
 
 
 async def _client_left(receive: Receive) -> None:

@@ -1,4 +1,4 @@
-"""The headers of a request, as metadata for the server behind."""
+"""The headers of a request, as metadata for the gRPC server."""
 
 import re
 from collections.abc import Iterable
@@ -45,7 +45,7 @@ class RequestHead:
         return metadata
 
     def name_account(self, value: bytes) -> None:
-        """Keep the id of an account; one that cannot be an id, or a second one, becomes empty.
+        """Keep the id of an account; a value that is no id, or a second value, makes it empty.
 
         The server refuses an empty id, after it has checked credential and rate.
         """
@@ -68,7 +68,7 @@ class RequestHead:
         return self.credentials_legal and not self.credentials
 
     def has_legal_credential(self, bytes_max: int) -> bool:
-        """Tell whether the server can be called: it rejects too much metadata unread."""
+        """Tell whether the server would read the credential: it rejects large metadata unread."""
         return (
             self.credentials_legal
             and 0 < sum(len(value) for _, value in self.credentials) <= bytes_max

@@ -1,7 +1,8 @@
 """Names by which a listener may be called, so that foreign pages cannot reach this machine.
 
 An attacker can point the name of a page at an address of the reader's machine (DNS rebinding). The
-browser then takes its calls for calls to its own origin, but they carry its name in `Host`.
+browser then takes the page's calls for calls to the page's own origin. But they carry the page's
+name in `Host`.
 """
 
 import ipaddress
@@ -63,7 +64,7 @@ def checked_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def checked_provider(url: str) -> str:
-    """Return a URL of an identity provider; raise ValueError unless nobody can read along.
+    """Return a URL of an identity provider; raise ValueError if others could read its traffic.
 
     Plain HTTP is accepted on the loopback only.
     """

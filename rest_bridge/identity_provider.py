@@ -1,7 +1,7 @@
 """The identity provider of the page: where it signs people in, and how a code becomes a token.
 
-The bridge exchanges the code, so that the page talks to its own origin only. It does not judge the
-token: the server does, at every call.
+The bridge exchanges the code, so that the page talks to its own origin only. The bridge does not
+verify the token: the server does, at every call.
 """
 
 import asyncio
@@ -44,9 +44,9 @@ class Endpoints:
 
 
 class IdentityProvider:
-    """A provider, whose discovery document is kept for an hour, and longer while it is away.
+    """A provider; its discovery document is kept for an hour, and longer while it does not answer.
 
-    Strangers may ask for an exchange, so there are few requests to the provider at a time.
+    Strangers may request an exchange, so the requests to the provider at one time are limited.
     """
 
     def __init__(self, issuer: str, client_id: str) -> None:

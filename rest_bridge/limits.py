@@ -20,7 +20,7 @@ from rest_bridge.errors import Refusal, body_too_large
 from rest_bridge.places import Places, network_of
 from rest_bridge.settings import Settings
 
-# uvicorn warns about each request that is not HTTP: anyone could fill the disk with that.
+# uvicorn warns about each request that is not HTTP: anyone could fill the disk with warnings.
 _logger = logging.getLogger("rest_bridge.connections")
 _logger.setLevel(logging.ERROR)
 
@@ -189,7 +189,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return self._is_idle() and self._awaits_head and not self.transport.get_write_buffer_size()
 
     def become_customers(self) -> None:
-        """Keep the connection between requests for as long as customers' are kept."""
+        """Mark the connection as a customer's, which is kept longer between requests."""
         self._places.know(self)
         self.timeout_keep_alive = self._settings.keep_alive_seconds
 

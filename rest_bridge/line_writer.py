@@ -1,4 +1,4 @@
-"""Log output that never waits: whoever reads the log slowly loses lines, not the service."""
+"""Log output that never waits: if the log is read slowly, lines are dropped."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ CLOSE_TIMEOUT_SECONDS = 1.0
 class LineHandler(logging.Handler):
     """Sends the records of `logging` to a LineWriter.
 
-    A warning that comes again within REPEAT_SECONDS is counted, and told once more with the count.
+    A warning that recurs within REPEAT_SECONDS is counted, and logged once more with the count.
     """
 
     def __init__(self, lines: "LineWriter") -> None:
@@ -39,7 +39,7 @@ class LineHandler(logging.Handler):
         timer.start()
 
     def close(self) -> None:
-        """Tell what is counted."""
+        """Log the warnings that were counted."""
         for told, repeated in list(self._again.items()):
             repeated.timer.cancel()
             self._tell_again(told)
@@ -63,7 +63,7 @@ class LineHandler(logging.Handler):
 
 @dataclass(slots=True)
 class _Repeated:
-    """A warning that was told: when it is told again, and how often it has come since."""
+    """A warning that was logged: when it is logged again, and how often it has recurred since."""
 
     last: logging.LogRecord
     timer: threading.Timer
@@ -77,7 +77,7 @@ def log_through(lines: "LineWriter", form: logging.Formatter, *filters: logging.
     for one in filters:
         handler.addFilter(one)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    # Their steps are nobody's concern; ours are told.
+    # Only warnings of these libraries are logged.
     for library in ("alembic", "uvicorn"):
         logging.getLogger(library).setLevel(logging.WARNING)
 
@@ -100,7 +100,7 @@ class LineWriter:
             self.dropped += 1
 
     def close(self) -> None:
-        """Write what waits, as far as that does not take long."""
+        """Write the lines that wait; give up after CLOSE_TIMEOUT_SECONDS."""
         try:
             self._parts.put_nowait(None)
         except queue.Full:

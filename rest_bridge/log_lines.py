@@ -12,28 +12,28 @@ ERROR_STYLE = "bold red"
 WARNING_STYLE = "bold yellow"
 QUIET_STYLE = "dim"
 
-# What a caller or a file made of these could rewrite what a terminal shows.
+# Control characters in the text of a caller or a file could change what a terminal shows.
 _CONTROLS = {
     code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
 }
 
 
 def chosen(log_format: LogFormat, stream: TextIO) -> LogFormat:
-    """Return text or json: what is wished, else what fits who reads a stream."""
+    """Return text or json; `auto` is text if the stream is a terminal, and json otherwise."""
     if log_format == "auto":
         return "text" if stream.isatty() else "json"
     return log_format
 
 
 def formatter(log_format: LogFormat, process: str, stream: TextIO) -> logging.Formatter:
-    """Return what makes a line of a record; `process` names this one."""
+    """Return the formatter of this process's records; `process` is its name in the lines."""
     if chosen(log_format, stream) == "text":
         return TextFormatter(process, Paint(stream))
     return JsonFormatter(process)
 
 
 def head(seconds: float, source: str) -> str:
-    """Return how a line for people begins: a Unix time as the local one, and the line's source."""
+    """Return how a line for people begins: a Unix time as local time, and the source."""
     return f"{time.strftime('%H:%M:%S', time.localtime(seconds))} {source:<6}"
 
 
@@ -41,7 +41,7 @@ class Paint:
     """Colours text where a stream shows colours."""
 
     def __init__(self, stream: TextIO) -> None:
-        # Imported here: a log for programs does without.
+        # Imported here, because a log for programs does not need it.
         from rich.color import ColorSystem
         from rich.console import Console
         from rich.style import Style
@@ -98,5 +98,5 @@ class JsonFormatter(logging.Formatter):
 
 
 def _encodable(text: str) -> str:
-    # Names of files may be no UTF-8.
+    # Names of files need not be UTF-8.
     return text.encode(errors="backslashreplace").decode()

@@ -39,8 +39,8 @@ _SECURITY_SCHEMES = {
         "type": "apiKey",
         "in": "header",
         "name": "X-Account-Id",
-        "description": "No secret: which of the person's accounts the call is for. Without it, a"
-        " call that reads is for the first one.",
+        "description": "Id of the person's account that the call is for; it is no secret. Without"
+        " it, a call that reads is for the first account.",
     },
     "OperatorToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "SignInToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
@@ -109,14 +109,14 @@ _ANSWER_HEADERS = {
         "schema": {"type": "integer"},
     },
     "X-Skipped-Positions": {
-        "description": "How many positions were left: the key is not for their instruments, or"
-        " they have expired.",
+        "description": "Number of positions that stayed: the key may not trade their instruments,"
+        " or they have expired.",
         "schema": {"type": "integer"},
     },
 }
 _NOTICE = {
     "X-Notice": {
-        "description": "Said of an interval such as `1M`, elsewhere a month: it is read as `1m`.",
+        "description": "Sent if an interval such as `1M`, elsewhere a month, is read as `1m`.",
         "schema": _TEXT,
     }
 }

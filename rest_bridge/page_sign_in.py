@@ -25,7 +25,7 @@ from rest_bridge.upstream import Upstream
 PATH = "/sign-in/code"
 
 _ACCEPTED_BY = "/bottrading.v1.KeyManagement/ListAccounts"
-"""A call that takes any person's token, by which the server tells whether it accepts one."""
+"""A call that takes any person's token: its outcome says whether the server accepts the token."""
 
 _FIELDS = {
     "code": (re.compile(r"[\x20-\x7e]{1,2048}"), "1 to 2048 printable ASCII characters"),
@@ -89,7 +89,7 @@ def _fields(body: bytes) -> dict[str, str]:
 def _expect_own(redirect_uri: str, headers: Mapping[str, str]) -> None:
     """Refuse a code that was made for another page, and a page of another origin.
 
-    A proxy may have ended TLS, so the scheme is that which the browser says.
+    A proxy may have terminated TLS, so the scheme is that of the browser's `Origin`.
     """
     host, origin = headers.get("host", ""), headers.get("origin")
     own = {f"{scheme}://{host}/" for scheme in ("http", "https")}
@@ -101,7 +101,7 @@ def _expect_own(redirect_uri: str, headers: Mapping[str, str]) -> None:
 
 
 async def _accepted(token: str, settings: Settings, upstream: Upstream) -> None:
-    """Raise Refusal unless the server accepts a token: the page would keep a useless one."""
+    """Raise Refusal unless the server accepts a token, so that the page keeps no useless one."""
     if len(token) > settings.credential_bytes_max or _LEGAL_TOKEN.fullmatch(token) is None:
         raise Refusal(401, "TOKEN_INVALID", "The identity provider's token is too long or no JWT.")
     try:
@@ -112,7 +112,7 @@ async def _accepted(token: str, settings: Settings, upstream: Upstream) -> None:
 
 
 def _expiry(token: str) -> str:
-    """Return when a token expires, which the server has checked."""
+    """Return when a token expires; the server has verified it before."""
     claims = jwt.decode(token, options={"verify_signature": False})
     return datetime.fromtimestamp(int(claims["exp"]), UTC).isoformat().replace("+00:00", "Z")
 

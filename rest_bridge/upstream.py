@@ -20,7 +20,7 @@ StreamCall: TypeAlias = "grpc.aio.UnaryStreamMultiCallable[bytes, bytes]"
 
 
 class Upstream:
-    """The server that the bridge speaks for. Opened and closed within the event loop it serves."""
+    """The client of the gRPC server; opened and closed within the event loop that uses it."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -12,7 +12,7 @@ Wording: TypeAlias = Callable[[Refusal], Refusal]
 
 
 def rest_wording(routes: Iterable[Route]) -> Wording:
-    """Return what replaces ListInstruments by `GET /instruments` in a refusal's texts, in place.
+    """Return a function that changes a refusal's texts: ListInstruments becomes `GET /instruments`.
 
     Text in quotation marks came from the caller and stays.
     """

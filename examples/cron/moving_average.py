@@ -26,7 +26,7 @@ LENGTHS = {
     "1H": timedelta(hours=1),
     "1D": timedelta(days=1),
 }
-BARS_MAX = 999  # The service answers with bars of a time in which 1 000 fit, at most.
+BARS_MAX = 999  # The service lists bars over at most 1 000 intervals.
 
 
 def main() -> None:

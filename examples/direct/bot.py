@@ -1,4 +1,4 @@
-"""A bot in Python over gRPC: it buys, follows its order, changes its mind, looks at what it has.
+"""A bot in Python over gRPC: it buys, follows its order, cancels another, and reads its portfolio.
 
 export BOTTRADING_BOT_KEY=tvt_…    # and BOTTRADING_TARGET, unless it is 127.0.0.1:50051
 .venv/bin/python examples/direct/bot.py
@@ -12,7 +12,7 @@ DONE = {OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED}
 
 # The stream is open before the order is placed, so that nothing of it is missed.
 with BotTradingClient() as client, client.order_updates() as updates:
-    # Under an id of your own it is one order, however often the call is repeated.
+    # The id makes it one order, however often the call is repeated.
     order = client.place_order("AAPL", "BUY", 2, client_order_id=str(uuid.uuid4()))
     for update in updates:
         if isinstance(update, OrderUpdate) and update.order.id == order.id:
@@ -20,7 +20,7 @@ with BotTradingClient() as client, client.order_updates() as updates:
             if update.order.status in DONE:
                 order = update.order
                 break
-    # What the rules of trading forbid is no error: the order says why.
+    # An order that the rules of trading forbid is no error: it is REJECTED, and says why.
     print(order.status, order.filled_price, order.rejection_reason)
 
     # A limit far below the market waits until it is cancelled.
@@ -30,7 +30,7 @@ with BotTradingClient() as client, client.order_updates() as updates:
     )
     print(waiting.status, waiting.limit_price, client.cancel_order(waiting.id).status)
 
-    # What is wrong in itself is an error that says what to change.
+    # An invalid request is an error that says what to change.
     try:
         client.place_order("AAPL", "BUY", 1, order_type="LIMIT")
     except BotTradingError as error:

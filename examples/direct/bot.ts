@@ -1,4 +1,4 @@
-// A bot in TypeScript over REST: it buys, follows its order, changes its mind, looks at what it has.
+// A bot in TypeScript over REST: it buys, follows its order, cancels another, reads its portfolio.
 //
 //   npm ci --prefix clients/typescript && npm run build --prefix clients/typescript
 //   npm ci --prefix examples
@@ -15,7 +15,7 @@ const client = new BotTradingClient();
 const updates = client.orderUpdates();
 await updates.open();
 
-// Under an id of your own it is one order, however often the call is repeated.
+// The id makes it one order, however often the call is repeated.
 let order = await client.placeOrder({
   symbol: "AAPL",
   side: "BUY",
@@ -28,7 +28,7 @@ for await (const update of updates) {
   order = update.order;
   if (["FILLED", "CANCELLED", "REJECTED"].includes(order.status)) break;
 }
-// What the rules of trading forbid is no error: the order says why.
+// An order that the rules of trading forbid is no error: it is REJECTED, and says why.
 console.log(order.status, order.filled_price, order.rejection_reason);
 
 // A limit far below the market waits until it is cancelled.
@@ -43,7 +43,7 @@ const waiting = await client.placeOrder({
 const cancelled = await client.cancelOrder(waiting.id);
 console.log(waiting.status, waiting.limit_price, cancelled.status);
 
-// What is wrong in itself is an error that says what to change.
+// An invalid request is an error that says what to change.
 try {
   await client.placeOrder({ symbol: "AAPL", side: "BUY", quantity: "1", order_type: "LIMIT" });
 } catch (error) {

@@ -29,8 +29,8 @@ class DuplicateGuard:
     """Finds the id of an identical order of the last 120 s, or creates a new one.
 
     The id encodes the arguments and the time, so that it can be found among the account's orders
-    after this process has ended. The time is that of this machine, because a replayed market has
-    its own. A REJECTED order placed nothing, so it is never found.
+    after this process has ended. The time is that of this machine, because a replayed market has a
+    time of its own. A REJECTED order placed nothing, so it is never found.
     """
 
     def __init__(self, client: AsyncBotTradingClient, clock: Callable[[], float]) -> None:

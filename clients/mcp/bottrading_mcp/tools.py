@@ -70,7 +70,8 @@ class Tools:
             order = await send(client_order_id=client_order_id)
             first = "this client_order_id is that of this order."
         else:
-            # Written as the service reads it. The asset type is only a check, so it does not count.
+            # Arguments as the service reads them. The asset type is only a check, so it is left
+            # out.
             order, seconds_ago = await self._guard.place(
                 lambda derived: send(client_order_id=derived),
                 symbol=symbol.upper().replace("/", "-"),
@@ -133,7 +134,7 @@ class Tools:
         return answer(answers.order_text(order), order=order)
 
     async def cancel_all_orders(self, symbol: Symbol | None = None) -> CallToolResult:
-        """Cancel all live orders that your key may, or those of one symbol; count what stays."""
+        """Cancel all live orders that your key may act on, or those of one symbol."""
         orders = await self._client.cancel_all_orders(symbol)
         return answer(answers.cancelled_text(orders), orders=orders, skipped=orders.skipped)
 
@@ -146,8 +147,8 @@ class Tools:
     ) -> CallToolResult:
         """Sell a position at the market: all of it, a quantity, or a percentage.
 
-        Cancels live SELL orders that hold it. A part is guarded against repetition like
-        place_order.
+        Cancels live SELL orders that reserve the quantity. A repeated call for a part returns the
+        first order, as in place_order.
         """
         send = partial(
             self._client.close_position, symbol, quantity=quantity, percentage=percentage

@@ -1,4 +1,4 @@
-"""Clients for asyncio; they do what those of `synchronous` do."""
+"""Clients for asyncio, with the same methods as the blocking clients in `synchronous`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -163,7 +163,8 @@ class AsyncStream(Generic[Item]):
         except grpc.RpcError as failed:
             broke = failed
         except asyncio.CancelledError:
-            # Either nobody waits any more, and gRPC has ended the call for that, or `close` did.
+            # Either the wait was cancelled, and gRPC has ended the call for that, or `close` ended
+            # it.
             self._call = None
             task = asyncio.current_task()
             if not self._is_closing() or (task is not None and task.cancelling()):
@@ -194,7 +195,7 @@ class AsyncOrderUpdates(AsyncStream[Update]):
 
     @property
     def last_sequence(self) -> int | None:
-        """Return the sequence to go on after; None until the stream is open."""
+        """Return the sequence to resume after; None before the stream opens, unless given."""
         return self._following.last_sequence
 
     async def __aenter__(self) -> Self:

@@ -227,7 +227,8 @@ def portfolio_history(
 ) -> Call[tuple[models.EquityPoint, ...]]:
     """Read the equity curve, oldest point first; the last point is now.
 
-    By default a point is a snapshot for a day, an hour for a week, and a day for longer periods.
+    By default there is a point for each snapshot of a day, each hour of a week, and each day of
+    longer periods.
     """
     return call(
         lambda service: service.trading.GetPortfolioHistory,

@@ -1,4 +1,4 @@
-"""The results of calls about all orders or positions: orders, and how many things stayed."""
+"""Results of calls about all orders or positions: the orders, and how many were skipped."""
 
 from collections.abc import Iterable
 from typing import Self
@@ -23,5 +23,5 @@ class CancelledOrders(tuple[Order, ...]):
 class ClosingOrders(CancelledOrders):
     """The orders that close positions, by symbol.
 
-    `skipped` positions stayed without one: the key may not trade them, or they have expired.
+    `skipped` positions have no closing order: the key may not trade them, or they have expired.
     """

@@ -7,7 +7,7 @@ from typing import Self
 class OpenEnum(StrEnum):
     """An enum; a value that only a newer server knows is kept as a text.
 
-    Classes have the names that they have in the contract. Values have them too, without the prefix.
+    Classes are named as in the contract, and so are values, without the prefix.
     """
 
     @classmethod

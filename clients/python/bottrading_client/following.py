@@ -101,7 +101,7 @@ class FollowingQuotes(Following[Quote]):
         return services.market.StreamQuotes
 
     def request(self) -> market.StreamQuotesRequest:
-        """Return the request, the same after a break, because the newest quotes come first."""
+        """Return the request; any stream begins with the newest quotes, also after a break."""
         return market.StreamQuotesRequest(symbols=self._symbols)
 
     def take(self, message: market.StreamQuotesResponse) -> Quote | None:
@@ -130,8 +130,8 @@ def order_updates(
     stream breaks within the snapshot, the whole snapshot is sent again.
 
     The first connection has to succeed within the client's timeout. From then on the stream
-    reconnects by itself for as long as it takes. It ends with an exception where that cannot help,
-    such as a revoked key or a sequence beyond the end of the log.
+    reconnects by itself for as long as it takes. It ends with an exception where reconnecting
+    cannot help, such as a revoked key or a sequence beyond the end of the log.
     """
     return FollowingOrderUpdates(after_sequence, symbols, include_snapshot=include_snapshot)
 
@@ -139,8 +139,8 @@ def order_updates(
 def quote_updates(symbols: Sequence[str]) -> FollowingQuotes:
     """Follow the quotes of up to 100 instruments: first the newest quotes, then each change.
 
-    A slow reader skips to the newest quote, and so does a stream after a break. It reconnects and
-    ends like `order_updates`.
+    A slow reader skips to the newest quote, and so does a stream after a break. The stream
+    reconnects and ends like `order_updates`.
     """
     return FollowingQuotes(symbols)
 

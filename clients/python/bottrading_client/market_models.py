@@ -1,4 +1,4 @@
-"""What the service answers about the market, as values; `models` says how they are to be read."""
+"""What the service answers about the market, as values in the form that `models` describes."""
 
 from dataclasses import dataclass
 from datetime import date, datetime

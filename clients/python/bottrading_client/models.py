@@ -333,7 +333,7 @@ class AccountUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotOrder:
-    """A live order as of a sequence."""
+    """A live order of a stream's snapshot, as of a sequence."""
 
     sequence: int
     order: Order

@@ -37,8 +37,8 @@ def close_position(
     """Close a position, or a quantity or percentage of it, by a MARKET order; return that order.
 
     If you give no `client_order_id`, one is generated, so that repeating the call places no second
-    order. Live SELL orders that hold the quantity are cancelled with it. Raises OutcomeUnknown if
-    no answer came in time.
+    order. Live SELL orders that reserve the quantity are cancelled in the same transaction. Raises
+    OutcomeUnknown if no answer came in time.
     """
     client_order_id = str(uuid.uuid4()) if client_order_id is None else client_order_id
     return call(
@@ -58,8 +58,8 @@ def close_position(
 def close_all_positions() -> Call[ClosingOrders]:
     """Close all positions that the key may trade; return the closing orders, by symbol.
 
-    `skipped` of the result counts the positions that stayed without an order. Orders that filled in
-    an attempt whose answer was lost are missing from the result.
+    `skipped` of the result counts the positions that stayed without an order. If the answer to an
+    attempt is lost, the orders that it filled are missing from the result.
     """
     return call(
         lambda service: service.trading.CloseAllPositions,

@@ -185,7 +185,7 @@ class OrderUpdates(Stream[Update]):
 
     @property
     def last_sequence(self) -> int | None:
-        """Return the sequence to go on after; None until the stream is open."""
+        """Return the sequence to resume after; None before the stream opens, unless given."""
         return self._following.last_sequence
 
     def __enter__(self) -> Self:

@@ -32,10 +32,10 @@ export class Backoff {
 /**
  * The attempts of one call, all within one deadline.
  *
- * A call is retried where that is safe. After a lost answer, these are calls that read, and changes
- * that have no effect the second time. After a refusal by the rate limit, or for a conflict in the
- * server, these are all calls, because the refused call changed nothing. If the requested pause
- * would end after the deadline, the refusal is thrown at once.
+ * A call is retried where that is safe. After a lost answer, calls that read are retried, and
+ * changes that have no effect the second time. After a refusal by the rate limit, or for a conflict
+ * in the server, every call is retried, because it changed nothing. If the requested pause would
+ * end after the deadline, the refusal is thrown at once.
  */
 export class Attempts {
   readonly #repeating: Repeating;
@@ -56,7 +56,7 @@ export class Attempts {
       const pause = this.#backoff.next(error.retryAfterSeconds);
       if (performance.now() + pause < this.#ends) return pause;
     }
-    // An invalid request was invalid in every attempt.
+    // If the request is invalid, the attempts before this one changed nothing either.
     const isUnknown = this.#isOutcomeUnknown && !(error instanceof InvalidRequest);
     throw isUnknown ? new OutcomeUnknown(error, this.#clientOrderId) : error;
   }

@@ -42,7 +42,7 @@ export type OrderChange = Body<Operation<"patch", "/orders/{order_id}">>;
 export type CancelledOrders = Order[] & { readonly skipped: number };
 /** How much of a position to close; without `quantity` and `percentage` all of it. */
 export type CloseRequest = Query<Operation<"delete", "/positions/{symbol}">>;
-/** Closing orders, by symbol; `skipped` positions have none: not the key's, or expired. */
+/** Closing orders, by symbol; `skipped` counts positions that may not be traded or have expired. */
 export type ClosingOrders = Order[] & { readonly skipped: number };
 export type OrderFilter = Omit<Query<Operation<"get", "/orders">>, "page_token">;
 export type FillFilter = Omit<Query<Operation<"get", "/fills">>, "page_token">;
@@ -59,7 +59,7 @@ export interface BotTradingClientOptions extends ClientOptions {
    * and replacing orders need a bot key.
    */
   token?: string | undefined;
-  /** With `token`: the account. Left out, reads are of the first account and changes are refused. */
+  /** With `token`: the account. By default the first one, which can then only be read. */
   accountId?: string | undefined;
 }
 
@@ -135,8 +135,8 @@ export class BotTradingClient {
    * Close a position, or a part of it, by a MARKET order, and return that order.
    *
    * If you give no `client_order_id`, one is generated, so that repeating the call places no second
-   * order. Live SELL orders that hold the quantity are cancelled with it. Rejects with
-   * OutcomeUnknown if no answer came in time.
+   * order. Live SELL orders that reserve the quantity are cancelled in the same transaction.
+   * Rejects with OutcomeUnknown if no answer came in time.
    */
   closePosition(symbol: string, close: CloseRequest = {}, options?: CallOptions): Promise<Order> {
     const clientOrderId = close.client_order_id ?? newId();
@@ -145,7 +145,7 @@ export class BotTradingClient {
     return this.#transport.send("delete", "/positions/{symbol}", request);
   }
 
-  /** Close all positions that the key may trade; the closing orders come by symbol. */
+  /** Close all positions that the key may trade; return the closing orders, by symbol. */
   async closeAllPositions(options?: CallOptions): Promise<ClosingOrders> {
     const request = { ...options, ...REPEATABLE };
     const { answer, headers } = await this.#transport.exchange("delete", "/positions", request);
@@ -233,12 +233,12 @@ export class BotTradingClient {
   }
 
   /**
-   * Follow every change of orders and account, exactly once and in order, over any break.
+   * Follow every change of orders and account, exactly once and in order, through any break.
    *
    * Store `lastSequence`, so that a later run goes on there. The first connection has to succeed
    * within the client's timeout. From then on the stream reconnects by itself for as long as it
-   * takes. It ends with an error where that cannot help, such as a revoked key or a sequence beyond
-   * the end of the log.
+   * takes. It ends with an error where reconnecting cannot help, such as a revoked key or a
+   * sequence beyond the end of the log.
    */
   orderUpdates(options: OrderUpdatesOptions = {}): OrderUpdates {
     return new OrderUpdates(this.#transport, options);
@@ -247,8 +247,8 @@ export class BotTradingClient {
   /**
    * Follow the quotes of up to 100 instruments: first the newest quotes, then each change.
    *
-   * A slow reader skips to the newest quote, and so does a stream after a break. It reconnects and
-   * ends like `orderUpdates`.
+   * A slow reader skips to the newest quote, and so does a stream after a break. The stream
+   * reconnects and ends like `orderUpdates`.
    */
   quoteUpdates(symbols: readonly string[], options: QuoteUpdatesOptions = {}): QuoteUpdates {
     return new QuoteUpdates(this.#transport, symbols, options);

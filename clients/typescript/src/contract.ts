@@ -155,14 +155,14 @@ export interface paths {
         };
         /**
          * Lists the positions of the account with their values, by symbol
-         * @description Lists the positions of the account with their values, by symbol. They are those of GetPortfolio. A key that is restricted to some instruments sees all of them.
+         * @description Lists the positions of the account with their values, by symbol. The positions are those of GetPortfolio. A key that is restricted to some instruments still sees all positions.
          */
         get: operations["ListPositions"];
         put?: never;
         post?: never;
         /**
          * Closes all positions that the key may trade, each as a whole like ClosePosition, in one transaction
-         * @description Closes all positions that the key may trade, each as a whole like ClosePosition, in one transaction. Returns the closing orders, by symbol. Some of them may be REJECTED, which does not affect the others. A repeated call returns the closing orders that still wait, and closes what has become possible since.
+         * @description Closes all positions that the key may trade, each as a whole like ClosePosition, in one transaction. Returns the closing orders, by symbol. Some of them may be REJECTED, which does not affect the others. A repeated call returns the closing orders that still wait. It also closes the other positions that can be closed by then.
          *
          *     The trailing metadata `x-skipped-positions` (over REST the header `X-Skipped-Positions`) counts the positions that stayed without an order: the key may not trade them, or they are options that have expired and wait for their settlement. Spends one order and one request of the rate limits.
          */
@@ -190,9 +190,9 @@ export interface paths {
          * Closes a position, or a part of it, with a MARKET order, and returns that order
          * @description Closes a position, or a part of it, with a MARKET order, and returns that order.
          *
-         *     The order is one like any other: PlaceOrder with the same quantity would do the same. It has time in force GTC. What the quote does not fill waits for the next quotes, and while the market is closed all of it waits. The order sells at most what is held, so it never opens a position.
+         *     The order is an ordinary one: PlaceOrder with the same quantity would do the same. It has time in force GTC. The part that the quote does not fill waits for the next quotes. While the market is closed, the whole order waits. The order sells at most what is held, so it never opens a position.
          *
-         *     Live SELL orders may hold the quantity. They are then cancelled in the same transaction (POSITION_CLOSED), newest first, until enough is free. They stay live if the closing order is REJECTED, for example because the account is HALTED or there is no quote. Live BUY orders stay.
+         *     Live SELL orders may reserve the quantity. They are then cancelled in the same transaction (POSITION_CLOSED), newest first, until enough is free. They stay live if the closing order is REJECTED, for example because the account is HALTED or there is no quote. Live BUY orders stay.
          *
          *     A call that closes the whole position can be repeated. If a live MARKET order already sells all of it, and the call has no `client_order_id`, that order is returned again with `replayed`. With a `client_order_id` every call can be repeated, as with PlaceOrder: the same call returns the same order.
          *
@@ -215,7 +215,7 @@ export interface paths {
         };
         /**
          * Reads the equity curve since the account was opened or last reset, oldest point first
-         * @description Reads the equity curve since the account was opened or last reset, oldest point first. A point is the last snapshot of its interval. The last point is now and equals `total_equity` of the portfolio. More than 5 000 points are refused (FIELD_INVALID).
+         * @description Reads the equity curve since the account was opened or last reset, oldest point first. A point is the last snapshot of its interval. The last point is now and equals `total_equity` of the portfolio. A request for more than 5 000 points is refused (FIELD_INVALID).
          */
         get: operations["GetPortfolioHistory"];
         put?: never;
@@ -279,7 +279,7 @@ export interface paths {
          *
          *     A person's first account is ranked from the first fill of its epoch on; operators are not ranked. The ranking is renewed every 5 s, or less often if that takes long. Accounts can therefore move between two pages. Before the first ranking after a start, the call is refused (UNAVAILABLE).
          *
-         *     The operator can open the leaderboard to callers without a credential, to whom no row is their own.
+         *     The operator can open the leaderboard to callers without a credential. For them, no row is marked as their own.
          */
         get: operations["GetLeaderboard"];
         put?: never;
@@ -323,9 +323,9 @@ export interface paths {
          *
          *     A reader can rely on this, with or without `after_sequence`, over any number of resumed streams: - Ordered: sequences grow. - Unique: no event comes twice. - Atomic: changes of one transaction come together, with no heartbeat between them, once they are on disk. - Reliable: every event comes, except those of orders whose symbol was not asked for or which the key may not act on. - Resumable: a stream can be resumed after any sequence ever received. - Bookmarkable: `subscribed` and each heartbeat carry a sequence. All events up to it have been sent, even if none was for this reader.
          *
-         *     A slow reader lags and loses nothing. A reader that takes nothing for 10 s is disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s (BOT_KEY_INVALID), those of a person when the token expires (TOKEN_INVALID). A server that drains ends all streams (UNAVAILABLE). What other calls send in trailing metadata, a stream sends in its initial metadata.
+         *     A slow reader lags and loses nothing. A reader that takes nothing for 10 s is disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s (BOT_KEY_INVALID), those of a person when the token expires (TOKEN_INVALID). A server that drains ends all streams (UNAVAILABLE). A stream sends in its initial metadata what other calls send in trailing metadata.
          *
-         *     Over REST the messages are Server-Sent Events. The field that is set in `message` names the event and is its data; the sequence is its `id`. A browser resumes by itself with `Last-Event-ID`, which overrides `after_sequence`. Opening a stream spends one request. The number of open streams is limited (STREAM_LIMIT_EXCEEDED).
+         *     Over REST the messages are Server-Sent Events. Each event has the name of the field that is set in `message`. That field's value is the data of the event, and the sequence is its `id`. A browser resumes by itself with `Last-Event-ID`, which overrides `after_sequence`. Opening a stream spends one request. The number of open streams is limited (STREAM_LIMIT_EXCEEDED).
          */
         get: operations["StreamOrderUpdates"];
         put?: never;
@@ -347,7 +347,7 @@ export interface paths {
         put?: never;
         /**
          * Makes a ticket with which a browser can open any number of streams for 10 minutes, so that no URL contains the key
-         * @description Makes a ticket with which a browser can open any number of streams for 10 minutes, so that no URL contains the key. Open streams stay open when the ticket expires. The initial metadata `x-stream-ticket` of a stream's answer holds a ticket that resumes it, valid for two hours. Over REST a browser resumes without further work. When the key is revoked, its tickets and streams end too. Those of a person end with the token (TOKEN_INVALID).
+         * @description Makes a ticket with which a browser can open any number of streams for 10 minutes, so that no URL contains the key. Open streams stay open when the ticket expires. The initial metadata `x-stream-ticket` of a stream's answer holds a ticket that resumes it, valid for two hours. Over REST a browser resumes without further work. When the key is revoked, its tickets and streams end too. A person's tickets and streams end with the token (TOKEN_INVALID).
          */
         post: operations["CreateStreamTicket"];
         delete?: never;
@@ -902,7 +902,7 @@ export interface components {
          *     - `INSTRUMENT_NOT_ALLOWED`: The bot key is restricted to other instruments or asset types. Example: BTC-USD with a key for AAPL. PERMISSION_DENIED, HTTP 403.
          *     - `ORDER_NOT_FOUND`: The order does not exist, belongs to another account, or is of an instrument that the key may not act on. Example: GetOrder with an id that does not exist. NOT_FOUND, HTTP 404.
          *     - `BOT_KEY_NOT_FOUND`: The bot key does not exist or belongs to another person. Example: RevokeBotKey with a stranger's id. NOT_FOUND, HTTP 404.
-         *     - `ACCOUNT_NOT_FOUND`: The account does not exist or belongs to another person. If `x-account-id` names it, this is told before any error of a field. Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
+         *     - `ACCOUNT_NOT_FOUND`: The account does not exist or belongs to another person. If `x-account-id` names it, this reason comes before any error of a field. Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
          *     - `POSITION_NOT_FOUND`: The account holds nothing of the instrument. Example: ClosePosition of AAPL after all of it was sold. NOT_FOUND, HTTP 404.
          *     - `HOST_UNKNOWN`: The `Host` of the request is not a name of this server. REST only. Example: `Host: elsewhere.example` on a loopback address. HTTP 421.
          *     - `ROUTE_NOT_FOUND`: No route has this path. REST only. Example: GET /nothing. HTTP 404.
@@ -913,10 +913,10 @@ export interface components {
          *     - `QUANTITY_TOO_SMALL`: The percentage of the position is less than the instrument's quantity step. Example: ClosePosition of 10 % of 5 contracts. FAILED_PRECONDITION, HTTP 422.
          *     - `BOT_KEY_LIMIT_REACHED`: The person already has as many live bot keys as the plan allows. Example: a second key on Free. FAILED_PRECONDITION, HTTP 422.
          *     - `ACCOUNT_LIMIT_REACHED`: The person already has as many accounts as the plan allows. Example: a second account on Free. FAILED_PRECONDITION, HTTP 422.
-         *     - `DEPOSIT_TOO_LARGE`: The money that came in, or the worth of the account, would reach 90 000 000 000 US dollars with this deposit. Example: a tenth deposit of 9 000 000 000. FAILED_PRECONDITION, HTTP 422.
+         *     - `DEPOSIT_TOO_LARGE`: With this deposit, the deposits since the account was opened or last reset, or its equity, would reach 90 000 000 000 US dollars. Example: a tenth deposit of 9 000 000 000. FAILED_PRECONDITION, HTTP 422.
          *     - `MARKET_NOT_PUBLISHED`: Quotes cannot be published, because the market of this server makes its own. Example: PublishQuotes on the simulated market. FAILED_PRECONDITION, HTTP 422.
          *     - `SEQUENCE_IN_FUTURE`: The log ends before this sequence. Example: `after_sequence` above the newest. OUT_OF_RANGE, HTTP 410.
-         *     - `TRADING_HALTED`: Outcomes: `rejection_reason` of a recorded order. A ReplaceOrder that they forbid is refused instead and leaves the order as it was: FAILED_PRECONDITION, HTTP 422.
+         *     - `TRADING_HALTED`: Outcomes: `rejection_reason` of a recorded order. A ReplaceOrder with such an outcome is refused instead and leaves the order as it was: FAILED_PRECONDITION, HTTP 422.
          *
          *     The account accepts no orders, or only orders that reduce a position. Example: a BUY while the trading state is REDUCING.
          *     - `DAILY_LOSS_REACHED`: The loss since 00:00 UTC has reached the limit of the guard rails; only SELL orders are accepted. Example: a BUY after a loss of 1 000 with `daily_loss_max` 1000.
@@ -925,9 +925,9 @@ export interface components {
          *     - `ORDER_NOTIONAL_EXCEEDED`: The notional value exceeds the limit of the account's guard rails or of the bot key. Example: 100 AAPL at 185 with `order_notional_max` 10000.
          *     - `POSITION_SHARE_EXCEEDED`: The position would exceed the share of the equity that the guard rails allow. Example: a BUY for half of the equity with `position_share_max` 25.
          *     - `INSUFFICIENT_BUYING_POWER`: The buying power does not cover the order. Example: a BUY of 1 000 shares at 185 with 50 000 to spend.
-         *     - `INSUFFICIENT_POSITION`: The position, less what live SELL orders reserve, is smaller than the order. ClosePosition of more than the position is refused with it: FAILED_PRECONDITION, HTTP 422. Example: a SELL of 10 with a position of 5.
+         *     - `INSUFFICIENT_POSITION`: The position, less what live SELL orders reserve, is smaller than the order. ClosePosition of more than the position is refused for this reason: FAILED_PRECONDITION, HTTP 422. Example: a SELL of 10 with a position of 5.
          *     - `MARKET_CLOSED`: The market is closed and the order cannot wait. Example: an IOC order at night.
-         *     - `NO_QUOTE`: There is no quote, or only a stale one, and the order cannot wait. GetQuote is refused with it for an instrument that never had a quote: NOT_FOUND, HTTP 404. Example: a MARKET order before the first quote.
+         *     - `NO_QUOTE`: There is no quote, or only a stale one, and the order cannot wait. GetQuote of an instrument that never had a quote is refused for this reason: NOT_FOUND, HTTP 404. Example: a MARKET order before the first quote.
          *     - `FOK_NOT_FILLABLE`: A FOK order could not be filled completely at once. Example: FOK for 5 000 when 300 are offered.
          *     - `CONFLICT`: Faults of the server.
          *
@@ -1099,9 +1099,9 @@ export interface components {
         LeaderboardPeriod: "DAY" | "WEEK" | "MONTH" | "ALL";
         /** @description The limits of an account and what is left of them. */
         Limits: {
-            /** @description Orders placed or replaced within 60 seconds of real time; null when the operator lifted the limit. Answers to orders then carry the figures of `requests`. */
+            /** @description Orders placed or replaced within 60 seconds of real time; null when the operator lifted the limit. If it is lifted, answers to orders carry the figures of `requests`. */
             orders: components["schemas"]["RateLimit"] | null;
-            /** @description Calls of bots within 60 seconds of real time; null when the operator lifted the limit. Answers to calls that no limit applies to have no `x-ratelimit-…`. */
+            /** @description Calls of bots within 60 seconds of real time; null when the operator lifted the limit. An answer has no `x-ratelimit-…` metadata if no limit applies to its call. */
             requests: components["schemas"]["RateLimit"] | null;
             /** @description Calls of bots on the current UTC day. */
             api_calls: components["schemas"]["Quota"];
@@ -1215,7 +1215,7 @@ export interface components {
             updated_at: string;
             /** @description Why the order is CANCELLED; null otherwise. */
             status_reason: components["schemas"]["StatusReason"] | null;
-            /** @description `rejection_reason` as a sentence that says what to change; null otherwise. */
+            /** @description Why the order is REJECTED, as a sentence that says what to change; null otherwise. */
             rejection_message: string | null;
             /** @description Fees charged so far, in US dollars, 2 decimals. */
             fees: string;
@@ -1223,11 +1223,11 @@ export interface components {
             reserved: string;
             /** @description When a live order expires; null for an order that never rests. */
             expires_at: string | null;
-            /** @description True only in the answer to a call that would place an order, when an earlier call placed this one. */
+            /** @description True if the call would have placed this order, but an earlier call had already placed it. False in all other answers. */
             replayed: boolean;
             /** @description When the order was triggered; it stays triggered. It is null before that, and for orders without a stop price. */
             triggered_at: string | null;
-            /** @description One sentence for each value that the server understood differently from what was sent. Set only in answers to PlaceOrder and PreviewOrder, repeated ones included. */
+            /** @description One sentence for each value that the server did not take as it was sent. Set only in answers to PlaceOrder and PreviewOrder, repeated ones included. */
             warnings: string[];
         };
         /** @description What an order would do now. */
@@ -1259,7 +1259,7 @@ export interface components {
          *
          *     - `MARKET`: Active at once; fills at the quote, with slippage.
          *     - `LIMIT`: Active at once; never fills at a price worse than `limit_price`.
-         *     - `STOP`: Becomes a MARKET order when triggered: a BUY when the ask is at `stop_price` or above, a SELL when the bid is at it or below.
+         *     - `STOP`: Becomes a MARKET order when triggered: a BUY when the ask is at `stop_price` or above, a SELL when the bid is at `stop_price` or below.
          *     - `STOP_LIMIT`: Triggered like STOP; then becomes a LIMIT order.
          * @enum {string}
          */
@@ -1461,7 +1461,7 @@ export interface components {
             /** @description Why it was not applied. */
             reason: components["schemas"]["QuoteRefusalReason"];
         };
-        /** @description How far a replay is: `time` of the clock goes from `starts_at` to `ends_at`, and then stands still. */
+        /** @description The span and speed of a replay. `time` of the clock goes from `starts_at` to `ends_at`, and then stands still. */
         ReplayProgress: {
             /**
              * Format: date-time
@@ -1475,7 +1475,7 @@ export interface components {
             ends_at: string;
             /**
              * Format: double
-             * @description Seconds of the replay per real second. Time runs slower where quotes cannot be stored as fast.
+             * @description Seconds of the replay per real second. The replay runs slower than this while quotes cannot be stored fast enough.
              */
             speed: number;
         };
@@ -2234,7 +2234,7 @@ export interface operations {
                 headers: {
                     /** @description Id of the call. */
                     "X-Request-Id"?: string;
-                    /** @description How many positions were left: the key is not for their instruments, or they have expired. */
+                    /** @description Number of positions that stayed: the key may not trade their instruments, or they have expired. */
                     "X-Skipped-Positions"?: number;
                     [name: string]: unknown;
                 };
@@ -2562,7 +2562,7 @@ export interface operations {
                 after_sequence?: number;
                 /** @description Only orders of these instruments, at most 100; empty: all. Account updates are always sent. */
                 symbols?: string[];
-                /** @description Also sends a snapshot: the live orders, oldest first. Without `after_sequence` it follows right after `subscribed` and is as of its sequence. With `after_sequence` it comes once the stream has caught up, and is as of the sequence that its messages carry. Later events follow the snapshot. */
+                /** @description Also sends a snapshot: the live orders, oldest first. Without `after_sequence` the snapshot follows right after `subscribed` and is as of the same sequence. With `after_sequence` the snapshot comes once the stream has caught up. Its messages carry the sequence that it is as of. Later events follow the snapshot. */
                 include_snapshot?: boolean;
                 /** @description Time between two heartbeats, 1 to 120 s; left out: 15 s. */
                 heartbeat_interval?: string;
@@ -3239,7 +3239,7 @@ export interface operations {
                 headers: {
                     /** @description Id of the call. */
                     "X-Request-Id"?: string;
-                    /** @description Said of an interval such as `1M`, elsewhere a month: it is read as `1m`. */
+                    /** @description Sent if an interval such as `1M`, elsewhere a month, is read as `1m`. */
                     "X-Notice"?: string;
                     [name: string]: unknown;
                 };

@@ -79,8 +79,8 @@ export class InternalError extends BotTradingError {}
 /**
  * A change was sent and no answer came: it may have happened or not.
  *
- * Look up an order by its `clientOrderId`, or place it again with it; it is undefined for other
- * changes. `cause` is the error of the last attempt.
+ * Look up an order by its `clientOrderId`, or place it again under that id. For other changes
+ * `clientOrderId` is undefined. `cause` is the error of the last attempt.
  */
 export class OutcomeUnknown extends BotTradingError {
   readonly clientOrderId: string | undefined;

@@ -20,7 +20,7 @@ export interface OrderUpdatesOptions {
   symbols?: readonly string[] | undefined;
   /**
    * Sends the live orders too: first, or with `afterSequence` once the stream has caught up with
-   * the log. A snapshot that breaks is sent again.
+   * the log. If the stream breaks within the snapshot, the whole snapshot is sent again.
    */
   includeSnapshot?: boolean | undefined;
   /** Ends the iteration, which rejects with the signal's reason. */
@@ -43,7 +43,7 @@ interface Following<Item> {
   readonly onConnectionChange?: ((isConnected: boolean) => void) | undefined;
 }
 
-/** An iterator over a stream's items, which reopens the stream whenever it breaks. For one loop. */
+/** An iterator over a stream's items, which reopens the stream whenever it breaks; for one loop. */
 abstract class Stream<Item> implements AsyncIterableIterator<Item> {
   readonly #items: AsyncGenerator<Item | undefined, void, void>;
 

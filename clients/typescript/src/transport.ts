@@ -1,4 +1,5 @@
-// Calls and streams over HTTP, typed by the contract: a call that it lacks does not compile.
+// Calls and streams over HTTP, typed by the contract: a call that the contract lacks does not
+// compile.
 
 import { type EventSourceMessage, EventSourceParserStream } from "eventsource-parser/stream";
 
@@ -9,7 +10,7 @@ import { BotTradingError, noAnswer, refusalOf } from "./errors.js";
 const BASE_URL_DEFAULT = "http://127.0.0.1:8080";
 const PREFIX = "/api/trade/v1/bot";
 const TIMEOUT_MS_DEFAULT = 10_000;
-// Three heartbeats, one of which a stream sends every 15 s.
+// Three heartbeats: a stream sends one every 15 s.
 const SILENCE_MS_MAX = 45_000;
 
 export interface ClientOptions {
@@ -60,7 +61,7 @@ interface Request<O> extends AnyRequest {
   body?: Body<O>;
 }
 
-/** What a change that can be repeated says about itself. */
+/** Marks a change that has no further effect if it is repeated. */
 export const REPEATABLE = { repeating: "changes nothing more" } as const;
 
 /** A server and one credential for it. */

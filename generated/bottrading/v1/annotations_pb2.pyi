@@ -36,15 +36,15 @@ class _CredentialEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Credential
     CREDENTIAL_OPERATOR_TOKEN: _Credential.ValueType  # 3
     """A JSON Web Token whose claim `operator` is true."""
     CREDENTIAL_BOT_KEY_OR_TICKET: _Credential.ValueType  # 4
-    """What CREDENTIAL_BOT_KEY_OR_USER_TOKEN takes, or over REST a stream ticket in the
-    query parameter `ticket`.
+    """A bot key or a person's token, as in CREDENTIAL_BOT_KEY_OR_USER_TOKEN, or over REST
+    a stream ticket in the query parameter `ticket`.
     """
     CREDENTIAL_BOT_KEY_OR_USER_TOKEN: _Credential.ValueType  # 5
     """A bot key, or a person's token for one of their own accounts. The metadata
     `x-account-id`, over REST the header `X-Account-Id`, names the account. A person
-    who leaves it out reads their first account. A call that needs SCOPE_TRADE is then
-    refused (ACCOUNT_ID_REQUIRED). With a bot key it may only be the account of the
-    key. Any other id is refused (ACCOUNT_NOT_FOUND).
+    who leaves it out reads their first account. Without it, a person's call that needs
+    SCOPE_TRADE is refused (ACCOUNT_ID_REQUIRED). A call with a bot key may only name
+    the account of that key. Any other id is refused (ACCOUNT_NOT_FOUND).
     """
     CREDENTIAL_SIGN_IN_TOKEN: _Credential.ValueType  # 6
     """The token of a sign-in link, which `bottrading open` prints: metadata
@@ -64,15 +64,15 @@ CREDENTIAL_USER_TOKEN: Credential.ValueType  # 2
 CREDENTIAL_OPERATOR_TOKEN: Credential.ValueType  # 3
 """A JSON Web Token whose claim `operator` is true."""
 CREDENTIAL_BOT_KEY_OR_TICKET: Credential.ValueType  # 4
-"""What CREDENTIAL_BOT_KEY_OR_USER_TOKEN takes, or over REST a stream ticket in the
-query parameter `ticket`.
+"""A bot key or a person's token, as in CREDENTIAL_BOT_KEY_OR_USER_TOKEN, or over REST
+a stream ticket in the query parameter `ticket`.
 """
 CREDENTIAL_BOT_KEY_OR_USER_TOKEN: Credential.ValueType  # 5
 """A bot key, or a person's token for one of their own accounts. The metadata
 `x-account-id`, over REST the header `X-Account-Id`, names the account. A person
-who leaves it out reads their first account. A call that needs SCOPE_TRADE is then
-refused (ACCOUNT_ID_REQUIRED). With a bot key it may only be the account of the
-key. Any other id is refused (ACCOUNT_NOT_FOUND).
+who leaves it out reads their first account. Without it, a person's call that needs
+SCOPE_TRADE is refused (ACCOUNT_ID_REQUIRED). A call with a bot key may only name
+the account of that key. Any other id is refused (ACCOUNT_NOT_FOUND).
 """
 CREDENTIAL_SIGN_IN_TOKEN: Credential.ValueType  # 6
 """The token of a sign-in link, which `bottrading open` prints: metadata

@@ -1169,10 +1169,10 @@ class StreamOrderUpdatesRequest(_message.Message):
     from now on. A sequence above the newest is refused (SEQUENCE_IN_FUTURE).
     """
     include_snapshot: _builtins.bool
-    """Also sends a snapshot: the live orders, oldest first. Without `after_sequence` it
-    follows right after `subscribed` and is as of its sequence. With `after_sequence`
-    it comes once the stream has caught up, and is as of the sequence that its
-    messages carry. Later events follow the snapshot.
+    """Also sends a snapshot: the live orders, oldest first. Without `after_sequence` the
+    snapshot follows right after `subscribed` and is as of the same sequence. With
+    `after_sequence` the snapshot comes once the stream has caught up. Its messages
+    carry the sequence that it is as of. Later events follow the snapshot.
     """
     @_builtins.property
     def symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -30,9 +30,9 @@ class BotTradingStub:
     call in the metadata `x-bot-key`. It sees that account only.
 
     A person reads their own accounts, cancels orders and closes positions with a token
-    in the metadata `authorization`. `x-account-id` names the account; left out of a
-    call that reads, it is the person's first one. Only bot keys place and replace
-    orders.
+    in the metadata `authorization`. `x-account-id` names the account. A call that reads
+    may leave it out: it then reads the person's first account. Only bot keys place and
+    replace orders.
 
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of
@@ -163,9 +163,9 @@ class BotTradingServicer:
     call in the metadata `x-bot-key`. It sees that account only.
 
     A person reads their own accounts, cancels orders and closes positions with a token
-    in the metadata `authorization`. `x-account-id` names the account; left out of a
-    call that reads, it is the person's first one. Only bot keys place and replace
-    orders.
+    in the metadata `authorization`. `x-account-id` names the account. A call that reads
+    may leave it out: it then reads the person's first account. Only bot keys place and
+    replace orders.
 
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of
@@ -279,8 +279,9 @@ class BotTradingServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPositions(self, request, context):
-        """Lists the positions of the account with their values, by symbol. They are those of
-        GetPortfolio. A key that is restricted to some instruments sees all of them.
+        """Lists the positions of the account with their values, by symbol. The positions are
+        those of GetPortfolio. A key that is restricted to some instruments still sees all
+        positions.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -297,15 +298,15 @@ class BotTradingServicer:
     def ClosePosition(self, request, context):
         """Closes a position, or a part of it, with a MARKET order, and returns that order.
 
-        The order is one like any other: PlaceOrder with the same quantity would do the
-        same. It has time in force GTC. What the quote does not fill waits for the next
-        quotes, and while the market is closed all of it waits. The order sells at most
+        The order is an ordinary one: PlaceOrder with the same quantity would do the same.
+        It has time in force GTC. The part that the quote does not fill waits for the next
+        quotes. While the market is closed, the whole order waits. The order sells at most
         what is held, so it never opens a position.
 
-        Live SELL orders may hold the quantity. They are then cancelled in the same
-        transaction (POSITION_CLOSED), newest first, until enough is free. They stay
-        live if the closing order is REJECTED, for example because the account is HALTED
-        or there is no quote. Live BUY orders stay.
+        Live SELL orders may reserve the quantity. They are then cancelled in the same
+        transaction (POSITION_CLOSED), newest first, until enough is free. They stay live
+        if the closing order is REJECTED, for example because the account is HALTED or
+        there is no quote. Live BUY orders stay.
 
         A call that closes the whole position can be repeated. If a live MARKET order
         already sells all of it, and the call has no `client_order_id`, that order is
@@ -329,7 +330,8 @@ class BotTradingServicer:
         """Closes all positions that the key may trade, each as a whole like ClosePosition,
         in one transaction. Returns the closing orders, by symbol. Some of them may be
         REJECTED, which does not affect the others. A repeated call returns the closing
-        orders that still wait, and closes what has become possible since.
+        orders that still wait. It also closes the other positions that can be closed by
+        then.
 
         The trailing metadata `x-skipped-positions` (over REST the header
         `X-Skipped-Positions`) counts the positions that stayed without an order: the key
@@ -343,7 +345,7 @@ class BotTradingServicer:
     def GetPortfolioHistory(self, request, context):
         """Reads the equity curve since the account was opened or last reset, oldest point
         first. A point is the last snapshot of its interval. The last point is now and equals
-        `total_equity` of the portfolio. More than 5 000 points are refused
+        `total_equity` of the portfolio. A request for more than 5 000 points is refused
         (FIELD_INVALID).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -372,8 +374,8 @@ class BotTradingServicer:
         long. Accounts can therefore move between two pages. Before the first ranking
         after a start, the call is refused (UNAVAILABLE).
 
-        The operator can open the leaderboard to callers without a credential, to whom no
-        row is their own.
+        The operator can open the leaderboard to callers without a credential. For them, no
+        row is marked as their own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -406,14 +408,14 @@ class BotTradingServicer:
         A slow reader lags and loses nothing. A reader that takes nothing for 10 s is
         disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s
         (BOT_KEY_INVALID), those of a person when the token expires (TOKEN_INVALID). A
-        server that drains ends all streams (UNAVAILABLE). What other calls send in
-        trailing metadata, a stream sends in its initial metadata.
+        server that drains ends all streams (UNAVAILABLE). A stream sends in its initial
+        metadata what other calls send in trailing metadata.
 
-        Over REST the messages are Server-Sent Events. The field that is set in `message`
-        names the event and is its data; the sequence is its `id`. A browser resumes by
-        itself with `Last-Event-ID`, which overrides `after_sequence`. Opening a stream
-        spends one request. The number of open streams is limited
-        (STREAM_LIMIT_EXCEEDED).
+        Over REST the messages are Server-Sent Events. Each event has the name of the field
+        that is set in `message`. That field's value is the data of the event, and the
+        sequence is its `id`. A browser resumes by itself with `Last-Event-ID`, which
+        overrides `after_sequence`. Opening a stream spends one request. The number of open
+        streams is limited (STREAM_LIMIT_EXCEEDED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -424,8 +426,8 @@ class BotTradingServicer:
         minutes, so that no URL contains the key. Open streams stay open when the ticket
         expires. The initial metadata `x-stream-ticket` of a stream's answer holds a
         ticket that resumes it, valid for two hours. Over REST a browser resumes without
-        further work. When the key is revoked, its tickets and streams end too. Those of a
-        person end with the token (TOKEN_INVALID).
+        further work. When the key is revoked, its tickets and streams end too. A person's
+        tickets and streams end with the token (TOKEN_INVALID).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -547,9 +549,9 @@ class BotTrading:
     call in the metadata `x-bot-key`. It sees that account only.
 
     A person reads their own accounts, cancels orders and closes positions with a token
-    in the metadata `authorization`. `x-account-id` names the account; left out of a
-    call that reads, it is the person's first one. Only bot keys place and replace
-    orders.
+    in the metadata `authorization`. `x-account-id` names the account. A call that reads
+    may leave it out: it then reads the person's first account. Only bot keys place and
+    replace orders.
 
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of

@@ -31,9 +31,9 @@ class BotTradingStub:
     call in the metadata `x-bot-key`. It sees that account only.
 
     A person reads their own accounts, cancels orders and closes positions with a token
-    in the metadata `authorization`. `x-account-id` names the account; left out of a
-    call that reads, it is the person's first one. Only bot keys place and replace
-    orders.
+    in the metadata `authorization`. `x-account-id` names the account. A call that reads
+    may leave it out: it then reads the person's first account. Only bot keys place and
+    replace orders.
 
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of
@@ -112,8 +112,9 @@ class BotTradingStub:
     GetPortfolio: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioRequest, _bot_trading_pb2.GetPortfolioResponse]
     """Reads money and positions, all as of one moment."""
     ListPositions: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.ListPositionsRequest, _bot_trading_pb2.ListPositionsResponse]
-    """Lists the positions of the account with their values, by symbol. They are those of
-    GetPortfolio. A key that is restricted to some instruments sees all of them.
+    """Lists the positions of the account with their values, by symbol. The positions are
+    those of GetPortfolio. A key that is restricted to some instruments still sees all
+    positions.
     """
     GetPosition: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPositionRequest, _bot_trading_pb2.GetPositionResponse]
     """Reads one position with its values. An instrument that the account does not hold
@@ -122,15 +123,15 @@ class BotTradingStub:
     ClosePosition: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.ClosePositionRequest, _bot_trading_pb2.ClosePositionResponse]
     """Closes a position, or a part of it, with a MARKET order, and returns that order.
 
-    The order is one like any other: PlaceOrder with the same quantity would do the
-    same. It has time in force GTC. What the quote does not fill waits for the next
-    quotes, and while the market is closed all of it waits. The order sells at most
+    The order is an ordinary one: PlaceOrder with the same quantity would do the same.
+    It has time in force GTC. The part that the quote does not fill waits for the next
+    quotes. While the market is closed, the whole order waits. The order sells at most
     what is held, so it never opens a position.
 
-    Live SELL orders may hold the quantity. They are then cancelled in the same
-    transaction (POSITION_CLOSED), newest first, until enough is free. They stay
-    live if the closing order is REJECTED, for example because the account is HALTED
-    or there is no quote. Live BUY orders stay.
+    Live SELL orders may reserve the quantity. They are then cancelled in the same
+    transaction (POSITION_CLOSED), newest first, until enough is free. They stay live
+    if the closing order is REJECTED, for example because the account is HALTED or
+    there is no quote. Live BUY orders stay.
 
     A call that closes the whole position can be repeated. If a live MARKET order
     already sells all of it, and the call has no `client_order_id`, that order is
@@ -150,7 +151,8 @@ class BotTradingStub:
     """Closes all positions that the key may trade, each as a whole like ClosePosition,
     in one transaction. Returns the closing orders, by symbol. Some of them may be
     REJECTED, which does not affect the others. A repeated call returns the closing
-    orders that still wait, and closes what has become possible since.
+    orders that still wait. It also closes the other positions that can be closed by
+    then.
 
     The trailing metadata `x-skipped-positions` (over REST the header
     `X-Skipped-Positions`) counts the positions that stayed without an order: the key
@@ -160,7 +162,7 @@ class BotTradingStub:
     GetPortfolioHistory: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioHistoryRequest, _bot_trading_pb2.GetPortfolioHistoryResponse]
     """Reads the equity curve since the account was opened or last reset, oldest point
     first. A point is the last snapshot of its interval. The last point is now and equals
-    `total_equity` of the portfolio. More than 5 000 points are refused
+    `total_equity` of the portfolio. A request for more than 5 000 points is refused
     (FIELD_INVALID).
     """
     ListFills: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.ListFillsRequest, _bot_trading_pb2.ListFillsResponse]
@@ -175,8 +177,8 @@ class BotTradingStub:
     long. Accounts can therefore move between two pages. Before the first ranking
     after a start, the call is refused (UNAVAILABLE).
 
-    The operator can open the leaderboard to callers without a credential, to whom no
-    row is their own.
+    The operator can open the leaderboard to callers without a credential. For them, no
+    row is marked as their own.
     """
     GetLimits: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetLimitsRequest, _bot_trading_pb2.GetLimitsResponse]
     """Reads every limit of the account and what is left of it."""
@@ -200,22 +202,22 @@ class BotTradingStub:
     A slow reader lags and loses nothing. A reader that takes nothing for 10 s is
     disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s
     (BOT_KEY_INVALID), those of a person when the token expires (TOKEN_INVALID). A
-    server that drains ends all streams (UNAVAILABLE). What other calls send in
-    trailing metadata, a stream sends in its initial metadata.
+    server that drains ends all streams (UNAVAILABLE). A stream sends in its initial
+    metadata what other calls send in trailing metadata.
 
-    Over REST the messages are Server-Sent Events. The field that is set in `message`
-    names the event and is its data; the sequence is its `id`. A browser resumes by
-    itself with `Last-Event-ID`, which overrides `after_sequence`. Opening a stream
-    spends one request. The number of open streams is limited
-    (STREAM_LIMIT_EXCEEDED).
+    Over REST the messages are Server-Sent Events. Each event has the name of the field
+    that is set in `message`. That field's value is the data of the event, and the
+    sequence is its `id`. A browser resumes by itself with `Last-Event-ID`, which
+    overrides `after_sequence`. Opening a stream spends one request. The number of open
+    streams is limited (STREAM_LIMIT_EXCEEDED).
     """
     CreateStreamTicket: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.CreateStreamTicketRequest, _bot_trading_pb2.CreateStreamTicketResponse]
     """Makes a ticket with which a browser can open any number of streams for 10
     minutes, so that no URL contains the key. Open streams stay open when the ticket
     expires. The initial metadata `x-stream-ticket` of a stream's answer holds a
     ticket that resumes it, valid for two hours. Over REST a browser resumes without
-    further work. When the key is revoked, its tickets and streams end too. Those of a
-    person end with the token (TOKEN_INVALID).
+    further work. When the key is revoked, its tickets and streams end too. A person's
+    tickets and streams end with the token (TOKEN_INVALID).
     """
 
 @_typing.type_check_only
@@ -224,9 +226,9 @@ class BotTradingAsyncStub(BotTradingStub):
     call in the metadata `x-bot-key`. It sees that account only.
 
     A person reads their own accounts, cancels orders and closes positions with a token
-    in the metadata `authorization`. `x-account-id` names the account; left out of a
-    call that reads, it is the person's first one. Only bot keys place and replace
-    orders.
+    in the metadata `authorization`. `x-account-id` names the account. A call that reads
+    may leave it out: it then reads the person's first account. Only bot keys place and
+    replace orders.
 
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of
@@ -302,8 +304,9 @@ class BotTradingAsyncStub(BotTradingStub):
     GetPortfolio: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioRequest, _bot_trading_pb2.GetPortfolioResponse]  # type: ignore[assignment]
     """Reads money and positions, all as of one moment."""
     ListPositions: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.ListPositionsRequest, _bot_trading_pb2.ListPositionsResponse]  # type: ignore[assignment]
-    """Lists the positions of the account with their values, by symbol. They are those of
-    GetPortfolio. A key that is restricted to some instruments sees all of them.
+    """Lists the positions of the account with their values, by symbol. The positions are
+    those of GetPortfolio. A key that is restricted to some instruments still sees all
+    positions.
     """
     GetPosition: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPositionRequest, _bot_trading_pb2.GetPositionResponse]  # type: ignore[assignment]
     """Reads one position with its values. An instrument that the account does not hold
@@ -312,15 +315,15 @@ class BotTradingAsyncStub(BotTradingStub):
     ClosePosition: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.ClosePositionRequest, _bot_trading_pb2.ClosePositionResponse]  # type: ignore[assignment]
     """Closes a position, or a part of it, with a MARKET order, and returns that order.
 
-    The order is one like any other: PlaceOrder with the same quantity would do the
-    same. It has time in force GTC. What the quote does not fill waits for the next
-    quotes, and while the market is closed all of it waits. The order sells at most
+    The order is an ordinary one: PlaceOrder with the same quantity would do the same.
+    It has time in force GTC. The part that the quote does not fill waits for the next
+    quotes. While the market is closed, the whole order waits. The order sells at most
     what is held, so it never opens a position.
 
-    Live SELL orders may hold the quantity. They are then cancelled in the same
-    transaction (POSITION_CLOSED), newest first, until enough is free. They stay
-    live if the closing order is REJECTED, for example because the account is HALTED
-    or there is no quote. Live BUY orders stay.
+    Live SELL orders may reserve the quantity. They are then cancelled in the same
+    transaction (POSITION_CLOSED), newest first, until enough is free. They stay live
+    if the closing order is REJECTED, for example because the account is HALTED or
+    there is no quote. Live BUY orders stay.
 
     A call that closes the whole position can be repeated. If a live MARKET order
     already sells all of it, and the call has no `client_order_id`, that order is
@@ -340,7 +343,8 @@ class BotTradingAsyncStub(BotTradingStub):
     """Closes all positions that the key may trade, each as a whole like ClosePosition,
     in one transaction. Returns the closing orders, by symbol. Some of them may be
     REJECTED, which does not affect the others. A repeated call returns the closing
-    orders that still wait, and closes what has become possible since.
+    orders that still wait. It also closes the other positions that can be closed by
+    then.
 
     The trailing metadata `x-skipped-positions` (over REST the header
     `X-Skipped-Positions`) counts the positions that stayed without an order: the key
@@ -350,7 +354,7 @@ class BotTradingAsyncStub(BotTradingStub):
     GetPortfolioHistory: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioHistoryRequest, _bot_trading_pb2.GetPortfolioHistoryResponse]  # type: ignore[assignment]
     """Reads the equity curve since the account was opened or last reset, oldest point
     first. A point is the last snapshot of its interval. The last point is now and equals
-    `total_equity` of the portfolio. More than 5 000 points are refused
+    `total_equity` of the portfolio. A request for more than 5 000 points is refused
     (FIELD_INVALID).
     """
     ListFills: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.ListFillsRequest, _bot_trading_pb2.ListFillsResponse]  # type: ignore[assignment]
@@ -365,8 +369,8 @@ class BotTradingAsyncStub(BotTradingStub):
     long. Accounts can therefore move between two pages. Before the first ranking
     after a start, the call is refused (UNAVAILABLE).
 
-    The operator can open the leaderboard to callers without a credential, to whom no
-    row is their own.
+    The operator can open the leaderboard to callers without a credential. For them, no
+    row is marked as their own.
     """
     GetLimits: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetLimitsRequest, _bot_trading_pb2.GetLimitsResponse]  # type: ignore[assignment]
     """Reads every limit of the account and what is left of it."""
@@ -390,22 +394,22 @@ class BotTradingAsyncStub(BotTradingStub):
     A slow reader lags and loses nothing. A reader that takes nothing for 10 s is
     disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s
     (BOT_KEY_INVALID), those of a person when the token expires (TOKEN_INVALID). A
-    server that drains ends all streams (UNAVAILABLE). What other calls send in
-    trailing metadata, a stream sends in its initial metadata.
+    server that drains ends all streams (UNAVAILABLE). A stream sends in its initial
+    metadata what other calls send in trailing metadata.
 
-    Over REST the messages are Server-Sent Events. The field that is set in `message`
-    names the event and is its data; the sequence is its `id`. A browser resumes by
-    itself with `Last-Event-ID`, which overrides `after_sequence`. Opening a stream
-    spends one request. The number of open streams is limited
-    (STREAM_LIMIT_EXCEEDED).
+    Over REST the messages are Server-Sent Events. Each event has the name of the field
+    that is set in `message`. That field's value is the data of the event, and the
+    sequence is its `id`. A browser resumes by itself with `Last-Event-ID`, which
+    overrides `after_sequence`. Opening a stream spends one request. The number of open
+    streams is limited (STREAM_LIMIT_EXCEEDED).
     """
     CreateStreamTicket: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.CreateStreamTicketRequest, _bot_trading_pb2.CreateStreamTicketResponse]  # type: ignore[assignment]
     """Makes a ticket with which a browser can open any number of streams for 10
     minutes, so that no URL contains the key. Open streams stay open when the ticket
     expires. The initial metadata `x-stream-ticket` of a stream's answer holds a
     ticket that resumes it, valid for two hours. Over REST a browser resumes without
-    further work. When the key is revoked, its tickets and streams end too. Those of a
-    person end with the token (TOKEN_INVALID).
+    further work. When the key is revoked, its tickets and streams end too. A person's
+    tickets and streams end with the token (TOKEN_INVALID).
     """
 
 class BotTradingServicer(metaclass=_abc_1.ABCMeta):
@@ -413,9 +417,9 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
     call in the metadata `x-bot-key`. It sees that account only.
 
     A person reads their own accounts, cancels orders and closes positions with a token
-    in the metadata `authorization`. `x-account-id` names the account; left out of a
-    call that reads, it is the person's first one. Only bot keys place and replace
-    orders.
+    in the metadata `authorization`. `x-account-id` names the account. A call that reads
+    may leave it out: it then reads the person's first account. Only bot keys place and
+    replace orders.
 
     A key can be restricted to some instruments. It then lists, reads, replaces,
     cancels and streams the orders and fills of those instruments only. An order of
@@ -549,8 +553,9 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         request: _bot_trading_pb2.ListPositionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_bot_trading_pb2.ListPositionsResponse, _abc.Awaitable[_bot_trading_pb2.ListPositionsResponse]]:
-        """Lists the positions of the account with their values, by symbol. They are those of
-        GetPortfolio. A key that is restricted to some instruments sees all of them.
+        """Lists the positions of the account with their values, by symbol. The positions are
+        those of GetPortfolio. A key that is restricted to some instruments still sees all
+        positions.
         """
 
     @_abc_1.abstractmethod
@@ -571,15 +576,15 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_bot_trading_pb2.ClosePositionResponse, _abc.Awaitable[_bot_trading_pb2.ClosePositionResponse]]:
         """Closes a position, or a part of it, with a MARKET order, and returns that order.
 
-        The order is one like any other: PlaceOrder with the same quantity would do the
-        same. It has time in force GTC. What the quote does not fill waits for the next
-        quotes, and while the market is closed all of it waits. The order sells at most
+        The order is an ordinary one: PlaceOrder with the same quantity would do the same.
+        It has time in force GTC. The part that the quote does not fill waits for the next
+        quotes. While the market is closed, the whole order waits. The order sells at most
         what is held, so it never opens a position.
 
-        Live SELL orders may hold the quantity. They are then cancelled in the same
-        transaction (POSITION_CLOSED), newest first, until enough is free. They stay
-        live if the closing order is REJECTED, for example because the account is HALTED
-        or there is no quote. Live BUY orders stay.
+        Live SELL orders may reserve the quantity. They are then cancelled in the same
+        transaction (POSITION_CLOSED), newest first, until enough is free. They stay live
+        if the closing order is REJECTED, for example because the account is HALTED or
+        there is no quote. Live BUY orders stay.
 
         A call that closes the whole position can be repeated. If a live MARKET order
         already sells all of it, and the call has no `client_order_id`, that order is
@@ -605,7 +610,8 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         """Closes all positions that the key may trade, each as a whole like ClosePosition,
         in one transaction. Returns the closing orders, by symbol. Some of them may be
         REJECTED, which does not affect the others. A repeated call returns the closing
-        orders that still wait, and closes what has become possible since.
+        orders that still wait. It also closes the other positions that can be closed by
+        then.
 
         The trailing metadata `x-skipped-positions` (over REST the header
         `X-Skipped-Positions`) counts the positions that stayed without an order: the key
@@ -621,7 +627,7 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_bot_trading_pb2.GetPortfolioHistoryResponse, _abc.Awaitable[_bot_trading_pb2.GetPortfolioHistoryResponse]]:
         """Reads the equity curve since the account was opened or last reset, oldest point
         first. A point is the last snapshot of its interval. The last point is now and equals
-        `total_equity` of the portfolio. More than 5 000 points are refused
+        `total_equity` of the portfolio. A request for more than 5 000 points is refused
         (FIELD_INVALID).
         """
 
@@ -654,8 +660,8 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         long. Accounts can therefore move between two pages. Before the first ranking
         after a start, the call is refused (UNAVAILABLE).
 
-        The operator can open the leaderboard to callers without a credential, to whom no
-        row is their own.
+        The operator can open the leaderboard to callers without a credential. For them, no
+        row is marked as their own.
         """
 
     @_abc_1.abstractmethod
@@ -691,14 +697,14 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         A slow reader lags and loses nothing. A reader that takes nothing for 10 s is
         disconnected (READER_TOO_SLOW). The streams of a revoked key end within 2 s
         (BOT_KEY_INVALID), those of a person when the token expires (TOKEN_INVALID). A
-        server that drains ends all streams (UNAVAILABLE). What other calls send in
-        trailing metadata, a stream sends in its initial metadata.
+        server that drains ends all streams (UNAVAILABLE). A stream sends in its initial
+        metadata what other calls send in trailing metadata.
 
-        Over REST the messages are Server-Sent Events. The field that is set in `message`
-        names the event and is its data; the sequence is its `id`. A browser resumes by
-        itself with `Last-Event-ID`, which overrides `after_sequence`. Opening a stream
-        spends one request. The number of open streams is limited
-        (STREAM_LIMIT_EXCEEDED).
+        Over REST the messages are Server-Sent Events. Each event has the name of the field
+        that is set in `message`. That field's value is the data of the event, and the
+        sequence is its `id`. A browser resumes by itself with `Last-Event-ID`, which
+        overrides `after_sequence`. Opening a stream spends one request. The number of open
+        streams is limited (STREAM_LIMIT_EXCEEDED).
         """
 
     @_abc_1.abstractmethod
@@ -711,8 +717,8 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         minutes, so that no URL contains the key. Open streams stay open when the ticket
         expires. The initial metadata `x-stream-ticket` of a stream's answer holds a
         ticket that resumes it, valid for two hours. Over REST a browser resumes without
-        further work. When the key is revoked, its tickets and streams end too. Those of a
-        person end with the token (TOKEN_INVALID).
+        further work. When the key is revoked, its tickets and streams end too. A person's
+        tickets and streams end with the token (TOKEN_INVALID).
         """
 
 def add_BotTradingServicer_to_server(servicer: BotTradingServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -187,7 +187,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_ACCOUNT_NOT_FOUND: _ErrorReason.ValueType  # 33
     """The account does not exist or belongs to another person. If `x-account-id` names
-    it, this is told before any error of a field.
+    it, this reason comes before any error of a field.
     Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
     """
     ERROR_REASON_POSITION_NOT_FOUND: _ErrorReason.ValueType  # 64
@@ -231,8 +231,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: a second account on Free. FAILED_PRECONDITION, HTTP 422.
     """
     ERROR_REASON_DEPOSIT_TOO_LARGE: _ErrorReason.ValueType  # 61
-    """The money that came in, or the worth of the account, would reach 90 000 000 000
-    US dollars with this deposit.
+    """With this deposit, the deposits since the account was opened or last reset, or its
+    equity, would reach 90 000 000 000 US dollars.
     Example: a tenth deposit of 9 000 000 000. FAILED_PRECONDITION, HTTP 422.
     """
     ERROR_REASON_MARKET_NOT_PUBLISHED: _ErrorReason.ValueType  # 40
@@ -244,8 +244,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: `after_sequence` above the newest. OUT_OF_RANGE, HTTP 410.
     """
     ERROR_REASON_TRADING_HALTED: _ErrorReason.ValueType  # 42
-    """Outcomes: `rejection_reason` of a recorded order. A ReplaceOrder that they forbid
-    is refused instead and leaves the order as it was: FAILED_PRECONDITION, HTTP 422.
+    """Outcomes: `rejection_reason` of a recorded order. A ReplaceOrder with such an
+    outcome is refused instead and leaves the order as it was: FAILED_PRECONDITION,
+    HTTP 422.
 
     The account accepts no orders, or only orders that reduce a position.
     Example: a BUY while the trading state is REDUCING.
@@ -278,16 +279,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_INSUFFICIENT_POSITION: _ErrorReason.ValueType  # 46
     """The position, less what live SELL orders reserve, is smaller than the order.
-    ClosePosition of more than the position is refused with it: FAILED_PRECONDITION,
-    HTTP 422. Example: a SELL of 10 with a position of 5.
+    ClosePosition of more than the position is refused for this reason:
+    FAILED_PRECONDITION, HTTP 422. Example: a SELL of 10 with a position of 5.
     """
     ERROR_REASON_MARKET_CLOSED: _ErrorReason.ValueType  # 47
     """The market is closed and the order cannot wait.
     Example: an IOC order at night.
     """
     ERROR_REASON_NO_QUOTE: _ErrorReason.ValueType  # 48
-    """There is no quote, or only a stale one, and the order cannot wait. GetQuote is
-    refused with it for an instrument that never had a quote: NOT_FOUND, HTTP 404.
+    """There is no quote, or only a stale one, and the order cannot wait. GetQuote of an
+    instrument that never had a quote is refused for this reason: NOT_FOUND, HTTP 404.
     Example: a MARKET order before the first quote.
     """
     ERROR_REASON_FOK_NOT_FILLABLE: _ErrorReason.ValueType  # 49
@@ -489,7 +490,7 @@ Example: RevokeBotKey with a stranger's id. NOT_FOUND, HTTP 404.
 """
 ERROR_REASON_ACCOUNT_NOT_FOUND: ErrorReason.ValueType  # 33
 """The account does not exist or belongs to another person. If `x-account-id` names
-it, this is told before any error of a field.
+it, this reason comes before any error of a field.
 Example: ResetAccount with a stranger's id. NOT_FOUND, HTTP 404.
 """
 ERROR_REASON_POSITION_NOT_FOUND: ErrorReason.ValueType  # 64
@@ -533,8 +534,8 @@ ERROR_REASON_ACCOUNT_LIMIT_REACHED: ErrorReason.ValueType  # 60
 Example: a second account on Free. FAILED_PRECONDITION, HTTP 422.
 """
 ERROR_REASON_DEPOSIT_TOO_LARGE: ErrorReason.ValueType  # 61
-"""The money that came in, or the worth of the account, would reach 90 000 000 000
-US dollars with this deposit.
+"""With this deposit, the deposits since the account was opened or last reset, or its
+equity, would reach 90 000 000 000 US dollars.
 Example: a tenth deposit of 9 000 000 000. FAILED_PRECONDITION, HTTP 422.
 """
 ERROR_REASON_MARKET_NOT_PUBLISHED: ErrorReason.ValueType  # 40
@@ -546,8 +547,9 @@ ERROR_REASON_SEQUENCE_IN_FUTURE: ErrorReason.ValueType  # 41
 Example: `after_sequence` above the newest. OUT_OF_RANGE, HTTP 410.
 """
 ERROR_REASON_TRADING_HALTED: ErrorReason.ValueType  # 42
-"""Outcomes: `rejection_reason` of a recorded order. A ReplaceOrder that they forbid
-is refused instead and leaves the order as it was: FAILED_PRECONDITION, HTTP 422.
+"""Outcomes: `rejection_reason` of a recorded order. A ReplaceOrder with such an
+outcome is refused instead and leaves the order as it was: FAILED_PRECONDITION,
+HTTP 422.
 
 The account accepts no orders, or only orders that reduce a position.
 Example: a BUY while the trading state is REDUCING.
@@ -580,16 +582,16 @@ Example: a BUY of 1 000 shares at 185 with 50 000 to spend.
 """
 ERROR_REASON_INSUFFICIENT_POSITION: ErrorReason.ValueType  # 46
 """The position, less what live SELL orders reserve, is smaller than the order.
-ClosePosition of more than the position is refused with it: FAILED_PRECONDITION,
-HTTP 422. Example: a SELL of 10 with a position of 5.
+ClosePosition of more than the position is refused for this reason:
+FAILED_PRECONDITION, HTTP 422. Example: a SELL of 10 with a position of 5.
 """
 ERROR_REASON_MARKET_CLOSED: ErrorReason.ValueType  # 47
 """The market is closed and the order cannot wait.
 Example: an IOC order at night.
 """
 ERROR_REASON_NO_QUOTE: ErrorReason.ValueType  # 48
-"""There is no quote, or only a stale one, and the order cannot wait. GetQuote is
-refused with it for an instrument that never had a quote: NOT_FOUND, HTTP 404.
+"""There is no quote, or only a stale one, and the order cannot wait. GetQuote of an
+instrument that never had a quote is refused for this reason: NOT_FOUND, HTTP 404.
 Example: a MARKET order before the first quote.
 """
 ERROR_REASON_FOK_NOT_FILLABLE: ErrorReason.ValueType  # 49

@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class SignInRequest(_message.Message):
-    """Asks for a session. The credential says whose."""
+    """Asks for a session of the person whom the credential names."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

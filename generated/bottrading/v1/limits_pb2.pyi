@@ -37,13 +37,14 @@ class Limits(_message.Message):
     @_builtins.property
     def orders(self) -> Global___RateLimit:
         """Orders placed or replaced within 60 seconds of real time; null when the operator
-        lifted the limit. Answers to orders then carry the figures of `requests`.
+        lifted the limit. If it is lifted, answers to orders carry the figures of
+        `requests`.
         """
 
     @_builtins.property
     def requests(self) -> Global___RateLimit:
         """Calls of bots within 60 seconds of real time; null when the operator lifted the
-        limit. Answers to calls that no limit applies to have no `x-ratelimit-…`.
+        limit. An answer has no `x-ratelimit-…` metadata if no limit applies to its call.
         """
 
     @_builtins.property

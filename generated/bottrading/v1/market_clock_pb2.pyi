@@ -58,8 +58,8 @@ Global___MarketClock: _TypeAlias = MarketClock  # noqa: Y015
 
 @_typing.final
 class ReplayProgress(_message.Message):
-    """How far a replay is: `time` of the clock goes from `starts_at` to `ends_at`, and
-    then stands still.
+    """The span and speed of a replay. `time` of the clock goes from `starts_at` to
+    `ends_at`, and then stands still.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -68,8 +68,8 @@ class ReplayProgress(_message.Message):
     ENDS_AT_FIELD_NUMBER: _builtins.int
     SPEED_FIELD_NUMBER: _builtins.int
     speed: _builtins.float
-    """Seconds of the replay per real second. Time runs slower where quotes cannot be
-    stored as fast.
+    """Seconds of the replay per real second. The replay runs slower than this while
+    quotes cannot be stored fast enough.
     """
     @_builtins.property
     def starts_at(self) -> _timestamp_pb2.Timestamp:

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class MarketDataStub:
     """Serves instruments and the quotes that orders fill against. Reading needs a bot key
-    or a person's token, publishing an operator's token.
+    or a person's token. Publishing needs an operator's token.
     """
 
     def __init__(self, channel):
@@ -75,7 +75,7 @@ class MarketDataStub:
 
 class MarketDataServicer:
     """Serves instruments and the quotes that orders fill against. Reading needs a bot key
-    or a person's token, publishing an operator's token.
+    or a person's token. Publishing needs an operator's token.
     """
 
     def GetQuote(self, request, context):
@@ -186,7 +186,7 @@ def add_MarketDataServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class MarketData:
     """Serves instruments and the quotes that orders fill against. Reading needs a bot key
-    or a person's token, publishing an operator's token.
+    or a person's token. Publishing needs an operator's token.
     """
 
     @staticmethod

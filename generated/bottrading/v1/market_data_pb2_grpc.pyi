@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class MarketDataStub:
     """Serves instruments and the quotes that orders fill against. Reading needs a bot key
-    or a person's token, publishing an operator's token.
+    or a person's token. Publishing needs an operator's token.
     """
 
     @_typing.overload
@@ -69,7 +69,7 @@ class MarketDataStub:
 @_typing.type_check_only
 class MarketDataAsyncStub(MarketDataStub):
     """Serves instruments and the quotes that orders fill against. Reading needs a bot key
-    or a person's token, publishing an operator's token.
+    or a person's token. Publishing needs an operator's token.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -106,7 +106,7 @@ class MarketDataAsyncStub(MarketDataStub):
 
 class MarketDataServicer(metaclass=_abc_1.ABCMeta):
     """Serves instruments and the quotes that orders fill against. Reading needs a bot key
-    or a person's token, publishing an operator's token.
+    or a person's token. Publishing needs an operator's token.
     """
 
     @_abc_1.abstractmethod

@@ -60,7 +60,7 @@ class _OrderTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderType.V
     """Active at once; never fills at a price worse than `limit_price`."""
     ORDER_TYPE_STOP: _OrderType.ValueType  # 3
     """Becomes a MARKET order when triggered: a BUY when the ask is at `stop_price` or
-    above, a SELL when the bid is at it or below.
+    above, a SELL when the bid is at `stop_price` or below.
     """
     ORDER_TYPE_STOP_LIMIT: _OrderType.ValueType  # 4
     """Triggered like STOP; then becomes a LIMIT order."""
@@ -76,7 +76,7 @@ ORDER_TYPE_LIMIT: OrderType.ValueType  # 2
 """Active at once; never fills at a price worse than `limit_price`."""
 ORDER_TYPE_STOP: OrderType.ValueType  # 3
 """Becomes a MARKET order when triggered: a BUY when the ask is at `stop_price` or
-above, a SELL when the bid is at it or below.
+above, a SELL when the bid is at `stop_price` or below.
 """
 ORDER_TYPE_STOP_LIMIT: OrderType.ValueType  # 4
 """Triggered like STOP; then becomes a LIMIT order."""
@@ -272,14 +272,14 @@ class Order(_message.Message):
     status_reason: Global___StatusReason.ValueType
     """Why the order is CANCELLED; null otherwise."""
     rejection_message: _builtins.str
-    """`rejection_reason` as a sentence that says what to change; null otherwise."""
+    """Why the order is REJECTED, as a sentence that says what to change; null otherwise."""
     fees: _builtins.str
     """Fees charged so far, in US dollars, 2 decimals."""
     reserved: _builtins.str
     """Money that a live BUY order still reserves, in US dollars, 2 decimals."""
     replayed: _builtins.bool
-    """True only in the answer to a call that would place an order, when an earlier call
-    placed this one.
+    """True if the call would have placed this order, but an earlier call had already
+    placed it. False in all other answers.
     """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -301,9 +301,8 @@ class Order(_message.Message):
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """One sentence for each value that the server understood differently from what was
-        sent. Set only in answers to PlaceOrder and PreviewOrder, repeated ones
-        included.
+        """One sentence for each value that the server did not take as it was sent. Set only
+        in answers to PlaceOrder and PreviewOrder, repeated ones included.
         """
 
     def __init__(
