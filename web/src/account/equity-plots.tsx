@@ -27,7 +27,12 @@ export function EquityPlots({ curve, hovered, label }: EquityPlotsProps) {
   const drawdown = useMemo<uPlot.AlignedData>(() => [curve.times, curve.drawdown], [curve]);
   return (
     <figure class="equity-plots">
-      <Plot options={() => equityOptions(hovered)} data={equity} height={EQUITY_HEIGHT} label={label} />
+      <Plot
+        options={() => equityOptions(hovered)}
+        data={equity}
+        height={EQUITY_HEIGHT}
+        label={label}
+      />
       <p class="plot-title">Drawdown</p>
       <Plot
         options={() => drawdownOptions(hovered)}

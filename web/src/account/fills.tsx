@@ -74,7 +74,9 @@ function columnsOf(nameOf: (keyId: string) => string): Column<Fill>[] {
       cell: (fill) => (
         <>
           <SideWord side={fill.side} /> {quantity(fill.quantity)} {fill.symbol}
-          <span class="sub sub-narrow">at <Price of={fill.price} /></span>
+          <span class="sub sub-narrow">
+            at <Price of={fill.price} />
+          </span>
         </>
       ),
     },

@@ -23,7 +23,7 @@ export function KeyFigures({ scope }: { scope: AccountScope }) {
   const kpi = scope.kpi.value.value;
   if (!portfolio || !kpi) {
     return <Loading class="figures" what="the key figures" error={scope.kpi.error} />;
-  };
+  }
   return (
     <section aria-label="Key figures">
       <Figures label="Key figures">
@@ -68,7 +68,10 @@ function Results({ kpi }: { kpi: TradingKpi }) {
       <KeyFigure title="Sortino ratio" hint="Annualised; defined after a day with a loss">
         {ratio(kpi.sortino_ratio)}
       </KeyFigure>
-      <KeyFigure title="Rank" remark={rank !== null && rank_total !== null && `of ${count(rank_total)}`}>
+      <KeyFigure
+        title="Rank"
+        remark={rank !== null && rank_total !== null && `of ${count(rank_total)}`}
+      >
         {rank === null ? NOTHING : `#${count(rank)}`}
       </KeyFigure>
       <KeyFigure title="Closed trades">{count(kpi.total_trades)}</KeyFigure>

@@ -7,7 +7,7 @@ import type { AccountScope } from "../service/account-scope.js";
 import { ActionButton } from "../shared/action.js";
 import { SideWord } from "../shared/change.js";
 import { confirmed } from "../shared/confirm.js";
-import { count, price, quantity, word } from "../shared/format.js";
+import { counted, price, quantity, word } from "../shared/format.js";
 import { Section } from "../shared/section.js";
 import { Empty, Failure, Loading } from "../shared/states.js";
 import { type Column, Table } from "../shared/table.js";
@@ -118,10 +118,10 @@ async function cancel(scope: AccountScope, order: Order): Promise<string> {
 async function cancelAll(scope: AccountScope, number: number): Promise<string | void> {
   const isWanted = await confirmed({
     title: "Cancel all live orders?",
-    text: `The account has ${count(number)} live ${number === 1 ? "order" : "orders"}. Positions stay as they are.`,
+    text: `The account has ${counted(number, "live order")}. Positions stay as they are.`,
     action: "Cancel all",
   });
   if (!isWanted) return;
   const cancelled = await scope.client.cancelAllOrders();
-  return `${count(cancelled.length)} ${cancelled.length === 1 ? "order" : "orders"} cancelled.`;
+  return `${counted(cancelled.length, "order")} cancelled.`;
 }

@@ -9,6 +9,7 @@ import { Change, Price } from "../shared/change.js";
 import { confirmed } from "../shared/confirm.js";
 import {
   count,
+  counted,
   money,
   NOTHING,
   percent,
@@ -58,12 +59,18 @@ function columnsOf(scope: AccountScope, portfolio: Portfolio): Column<Position>[
   return [
     { title: "Symbol", cell: (position) => <Name position={position} /> },
     { title: "Quantity", kind: "figure", from: "small", cell: (held) => quantity(held.quantity) },
-    { title: "Average cost", kind: "figure", from: "medium", cell: (held) => <Price of={held.avg_cost} /> },
+    {
+      title: "Average cost",
+      kind: "figure",
+      from: "medium",
+      cell: (held) => <Price of={held.avg_cost} />,
+    },
     {
       title: "Price",
       kind: "figure",
       from: "small",
-      cell: ({ current_price }) => (current_price === null ? NOTHING : <Price of={current_price} />),
+      cell: ({ current_price }) =>
+        current_price === null ? NOTHING : <Price of={current_price} />,
     },
     {
       title: "Market value",
@@ -134,7 +141,9 @@ async function close(scope: AccountScope, position: Position): Promise<string | 
 async function closeAll(scope: AccountScope, number: number): Promise<string | void> {
   const isWanted = await confirmed({
     title: "Close all positions?",
-    text: `MARKET orders sell everything that the account holds: ${number} ${number === 1 ? "position" : "positions"}. Live orders that sell them are cancelled.`,
+    text:
+      `MARKET orders sell everything that the account holds: ${counted(number, "position")}. ` +
+      "Live orders that sell them are cancelled.",
     action: "Close all",
   });
   if (!isWanted) return;

@@ -31,9 +31,14 @@ function isOfKind(entry: Entry, filter: Filter): boolean {
 }
 
 function hasWords(entry: Entry, words: string[]): boolean {
-  const text =
-    entry.kind === "account_update"
-      ? `${entry.type} ${entry.trading_state} ${entry.settlement?.symbol ?? ""}`
-      : `${entry.type} ${entry.order.side} ${entry.order.symbol} ${entry.order.id} ${entry.order.client_order_id ?? ""}`;
-  return words.every((word) => text.toUpperCase().includes(word));
+  const text = textsOf(entry).join(" ").toUpperCase();
+  return words.every((word) => text.includes(word));
+}
+
+function textsOf(entry: Entry): unknown[] {
+  if (entry.kind === "account_update") {
+    return [entry.type, entry.trading_state, entry.settlement?.symbol];
+  }
+  const { side, symbol, id, client_order_id } = entry.order;
+  return [entry.type, side, symbol, id, client_order_id];
 }

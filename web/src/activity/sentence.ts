@@ -60,7 +60,8 @@ function ofAccount({ type, amount, balance, trading_state, settlement }: Account
       return `${signedMoney(amount ?? 0)}, now ${money(balance)} in cash`;
     case "SETTLED":
       return settlement
-        ? `${quantity(settlement.quantity)} ${settlement.symbol} at ${roundedPrice(settlement.price)}, ${signedMoney(settlement.realized_pnl)}`
+        ? `${quantity(settlement.quantity)} ${settlement.symbol} ` +
+            `at ${roundedPrice(settlement.price)}, ${signedMoney(settlement.realized_pnl)}`
         : "";
     default:
       return `Begins with ${money(balance)}`;

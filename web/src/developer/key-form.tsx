@@ -89,7 +89,11 @@ export function KeyForm({ scope, onMade, onClose }: KeyFormProps) {
           <button class="button" type="button" onClick={onClose}>
             Cancel
           </button>
-          <button class="button button-primary" type="submit" aria-disabled={form.isBusy || undefined}>
+          <button
+            class="button button-primary"
+            type="submit"
+            aria-disabled={form.isBusy || undefined}
+          >
             Make the key
           </button>
         </div>

@@ -29,11 +29,7 @@ export function Keys({ scope }: { scope: AccountScope }) {
       title="Bot keys"
       number={all ? live.length : undefined}
       actions={
-        <button
-          class="button button-primary"
-          type="button"
-          onClick={() => (isMaking.value = true)}
-        >
+        <button class="button button-primary" type="button" onClick={() => (isMaking.value = true)}>
           Make a key
         </button>
       }
@@ -105,7 +101,12 @@ function columnsOf(scope: AccountScope): Column<BotKey>[] {
       cell: ({ last_used_at }) =>
         last_used_at === null ? <span class="muted">Never</span> : <Ago at={last_used_at} />,
     },
-    { title: "Created", kind: "figure", from: "medium", cell: ({ created_at }) => <Time at={created_at} /> },
+    {
+      title: "Created",
+      kind: "figure",
+      from: "medium",
+      cell: ({ created_at }) => <Time at={created_at} />,
+    },
     {
       title: "",
       label: "Revoke",

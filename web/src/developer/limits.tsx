@@ -33,7 +33,13 @@ export function Limits({ scope }: { scope: AccountScope }) {
 function Rate({ title, rate }: { title: string; rate: RateLimit | null }) {
   if (!rate) return <Gauge title={title} text="No limit" />;
   const used = rate.limit - rate.remaining;
-  return <Gauge title={title} text={`${count(used)} of ${count(rate.limit)}`} share={used / rate.limit} />;
+  return (
+    <Gauge
+      title={title}
+      text={`${count(used)} of ${count(rate.limit)}`}
+      share={used / rate.limit}
+    />
+  );
 }
 
 function Use({ title, quota }: { title: string; quota: Quota }) {

@@ -12,7 +12,7 @@ import { useMemo } from "preact/hooks";
 import type { AccountScope } from "../service/account-scope.js";
 import { Figure, useFigures } from "../service/figure.js";
 import { addressOf } from "../routing.js";
-import { count } from "../shared/format.js";
+import { counted } from "../shared/format.js";
 import { Segments } from "../shared/segments.js";
 import { Empty, Loading } from "../shared/states.js";
 import { Curves } from "./curves.js";
@@ -38,9 +38,7 @@ export function LeaderboardScreen({ scope }: { scope: AccountScope | null }) {
   const page = ranking.value.value;
   const shown = page ? rowsOf(page) : [];
   const drawn = shown.filter((entry) =>
-    chosen.value
-      ? chosen.value.has(nameOf(entry))
-      : entry.own || entry.rank <= CHOSEN_AT_FIRST,
+    chosen.value ? chosen.value.has(nameOf(entry)) : entry.own || entry.rank <= CHOSEN_AT_FIRST,
   );
   const choose = (entry: LeaderboardEntry) => {
     const names = new Set(drawn.map(nameOf));
@@ -53,7 +51,7 @@ export function LeaderboardScreen({ scope }: { scope: AccountScope | null }) {
       <div class="page-head">
         <h1>
           Leaderboard
-          {page && <span class="sub">{count(page.rank_total)} ranked {page.rank_total === 1 ? "account" : "accounts"}</span>}
+          {page && <span class="sub">{counted(page.rank_total, "ranked account")}</span>}
         </h1>
         <Segments
           label="Period"

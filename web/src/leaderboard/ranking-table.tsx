@@ -42,7 +42,12 @@ export function RankingTable({ entries, drawn, onChoose }: RankingTableProps) {
       cell: ({ max_drawdown }) => percent(max_drawdown),
     },
     { title: "Sharpe", kind: "figure", from: "medium", cell: (entry) => ratio(entry.sharpe_ratio) },
-    { title: "Win rate", kind: "figure", from: "large", cell: (entry) => percent(entry.win_rate, 1) },
+    {
+      title: "Win rate",
+      kind: "figure",
+      from: "large",
+      cell: (entry) => percent(entry.win_rate, 1),
+    },
     { title: "Trades", kind: "figure", from: "small", cell: ({ trades }) => count(trades) },
     {
       title: "Chart",

@@ -6,7 +6,14 @@ import type { LeaderboardEntry } from "bottrading-client";
 export const CURVES_MAX = 6;
 
 /** Dashes tell curves apart without colour. */
-export const DASHES: readonly number[][] = [[], [6, 3], [2, 3], [10, 3, 2, 3], [14, 4], [4, 2, 1, 2]];
+export const DASHES: readonly number[][] = [
+  [],
+  [6, 3],
+  [2, 3],
+  [10, 3, 2, 3],
+  [14, 4],
+  [4, 2, 1, 2],
+];
 
 /** Return what names a row from one read to the next; two people of one name count as one. */
 export function nameOf({ display_name, own }: LeaderboardEntry): string {

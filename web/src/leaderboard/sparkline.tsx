@@ -10,7 +10,8 @@ export function Sparkline({ points }: { points: readonly ReturnPoint[] }) {
   const values = points.map(({ return_pct }) => return_pct);
   const low = Math.min(0, ...values);
   const high = Math.max(0, ...values, low + 0.01);
-  const y = (value: number) => (HEIGHT - 2 - ((value - low) / (high - low)) * (HEIGHT - 4)).toFixed(1);
+  const y = (value: number) =>
+    (HEIGHT - 2 - ((value - low) / (high - low)) * (HEIGHT - 4)).toFixed(1);
   const x = (index: number) => ((index / (values.length - 1)) * WIDTH).toFixed(1);
   const line = values.map((value, index) => `${x(index)},${y(value)}`).join(" ");
   const last = values.at(-1)!;

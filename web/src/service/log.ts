@@ -139,7 +139,8 @@ export class AccountLog {
         entry.kind === "order_update" && entry.fill ? [entry.fill] : [],
       );
       if (fills.length > 0) this.fills.value = newest(FILLS_MAX, fills, this.fills.peek());
-      if (entries.length > 0) this.entries.value = newest(ENTRIES_MAX, entries, this.entries.peek());
+      if (entries.length > 0)
+        this.entries.value = newest(ENTRIES_MAX, entries, this.entries.peek());
     });
     if (entries.length > 0) this.#changed(entries);
   }

@@ -14,7 +14,12 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
     setTimeout(() => setCopied(false), SAID_MS);
   };
   return (
-    <button class="button button-small" type="button" onClick={() => void copy()} aria-label={label}>
+    <button
+      class="button button-small"
+      type="button"
+      onClick={() => void copy()}
+      aria-label={label}
+    >
       {isCopied ? <CheckIcon /> : <CopyIcon />}
       <span aria-live="polite">{isCopied ? "Copied" : "Copy"}</span>
     </button>

@@ -45,6 +45,11 @@ export function count(value: number): string {
   return number(value, 0, 0);
 }
 
+/** Write a number of things: "1 order", "2 orders". */
+export function counted(value: number, thing: string): string {
+  return `${count(value)} ${thing}${value === 1 ? "" : "s"}`;
+}
+
 export function ratio(value: number | null): string {
   return value === null ? NOTHING : number(value, 2, 2);
 }

@@ -1,5 +1,9 @@
 // Texts of the service: what stands between backticks is code.
 
 export function Prose({ text }: { text: string }) {
-  return <>{text.split("`").map((part, index) => (index % 2 ? <code key={index}>{part}</code> : part))}</>;
+  return (
+    <>
+      {text.split("`").map((part, index) => (index % 2 ? <code key={index}>{part}</code> : part))}
+    </>
+  );
 }
