@@ -28,6 +28,7 @@ FromJson: TypeAlias = Callable[[object], FieldValue]
 FromText: TypeAlias = Callable[[str], FieldValue]
 
 _PLAIN_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,9})(\.[0-9]{1,8})?")
+_JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _WHOLE_DIGITS_MAX = 10
 _FRACTION_DIGITS_MAX = 8
 _LAST_DECIMAL = Decimal(1).scaleb(-_FRACTION_DIGITS_MAX)
@@ -138,6 +139,8 @@ def _scalar_text(field: FieldDescriptor) -> FromText:
         return _integer(_INTEGER_BITS[field.cpp_type])
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
         return _bool_text
+    if field.GetOptions().Extensions[contract.decimal]:
+        return _decimal_text
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
         return _text
     raise ValueError(f"{field.full_name}: the bridge has no text for this type")
@@ -222,6 +225,11 @@ def _decimal(value: object) -> str:
     if _PLAIN_DECIMAL.fullmatch(value.text):
         return value.text
     return _decimal_of(value.text)
+
+
+def _decimal_text(value: str) -> str:
+    """Read a decimal of a URL, into which many languages write floats such as 1e-05."""
+    return _decimal(JsonNumber(value) if _JSON_NUMBER.fullmatch(value) else value)
 
 
 def _decimal_of(number: str) -> str:

@@ -37,3 +37,15 @@ def test_a_close_creates_an_order_unless_it_is_a_repeated_one(
     assert only_request(server) == trading.ClosePositionRequest(
         symbol="BTC-USD", percentage="12.5", client_order_id="bye"
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("2.183e-05", "0.00002183"), ("0.30000000000000004", "0.3"), ("1e1", "10"), ("ten", "ten")],
+)
+def test_a_float_in_the_url_is_read_as_a_number_of_a_body_is(
+    client: httpx.Client, server: ServerDouble, written: str, read: str
+) -> None:
+    client.delete("/positions/BTC-USD", params={"quantity": written})
+
+    assert only_request(server) == trading.ClosePositionRequest(symbol="BTC-USD", quantity=read)
