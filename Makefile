@@ -27,7 +27,7 @@ NODE_FITS := const [major, minor] = process.versions.node.split(".").map(Number)
 NPM_CI := npm ci --loglevel=error --no-audit --no-fund --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-exchange setup-report setup-mcp lock proto docs picture page run test setup-browser setup-strace client-types test-clients first-hour soak check bench release clean
+.PHONY: help setup setup-dev setup-exchange setup-report setup-mcp lock proto docs picture pictures page run test setup-browser setup-strace client-types test-clients first-hour soak check bench release clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -99,6 +99,10 @@ docs: setup-dev ## Write the pages that are made from the code: reference, endpo
 
 picture: setup-dev ## Draw the picture of the README from what its commands print.
 	$(BIN)/python -m docs.picture > build/at-work.svg && mv build/at-work.svg docs/at-work.svg
+
+pictures: setup-dev setup-exchange setup-browser page $(NODE_MODULES) ## Take the pictures of the page in docs/images: three minutes.
+	BOTTRADING_COMMAND=$(CURDIR)/$(BIN)/bottrading node web/test/screenshots.js
+	$(BIN)/python -m docs.smaller docs/images/*.png
 
 page: $(PAGE) ## Build the page for people, with Node 20 or newer, or with a Node that it installs into .venv.
 	@:

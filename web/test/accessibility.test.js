@@ -8,6 +8,7 @@ import { after, before, test } from "node:test";
 import { newPerson, openPage, RESTING, SCREENS, settled, startBrowser, startPage } from "./support.js";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const NARROW = 360;
 
 let service;
 let browser;
@@ -36,9 +37,11 @@ async function violations(page) {
 
 for (const dark of [false, true]) {
   for (const screen of SCREENS) {
-    test(`axe finds nothing on "${screen}", ${dark ? "dark" : "light"}`, async () => {
+    test(`axe finds nothing on "${screen}", ${dark ? "dark" : "light"}, wide or narrow`, async () => {
       const page = await openPage(browser, service, { token, screen, dark });
       await settled(page);
+      assert.deepEqual(await violations(page), []);
+      await page.setViewportSize({ width: NARROW, height: 800 });
       assert.deepEqual(await violations(page), []);
       await page.context().close();
     });
@@ -62,11 +65,11 @@ test("axe finds nothing in the dialogs and on the way in", async () => {
 });
 
 for (const screen of SCREENS) {
-  test(`"${screen}" fits a screen of 360 pixels`, async () => {
-    const page = await openPage(browser, service, { token, screen, width: 360 });
+  test(`"${screen}" fits a screen of ${NARROW} pixels`, async () => {
+    const page = await openPage(browser, service, { token, screen, width: NARROW });
     await settled(page);
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
-    assert.ok(width <= 360, `${width} pixels`);
+    assert.ok(width <= NARROW, `${width} pixels`);
     await page.context().close();
   });
 }

@@ -6,7 +6,8 @@ import { after, before, test } from "node:test";
 import { newPerson, openPage, settled, startBrowser, startPage } from "./support.js";
 
 const ORDERS_A_MINUTE = 1_000;
-const WATCHED_MS = 15_000;
+const WATCHED_MS = 10_000;
+const FRAME_MS = 1_000 / 60;
 const FRAME_MS_MAX = 50;
 const FIRST_VIEW_MS_MAX = 1_000;
 // Half of what a person may make, so that two tabs are no problem.
@@ -36,9 +37,9 @@ function trade(bot) {
   };
 }
 
-/** Return the milliseconds between frames, shortest first. */
-function frames(page) {
-  return page.evaluate((milliseconds) => {
+/** Return the milliseconds between frames that 95 of 100 do not exceed. */
+async function frameTime(page) {
+  const taken = await page.evaluate((milliseconds) => {
     const { promise, resolve } = Promise.withResolvers();
     const taken = [];
     const end = performance.now() + milliseconds;
@@ -53,6 +54,7 @@ function frames(page) {
     requestAnimationFrame(frame);
     return promise;
   }, WATCHED_MS);
+  return taken[Math.floor(taken.length * 0.95)];
 }
 
 for (const screen of ["account", "activity"]) {
@@ -63,16 +65,18 @@ for (const screen of ["account", "activity"]) {
     let requests = 0;
     page.on("request", () => (requests += 1));
     const stop = trade(bot);
-    const taken = await frames(page);
+    // An empty page shows how many frames a machine has left that others use too.
+    const empty = await browser.newPage();
+    const [p95, emptyP95] = await Promise.all([frameTime(page), frameTime(empty)]);
     const orders = stop();
-    const p95 = taken[Math.floor(taken.length * 0.95)];
+    const late = Math.max(0, emptyP95 - FRAME_MS);
 
     assert.ok(orders > 0.8 * ORDERS_A_MINUTE * (WATCHED_MS / 60_000), `${orders} orders`);
-    assert.ok(p95 < FRAME_MS_MAX, `p95 of frames: ${p95} ms`);
+    assert.ok(p95 < FRAME_MS_MAX + late, `p95 of frames: ${p95} ms; of an empty page: ${emptyP95} ms`);
     const perMinute = requests * (60_000 / WATCHED_MS);
     assert.ok(perMinute < REQUESTS_A_MINUTE_MAX, `${perMinute} requests a minute`);
     assert.ok((await page.locator(".entry, tbody tr").count()) < 250);
-    await page.context().close();
+    await Promise.all([page.context().close(), empty.context().close()]);
   });
 }
 

@@ -5,11 +5,12 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 
-import { openPage, SCREENS, settled, startBrowser, startPage } from "./support.js";
+import { newPerson, openPage, SCREENS, settled, startBrowser, startPage } from "./support.js";
 
 /** A name of somebody else that leads to this machine, as in DNS rebinding; no other name is known. */
 const REBOUND = "rebound.example";
 const HOSTS = `MAP ${REBOUND} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`;
+const HOSTILE = '<img src=x onerror="window.hacked=1"><b>bold</b>';
 
 let service;
 let browser;
@@ -105,12 +106,34 @@ test("a name of another page that leads to this machine reaches neither page nor
   await page.context().close();
 });
 
-test("without the public leaderboard nothing is shown to who is not signed in", async () => {
-  const closed = await startPage();
-  const page = await openPage(browser, closed, { screen: "leaderboard" });
-  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+test("other people's names are text on the public leaderboard, and on every chart and dialog", async () => {
+  const hostile = await newPerson(service, { label: HOSTILE, options: ["--name", HOSTILE] });
+  await hostile.bot.placeOrder({ symbol: "AAPL", side: "BUY", quantity: "1" });
+  const own = await newPerson(service);
+  await own.bot.placeOrder({ symbol: "AAPL", side: "BUY", quantity: "1" });
 
-  assert.equal(await page.getByRole("link", { name: "Leaderboard" }).count(), 0);
-  await page.context().close();
-  await closed.stop();
+  for (const token of [undefined, own.token]) {
+    const page = await openPage(browser, service, { token, screen: "leaderboard" });
+    await page.getByRole("row").filter({ hasText: HOSTILE }).waitFor();
+    await page.getByRole("listitem").filter({ hasText: HOSTILE }).waitFor();
+    await unharmed(page);
+  }
+  const page = await openPage(browser, service, { token: hostile.token, screen: "developer" });
+  await page.getByRole("button", { name: `Revoke ${HOSTILE}` }).click();
+  await page.getByRole("dialog", { name: `Revoke “${HOSTILE}”?` }).waitFor();
+  await page.getByRole("button", { name: "Revoke key" }).click();
+  await page.getByText(`“${HOSTILE}” is revoked.`).waitFor();
+  await page.getByRole("button", { name: "Make a key" }).click();
+  await page.getByLabel("Name").fill(HOSTILE);
+  await page.getByRole("button", { name: "Make the key" }).click();
+  await page.getByRole("heading", { name: `“${HOSTILE}” is made` }).waitFor();
+  await unharmed(page);
 });
+
+async function unharmed(page) {
+  await settled(page);
+  const harm = await page.evaluate(() => [window.hacked, document.querySelectorAll("img, b").length]);
+  assert.deepEqual(harm, [undefined, 0]);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+}

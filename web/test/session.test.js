@@ -54,6 +54,14 @@ test("a tab that is opened without a link is not signed in by the others", async
   await page.context().close();
 });
 
+test("without the public leaderboard nothing is shown to who is not signed in", async () => {
+  const page = await openPage(browser, service, { screen: "leaderboard" });
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+
+  assert.equal(await page.getByRole("link", { name: "Leaderboard" }).count(), 0);
+  await page.context().close();
+});
+
 test("a stored session whose end has passed is not used", async () => {
   const page = await browser.newPage();
   const sent = [];

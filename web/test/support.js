@@ -1,5 +1,7 @@
 // What the tests share: the real service with its page, persons with bots, and a browser.
 
+import assert from "node:assert/strict";
+
 import { BotTradingClient, KeyManagementClient } from "bottrading-client";
 
 import { startBrowser } from "../../tests/clients/node/support/browser.js";
@@ -65,8 +67,9 @@ export function storeSession(page, token, expiresAt) {
   }, JSON.stringify({ token, expiresAt }));
 }
 
-/** Wait until a screen shows what it reads: nothing is being read any more. */
+/** Wait until a screen shows what it reads: nothing is being read any more, and nothing was refused. */
 export async function settled(page) {
   await page.locator("h1").first().waitFor();
   await page.waitForFunction(() => !document.querySelector(".loading"));
+  assert.deepEqual(await page.locator(".failure").allInnerTexts(), []);
 }

@@ -4,12 +4,14 @@ import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 
 import type { AccountScope } from "../service/account-scope.js";
+import type { Entry } from "../service/log.js";
 import { ActionButton } from "../shared/action.js";
 import { Segments } from "../shared/segments.js";
 import { Empty, Failure, Loading } from "../shared/states.js";
 import { EntryRow } from "./entry.js";
 import { FILTERS, type Filter, matches } from "./filter.js";
 import { OlderEntries } from "./older-entries.js";
+import { momentOf } from "./sentence.js";
 
 const SHOWN_AT_FIRST = 100;
 
@@ -62,7 +64,10 @@ export function ActivityScreen({ scope }: { scope: AccountScope }) {
             : "Every change of an order or of the account appears here as it happens."}
         </Empty>
       ) : (
-        <ol class="log" aria-label="Log, newest first">
+        <ol
+          class={isOfToday(entries[Math.min(shown.value, entries.length) - 1]!) ? "log" : "log log-dated"}
+          aria-label="Log, newest first"
+        >
           {entries.slice(0, shown.value).map((entry) => (
             <EntryRow key={entry.sequence} entry={entry} />
           ))}
@@ -75,4 +80,9 @@ export function ActivityScreen({ scope }: { scope: AccountScope }) {
       )}
     </>
   );
+}
+
+/** Tell whether the time alone says when it was; times with dates are wider, and of one width. */
+function isOfToday(entry: Entry): boolean {
+  return new Date(momentOf(entry)).toDateString() === new Date().toDateString();
 }

@@ -30,7 +30,8 @@ export function snippetOf(id: SnippetId, key: string): Snippet {
       return {
         code: `from bottrading_client import BotTradingClient
 
-with BotTradingClient("${key}", "${target}") as client:
+bot_key = "${key}"
+with BotTradingClient(bot_key, "${target}") as client:
     order = client.place_order("AAPL", "BUY", 1)
     print(order.status, order.filled_price)`,
         remark: "Buys one share over gRPC, with the client of this project, which `.venv` has.",

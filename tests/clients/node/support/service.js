@@ -61,13 +61,14 @@ class Service {
   /**
    * Start it, unless it runs, and wait until it can be used.
    *
-   * Started again it is the same service: its directory and its ports stay.
+   * Started again it is the same service: its directory and its ports stay. `options` are more of
+   * the command's for this time; they replace earlier ones.
    */
-  async start() {
+  async start(...options) {
     if (this.#isRunning) return;
     const log = openSync(this.#log, 'a');
     const [command, ...words] = this.#command;
-    this.#process = spawn(command, words, {
+    this.#process = spawn(command, [...words, ...options], {
       env: this.#environment,
       stdio: ['ignore', log, log],
     });
