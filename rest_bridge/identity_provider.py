@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TypeVar
+from http.client import HTTPException
+from typing import Any, TypeVar
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -133,11 +134,18 @@ def _fetch(url: str, form: dict[str, str] | None) -> tuple[int, bytes]:
     body = None if form is None else urlencode(form).encode("ascii")
     request = Request(url, body, {"accept": "application/json"})  # noqa: S310 — the URL is checked
     try:
-        with _OPENER.open(request, timeout=FETCH_SECONDS_MAX) as answer:
+        with _opened(request) as answer:
             return answer.status, answer.read(ANSWER_BYTES_MAX)
+    except HTTPException as error:
+        raise ValueError(f"URL or answer is not of HTTP ({type(error).__name__})") from error
+
+
+def _opened(request: Request) -> Any:
+    """Return the answer to a request, even if it is a refusal."""
+    try:
+        return _OPENER.open(request, timeout=FETCH_SECONDS_MAX)
     except HTTPError as refused:
-        with refused:
-            return refused.code, refused.read(ANSWER_BYTES_MAX)
+        return refused
 
 
 async def _aside(work: Callable[[], T], on_end: Callable[[], None]) -> T:

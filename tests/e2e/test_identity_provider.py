@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -223,6 +224,41 @@ async def test_a_provider_that_fails_is_told_as_away(page: Page, answer: tuple[i
 
     assert told == "The identity provider does not answer; try again."
     assert "/elsewhere" not in page.provider.asked
+
+
+async def answer_in_bytes(
+    told: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(told)
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 2000 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}",
+        b"HTTP/1.1 400 No\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}",
+    ],
+    ids=["no status", "long status", "many headers", "no chunks", "refusal without chunks"],
+)
+async def test_a_provider_that_speaks_no_http_is_told_as_away(page: Page, told: bytes) -> None:
+    server = await asyncio.start_server(partial(answer_in_bytes, told), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    page.provider.document = {"token_endpoint": f"http://127.0.0.1:{port}/token"}
+    async with server:
+        answer = await page.exchange(await page.code())
+
+    assert_refused(answer, 503, "UNAVAILABLE")
+
+
+async def test_an_endpoint_that_no_request_can_reach_is_told_as_away(page: Page) -> None:
+    page.provider.document = {"token_endpoint": "http://127.0.0.1:port/token"}
+
+    assert_refused(await page.exchange(await page.code()), 503, "UNAVAILABLE")
 
 
 async def test_a_provider_that_comes_back_is_asked_again(

@@ -197,6 +197,23 @@ async def test_the_token_of_a_link_opens_nothing_else(venue: Venue) -> None:
     assert (await sign_in(venue, bearer(token))).session_token, "and it is not used up by that"
 
 
+async def test_a_session_of_an_operator_opens_no_call_of_operators(venue: Venue) -> None:
+    root = Identity(
+        issuer=venue.settings.jwt_issuer,
+        subject="root",
+        name="root",
+        plan=Plan.STANDARD,
+        is_operator=True,
+    )
+    tokens = OwnTokens(venue.settings.jwt_issuer, own_secret(venue.settings), system_clock)
+    session = await sign_in(venue, bearer(tokens.sign_in_token(root, "one")))
+    person = Person(venue, session.session_token)
+    told = await refusal(person.publish([]))
+
+    assert (told.code, told.reason) == (grpc.StatusCode.PERMISSION_DENIED, "OPERATOR_REQUIRED")
+    assert await person.list_keys() == [], "though it is the person's in all else"
+
+
 async def test_a_call_that_a_limit_refuses_leaves_the_link_unused(
     start_venue: VenueFactory,
 ) -> None:

@@ -163,6 +163,12 @@ class Authentication:
         if kind != TOKEN_HEADER:
             raise Refused(TOKEN_REFUSED)
         identity = await self._verified(value)
+        if operator and is_session(_bearer(value)):
+            # Whoever sees a link can use it first, so it must not give an operator's rights.
+            raise refuse(
+                Reason.OPERATOR_REQUIRED,
+                "This call takes no session of the page: send an operator's token.",
+            )
         if operator and not identity.is_operator:
             raise refuse(
                 Reason.OPERATOR_REQUIRED,
