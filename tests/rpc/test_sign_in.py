@@ -227,6 +227,19 @@ async def test_a_call_that_a_limit_refuses_leaves_the_link_unused(
     assert (await sign_in(venue, bearer(second))).session_token
 
 
+@pytest.mark.parametrize("path", ["", "/bottrading.unreadable"])
+async def test_a_call_that_cannot_be_read_leaves_the_link_unused(
+    start_venue: VenueFactory, path: str
+) -> None:
+    venue = await start_venue()
+    token = link_token(venue)
+    call: Any = venue.channel.unary_unary(f"{path}/bottrading.v1.KeyManagement/SignIn")
+    told = await refusal(call(b"\xff", metadata=bearer(token)))
+
+    assert told.reason == "MALFORMED_REQUEST"
+    assert (await sign_in(venue, bearer(token))).session_token
+
+
 async def test_a_session_of_another_secret_or_time_is_none(venue: Venue) -> None:
     wrong = [
         forged(venue, audience=SESSION_AUDIENCE, secret=b"x" * 32, ttl=3600),

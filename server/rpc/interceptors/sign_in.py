@@ -11,7 +11,7 @@ from server.wire.contract import Credential, Method
 
 
 class SignIns:
-    """Stores that the token is used before the call goes on; refuses a token that was used."""
+    """Stores that the token is used before the answer is sent; refuses a token that was used."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
@@ -26,8 +26,10 @@ class SignIns:
             sign_in = call.caller.sign_in
             assert sign_in is not None, "the call is authenticated"
             expires_at = sign_in.identity.expires_at * SECOND
+            # A call that cannot be answered leaves the token unused.
+            answer = await proceed(call)
             use = UseSignIn(sign_in.token_id, expires_at, self._clock())
             await self._engine.call("UseSignIn", SERVICE, encode_use_of_sign_in(use))
-            return await proceed(call)
+            return answer
 
         return handle
