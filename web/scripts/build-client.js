@@ -1,4 +1,4 @@
-// Builds the TypeScript client, of which the page is made, unless it is newer than its sources.
+// Builds the TypeScript client, which the page uses, unless it is newer than its sources.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";

@@ -63,7 +63,7 @@ function Screen({ id, scope }: { id: RouteId; scope: AccountScope }) {
   }
 }
 
-/** Name the tab after the screen, and begin a screen that was gone to at its top. */
+/** Name the tab after the screen, and scroll to the top when the screen changes. */
 function useTitle(id: RouteId): void {
   const isFirst = useRef(true);
   useEffect(() => {

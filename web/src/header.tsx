@@ -1,4 +1,4 @@
-// The bar above every screen: where one is, which account is shown, and the way out.
+// The bar above every screen: the account that is shown, its status, sign-out and navigation.
 
 import { useComputed } from "@preact/signals";
 

@@ -10,7 +10,7 @@ const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256
 /** Start it; everybody who is sent to it is signed in as Ada. */
 export async function startProvider() {
   const grants = new Map();
-  /** What is changed in the next tokens: their claims. */
+  /** Claims that are changed in the next tokens. */
   const claims = {};
   let issuer;
 

@@ -1,4 +1,4 @@
-// The page without a pointer: everything is reached with Tab, and what has the focus is seen.
+// The page without a pointer: everything is reached with Tab, and the focus is visible.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -80,7 +80,7 @@ async function makeKey() {
   return key;
 }
 
-/** Answer a question: what changes nothing has the focus first. */
+/** Answer a question, in which the button that changes nothing has the focus first. */
 async function confirm(action) {
   await page.getByRole("dialog").waitFor();
   assert.equal((await focused()).name, "Go back");
@@ -88,7 +88,7 @@ async function confirm(action) {
   await page.getByRole("dialog").waitFor({ state: "detached" });
 }
 
-/** Tab to what has a name, see that it is seen to have the focus, and press Enter. */
+/** Tab to the element with a name, check that each focus is visible, and press Enter. */
 async function press(name) {
   const passed = [];
   do {

@@ -22,7 +22,7 @@ export const SCREENS = ["account", "activity", "leaderboard", "developer"];
 
 let persons = 0;
 
-/** Start a service whose page is tried; `more` is as `startService` takes it. */
+/** Start a service to test its page; `more` is passed to `startService`. */
 export function startPage(settings = {}, more = {}) {
   return startService({ rest: true, settings: { ...NO_RATES, ...settings }, ...more });
 }
@@ -30,7 +30,7 @@ export function startPage(settings = {}, more = {}) {
 /** Make a person with a bot; `options` are more of the command that makes the token. */
 export async function newPerson(service, { label = "bot", options = [] } = {}) {
   const token = service.token(`person-${(persons += 1)}`, ...options);
-  // The command held up this process: connections that ended meanwhile are noticed first.
+  // The command blocked this process: it first has to notice connections that ended meanwhile.
   await new Promise((resolve) => setTimeout(resolve));
   const baseUrl = service.rest;
   const manager = new KeyManagementClient({ token, baseUrl });
@@ -67,7 +67,7 @@ export function storeSession(page, token, expiresAt) {
   }, JSON.stringify({ token, expiresAt }));
 }
 
-/** Wait until a screen shows what it reads: nothing is being read any more, and nothing was refused. */
+/** Wait until a screen has read everything that it shows; no read may have been refused. */
 export async function settled(page) {
   await page.locator("h1").first().waitFor();
   await page.waitForFunction(() => !document.querySelector(".loading"));

@@ -848,7 +848,7 @@ export interface components {
             time: string;
             /** @description Total equity, in US dollars, 2 decimals. */
             equity: string;
-            /** @description Money that came in since the previous point, in US dollars, 2 decimals. A point that is not shown counts as the previous one, too. At the account's first point it is the starting balance. */
+            /** @description Money that came in since the previous point, in US dollars, 2 decimals. The previous point counts even if it lies before the period. At the beginning of the epoch this is the starting balance. */
             deposits: string;
         };
         /**
@@ -1451,7 +1451,7 @@ export interface components {
              * @description Length of the window, in seconds.
              */
             window_seconds: number;
-            /** @description When the next call is allowed again; null while the window is empty. */
+            /** @description When the oldest call leaves the window and `remaining` grows; null while the window is empty. */
             reset_at: string | null;
         };
         /** @description A published quote that was not applied. */
@@ -1596,7 +1596,7 @@ export interface components {
             /**
              * @description Mean ÷ sample standard deviation of daily returns × √252; null with fewer than two returns or without deviation. The factor is √365 once the account has traded something that trades every day, as crypto does. On an always-open venue everything trades every day.
              *
-             *     The first return starts from what the account began with. The last return is that of today so far. A UTC day counts when something could be traded on it that the account has traded by then. Changes on other days belong to the next day that counts: Sunday evening's session belongs to Monday.
+             *     The first return starts from the balance with which the account began. The last return is that of today so far. A UTC day counts if it is a trading day of anything that the account has traded by then. Changes on other days belong to the next day that counts: Sunday evening's session belongs to Monday.
              */
             sharpe_ratio: number | null;
             /** @description Closed trades with a profit, in percent of all closed trades; null without closed trades. */

@@ -46,8 +46,8 @@ class BotTradingStub:
 
     Every answer carries `x-request-id`. The trailing metadata carries
     `x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds)
-    of the narrowest rate limit that applies to the call. They are absent when no rate
-    limit applies, because the operator lifted it.
+    of the narrowest rate limit that applies to the call. They are absent if the operator
+    lifted every limit that would apply.
     """
 
     def __init__(self, channel):
@@ -179,8 +179,8 @@ class BotTradingServicer:
 
     Every answer carries `x-request-id`. The trailing metadata carries
     `x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds)
-    of the narrowest rate limit that applies to the call. They are absent when no rate
-    limit applies, because the operator lifted it.
+    of the narrowest rate limit that applies to the call. They are absent if the operator
+    lifted every limit that would apply.
     """
 
     def GetAccount(self, request, context):
@@ -565,8 +565,8 @@ class BotTrading:
 
     Every answer carries `x-request-id`. The trailing metadata carries
     `x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds)
-    of the narrowest rate limit that applies to the call. They are absent when no rate
-    limit applies, because the operator lifted it.
+    of the narrowest rate limit that applies to the call. They are absent if the operator
+    lifted every limit that would apply.
     """
 
     @staticmethod

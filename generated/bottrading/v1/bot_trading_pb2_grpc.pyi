@@ -47,8 +47,8 @@ class BotTradingStub:
 
     Every answer carries `x-request-id`. The trailing metadata carries
     `x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds)
-    of the narrowest rate limit that applies to the call. They are absent when no rate
-    limit applies, because the operator lifted it.
+    of the narrowest rate limit that applies to the call. They are absent if the operator
+    lifted every limit that would apply.
     """
 
     @_typing.overload
@@ -242,8 +242,8 @@ class BotTradingAsyncStub(BotTradingStub):
 
     Every answer carries `x-request-id`. The trailing metadata carries
     `x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds)
-    of the narrowest rate limit that applies to the call. They are absent when no rate
-    limit applies, because the operator lifted it.
+    of the narrowest rate limit that applies to the call. They are absent if the operator
+    lifted every limit that would apply.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -433,8 +433,8 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
 
     Every answer carries `x-request-id`. The trailing metadata carries
     `x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` (Unix seconds)
-    of the narrowest rate limit that applies to the call. They are absent when no rate
-    limit applies, because the operator lifted it.
+    of the narrowest rate limit that applies to the call. They are absent if the operator
+    lifted every limit that would apply.
     """
 
     @_abc_1.abstractmethod

@@ -114,7 +114,9 @@ class RateLimit(_message.Message):
     """Length of the window, in seconds."""
     @_builtins.property
     def reset_at(self) -> _timestamp_pb2.Timestamp:
-        """When the next call is allowed again; null while the window is empty."""
+        """When the oldest call leaves the window and `remaining` grows; null while the window
+        is empty.
+        """
 
     def __init__(
         self,

@@ -222,9 +222,9 @@ class EquityPoint(_message.Message):
     equity: _builtins.str
     """Total equity, in US dollars, 2 decimals."""
     deposits: _builtins.str
-    """Money that came in since the previous point, in US dollars, 2 decimals. A point that
-    is not shown counts as the previous one, too. At the account's first point it is the
-    starting balance.
+    """Money that came in since the previous point, in US dollars, 2 decimals. The
+    previous point counts even if it lies before the period. At the beginning of the
+    epoch this is the starting balance.
     """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:

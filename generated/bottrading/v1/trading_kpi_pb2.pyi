@@ -49,10 +49,10 @@ class TradingKpi(_message.Message):
     something that trades every day, as crypto does. On an always-open venue
     everything trades every day.
 
-    The first return starts from what the account began with. The last return is that
-    of today so far. A UTC day counts when something could be traded on it that the
-    account has traded by then. Changes on other days belong to the next day that
-    counts: Sunday evening's session belongs to Monday.
+    The first return starts from the balance with which the account began. The last
+    return is that of today so far. A UTC day counts if it is a trading day of anything
+    that the account has traded by then. Changes on other days belong to the next day
+    that counts: Sunday evening's session belongs to Monday.
     """
     win_rate: _builtins.float
     """Closed trades with a profit, in percent of all closed trades; null without closed

@@ -1,4 +1,4 @@
-// The screen "Account": what it is worth, what it holds, what waits and what happened.
+// The screen "Account": equity, key figures, positions, live orders, prices and fills.
 
 import type { AccountScope } from "../service/account-scope.js";
 import { Equity } from "./equity.js";

@@ -23,7 +23,7 @@ export function createCandles(element: HTMLElement, instrument: Instrument | und
   ) as Colors;
   const chart = createChart(element, {
     autoSize: true,
-    // The notice and the link stand beside the chart: the library would add a style element.
+    // The page shows the notice and the link itself: the library's logo would add a style element.
     layout: {
       attributionLogo: false,
       background: { color: "transparent" },
@@ -110,7 +110,7 @@ function markersOf(
     }));
 }
 
-/** Return a moment as the chart takes it to show local time: it knows only UTC. */
+/** Return a moment shifted so that the chart, which knows only UTC, shows local time. */
 function localSeconds(at: string): UTCTimestamp {
   const moment = new Date(at);
   return (moment.getTime() / 1_000 - moment.getTimezoneOffset() * 60) as UTCTimestamp;

@@ -34,7 +34,7 @@ export function curveOf(points: readonly EquityPoint[]): Curve {
   return { times, equity, drawdown, deposits, gain, returnPct: (growth - 1) * 100 };
 }
 
-/** Return the curve's points, the last of which is what the account is worth now. */
+/** Return the points of a curve, the last of them with the equity of now. */
 export function upToNow(points: readonly EquityPoint[], equity: string | undefined) {
   const last = points.at(-1);
   return last && equity !== undefined ? [...points.slice(0, -1), { ...last, equity }] : points;

@@ -24,7 +24,7 @@ const PERIODS: readonly { value: HistoryPeriod; title: string; said: string }[] 
 ];
 const PERIOD_DAYS = { DAY: 1, WEEK: 7, MONTH: 30, YEAR: 365, ALL: Infinity };
 const DAY_MS = 86_400_000;
-// The longest spans whose points stay in the low thousands, which the service answers.
+// The longest spans with few enough points at this distance: the service refuses more than 5 000.
 const SNAPSHOT_DAYS_MAX = 2;
 const HOUR_DAYS_MAX = 90;
 
@@ -106,7 +106,7 @@ function Readout({ curve, now, hovered, said }: ReadoutProps) {
   );
 }
 
-/** Return the equity curve of a period; its points are as close as the account's age allows. */
+/** Return the equity curve of a period; the younger the account, the closer the points. */
 function useHistory(scope: AccountScope, period: HistoryPeriod): Figure<EquityPoint[]> {
   const epoch = account.value?.epoch_began_at;
   return useMemo(() => {

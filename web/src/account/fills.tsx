@@ -1,4 +1,4 @@
-// Executions, newest first: those that came while the page is open, and older ones page by page.
+// Executions, newest first: those since the page was opened, and older ones page by page.
 
 import { useComputed, useSignal } from "@preact/signals";
 import type { Fill } from "bottrading-client";
@@ -24,7 +24,7 @@ export function Fills({ scope }: { scope: AccountScope }) {
   const nameOf = useKeyNames(scope);
   const isFollowed = scope.log.openedAt.value !== null;
   useEffect(() => {
-    // What is read after the log is open overlaps with what the log brings.
+    // Older fills are read only once the log is open, so that no fill between the two is missed.
     if (isFollowed) void older.read(SHOWN_AT_FIRST);
   }, [older, isFollowed]);
   const fills = useComputed(() => merged(scope.log.fills.value, older.fills.value ?? []));
@@ -60,7 +60,7 @@ export function Fills({ scope }: { scope: AccountScope }) {
   );
 }
 
-/** Return fills without the ones that came both ways; the newer list comes first. */
+/** Return the fills of both lists, each fill once; the newer list comes first. */
 export function merged(newer: readonly Fill[], older: readonly Fill[]): Fill[] {
   const known = new Set(newer.map(({ id }) => id));
   return [...newer, ...older.filter(({ id }) => !known.has(id))];

@@ -16,7 +16,7 @@ export class OlderFills {
     this.#pages = client.fills(symbol === undefined ? {} : { symbol });
   }
 
-  /** Read as many more, or as many as there are. */
+  /** Read so many more fills, or as many as there are. */
   async read(number: number): Promise<void> {
     const read: Fill[] = [];
     try {

@@ -128,7 +128,7 @@ function Chart({ scope, instrument, symbol, interval }: ChartProps) {
   );
 }
 
-/** Return the account's fills of a symbol: some from before, and all that come. */
+/** Return the account's fills of a symbol: some older ones, and all since the page was opened. */
 function useFillsOf(scope: AccountScope, symbol: string) {
   const older = useMemo(() => new OlderFills(scope.client, symbol), [scope, symbol]);
   useEffect(() => void older.read(FILLS_MAX), [older]);

@@ -1,4 +1,4 @@
-// One entry of the log: a sentence, which opens to all that the entry says.
+// One entry of the log: a sentence that opens to all fields of the entry.
 
 import { Component } from "preact";
 
@@ -19,7 +19,7 @@ interface EntryRowState {
 export class EntryRow extends Component<EntryRowProps, EntryRowState> {
   override state = { isOpen: false };
 
-  /** Entries never change, and a busy log shows a hundred of them again and again. */
+  /** Skip rendering again: entries never change, and a busy log shows a hundred of them. */
   override shouldComponentUpdate(props: EntryRowProps, state: EntryRowState): boolean {
     return props.entry !== this.props.entry || state.isOpen !== this.state.isOpen;
   }

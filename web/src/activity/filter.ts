@@ -12,7 +12,7 @@ export const FILTERS = [
 
 export type Filter = (typeof FILTERS)[number]["value"];
 
-/** Tell whether an entry is of the kind, and has each of the words somewhere. */
+/** Tell whether an entry is of the kind and contains each of the words. */
 export function matches(entry: Entry, filter: Filter, words: string): boolean {
   return isOfKind(entry, filter) && hasWords(entry, words.toUpperCase().split(/\s+/));
 }

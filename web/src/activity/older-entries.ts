@@ -20,14 +20,14 @@ export class OlderEntries {
     this.#client = client;
   }
 
-  /** Read the entries up to a sequence, and forget those of before. */
+  /** Read the entries up to a sequence, and forget those that were read before. */
   begin(upTo: number): Promise<void> {
     this.entries.value = null;
     this.#next = upTo;
     return this.read();
   }
 
-  /** Read the entries before those that were read. */
+  /** Read more entries, older than all that were read. */
   async read(): Promise<void> {
     const upTo = this.#next;
     const after = Math.max(0, upTo - READ_AT_ONCE);
@@ -44,7 +44,7 @@ export class OlderEntries {
     }
   }
 
-  /** Read a part of the log over a stream that is left at its end; newest first. */
+  /** Read a part of the log over a stream, which is closed after that part; newest first. */
   async #between(after: number, upTo: number): Promise<Entry[]> {
     const read: Entry[] = [];
     for await (const update of this.#client.orderUpdates({ afterSequence: after })) {

@@ -1,4 +1,4 @@
-// How a bot begins with a new key: ready to paste, with the key and this service's address.
+// Snippets that use a new key, ready to paste, with the key and this service's address.
 
 export type SnippetId = "curl" | "python" | "mcp";
 
@@ -15,7 +15,7 @@ interface Snippet {
 
 const GRPC_PORT_DEFAULT = 50051;
 
-/** Return what to paste. The gRPC address is that of this host with the port that is usual. */
+/** Return a snippet. Its gRPC address is this host with the default port. */
 export function snippetOf(id: SnippetId, key: string): Snippet {
   const target = `${location.hostname}:${GRPC_PORT_DEFAULT}`;
   switch (id) {
@@ -34,7 +34,7 @@ bot_key = "${key}"
 with BotTradingClient(bot_key, "${target}") as client:
     order = client.place_order("AAPL", "BUY", 1)
     print(order.status, order.filled_price)`,
-        remark: "Buys one share over gRPC, with the client of this project, which `.venv` has.",
+        remark: "Buys one share over gRPC, with the client that is installed in `.venv`.",
       };
     case "mcp":
       return {

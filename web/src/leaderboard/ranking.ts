@@ -15,7 +15,7 @@ export const DASHES: readonly number[][] = [
   [4, 2, 1, 2],
 ];
 
-/** Return what names a row from one read to the next; two people of one name count as one. */
+/** Return a key that names a row in every read; two people with one name have the same key. */
 export function nameOf({ display_name, own }: LeaderboardEntry): string {
   return own ? "own" : `name ${display_name}`;
 }

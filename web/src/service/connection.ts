@@ -8,10 +8,10 @@ import { endIfRefused } from "../session/session.js";
 const isStreamBroken = signal(false);
 const isCallUnanswered = signal(false);
 
-/** True while the page cannot be up to date. It goes on by itself. */
+/** True while the page may be out of date; the page recovers by itself. */
 export const isConnectionLost = computed(() => isStreamBroken.value || isCallUnanswered.value);
 
-/** Counts how often the connection came back: what is shown is read again. */
+/** Counts how often the connection came back; each time all shown figures are read again. */
 export const reconnections = signal(0);
 
 export function streamChanged(isOpen: boolean): void {
@@ -29,7 +29,7 @@ export function callSucceeded(): void {
   isCallUnanswered.value = false;
 }
 
-/** Record why a call failed; return the text that says so, null where the page as a whole does. */
+/** Record why a call failed; return a text to show, or null if the page shows the cause itself. */
 export function callFailed(error: unknown): string | null {
   if (error instanceof ServiceUnavailable || error instanceof DeadlineExceeded) {
     isCallUnanswered.value = true;

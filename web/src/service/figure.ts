@@ -1,4 +1,4 @@
-// Something that is read from the service while a screen shows it, and never too often.
+// A value that is read from the service while a screen shows it, at a limited rate.
 
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
 import { useLayoutEffect } from "preact/hooks";
@@ -6,7 +6,7 @@ import { useLayoutEffect } from "preact/hooks";
 import { callFailed, callSucceeded, reconnections } from "./connection.js";
 
 export interface Pace {
-  /** Read again after as many milliseconds; left out: only when `refresh` is called. */
+  /** Read again after so many milliseconds; left out: only when `refresh` is called. */
   everyMs?: number;
   /** The least milliseconds between two reads, however often `refresh` is called. */
   atMostEveryMs?: number;
@@ -35,7 +35,7 @@ export class Figure<Value> {
     this.#atMostEveryMs = atMostEveryMs ?? AT_MOST_EVERY_MS;
   }
 
-  /** The newest value; null before the first one came. */
+  /** The newest value; null until the first one is read. */
   get value(): ReadonlySignal<Value | null> {
     return this.#value;
   }
@@ -45,18 +45,18 @@ export class Figure<Value> {
     return this.#error;
   }
 
-  /** Read it as soon as the pace allows. Unwatched figures are read when they are watched. */
+  /** Read the value as soon as the pace allows. An unwatched figure is read once it is watched. */
   refresh(): void {
     if (this.#isReading) this.#isStale = true;
     else this.#schedule(Math.max(0, this.#lastReadAt + this.#atMostEveryMs - performance.now()));
   }
 
-  /** Show a value that an answer of the service gave. */
+  /** Show a value from another answer of the service. */
   set(value: Value): void {
     this.#value.value = value;
   }
 
-  /** Keep it up to date until the function that is returned is called. */
+  /** Keep the value up to date until the returned function is called. */
   watch(): () => void {
     this.#watchers += 1;
     if (this.#watchers === 1) this.refresh();
@@ -106,7 +106,7 @@ export class Figure<Value> {
       this.#error.value = null;
     } catch (error) {
       this.#error.value = callFailed(error);
-      // What was refused is not asked again before its time; what was not answered is.
+      // A refused read is repeated at its usual time; a read without an answer is repeated sooner.
       if (this.#error.value === null) next = Math.min(next, RETRY_MS);
     }
     this.#isReading = false;
@@ -117,7 +117,7 @@ export class Figure<Value> {
 
 /** Keep figures up to date while a component is shown. */
 export function useFigures(...figures: Figure<any>[]): void {
-  // Not after the paint: what is shown first waits for what is read here.
+  // A layout effect, because the first reads must not wait for the paint.
   useLayoutEffect(() => {
     const stops = figures.map((figure) => figure.watch());
     const seen = reconnections.peek();

@@ -1,4 +1,4 @@
-// Work that is done together: once per animation frame, and not in every one.
+// Items that are handled together: in one animation frame, at most ten times a second.
 
 const PAUSE_MS_MIN = 100;
 

@@ -12,7 +12,7 @@ import {
 import { callFailed, streamChanged, streamLeft } from "./connection.js";
 import { Batches } from "./frames.js";
 
-/** An entry of the log; a snapshot of a live order is none. */
+/** An entry of the log; the snapshot of a live order is not an entry. */
 export type Entry = Exclude<Update, { kind: "snapshot_order" }>;
 
 const FILLS_MAX = 500;
@@ -88,7 +88,7 @@ export class AccountLog {
     this.error.value = null;
     this.#lastSequence ??= sequence;
     if (this.openedAt.peek() === null) this.openedAt.value = sequence;
-    // The live orders follow at once, if there are any.
+    // Live orders follow at once. If none has come after a while, there are none.
     setTimeout(() => (this.liveOrders.value ??= []), SNAPSHOT_MS);
   }
 
@@ -98,7 +98,7 @@ export class AccountLog {
 
   async #broken(error: unknown): Promise<void> {
     streamChanged(false);
-    // A log that is shorter than before is another one: the database was replaced.
+    // A log that is shorter than before is another log: the database was replaced.
     if (error instanceof BotTradingError && error.reason === "SEQUENCE_IN_FUTURE") this.#forget();
     else this.error.value = callFailed(error);
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -115,7 +115,7 @@ export class AccountLog {
     });
   }
 
-  /** Open the stream again after the machine slept: a dead connection may not say so. */
+  /** Open the stream again after the machine slept: its connection may be dead unnoticed. */
   #watchForSleep(): void {
     let seenAt = Date.now();
     const awake = setInterval(() => {

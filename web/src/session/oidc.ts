@@ -5,7 +5,7 @@ import type { IdentityProvider } from "./settings.js";
 const STORED = "bottrading.sign-in";
 const EXCHANGE = "/sign-in/code";
 
-/** What has to come back unchanged with a code. */
+/** The secrets of one sign-in, kept until the provider comes back with a code. */
 interface Pending {
   state: string;
   nonce: string;
@@ -17,7 +17,7 @@ export interface IdToken {
   expires_at: string;
 }
 
-/** Leave the page for the identity provider, which comes back with a code. */
+/** Leave the page for the identity provider, which sends the browser back with a code. */
 export async function goToProvider(provider: IdentityProvider): Promise<void> {
   if (!crypto.subtle) throw new Error("Open this page over https:// to sign in there.");
   const pending: Pending = { state: secret(), nonce: secret(), verifier: secret() };

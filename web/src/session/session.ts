@@ -21,7 +21,7 @@ export interface Session {
 export interface SignedOut {
   title: string;
   text: string;
-  /** Given where the same sign-in may succeed later. */
+  /** Repeats the sign-in; left out if it cannot succeed later. */
   tryAgain?: () => void;
 }
 

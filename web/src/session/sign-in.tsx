@@ -1,4 +1,4 @@
-// What a reader sees who is not signed in: why, and how to sign in.
+// What a reader who is not signed in sees: the reason, and how to sign in.
 
 import { CopyButton } from "../shared/copy.js";
 import { Failure } from "../shared/states.js";

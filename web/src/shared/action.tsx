@@ -10,7 +10,7 @@ interface ActionButtonProps {
   class?: string;
   /** Names what the button is for, where its text does not. */
   label?: string;
-  /** What it does; resolves to what to say about it, or to nothing. */
+  /** The action; resolves to a message about its outcome, or to nothing. */
   action: () => Promise<string | void>;
   children: ComponentChildren;
 }
@@ -37,7 +37,7 @@ export function ActionButton(props: ActionButtonProps) {
   );
 }
 
-/** Call the service and say what came of it; tell whether it succeeded. */
+/** Call the service and say the outcome; tell whether the call succeeded. */
 export async function tried(action: () => Promise<string | void>): Promise<boolean> {
   try {
     const said = await action();

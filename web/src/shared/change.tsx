@@ -1,4 +1,4 @@
-// Gains, losses, prices and sides: told by sign, arrow or word, and by colour only besides.
+// Gains, losses, prices and sides, shown by sign, arrow or word, and never by colour alone.
 
 import type { ComponentChildren } from "preact";
 
@@ -22,7 +22,7 @@ export function Change({ of, withArrow = false, children }: ChangeProps) {
   );
 }
 
-/** A price rounded to what matters, with all its decimals on hover. */
+/** A price rounded to decimals that suit its size, with all decimals on hover. */
 export function Price({ of }: { of: string }) {
   return <span title={price(of)}>{roundedPrice(of)}</span>;
 }

@@ -17,7 +17,7 @@ interface Asked extends Question {
 
 const asked = signal<Asked | null>(null);
 
-/** Ask; resolves to whether it is to be done. */
+/** Ask; resolves to true if the reader confirms. */
 export function confirmed(question: Question): Promise<boolean> {
   return new Promise((resolve) => {
     const answer = (isConfirmed: boolean) => {

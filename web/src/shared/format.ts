@@ -30,7 +30,7 @@ export function price(amount: Decimal): string {
   return number(amount, decimalsOf(amount), 8);
 }
 
-/** Write a mean or a mark price: rounded to what matters at its size. */
+/** Write a mean or a mark price, rounded to decimals that suit its size. */
 export function roundedPrice(amount: Decimal): string {
   const decimals = decimalsOf(amount);
   return number(amount, decimals, decimals);

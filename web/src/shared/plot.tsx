@@ -15,7 +15,7 @@ interface PlotProps {
   height: number;
   /** What the curve shows, for those who do not see it. */
   label: string;
-  /** Names the form of the data: how many curves there are, for one. */
+  /** Names the form of the data, such as the number of curves. */
   kind?: string;
 }
 
@@ -84,8 +84,8 @@ export function faded(color: string, strength: number): string {
   return color.replace(/^rgb\((.*)\)$/, `rgba($1, ${strength})`);
 }
 
-// From which distance of two ticks on, how a tick is written, and what is added at the first tick
-// and where the day changes.
+// Each row: the least distance of two ticks in seconds, the form of a tick, and what is added at
+// the first tick and where the day changes.
 const TIME_FORMATS: uPlot.Axis.Values = [
   [86_400, "{D} {MMM}", null, null, null, null, null, null, 1],
   [60, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],

@@ -1,4 +1,4 @@
-// Texts of the service: what stands between backticks is code.
+// Texts of the service: text between backticks is shown as code.
 
 export function Prose({ text }: { text: string }) {
   return (

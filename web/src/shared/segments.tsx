@@ -1,4 +1,4 @@
-// A choice of one of a few, all of them in sight.
+// A choice of one of a few options, all of them visible.
 
 import { useId } from "preact/hooks";
 

@@ -1,4 +1,4 @@
-// What a screen shows in place of figures: that they come, that there are none, what went wrong.
+// What a screen shows without figures: that they are read, that there are none, what went wrong.
 
 import type { ReadonlySignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
@@ -8,7 +8,7 @@ import { Prose } from "./prose.js";
 interface LoadingProps {
   what: string;
   error?: ReadonlySignal<string | null> | undefined;
-  /** The class of a place that is higher, so that nothing moves when the figures come. */
+  /** The class of a higher place, so that nothing moves when the figures come. */
   class?: string;
 }
 

@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 
 export interface Column<Row> {
-  /** The heading; an empty one is read to screen readers as `label`. */
+  /** The heading; if it is empty, screen readers read `label`. */
   title: string;
   label?: string;
   cell: (row: Row) => ComponentChildren;

@@ -1,4 +1,4 @@
-// Short messages about what was just done; they go by themselves.
+// Short messages about what was just done; they disappear by themselves.
 
 import { signal } from "@preact/signals";
 
