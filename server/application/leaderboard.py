@@ -8,7 +8,7 @@ from typing import Protocol
 from server.application.market_feed import QuoteBoard
 from server.application.paging import Page, number_in, token_after
 from server.application.ports import Clock, Instruments, StorageUnavailable
-from server.application.return_curves import PastValues, ReturnPoint, Span, return_curves
+from server.application.return_curves import ReturnCurves, ReturnPoint, Span
 from server.domain.account import TradeStatistics
 from server.domain.equity_curve import EquityCurve
 from server.domain.errors import Refusal
@@ -105,14 +105,14 @@ class Leaderboard:
         self,
         *,
         rankings: Rankings,
-        past_values: PastValues,
+        curves: ReturnCurves,
         board: QuoteBoard,
         instruments: Instruments,
         clock: Clock,
         monotonic: Clock,
     ) -> None:
         self._rankings = rankings
-        self._past_values = past_values
+        self._curves = curves
         self._board = board
         self._instruments = instruments
         self._clock = clock
@@ -139,16 +139,16 @@ class Leaderboard:
         is_last = not places or places[-1].position >= total
         next_token = "" if is_last else token_after(places[-1].position, period)
         shown = places if own is None or own in places else [*places, own]
-        curves = self._curves(shown, wanted.curve_points)
+        curves = self._curves_of(shown, wanted.curve_points)
         return Board(places, next_token, own, total, account_id, curves)
 
-    def _curves(
+    def _curves_of(
         self, places: Sequence[Place], count: int | None
     ) -> Mapping[str, Sequence[ReturnPoint]]:
         if count is None:
             return {}
         spans = [(place.span, place.return_pct) for place in places]
-        curves = return_curves(spans, count, self._past_values)
+        curves = self._curves.of(spans, count)
         return {place.account_id: curve for place, curve in zip(places, curves, strict=True)}
 
     def rank(self, account_id: str) -> tuple[int | None, int | None]:

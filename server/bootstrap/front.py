@@ -17,6 +17,7 @@ from server.application.ports import Clock
 from server.application.queries import Queries
 from server.application.quote_updates import QuoteUpdates
 from server.application.rate_limits import AllRateLimits, MemoryRateLimits, UsageMeter
+from server.application.return_curves import ReturnCurves
 from server.bootstrap import venue
 from server.bootstrap.adapters import SystemChance, ToldClock, monotonic_clock, system_clock
 from server.calls.table import ROWS
@@ -258,7 +259,7 @@ def _limits(settings: Settings, monotonic: Clock) -> AllRateLimits:
 def _leaderboard(base: FrontBase, instruments: CurrentInstruments, monotonic: Clock) -> Leaderboard:
     return Leaderboard(
         rankings=base.rankings,
-        past_values=base.reads,
+        curves=ReturnCurves(base.reads),
         board=base.board,
         instruments=instruments,
         clock=base.clock,

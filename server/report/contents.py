@@ -13,6 +13,7 @@ from server.application.market_feed import QuoteBoard
 from server.application.market_record import HeardMinutes
 from server.application.ports import Instruments
 from server.application.queries import Indicators, Portfolio, Queries
+from server.application.return_curves import ReturnCurves
 from server.application.staging import Stage
 from server.bootstrap import venue
 from server.bootstrap.adapters import monotonic_clock, system_clock
@@ -125,7 +126,7 @@ def _queries(settings: Settings, reads: SqlReads, instruments: Instruments, now:
         stage.publish()
     leaderboard = Leaderboard(
         rankings=RankingsFile(Path(settings.data_dir), settings.database_path),
-        past_values=reads,
+        curves=ReturnCurves(reads),
         board=board,
         instruments=instruments,
         clock=clock,

@@ -23,6 +23,7 @@ from server.application.market_record import (
 )
 from server.application.ports import StorageUnavailable
 from server.application.queries import Queries
+from server.application.return_curves import ReturnCurves
 from server.domain.bar import Bar, BarFilter, BarInterval, joined, minute_bars
 from server.domain.quote import Quote
 from server.domain.values import DAY, SCALE, SECOND, Micros, Price, Quantity, Units
@@ -49,7 +50,7 @@ class Recorder:
         board = QuoteBoard(0)
         leaderboard = Leaderboard(
             rankings=RankingsFile(path.parent, path),
-            past_values=self.reads,
+            curves=ReturnCurves(self.reads),
             board=board,
             instruments=instruments,
             clock=self.clock,

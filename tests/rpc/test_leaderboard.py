@@ -8,6 +8,7 @@ import pytest
 
 from bottrading.v1 import leaderboard_pb2
 from server.application.leaderboard import PAUSE_FACTOR, PAUSE_MIN, Leaderboard
+from server.application.return_curves import ReturnCurves
 from server.domain.values import SECOND
 from tests.support.accounts import (
     bot_on,
@@ -234,7 +235,7 @@ async def test_refreshes_take_a_small_part_of_the_time_at_most(
     moments = iter((0, seconds * SECOND))
     leaderboard = Leaderboard(
         rankings=venue.base.rankings,
-        past_values=venue.base.reads,
+        curves=ReturnCurves(venue.base.reads),
         board=venue.base.board,
         clock=venue.clock,
         instruments=venue.parts.feed.instruments,
