@@ -14,6 +14,7 @@ FRONT = {
     "queries",
     "quote_updates",
     "rate_limits",
+    "return_curves",
 }
 SOURCES = [
     *(path for path in (SERVER / "application").glob("*.py") if path.stem not in FRONT),
