@@ -65,7 +65,7 @@ for (const screen of ["account", "activity"]) {
     let requests = 0;
     page.on("request", () => (requests += 1));
     const stop = trade(bot);
-    // An empty page shows how many frames a machine has left that others use too.
+    // An empty page shows how many frames the machine can draw beside its other work.
     const empty = await browser.newPage();
     const [p95, emptyP95] = await Promise.all([frameTime(page), frameTime(empty)]);
     const orders = stop();

@@ -92,7 +92,7 @@ test("a token that ends while the page is open ends the session", async () => {
   const page = await browser.newPage();
   await page.goto(service.rest);
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
-  // The page believes that the session is longer: the service alone says that it is over.
+  // The page takes the session for longer: only the service says that it is over.
   await storeSession(page, service.token("brief", "--ttl", "3"), Date.now() + 3_600_000);
   await page.reload();
   await page.getByText("No positions").waitFor();

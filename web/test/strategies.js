@@ -11,7 +11,7 @@ export const STRATEGIES = {
   Margaret: { label: "currencies", start: (bot) => following(bot, ["EUR-USD", "SPY"], 25, -1) },
 };
 
-/** Buy above the mean of as many looks, or below it (`sign` -1), and sell on the other side. */
+/** Buy above the mean of the last `looks` prices, or below it (`sign` -1); sell on the other side. */
 function following(bot, symbols, looks, sign) {
   const seen = new Map(symbols.map((symbol) => [symbol, []]));
   const trader = new Trader(bot);

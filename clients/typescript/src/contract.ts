@@ -164,7 +164,7 @@ export interface paths {
          * Closes all positions that the key may trade, each as a whole like ClosePosition, in one transaction
          * @description Closes all positions that the key may trade, each as a whole like ClosePosition, in one transaction. Returns the closing orders, by symbol. Some of them may be REJECTED, which does not affect the others. A repeated call returns the closing orders that still wait. It also closes the other positions that can be closed by then.
          *
-         *     The trailing metadata `x-skipped-positions` (over REST the header `X-Skipped-Positions`) counts the positions that stayed without an order: the key may not trade them, or they are options that have expired and wait for their settlement. Spends one order and one request of the rate limits.
+         *     The trailing metadata `x-skipped-positions` (over REST the header `X-Skipped-Positions`) counts the positions that stayed without an order. The key may not trade them, or they are expired options that wait for their settlement. Spends one order and one request of the rate limits.
          */
         delete: operations["CloseAllPositions"];
         options?: never;
@@ -1498,7 +1498,7 @@ export interface components {
             symbol: string;
             /** @description Quantity that was held, 8 decimals. */
             quantity: string;
-            /** @description What the option pays per unit of the underlying, in US dollars, 8 decimals: the price of the underlying less the strike for a CALL, the strike less that price for a PUT, never below zero. */
+            /** @description What the option pays per unit of the underlying, in US dollars, 8 decimals. A CALL pays the price of the underlying less the strike, a PUT the strike less that price. The payment is never below zero. */
             price: string;
             /** @description Money that the account received, in US dollars, 2 decimals. */
             amount: string;

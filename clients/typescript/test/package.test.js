@@ -100,7 +100,7 @@ function npm(cwd, ...options) {
   return command(cwd, "npm", ...options, "--ignore-scripts", "--no-audit", "--no-fund");
 }
 
-/** Run a command and return what it prints; what it complains of is the test's failure. */
+/** Run a command and return what it prints; if it fails, the test fails with its errors. */
 function command(cwd, file, ...options) {
   const env = {
     ...process.env,

@@ -1,4 +1,4 @@
-// Streams that are followed over whatever breaks.
+// Streams that are followed through breaks of any kind.
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
@@ -36,7 +36,7 @@ test("a stream survives ten restarts without losing or repeating an update", asy
 
   for (let round = 0; round < 10; round += 1) {
     await order("AAPL");
-    // Sometimes it has read all before the end, sometimes not.
+    // In some rounds the reader has read everything before the service ends, in others not.
     await receive(expected.length - (round % 3));
     await (round % 2 ? service.kill() : service.terminate());
     await service.start();
@@ -45,7 +45,7 @@ test("a stream survives ten restarts without losing or repeating an update", asy
     await receive(expected.length - 1);
   }
   await receive(expected.length);
-  // Nothing else comes: what is next is what happens next.
+  // No other event comes: the next one is that of the next change.
   await order("MSFT");
   await receive(expected.length);
   await updates.return();

@@ -334,9 +334,9 @@ class BotTradingServicer:
         then.
 
         The trailing metadata `x-skipped-positions` (over REST the header
-        `X-Skipped-Positions`) counts the positions that stayed without an order: the key
-        may not trade them, or they are options that have expired and wait for their
-        settlement. Spends one order and one request of the rate limits.
+        `X-Skipped-Positions`) counts the positions that stayed without an order. The key
+        may not trade them, or they are expired options that wait for their settlement.
+        Spends one order and one request of the rate limits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -155,9 +155,9 @@ class BotTradingStub:
     then.
 
     The trailing metadata `x-skipped-positions` (over REST the header
-    `X-Skipped-Positions`) counts the positions that stayed without an order: the key
-    may not trade them, or they are options that have expired and wait for their
-    settlement. Spends one order and one request of the rate limits.
+    `X-Skipped-Positions`) counts the positions that stayed without an order. The key
+    may not trade them, or they are expired options that wait for their settlement.
+    Spends one order and one request of the rate limits.
     """
     GetPortfolioHistory: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioHistoryRequest, _bot_trading_pb2.GetPortfolioHistoryResponse]
     """Reads the equity curve since the account was opened or last reset, oldest point
@@ -347,9 +347,9 @@ class BotTradingAsyncStub(BotTradingStub):
     then.
 
     The trailing metadata `x-skipped-positions` (over REST the header
-    `X-Skipped-Positions`) counts the positions that stayed without an order: the key
-    may not trade them, or they are options that have expired and wait for their
-    settlement. Spends one order and one request of the rate limits.
+    `X-Skipped-Positions`) counts the positions that stayed without an order. The key
+    may not trade them, or they are expired options that wait for their settlement.
+    Spends one order and one request of the rate limits.
     """
     GetPortfolioHistory: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetPortfolioHistoryRequest, _bot_trading_pb2.GetPortfolioHistoryResponse]  # type: ignore[assignment]
     """Reads the equity curve since the account was opened or last reset, oldest point
@@ -614,9 +614,9 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         then.
 
         The trailing metadata `x-skipped-positions` (over REST the header
-        `X-Skipped-Positions`) counts the positions that stayed without an order: the key
-        may not trade them, or they are options that have expired and wait for their
-        settlement. Spends one order and one request of the rate limits.
+        `X-Skipped-Positions`) counts the positions that stayed without an order. The key
+        may not trade them, or they are expired options that wait for their settlement.
+        Spends one order and one request of the rate limits.
         """
 
     @_abc_1.abstractmethod

@@ -166,9 +166,9 @@ class Settlement(_message.Message):
     quantity: _builtins.str
     """Quantity that was held, 8 decimals."""
     price: _builtins.str
-    """What the option pays per unit of the underlying, in US dollars, 8 decimals: the
-    price of the underlying less the strike for a CALL, the strike less that price
-    for a PUT, never below zero.
+    """What the option pays per unit of the underlying, in US dollars, 8 decimals. A CALL
+    pays the price of the underlying less the strike, a PUT the strike less that price.
+    The payment is never below zero.
     """
     amount: _builtins.str
     """Money that the account received, in US dollars, 2 decimals."""
