@@ -43,6 +43,12 @@ class Route:
         return self.method.GetOptions().Extensions[contract.success_status] or 200
 
     @property
+    def refuses_body(self) -> bool:
+        """Tell whether a body must not be ignored: the call would trade more than it says."""
+        spends = self.method.GetOptions().Extensions[contract.spends]
+        return not self.takes_body and spends == contract.SPENDS_ORDER
+
+    @property
     def credential(self) -> contract.Credential.ValueType:
         return self.method.GetOptions().Extensions[contract.credential]
 

@@ -34,6 +34,7 @@ _HEADERS = {
     "skipped_positions": "X-Skipped-Positions",
 }
 _SEQUENCE = "sequence"
+_NO_FIELDS = (b"", b"{}", b"null")
 _BAR_INTERVAL = bar_pb2.BarInterval.DESCRIPTOR
 # Elsewhere 1M is a month and 1m a minute; here 1M is the contract's name of a minute.
 _MONTHS = re.compile(rb"(?:^|&)interval=([0-9]+M)(?=&|$)")
@@ -46,6 +47,7 @@ class RequestReader:
         descriptor = route.method.input_type
         self._message_class: Callable[..., Message] = GetMessageClass(descriptor)
         self._parameters = route.parameters
+        self._refuses_body = route.refuses_body
         _require_strings(descriptor, route.parameters)
         self._body_fields = (
             json_message(descriptor, without=route.parameters) if route.takes_body else None
@@ -65,8 +67,12 @@ class RequestReader:
     def read(self, path_values: tuple[str, ...], query: bytes, body: bytes) -> bytes:
         """Return the serialised request message.
 
-        Raises Refusal if it cannot be read. A body of a route that takes none is ignored.
+        Raises Refusal if it cannot be read. A body of a route that takes none is ignored, unless
+        the call places an order: `{"quantity": "1"}` must not close the whole position.
         """
+        if self._refuses_body and body.strip() not in _NO_FIELDS:
+            told = "This call takes no body: send its fields in the query."
+            raise Refusal(422, "MALFORMED_REQUEST", told)
         try:
             values: dict[str, FieldValue] = {}
             if self._body_fields is not None:

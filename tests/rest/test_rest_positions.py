@@ -49,3 +49,25 @@ def test_a_float_in_the_url_is_read_as_a_number_of_a_body_is(
     client.delete("/positions/BTC-USD", params={"quantity": written})
 
     assert only_request(server) == trading.ClosePositionRequest(symbol="BTC-USD", quantity=read)
+
+
+@pytest.mark.parametrize("path", ["/positions/AAPL", "/positions"])
+@pytest.mark.parametrize("body", [b'{"quantity": "1"}', b'{"symbol": "AAPL"}', b"x", b"[]"])
+def test_a_body_does_not_pass_for_fields_of_a_close(
+    client: httpx.Client, server: ServerDouble, path: str, body: bytes
+) -> None:
+    """If it were ignored, a call for a part would close the whole."""
+    answer = client.request("DELETE", path, content=body)
+
+    assert answer.status_code == 422
+    assert answer.json()["error"]["reason"] == "MALFORMED_REQUEST"
+    assert answer.json()["message"] == "This call takes no body: send its fields in the query."
+    assert (server.calls, server.probed) == ([], 1), "it is refused after credential and rate"
+
+
+@pytest.mark.parametrize("body", [b"{}", b" \n", b"null"])
+def test_a_body_without_fields_closes_as_none_does(
+    client: httpx.Client, server: ServerDouble, body: bytes
+) -> None:
+    assert client.request("DELETE", "/positions/AAPL", content=body).status_code == 201
+    assert only_request(server) == trading.ClosePositionRequest(symbol="AAPL")

@@ -34,7 +34,7 @@ class _CredentialEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Credential
     CREDENTIAL_USER_TOKEN: _Credential.ValueType  # 2
     """A person's JSON Web Token: metadata `authorization: Bearer …`."""
     CREDENTIAL_OPERATOR_TOKEN: _Credential.ValueType  # 3
-    """A JSON Web Token whose claim `operator` is true."""
+    """A JSON Web Token whose claim `operator` is true, and no session of the page."""
     CREDENTIAL_BOT_KEY_OR_TICKET: _Credential.ValueType  # 4
     """A bot key or a person's token, as in CREDENTIAL_BOT_KEY_OR_USER_TOKEN, or over REST
     a stream ticket in the query parameter `ticket`.
@@ -62,7 +62,7 @@ CREDENTIAL_BOT_KEY: Credential.ValueType  # 1
 CREDENTIAL_USER_TOKEN: Credential.ValueType  # 2
 """A person's JSON Web Token: metadata `authorization: Bearer …`."""
 CREDENTIAL_OPERATOR_TOKEN: Credential.ValueType  # 3
-"""A JSON Web Token whose claim `operator` is true."""
+"""A JSON Web Token whose claim `operator` is true, and no session of the page."""
 CREDENTIAL_BOT_KEY_OR_TICKET: Credential.ValueType  # 4
 """A bot key or a person's token, as in CREDENTIAL_BOT_KEY_OR_USER_TOKEN, or over REST
 a stream ticket in the query parameter `ticket`.
