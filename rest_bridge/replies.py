@@ -18,6 +18,7 @@ EXPOSED_HEADERS = (
     "x-request-id",
     "x-next-page-token",
     "x-skipped-orders",
+    "x-skipped-positions",
     "x-notice",
     "retry-after",
     *(name.decode("ascii") for names in _RATE_HEADERS.values() for name in names),
