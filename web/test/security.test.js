@@ -30,6 +30,7 @@ test("every request goes to the service, and none has a token in its URL or a co
   await page.goto(link);
   await page.getByText("No positions").waitFor();
   const session = await page.evaluate(() => sessionStorage.getItem("bottrading.session"));
+  await page.reload();
   for (const screen of SCREENS) {
     await page.goto(`${service.rest}/#/${screen}`);
     await settled(page);
