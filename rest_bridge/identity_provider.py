@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -133,9 +134,10 @@ _OPENER = build_opener(_NoRedirect)
 def _fetch(url: str, form: dict[str, str] | None) -> tuple[int, bytes]:
     body = None if form is None else urlencode(form).encode("ascii")
     request = Request(url, body, {"accept": "application/json"})  # noqa: S310 — the URL is checked
+    ends_at = time.monotonic() + FETCH_SECONDS_MAX
     try:
         with _opened(request) as answer:
-            return answer.status, answer.read(ANSWER_BYTES_MAX)
+            return answer.status, _body(answer, ends_at)
     except HTTPException as error:
         raise ValueError(f"URL or answer is not of HTTP ({type(error).__name__})") from error
 
@@ -146,6 +148,16 @@ def _opened(request: Request) -> Any:
         return _OPENER.open(request, timeout=FETCH_SECONDS_MAX)
     except HTTPError as refused:
         return refused
+
+
+def _body(answer: Any, ends_at: float) -> bytes:
+    """Return a body; raise TimeoutError if it is not complete in time, however it trickles in."""
+    body = b""
+    while part := answer.read1(ANSWER_BYTES_MAX - len(body)):
+        if time.monotonic() > ends_at:
+            raise TimeoutError("the answer is too slow")
+        body += part
+    return body
 
 
 async def _aside(work: Callable[[], T], on_end: Callable[[], None]) -> T:

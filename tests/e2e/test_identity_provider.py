@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -253,6 +254,36 @@ async def test_a_provider_that_speaks_no_http_is_told_as_away(page: Page, told: 
         answer = await page.exchange(await page.code())
 
     assert_refused(answer, 503, "UNAVAILABLE")
+
+
+async def test_an_answer_that_trickles_in_holds_no_place_for_long(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending = asyncio.Event()
+
+    async def trickle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with suppress(ConnectionError):
+            while not ending.is_set() and not writer.is_closing():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        writer.close()
+
+    server = await asyncio.start_server(trickle, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    page.provider.document = {"token_endpoint": f"http://127.0.0.1:{port}/token"}
+    code = await page.code()
+    monkeypatch.setattr(identity_provider, "FETCH_SECONDS_MAX", 0.2)
+    places = page.bridge.provider._places
+    async with server:
+        answer = await page.exchange(code)
+        all_places = range(identity_provider.FETCHES_AT_ONCE_MAX)
+        free = await asyncio.to_thread(lambda: [places.acquire(timeout=2) for _ in all_places])
+        ending.set()
+
+    assert_refused(answer, 503, "UNAVAILABLE")
+    assert all(free)
 
 
 async def test_an_endpoint_that_no_request_can_reach_is_told_as_away(page: Page) -> None:
