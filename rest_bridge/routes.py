@@ -44,9 +44,12 @@ class Route:
 
     @property
     def refuses_body(self) -> bool:
-        """Tell whether a body must not be ignored: the call would trade more than it says."""
+        """Tell whether a body must not be ignored, because it could limit what the call does."""
+        if self.takes_body:
+            return False
         spends = self.method.GetOptions().Extensions[contract.spends]
-        return not self.takes_body and spends == contract.SPENDS_ORDER
+        takes_query = len(self.method.input_type.fields) > len(self.parameters)
+        return spends == contract.SPENDS_ORDER or (self.verb == "DELETE" and takes_query)
 
     @property
     def credential(self) -> contract.Credential.ValueType:

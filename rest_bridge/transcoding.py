@@ -68,7 +68,7 @@ class RequestReader:
         """Return the serialised request message.
 
         Raises Refusal if it cannot be read. A body of a route that takes none is ignored, unless
-        the call places an order: `{"quantity": "1"}` must not close the whole position.
+        it could limit what the call does: `{"symbol": "AAPL"}` must not cancel all orders.
         """
         if self._refuses_body and body.strip() not in _NO_FIELDS:
             told = "This call takes no body: send its fields in the query."

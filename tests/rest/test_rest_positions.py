@@ -51,12 +51,12 @@ def test_a_float_in_the_url_is_read_as_a_number_of_a_body_is(
     assert only_request(server) == trading.ClosePositionRequest(symbol="BTC-USD", quantity=read)
 
 
-@pytest.mark.parametrize("path", ["/positions/AAPL", "/positions"])
+@pytest.mark.parametrize("path", ["/positions/AAPL", "/positions", "/orders"])
 @pytest.mark.parametrize("body", [b'{"quantity": "1"}', b'{"symbol": "AAPL"}', b"x", b"[]"])
-def test_a_body_does_not_pass_for_fields_of_a_close(
+def test_a_body_does_not_pass_for_fields_of_a_close_or_cancel(
     client: httpx.Client, server: ServerDouble, path: str, body: bytes
 ) -> None:
-    """If it were ignored, a call for a part would close the whole."""
+    """If it were ignored, a call for a part would close or cancel the whole."""
     answer = client.request("DELETE", path, content=body)
 
     assert answer.status_code == 422

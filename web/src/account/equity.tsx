@@ -32,11 +32,13 @@ export function Equity({ scope }: { scope: AccountScope }) {
   const period = useSignal<HistoryPeriod>("DAY");
   const hovered = useSignal<number | null>(null);
   const history = useHistory(scope, period.value);
-  useFigures(scope.portfolio, history);
+  useFigures(scope.portfolio, scope.kpi, history);
   const equity = useComputed(() => scope.portfolio.value.value?.total_equity);
   const points = history.value.value;
   const now = equity.value;
   const curve = useMemo(() => points && curveOf(upToNow(points, now)), [points, now]);
+  // A point of the history cannot say when within its interval a deposit came in; the server knows.
+  const exact = period.value === "ALL" ? scope.kpi.value.value?.total_return_pct : undefined;
   const said = PERIODS.find(({ value }) => value === period.value)!.said;
 
   return (
@@ -46,7 +48,13 @@ export function Equity({ scope }: { scope: AccountScope }) {
           <h1 id="equity-title" class="hero-title">
             Total equity
           </h1>
-          <Readout curve={curve} now={now} hovered={hovered} said={said} />
+          <Readout
+            curve={curve}
+            now={now}
+            hovered={hovered}
+            said={said}
+            returnPct={exact ?? curve?.returnPct ?? 0}
+          />
         </div>
         <Segments
           label="Period"
@@ -69,10 +77,11 @@ interface ReadoutProps {
   now: string | undefined;
   hovered: Signal<number | null>;
   said: string;
+  returnPct: number;
 }
 
 /** The equity now, or where the pointer is. */
-function Readout({ curve, now, hovered, said }: ReadoutProps) {
+function Readout({ curve, now, hovered, said, returnPct }: ReadoutProps) {
   const index = hovered.value;
   if (curve && index !== null && index < curve.times.length) {
     const deposit = curve.deposits[index]!;
@@ -94,7 +103,7 @@ function Readout({ curve, now, hovered, said }: ReadoutProps) {
         {curve ? (
           <>
             <Change of={curve.gain} withArrow>
-              {signedMoney(curve.gain.toFixed(2))} ({signedPercent(curve.returnPct)})
+              {signedMoney(curve.gain.toFixed(2))} ({signedPercent(returnPct)})
             </Change>{" "}
             <span class="muted">{said}</span>
           </>
