@@ -67,8 +67,9 @@ class RequestReader:
     def read(self, path_values: tuple[str, ...], query: bytes, body: bytes) -> bytes:
         """Return the serialised request message.
 
-        Raises Refusal if it cannot be read. A body of a route that takes none is ignored, unless
-        it could limit what the call does: `{"symbol": "AAPL"}` must not cancel all orders.
+        Raises Refusal if the request cannot be read. A route that takes no body ignores one, or
+        refuses it if a body could limit what the call does. If `{"symbol": "AAPL"}` were ignored,
+        the call would cancel all orders.
         """
         if self._refuses_body and body.strip() not in _NO_FIELDS:
             told = "This call takes no body: send its fields in the query."
@@ -195,8 +196,8 @@ class Event:
 class EventWriter:
     """Writes the messages of one route that streams.
 
-    The field of a message that is set names the event and is its data. If the message has a
-    sequence, it is the event's id.
+    The one field that is set beside the sequence names the event, and its value is the data. If
+    the stream has sequences, the sequence is the event's id.
     """
 
     def __init__(self, route: Route) -> None:
@@ -227,7 +228,7 @@ class EventWriter:
 
 
 def replayable_resource(route: Route) -> str | None:
-    """Return the field of an answer that can be `replayed`."""
+    """Return the name of the answer's field that can be `replayed`; None if there is none."""
     field = route.method.output_type.fields_by_name.get(route.response_body)
     if field is None or field.is_repeated or field.message_type is None:
         return None
@@ -240,9 +241,9 @@ def reads_intervals(route: Route) -> bool:
 
 
 def answer_headers(route: Route) -> dict[str, str]:
-    """Return the fields of an answer that are sent as headers, by the names of the headers.
+    """Return the names of the headers, by the fields of the answer that they carry.
 
-    They exist for answers that are a bare array; a whole message has them in the body.
+    Only a body that is a bare array needs headers: a whole message has these fields in its body.
     """
     fields = route.method.output_type.fields_by_name if route.response_body else {}
     return {field: name for field, name in _HEADERS.items() if field in fields}

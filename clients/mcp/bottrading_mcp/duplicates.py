@@ -1,4 +1,4 @@
-"""Duplicates: an order that an agent repeats without its own id is placed once."""
+"""Duplicates: an order that an agent repeats is placed once, even if the agent gives no id."""
 
 import asyncio
 import hashlib
@@ -14,12 +14,15 @@ ORDERS_WITHIN_WINDOW = 100
 """More orders than an account may place within the window, unless its operator raised the limit."""
 
 DERIVED_ID = re.compile(r"(mcp-[0-9a-f]{16}-)([0-9]{1,12})(?:-([0-9]{1,6}))?")
-"""A hash of the arguments, the first attempt's time in seconds, how many were REJECTED before."""
+"""A hash of the arguments, the time of the first attempt in seconds, and a count.
+
+It counts the identical orders that were REJECTED before.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The id of an order, and when it was first sent, in seconds of this machine."""
+    """The id of an order, and when it was first sent: seconds on this machine's clock."""
 
     client_order_id: str
     placed_at: float
@@ -30,7 +33,8 @@ class DuplicateGuard:
 
     The id encodes the arguments and the time, so that it can be found among the account's orders
     after this process has ended. The time is that of this machine, because a replayed market has a
-    time of its own. A REJECTED order placed nothing, so it is never found.
+    time of its own. The id of a REJECTED order is not used again: a repetition is
+    placed anew.
     """
 
     def __init__(self, client: AsyncBotTradingClient, clock: Callable[[], float]) -> None:

@@ -9,7 +9,7 @@ from bottrading_client.enums import AssetType, LiquidityClass, OptionRight
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """What can be traded: money = quantity × price × multiplier."""
+    """What can be traded; an amount of money is quantity × price × multiplier."""
 
     symbol: str
     name: str

@@ -8,7 +8,7 @@ export interface Curve {
   equity: number[];
   /** Fall from the highest point so far, in percent, zero or negative. */
   drawdown: number[];
-  /** Money that came in after the first point. */
+  /** Money that came in since the point before, at each point; 0 at the first. */
   deposits: number[];
   /** Gain since the first point in US dollars, without deposits. */
   gain: number;
