@@ -32,6 +32,7 @@ test("a person signs in, makes a key, cancels, closes, halts and revokes by keyb
   await page.getByRole("row", { name: /KO/ }).first().waitFor();
   await press("Cancel BUY 1 KO");
   await page.getByText("No live orders").waitFor();
+  await page.getByRole("button", { name: "Close AAPL" }).waitFor();
   await press("Close AAPL");
   await confirm("Close AAPL");
   await page.getByText("No positions").waitFor();
