@@ -105,7 +105,7 @@ def test_a_database_of_something_else_is_left_as_it_is(
         (tmp_path / secret).write_text("a" * 64)
     before = database.read_bytes()
 
-    assert "something else" in refused(tmp_path, command)
+    assert "another program" in refused(tmp_path, command)
     assert database.read_bytes() == before
 
 

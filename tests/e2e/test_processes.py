@@ -218,7 +218,7 @@ def test_calls_are_counted_over_a_restart_also_when_they_were_not_flushed(tmp_pa
             used.append(answer.account.api_calls_used)
             assert service.stop() == 0
             service.start()
-    assert used == [6, 11]
+    assert used == [5, 10]
 
 
 def test_the_leaderboard_is_refreshed_by_itself_also_after_a_restart(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ async def test_a_stop_is_placed_and_triggered(rest: Rest) -> None:
 
 async def test_the_clock_tells_every_market(rest: Rest) -> None:
     clock = await rest.get("/clock")
-    assert list(clock) == ["time", "sessions"]
+    assert list(clock) == ["time", "sessions", "replay"]
     assert [session["asset_type"] for session in clock["sessions"]] == [
         "STOCK",
         "CRYPTO",
