@@ -49,10 +49,12 @@ def a_stop_behind_the_ask_reserves_its_stop_price(
 
 @bug_in("trading.fill_resting")
 def a_later_fill_spends_what_other_orders_hold(
-    fill_resting: Callable[..., Decision], order: Order, account: Account, *rest: Any
-) -> Decision:
+    fill_resting: Callable[..., Decision | None], order: Order, account: Account, *rest: Any
+) -> Decision | None:
     others = account.reserved - order.reserved
     decision = fill_resting(order, changed(account, reserved=order.reserved), *rest)
+    if decision is None:
+        return None
     return with_account(decision, reserved=account_of(decision).reserved + others)
 
 
