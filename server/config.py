@@ -3,19 +3,18 @@
 import os
 import shlex
 import sys
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import orjson
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from rest_bridge.hosts import is_loopback as is_loopback_host
 from rest_bridge.log_lines import LogFormat
 from rest_bridge.settings import HostNames, OidcIssuer, Origins
+from server.addresses import is_loopback, split_address
 from server.domain.values import CENT, SECOND, DecimalError, Micros, Money, parse_units
+from server.engine_settings import EngineSettings
 from server.rpc.own_tokens import OWN_AUDIENCES
 from server.rpc.tokens import SECRET_BYTES_MIN, TokenTerms
 
@@ -29,7 +28,6 @@ PAGE_FILE = "page.url"
 YEAR_SECONDS = 366 * 86_400
 NEVER: Micros = 2**62
 REPLAY_SPEED_MAX = 10_000_000
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104
 MARKET_SECRET_FILE = "market.secret"
 REPLAY_INDEX_FILE = "replay-index.json"
 JWT_SECRET_FILE = "jwt.secret"
@@ -38,35 +36,6 @@ TICKET_SECRET_FILE = "ticket.secret"
 
 class SettingsError(ValueError):
     """A setting is wrong; the message is one line for the person who set it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineSettings:
-    """The settings of the engine process, which it receives as its first frame."""
-
-    database_path: str
-    data_dir: str
-    market: str
-    sessions: str
-    replay_file: str | None
-    replay_symbol: str | None
-    replay_zone: str | None
-    replay_speed: float
-    seed: int | None
-    universe_file: str | None
-    fees: str
-    slippage: str
-    liquidity: str
-    initial_balance: Money
-    quote_staleness: Micros
-    snapshot_interval: Micros
-
-    def to_json(self) -> bytes:
-        return orjson.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, data: bytes) -> Self:
-        return cls(**orjson.loads(data))
 
 
 class Settings(BaseSettings):
@@ -372,22 +341,3 @@ def child_environment() -> dict[str, str]:
     """
     hidden = (f"{ENVIRONMENT_PREFIX}JWT_SECRET", f"{ENVIRONMENT_PREFIX}TARGET")
     return {k: v for k, v in os.environ.items() if not k.upper().startswith(hidden)}
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Return host and port of HOST:PORT; raise ValueError for anything else."""
-    host, separator, port = address.rpartition(":")
-    if not separator or not host or not (port.isascii() and port.isdigit() and int(port) < 65536):
-        raise ValueError(f"must be HOST:PORT, not {address!r}")
-    return host, int(port)
-
-
-def reached(address: str) -> str:
-    """Return the address by which this machine reaches a listener at HOST:PORT."""
-    host, port = split_address(address)
-    return f"{ANY_ADDRESS.get(host, host)}:{port}"
-
-
-def is_loopback(address: str) -> bool:
-    """Tell whether HOST:PORT can be reached from this machine only."""
-    return is_loopback_host(split_address(address)[0])

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from server.application.ports import MarketHours, Shown
+from server.application.market_ports import MarketHours
+from server.application.ports import Shown
 from server.domain.account import GuardRails, TradingState
 from server.domain.closing import CloseTicket
 from server.domain.instrument import AssetType

@@ -6,8 +6,9 @@ from enum import Enum
 from typing import Protocol
 
 from server.application.market_feed import QuoteBoard
+from server.application.market_ports import Instruments
 from server.application.paging import Page, number_in, token_after
-from server.application.ports import Clock, Instruments, StorageUnavailable
+from server.application.ports import Clock, StorageUnavailable
 from server.application.return_curves import ReturnCurves, ReturnPoint, Span
 from server.domain.account import TradeStatistics
 from server.domain.equity_curve import EquityCurve

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from server.application.commands import HoursTold, Notification, QuotesChanged
+from server.application.market_ports import Calendar, Instruments, QuoteSource
 from server.application.market_record import MarketRecord
-from server.application.ports import Calendar, Instruments, QuoteSource, ReachedOrder, UnitOfWork
+from server.application.ports import ReachedOrder, UnitOfWork
 from server.application.staging import Outbox, Stage, Staged, StagedMap
 from server.application.stopped_accounts import StoppedAccounts
 from server.domain.account import Account, Position

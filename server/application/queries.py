@@ -23,15 +23,10 @@ from server.application.listings import (
     PageOf,
 )
 from server.application.market_feed import QuoteBoard
+from server.application.market_ports import Instruments
 from server.application.market_record import MINUTE_BARS_SHOWN, HeardMinutes, made_of
 from server.application.paging import Page, number_in, token_after
-from server.application.ports import (
-    Clock,
-    Holdings,
-    Instruments,
-    OwnedAccount,
-    Reads,
-)
+from server.application.ports import Clock, Holdings, OwnedAccount, Reads
 from server.application.refusals import ORDER_NOT_FOUND
 from server.domain import performance
 from server.domain.account import Account, SnapshotFilter, TradeStatistics

@@ -8,7 +8,8 @@ from server.application.clock_watch import ClockWatch
 from server.application.commands import TimePassed
 from server.application.endings import Endings
 from server.application.market_feed import MarketFeed
-from server.application.ports import Clock, MarketStep, UnitOfWork
+from server.application.market_ports import MarketStep
+from server.application.ports import Clock, UnitOfWork
 from server.application.snapshots import Snapshots
 from server.application.staging import Staged
 from server.domain.quote import Quote

@@ -23,13 +23,7 @@ from server.application.keys import Keys
 from server.application.market_calls import MarketCalls
 from server.application.market_feed import MarketFeed
 from server.application.orders import Orders
-from server.application.ports import (
-    Chance,
-    Clock,
-    StorageBroken,
-    StorageUnavailable,
-    UnitOfWork,
-)
+from server.application.ports import Chance, Clock, StorageBroken, StorageUnavailable, UnitOfWork
 from server.application.refusals import KEY_REFUSED
 from server.application.stopped_accounts import STOPPED
 from server.application.timekeeping import Timekeeping

@@ -8,14 +8,15 @@ from pathlib import Path
 from server.application.accounts import Accounts
 from server.application.keys import Keys
 from server.application.market_feed import MarketFeed
-from server.application.ports import Chance, Clock, QuoteSource
+from server.application.market_ports import QuoteSource
+from server.application.ports import Chance, Clock
 from server.application.trading import Trading
 from server.bootstrap import venue
 from server.bootstrap.adapters import SystemChance, boot_clock, monotonic_clock, system_clock
 from server.calls.table import ROWS, engine_calls
-from server.config import EngineSettings
 from server.domain.values import Micros
 from server.engine.service import EngineService
+from server.engine_settings import EngineSettings
 from server.market.universe import CurrentInstruments
 from server.storage.database import open_writer
 from server.storage.unit_of_work import SqlUnitOfWork, Writer

@@ -5,9 +5,10 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from server.application.ports import Calendar, Clock, QuoteSource
+from server.application.market_ports import Calendar, QuoteSource
+from server.application.ports import Clock
 from server.bootstrap.adapters import system_clock
-from server.config import MARKET_SECRET_FILE, REPLAY_INDEX_FILE, EngineSettings
+from server.config import MARKET_SECRET_FILE, REPLAY_INDEX_FILE
 from server.domain.costs import (
     FEE_SCHEDULE,
     Costs,
@@ -20,6 +21,7 @@ from server.domain.costs import (
 )
 from server.domain.invariants import BrokenInvariant
 from server.domain.values import Micros
+from server.engine_settings import EngineSettings
 from server.market.exchange_sessions import exchange_sessions
 from server.market.moments import utc_day
 from server.market.published import PublishedSource

@@ -3,7 +3,8 @@
 import select
 import socket
 
-from server.application.ports import Clock, QuoteSource
+from server.application.market_ports import QuoteSource
+from server.application.ports import Clock
 from server.domain.values import MILLISECOND, SECOND, Micros
 from server.engine.frames import NOBODY, FrameBuffer, Kind, pack_answer, unpack_call
 from server.engine.service import EngineService

@@ -5,7 +5,7 @@ from enum import Enum
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from server.application.ports import Calendar
+from server.application.market_ports import Calendar
 from server.domain.instrument import AssetType
 from server.domain.invariants import BrokenInvariant
 from server.domain.values import DAY, SECOND, Micros

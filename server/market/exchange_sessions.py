@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
-from server.application.ports import MarketHours
+from server.application.market_ports import MarketHours
 from server.domain.instrument import AssetType
 from server.domain.invariants import BrokenInvariant
 from server.domain.market import Session

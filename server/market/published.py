@@ -1,6 +1,6 @@
 """The published source: it has no quotes of its own, an operator publishes them."""
 
-from server.application.ports import MarketStep
+from server.application.market_ports import MarketStep
 from server.application.staging import Stage
 from server.domain.values import Micros
 

@@ -3,7 +3,8 @@
 import math
 from collections import deque
 
-from server.application.ports import Calendar, Clock, MarketStep
+from server.application.market_ports import Calendar, MarketStep
+from server.application.ports import Clock
 from server.application.staging import Stage, Staged
 from server.domain.invariants import BrokenInvariant
 from server.domain.market import ReplayProgress

@@ -44,7 +44,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
-from server.application.ports import Calendar
+from server.application.market_ports import Calendar
 from server.domain.quote import Quote
 from server.domain.values import DAY, Micros, Price, Quantity, Units
 from server.market.bar_spans import BarSpans, BarSurvey, Dates, outside_of_sessions

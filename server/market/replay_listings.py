@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from functools import lru_cache
 
-from server.application.ports import Calendar
+from server.application.market_ports import Calendar
 from server.domain.instrument import AssetType
 from server.domain.values import DAY, Micros, normalize_symbol
 from server.market.listing import Listing

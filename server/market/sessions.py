@@ -3,7 +3,7 @@
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from server.application.ports import MarketHours
+from server.application.market_ports import MarketHours
 from server.domain.instrument import AssetType
 from server.domain.market import Session
 from server.domain.values import DAY, Micros

@@ -4,7 +4,7 @@ import math
 import struct
 from hashlib import blake2b
 
-from server.application.ports import MarketStep
+from server.application.market_ports import MarketStep
 from server.application.staging import Stage, Staged
 from server.domain.instrument import LiquidityClass
 from server.domain.quote import FUTURE_TOLERANCE, Quote

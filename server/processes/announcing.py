@@ -10,9 +10,10 @@ from importlib.metadata import version
 
 from rest_bridge.line_writer import LineWriter
 from rest_bridge.log_lines import Paint, chosen
+from server.addresses import reached, split_address
 from server.application.ports import Clock
 from server.bootstrap.adapters import monotonic_clock
-from server.config import PAGE_FILE, Settings, command, reached, split_address
+from server.config import PAGE_FILE, Settings, command
 from server.domain.values import SECOND, Micros
 from server.market.replay_file import ReplayFacts
 from server.rpc.call_lines import text_line

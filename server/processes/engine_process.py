@@ -15,9 +15,10 @@ from rest_bridge.log_lines import LogFormat, formatter
 from server.application.ports import StorageDamaged
 from server.bootstrap.adapters import monotonic_clock
 from server.bootstrap.engine import build
-from server.config import ENGINE_LOCK_FILE, EngineSettings
+from server.config import ENGINE_LOCK_FILE
 from server.engine.frames import LENGTH, NOBODY, Kind, pack_answer
 from server.engine.loop import run
+from server.engine_settings import EngineSettings
 from server.processes.exit_status import ExitStatus
 from server.processes.foreseen import Foreseen
 from server.processes.locking import take_lock

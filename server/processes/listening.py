@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 import grpc
 
 from rest_bridge.listening import explained, refused
-from server.config import SOCKET_FILE, Settings, SettingsError, reached, split_address
+from server.addresses import reached, split_address
+from server.config import SOCKET_FILE, Settings, SettingsError
 
 BUSY_RETRY_SECONDS = 2.0
 BUSY_RETRY_PAUSE_SECONDS = 0.1

@@ -11,11 +11,12 @@ from functools import partial
 import uvloop
 
 from rest_bridge.line_writer import LineWriter
+from server.addresses import split_address
 from server.application.callers import SERVICE
 from server.application.leaderboard import PAUSE_MIN
 from server.application.ports import StorageBroken, StorageDamaged, StorageUnavailable
 from server.bootstrap import front as bootstrap
-from server.config import LOCK_FILE, Settings, SettingsError, split_address
+from server.config import LOCK_FILE, Settings, SettingsError
 from server.domain.values import SECOND
 from server.engine.client import EngineRefused
 from server.engine.frames import encode_usage

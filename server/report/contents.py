@@ -10,8 +10,8 @@ from server.application.equity_history import EquityPoint, HistoryOf, Interval
 from server.application.leaderboard import Leaderboard
 from server.application.listings import FillFilter
 from server.application.market_feed import QuoteBoard
+from server.application.market_ports import Instruments
 from server.application.market_record import HeardMinutes
-from server.application.ports import Instruments
 from server.application.queries import Indicators, Portfolio, Queries
 from server.application.return_curves import ReturnCurves
 from server.application.staging import Stage

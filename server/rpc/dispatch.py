@@ -5,7 +5,8 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from server.application.ports import Clock, Instruments
+from server.application.market_ports import Instruments
+from server.application.ports import Clock
 from server.application.refusals import MALFORMED
 from server.engine.client import Engine
 from server.rpc.call import Call, Handler

@@ -4,18 +4,15 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from operator import itemgetter
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Engine, insert, select
 
-from server.application.ports import ReachedOrder, Shown, Standing
+from server.application.ports import Shown, Standing
 from server.application.staging import Stage
 from server.domain.account import Account, Position
 from server.domain.events import OrderUpdated
-from server.domain.invariants import BrokenInvariant
-from server.domain.matching import Reach
 from server.domain.order import Order
 from server.domain.posting import Decision
 from server.domain.user import Permissions
@@ -23,13 +20,12 @@ from server.domain.values import Micros
 from server.storage import curve_mapping, mapping, statements
 from server.storage.commit_mark import open_mark
 from server.storage.database import DatabaseError, translated
-from server.storage.listing_rows import live_of_account
 from server.storage.market_rows import MarketRows
 from server.storage.pending import EventEncoder, Pending, bulk
 from server.storage.people import People
-from server.storage.reached import reached_order, reached_row
+from server.storage.searches import Searches
 from server.storage.standings import standings_after
-from server.storage.tables import accounts, inflows, orders, positions
+from server.storage.tables import accounts, inflows, orders
 
 POSITIONS_REMEMBERED_MAX = 100_000
 
@@ -109,11 +105,11 @@ class Writer:
             self.driver.execute("COMMIT")
 
 
-class SqlUnitOfWork(People, MarketRows):
+class SqlUnitOfWork(Searches, People, MarketRows):
     """One transaction on the writing connection; only one may be open at a time."""
 
     def __init__(self, writer: Writer) -> None:
-        super().__init__(writer.connection)
+        People.__init__(self, writer.connection)
         self._writer = writer
         self.stage = Stage()
         self._committed = False
@@ -230,72 +226,6 @@ class SqlUnitOfWork(People, MarketRows):
         order_id = self._client_ids[key]
         return None if order_id is None else self._orders[order_id]
 
-    def live_orders(self, account_id: str, symbol: str | None) -> list[Order]:
-        live = live_of_account(account_id)
-        query = select(live) if symbol is None else select(live).where(live.c.symbol == symbol)
-        found = self._current(self._connection.execute(query))
-        found.update(
-            (order.id, order)
-            for order in self._touched()
-            if order.account_id == account_id and symbol in (None, order.symbol)
-        )
-        still = [order for order in found.values() if order.status.is_live]
-        return sorted(still, key=lambda order: order.sequence, reverse=True)
-
-    def live_orders_of(self, symbols: Sequence[str], limit: int) -> list[Order]:
-        self._pending.write()
-        query = select(orders).where(orders.c.live, orders.c.symbol.in_(symbols)).limit(limit)
-        return list(self._current(self._connection.execute(query)).values())
-
-    def positions_of(self, symbols: Sequence[str], limit: int) -> list[Position]:
-        self._pending.write()
-        query = select(positions).where(positions.c.quantity > 0, positions.c.symbol.in_(symbols))
-        keys = [
-            (row.account_id, row.symbol) for row in self._connection.execute(query.limit(limit))
-        ]
-        self.preload(keys)
-        return [self._positions[key] for key in keys]
-
-    def positions(self, account_id: str) -> list[Position]:
-        query = select(positions.c.symbol).where(
-            positions.c.account_id == account_id, positions.c.quantity > 0
-        )
-        symbols = set(self._connection.execute(query).scalars())
-        symbols.update(symbol for owner, symbol in self._pending.positions if owner == account_id)
-        self.preload([(account_id, symbol) for symbol in symbols])
-        return [self._positions[account_id, symbol] for symbol in sorted(symbols)]
-
-    def symbols_in_use(self) -> list[str]:
-        self._pending.write()
-        held = select(positions.c.symbol).where(positions.c.quantity > 0)
-        ordered = select(orders.c.symbol).where(orders.c.live)
-        return sorted(self._connection.execute(held.union(ordered)).scalars())
-
-    def reached_orders(self, reaches: Sequence[Reach]) -> list[ReachedOrder]:
-        prices = json.dumps(
-            [[it.symbol, it.bid, it.ask, it.takers_bid, it.takers_ask] for it in reaches]
-        )
-        symbols, touched = {it.symbol for it in reaches}, self._pending.touched_orders
-        found = []
-        if self._has_any(statements.ANY_REACHED, {"json": prices}):
-            rows = self._rows(statements.SELECT_REACHED, prices)
-            found = [reached_row(row, self._loaded) for row in rows if row.id not in touched]
-        known = (self._orders[name] for name in touched)
-        found += [
-            reached_order(order, self._as_it_is)
-            for order in known
-            if order.symbol in symbols and order.status.is_live
-        ]
-        return [reached for _, reached in sorted(found, key=itemgetter(0))]
-
-    def overdue_orders(self, now: Micros, limit: int) -> list[Order]:
-        if not self._has_any(statements.ANY_OVERDUE, {"now": now}):
-            return []
-        self._pending.write()
-        given = {"now": now, "limit": limit}
-        rows = self._connection.exec_driver_sql(statements.SELECT_OVERDUE, given)
-        return list(self._current(rows).values())
-
     def keep(self, decision: Decision) -> dict[str, Shown]:
         account, pending = decision.account, self._pending
         self._accounts[account.id] = account
@@ -339,10 +269,6 @@ class SqlUnitOfWork(People, MarketRows):
         self._pending.write()
         return standings_after(self._connection, account_id, limit)
 
-    def _touched(self) -> Iterable[Order]:
-        """Return the orders that are newer in this unit than in the database."""
-        return [self._orders[name] for name in self._pending.touched_orders]
-
     def _load(self, names: set[str], pairs: set[tuple[str, str]]) -> None:
         wanted = json.dumps(list(names))
         for row in self._rows(statements.SELECT_ACCOUNTS, wanted) if names else ():
@@ -355,35 +281,12 @@ class SqlUnitOfWork(People, MarketRows):
                 (account_id, symbol), Position(account_id=account_id, symbol=symbol)
             )
 
-    def _has_any(self, query: str, parameters: dict[str, Any]) -> bool:
-        return self._driver.execute(query, parameters).fetchone() is not None
-
-    def _rows(self, query: str, parameter: str) -> Iterable[Any]:
-        return self._connection.exec_driver_sql(query, {"json": parameter})
-
     def _remember(self, order: Order) -> Order:
         """Cache a stored order; return this unit's version of it, which may be newer."""
         self._orders.setdefault(order.id, order)
         if order.client_order_id is not None:
             self._client_ids[order.account_id, order.client_order_id] = order.id
         return self._orders[order.id]
-
-    def _loaded(self, row: Any) -> Order:
-        """Return the order of a row; this unit may have changed it since the row was read."""
-        if row.id in self._decided:
-            return self._as_it_is(row)
-        return self._remember(mapping.order_from(row))
-
-    def _as_it_is(self, known: Order | Any) -> Order:
-        order = self.order(known.account_id, known.id)
-        if order is None:
-            raise BrokenInvariant(f"order {known.id} was read and is not stored")
-        return order
-
-    def _current(self, rows: Iterable[Any]) -> dict[str, Order]:
-        """Return the orders of rows as this unit knows them."""
-        found = map(self._loaded, rows)
-        return {order.id: order for order in found}
 
 
 def _rest(wanted: Iterable[K], known: dict[K, V], stored: Mapping[K, V]) -> set[K]:

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from bottrading.v1 import annotations_pb2 as contract
 from bottrading.v1 import bot_trading_pb2
-from server.application.ports import Instruments
+from server.application.market_ports import Instruments
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
 from server.domain.instrument import Instrument
 from server.domain.values import (

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from google.protobuf.message import Message
 
 from server.application.callers import Caller
-from server.application.ports import Instruments
+from server.application.market_ports import Instruments
 from server.domain.errors import Refusal
 from server.domain.values import Micros
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from server.application.ports import MarketStep
+from server.application.market_ports import MarketStep
 from server.application.staging import Stage
 from server.domain.quote import Quote
 from server.domain.values import SECOND, Micros

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import pytest
 
-from server.application.ports import MarketHours
+from server.application.market_ports import MarketHours
 from server.domain.instrument import AssetType
 from server.market.moments import from_datetime, to_datetime
 from server.market.sessions import AlwaysOpen

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from server.application.ports import Calendar
+from server.application.market_ports import Calendar
 from server.domain.quote import Quote
 from server.domain.values import SCALE
 from server.market.exchange_sessions import ExchangeSessions, exchange_sessions

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.application.ports import Calendar
+from server.application.market_ports import Calendar
 from server.domain.values import format_units
 from server.market.exchange_sessions import exchange_sessions
 from server.market.moments import to_datetime

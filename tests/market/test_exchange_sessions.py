@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas import Timestamp
 
-from server.application.ports import MarketHours
+from server.application.market_ports import MarketHours
 from server.domain.instrument import AssetType
 from server.domain.invariants import BrokenInvariant
 from server.domain.values import DAY, Micros

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.application.ports import Calendar
+from server.application.market_ports import Calendar
 from server.domain.instrument import AssetType, Instrument
 from server.domain.quote import Quote, refusal
 from server.domain.values import (

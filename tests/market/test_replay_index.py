@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from server.bootstrap import venue
-from server.config import REPLAY_INDEX_FILE, EngineSettings, Settings
+from server.config import REPLAY_INDEX_FILE, Settings
 from server.domain.values import DAY, SECOND, Micros
+from server.engine_settings import EngineSettings
 from server.market import replay_table
 from server.market.moments import from_datetime, to_datetime
 from server.market.replay_file import ReplayFacts, check_replay_file, replay_quotes

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.application.ports import MarketStep
+from server.application.market_ports import MarketStep
 from server.application.staging import Stage
 from server.domain.invariants import BrokenInvariant
 from server.domain.quote import Quote

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-from server.application.ports import Calendar
+from server.application.market_ports import Calendar
 from server.domain.quote import Quote
 from server.domain.values import Micros, format_units
 from server.market.moments import from_datetime, to_datetime

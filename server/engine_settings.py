@@ -1,0 +1,37 @@
+"""The settings of the engine process."""
+
+from dataclasses import asdict, dataclass
+from typing import Self
+
+import orjson
+
+from server.domain.values import Micros, Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """The settings of the engine process, which it receives as its first frame."""
+
+    database_path: str
+    data_dir: str
+    market: str
+    sessions: str
+    replay_file: str | None
+    replay_symbol: str | None
+    replay_zone: str | None
+    replay_speed: float
+    seed: int | None
+    universe_file: str | None
+    fees: str
+    slippage: str
+    liquidity: str
+    initial_balance: Money
+    quote_staleness: Micros
+    snapshot_interval: Micros
+
+    def to_json(self) -> bytes:
+        return orjson.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        return cls(**orjson.loads(data))

@@ -1,0 +1,138 @@
+"""Searches for live orders and positions, within a unit of work: they see what it has changed."""
+
+import json
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from server.application.ports import ReachedOrder
+from server.domain.account import Position
+from server.domain.invariants import BrokenInvariant
+from server.domain.matching import Reach
+from server.domain.order import Order
+from server.domain.values import Micros
+from server.storage import mapping, statements
+from server.storage.listing_rows import live_of_account
+from server.storage.pending import Pending
+from server.storage.reached import reached_order, reached_row
+from server.storage.tables import orders, positions
+
+
+class Searches(ABC):
+    """The part of a unit of work that finds live orders and positions by other than their ids."""
+
+    _connection: Connection
+    _driver: sqlite3.Connection
+    _pending: Pending
+    _orders: dict[str, Order]
+    _positions: dict[tuple[str, str], Position]
+    _decided: set[str]
+
+    @abstractmethod
+    def preload(self, holdings: Sequence[tuple[str, str]]) -> None:
+        """Load (account, symbol) pairs together."""
+
+    @abstractmethod
+    def order(self, account_id: str, order_id: str) -> Order | None:
+        """Return an order of an account."""
+
+    @abstractmethod
+    def _remember(self, order: Order) -> Order:
+        """Cache a stored order; return this unit's version of it, which may be newer."""
+
+    def live_orders(self, account_id: str, symbol: str | None) -> list[Order]:
+        live = live_of_account(account_id)
+        query = select(live) if symbol is None else select(live).where(live.c.symbol == symbol)
+        found = self._current(self._connection.execute(query))
+        found.update(
+            (order.id, order)
+            for order in self._touched()
+            if order.account_id == account_id and symbol in (None, order.symbol)
+        )
+        still = [order for order in found.values() if order.status.is_live]
+        return sorted(still, key=lambda order: order.sequence, reverse=True)
+
+    def live_orders_of(self, symbols: Sequence[str], limit: int) -> list[Order]:
+        self._pending.write()
+        query = select(orders).where(orders.c.live, orders.c.symbol.in_(symbols)).limit(limit)
+        return list(self._current(self._connection.execute(query)).values())
+
+    def positions_of(self, symbols: Sequence[str], limit: int) -> list[Position]:
+        self._pending.write()
+        query = select(positions).where(positions.c.quantity > 0, positions.c.symbol.in_(symbols))
+        keys = [
+            (row.account_id, row.symbol) for row in self._connection.execute(query.limit(limit))
+        ]
+        self.preload(keys)
+        return [self._positions[key] for key in keys]
+
+    def positions(self, account_id: str) -> list[Position]:
+        query = select(positions.c.symbol).where(
+            positions.c.account_id == account_id, positions.c.quantity > 0
+        )
+        symbols = set(self._connection.execute(query).scalars())
+        symbols.update(symbol for owner, symbol in self._pending.positions if owner == account_id)
+        self.preload([(account_id, symbol) for symbol in symbols])
+        return [self._positions[account_id, symbol] for symbol in sorted(symbols)]
+
+    def symbols_in_use(self) -> list[str]:
+        self._pending.write()
+        held = select(positions.c.symbol).where(positions.c.quantity > 0)
+        ordered = select(orders.c.symbol).where(orders.c.live)
+        return sorted(self._connection.execute(held.union(ordered)).scalars())
+
+    def reached_orders(self, reaches: Sequence[Reach]) -> list[ReachedOrder]:
+        prices = json.dumps(
+            [[it.symbol, it.bid, it.ask, it.takers_bid, it.takers_ask] for it in reaches]
+        )
+        symbols, touched = {it.symbol for it in reaches}, self._pending.touched_orders
+        found = []
+        if self._has_any(statements.ANY_REACHED, {"json": prices}):
+            rows = self._rows(statements.SELECT_REACHED, prices)
+            found = [reached_row(row, self._loaded) for row in rows if row.id not in touched]
+        known = (self._orders[name] for name in touched)
+        found += [
+            reached_order(order, self._as_it_is)
+            for order in known
+            if order.symbol in symbols and order.status.is_live
+        ]
+        return [reached for _, reached in sorted(found, key=itemgetter(0))]
+
+    def overdue_orders(self, now: Micros, limit: int) -> list[Order]:
+        if not self._has_any(statements.ANY_OVERDUE, {"now": now}):
+            return []
+        self._pending.write()
+        given = {"now": now, "limit": limit}
+        rows = self._connection.exec_driver_sql(statements.SELECT_OVERDUE, given)
+        return list(self._current(rows).values())
+
+    def _touched(self) -> Iterable[Order]:
+        """Return the orders that are newer in this unit than in the database."""
+        return [self._orders[name] for name in self._pending.touched_orders]
+
+    def _has_any(self, query: str, parameters: dict[str, Any]) -> bool:
+        return self._driver.execute(query, parameters).fetchone() is not None
+
+    def _rows(self, query: str, parameter: str) -> Iterable[Any]:
+        return self._connection.exec_driver_sql(query, {"json": parameter})
+
+    def _loaded(self, row: Any) -> Order:
+        """Return the order of a row; this unit may have changed it since the row was read."""
+        if row.id in self._decided:
+            return self._as_it_is(row)
+        return self._remember(mapping.order_from(row))
+
+    def _as_it_is(self, known: Order | Any) -> Order:
+        order = self.order(known.account_id, known.id)
+        if order is None:
+            raise BrokenInvariant(f"order {known.id} was read and is not stored")
+        return order
+
+    def _current(self, rows: Iterable[Any]) -> dict[str, Order]:
+        """Return the orders of rows as this unit knows them."""
+        found = map(self._loaded, rows)
+        return {order.id: order for order in found}
