@@ -27,7 +27,7 @@ NODE_FITS := const [major, minor] = process.versions.node.split(".").map(Number)
 NPM_CI := npm ci --loglevel=error --no-audit --no-fund --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-exchange setup-report setup-mcp lock proto docs picture pictures page run test setup-browser setup-strace client-types test-clients first-hour soak check bench release clean
+.PHONY: help setup setup-dev setup-exchange setup-report setup-mcp setup-ccxt setup-alpaca lock proto docs picture pictures page run test setup-browser setup-strace client-types test-clients first-hour soak check bench release clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -42,14 +42,19 @@ setup-report: .venv/.installed-report ## Install also what `bottrading report` n
 
 setup-mcp: .venv/.installed-mcp ## Install also what `bottrading mcp` needs.
 
+setup-ccxt: .venv/.installed-ccxt ## Install also what live prices of crypto exchanges need.
+
+setup-alpaca: .venv/.installed-alpaca ## Install also what live prices of Alpaca need.
+
 # The lock files name every package, so pip need not look for dependencies.
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 
-.venv/.installed: requirements.lock pyproject.toml generated/pyproject.toml clients/python/pyproject.toml
+.venv/.installed: requirements.lock pyproject.toml generated/pyproject.toml clients/python/pyproject.toml \
+		clients/feeds/pyproject.toml
 	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(PIP) --require-hashes -r requirements.lock
-	$(PIP) --no-build-isolation -e generated -e . -e clients/python
+	$(PIP) --no-build-isolation -e generated -e . -e clients/python -e clients/feeds
 	touch $@
 
 .venv/.installed-dev: .venv/.installed requirements-dev.lock clients/mcp/pyproject.toml
@@ -70,6 +75,10 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 	$(PIP) --no-build-isolation -e clients/mcp
 	touch $@
 
+.venv/.installed-ccxt .venv/.installed-alpaca: .venv/.installed-%: .venv/.installed requirements-%.lock
+	$(PIP) --require-hashes -r requirements-$*.lock
+	touch $@
+
 PIN = $(BIN)/uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --upgrade --no-emit-package bottrading-proto \
 	--no-emit-package bottrading-client
@@ -79,6 +88,8 @@ lock: setup-dev ## Pin the newest allowed versions of all dependencies, with has
 	$(PIN) --extra exchange -c requirements.lock -o requirements-exchange.lock pyproject.toml
 	$(PIN) --extra report -c requirements.lock -o requirements-report.lock pyproject.toml
 	$(PIN) -c requirements.lock -o requirements-mcp.lock clients/mcp/pyproject.toml
+	$(PIN) --extra ccxt -c requirements.lock -o requirements-ccxt.lock clients/feeds/pyproject.toml
+	$(PIN) --extra alpaca -c requirements.lock -o requirements-alpaca.lock clients/feeds/pyproject.toml
 	$(PIN) --group page -o requirements-page.lock
 	$(PIN) --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml clients/*/pyproject.toml
 
@@ -173,7 +184,7 @@ first-hour: setup-dev ## Run every command of README and guides in a fresh clone
 	npm ci --prefix $*
 	touch $@
 
-CHECKED := server rest_bridge clients/python clients/mcp bench docs examples tests
+CHECKED := server rest_bridge clients/python clients/mcp clients/feeds bench docs examples tests
 
 check: setup-dev ## Check style, types, layers, the contract and what is generated from it.
 	$(BIN)/ruff check $(CHECKED)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("server", "rest_bridge", "clients/python", "clients/mcp")
+FOLDERS = ("server", "rest_bridge", "clients/python", "clients/mcp", "clients/feeds")
 TOLD = re.compile(
     r"Refusal|Violation|_?refuse\w*|_?refused\w*|\w*(Error|Failed|Refused|Broken|Held|Unavailable)"
     r"|BadParameter|AuthenticationFailed"

@@ -18,6 +18,7 @@ NEEDED = (
     "pyproject.toml",
     "generated/pyproject.toml",
     "clients/python/pyproject.toml",
+    "clients/feeds/pyproject.toml",
     "clients/typescript/src/index.ts",
     "web/package.json",
     "web/package-lock.json",

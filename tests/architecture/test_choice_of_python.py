@@ -14,6 +14,7 @@ NEEDED = (
     "pyproject.toml",
     "generated/pyproject.toml",
     "clients/python/pyproject.toml",
+    "clients/feeds/pyproject.toml",
 )
 FITS, FAILS = "exit 0", "exit 1"
 

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OURS = ("server", "rest_bridge", "bottrading", "bottrading_client", "bottrading_mcp")
+OURS = (
+    "server",
+    "rest_bridge",
+    "bottrading",
+    "bottrading_client",
+    "bottrading_mcp",
+    "bottrading_feeds",
+)
 
 # The library, and why a minor version of it may break us.
 INTERNALS = {
@@ -41,7 +48,7 @@ def test_what_a_library_keeps_to_itself_is_imported_where_that_is_known() -> Non
 
 
 def _internal_imports() -> Iterator[tuple[str, str]]:
-    for folder in ("server", "rest_bridge", "clients/python", "clients/mcp"):
+    for folder in ("server", "rest_bridge", "clients/python", "clients/mcp", "clients/feeds"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Import):
