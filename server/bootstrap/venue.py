@@ -43,7 +43,7 @@ def universe(settings: EngineSettings) -> Universe:
     """Return the operator's universe or the default one."""
     if settings.universe_file is None:
         return default_universe()
-    return load_universe(Path(settings.universe_file))
+    return load_universe(Path(settings.universe_file), simulated=settings.market == "simulated")
 
 
 def check_replay(

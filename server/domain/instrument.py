@@ -52,7 +52,11 @@ QUANTITY_STEPS: dict[AssetType, Quantity] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """One instrument, quoted in US dollars; money = quantity × price × multiplier."""
+    """One instrument, quoted in US dollars; money = quantity × price × multiplier.
+
+    `own_quantity_step` is None for an instrument with the step of its asset type. `quote_currency`
+    is what its source quotes in, which counts as US dollars.
+    """
 
     symbol: str
     name: str
@@ -61,11 +65,13 @@ class Instrument:
     liquidity_class: LiquidityClass = LiquidityClass.LIQUID
     multiplier: int = 1
     option: OptionTerms | None = None
+    own_quantity_step: Quantity | None = None
+    quote_currency: str = "USD"
 
     @property
     def quantity_step(self) -> Quantity:
-        """Return the smallest quantity; it depends on the asset type only."""
-        return QUANTITY_STEPS[self.asset_type]
+        """Return the smallest quantity: the instrument's own, else that of its asset type."""
+        return self.own_quantity_step or QUANTITY_STEPS[self.asset_type]
 
     def may_be_called(self, asset_type: AssetType) -> bool:
         """Tell whether an order may name this asset type for the instrument.

@@ -1,5 +1,6 @@
 """Universe files: the default one, and operators' own ones in the same form."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from server.domain.values import (
     SCALE,
     DecimalError,
     Price,
+    Quantity,
     Units,
     format_units,
     normalize_symbol,
@@ -41,6 +43,7 @@ _DEFAULT_PRICE_TICKS: dict[AssetType, Units] = {
 _DEFAULT_LOTS: dict[AssetType, Units] = {AssetType.FOREX: 1_000 * SCALE}
 _PAIRS = (AssetType.FOREX, AssetType.CRYPTO)
 _UNDERLYINGS = (AssetType.STOCK, AssetType.ETF)
+_CURRENCY = re.compile("[A-Z0-9]{1,10}")
 
 
 class UniverseError(ValueError):
@@ -52,13 +55,14 @@ def default_universe() -> Universe:
     return load_universe(DEFAULT_UNIVERSE_PATH)
 
 
-def load_universe(path: Path) -> Universe:
+def load_universe(path: Path, *, simulated: bool = True) -> Universe:
     """Read a universe from a TOML file of the form that the default one documents.
 
-    Raise UniverseError for a file that cannot be read and for a field that is missing, unknown or
-    out of range. Raise it also for a symbol listed twice or an instrument not in US dollars.
+    Fields that only the simulated market needs may be missing unless `simulated` is set. Raise
+    UniverseError for a file that cannot be read and for a field that is missing, unknown or out of
+    range. Raise it also for a symbol listed twice or an instrument not in US dollars.
     """
-    entries = _read_entries(path)
+    entries = _read_entries(path, simulated=simulated)
     listings: dict[str, Listing] = {}
     chains: dict[str, OptionChain] = {}
     for entry in entries:
@@ -81,8 +85,11 @@ def load_universe(path: Path) -> Universe:
 class _Entry:
     """An entry of the file: fields are taken one by one, and none may be left in the end."""
 
-    def __init__(self, path: Path, asset_type: AssetType, key: str, fields: object) -> None:
+    def __init__(
+        self, path: Path, asset_type: AssetType, key: str, fields: object, *, simulated: bool
+    ) -> None:
         self.asset_type = asset_type
+        self._is_simulated = simulated
         self._where = f"{path}: {asset_type.value} {key!r}"
         if not isinstance(fields, dict):
             raise UniverseError(f"{self._where}: must be a table of fields")
@@ -119,6 +126,23 @@ class _Entry:
             raise self.error(field, "must be a list of at least one number")
         return [self._read_number(field, value, low, high) for value in values]
 
+    def simulated_number(self, field: str, *, low: Units = 1, high: Units) -> Units:
+        """Take a number that only the simulated market needs; 0 if it is not given."""
+        if not self._is_simulated and field not in self._fields:
+            return 0
+        return self.number(field, low=low, high=high)
+
+    def quantity_step(self) -> Quantity | None:
+        if "quantity_step" not in self._fields:
+            return None
+        return Quantity(self.number("quantity_step", high=LOT_MAX))
+
+    def quote_currency(self) -> str:
+        value = self.text("quote_currency", "USD")
+        if _CURRENCY.fullmatch(value) is None:
+            raise self.error("quote_currency", "must be 1 to 10 capital letters or digits")
+        return value
+
     def finish(self) -> None:
         if self._fields:
             unknown = ", ".join(map(repr, self._fields))
@@ -140,7 +164,7 @@ class _Entry:
         return number
 
 
-def _read_entries(path: Path) -> list[_Entry]:
+def _read_entries(path: Path, *, simulated: bool) -> list[_Entry]:
     try:
         # Decimals stay text, so that no price passes through binary floating point.
         document = tomllib.loads(path.read_text("utf-8"), parse_float=str)
@@ -153,7 +177,10 @@ def _read_entries(path: Path) -> list[_Entry]:
         if section not in AssetType.__members__ or not isinstance(lines, dict):
             known = ", ".join(f"[{name}]" for name in AssetType.__members__)
             raise UniverseError(f"{path}: {section!r}: must be one of the tables {known}")
-        entries += [_Entry(path, AssetType[section], key, line) for key, line in lines.items()]
+        entries += [
+            _Entry(path, AssetType[section], key, line, simulated=simulated)
+            for key, line in lines.items()
+        ]
     return entries
 
 
@@ -165,22 +192,28 @@ def _read_listing(entry: _Entry) -> Listing:
         raise entry.error("symbol", "must be quoted in US dollars: end with -USD")
     if entry.text("currency", "USD") != "USD":
         raise entry.error("currency", "must be USD")
-    level = entry.number("level", high=LEVEL_MAX)
+    level = entry.simulated_number("level", high=LEVEL_MAX)
     instrument = Instrument(
         symbol=entry.symbol,
         name=entry.text("name"),
         asset_type=asset_type,
         price_tick=Price(
-            entry.number("price_tick", _DEFAULT_PRICE_TICKS.get(asset_type), high=level)
+            entry.number(
+                "price_tick", _DEFAULT_PRICE_TICKS.get(asset_type), high=level or LEVEL_MAX
+            )
         ),
         liquidity_class=entry.liquidity_class(),
         multiplier=_read_multiplier(entry),
+        own_quantity_step=entry.quantity_step(),
+        quote_currency=entry.quote_currency(),
     )
-    lot = entry.number("lot", _DEFAULT_LOTS.get(asset_type, SCALE), high=LOT_MAX)
-    if lot % instrument.quantity_step:
-        raise entry.error("lot", f"must be a multiple of {_show(instrument.quantity_step)}")
-    volatility = entry.number("annual_volatility", high=VOLATILITY_MAX)
-    spread_bps = entry.number("spread_bps", low=0, high=SPREAD_BPS_MAX)
+    step = instrument.quantity_step
+    usual_lot = -(-_DEFAULT_LOTS.get(asset_type, SCALE) // step) * step
+    lot = entry.number("lot", usual_lot, high=LOT_MAX)
+    if lot % step:
+        raise entry.error("lot", f"must be a multiple of {_show(step)}")
+    volatility = entry.simulated_number("annual_volatility", high=VOLATILITY_MAX)
+    spread_bps = entry.simulated_number("spread_bps", low=0, high=SPREAD_BPS_MAX)
     entry.finish()
     return Listing(
         instrument=instrument,

@@ -215,6 +215,7 @@ def instrument(value: Instrument) -> instrument_pb2.Instrument:
         multiplier=format_units(value.multiplier * SCALE),
         liquidity_class=enums.LIQUIDITY_CLASSES[value.liquidity_class],
         currency="USD",
+        quote_currency=value.quote_currency,
     )
     if value.option is not None:
         shown.underlying = value.option.underlying

@@ -13,10 +13,10 @@ from server.market.universe_file import UniverseError, default_universe, load_un
 NOW = 1_795_000_000 * SECOND
 
 
-def load(tmp_path: Path, text: str) -> Universe:
+def load(tmp_path: Path, text: str, *, simulated: bool = True) -> Universe:
     path = tmp_path / "own.toml"
     path.write_text(text)
-    return load_universe(path)
+    return load_universe(path, simulated=simulated)
 
 
 def test_the_default_universe_lists_all_asset_types() -> None:
@@ -100,6 +100,34 @@ def test_an_operator_can_list_instruments_of_their_own(tmp_path: Path) -> None:
     assert listings["OIL"].instrument.multiplier == 50
 
 
+def test_only_the_simulated_market_needs_a_level_a_volatility_and_a_spread(tmp_path: Path) -> None:
+    text = '[STOCK]\nA = { name = "A" }\n[CRYPTO]\nB-USD = { name = "B", price_tick = 100 }\n'
+    with pytest.raises(UniverseError, match="level: is missing"):
+        load(tmp_path, text)
+    listings = load(tmp_path, text, simulated=False).listings(NOW)
+    assert listings["A"].instrument.price_tick == CENT
+    assert listings["B-USD"].instrument.price_tick == 100 * SCALE
+    assert listings["B-USD"].spread_bps == 0
+
+
+@pytest.mark.parametrize(("step", "lot"), [("0.25", "1"), ("0.4", "1.2"), ("20", "20")])
+def test_an_instrument_can_have_a_quantity_step_of_its_own(
+    tmp_path: Path, step: str, lot: str
+) -> None:
+    text = f"[STOCK]\nA = {STOCK[:-2]}, quantity_step = {step} }}\nB = {STOCK}"
+    listings = load(tmp_path, text).listings(NOW)
+    assert listings["A"].instrument.quantity_step == parse_units(step)
+    assert listings["A"].lot == parse_units(lot)
+    assert listings["B"].instrument.quantity_step == 1
+
+
+def test_an_instrument_says_which_currency_counts_as_dollars(tmp_path: Path) -> None:
+    text = f'[CRYPTO]\nA-USD = {PAIR[:-2]}, quote_currency = "USDT" }}\nB-USD = {PAIR}'
+    instruments = load(tmp_path, text).instruments(NOW)
+    assert instruments["A-USD"].quote_currency == "USDT"
+    assert instruments["B-USD"].quote_currency == "USD"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -126,6 +154,11 @@ def test_an_operator_can_list_instruments_of_their_own(tmp_path: Path) -> None:
         (f"[STOCK]\nA = {STOCK[:-2]}, lot = 0 }}", "lot: must be a decimal from 0.00000001 to"),
         (f"[FOREX]\nA-USD = {STOCK[:-2]}, lot = 0.5 }}", "lot: must be a multiple of 1"),
         (f"[CRYPTO]\nA-USD = {STOCK}", "CRYPTO 'A-USD': price_tick: is missing"),
+        (
+            f"[STOCK]\nA = {STOCK[:-2]}, quantity_step = 0 }}",
+            "quantity_step: must be a decimal from",
+        ),
+        (f'[STOCK]\nA = {STOCK[:-2]}, quote_currency = "usdt" }}', "must be 1 to 10 capital"),
         (f"[COMMODITY]\nA = {PAIR}", "COMMODITY 'A': multiplier: is missing"),
         (f"[COMMODITY]\nA = {PAIR[:-2]}, multiplier = 1.5 }}", "multiplier: must be a whole"),
         (

@@ -1,5 +1,7 @@
 """Quotes and instruments over gRPC."""
 
+from pathlib import Path
+
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -171,3 +173,22 @@ async def test_instruments_are_found_by_type_and_by_text(
     assert expected in [instrument.symbol for instrument in found]
     assert len(found) < 30
     assert (await refusal(bot.call("ListInstruments", query="x" * 65))).fields == ("query",)
+
+
+async def test_an_instrument_of_a_universe_file_has_its_own_step_and_says_what_counts_as_dollars(
+    start_venue: VenueFactory, tmp_path: Path
+) -> None:
+    universe = tmp_path / "own.toml"
+    line = '{ name = "Bitcoin", price_tick = 0.1, quantity_step = 0.25, quote_currency = "USDT" }'
+    universe.write_text(f"[CRYPTO]\nBTC-USD = {line}\n")
+    venue = await start_venue(universe_file=universe)
+    bot = await venue.bot()
+    await venue.publish("BTC-USD", "99", "100", size="0.6")
+
+    (shown,) = (await bot.call("ListInstruments")).instruments
+    told = await refusal(bot.place("BTC-USD", "BUY", "0.3"))
+    order = await bot.place("BTC-USD", "BUY", "1")
+
+    assert (shown.quantity_step, shown.quote_currency) == ("0.25000000", "USDT")
+    assert (told.reason, told.fields) == ("QUANTITY_OFF_STEP", ("quantity",))
+    assert order.filled_quantity == "0.50000000"

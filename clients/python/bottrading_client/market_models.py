@@ -23,6 +23,7 @@ class Instrument:
     strike: Decimal | None
     expiry: date | None
     option_right: OptionRight | None
+    quote_currency: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

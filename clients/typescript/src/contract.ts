@@ -750,7 +750,7 @@ export interface components {
          */
         AccountUpdateType: "OPENED" | "DEPOSIT" | "RESET" | "TRADING_STATE" | "SETTLED";
         /**
-         * @description The asset type of an instrument. It decides fees, quantity step and trading day.
+         * @description The asset type of an instrument. It decides fees and trading day.
          *
          *     - `STOCK`: Shares of a company.
          *     - `CRYPTO`: A cryptocurrency against the US dollar.
@@ -1044,6 +1044,8 @@ export interface components {
             expiry: string | null;
             /** @description Options only: call or put. */
             option_right: components["schemas"]["OptionRight"] | null;
+            /** @description Currency in which the source of the quotes quotes the instrument: "USD", or one that the operator counts as US dollars, such as "USDT". One unit is then one US dollar. */
+            quote_currency: string;
         };
         /**
          * @description What a bot key may do.

@@ -39,7 +39,7 @@ class _AssetTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AssetType.V
     """A micro contract on a commodity."""
 
 class AssetType(_AssetType, metaclass=_AssetTypeEnumTypeWrapper):
-    """The asset type of an instrument. It decides fees, quantity step and trading day."""
+    """The asset type of an instrument. It decides fees and trading day."""
 
 ASSET_TYPE_UNSPECIFIED: AssetType.ValueType  # 0
 """In a request: the instrument's own type. Never in an answer."""
@@ -131,6 +131,7 @@ class Instrument(_message.Message):
     STRIKE_FIELD_NUMBER: _builtins.int
     EXPIRY_FIELD_NUMBER: _builtins.int
     OPTION_RIGHT_FIELD_NUMBER: _builtins.int
+    QUOTE_CURRENCY_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """Unique name, `[A-Z0-9][A-Z0-9.\\-=]{0,31}`, for instance "AAPL" or "BTC-USD"."""
     name: _builtins.str
@@ -157,6 +158,11 @@ class Instrument(_message.Message):
     """Options only: the last trading day, `YYYY-MM-DD`."""
     option_right: Global___OptionRight.ValueType
     """Options only: call or put."""
+    quote_currency: _builtins.str
+    """Currency in which the source of the quotes quotes the instrument: "USD", or one
+    that the operator counts as US dollars, such as "USDT". One unit is then one US
+    dollar.
+    """
     def __init__(
         self,
         *,
@@ -172,10 +178,11 @@ class Instrument(_message.Message):
         strike: _builtins.str | None = ...,
         expiry: _builtins.str | None = ...,
         option_right: Global___OptionRight.ValueType | None = ...,
+        quote_currency: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expiry", b"_expiry", "_option_right", b"_option_right", "_strike", b"_strike", "_underlying", b"_underlying", "expiry", b"expiry", "option_right", b"option_right", "strike", b"strike", "underlying", b"underlying"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expiry", b"_expiry", "_option_right", b"_option_right", "_strike", b"_strike", "_underlying", b"_underlying", "asset_type", b"asset_type", "currency", b"currency", "expiry", b"expiry", "liquidity_class", b"liquidity_class", "multiplier", b"multiplier", "name", b"name", "option_right", b"option_right", "price_tick", b"price_tick", "quantity_step", b"quantity_step", "strike", b"strike", "symbol", b"symbol", "underlying", b"underlying"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expiry", b"_expiry", "_option_right", b"_option_right", "_strike", b"_strike", "_underlying", b"_underlying", "asset_type", b"asset_type", "currency", b"currency", "expiry", b"expiry", "liquidity_class", b"liquidity_class", "multiplier", b"multiplier", "name", b"name", "option_right", b"option_right", "price_tick", b"price_tick", "quantity_step", b"quantity_step", "quote_currency", b"quote_currency", "strike", b"strike", "symbol", b"symbol", "underlying", b"underlying"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expiry: _TypeAlias = _typing.Literal["expiry"]  # noqa: Y015
     _WhichOneofArgType__expiry: _TypeAlias = _typing.Literal["_expiry", b"_expiry"]  # noqa: Y015
