@@ -63,6 +63,7 @@ _NULLABLE = frozenset(
         "AccountUpdate.settlement",
         "Quota.resets_at",
         "RateLimit.reset_at",
+        "ReplayProgress.lock_step",
         "StreamQuotesResponse.heartbeat",
         "StreamQuotesResponse.quote",
     }

@@ -237,7 +237,8 @@ def replayable_resource(route: Route) -> str | None:
 
 def reads_intervals(route: Route) -> bool:
     """Tell whether the query of a route has a bar interval."""
-    return any(field.enum_type == _BAR_INTERVAL for field in route.method.input_type.fields)
+    fields = () if route.takes_body else route.method.input_type.fields
+    return any(field.enum_type == _BAR_INTERVAL for field in fields)
 
 
 def answer_headers(route: Route) -> dict[str, str]:

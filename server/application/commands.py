@@ -110,6 +110,20 @@ class SetGuardRails:
     guard_rails: GuardRails
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdvanceClock:
+    """Say that an account is done until a time; exactly one of the last three fields is set.
+
+    `seen` is the time of the replay that the caller saw; None: now. `next_bar` is a length of bars.
+    """
+
+    account_id: str
+    seen: Micros | None
+    until: Micros | None
+    by: Micros | None
+    next_bar: Micros | None
+
+
 @dataclass(frozen=True, slots=True)
 class TellMarketHours:
     """Return which markets are open."""
@@ -232,6 +246,20 @@ class HoursTold:
     now: Micros
     hours: tuple[tuple[AssetType, MarketHours], ...]
     replay: ReplayProgress | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockAdvanced:
+    """Where the clock stands, whether the replay has ended, and what happened to the account.
+
+    `sequences` are the first and the last one of the log's entries; 0 when there are none. `events`
+    are the first of these entries that the caller may see.
+    """
+
+    time: Micros
+    has_ended: bool
+    sequences: tuple[int, int]
+    events: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """Calls about the market: the quotes that operators publish, and the hours of the markets."""
 
 from server.application.commands import (
+    AdvanceClock,
+    ClockAdvanced,
     HoursTold,
     PublishQuotes,
     QuotesPublished,
@@ -13,6 +15,12 @@ from server.domain.errors import Reason, Refusal
 from server.domain.quote import Quote, QuoteRefusal
 from server.domain.user import Permissions
 from server.domain.values import Micros
+
+NOT_STEPPED = Refusal(
+    reason=Reason.MARKET_NOT_STEPPED,
+    message="The clock of this market cannot be advanced: start the server with --market replay and"
+    " --replay-clock step.",
+)
 
 
 class MarketCalls:
@@ -40,6 +48,12 @@ class MarketCalls:
             if why is not None:
                 refused.append((item.symbol, why))
         return QuotesPublished(len(command.quotes) - len(refused), tuple(refused))
+
+    def advance(
+        self, _: AdvanceClock, __: Permissions, ___: UnitOfWork, ____: Micros
+    ) -> ClockAdvanced | Refusal:
+        """Note until when a participant of a lock-step replay is done."""
+        return NOT_STEPPED
 
     def hours(self, _: TellMarketHours, __: Permissions, ___: UnitOfWork, now: Micros) -> HoursTold:
         return self._feed.hours(now)

@@ -2,12 +2,13 @@
 
 from server.application.closes import Closes
 from server.application.leaderboard import Leaderboard
+from server.application.market_calls import MarketCalls
 from server.application.orders import Orders
 from server.application.queries import Queries
 from server.rpc.figures import Figures
 from server.rpc.streams import OrderUpdateStream
 from server.rpc.tickets import Tickets
-from server.wire import accounts, filters, orders, positions
+from server.wire import accounts, filters, orders, positions, steps
 from server.wire.rows import Decided, Queried, Route, Streamed
 
 GetAccount = Queried(
@@ -115,4 +116,9 @@ CreateStreamTicket = Queried(
     query=Tickets.issue_for,
     answer=accounts.stream_ticket,
     from_memory=True,
+)
+AdvanceClock = Decided(
+    read=steps.advance_clock,
+    decide=MarketCalls.advance,
+    answer=steps.clock_advanced,
 )

@@ -56,6 +56,7 @@ class AccountUpdateType(Enum):
     RESET = "RESET"
     TRADING_STATE = "TRADING_STATE"
     SETTLED = "SETTLED"
+    STEP_MISSED = "STEP_MISSED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ class AccountUpdated:
     """A change of an account, with its money and trading state right after it.
 
     `amount` is the money that came in from outside; None when there was none. For RESET it is
-    the starting balance.
+    the starting balance. `missed_steps` is set for STEP_MISSED: how many in a row.
     """
 
     account_id: str
@@ -88,6 +89,7 @@ class AccountUpdated:
     trading_state: TradingState
     amount: Units | None = None
     settlement: Settlement | None = None
+    missed_steps: int | None = None
 
 
 Event = OrderUpdated | AccountUpdated

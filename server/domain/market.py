@@ -41,9 +41,22 @@ class Market:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockStep:
+    """Whom a lock-step replay waits for: wanted participants, those that joined, those awaited."""
+
+    participants: int
+    joined: int
+    awaited: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayProgress:
-    """The span of a replay, and how many of its seconds pass in a real one."""
+    """The span of a replay, and how many of its seconds pass in a real one.
+
+    `speed` is 0 in a lock-step replay, and `lock_step` is None in any other.
+    """
 
     starts_at: Micros
     ends_at: Micros
     speed: float
+    lock_step: LockStep | None = None

@@ -73,6 +73,8 @@ _CODES: dict[StatusCode, tuple[Reason, ...]] = {
         Reason.ACCOUNT_LIMIT_REACHED,
         Reason.DEPOSIT_TOO_LARGE,
         Reason.MARKET_NOT_PUBLISHED,
+        Reason.MARKET_NOT_STEPPED,
+        Reason.PARTICIPANTS_COMPLETE,
     ),
     StatusCode.OUT_OF_RANGE: (Reason.SEQUENCE_IN_FUTURE,),
     StatusCode.ABORTED: (Reason.CONFLICT,),

@@ -120,6 +120,7 @@ def event(value: Event, shown: order_pb2.Order | None = None) -> order_update_pb
                 balance=format_money(value.balance),
                 trading_state=enums.TRADING_STATES[value.trading_state],
                 settlement=None if value.settlement is None else _settlement(value.settlement),
+                missed_steps=value.missed_steps,
             ),
         )
     return order_update_pb2.AccountEvent(

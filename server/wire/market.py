@@ -18,7 +18,7 @@ from server.application.queries import ShownQuote
 from server.domain.bar import Bar, BarFilter, BarInterval
 from server.domain.errors import Reason, Refusal
 from server.domain.instrument import Instrument
-from server.domain.market import ReplayProgress
+from server.domain.market import LockStep, ReplayProgress
 from server.domain.quote import Quote, QuoteRefusal
 from server.domain.values import (
     DecimalError,
@@ -208,10 +208,18 @@ def _bars_of(
 
 
 def _replay_progress(replay: ReplayProgress) -> market_clock_pb2.ReplayProgress:
+    steps = replay.lock_step
     return market_clock_pb2.ReplayProgress(
         starts_at=answers.timestamp(replay.starts_at),
         ends_at=answers.timestamp(replay.ends_at),
         speed=replay.speed,
+        lock_step=None if steps is None else _lock_step(steps),
+    )
+
+
+def _lock_step(steps: LockStep) -> market_clock_pb2.LockStep:
+    return market_clock_pb2.LockStep(
+        participants=steps.participants, joined=steps.joined, awaited=steps.awaited
     )
 
 

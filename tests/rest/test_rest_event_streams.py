@@ -114,6 +114,7 @@ def test_a_message_is_an_event_named_by_its_field_with_its_sequence_as_id(
         "settlement": None,
         "time": "2026-11-19T12:00:00Z",
         "transaction_end": 9,
+        "missed_steps": None,
     }
 
 

@@ -41,6 +41,7 @@ GET    /leaderboard                   GetLeaderboard
 GET    /limits                        GetLimits
 GET    /order-updates                 StreamOrderUpdates
 POST   /stream-tickets                CreateStreamTicket
+POST   /clock/advance                 AdvanceClock
 GET    /quotes/AAPL                   GetQuote
 GET    /quotes                        BatchGetQuotes
 GET    /instruments                   ListInstruments

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from bottrading.v1 import key_management_pb2, order_pb2
+from bottrading.v1 import bar_pb2, key_management_pb2, order_pb2
 from server.domain.user import Scope
 from server.domain.values import SECOND
 from server.wire.contract import Credential, Method, methods
@@ -43,9 +43,15 @@ OF_CREDENTIALS = {
     "OPERATOR_REQUIRED",
     "KEY_SCOPE_MISSING",
 }
-OWN_ORDERS_ALONE = ("PlaceOrder", "ReplaceOrder")
+BOTS_ALONE = ("PlaceOrder", "ReplaceOrder", "AdvanceClock")
 NOBODYS = "0198c0de-0000-7000-8000-000000000000"
-AS_NAMED = {"", "ORDER_NOT_FOUND", "POSITION_NOT_FOUND", "MALFORMED_REQUEST"}
+AS_NAMED = {
+    "",
+    "ORDER_NOT_FOUND",
+    "POSITION_NOT_FOUND",
+    "MALFORMED_REQUEST",
+    "MARKET_NOT_STEPPED",
+}
 """What calls about the own account are told, though the order is another person's."""
 
 
@@ -104,6 +110,7 @@ class People:
             "label": "mine",
             "key_id": self.theirs.key_id,
             "amount": "1",
+            "next_bar": bar_pb2.BAR_INTERVAL_1D,
         }
         names = {field.name for field in method.request_type.DESCRIPTOR.fields} & known.keys()
         if method.name == "ReplaceOrder":
@@ -161,10 +168,10 @@ async def people(start_venue: VenueFactory) -> People:
     )
 
 
-def test_only_a_bot_key_places_and_replaces_orders() -> None:
+def test_only_a_bot_key_places_and_replaces_orders_and_advances_the_clock() -> None:
     taken = {method.name: method.credential for method in methods()}
 
-    assert [name for name, it in taken.items() if it is Credential.BOT_KEY] == [*OWN_ORDERS_ALONE]
+    assert [name for name, it in taken.items() if it is Credential.BOT_KEY] == [*BOTS_ALONE]
     assert {taken[name] for name in taken if name.startswith("Stream")} == {
         Credential.BOT_KEY_OR_TICKET
     }

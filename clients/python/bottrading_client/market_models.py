@@ -65,12 +65,22 @@ class MarketSession:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockStep:
+    """Whom the clock of a lock-step replay waits for, as numbers of accounts."""
+
+    participants: int
+    joined: int
+    awaited: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayProgress:
-    """The span of a replay, and its seconds per real second."""
+    """The span of a replay, and its seconds per real second, or whom its clock waits for."""
 
     starts_at: datetime
     ends_at: datetime
     speed: float
+    lock_step: LockStep | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -329,6 +329,22 @@ class AccountUpdate:
     settlement: Settlement | None
     time: datetime
     transaction_end: int
+    missed_steps: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockAdvance:
+    """Where the clock of a lock-step replay stands, and what happened on the account meanwhile.
+
+    `events` are the first 100 entries of the log from `first_sequence` on. Both sequences are 0 if
+    nothing happened.
+    """
+
+    time: datetime
+    ended: bool
+    first_sequence: int
+    last_sequence: int
+    events: tuple[OrderUpdate | AccountUpdate, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, ParamSpec, Self, TypeVar
 
 import grpc
 
-from bottrading_client import calls, following, key_calls, position_calls
+from bottrading_client import calls, following, key_calls, position_calls, replay_calls
 from bottrading_client.attempts import Attempts
 from bottrading_client.call import Call, Page, Services
 from bottrading_client.connecting import (
@@ -251,6 +251,7 @@ class BotTradingClient(_Client):
     quotes = _sends(calls.quotes)
     bars = _sends(calls.bars)
     clock = _sends(calls.clock)
+    advance_clock = _sends(replay_calls.advance_clock)
     order_updates = Method(following.order_updates, OrderUpdates)
     quote_updates = Method(following.quote_updates, QuoteUpdates)
 

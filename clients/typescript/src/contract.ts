@@ -356,6 +356,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/clock/advance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says that the caller is done until a later time of a lock-step replay, and waits until the clock gets there
+         * @description Says that the caller is done until a later time of a lock-step replay, and waits until the clock gets there. Other markets refuse the call (MARKET_NOT_STEPPED).
+         *
+         *     In a lock-step replay the time stands still until every participant has called once. A participant is an account. Whenever all participants are done, the clock moves on to the earliest time that one of them named, and plays every quote up to and including that time. That participant is answered, and the clock stands until it calls again. A call of an account that cannot take part is refused (PARTICIPANTS_COMPLETE).
+         *
+         *     The operator sets how long the clock waits for a participant, in real time. After that it moves on without the participant, whose log gets the entry STEP_MISSED. After three missed steps in a row the clock no longer waits for that account. Its next call takes part again.
+         *
+         *     With `from` the call can be repeated safely: it gets the same answer and never moves the clock twice. Without `from`, `by` and `next_bar` count from the time of each call. A wait that ends without an answer loses nothing: the account stays done until the time that it named. If an account calls while another call of it waits, both are answered at the earlier of the two times.
+         *
+         *     The wait can last as long as the other participants take. After DEADLINE_EXCEEDED or UNAVAILABLE, repeat the call with the same `from`. Spends nothing of the rate limits per minute and per day.
+         */
+        post: operations["AdvanceClock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sign-in": {
         parameters: {
             query?: never;
@@ -708,6 +736,23 @@ export interface components {
              */
             epoch_began_at: string;
         };
+        /** @description One entry of an account's log. Sequences are 1, 2, 3, … without gaps. */
+        AccountEvent: {
+            /**
+             * Format: int64
+             * @description Number of the entry in the log of its account.
+             */
+            sequence: number;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            time: string;
+            /** @description A change of an order. */
+            order_update: components["schemas"]["OrderUpdate"] | null;
+            /** @description A change of the account. */
+            account_update: components["schemas"]["AccountUpdate"] | null;
+        };
         /**
          * @description Whether an account can be used.
          *
@@ -737,6 +782,8 @@ export interface components {
              * @description Sequence of the last change of the same transaction, as in OrderUpdate.
              */
             transaction_end: number;
+            /** @description For STEP_MISSED: how many steps in a row the account has missed, this one included. After the third one the clock no longer waits for the account until it calls AdvanceClock again. Null otherwise. */
+            missed_steps: number | null;
         };
         /**
          * @description What happened to an account.
@@ -746,9 +793,32 @@ export interface components {
          *     - `RESET`: The account was reset: its orders were cancelled right before, its positions are gone, and `amount` is its new balance.
          *     - `TRADING_STATE`: The trading state changed.
          *     - `SETTLED`: An option that the account held expired and was settled in cash; `settlement` is set.
+         *     - `STEP_MISSED`: The clock of a lock-step replay moved on without the account, which was not done in time; `missed_steps` is set.
          * @enum {string}
          */
-        AccountUpdateType: "OPENED" | "DEPOSIT" | "RESET" | "TRADING_STATE" | "SETTLED";
+        AccountUpdateType: "OPENED" | "DEPOSIT" | "RESET" | "TRADING_STATE" | "SETTLED" | "STEP_MISSED";
+        /** @description What happened while the caller was done. */
+        AdvanceClockResponse: {
+            /**
+             * Format: date-time
+             * @description Where the clock stands. It is the time that the caller named. It is later only if the caller missed a step, and earlier only if the replay has ended or if another call of the account named an earlier time.
+             */
+            time: string;
+            /** @description Whether the replay has ended: no quote follows, and the clock stands still. */
+            ended: boolean;
+            /**
+             * Format: int64
+             * @description Sequence of the first entry in the account's log that is later than `from`; zero if nothing happened.
+             */
+            first_sequence: number;
+            /**
+             * Format: int64
+             * @description Sequence of the last entry in the account's log up to `time`; zero if nothing happened.
+             */
+            last_sequence: number;
+            /** @description The entries from `first_sequence` on, so that a bot need not ask what became of its orders: the first 100 at most. If the last one is not `last_sequence`, read the others by StreamOrderUpdates. Entries that the key may not see are left out, and all are left out for a key without SCOPE_READ. */
+            events: components["schemas"]["AccountEvent"][];
+        };
         /**
          * @description The asset type of an instrument. It decides fees and trading day.
          *
@@ -915,6 +985,8 @@ export interface components {
          *     - `ACCOUNT_LIMIT_REACHED`: The person already has as many accounts as the plan allows. Example: a second account on Free. FAILED_PRECONDITION, HTTP 422.
          *     - `DEPOSIT_TOO_LARGE`: With this deposit, the deposits since the account was opened or last reset, or its equity, would reach 90 000 000 000 US dollars. Example: a tenth deposit of 9 000 000 000. FAILED_PRECONDITION, HTTP 422.
          *     - `MARKET_NOT_PUBLISHED`: Quotes cannot be published, because the market of this server makes its own. Example: PublishQuotes on the simulated market. FAILED_PRECONDITION, HTTP 422.
+         *     - `MARKET_NOT_STEPPED`: The clock cannot be advanced, because the market is no lock-step replay. Example: AdvanceClock on the simulated market. FAILED_PRECONDITION, HTTP 422.
+         *     - `PARTICIPANTS_COMPLETE`: As many other accounts as the operator wants take part in the lock-step replay, or the operator named other accounts. Example: AdvanceClock of a second account with one participant. FAILED_PRECONDITION, HTTP 422.
          *     - `SEQUENCE_IN_FUTURE`: The log ends before this sequence. Example: `after_sequence` above the newest. OUT_OF_RANGE, HTTP 410.
          *     - `TRADING_HALTED`: Outcomes: `rejection_reason` of a recorded order. A ReplaceOrder with such an outcome is refused instead and leaves the order as it was: FAILED_PRECONDITION, HTTP 422.
          *
@@ -937,7 +1009,7 @@ export interface components {
          *     - `INTERNAL`: A bug of the server. The message holds an id to quote to the operator. Example: none known. INTERNAL, HTTP 500.
          * @enum {string}
          */
-        ErrorReason: "MESSAGE_TOO_LARGE" | "TWO_CREDENTIALS" | "BOT_KEY_INVALID" | "BOT_KEY_REQUIRED" | "TOKEN_INVALID" | "TOKEN_REQUIRED" | "OPERATOR_REQUIRED" | "KEY_SCOPE_MISSING" | "ORDER_RATE_EXCEEDED" | "REQUEST_RATE_EXCEEDED" | "DAILY_QUOTA_EXCEEDED" | "STREAM_LIMIT_EXCEEDED" | "READER_TOO_SLOW" | "ACCOUNT_ID_REQUIRED" | "MALFORMED_REQUEST" | "UNKNOWN_FIELD" | "FIELD_INVALID" | "FIELD_REQUIRED" | "ENUM_VALUE_UNKNOWN" | "DECIMAL_INVALID" | "NOT_POSITIVE" | "SYMBOL_UNKNOWN" | "ASSET_TYPE_MISMATCH" | "INSTRUMENT_EXPIRED" | "LIMIT_PRICE_REQUIRED" | "STOP_PRICE_REQUIRED" | "LIMIT_PRICE_NOT_ALLOWED" | "STOP_PRICE_NOT_ALLOWED" | "QUANTITY_OFF_STEP" | "PRICE_OFF_TICK" | "TIME_IN_FORCE_NOT_ALLOWED" | "PAGE_TOKEN_INVALID" | "NOT_OFFERED" | "INSTRUMENT_NOT_ALLOWED" | "ORDER_NOT_FOUND" | "BOT_KEY_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "POSITION_NOT_FOUND" | "HOST_UNKNOWN" | "ROUTE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CLIENT_ORDER_ID_REUSED" | "ORDER_NOT_LIVE" | "QUANTITY_ALREADY_FILLED" | "QUANTITY_TOO_SMALL" | "BOT_KEY_LIMIT_REACHED" | "ACCOUNT_LIMIT_REACHED" | "DEPOSIT_TOO_LARGE" | "MARKET_NOT_PUBLISHED" | "SEQUENCE_IN_FUTURE" | "TRADING_HALTED" | "DAILY_LOSS_REACHED" | "TOO_MANY_OPEN_ORDERS" | "ORDER_TOO_LARGE" | "ORDER_NOTIONAL_EXCEEDED" | "POSITION_SHARE_EXCEEDED" | "INSUFFICIENT_BUYING_POWER" | "INSUFFICIENT_POSITION" | "MARKET_CLOSED" | "NO_QUOTE" | "FOK_NOT_FILLABLE" | "CONFLICT" | "UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL";
+        ErrorReason: "MESSAGE_TOO_LARGE" | "TWO_CREDENTIALS" | "BOT_KEY_INVALID" | "BOT_KEY_REQUIRED" | "TOKEN_INVALID" | "TOKEN_REQUIRED" | "OPERATOR_REQUIRED" | "KEY_SCOPE_MISSING" | "ORDER_RATE_EXCEEDED" | "REQUEST_RATE_EXCEEDED" | "DAILY_QUOTA_EXCEEDED" | "STREAM_LIMIT_EXCEEDED" | "READER_TOO_SLOW" | "ACCOUNT_ID_REQUIRED" | "MALFORMED_REQUEST" | "UNKNOWN_FIELD" | "FIELD_INVALID" | "FIELD_REQUIRED" | "ENUM_VALUE_UNKNOWN" | "DECIMAL_INVALID" | "NOT_POSITIVE" | "SYMBOL_UNKNOWN" | "ASSET_TYPE_MISMATCH" | "INSTRUMENT_EXPIRED" | "LIMIT_PRICE_REQUIRED" | "STOP_PRICE_REQUIRED" | "LIMIT_PRICE_NOT_ALLOWED" | "STOP_PRICE_NOT_ALLOWED" | "QUANTITY_OFF_STEP" | "PRICE_OFF_TICK" | "TIME_IN_FORCE_NOT_ALLOWED" | "PAGE_TOKEN_INVALID" | "NOT_OFFERED" | "INSTRUMENT_NOT_ALLOWED" | "ORDER_NOT_FOUND" | "BOT_KEY_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "POSITION_NOT_FOUND" | "HOST_UNKNOWN" | "ROUTE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CLIENT_ORDER_ID_REUSED" | "ORDER_NOT_LIVE" | "QUANTITY_ALREADY_FILLED" | "QUANTITY_TOO_SMALL" | "BOT_KEY_LIMIT_REACHED" | "ACCOUNT_LIMIT_REACHED" | "DEPOSIT_TOO_LARGE" | "MARKET_NOT_PUBLISHED" | "MARKET_NOT_STEPPED" | "PARTICIPANTS_COMPLETE" | "SEQUENCE_IN_FUTURE" | "TRADING_HALTED" | "DAILY_LOSS_REACHED" | "TOO_MANY_OPEN_ORDERS" | "ORDER_TOO_LARGE" | "ORDER_NOTIONAL_EXCEEDED" | "POSITION_SHARE_EXCEEDED" | "INSUFFICIENT_BUYING_POWER" | "INSUFFICIENT_POSITION" | "MARKET_CLOSED" | "NO_QUOTE" | "FOK_NOT_FILLABLE" | "CONFLICT" | "UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL";
         /** @description One execution of an order, in whole or in part. Fills are never changed. */
         Fill: {
             /** @description Unique id, a UUID. */
@@ -1128,6 +1200,24 @@ export interface components {
          * @enum {string}
          */
         LiquidityClass: "LIQUID" | "THIN";
+        /** @description A clock that stands until all participants are done; see AdvanceClock. */
+        LockStep: {
+            /**
+             * Format: int32
+             * @description How many accounts must take part before the clock moves.
+             */
+            participants: number;
+            /**
+             * Format: int32
+             * @description How many of them have called AdvanceClock.
+             */
+            joined: number;
+            /**
+             * Format: int32
+             * @description How many participants the clock waits for now.
+             */
+            awaited: number;
+        };
         /** @description The trading sessions of all asset types at one moment. */
         MarketClock: {
             /**
@@ -1477,9 +1567,11 @@ export interface components {
             ends_at: string;
             /**
              * Format: double
-             * @description Seconds of the replay per real second. The replay runs slower than this while quotes cannot be stored fast enough.
+             * @description Seconds of the replay per real second. The replay runs slower than this while quotes cannot be stored fast enough. Zero in a lock-step replay.
              */
             speed: number;
+            /** @description Whom the clock of a lock-step replay waits for; null if the replay has a speed. */
+            lock_step: components["schemas"]["LockStep"] | null;
         };
         /** @description The return of an account from the beginning of a period to a moment. */
         ReturnPoint: {
@@ -1677,9 +1769,11 @@ export interface components {
     pathItems: never;
 }
 export type Account = components['schemas']['Account'];
+export type AccountEvent = components['schemas']['AccountEvent'];
 export type AccountStatus = components['schemas']['AccountStatus'];
 export type AccountUpdate = components['schemas']['AccountUpdate'];
 export type AccountUpdateType = components['schemas']['AccountUpdateType'];
+export type AdvanceClockResponse = components['schemas']['AdvanceClockResponse'];
 export type AssetType = components['schemas']['AssetType'];
 export type Bar = components['schemas']['Bar'];
 export type BarInterval = components['schemas']['BarInterval'];
@@ -1700,6 +1794,7 @@ export type LeaderboardEntry = components['schemas']['LeaderboardEntry'];
 export type LeaderboardPeriod = components['schemas']['LeaderboardPeriod'];
 export type Limits = components['schemas']['Limits'];
 export type LiquidityClass = components['schemas']['LiquidityClass'];
+export type LockStep = components['schemas']['LockStep'];
 export type MarketClock = components['schemas']['MarketClock'];
 export type MarketSession = components['schemas']['MarketSession'];
 export type NewBotKey = components['schemas']['NewBotKey'];
@@ -2623,6 +2718,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CreateStreamTicketResponse"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    /** @description Id of the call. */
+                    "X-Request-Id"?: string;
+                    /** @description Whole seconds after which to try again; with 429 and 503. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    AdvanceClock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description Until this time, inclusive. It must not be before `from`. If the clock is already there, the answer comes at once. */
+                    until?: string | null;
+                    /** @description For this long after `from`, for instance "3600s"; above zero. */
+                    by?: string | null;
+                    /** @description Until the running bar of this length ends: the next multiple of the length in UTC after `from`. */
+                    next_bar?: components["schemas"]["BarInterval"];
+                    from?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description Id of the call. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdvanceClockResponse"];
                 };
             };
             /** @description A refusal */

@@ -4,6 +4,7 @@ isort:skip_file
 What a bot can do with its key."""
 
 from bottrading.v1 import account_pb2 as _account_pb2
+from bottrading.v1 import bar_pb2 as _bar_pb2
 from bottrading.v1 import error_reason_pb2 as _error_reason_pb2
 from bottrading.v1 import fill_pb2 as _fill_pb2
 from bottrading.v1 import instrument_pb2 as _instrument_pb2
@@ -1353,3 +1354,97 @@ class CreateStreamTicketResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateStreamTicketResponse: _TypeAlias = CreateStreamTicketResponse  # noqa: Y015
+
+@_typing.final
+class AdvanceClockRequest(_message.Message):
+    """How long the caller is done. Exactly one of `until`, `by` and `next_bar` must be
+    given. A time after the end of the replay means the end.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNTIL_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    NEXT_BAR_FIELD_NUMBER: _builtins.int
+    FROM_FIELD_NUMBER: _builtins.int
+    next_bar: _bar_pb2.BarInterval.ValueType
+    """Until the running bar of this length ends: the next multiple of the length in UTC
+    after `from`.
+    """
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Until this time, inclusive. It must not be before `from`. If the clock is already
+        there, the answer comes at once.
+        """
+
+    @_builtins.property
+    def by(self) -> _duration_pb2.Duration:
+        """For this long after `from`, for instance "3600s"; above zero."""
+
+    def __init__(
+        self,
+        *,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        by: _duration_pb2.Duration | None = ...,
+        next_bar: _bar_pb2.BarInterval.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "from", b"from", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "from", b"from", "next_bar", b"next_bar", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdvanceClockRequest: _TypeAlias = AdvanceClockRequest  # noqa: Y015
+
+@_typing.final
+class AdvanceClockResponse(_message.Message):
+    """What happened while the caller was done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    FIRST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    ended: _builtins.bool
+    """Whether the replay has ended: no quote follows, and the clock stands still."""
+    first_sequence: _builtins.int
+    """Sequence of the first entry in the account's log that is later than `from`; zero
+    if nothing happened.
+    """
+    last_sequence: _builtins.int
+    """Sequence of the last entry in the account's log up to `time`; zero if nothing
+    happened.
+    """
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """Where the clock stands. It is the time that the caller named. It is later only if
+        the caller missed a step, and earlier only if the replay has ended or if another
+        call of the account named an earlier time.
+        """
+
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[_order_update_pb2.AccountEvent]:
+        """The entries from `first_sequence` on, so that a bot need not ask what became of its
+        orders: the first 100 at most. If the last one is not `last_sequence`, read the
+        others by StreamOrderUpdates. Entries that the key may not see are left out, and
+        all are left out for a key without SCOPE_READ.
+        """
+
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        ended: _builtins.bool = ...,
+        first_sequence: _builtins.int = ...,
+        last_sequence: _builtins.int = ...,
+        events: _abc.Iterable[_order_update_pb2.AccountEvent] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "events", b"events", "first_sequence", b"first_sequence", "last_sequence", b"last_sequence", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdvanceClockResponse: _TypeAlias = AdvanceClockResponse  # noqa: Y015

@@ -156,6 +156,11 @@ class BotTradingStub:
                 request_serializer=bottrading_dot_v1_dot_bot__trading__pb2.CreateStreamTicketRequest.SerializeToString,
                 response_deserializer=bottrading_dot_v1_dot_bot__trading__pb2.CreateStreamTicketResponse.FromString,
                 _registered_method=True)
+        self.AdvanceClock = channel.unary_unary(
+                '/bottrading.v1.BotTrading/AdvanceClock',
+                request_serializer=bottrading_dot_v1_dot_bot__trading__pb2.AdvanceClockRequest.SerializeToString,
+                response_deserializer=bottrading_dot_v1_dot_bot__trading__pb2.AdvanceClockResponse.FromString,
+                _registered_method=True)
 
 
 class BotTradingServicer:
@@ -433,6 +438,36 @@ class BotTradingServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AdvanceClock(self, request, context):
+        """Says that the caller is done until a later time of a lock-step replay, and waits
+        until the clock gets there. Other markets refuse the call (MARKET_NOT_STEPPED).
+
+        In a lock-step replay the time stands still until every participant has called
+        once. A participant is an account. Whenever all participants are done, the clock
+        moves on to the earliest time that one of them named, and plays every quote up to
+        and including that time. That participant is answered, and the clock stands until
+        it calls again. A call of an account that cannot take part is refused
+        (PARTICIPANTS_COMPLETE).
+
+        The operator sets how long the clock waits for a participant, in real time. After
+        that it moves on without the participant, whose log gets the entry STEP_MISSED.
+        After three missed steps in a row the clock no longer waits for that account. Its
+        next call takes part again.
+
+        With `from` the call can be repeated safely: it gets the same answer and never
+        moves the clock twice. Without `from`, `by` and `next_bar` count from the time of
+        each call. A wait that ends without an answer loses nothing: the account stays done
+        until the time that it named. If an account calls while another call of it waits,
+        both are answered at the earlier of the two times.
+
+        The wait can last as long as the other participants take. After DEADLINE_EXCEEDED
+        or UNAVAILABLE, repeat the call with the same `from`. Spends nothing of the rate
+        limits per minute and per day.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BotTradingServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -535,6 +570,11 @@ def add_BotTradingServicer_to_server(servicer, server):
                     servicer.CreateStreamTicket,
                     request_deserializer=bottrading_dot_v1_dot_bot__trading__pb2.CreateStreamTicketRequest.FromString,
                     response_serializer=bottrading_dot_v1_dot_bot__trading__pb2.CreateStreamTicketResponse.SerializeToString,
+            ),
+            'AdvanceClock': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdvanceClock,
+                    request_deserializer=bottrading_dot_v1_dot_bot__trading__pb2.AdvanceClockRequest.FromString,
+                    response_serializer=bottrading_dot_v1_dot_bot__trading__pb2.AdvanceClockResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1099,6 +1139,33 @@ class BotTrading:
             '/bottrading.v1.BotTrading/CreateStreamTicket',
             bottrading_dot_v1_dot_bot__trading__pb2.CreateStreamTicketRequest.SerializeToString,
             bottrading_dot_v1_dot_bot__trading__pb2.CreateStreamTicketResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdvanceClock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bottrading.v1.BotTrading/AdvanceClock',
+            bottrading_dot_v1_dot_bot__trading__pb2.AdvanceClockRequest.SerializeToString,
+            bottrading_dot_v1_dot_bot__trading__pb2.AdvanceClockResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -219,6 +219,32 @@ class BotTradingStub:
     further work. When the key is revoked, its tickets and streams end too. A person's
     tickets and streams end with the token (TOKEN_INVALID).
     """
+    AdvanceClock: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.AdvanceClockRequest, _bot_trading_pb2.AdvanceClockResponse]
+    """Says that the caller is done until a later time of a lock-step replay, and waits
+    until the clock gets there. Other markets refuse the call (MARKET_NOT_STEPPED).
+
+    In a lock-step replay the time stands still until every participant has called
+    once. A participant is an account. Whenever all participants are done, the clock
+    moves on to the earliest time that one of them named, and plays every quote up to
+    and including that time. That participant is answered, and the clock stands until
+    it calls again. A call of an account that cannot take part is refused
+    (PARTICIPANTS_COMPLETE).
+
+    The operator sets how long the clock waits for a participant, in real time. After
+    that it moves on without the participant, whose log gets the entry STEP_MISSED.
+    After three missed steps in a row the clock no longer waits for that account. Its
+    next call takes part again.
+
+    With `from` the call can be repeated safely: it gets the same answer and never
+    moves the clock twice. Without `from`, `by` and `next_bar` count from the time of
+    each call. A wait that ends without an answer loses nothing: the account stays done
+    until the time that it named. If an account calls while another call of it waits,
+    both are answered at the earlier of the two times.
+
+    The wait can last as long as the other participants take. After DEADLINE_EXCEEDED
+    or UNAVAILABLE, repeat the call with the same `from`. Spends nothing of the rate
+    limits per minute and per day.
+    """
 
 @_typing.type_check_only
 class BotTradingAsyncStub(BotTradingStub):
@@ -410,6 +436,32 @@ class BotTradingAsyncStub(BotTradingStub):
     ticket that resumes it, valid for two hours. Over REST a browser resumes without
     further work. When the key is revoked, its tickets and streams end too. A person's
     tickets and streams end with the token (TOKEN_INVALID).
+    """
+    AdvanceClock: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.AdvanceClockRequest, _bot_trading_pb2.AdvanceClockResponse]  # type: ignore[assignment]
+    """Says that the caller is done until a later time of a lock-step replay, and waits
+    until the clock gets there. Other markets refuse the call (MARKET_NOT_STEPPED).
+
+    In a lock-step replay the time stands still until every participant has called
+    once. A participant is an account. Whenever all participants are done, the clock
+    moves on to the earliest time that one of them named, and plays every quote up to
+    and including that time. That participant is answered, and the clock stands until
+    it calls again. A call of an account that cannot take part is refused
+    (PARTICIPANTS_COMPLETE).
+
+    The operator sets how long the clock waits for a participant, in real time. After
+    that it moves on without the participant, whose log gets the entry STEP_MISSED.
+    After three missed steps in a row the clock no longer waits for that account. Its
+    next call takes part again.
+
+    With `from` the call can be repeated safely: it gets the same answer and never
+    moves the clock twice. Without `from`, `by` and `next_bar` count from the time of
+    each call. A wait that ends without an answer loses nothing: the account stays done
+    until the time that it named. If an account calls while another call of it waits,
+    both are answered at the earlier of the two times.
+
+    The wait can last as long as the other participants take. After DEADLINE_EXCEEDED
+    or UNAVAILABLE, repeat the call with the same `from`. Spends nothing of the rate
+    limits per minute and per day.
     """
 
 class BotTradingServicer(metaclass=_abc_1.ABCMeta):
@@ -719,6 +771,38 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         ticket that resumes it, valid for two hours. Over REST a browser resumes without
         further work. When the key is revoked, its tickets and streams end too. A person's
         tickets and streams end with the token (TOKEN_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def AdvanceClock(
+        self,
+        request: _bot_trading_pb2.AdvanceClockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bot_trading_pb2.AdvanceClockResponse, _abc.Awaitable[_bot_trading_pb2.AdvanceClockResponse]]:
+        """Says that the caller is done until a later time of a lock-step replay, and waits
+        until the clock gets there. Other markets refuse the call (MARKET_NOT_STEPPED).
+
+        In a lock-step replay the time stands still until every participant has called
+        once. A participant is an account. Whenever all participants are done, the clock
+        moves on to the earliest time that one of them named, and plays every quote up to
+        and including that time. That participant is answered, and the clock stands until
+        it calls again. A call of an account that cannot take part is refused
+        (PARTICIPANTS_COMPLETE).
+
+        The operator sets how long the clock waits for a participant, in real time. After
+        that it moves on without the participant, whose log gets the entry STEP_MISSED.
+        After three missed steps in a row the clock no longer waits for that account. Its
+        next call takes part again.
+
+        With `from` the call can be repeated safely: it gets the same answer and never
+        moves the clock twice. Without `from`, `by` and `next_bar` count from the time of
+        each call. A wait that ends without an answer loses nothing: the account stays done
+        until the time that it named. If an account calls while another call of it waits,
+        both are answered at the earlier of the two times.
+
+        The wait can last as long as the other participants take. After DEADLINE_EXCEEDED
+        or UNAVAILABLE, repeat the call with the same `from`. Spends nothing of the rate
+        limits per minute and per day.
         """
 
 def add_BotTradingServicer_to_server(servicer: BotTradingServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -239,6 +239,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Quotes cannot be published, because the market of this server makes its own.
     Example: PublishQuotes on the simulated market. FAILED_PRECONDITION, HTTP 422.
     """
+    ERROR_REASON_MARKET_NOT_STEPPED: _ErrorReason.ValueType  # 66
+    """The clock cannot be advanced, because the market is no lock-step replay.
+    Example: AdvanceClock on the simulated market. FAILED_PRECONDITION, HTTP 422.
+    """
+    ERROR_REASON_PARTICIPANTS_COMPLETE: _ErrorReason.ValueType  # 67
+    """As many other accounts as the operator wants take part in the lock-step replay, or
+    the operator named other accounts.
+    Example: AdvanceClock of a second account with one participant.
+    FAILED_PRECONDITION, HTTP 422.
+    """
     ERROR_REASON_SEQUENCE_IN_FUTURE: _ErrorReason.ValueType  # 41
     """The log ends before this sequence.
     Example: `after_sequence` above the newest. OUT_OF_RANGE, HTTP 410.
@@ -541,6 +551,16 @@ Example: a tenth deposit of 9 000 000 000. FAILED_PRECONDITION, HTTP 422.
 ERROR_REASON_MARKET_NOT_PUBLISHED: ErrorReason.ValueType  # 40
 """Quotes cannot be published, because the market of this server makes its own.
 Example: PublishQuotes on the simulated market. FAILED_PRECONDITION, HTTP 422.
+"""
+ERROR_REASON_MARKET_NOT_STEPPED: ErrorReason.ValueType  # 66
+"""The clock cannot be advanced, because the market is no lock-step replay.
+Example: AdvanceClock on the simulated market. FAILED_PRECONDITION, HTTP 422.
+"""
+ERROR_REASON_PARTICIPANTS_COMPLETE: ErrorReason.ValueType  # 67
+"""As many other accounts as the operator wants take part in the lock-step replay, or
+the operator named other accounts.
+Example: AdvanceClock of a second account with one participant.
+FAILED_PRECONDITION, HTTP 422.
 """
 ERROR_REASON_SEQUENCE_IN_FUTURE: ErrorReason.ValueType  # 41
 """The log ends before this sequence.

@@ -26,7 +26,7 @@ from bottrading.v1 import instrument_pb2 as bottrading_dot_v1_dot_instrument__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n bottrading/v1/market_clock.proto\x12\rbottrading.v1\x1a\x1e\x62ottrading/v1/instrument.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\x01\n\x0bMarketClock\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x08sessions\x18\x02 \x03(\x0b\x32\x1c.bottrading.v1.MarketSession\x12-\n\x06replay\x18\x03 \x01(\x0b\x32\x1d.bottrading.v1.ReplayProgress\"{\n\x0eReplayProgress\x12-\n\tstarts_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nds_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05speed\x18\x03 \x01(\x01\"\xaa\x01\n\rMarketSession\x12,\n\nasset_type\x18\x01 \x01(\x0e\x32\x18.bottrading.v1.AssetType\x12\x0c\n\x04open\x18\x02 \x01(\x08\x12-\n\tnext_open\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nnext_close\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n bottrading/v1/market_clock.proto\x12\rbottrading.v1\x1a\x1e\x62ottrading/v1/instrument.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\x01\n\x0bMarketClock\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x08sessions\x18\x02 \x03(\x0b\x32\x1c.bottrading.v1.MarketSession\x12-\n\x06replay\x18\x03 \x01(\x0b\x32\x1d.bottrading.v1.ReplayProgress\"\xa7\x01\n\x0eReplayProgress\x12-\n\tstarts_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nds_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05speed\x18\x03 \x01(\x01\x12*\n\tlock_step\x18\x04 \x01(\x0b\x32\x17.bottrading.v1.LockStep\"A\n\x08LockStep\x12\x14\n\x0cparticipants\x18\x01 \x01(\x05\x12\x0e\n\x06joined\x18\x02 \x01(\x05\x12\x0f\n\x07\x61waited\x18\x03 \x01(\x05\"\xaa\x01\n\rMarketSession\x12,\n\nasset_type\x18\x01 \x01(\x0e\x32\x18.bottrading.v1.AssetType\x12\x0c\n\x04open\x18\x02 \x01(\x08\x12-\n\tnext_open\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nnext_close\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MARKETCLOCK']._serialized_start=117
   _globals['_MARKETCLOCK']._serialized_end=267
-  _globals['_REPLAYPROGRESS']._serialized_start=269
-  _globals['_REPLAYPROGRESS']._serialized_end=392
-  _globals['_MARKETSESSION']._serialized_start=395
-  _globals['_MARKETSESSION']._serialized_end=565
+  _globals['_REPLAYPROGRESS']._serialized_start=270
+  _globals['_REPLAYPROGRESS']._serialized_end=437
+  _globals['_LOCKSTEP']._serialized_start=439
+  _globals['_LOCKSTEP']._serialized_end=504
+  _globals['_MARKETSESSION']._serialized_start=507
+  _globals['_MARKETSESSION']._serialized_end=677
 # @@protoc_insertion_point(module_scope)

@@ -67,9 +67,10 @@ class ReplayProgress(_message.Message):
     STARTS_AT_FIELD_NUMBER: _builtins.int
     ENDS_AT_FIELD_NUMBER: _builtins.int
     SPEED_FIELD_NUMBER: _builtins.int
+    LOCK_STEP_FIELD_NUMBER: _builtins.int
     speed: _builtins.float
     """Seconds of the replay per real second. The replay runs slower than this while
-    quotes cannot be stored fast enough.
+    quotes cannot be stored fast enough. Zero in a lock-step replay.
     """
     @_builtins.property
     def starts_at(self) -> _timestamp_pb2.Timestamp:
@@ -79,20 +80,55 @@ class ReplayProgress(_message.Message):
     def ends_at(self) -> _timestamp_pb2.Timestamp:
         """Where the replay ends, at the last quote."""
 
+    @_builtins.property
+    def lock_step(self) -> Global___LockStep:
+        """Whom the clock of a lock-step replay waits for; null if the replay has a speed."""
+
     def __init__(
         self,
         *,
         starts_at: _timestamp_pb2.Timestamp | None = ...,
         ends_at: _timestamp_pb2.Timestamp | None = ...,
         speed: _builtins.float = ...,
+        lock_step: Global___LockStep | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "starts_at", b"starts_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "lock_step", b"lock_step", "starts_at", b"starts_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "speed", b"speed", "starts_at", b"starts_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "lock_step", b"lock_step", "speed", b"speed", "starts_at", b"starts_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplayProgress: _TypeAlias = ReplayProgress  # noqa: Y015
+
+@_typing.final
+class LockStep(_message.Message):
+    """A clock that stands until all participants are done; see AdvanceClock."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTICIPANTS_FIELD_NUMBER: _builtins.int
+    JOINED_FIELD_NUMBER: _builtins.int
+    AWAITED_FIELD_NUMBER: _builtins.int
+    participants: _builtins.int
+    """How many accounts must take part before the clock moves."""
+    joined: _builtins.int
+    """How many of them have called AdvanceClock."""
+    awaited: _builtins.int
+    """How many participants the clock waits for now."""
+    def __init__(
+        self,
+        *,
+        participants: _builtins.int = ...,
+        joined: _builtins.int = ...,
+        awaited: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaited", b"awaited", "joined", b"joined", "participants", b"participants"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LockStep: _TypeAlias = LockStep  # noqa: Y015
 
 @_typing.final
 class MarketSession(_message.Message):

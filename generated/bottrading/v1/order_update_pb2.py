@@ -28,23 +28,23 @@ from bottrading.v1 import order_pb2 as bottrading_dot_v1_dot_order__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n bottrading/v1/order_update.proto\x12\rbottrading.v1\x1a\x1b\x62ottrading/v1/account.proto\x1a\x18\x62ottrading/v1/fill.proto\x1a\x19\x62ottrading/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x01\n\x0bOrderUpdate\x12,\n\x04type\x18\x01 \x01(\x0e\x32\x1e.bottrading.v1.OrderUpdateType\x12#\n\x05order\x18\x02 \x01(\x0b\x32\x14.bottrading.v1.Order\x12!\n\x04\x66ill\x18\x03 \x01(\x0b\x32\x13.bottrading.v1.Fill\x12\x17\n\x0ftransaction_end\x18\x04 \x01(\x03\"c\n\nSettlement\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\t\x12\r\n\x05price\x18\x03 \x01(\t\x12\x0e\n\x06\x61mount\x18\x04 \x01(\t\x12\x14\n\x0crealized_pnl\x18\x05 \x01(\t\"\x96\x02\n\rAccountUpdate\x12.\n\x04type\x18\x01 \x01(\x0e\x32 .bottrading.v1.AccountUpdateType\x12\x13\n\x06\x61mount\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0f\n\x07\x62\x61lance\x18\x03 \x01(\t\x12\x32\n\rtrading_state\x18\x04 \x01(\x0e\x32\x1b.bottrading.v1.TradingState\x12-\n\nsettlement\x18\x05 \x01(\x0b\x32\x19.bottrading.v1.Settlement\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0ftransaction_end\x18\x07 \x01(\x03\x42\t\n\x07_amount\"\xbf\x01\n\x0c\x41\x63\x63ountEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0corder_update\x18\x03 \x01(\x0b\x32\x1a.bottrading.v1.OrderUpdateH\x00\x12\x36\n\x0e\x61\x63\x63ount_update\x18\x04 \x01(\x0b\x32\x1c.bottrading.v1.AccountUpdateH\x00\x42\x07\n\x05\x65vent*\x9c\x02\n\x0fOrderUpdateType\x12!\n\x1dORDER_UPDATE_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aORDER_UPDATE_TYPE_ACCEPTED\x10\x01\x12\x1f\n\x1bORDER_UPDATE_TYPE_TRIGGERED\x10\x02\x12\x1c\n\x18ORDER_UPDATE_TYPE_FILLED\x10\x03\x12&\n\"ORDER_UPDATE_TYPE_PARTIALLY_FILLED\x10\x04\x12\x1e\n\x1aORDER_UPDATE_TYPE_REPLACED\x10\x05\x12\x1f\n\x1bORDER_UPDATE_TYPE_CANCELLED\x10\x06\x12\x1e\n\x1aORDER_UPDATE_TYPE_REJECTED\x10\x07*\xe0\x01\n\x11\x41\x63\x63ountUpdateType\x12#\n\x1f\x41\x43\x43OUNT_UPDATE_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x41\x43\x43OUNT_UPDATE_TYPE_OPENED\x10\x01\x12\x1f\n\x1b\x41\x43\x43OUNT_UPDATE_TYPE_DEPOSIT\x10\x02\x12\x1d\n\x19\x41\x43\x43OUNT_UPDATE_TYPE_RESET\x10\x03\x12%\n!ACCOUNT_UPDATE_TYPE_TRADING_STATE\x10\x04\x12\x1f\n\x1b\x41\x43\x43OUNT_UPDATE_TYPE_SETTLED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n bottrading/v1/order_update.proto\x12\rbottrading.v1\x1a\x1b\x62ottrading/v1/account.proto\x1a\x18\x62ottrading/v1/fill.proto\x1a\x19\x62ottrading/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x01\n\x0bOrderUpdate\x12,\n\x04type\x18\x01 \x01(\x0e\x32\x1e.bottrading.v1.OrderUpdateType\x12#\n\x05order\x18\x02 \x01(\x0b\x32\x14.bottrading.v1.Order\x12!\n\x04\x66ill\x18\x03 \x01(\x0b\x32\x13.bottrading.v1.Fill\x12\x17\n\x0ftransaction_end\x18\x04 \x01(\x03\"c\n\nSettlement\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\t\x12\r\n\x05price\x18\x03 \x01(\t\x12\x0e\n\x06\x61mount\x18\x04 \x01(\t\x12\x14\n\x0crealized_pnl\x18\x05 \x01(\t\"\xc2\x02\n\rAccountUpdate\x12.\n\x04type\x18\x01 \x01(\x0e\x32 .bottrading.v1.AccountUpdateType\x12\x13\n\x06\x61mount\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0f\n\x07\x62\x61lance\x18\x03 \x01(\t\x12\x32\n\rtrading_state\x18\x04 \x01(\x0e\x32\x1b.bottrading.v1.TradingState\x12-\n\nsettlement\x18\x05 \x01(\x0b\x32\x19.bottrading.v1.Settlement\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0ftransaction_end\x18\x07 \x01(\x03\x12\x19\n\x0cmissed_steps\x18\x08 \x01(\x05H\x01\x88\x01\x01\x42\t\n\x07_amountB\x0f\n\r_missed_steps\"\xbf\x01\n\x0c\x41\x63\x63ountEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0corder_update\x18\x03 \x01(\x0b\x32\x1a.bottrading.v1.OrderUpdateH\x00\x12\x36\n\x0e\x61\x63\x63ount_update\x18\x04 \x01(\x0b\x32\x1c.bottrading.v1.AccountUpdateH\x00\x42\x07\n\x05\x65vent*\x9c\x02\n\x0fOrderUpdateType\x12!\n\x1dORDER_UPDATE_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aORDER_UPDATE_TYPE_ACCEPTED\x10\x01\x12\x1f\n\x1bORDER_UPDATE_TYPE_TRIGGERED\x10\x02\x12\x1c\n\x18ORDER_UPDATE_TYPE_FILLED\x10\x03\x12&\n\"ORDER_UPDATE_TYPE_PARTIALLY_FILLED\x10\x04\x12\x1e\n\x1aORDER_UPDATE_TYPE_REPLACED\x10\x05\x12\x1f\n\x1bORDER_UPDATE_TYPE_CANCELLED\x10\x06\x12\x1e\n\x1aORDER_UPDATE_TYPE_REJECTED\x10\x07*\x85\x02\n\x11\x41\x63\x63ountUpdateType\x12#\n\x1f\x41\x43\x43OUNT_UPDATE_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x41\x43\x43OUNT_UPDATE_TYPE_OPENED\x10\x01\x12\x1f\n\x1b\x41\x43\x43OUNT_UPDATE_TYPE_DEPOSIT\x10\x02\x12\x1d\n\x19\x41\x43\x43OUNT_UPDATE_TYPE_RESET\x10\x03\x12%\n!ACCOUNT_UPDATE_TYPE_TRADING_STATE\x10\x04\x12\x1f\n\x1b\x41\x43\x43OUNT_UPDATE_TYPE_SETTLED\x10\x05\x12#\n\x1f\x41\x43\x43OUNT_UPDATE_TYPE_STEP_MISSED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bottrading.v1.order_update_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ORDERUPDATETYPE']._serialized_start=902
-  _globals['_ORDERUPDATETYPE']._serialized_end=1186
-  _globals['_ACCOUNTUPDATETYPE']._serialized_start=1189
-  _globals['_ACCOUNTUPDATETYPE']._serialized_end=1413
+  _globals['_ORDERUPDATETYPE']._serialized_start=946
+  _globals['_ORDERUPDATETYPE']._serialized_end=1230
+  _globals['_ACCOUNTUPDATETYPE']._serialized_start=1233
+  _globals['_ACCOUNTUPDATETYPE']._serialized_end=1494
   _globals['_ORDERUPDATE']._serialized_start=167
   _globals['_ORDERUPDATE']._serialized_end=323
   _globals['_SETTLEMENT']._serialized_start=325
   _globals['_SETTLEMENT']._serialized_end=424
   _globals['_ACCOUNTUPDATE']._serialized_start=427
-  _globals['_ACCOUNTUPDATE']._serialized_end=705
-  _globals['_ACCOUNTEVENT']._serialized_start=708
-  _globals['_ACCOUNTEVENT']._serialized_end=899
+  _globals['_ACCOUNTUPDATE']._serialized_end=749
+  _globals['_ACCOUNTEVENT']._serialized_start=752
+  _globals['_ACCOUNTEVENT']._serialized_end=943
 # @@protoc_insertion_point(module_scope)

@@ -87,6 +87,10 @@ class _AccountUpdateTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Acc
     """An option that the account held expired and was settled in cash; `settlement` is
     set.
     """
+    ACCOUNT_UPDATE_TYPE_STEP_MISSED: _AccountUpdateType.ValueType  # 6
+    """The clock of a lock-step replay moved on without the account, which was not done
+    in time; `missed_steps` is set.
+    """
 
 class AccountUpdateType(_AccountUpdateType, metaclass=_AccountUpdateTypeEnumTypeWrapper):
     """What happened to an account."""
@@ -106,6 +110,10 @@ ACCOUNT_UPDATE_TYPE_TRADING_STATE: AccountUpdateType.ValueType  # 4
 ACCOUNT_UPDATE_TYPE_SETTLED: AccountUpdateType.ValueType  # 5
 """An option that the account held expired and was settled in cash; `settlement` is
 set.
+"""
+ACCOUNT_UPDATE_TYPE_STEP_MISSED: AccountUpdateType.ValueType  # 6
+"""The clock of a lock-step replay moved on without the account, which was not done
+in time; `missed_steps` is set.
 """
 Global___AccountUpdateType: _TypeAlias = AccountUpdateType  # noqa: Y015
 
@@ -206,6 +214,7 @@ class AccountUpdate(_message.Message):
     SETTLEMENT_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     TRANSACTION_END_FIELD_NUMBER: _builtins.int
+    MISSED_STEPS_FIELD_NUMBER: _builtins.int
     type: Global___AccountUpdateType.ValueType
     """What happened."""
     amount: _builtins.str
@@ -216,6 +225,11 @@ class AccountUpdate(_message.Message):
     """Trading state after the change."""
     transaction_end: _builtins.int
     """Sequence of the last change of the same transaction, as in OrderUpdate."""
+    missed_steps: _builtins.int
+    """For STEP_MISSED: how many steps in a row the account has missed, this one included.
+    After the third one the clock no longer waits for the account until it calls
+    AdvanceClock again. Null otherwise.
+    """
     @_builtins.property
     def settlement(self) -> Global___Settlement:
         """The settlement, for SETTLED; null otherwise."""
@@ -234,14 +248,20 @@ class AccountUpdate(_message.Message):
         settlement: Global___Settlement | None = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         transaction_end: _builtins.int = ...,
+        missed_steps: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount", "settlement", b"settlement", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_missed_steps", b"_missed_steps", "amount", b"amount", "missed_steps", b"missed_steps", "settlement", b"settlement", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount", "balance", b"balance", "settlement", b"settlement", "time", b"time", "trading_state", b"trading_state", "transaction_end", b"transaction_end", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_missed_steps", b"_missed_steps", "amount", b"amount", "balance", b"balance", "missed_steps", b"missed_steps", "settlement", b"settlement", "time", b"time", "trading_state", b"trading_state", "transaction_end", b"transaction_end", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__amount: _TypeAlias = _typing.Literal["amount"]  # noqa: Y015
     _WhichOneofArgType__amount: _TypeAlias = _typing.Literal["_amount", b"_amount"]  # noqa: Y015
+    _WhichOneofReturnType__missed_steps: _TypeAlias = _typing.Literal["missed_steps"]  # noqa: Y015
+    _WhichOneofArgType__missed_steps: _TypeAlias = _typing.Literal["_missed_steps", b"_missed_steps"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__amount) -> _WhichOneofReturnType__amount | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__missed_steps) -> _WhichOneofReturnType__missed_steps | None: ...
 
 Global___AccountUpdate: _TypeAlias = AccountUpdate  # noqa: Y015
 

@@ -36,6 +36,7 @@ from bottrading_client import (
     following,
     key_calls,
     position_calls,
+    replay_calls,
 )
 from bottrading_client.connecting import BOT_KEY, credentials_of, target_of
 from tests.support.process import free_port
@@ -356,7 +357,9 @@ def test_both_kinds_of_clients_have_the_same_methods_with_signatures_and_docstri
 
 
 def test_every_call_of_the_contract_but_the_feed_is_described() -> None:
-    described = "".join(map(inspect.getsource, (calls, position_calls, key_calls, following)))
+    described = "".join(
+        map(inspect.getsource, (calls, position_calls, replay_calls, key_calls, following))
+    )
     for module in (bot_trading_pb2, market_data_pb2, key_management_pb2):
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods_by_name:

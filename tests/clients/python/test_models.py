@@ -37,6 +37,7 @@ ENUMS = [
     if issubclass(kind, enums.OpenEnum) and kind is not enums.OpenEnum
 ]
 NAMED_OTHERWISE = {
+    "ClockAdvance": "AdvanceClockResponse",
     "Leaderboard": "GetLeaderboardResponse",
     "Session": "SignInResponse",
     "StreamTicket": "CreateStreamTicketResponse",
