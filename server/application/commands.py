@@ -147,10 +147,14 @@ class UseSignIn:
 
 @dataclass(frozen=True, slots=True)
 class SentQuote:
-    """A quote that an operator sent, or the reason why it is not a valid quote."""
+    """A quote that an operator sent, or the reason why it is not a valid quote.
+
+    `is_confirmed` says that the source shows the quote now.
+    """
 
     symbol: str
     quote: Quote | QuoteRefusal
+    is_confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +286,14 @@ class QuotesChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotesConfirmed:
+    """Notification: the newest quotes of these symbols were fresh at this moment."""
+
+    symbols: tuple[str, ...]
+    now: Micros
+
+
+@dataclass(frozen=True, slots=True)
 class KeyEnded:
     """Notification: no call with this key may succeed from now on."""
 
@@ -309,4 +321,4 @@ class MarketStopped:
     is_stopped: bool
 
 
-Notification = QuotesChanged | KeyEnded | TimePassed | LogsGrown | MarketStopped
+Notification = QuotesChanged | QuotesConfirmed | KeyEnded | TimePassed | LogsGrown | MarketStopped

@@ -33,7 +33,10 @@ class MarketCalls:
     def publish(
         self, command: PublishQuotes, _: Permissions, unit: UnitOfWork, now: Micros
     ) -> QuotesPublished | Refusal:
-        """Apply quotes in order, and fill the orders that each quote reaches."""
+        """Apply quotes in order, and fill the orders that each quote reaches.
+
+        Confirmed quotes that are still the newest are fresh from now on.
+        """
         if self._feed.source.environment != "PUBLISHED":
             return Refusal(
                 reason=Reason.MARKET_NOT_PUBLISHED,
@@ -43,10 +46,17 @@ class MarketCalls:
         sent = [item.quote for item in command.quotes if isinstance(item.quote, Quote)]
         outcomes = iter(self._feed.apply(sent, unit, now))
         refused: list[tuple[str, QuoteRefusal]] = []
+        confirmed: list[Quote] = []
         for item in command.quotes:
-            why = next(outcomes) if isinstance(item.quote, Quote) else item.quote
-            if why is not None:
+            if not isinstance(item.quote, Quote):
+                refused.append((item.symbol, item.quote))
+                continue
+            why = next(outcomes)
+            if item.is_confirmed and self._feed.board.get(item.quote.symbol) == item.quote:
+                confirmed.append(item.quote)
+            elif why is not None:
                 refused.append((item.symbol, why))
+        self._feed.confirm(confirmed, unit, now)
         return QuotesPublished(len(command.quotes) - len(refused), tuple(refused))
 
     def advance(

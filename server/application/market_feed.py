@@ -1,8 +1,8 @@
 """The market feed: the newest quote of each symbol, and the orders that new quotes fill."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from server.application.commands import HoursTold, Notification, QuotesChanged
+from server.application.commands import HoursTold, Notification, QuotesChanged, QuotesConfirmed
 from server.application.market_ports import Calendar, Instruments, QuoteSource
 from server.application.market_record import MarketRecord
 from server.application.ports import ReachedOrder, UnitOfWork
@@ -32,6 +32,9 @@ class QuoteBoard:
         self._loaded = StagedMap[str, Quote]()
         """Quotes from storage: these objects stay stale."""
 
+        self._confirmed = StagedMap[str, tuple[Quote, Micros]]()
+        """Quotes that were confirmed, and when last."""
+
         self.get = self._quotes.get
         """Returns the newest quote of a symbol, fresh or not."""
 
@@ -44,6 +47,17 @@ class QuoteBoard:
     def put(self, quote: Quote, stage: Stage) -> None:
         """Make a quote the newest of its symbol."""
         self._quotes.set(quote.symbol, quote, stage)
+
+    def confirm(self, symbols: Iterable[str], now: Micros, stage: Stage) -> list[str]:
+        """Make the newest quotes of symbols fresh from now on; return which were not fresh."""
+        fresh_again = []
+        for symbol in symbols:
+            quote = self._quotes.get(symbol)
+            if quote is not None:
+                if not self.is_fresh(quote, now):
+                    fresh_again.append(symbol)
+                self._confirmed.set(symbol, (quote, now), stage)
+        return fresh_again
 
     def all(self) -> list[Quote]:
         """Return the newest quote of every symbol that has one."""
@@ -65,7 +79,11 @@ class QuoteBoard:
 
     def is_fresh(self, quote: Quote, now: Micros) -> bool:
         """Tell whether a quote of this board can be traded on."""
-        is_young = -FUTURE_TOLERANCE <= now - quote.time <= self._staleness_limit
+        age = now - quote.time
+        if age > self._staleness_limit:
+            confirmed, when = self._confirmed.get(quote.symbol) or (None, 0)
+            age = now - when if confirmed is quote else age
+        is_young = -FUTURE_TOLERANCE <= age <= self._staleness_limit
         return is_young and quote is not self._loaded.get(quote.symbol)
 
     def fresh(self, symbol: str, now: Micros) -> Quote | None:
@@ -181,6 +199,19 @@ class MarketFeed:
                 together[quote.symbol] = quote
         self._show(list(together.values()), unit, now)
         return outcomes
+
+    def confirm(self, quotes: Sequence[Quote], unit: UnitOfWork, now: Micros) -> None:
+        """Make newest quotes fresh from now on, and fill what they reach if they were not.
+
+        An order that came while a quote was stale would otherwise wait for the next quote. What an
+        account took of the quote stays taken.
+        """
+        if not quotes:
+            return
+        fresh_again = set(self.board.confirm((it.symbol for it in quotes), now, unit.stage))
+        told = tuple(quote.symbol for quote in quotes)
+        self.notifications.put(QuotesConfirmed(told, now), unit.stage)
+        self._fill([quote for quote in quotes if quote.symbol in fresh_again], unit, now)
 
     def _show(self, quotes: list[Quote], unit: UnitOfWork, now: Micros) -> None:
         """Make quotes the newest, and fill the orders that they reach.

@@ -17,6 +17,7 @@ from server.engine.frames import (
     Call,
     FrameBuffer,
     Kind,
+    decode_confirmed,
     decode_quotes,
     decode_refusal,
     pack_call,
@@ -91,6 +92,12 @@ class Notifications:
                     stage.publish()
                 self._heard.hear(quotes)
                 self._notify_quotes(quote.symbol for quote in quotes)
+            case Kind.QUOTES_CONFIRMED:
+                now, symbols = decode_confirmed(answer.body)
+                with Stage() as stage:
+                    fresh_again = self._board.confirm(symbols, now, stage)
+                    stage.publish()
+                self._notify_quotes(fresh_again)
             case Kind.QUOTES_LOADED:
                 with Stage() as stage:
                     self._board.load(decode_quotes(answer.body), stage)

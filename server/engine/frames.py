@@ -20,6 +20,7 @@ from server.application.commands import (
     MarketStopped,
     Notification,
     QuotesChanged,
+    QuotesConfirmed,
     RecordUsage,
     TimePassed,
     UseSignIn,
@@ -48,6 +49,7 @@ class Kind(IntEnum):
     LOGS_GROWN = 7
     SIGN_OF_LIFE = 8
     MARKET_STOPPED = 9
+    QUOTES_CONFIRMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,9 @@ def pack_notification(notification: Notification) -> bytes:
     match notification:
         case QuotesChanged(quotes):
             return pack_answer(NOBODY, Kind.QUOTES_CHANGED, encode_quotes(quotes))
+        case QuotesConfirmed(symbols, now):
+            body = orjson.dumps([now, symbols])
+            return pack_answer(NOBODY, Kind.QUOTES_CONFIRMED, body)
         case KeyEnded(key_id):
             return pack_answer(NOBODY, Kind.KEY_ENDED, key_id.encode())
         case TimePassed(now):
@@ -184,6 +189,12 @@ def decode_quotes(body: bytes) -> list[Quote]:
         )
         for symbol, bid, bid_size, ask, ask_size, last, time, sequence in orjson.loads(body)
     ]
+
+
+def decode_confirmed(body: bytes) -> tuple[Micros, list[str]]:
+    """Return the moment and the symbols of confirmed quotes."""
+    now, symbols = orjson.loads(body)
+    return now, symbols
 
 
 def encode_identity(identity: Identity) -> bytes:

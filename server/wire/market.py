@@ -141,7 +141,10 @@ def publish_quotes(
     if refusal is not None:
         return refusal
     return PublishQuotes(
-        tuple(SentQuote(sent.symbol, _sent_quote(sent, given.now)) for sent in request.quotes)
+        tuple(
+            SentQuote(sent.symbol, _sent_quote(sent, given.now), sent.confirmed)
+            for sent in request.quotes
+        )
     )
 
 

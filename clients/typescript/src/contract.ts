@@ -1453,6 +1453,8 @@ export interface components {
             time?: string | null;
             /** @description Number that the feed assigned, zero or more; left out: 0. */
             sequence?: number | null;
+            /** @description True when the source shows this quote now, however old it is: the quote is then fresh from now on. Sending the newest quote again, unchanged, confirms it. A size that was taken of it stays taken. */
+            confirmed?: boolean;
         };
         /** @description A limit on a count. */
         Quota: {
@@ -1500,7 +1502,7 @@ export interface components {
              * @description Number that the source assigned; it grows with time for each symbol.
              */
             sequence: number;
-            /** @description True when the quote is older than the staleness limit. MARKET, IOC and FOK orders are then REJECTED (NO_QUOTE). */
+            /** @description True when the quote was neither made nor confirmed within the staleness limit. MARKET, IOC and FOK orders are then REJECTED (NO_QUOTE). */
             stale: boolean;
         };
         /** @description The stream is alive. */
@@ -1521,7 +1523,7 @@ export interface components {
          *     - `CROSSED`: The bid is above the ask.
          *     - `OUT_OF_DATE`: The quote is older than the newest applied one.
          *     - `TIME_INVALID`: The time is invalid, or more than 5 s ahead of the server's clock.
-         *     - `DUPLICATE`: Time and sequence are the same as those of the newest applied quote.
+         *     - `DUPLICATE`: Time and sequence are the same as those of the newest applied quote, and the quote does not confirm it.
          *     - `SEQUENCE_NEGATIVE`: The sequence is negative.
          * @enum {string}
          */

@@ -41,7 +41,9 @@ class _QuoteRefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Qu
     QUOTE_REFUSAL_REASON_TIME_INVALID: _QuoteRefusalReason.ValueType  # 7
     """The time is invalid, or more than 5 s ahead of the server's clock."""
     QUOTE_REFUSAL_REASON_DUPLICATE: _QuoteRefusalReason.ValueType  # 8
-    """Time and sequence are the same as those of the newest applied quote."""
+    """Time and sequence are the same as those of the newest applied quote, and the
+    quote does not confirm it.
+    """
     QUOTE_REFUSAL_REASON_SEQUENCE_NEGATIVE: _QuoteRefusalReason.ValueType  # 9
     """The sequence is negative."""
 
@@ -65,7 +67,9 @@ QUOTE_REFUSAL_REASON_OUT_OF_DATE: QuoteRefusalReason.ValueType  # 6
 QUOTE_REFUSAL_REASON_TIME_INVALID: QuoteRefusalReason.ValueType  # 7
 """The time is invalid, or more than 5 s ahead of the server's clock."""
 QUOTE_REFUSAL_REASON_DUPLICATE: QuoteRefusalReason.ValueType  # 8
-"""Time and sequence are the same as those of the newest applied quote."""
+"""Time and sequence are the same as those of the newest applied quote, and the
+quote does not confirm it.
+"""
 QUOTE_REFUSAL_REASON_SEQUENCE_NEGATIVE: QuoteRefusalReason.ValueType  # 9
 """The sequence is negative."""
 Global___QuoteRefusalReason: _TypeAlias = QuoteRefusalReason  # noqa: Y015
@@ -102,8 +106,8 @@ class Quote(_message.Message):
     sequence: _builtins.int
     """Number that the source assigned; it grows with time for each symbol."""
     stale: _builtins.bool
-    """True when the quote is older than the staleness limit. MARKET, IOC and FOK orders
-    are then REJECTED (NO_QUOTE).
+    """True when the quote was neither made nor confirmed within the staleness limit.
+    MARKET, IOC and FOK orders are then REJECTED (NO_QUOTE).
     """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
@@ -144,6 +148,7 @@ class PublishedQuote(_message.Message):
     LAST_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    CONFIRMED_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """The instrument."""
     bid: _builtins.str
@@ -158,6 +163,11 @@ class PublishedQuote(_message.Message):
     """Price of the last trade in US dollars; left out: the middle of bid and ask."""
     sequence: _builtins.int
     """Number that the feed assigned, zero or more; left out: 0."""
+    confirmed: _builtins.bool
+    """True when the source shows this quote now, however old it is: the quote is then
+    fresh from now on. Sending the newest quote again, unchanged, confirms it. A size
+    that was taken of it stays taken.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When the quote was made, at most 5 s ahead of the server; left out: now."""
@@ -173,10 +183,11 @@ class PublishedQuote(_message.Message):
         last: _builtins.str | None = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         sequence: _builtins.int | None = ...,
+        confirmed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_last", b"_last", "_sequence", b"_sequence", "last", b"last", "sequence", b"sequence", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last", b"_last", "_sequence", b"_sequence", "ask", b"ask", "ask_size", b"ask_size", "bid", b"bid", "bid_size", b"bid_size", "last", b"last", "sequence", b"sequence", "symbol", b"symbol", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last", b"_last", "_sequence", b"_sequence", "ask", b"ask", "ask_size", b"ask_size", "bid", b"bid", "bid_size", b"bid_size", "confirmed", b"confirmed", "last", b"last", "sequence", b"sequence", "symbol", b"symbol", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__last: _TypeAlias = _typing.Literal["last"]  # noqa: Y015
     _WhichOneofArgType__last: _TypeAlias = _typing.Literal["_last", b"_last"]  # noqa: Y015
