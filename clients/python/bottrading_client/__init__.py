@@ -82,6 +82,7 @@ from bottrading_client.models import (
     StreamTicket,
     TradingKpi,
 )
+from bottrading_client.replaying import ReplayStep
 from bottrading_client.synchronous import (
     BotTradingClient,
     KeyManagementClient,
@@ -153,6 +154,7 @@ __all__ = [
     "RateLimit",
     "RateLimited",
     "ReplayProgress",
+    "ReplayStep",
     "ReturnPoint",
     "ServiceUnavailable",
     "Session",

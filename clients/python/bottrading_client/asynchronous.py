@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from copy import copy
 from types import TracebackType
-from typing import Any, ClassVar, Generic, ParamSpec, Self, TypeVar
+from typing import Any, ClassVar, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 import grpc
 
@@ -22,9 +22,19 @@ from bottrading_client.connecting import (
     metadata_of,
     target_of,
 )
+from bottrading_client.enums import BarInterval
 from bottrading_client.following import Following, FollowingOrderUpdates, Reopening, Update
-from bottrading_client.market_models import Quote
+from bottrading_client.market_models import Bar, Quote
 from bottrading_client.method import Method
+from bottrading_client.order_ids import OrderIds
+from bottrading_client.replaying import (
+    WAIT_SECONDS_MAX,
+    Plan,
+    Replaying,
+    ReplayStep,
+    Symbols,
+    replaying,
+)
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -60,6 +70,7 @@ class _AsyncClient:
         self._timeout = timeout
         self._channel = channel
         self._services = Services(channel)
+        self._order_ids = OrderIds()
         self._closing = asyncio.Event()
 
     def with_timeout(self, seconds: float) -> Self:
@@ -85,6 +96,7 @@ class _AsyncClient:
         await self.close()
 
     async def _send(self, call: Call[Result]) -> Result:
+        call = self._order_ids.completed(call)
         attempts = Attempts(call, self._timeout)
         method = call.method(self._services)
         while True:
@@ -104,6 +116,37 @@ class _AsyncClient:
             for item in page.items:
                 yield item
             page_call = page.following
+
+    async def _replay(self, replaying: Replaying[Item]) -> AsyncIterator[Item]:
+        patience = Reopening(self._timeout, "No answer")
+        while not (replaying.has_ended or self._closing.is_set()):
+            items = await self._carried_out(replaying.step(), patience)
+            self._order_ids.reach(replaying.time)
+            for item in items:
+                yield item
+
+    async def _carried_out(self, plan: Plan[Result], patience: Reopening) -> Result:
+        results: Any = None
+        while True:
+            try:
+                asked = plan.send(results)
+            except StopIteration as end:
+                return cast("Result", end.value)
+            results = await asyncio.gather(*(self._insist(call, patience) for call in asked))
+
+    async def _insist(self, call: Call[Result], patience: Reopening) -> Result:
+        """Make a call again and again, until it is answered or refused."""
+        method = call.method(self._services)
+        while True:
+            try:
+                answer = await method(
+                    call.request, timeout=WAIT_SECONDS_MAX, metadata=self._metadata
+                )
+                patience.received()
+                return call.read(answer)
+            except grpc.RpcError as failed:
+                pause = patience.pause_after(failed)
+            await asyncio.sleep(pause)
 
     def _open(self, stream: Following[Any]) -> Any:
         return stream.method(self._services)(stream.request(), metadata=self._metadata)
@@ -262,6 +305,31 @@ class AsyncBotTradingClient(_AsyncClient):
     advance_clock = _sends(replay_calls.advance_clock)
     order_updates = Method(following.order_updates, AsyncOrderUpdates)
     quote_updates = Method(following.quote_updates, AsyncQuoteUpdates)
+
+    @overload
+    def replay(
+        self, interval: BarInterval | str, symbols: str | None = None
+    ) -> AsyncIterator[Bar]: ...
+    @overload
+    def replay(
+        self, interval: BarInterval | str, symbols: Symbols
+    ) -> AsyncIterator[ReplayStep]: ...
+    def replay(
+        self, interval: BarInterval | str, symbols: str | Symbols | None = None
+    ) -> AsyncIterator[Bar] | AsyncIterator[ReplayStep]:
+        """Follow a lock-step replay, bar after bar; its clock stands while you handle one.
+
+        `interval` is the length of a bar, such as "1d". With one symbol, or without any, the items
+        are bars: those of the symbol, or of everything that the file plays. With a list of symbols
+        an item is a `ReplayStep`, which holds the bars of all of them. The bars begin with the one
+        that runs now, and end with the file.
+
+        When you ask for the item after the last one of a step, the clock moves on to the end of
+        the next bar, as soon as all other participants are done too. Whatever breaks, the call is
+        repeated for as long as it takes, and the clock moves once. Orders that you place without a
+        `client_order_id` get one made of the replay's time, the same in every run.
+        """
+        return self._replay(replaying(interval, symbols))
 
 
 class AsyncKeyManagementClient(_AsyncClient):

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 import grpc
 from google.protobuf.message import Message
@@ -42,13 +42,22 @@ class Repeating(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Result_co]):
-    """The description of one call, which clients of either kind can make."""
+    """The description of one call, which clients of either kind can make.
+
+    `client_order_id` is None if the client still has to make one, and empty if there is no order.
+    """
 
     method: Callable[[Services], Any]
     request: Message
     read: Callable[[Any], Result_co]
     repeating: Repeating
-    client_order_id: str
+    client_order_id: str | None
+
+    def identified(self, client_order_id: str) -> Self:
+        """Return the call with an id of its order."""
+        request: Any = copy(self.request)
+        request.client_order_id = client_order_id
+        return replace(self, request=request, client_order_id=client_order_id)
 
 
 def call(
@@ -56,7 +65,7 @@ def call(
     request: Request,
     read: Callable[[Answer], Result],
     repeating: Repeating = Repeating.READS,
-    client_order_id: str = "",
+    client_order_id: str | None = "",
 ) -> Call[Result]:
     """Describe a call; method, request and answer must fit one another."""
     return Call(method, request, read, repeating, client_order_id)

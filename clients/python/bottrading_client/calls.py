@@ -1,6 +1,5 @@
 """The calls of a bot: BotTrading and MarketData, each described once for both kinds of clients."""
 
-import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -51,7 +50,6 @@ def place_order(
     trading rules do not allow is returned as REJECTED. Raises OutcomeUnknown if no answer came in
     time.
     """
-    client_order_id = str(uuid.uuid4()) if client_order_id is None else client_order_id
     return call(
         lambda service: service.trading.PlaceOrder,
         trading.PlaceOrderRequest(

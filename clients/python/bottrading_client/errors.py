@@ -161,7 +161,7 @@ def error_of(failed: grpc.RpcError) -> BotTradingError:
     )
 
 
-def outcome_unknown(refusal: BotTradingError, client_order_id: str) -> OutcomeUnknown:
+def outcome_unknown(refusal: BotTradingError, client_order_id: str | None) -> OutcomeUnknown:
     """Return the exception for a change with a lost answer, from the error of its last attempt."""
     unknown = OutcomeUnknown(
         f"It is not known whether the change was made: {refusal.message}",
@@ -171,7 +171,7 @@ def outcome_unknown(refusal: BotTradingError, client_order_id: str) -> OutcomeUn
         metadata=refusal.metadata,
         retry_after=refusal.retry_after,
     )
-    unknown.client_order_id = client_order_id
+    unknown.client_order_id = client_order_id or ""
     return unknown
 
 

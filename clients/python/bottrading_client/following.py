@@ -16,6 +16,7 @@ from bottrading_client.call import Services
 from bottrading_client.enums import ErrorReason
 from bottrading_client.errors import (
     BotTradingError,
+    DeadlineExceeded,
     RateLimited,
     ServiceUnavailable,
     error_of,
@@ -148,7 +149,8 @@ def quote_updates(symbols: Sequence[str]) -> FollowingQuotes:
 class Reopening:
     """When a stream that broke is opened again, and whether that helps."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, what: str = "Stream broke") -> None:
+        self._what = what
         self._ends = time.monotonic() + seconds
         self._was_open = False
         self._backoff = Backoff()
@@ -167,13 +169,13 @@ class Reopening:
         in_time = self._was_open or time.monotonic() + pause < self._ends
         if not (in_time and self._helps(error)):
             raise error from failed
-        log.info("Stream broke (%s): %s; opening it again in %.1f s", error.status, error, pause)
+        log.info("%s (%s): %s; trying again in %.1f s", self._what, error.status, error, pause)
         return pause
 
     def _helps(self, error: BotTradingError) -> bool:
         if error.reason == ErrorReason.STREAM_LIMIT_EXCEEDED:
             # The server may not have noticed yet that the previous stream is gone.
             return self._was_open
-        if isinstance(error, ServiceUnavailable | RateLimited):
+        if isinstance(error, ServiceUnavailable | DeadlineExceeded | RateLimited):
             return True
         return error.reason == ErrorReason.CONFLICT

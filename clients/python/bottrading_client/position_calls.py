@@ -1,7 +1,5 @@
 """The calls of a bot about positions: reading and closing them."""
 
-import uuid
-
 from bottrading.v1 import bot_trading_pb2 as trading
 from bottrading_client import models
 from bottrading_client.call import Call, Repeating, call
@@ -40,7 +38,6 @@ def close_position(
     order. Live SELL orders that reserve the quantity are cancelled in the same transaction. Raises
     OutcomeUnknown if no answer came in time.
     """
-    client_order_id = str(uuid.uuid4()) if client_order_id is None else client_order_id
     return call(
         lambda service: service.trading.ClosePosition,
         trading.ClosePositionRequest(

@@ -1,6 +1,6 @@
 """The call of a bot in a lock-step replay, which lets the clock move on."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -37,8 +37,18 @@ def advance_clock(
     return call(
         lambda service: service.trading.AdvanceClock,
         request,
-        lambda answer: read(ClockAdvance, answer, events=tuple(map(_event, answer.events))),
+        _advance,
         Repeating.CHANGES_NOTHING_MORE if is_repeatable else Repeating.CHANGES_AGAIN,
+    )
+
+
+def _advance(answer: trading.AdvanceClockResponse) -> ClockAdvance:
+    return ClockAdvance(
+        time=answer.time.ToDatetime(tzinfo=UTC),
+        ended=answer.ended,
+        first_sequence=answer.first_sequence,
+        last_sequence=answer.last_sequence,
+        events=tuple(map(_event, answer.events)),
     )
 
 
