@@ -265,3 +265,27 @@ def mcp(context: typer.Context) -> None:
     if find_spec("bottrading_mcp") is None:
         raise SettingsError("mcp needs bottrading_mcp; run `make setup-mcp`")
     os.execv(sys.executable, [sys.executable, "-P", "-m", "bottrading_mcp", *context.args])
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def universe(context: typer.Context) -> None:
+    """Print the instruments of a source of prices: see `bottrading universe --help`."""
+    _ask_source("bottrading_feeds.universe", context)
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def history(context: typer.Context) -> None:
+    """Write bars of a source to a file for a replay: see `bottrading history --help`."""
+    _ask_source("bottrading_feeds.history", context)
+
+
+def _ask_source(module: str, context: typer.Context) -> None:
+    if find_spec("bottrading_feeds") is None:
+        raise SettingsError(f"{context.info_name} needs bottrading_feeds; run `make setup`")
+    os.execv(sys.executable, [sys.executable, "-P", "-m", module, *context.args])
