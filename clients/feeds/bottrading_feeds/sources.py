@@ -32,6 +32,7 @@ class Row:
 
 
 SOURCES = {
+    "ccxt": Row("bottrading_feeds.ccxt_source", "ccxt", "make setup-ccxt", "EXCHANGE"),
     "lines": Row("bottrading_feeds.lines_source", describes_instruments=False),
 }
 
