@@ -22,6 +22,7 @@ from server.domain.invariants import BrokenInvariant
 from server.domain.order import Order, OrderStatus, OrderTicket, Side, StatusReason
 from server.domain.order_types import PRICE_FIELDS, RULES
 from server.domain.risk import UNGUARDED, Exposure, Guard, Rejection
+from server.domain.sizing import sized
 from server.domain.trading import (
     Replacement,
     cancel,
@@ -66,13 +67,19 @@ class Orders:
             return MARKET_STOPPED
         if instrument.has_expired(now):
             return _refuse_expired(instrument)
+        account, market = unit.account(ticket.account_id), self._feed.market(instrument, now)
+        if ticket.notional is not None:
+            found = sized(ticket, account, market)
+            if isinstance(found, Refusal):
+                return found
+            ticket = found
         order_id = self._chance.new_id()
         decision = place(
             ticket,
             order_id,
-            unit.account(ticket.account_id),
+            account,
             unit.position(ticket.account_id, ticket.symbol),
-            self._feed.market(instrument, now),
+            market,
             self._chance.new_id,
             self._guard(ticket, permissions, unit, now),
         )
@@ -94,11 +101,17 @@ class Orders:
             return refuse_fenced(instrument)
         if instrument.has_expired(now):
             return _refuse_expired(instrument)
+        account, market = unit.account(ticket.account_id), self._feed.market(instrument, now)
+        if ticket.notional is not None:
+            sized_ticket = sized(ticket, account, market)
+            if isinstance(sized_ticket, Refusal):
+                return sized_ticket
+            ticket = sized_ticket
         found = preview(
             ticket,
-            unit.account(ticket.account_id),
+            account,
             unit.position(ticket.account_id, ticket.symbol),
-            self._feed.market(instrument, now),
+            market,
             self._guard(ticket, permissions, unit, now),
         )
         return Previewed(found, command.warnings)

@@ -7,7 +7,16 @@ from typing import NoReturn
 from server.domain.errors import Reason
 from server.domain.instrument import AssetType
 from server.domain.invariants import BrokenInvariant
-from server.domain.values import NOTHING, KeyEnum, Micros, Price, Quantity, Units, divide_half_even
+from server.domain.values import (
+    NOTHING,
+    KeyEnum,
+    Micros,
+    Money,
+    Price,
+    Quantity,
+    Units,
+    divide_half_even,
+)
 
 
 class Side(KeyEnum):
@@ -114,7 +123,7 @@ class OrderTicket:
     """An order as the caller asks for it; its fields are already checked.
 
     `asked` is set if the values follow from another request, such as to close a position: it is the
-    fingerprint of that request.
+    fingerprint of that request. With a `notional`, `quantity` is zero until the market decides it.
     """
 
     account_id: str
@@ -127,13 +136,15 @@ class OrderTicket:
     stop_price: Price | None
     time_in_force: TimeInForce
     client_order_id: str | None
+    notional: Money | None = None
     asked: str | None = None
 
     @property
     def fingerprint(self) -> str:
         """Return a text that is equal for equal orders, however their decimals were written."""
+        quantity = self.quantity if self.notional is None else f"for {self.notional}"
         return self.asked or (
-            f"{self.symbol} {self.side.value} {self.order_type.value} {self.quantity}"
+            f"{self.symbol} {self.side.value} {self.order_type.value} {quantity}"
             f" {self.limit_price} {self.stop_price} {self.time_in_force.value}"
         )
 
@@ -157,7 +168,8 @@ class Order:
     `sequence` is the number of its first event in the account's log. `filled_notional` is
     the exact sum of quantity × price of its fills, in units of 10⁻¹⁶. `reserved` is the money
     that a live BUY holds back; a live SELL holds back `leaves_quantity` of the position.
-    `triggered_at` is when the stop price was reached; it never changes again.
+    `triggered_at` is when the stop price was reached; it never changes again. `notional` is what
+    the order was placed for, in whole cents, unless it was placed for a quantity.
     """
 
     id: str
@@ -188,6 +200,7 @@ class Order:
     realized_pnl: Units = 0
     triggered_at: Micros | None = None
     fee_start: FeeStart = FROM_THE_FIRST_FILL
+    notional: Units | None = None
 
     @property
     def leaves_quantity(self) -> Quantity:

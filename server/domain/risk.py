@@ -202,6 +202,8 @@ def _no_quote(it: Situation) -> str | None:
         return (
             f"{order.symbol} has no fresh quote: send a LIMIT order with GTC or DAY, or try later."
         )
+    if not order.quantity:
+        return f"{order.symbol} has no quote to find the quantity with: send `quantity` instead."
     if _limits_notional(it):
         # The order would fill at any price at the opening, but limits are checked on arrival only.
         return f"{order.symbol} has no quote to check limits with: send a LIMIT order instead."

@@ -67,7 +67,7 @@ def place(
     position = prepared.positions[ticket.symbol]
     if market.quote is not None:
         position = seen(position, market.quote)
-    order = _draft(ticket, prepared.account, market, order_id)
+    order = drafted(ticket, prepared.account, market, order_id)
     situation = Situation(
         account=prepared.account, position=position, order=order, market=market, guard=guard
     )
@@ -99,7 +99,7 @@ def preview(
     decision = place(ticket, "", account, position, market, lambda: "", guard)
     if market.quote is not None:
         position = seen(position, market.quote)
-    draft = _draft(ticket, account, market, "")
+    draft = drafted(ticket, account, market, "")
     situation = Situation(
         account=account, position=position, order=draft, market=market, guard=guard
     )
@@ -206,7 +206,8 @@ def _reject(before: Decision, draft: Order, rejected: Rejection, market: Market)
     return record(decision, order, position, OrderUpdateType.REJECTED, market.now)
 
 
-def _draft(ticket: OrderTicket, account: Account, market: Market, order_id: str) -> Order:
+def drafted(ticket: OrderTicket, account: Account, market: Market, order_id: str) -> Order:
+    """Return an order as it is before anything has decided about it."""
     expiry = {TimeInForce.DAY: market.day_end, TimeInForce.GTC: market.now + GTC_LIFETIME}
     return Order(
         id=order_id,
@@ -227,24 +228,30 @@ def _draft(ticket: OrderTicket, account: Account, market: Market, order_id: str)
         created_at=market.now,
         updated_at=market.now,
         expires_at=expiry.get(ticket.time_in_force),
+        notional=ticket.notional,
     )
 
 
 def replaced(order: Order, wanted: Replacement) -> Order:
-    """Return an order with new values; a higher quantity restarts the fee's minimum and cap."""
+    """Return an order with new values.
+
+    A higher quantity restarts the fee's minimum and cap. With any new value the order may cost more
+    than its notional, so it is no longer for one.
+    """
     quantity = order.quantity if wanted.quantity is None else wanted.quantity
     fee_start = order.fee_start
     if quantity > order.quantity:
         fee_start = FeeStart(
             quantity=order.filled_quantity, notional=order.filled_notional, fees=order.fees
         )
-    return changed(
+    draft = changed(
         order,
         quantity=quantity,
         fee_start=fee_start,
         limit_price=order.limit_price if wanted.limit_price is None else wanted.limit_price,
         stop_price=order.stop_price if wanted.stop_price is None else wanted.stop_price,
     )
+    return draft if draft == order else changed(draft, notional=None)
 
 
 def _about(order: Order, account: Account, position: Position) -> Decision:

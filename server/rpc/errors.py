@@ -69,6 +69,7 @@ _CODES: dict[StatusCode, tuple[Reason, ...]] = {
         Reason.ORDER_NOT_LIVE,
         Reason.QUANTITY_ALREADY_FILLED,
         Reason.QUANTITY_TOO_SMALL,
+        Reason.NOTIONAL_TOO_SMALL,
         Reason.BOT_KEY_LIMIT_REACHED,
         Reason.ACCOUNT_LIMIT_REACHED,
         Reason.DEPOSIT_TOO_LARGE,

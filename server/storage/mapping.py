@@ -178,6 +178,7 @@ def order_values(order: Order) -> Values:
         "fee_start_quantity": start and start.quantity,
         "fee_start_notional": start and str(start.notional),
         "fee_start_fees": start and start.fees,
+        "notional": order.notional,
     }
 
 
@@ -218,6 +219,7 @@ def order_from(row: Row[Any]) -> Order:
             notional=int(row.fee_start_notional),
             fees=row.fee_start_fees,
         ),
+        notional=row.notional,
     )
 
 

@@ -151,6 +151,7 @@ UPDATE_ORDER = _update(
         "fee_start_quantity",
         "fee_start_notional",
         "fee_start_fees",
+        "notional",
     ],
 )
 INSERT_ORDER = _bulk(insert(orders))

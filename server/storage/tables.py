@@ -171,6 +171,7 @@ orders = Table(
     Column("fee_start_quantity", UNITS),
     Column("fee_start_notional", String(40)),
     Column("fee_start_fees", UNITS),
+    Column("notional", UNITS),
     CheckConstraint("filled_quantity <= quantity", name="filled"),
     UniqueConstraint("account_id", "id"),
     Index(

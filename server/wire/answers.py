@@ -76,6 +76,7 @@ def order(value: Order, *, replayed: bool = False) -> order_pb2.Order:
         expires_at=optional_timestamp(value.expires_at),
         replayed=replayed,
         triggered_at=optional_timestamp(value.triggered_at),
+        notional=None if value.notional is None else format_money(value.notional),
     )
 
 

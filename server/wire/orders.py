@@ -20,10 +20,11 @@ from server.application.refusals import ORDER_NOT_FOUND
 from server.domain.errors import Reason, Refusal
 from server.domain.events import Fill
 from server.domain.instrument import Instrument
-from server.domain.order import Order, OrderTicket, OrderType, TimeInForce
+from server.domain.order import Order, OrderTicket, OrderType, Side, TimeInForce
 from server.domain.order_types import PRICE_FIELDS, RULES
+from server.domain.sizing import SIZED
 from server.domain.trading import Replacement
-from server.domain.values import Price, Quantity, format_money
+from server.domain.values import NOTHING, Money, Price, Quantity, format_money
 from server.wire import answers, enums
 from server.wire.fields import Fields, is_id
 from server.wire.rows import Surroundings
@@ -235,7 +236,11 @@ def _asked(
     time_in_force = fields.member(
         "time_in_force", request.time_in_force, _TIMES_IN_FORCE, TimeInForce.GTC
     )
-    quantity = fields.positive("quantity", request.quantity, Quantity)
+    notional, quantity = None, None
+    if request.HasField("notional"):
+        notional, quantity = _notional(fields, request, order_type, side), NOTHING
+    else:
+        quantity = fields.positive("quantity", request.quantity, Quantity)
     if quantity and instrument and (off_step := instrument.off_step(quantity)) is not None:
         fields.note(off_step)
     limit_price = stop_price = None
@@ -274,6 +279,7 @@ def _asked(
         stop_price=stop_price,
         time_in_force=time_in_force,
         client_order_id=client_order_id,
+        notional=notional,
     )
     return ticket, warnings
 
@@ -302,6 +308,23 @@ def _price(fields: Fields, field: str, text: str, instrument: Instrument | None)
     if price and instrument and (off_tick := instrument.off_tick(field, price)) is not None:
         fields.note(off_tick)
     return price
+
+
+def _notional(
+    fields: Fields, request: OrderRequest, order_type: OrderType | None, side: Side | None
+) -> Money | None:
+    """Read the amount that stands in for a quantity."""
+    if request.quantity:
+        message = "Send exactly one of `quantity` and `notional`."
+        fields.refuse("notional", Reason.FIELD_INVALID, message)
+    if order_type and side and (order_type, side) not in SIZED:
+        fields.refuse(
+            "notional",
+            Reason.FIELD_INVALID,
+            f"`notional` is not used by {order_type.value} orders that {side.value}: send"
+            " `quantity` instead.",
+        )
+    return fields.money("notional", request.notional)
 
 
 def _check_prices(fields: Fields, request: OrderRequest, order_type: OrderType) -> None:

@@ -9,8 +9,15 @@ from server.domain.events import AccountUpdated, Fill, OrderUpdated
 from server.domain.order import Order
 from server.domain.quote import Quote
 from tests.domain.book import Book
+from tests.domain.naive_money import (
+    MULTIPLIERS,
+    NOTHING,
+    fee_of,
+    real,
+    to_eight_decimals,
+    worth_of,
+)
 
-MULTIPLIERS = {"GOLD": 10, "CALL": 100}
 STATUS_AFTER = {
     "ACCEPTED": "OPEN",
     "TRIGGERED": "OPEN",
@@ -20,17 +27,6 @@ STATUS_AFTER = {
     "CANCELLED": "CANCELLED",
 }
 ENDED = {"FILLED", "CANCELLED", "REJECTED"}
-NOTHING = Fraction(0)
-
-
-def real(units: int) -> Fraction:
-    """Return the number that an integer of 10⁻⁸ stands for."""
-    return Fraction(units, 10**8)
-
-
-def to_eight_decimals(number: Fraction) -> Fraction:
-    """Return the nearest number of eight decimals, ties to the even one."""
-    return Fraction(round(number * 10**8), 10**8)
 
 
 class Auditor:
@@ -58,6 +54,7 @@ class Auditor:
         self.epoch_began_at = book.account.epoch_began_at
         self.closed_trades: list[Fraction] = []
         self.fee_starts: dict[str, int] = {}
+        self.arrivals: dict[str, Quote | None] = {}
         self.quotes: dict[str, Quote] = {}
         self.taken: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
 
@@ -76,6 +73,7 @@ class Auditor:
         if before is None:
             assert update in {"ACCEPTED", "REJECTED"}, f"{update} begins an order"
             assert (order.sequence, order.created_at) == (event.sequence, event.time)
+            self.arrivals[order.id] = self.quotes.get(order.symbol)
         else:
             assert before.status.value not in ENDED, f"{update} after {before.status.value}"
             assert update not in {"ACCEPTED", "REJECTED"}, f"{update} twice"
@@ -193,6 +191,7 @@ class Auditor:
                 quantity=order.quantity,
                 limit_price=order.limit_price,
                 stop_price=order.stop_price,
+                notional=None,
             )
             assert asked != before, "nothing was replaced"
             assert order.quantity > order.filled_quantity == before.filled_quantity
@@ -225,12 +224,13 @@ class Auditor:
         assert min(amount, fee) >= 0
         self._check_price(fill)
         self.taken[symbol, fill.side.value] += quantity
-        worth = self._worth([*self.fills[order.id], fill]) - self._worth(self.fills[order.id])
+        worth = worth_of([*self.fills[order.id], fill]) - worth_of(self.fills[order.id])
         rounding = amount - worth if fill.side.value == "BUY" else worth - amount
         assert fill.rounding is not None
         assert real(fill.rounding) == rounding, "rounding to cents costs something else"
         self._check_money([*self.fills[order.id], fill])
         self.fills[order.id].append(fill)
+        self._check_notional(order)
         self.fill_count += 1
         self.traded.add(fill.asset_type.value)
         self.fees_charged += fee + rounding
@@ -275,11 +275,6 @@ class Auditor:
             taken = self.taken[fill.symbol, fill.side.value] + real(fill.quantity)
             assert taken <= real(size), "more than the quote showed"
 
-    def _worth(self, fills: list[Fill]) -> Fraction:
-        """Return what the fills of one order are worth at their prices."""
-        exact = sum((real(fill.quantity) * real(fill.price) for fill in fills), NOTHING)
-        return to_eight_decimals(exact * MULTIPLIERS.get(fills[0].symbol, 1)) if fills else NOTHING
-
     def _check_money(self, fills: list[Fill]) -> None:
         """Check what the fills of one order moved, rounded once on their sum."""
         newest = fills[-1]
@@ -297,30 +292,27 @@ class Auditor:
         quantity = sum((real(fill.quantity) for fill in fills), NOTHING)
         notional = sum((real(fill.quantity) * real(fill.price) for fill in fills), NOTHING)
         notional *= multiplier
-        due = (self._fee(newest, quantity, notional) if self.fees else NOTHING) - before
+        due = (fee_of(newest, quantity, notional) if self.fees else NOTHING) - before
         if newest.side.value == "SELL":
             due = min(due, real(newest.amount))
         assert real(newest.fee) == max(due, NOTHING)
 
-    def _fee(self, fill: Fill, quantity: Fraction, notional: Fraction) -> Fraction:
-        match fill.asset_type.value:
-            case "STOCK" | "ETF":
-                fee = min(max(quantity * Fraction("0.005"), Fraction(1)), Fraction(10))
-            case "CRYPTO":
-                fee = max(notional / 1_000, Fraction("0.5"))
-            case "FOREX":
-                fee = NOTHING
-            case "COMMODITY":
-                fee = quantity * Fraction("1.5")
-            case _:
-                fee = quantity * Fraction("0.65")
-        return Fraction(ceil(fee * 100), 100)
+    def _check_notional(self, order: Order) -> None:
+        """Check that an order costs or brings at most its notional, at the price that it saw."""
+        came_at_once = self.quotes[order.symbol] is self.arrivals[order.id]
+        if order.notional is not None and (came_at_once or order.limit_price is not None):
+            fees = [fill.fee for fill in self.fills[order.id] if fill.side.value == "BUY"]
+            moved = sum(fill.amount for fill in self.fills[order.id]) + sum(fees)
+            assert moved <= order.notional, "more than the notional"
 
     def _check_order(self, order: Order) -> None:
         fills = self.fills[order.id]
         filled = sum(fill.quantity for fill in fills)
         assert order.filled_quantity == filled <= order.quantity
-        assert (order.status.value == "FILLED") == (filled == order.quantity)
+        assert (order.status.value == "FILLED") == (filled == order.quantity > 0)
+        if not order.quantity:
+            assert order.notional is not None
+            assert order.rejection_reason is not None, "an order without a quantity lives"
         assert (order.status.value == "PARTIALLY_FILLED") <= (filled > 0)
         assert (order.status.value == "OPEN") <= (filled == 0)
         notional = sum(fill.quantity * fill.price for fill in fills)
@@ -372,6 +364,7 @@ def _asked_for(order: Order) -> tuple[object, ...]:
         order.quantity,
         order.limit_price,
         order.stop_price,
+        order.notional,
         order.time_in_force,
         order.sequence,
         order.created_at,

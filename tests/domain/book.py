@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from itertools import count
 
 from server.domain.account import Account, Inflow, Position
@@ -25,6 +26,7 @@ from server.domain.order import Order, OrderTicket, OrderType, Side, StatusReaso
 from server.domain.posting import Decision
 from server.domain.quote import FUTURE_TOLERANCE, Quote, QuoteRefusal, refusal
 from server.domain.risk import Guard, Rejection
+from server.domain.sizing import sized
 from server.domain.trading import (
     Preview,
     Replacement,
@@ -91,6 +93,7 @@ class Wish:
     limit_price: Units | None = None
     stop_price: Units | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
+    notional: Units | None = None
 
     @property
     def order_type(self) -> OrderType:
@@ -145,6 +148,11 @@ class Book:
                 self.guard,
             )
         )
+
+    def sized(self, wish: Wish) -> Wish | Refusal:
+        """Return a wish for a notional with the quantity that this buys or sells now."""
+        found = sized(self._ticket(wish), self.account, self._market(wish.symbol))
+        return found if isinstance(found, Refusal) else replaced(wish, quantity=found.quantity)
 
     def preview(self, wish: Wish) -> Preview:
         """Tell what placing an order would do."""
@@ -297,6 +305,7 @@ class Book:
             stop_price=None if wish.stop_price is None else Price(wish.stop_price),
             time_in_force=wish.time_in_force,
             client_order_id=None,
+            notional=None if wish.notional is None else Money(wish.notional),
         )
 
     def _new_fill_id(self) -> str:

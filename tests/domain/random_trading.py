@@ -1,7 +1,7 @@
 """Random trading: steps on audited books, chosen by a test strategy or at random."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from server.domain.closing import CloseTicket
 from server.domain.errors import Reason, Refusal
@@ -10,6 +10,7 @@ from server.domain.order import Order, Side, TimeInForce
 from server.domain.order_types import awaited
 from server.domain.quote import Quote, QuoteRefusal
 from server.domain.risk import Rejection
+from server.domain.sizing import SIZED
 from server.domain.trading import Replacement
 from server.domain.values import (
     CENT,
@@ -63,6 +64,7 @@ class NewOrder:
     limit_percent: int | None
     time_in_force: TimeInForce
     stop_percent: int | None = None
+    for_notional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,8 @@ class Floor:
             case NewOrder():
                 book = self.books[step.book]
                 wish = _wish(step, book)
+                if step.for_notional:
+                    wish = _for_notional(wish, book)
                 if wish.quantity:
                     self._hear(step.book, book.place(f"order {self._numbers}", wish))
             case Cancel():
@@ -270,6 +274,16 @@ def _wish(step: NewOrder, book: Book) -> Wish:
         limit_price=limit_price,
         time_in_force=step.time_in_force,
     )
+
+
+def _for_notional(wish: Wish, book: Book) -> Wish:
+    """Return a wish for what its quantity is worth, if its type may be for a notional."""
+    if (wish.order_type, wish.side) not in SIZED:
+        return wish
+    level, multiplier = LEVELS[wish.symbol], INSTRUMENTS[wish.symbol].multiplier
+    worth = min(wish.quantity * level * multiplier // SCALE, parse_units("1000000000"))
+    found = book.sized(replace(wish, quantity=0, notional=max(worth - worth % CENT, CENT)))
+    return wish if isinstance(found, Refusal) else found
 
 
 def _new_values(step: NewValues, order: Order) -> Replacement:

@@ -9,11 +9,11 @@
 `given` sets the `balance` (by default 100 000.00) and switches on `fees`, `slippage` and `no sizes`
 (quotes fill any quantity). A step without a time happens at the time of the previous step; `90d
 10:00:00` is 90 days after the first day. A letter names an order. Without a limit it is MARKET, and
-by default GTC; `stop 105 limit 106 DAY` is a STOP_LIMIT. `replace a quantity 20 limit 99` gives it
-new values. `b: close AAPL` closes a position, `close 5 AAPL` and `close 50% AAPL` parts of it.
-`close` and `open` close and open the market, `state REDUCING` sets the trading state,
-`preview buy 1 AAPL` shows what placing would do. A line without a step continues the outcome; `-`
-means no outcome. Each step is audited.
+by default GTC; `stop 105 limit 106 DAY` is a STOP_LIMIT. `buy $500 AAPL` is for a notional.
+`replace a quantity 20 limit 99` gives it new values. `b: close AAPL` closes a position, `close 5
+AAPL` and `close 50% AAPL` parts of it. `close` and `open` close and open the market, `state
+REDUCING` sets the trading state, `preview buy 1 AAPL` shows what placing would do. A line without a
+step continues the outcome; `-` means no outcome. Each step is audited.
 """
 
 from collections.abc import Callable, Iterable
@@ -82,12 +82,17 @@ class Stage:
             case ["quote", symbol, bid, "x", bid_size, "/", ask, "x", ask_size, "number", number]:
                 return self._quote(symbol, (bid, bid_size, ask, ask_size), int(number))
             case [name, "buy" | "sell" as side, quantity, symbol, *more] if name.endswith(":"):
-                wish = _wish(symbol, side, quantity, more)
+                wish = self._sized(_wish(symbol, side, quantity, more))
+                if isinstance(wish, Refusal):
+                    return [f"refused {wish.reason.value}"]
                 return self._hear(self.book.place(name.removesuffix(":"), wish))
             case [name, "close", *amount, symbol]:
                 return self._close(name.removesuffix(":"), symbol, *amount)
             case ["preview", "buy" | "sell" as side, quantity, symbol, *more]:
-                return _previewed(self.book.preview(_wish(symbol, side, quantity, more)))
+                wish = self._sized(_wish(symbol, side, quantity, more))
+                if isinstance(wish, Refusal):
+                    return [f"refused {wish.reason.value}"]
+                return _previewed(self.book.preview(wish))
             case ["replace", name, *values]:
                 return self._replace(name, values)
             case ["close" | "open" as word]:
@@ -104,6 +109,9 @@ class Stage:
             case ["show", subject, *names]:
                 return [self._show(subject, names)]
         raise ValueError(f"no such step: {command}")
+
+    def _sized(self, wish: Wish) -> Wish | Refusal:
+        return wish if wish.notional is None else self.book.sized(wish)
 
     def _quote(self, symbol: str, sides: tuple[str, str, str, str], sequence: int) -> list[str]:
         quote = make_quote(symbol, *sides, time=self.book.now, sequence=sequence)
@@ -234,6 +242,7 @@ ORDER_FIELDS: dict[str, Callable[[Order], str]] = {
     "pnl": lambda order: exact(order.realized_pnl),
     "expires": lambda order: clock(order.expires_at),
     "quantity": lambda order: plain(order.quantity),
+    "notional": lambda order: "-" if order.notional is None else format_money(order.notional),
     "triggered": lambda order: clock(order.triggered_at),
 }
 
@@ -276,10 +285,11 @@ def _wish(symbol: str, side: str, quantity: str, more: list[str]) -> Wish:
     return Wish(
         symbol=symbol,
         side=Side[side.upper()],
-        quantity=parse_units(quantity),
+        quantity=0 if quantity.startswith("$") else parse_units(quantity),
         limit_price=limit_price,
         stop_price=stop_price,
         time_in_force=TimeInForce[time_in_force],
+        notional=parse_units(quantity[1:]) if quantity.startswith("$") else None,
     )
 
 

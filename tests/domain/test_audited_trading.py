@@ -55,6 +55,7 @@ new_orders = st.builds(
     limit_percent=st.none() | st.integers(40, 170),
     time_in_force=st.sampled_from(TimeInForce),
     stop_percent=st.none() | st.integers(40, 170),
+    for_notional=st.booleans(),
 )
 new_values = st.builds(
     NewValues,
@@ -113,6 +114,7 @@ def test_random_runs_see_every_outcome_there_is() -> None:
             seen[event.type] += 1
             if isinstance(event, OrderUpdated):
                 seen.update([event.order.status_reason, event.order.rejection_reason])
+                seen["a fill for a notional"] += bool(event.fill and event.order.notional)
         seen["a refused replacement"] += len(floor.refused)
         seen["a row of wins"] += any(
             book.account.statistics.longest_win_streak > 1 for book in floor.books
@@ -133,6 +135,7 @@ def test_random_runs_see_every_outcome_there_is() -> None:
         *endings,
         *reasons,
         "a row of wins",
+        "a fill for a notional",
         "a refused replacement",
     ]
     assert [outcome for outcome in expected if not seen[outcome]] == []
@@ -174,6 +177,7 @@ def throw(dice: Random) -> Step:
             limit_percent=dice.choice([None, dice.randint(60, 150)]),
             time_in_force=dice.choice(list(TimeInForce)),
             stop_percent=dice.choice([None, None, dice.randint(60, 150)]),
+            for_notional=dice.random() < 0.2,
         )
     if kind < 0.88:
         return Cancel(book, dice.randint(0, 9))

@@ -14,7 +14,8 @@ from server.domain.quote import Quote
 from server.domain.values import SECOND, Micros, Units
 from server.storage import mapping
 from server.wire import answers
-from tests.domain.auditor import ENDED, Auditor, real
+from tests.domain.auditor import ENDED, Auditor
+from tests.domain.naive_money import real
 
 STALE_AFTER: Micros = 15 * SECOND
 AHEAD_MAX: Micros = 5 * SECOND

@@ -86,6 +86,7 @@ STATES = (
     account_pb2.TRADING_STATE_HALTED,
 )
 AMOUNTS = ["0.01", "12.34", "5000", "100000.00", "9999999999.99"]
+NOTIONALS = ["0.01", "5", "250.13", "4000", "60000"]
 QUOTE_KINDS = ["now"] * 10 + ["late", "duplicate", "crossed", "stale", "ahead", "too far ahead"]
 CLIENT_IDS = 12
 STEPS_BETWEEN_RESTARTS = 120
@@ -215,6 +216,9 @@ class Trading(RuleBasedStateMachine):
             quantity=self._quantity(dice, account, symbol, side),
             time_in_force=dice.pick(RESTING if order_type in STOPPED else ANY_TIME),
         )
+        if not dice.number(8) and order_type not in STOPPED:
+            request.notional = dice.pick(NOTIONALS)
+            request.quantity = ""
         if order_type in LIMITED:
             request.limit_price = _price(dice, symbol)
         if order_type in STOPPED:

@@ -64,6 +64,7 @@ FILLED_ORDER_JSON: dict[str, Any] = {
     "replayed": False,
     "triggered_at": None,
     "warnings": [],
+    "notional": None,
 }
 
 

@@ -76,7 +76,7 @@ def test_an_order_is_described_as_it_is_sent_and_answered(document: dict[str, An
     order = document["components"]["schemas"]["Order"]
 
     assert place["security"] == [{"BotKey": []}]
-    assert sent["required"] == ["symbol", "side", "quantity"]
+    assert sent["required"] == ["symbol", "side"]
     assert {kind["type"] for kind in sent["properties"]["quantity"]["anyOf"]} == {
         "string",
         "number",
@@ -113,6 +113,7 @@ def test_the_bounds_that_the_server_checks_are_told(document: dict[str, Any]) ->
         ("PlaceOrder", "symbol", ["AAPL", "btc/usd", "EURUSD=X"], ["", " AAPL", "-A", "A" * 33]),
         ("PlaceOrder", "quantity", ["1", "0.00000001", "9999999999"], ["0", "0.00", "-1", "01"]),
         ("PlaceOrder", "quantity", [0.5, 9999999999], [0, -1, 10**10, 1e-9]),
+        ("PlaceOrder", "notional", ["0.01", 1000, "1.10"], ["0.001", "0.00", 0, "-1"]),
         ("PlaceOrder", "client_order_id", ["a", "two words", "~" * 128], ["", "é", "~" * 129]),
         ("CreateBotKey", "label", ["a b", "机器人 🤖"], ["", "  ", "a\nb", "a\u202eb", "x" * 65]),
         ("Deposit", "amount", ["0.01", "1.10000000"], ["0.001", "0.00", "10000000000"]),

@@ -17,6 +17,7 @@ PLACE_ORDER = "/bottrading.v1.BotTrading/PlaceOrder"
 LIMIT = order_pb2.ORDER_TYPE_LIMIT
 STOP = order_pb2.ORDER_TYPE_STOP
 STOP_LIMIT = order_pb2.ORDER_TYPE_STOP_LIMIT
+SELL = order_pb2.SIDE_SELL
 IOC = order_pb2.TIME_IN_FORCE_IOC
 CRYPTO = 2
 
@@ -58,6 +59,18 @@ BAD_ORDERS: list[tuple[str, str, dict[str, Any]]] = [
             "true",
             "1\0",
             "1,000",
+        )
+    ),
+    ("FIELD_INVALID", "notional", {"notional": "100"}),
+    ("FIELD_INVALID", "notional", {"quantity": "", "notional": "0.001"}),
+    ("NOT_POSITIVE", "notional", {"quantity": "", "notional": "0"}),
+    ("FIELD_REQUIRED", "notional", {"quantity": "", "notional": ""}),
+    *(
+        ("FIELD_INVALID", "notional", {"quantity": "", "notional": "100", **fields})
+        for fields in (
+            {"side": SELL, "order_type": LIMIT, "limit_price": "1.00"},
+            {"order_type": STOP, "stop_price": "1.00"},
+            {"order_type": STOP_LIMIT, "stop_price": "1.00", "limit_price": "1.00"},
         )
     ),
     ("LIMIT_PRICE_REQUIRED", "limit_price", {"order_type": LIMIT}),

@@ -42,17 +42,19 @@ class Tools:
         self,
         symbol: Symbol,
         side: Side,
-        quantity: Amount,
+        quantity: Amount | None = None,
         order_type: OrderType = "MARKET",
         limit_price: Amount | None = None,
         stop_price: Amount | None = None,
         time_in_force: TimeInForce = "GTC",
         asset_type: AssetType | None = None,
+        notional: Amount | None = None,
         client_order_id: OwnId | None = None,
     ) -> CallToolResult:
         """Place an order and return its outcome: FILLED, OPEN, or REJECTED with a reason.
 
-        LIMIT needs limit_price, STOP needs stop_price, STOP_LIMIT both. The same call within 120 s
+        LIMIT needs limit_price, STOP needs stop_price, STOP_LIMIT both. MARKET and LIMIT BUY take
+        notional, in US dollars, instead of quantity. The same call within 120 s
         returns the first order, unless that was REJECTED or you pass another client_order_id.
         """
         send = partial(
@@ -65,6 +67,7 @@ class Tools:
             stop_price=stop_price,
             time_in_force=time_in_force,
             asset_type=asset_type,
+            notional=notional,
         )
         if client_order_id is not None:
             order = await send(client_order_id=client_order_id)
@@ -81,6 +84,7 @@ class Tools:
                 limit_price=_exact(limit_price),
                 stop_price=_exact(stop_price),
                 time_in_force=time_in_force,
+                notional=_exact(notional),
             )
             first = (
                 f"this order was placed {seconds_ago:.0f} s ago; pass a client_order_id for"
@@ -95,12 +99,13 @@ class Tools:
         self,
         symbol: Symbol,
         side: Side,
-        quantity: Amount,
+        quantity: Amount | None = None,
         order_type: OrderType = "MARKET",
         limit_price: Amount | None = None,
         stop_price: Amount | None = None,
         time_in_force: TimeInForce = "GTC",
         asset_type: AssetType | None = None,
+        notional: Amount | None = None,
     ) -> CallToolResult:
         """Return what place_order would do now, to the cent: price, fees, rejections."""
         preview = await self._client.preview_order(
@@ -112,6 +117,7 @@ class Tools:
             stop_price=stop_price,
             time_in_force=time_in_force,
             asset_type=asset_type,
+            notional=notional,
         )
         return answer(answers.preview_text(preview), preview=preview)
 

@@ -34,8 +34,9 @@ def account() -> Call[models.Account]:
 def place_order(
     symbol: str,
     side: Side | str,
-    quantity: Amount,
+    quantity: Amount | None = None,
     *,
+    notional: Amount | None = None,
     order_type: OrderType | str = OrderType.MARKET,
     limit_price: Amount | None = None,
     stop_price: Amount | None = None,
@@ -44,6 +45,9 @@ def place_order(
     client_order_id: str | None = None,
 ) -> Call[models.Order]:
     """Place an order and return its state after matching, fills included.
+
+    Give either a `quantity` or a `notional`, an amount in US dollars. The order has the quantity
+    that the notional pays for, fee included.
 
     If you give no `client_order_id`, one is generated, so that repeating the call places no second
     order. If an earlier call placed the order, it is returned with `replayed`. An order that the
@@ -56,6 +60,7 @@ def place_order(
             symbol=symbol,
             side=number(Side, side),
             quantity=text(quantity),
+            notional=text(notional),
             order_type=number(OrderType, order_type),
             limit_price=text(limit_price),
             stop_price=text(stop_price),
@@ -72,8 +77,9 @@ def place_order(
 def preview_order(
     symbol: str,
     side: Side | str,
-    quantity: Amount,
+    quantity: Amount | None = None,
     *,
+    notional: Amount | None = None,
     order_type: OrderType | str = OrderType.MARKET,
     limit_price: Amount | None = None,
     stop_price: Amount | None = None,
@@ -87,6 +93,7 @@ def preview_order(
             symbol=symbol,
             side=number(Side, side),
             quantity=text(quantity),
+            notional=text(notional),
             order_type=number(OrderType, order_type),
             limit_price=text(limit_price),
             stop_price=text(stop_price),

@@ -80,6 +80,7 @@ class Order:
     replayed: bool
     triggered_at: datetime | None
     warnings: tuple[str, ...] = ()
+    notional: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -981,6 +981,7 @@ export interface components {
          *     - `ORDER_NOT_LIVE`: The order is filled or rejected and cannot be cancelled or replaced. Example: CancelOrder of a FILLED order. FAILED_PRECONDITION, HTTP 422.
          *     - `QUANTITY_ALREADY_FILLED`: The new quantity does not exceed what is already filled. Example: ReplaceOrder to 5 after 5 were filled. FAILED_PRECONDITION, HTTP 422.
          *     - `QUANTITY_TOO_SMALL`: The percentage of the position is less than the instrument's quantity step. Example: ClosePosition of 10 % of 5 contracts. FAILED_PRECONDITION, HTTP 422.
+         *     - `NOTIONAL_TOO_SMALL`: The notional pays for less than the instrument's quantity step, or only for the fee. Example: `notional` 100 for an option at 5.00. FAILED_PRECONDITION, HTTP 422.
          *     - `BOT_KEY_LIMIT_REACHED`: The person already has as many live bot keys as the plan allows. Example: a second key on Free. FAILED_PRECONDITION, HTTP 422.
          *     - `ACCOUNT_LIMIT_REACHED`: The person already has as many accounts as the plan allows. Example: a second account on Free. FAILED_PRECONDITION, HTTP 422.
          *     - `DEPOSIT_TOO_LARGE`: With this deposit, the deposits since the account was opened or last reset, or its equity, would reach 90 000 000 000 US dollars. Example: a tenth deposit of 9 000 000 000. FAILED_PRECONDITION, HTTP 422.
@@ -1009,7 +1010,7 @@ export interface components {
          *     - `INTERNAL`: A bug of the server. The message holds an id to quote to the operator. Example: none known. INTERNAL, HTTP 500.
          * @enum {string}
          */
-        ErrorReason: "MESSAGE_TOO_LARGE" | "TWO_CREDENTIALS" | "BOT_KEY_INVALID" | "BOT_KEY_REQUIRED" | "TOKEN_INVALID" | "TOKEN_REQUIRED" | "OPERATOR_REQUIRED" | "KEY_SCOPE_MISSING" | "ORDER_RATE_EXCEEDED" | "REQUEST_RATE_EXCEEDED" | "DAILY_QUOTA_EXCEEDED" | "STREAM_LIMIT_EXCEEDED" | "READER_TOO_SLOW" | "ACCOUNT_ID_REQUIRED" | "MALFORMED_REQUEST" | "UNKNOWN_FIELD" | "FIELD_INVALID" | "FIELD_REQUIRED" | "ENUM_VALUE_UNKNOWN" | "DECIMAL_INVALID" | "NOT_POSITIVE" | "SYMBOL_UNKNOWN" | "ASSET_TYPE_MISMATCH" | "INSTRUMENT_EXPIRED" | "LIMIT_PRICE_REQUIRED" | "STOP_PRICE_REQUIRED" | "LIMIT_PRICE_NOT_ALLOWED" | "STOP_PRICE_NOT_ALLOWED" | "QUANTITY_OFF_STEP" | "PRICE_OFF_TICK" | "TIME_IN_FORCE_NOT_ALLOWED" | "PAGE_TOKEN_INVALID" | "NOT_OFFERED" | "INSTRUMENT_NOT_ALLOWED" | "ORDER_NOT_FOUND" | "BOT_KEY_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "POSITION_NOT_FOUND" | "HOST_UNKNOWN" | "ROUTE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CLIENT_ORDER_ID_REUSED" | "ORDER_NOT_LIVE" | "QUANTITY_ALREADY_FILLED" | "QUANTITY_TOO_SMALL" | "BOT_KEY_LIMIT_REACHED" | "ACCOUNT_LIMIT_REACHED" | "DEPOSIT_TOO_LARGE" | "MARKET_NOT_PUBLISHED" | "MARKET_NOT_STEPPED" | "PARTICIPANTS_COMPLETE" | "SEQUENCE_IN_FUTURE" | "TRADING_HALTED" | "DAILY_LOSS_REACHED" | "TOO_MANY_OPEN_ORDERS" | "ORDER_TOO_LARGE" | "ORDER_NOTIONAL_EXCEEDED" | "POSITION_SHARE_EXCEEDED" | "INSUFFICIENT_BUYING_POWER" | "INSUFFICIENT_POSITION" | "MARKET_CLOSED" | "NO_QUOTE" | "FOK_NOT_FILLABLE" | "CONFLICT" | "UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL";
+        ErrorReason: "MESSAGE_TOO_LARGE" | "TWO_CREDENTIALS" | "BOT_KEY_INVALID" | "BOT_KEY_REQUIRED" | "TOKEN_INVALID" | "TOKEN_REQUIRED" | "OPERATOR_REQUIRED" | "KEY_SCOPE_MISSING" | "ORDER_RATE_EXCEEDED" | "REQUEST_RATE_EXCEEDED" | "DAILY_QUOTA_EXCEEDED" | "STREAM_LIMIT_EXCEEDED" | "READER_TOO_SLOW" | "ACCOUNT_ID_REQUIRED" | "MALFORMED_REQUEST" | "UNKNOWN_FIELD" | "FIELD_INVALID" | "FIELD_REQUIRED" | "ENUM_VALUE_UNKNOWN" | "DECIMAL_INVALID" | "NOT_POSITIVE" | "SYMBOL_UNKNOWN" | "ASSET_TYPE_MISMATCH" | "INSTRUMENT_EXPIRED" | "LIMIT_PRICE_REQUIRED" | "STOP_PRICE_REQUIRED" | "LIMIT_PRICE_NOT_ALLOWED" | "STOP_PRICE_NOT_ALLOWED" | "QUANTITY_OFF_STEP" | "PRICE_OFF_TICK" | "TIME_IN_FORCE_NOT_ALLOWED" | "PAGE_TOKEN_INVALID" | "NOT_OFFERED" | "INSTRUMENT_NOT_ALLOWED" | "ORDER_NOT_FOUND" | "BOT_KEY_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "POSITION_NOT_FOUND" | "HOST_UNKNOWN" | "ROUTE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CLIENT_ORDER_ID_REUSED" | "ORDER_NOT_LIVE" | "QUANTITY_ALREADY_FILLED" | "QUANTITY_TOO_SMALL" | "NOTIONAL_TOO_SMALL" | "BOT_KEY_LIMIT_REACHED" | "ACCOUNT_LIMIT_REACHED" | "DEPOSIT_TOO_LARGE" | "MARKET_NOT_PUBLISHED" | "MARKET_NOT_STEPPED" | "PARTICIPANTS_COMPLETE" | "SEQUENCE_IN_FUTURE" | "TRADING_HALTED" | "DAILY_LOSS_REACHED" | "TOO_MANY_OPEN_ORDERS" | "ORDER_TOO_LARGE" | "ORDER_NOTIONAL_EXCEEDED" | "POSITION_SHARE_EXCEEDED" | "INSUFFICIENT_BUYING_POWER" | "INSUFFICIENT_POSITION" | "MARKET_CLOSED" | "NO_QUOTE" | "FOK_NOT_FILLABLE" | "CONFLICT" | "UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL";
         /** @description One execution of an order, in whole or in part. Fills are never changed. */
         Fill: {
             /** @description Unique id, a UUID. */
@@ -1321,6 +1322,8 @@ export interface components {
             triggered_at: string | null;
             /** @description One sentence for each value that the server did not take as it was sent. Set only in answers to PlaceOrder and PreviewOrder, repeated ones included. */
             warnings: string[];
+            /** @description The `notional` that the order was placed with, in US dollars, 2 decimals; `quantity` is what it pays for. Null for an order that was placed with a quantity, and once an order was replaced. */
+            notional: string | null;
         };
         /** @description What an order would do now. */
         OrderPreview: {
@@ -1937,8 +1940,8 @@ export interface operations {
                     side: components["schemas"]["Side"];
                     /** @description Left out: MARKET. */
                     order_type?: components["schemas"]["OrderType"];
-                    /** @description Positive, a multiple of the instrument's quantity step. */
-                    quantity: string | number;
+                    /** @description Positive, a multiple of the instrument's quantity step. Exactly one of `quantity` and `notional` is required. */
+                    quantity?: string | number;
                     /** @description Worst price in US dollars, a multiple of the instrument's tick. Required for LIMIT and STOP_LIMIT, refused for the others. */
                     limit_price?: (string | number) | null;
                     /** @description Trigger price in US dollars, a multiple of the instrument's tick. Required for STOP and STOP_LIMIT, refused for the others. */
@@ -1947,6 +1950,8 @@ export interface operations {
                     time_in_force?: components["schemas"]["TimeInForce"];
                     /** @description The caller's own id for the order, 1 to 128 printable ASCII characters. It stays unique within the account for ever. It is the idempotency key of the order. */
                     client_order_id?: string | null;
+                    /** @description Instead of `quantity`, for MARKET orders and for a LIMIT BUY: an amount in US dollars, positive, at most 2 decimals. The quantity is found when the order arrives and does not change later. A BUY gets the largest quantity that costs at most this amount at the ask with the worst slippage, or at `limit_price`, fee included. A SELL gets the largest quantity that is worth at most this amount at the bid. If that is less than one quantity step, the call is refused (NOTIONAL_TOO_SMALL). While the market is closed, the last quote counts. */
+                    notional?: (string | number) | null;
                 };
             };
         };
@@ -2046,8 +2051,8 @@ export interface operations {
                     side: components["schemas"]["Side"];
                     /** @description Left out: MARKET. */
                     order_type?: components["schemas"]["OrderType"];
-                    /** @description Positive, a multiple of the instrument's quantity step. */
-                    quantity: string | number;
+                    /** @description Positive, a multiple of the instrument's quantity step. Exactly one of `quantity` and `notional` is required. */
+                    quantity?: string | number;
                     /** @description Worst price in US dollars. */
                     limit_price?: (string | number) | null;
                     /** @description Trigger price in US dollars. */
@@ -2056,6 +2061,8 @@ export interface operations {
                     time_in_force?: components["schemas"]["TimeInForce"];
                     /** @description Only its form is checked. */
                     client_order_id?: string | null;
+                    /** @description Instead of `quantity`: an amount in US dollars, as in PlaceOrderRequest. */
+                    notional?: (string | number) | null;
                 };
             };
         };

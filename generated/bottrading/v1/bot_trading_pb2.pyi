@@ -87,6 +87,7 @@ class PlaceOrderRequest(_message.Message):
     STOP_PRICE_FIELD_NUMBER: _builtins.int
     TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
     CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    NOTIONAL_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """The instrument. Letters are upper-cased and `/` becomes `-`: "btc/usd" is
     "BTC-USD". An unknown symbol is refused (SYMBOL_UNKNOWN).
@@ -101,7 +102,9 @@ class PlaceOrderRequest(_message.Message):
     order_type: _order_pb2.OrderType.ValueType
     """Left out: MARKET."""
     quantity: _builtins.str
-    """Positive, a multiple of the instrument's quantity step."""
+    """Positive, a multiple of the instrument's quantity step. Exactly one of `quantity`
+    and `notional` is required.
+    """
     limit_price: _builtins.str
     """Worst price in US dollars, a multiple of the instrument's tick. Required for
     LIMIT and STOP_LIMIT, refused for the others.
@@ -116,6 +119,15 @@ class PlaceOrderRequest(_message.Message):
     """The caller's own id for the order, 1 to 128 printable ASCII characters. It stays
     unique within the account for ever. It is the idempotency key of the order.
     """
+    notional: _builtins.str
+    """Instead of `quantity`, for MARKET orders and for a LIMIT BUY: an amount in US
+    dollars, positive, at most 2 decimals. The quantity is found when the order arrives
+    and does not change later. A BUY gets the largest quantity that costs at most this
+    amount at the ask with the worst slippage, or at `limit_price`, fee included. A
+    SELL gets the largest quantity that is worth at most this amount at the bid. If
+    that is less than one quantity step, the call is refused (NOTIONAL_TOO_SMALL).
+    While the market is closed, the last quote counts.
+    """
     def __init__(
         self,
         *,
@@ -128,21 +140,26 @@ class PlaceOrderRequest(_message.Message):
         stop_price: _builtins.str | None = ...,
         time_in_force: _order_pb2.TimeInForce.ValueType = ...,
         client_order_id: _builtins.str | None = ...,
+        notional: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_stop_price", b"_stop_price", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "stop_price", b"stop_price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "stop_price", b"stop_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_stop_price", b"_stop_price", "asset_type", b"asset_type", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "order_type", b"order_type", "quantity", b"quantity", "side", b"side", "stop_price", b"stop_price", "symbol", b"symbol", "time_in_force", b"time_in_force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "asset_type", b"asset_type", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "order_type", b"order_type", "quantity", b"quantity", "side", b"side", "stop_price", b"stop_price", "symbol", b"symbol", "time_in_force", b"time_in_force"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
     _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015
     _WhichOneofReturnType__limit_price: _TypeAlias = _typing.Literal["limit_price"]  # noqa: Y015
     _WhichOneofArgType__limit_price: _TypeAlias = _typing.Literal["_limit_price", b"_limit_price"]  # noqa: Y015
+    _WhichOneofReturnType__notional: _TypeAlias = _typing.Literal["notional"]  # noqa: Y015
+    _WhichOneofArgType__notional: _TypeAlias = _typing.Literal["_notional", b"_notional"]  # noqa: Y015
     _WhichOneofReturnType__stop_price: _TypeAlias = _typing.Literal["stop_price"]  # noqa: Y015
     _WhichOneofArgType__stop_price: _TypeAlias = _typing.Literal["_stop_price", b"_stop_price"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__client_order_id) -> _WhichOneofReturnType__client_order_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__limit_price) -> _WhichOneofReturnType__limit_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__notional) -> _WhichOneofReturnType__notional | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_price) -> _WhichOneofReturnType__stop_price | None: ...
 
@@ -187,6 +204,7 @@ class PreviewOrderRequest(_message.Message):
     STOP_PRICE_FIELD_NUMBER: _builtins.int
     TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
     CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    NOTIONAL_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """The instrument."""
     asset_type: _instrument_pb2.AssetType.ValueType
@@ -196,7 +214,9 @@ class PreviewOrderRequest(_message.Message):
     order_type: _order_pb2.OrderType.ValueType
     """Left out: MARKET."""
     quantity: _builtins.str
-    """Positive, a multiple of the instrument's quantity step."""
+    """Positive, a multiple of the instrument's quantity step. Exactly one of `quantity`
+    and `notional` is required.
+    """
     limit_price: _builtins.str
     """Worst price in US dollars."""
     stop_price: _builtins.str
@@ -205,6 +225,8 @@ class PreviewOrderRequest(_message.Message):
     """Left out: GTC."""
     client_order_id: _builtins.str
     """Only its form is checked."""
+    notional: _builtins.str
+    """Instead of `quantity`: an amount in US dollars, as in PlaceOrderRequest."""
     def __init__(
         self,
         *,
@@ -217,21 +239,26 @@ class PreviewOrderRequest(_message.Message):
         stop_price: _builtins.str | None = ...,
         time_in_force: _order_pb2.TimeInForce.ValueType = ...,
         client_order_id: _builtins.str | None = ...,
+        notional: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_stop_price", b"_stop_price", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "stop_price", b"stop_price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "stop_price", b"stop_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_stop_price", b"_stop_price", "asset_type", b"asset_type", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "order_type", b"order_type", "quantity", b"quantity", "side", b"side", "stop_price", b"stop_price", "symbol", b"symbol", "time_in_force", b"time_in_force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "asset_type", b"asset_type", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "order_type", b"order_type", "quantity", b"quantity", "side", b"side", "stop_price", b"stop_price", "symbol", b"symbol", "time_in_force", b"time_in_force"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
     _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015
     _WhichOneofReturnType__limit_price: _TypeAlias = _typing.Literal["limit_price"]  # noqa: Y015
     _WhichOneofArgType__limit_price: _TypeAlias = _typing.Literal["_limit_price", b"_limit_price"]  # noqa: Y015
+    _WhichOneofReturnType__notional: _TypeAlias = _typing.Literal["notional"]  # noqa: Y015
+    _WhichOneofArgType__notional: _TypeAlias = _typing.Literal["_notional", b"_notional"]  # noqa: Y015
     _WhichOneofReturnType__stop_price: _TypeAlias = _typing.Literal["stop_price"]  # noqa: Y015
     _WhichOneofArgType__stop_price: _TypeAlias = _typing.Literal["_stop_price", b"_stop_price"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__client_order_id) -> _WhichOneofReturnType__client_order_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__limit_price) -> _WhichOneofReturnType__limit_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__notional) -> _WhichOneofReturnType__notional | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_price) -> _WhichOneofReturnType__stop_price | None: ...
 

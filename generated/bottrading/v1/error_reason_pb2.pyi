@@ -222,6 +222,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The percentage of the position is less than the instrument's quantity step.
     Example: ClosePosition of 10 % of 5 contracts. FAILED_PRECONDITION, HTTP 422.
     """
+    ERROR_REASON_NOTIONAL_TOO_SMALL: _ErrorReason.ValueType  # 68
+    """The notional pays for less than the instrument's quantity step, or only for the fee.
+    Example: `notional` 100 for an option at 5.00. FAILED_PRECONDITION, HTTP 422.
+    """
     ERROR_REASON_BOT_KEY_LIMIT_REACHED: _ErrorReason.ValueType  # 39
     """The person already has as many live bot keys as the plan allows.
     Example: a second key on Free. FAILED_PRECONDITION, HTTP 422.
@@ -534,6 +538,10 @@ Example: ReplaceOrder to 5 after 5 were filled. FAILED_PRECONDITION, HTTP 422.
 ERROR_REASON_QUANTITY_TOO_SMALL: ErrorReason.ValueType  # 65
 """The percentage of the position is less than the instrument's quantity step.
 Example: ClosePosition of 10 % of 5 contracts. FAILED_PRECONDITION, HTTP 422.
+"""
+ERROR_REASON_NOTIONAL_TOO_SMALL: ErrorReason.ValueType  # 68
+"""The notional pays for less than the instrument's quantity step, or only for the fee.
+Example: `notional` 100 for an option at 5.00. FAILED_PRECONDITION, HTTP 422.
 """
 ERROR_REASON_BOT_KEY_LIMIT_REACHED: ErrorReason.ValueType  # 39
 """The person already has as many live bot keys as the plan allows.

@@ -237,6 +237,7 @@ class Order(_message.Message):
     REPLAYED_FIELD_NUMBER: _builtins.int
     TRIGGERED_AT_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    NOTIONAL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Unique id, a UUID."""
     symbol: _builtins.str
@@ -280,6 +281,11 @@ class Order(_message.Message):
     replayed: _builtins.bool
     """True if the call would have placed this order, but an earlier call had already
     placed it. False in all other answers.
+    """
+    notional: _builtins.str
+    """The `notional` that the order was placed with, in US dollars, 2 decimals; `quantity`
+    is what it pays for. Null for an order that was placed with a quantity, and once an
+    order was replaced.
     """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -333,10 +339,11 @@ class Order(_message.Message):
         replayed: _builtins.bool = ...,
         triggered_at: _timestamp_pb2.Timestamp | None = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
+        notional: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_limit_price", b"_limit_price", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "filled_price", b"filled_price", "limit_price", b"limit_price", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "status_reason", b"status_reason", "stop_price", b"stop_price", "triggered_at", b"triggered_at", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_limit_price", b"_limit_price", "_notional", b"_notional", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "filled_price", b"filled_price", "limit_price", b"limit_price", "notional", b"notional", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "status_reason", b"status_reason", "stop_price", b"stop_price", "triggered_at", b"triggered_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_limit_price", b"_limit_price", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "asset_type", b"asset_type", "bot_key_id", b"bot_key_id", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "fees", b"fees", "filled_price", b"filled_price", "filled_quantity", b"filled_quantity", "id", b"id", "limit_price", b"limit_price", "order_type", b"order_type", "quantity", b"quantity", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "replayed", b"replayed", "reserved", b"reserved", "side", b"side", "status", b"status", "status_reason", b"status_reason", "stop_price", b"stop_price", "symbol", b"symbol", "time_in_force", b"time_in_force", "triggered_at", b"triggered_at", "updated_at", b"updated_at", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_limit_price", b"_limit_price", "_notional", b"_notional", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "asset_type", b"asset_type", "bot_key_id", b"bot_key_id", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "fees", b"fees", "filled_price", b"filled_price", "filled_quantity", b"filled_quantity", "id", b"id", "limit_price", b"limit_price", "notional", b"notional", "order_type", b"order_type", "quantity", b"quantity", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "replayed", b"replayed", "reserved", b"reserved", "side", b"side", "status", b"status", "status_reason", b"status_reason", "stop_price", b"stop_price", "symbol", b"symbol", "time_in_force", b"time_in_force", "triggered_at", b"triggered_at", "updated_at", b"updated_at", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
     _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015
@@ -344,6 +351,8 @@ class Order(_message.Message):
     _WhichOneofArgType__filled_price: _TypeAlias = _typing.Literal["_filled_price", b"_filled_price"]  # noqa: Y015
     _WhichOneofReturnType__limit_price: _TypeAlias = _typing.Literal["limit_price"]  # noqa: Y015
     _WhichOneofArgType__limit_price: _TypeAlias = _typing.Literal["_limit_price", b"_limit_price"]  # noqa: Y015
+    _WhichOneofReturnType__notional: _TypeAlias = _typing.Literal["notional"]  # noqa: Y015
+    _WhichOneofArgType__notional: _TypeAlias = _typing.Literal["_notional", b"_notional"]  # noqa: Y015
     _WhichOneofReturnType__rejection_message: _TypeAlias = _typing.Literal["rejection_message"]  # noqa: Y015
     _WhichOneofArgType__rejection_message: _TypeAlias = _typing.Literal["_rejection_message", b"_rejection_message"]  # noqa: Y015
     _WhichOneofReturnType__rejection_reason: _TypeAlias = _typing.Literal["rejection_reason"]  # noqa: Y015
@@ -358,6 +367,8 @@ class Order(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__filled_price) -> _WhichOneofReturnType__filled_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__limit_price) -> _WhichOneofReturnType__limit_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__notional) -> _WhichOneofReturnType__notional | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rejection_message) -> _WhichOneofReturnType__rejection_message | None: ...
     @_typing.overload
