@@ -1,6 +1,7 @@
 """Feeds of BotTrading: real prices, instruments and history from exchanges and brokers."""
 
 from bottrading_feeds.port import (
+    Alive,
     Candle,
     Listing,
     Source,
@@ -12,6 +13,7 @@ from bottrading_feeds.port import (
 from bottrading_feeds.sources import open_source
 
 __all__ = [
+    "Alive",
     "Candle",
     "Listing",
     "Source",

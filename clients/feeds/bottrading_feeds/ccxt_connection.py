@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import ccxt
 
-from bottrading_feeds.port import SourceError
+from bottrading_feeds.port import Alive, SourceError, Tell
 from bottrading_feeds.sources import Urls
 
 CLOSE_SECONDS = 1.0
@@ -58,15 +58,21 @@ def drop_unreadable(exchange: Any, drop: Callable[[str], None]) -> None:
     exchange.client = client  # the library looks all its connections up with this method
 
 
-async def until_silent(exchange: Any, patience: Patience) -> None:
-    """Wait until a connection of the exchange brings nothing at all, and raise ConnectionError."""
+async def until_silent(exchange: Any, patience: Patience, tell: Tell) -> None:
+    """Wait until a connection of the exchange brings nothing at all, and raise ConnectionError.
+
+    Until then, tell that the connections are alive: answers to pings come also in a quiet market.
+    """
     allowed = patience.silence_seconds
     while True:
         await asyncio.sleep(allowed / 8)
-        for client in list((exchange.clients or {}).values()):
+        clients = list((exchange.clients or {}).values())
+        for client in clients:
             heard = client.last_message_at or client.connectionEstablished
             if heard and exchange.milliseconds() - heard > allowed * 1000:
                 raise ConnectionError(f"{exchange.id} has sent nothing for {allowed:g} s")
+        if clients:
+            tell(Alive())
 
 
 async def disconnect(exchange: Any) -> None:

@@ -87,7 +87,7 @@ class CcxtSource:
                 await exchange.load_markets()
                 while True:
                     readers = self._readers(symbols, tell)
-                    await _first_to_end([*readers, until_silent(exchange, self._patience)])
+                    await _first_to_end([*readers, until_silent(exchange, self._patience, tell)])
         finally:
             self._tell = None
             await disconnect(exchange)

@@ -6,8 +6,10 @@ import json
 import os
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
 from bottrading_feeds.port import (
@@ -41,10 +43,11 @@ def open_source(argument: str, urls: Mapping[str, str]) -> "LinesSource":
 
 
 class LinesSource:
-    """Reads lines from a descriptor until its end."""
+    """Reads lines from a descriptor until its end; a stream goes on where the last one stopped."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._taken: asyncio.Queue[bytes] | None = None
 
     async def instruments(self, symbols: Sequence[str]) -> list[Listing]:
         """Raise SourceError: lines hold prices alone."""
@@ -53,23 +56,24 @@ class LinesSource:
     async def stream(self, listings: Sequence[Listing], tell: Tell) -> None:
         """Tell a tick for each line; raise SourceEnded at the end of the input."""
         read = Lines(tell, {name: it.symbol for it in listings for name in names(it)})
-        loop, taken = asyncio.get_running_loop(), asyncio.Queue[bytes](1)
-
-        def pump() -> None:
-            # A read of standard input cannot be interrupted, so its thread must not be waited for.
-            try:
-                chunk = b"-"
-                while chunk:
-                    chunk = os.read(self._descriptor, CHUNK_BYTES)
-                    asyncio.run_coroutine_threadsafe(taken.put(chunk), loop).result()
-            except (RuntimeError, asyncio.CancelledError):
-                """The loop is closed."""
-
-        threading.Thread(target=pump, name="lines", daemon=True).start()
-        while chunk := await taken.get():
+        if self._taken is None:
+            self._taken = asyncio.Queue[bytes](1)
+            pump = partial(self._pump, self._taken, asyncio.get_running_loop())
+            # A read of standard input cannot be interrupted, so nobody waits for its thread.
+            threading.Thread(target=pump, name="lines", daemon=True).start()
+        while chunk := await self._taken.get():
             read(chunk)
         read(b"\n")
         raise SourceEnded("the lines on standard input have ended")
+
+    def _pump(self, taken: "asyncio.Queue[bytes]", loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            chunk = b"-"
+            while chunk:
+                chunk = os.read(self._descriptor, CHUNK_BYTES)
+                asyncio.run_coroutine_threadsafe(taken.put(chunk), loop).result()
+        except (RuntimeError, CancelledError):
+            """The loop is closed."""
 
     def candles(
         self, listing: Listing, interval: str, since: datetime, until: datetime

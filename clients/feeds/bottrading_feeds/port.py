@@ -61,7 +61,12 @@ class Unreadable:
     text: str
 
 
-Tell = Callable[[Tick | Unreadable], None]
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A sign that the connection holds although no price has changed: a heartbeat, a pong."""
+
+
+Tell = Callable[[Tick | Unreadable | Alive], None]
 """Takes what a source tells; it returns at once and never raises."""
 
 
@@ -93,6 +98,10 @@ class Source(Protocol):
 
     async def stream(self, listings: Sequence[Listing], tell: Tell) -> None:
         """Tell ticks of the listings over one connection, until it is lost.
+
+        The first ticks of a connection tell what holds now, for each listing that the source has a
+        price of. A connection that tells nothing for 30 s counts as lost: a source whose markets
+        may be quiet for longer tells Alive whenever its library knows that the connection holds.
 
         Returning means, as any exception but SourceError and SourceEnded does, that the connection
         is lost.

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from bottrading_feeds.port import Listing, Source, Tick, Unreadable
+from bottrading_feeds.port import Alive, Listing, Source, Tick, Unreadable
 
 
 @dataclass
@@ -19,10 +19,10 @@ class Hearing:
     unreadable: list[str] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def tell(self, told: Tick | Unreadable) -> None:
+    def tell(self, told: Tick | Unreadable | Alive) -> None:
         if isinstance(told, Unreadable):
             self.unreadable.append(told.text)
-        else:
+        elif isinstance(told, Tick):
             self.newest[told.symbol] = told
             self.count += 1
         self._news.set()

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from bottrading_feeds.lines_source import LINE_BYTES_MAX, Lines, LinesSource
-from bottrading_feeds.port import Listing, SourceEnded, SourceError, Tick, Unreadable
+from bottrading_feeds.port import Alive, Listing, SourceEnded, SourceError, Tick, Unreadable
 
 BITCOIN = Listing(
     symbol="BTC-USD",
@@ -20,11 +20,12 @@ BITCOIN = Listing(
     session="always-open",
     currency="USD",
 )
+Told = Tick | Unreadable | Alive
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
-def told_by(text: str | bytes, **symbols: str) -> list[Tick | Unreadable]:
-    told: list[Tick | Unreadable] = []
+def told_by(text: str | bytes, **symbols: str) -> list[Told]:
+    told: list[Told] = []
     Lines(told.append, symbols)(text.encode() if isinstance(text, str) else text)
     return told
 
@@ -99,7 +100,7 @@ def test_what_is_no_line_of_prices_is_told_and_the_next_line_is_read(line: str) 
 
 
 def test_bytes_come_in_any_pieces() -> None:
-    told: list[Tick | Unreadable] = []
+    told: list[Told] = []
     lines = Lines(told.append, {})
     for byte in b'{"symbol": "A", "last": "1"}\n{"symbol": "B", "last": "2"}\n':
         lines(bytes([byte]))
@@ -120,7 +121,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 async def test_the_end_of_the_input_ends_the_source(pipe: tuple[int, int]) -> None:
     read, write = pipe
-    told: list[Tick | Unreadable] = []
+    told: list[Told] = []
     os.write(write, b'{"symbol": "BTC/USD", "last": "1"}\n{"symbol": "BTC-USD", "last": "2"}')
     os.close(write)
 
