@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from server.application.market_ports import MarketHours
 from server.application.ports import Shown
 from server.domain.account import GuardRails, TradingState
+from server.domain.bar import Bar
 from server.domain.closing import CloseTicket
 from server.domain.instrument import AssetType
 from server.domain.market import ReplayProgress
@@ -280,9 +281,13 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class QuotesChanged:
-    """Notification: these quotes are the newest now."""
+    """Notification: these quotes are the newest now.
+
+    `minutes` are the bars of the last two minutes of each symbol, of all quotes that were applied.
+    """
 
     quotes: tuple[Quote, ...]
+    minutes: tuple[Bar, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,21 @@ class Endings:
         """
         return all(not is_time_up() for _ in self._parts(unit, now))
 
+    def rest(self, unit: UnitOfWork) -> tuple[Micros, Micros]:
+        """Return the span of time in which `end` does nothing; it ends before the second moment.
+
+        It holds while no quote comes of the symbols in `awaited`.
+        """
+        day = self._settled.value.day
+        if any(map(self._feed.board.get, self.awaited)):
+            return day * DAY, day * DAY
+        return day * DAY, min((day + 1) * DAY, unit.next_expiry())
+
+    @property
+    def awaited(self) -> frozenset[str]:
+        """Return the underlyings whose first quote lets `end` settle options."""
+        return self._settled.value.unpriced
+
     def _parts(self, unit: UnitOfWork, now: Micros) -> Iterator[None]:
         """End and settle what is due, and yield after each part that is stored."""
         yield from self._expire(unit, now)

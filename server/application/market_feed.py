@@ -1,10 +1,10 @@
 """The market feed: the newest quote of each symbol, and the orders that new quotes fill."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
 from server.application.commands import HoursTold, Notification, QuotesChanged, QuotesConfirmed
-from server.application.market_ports import Calendar, Instruments, QuoteSource
-from server.application.market_record import MarketRecord
+from server.application.market_ports import Calendar, Instruments, MarketStep, QuoteSource
+from server.application.market_record import MarketRecord, applied
 from server.application.ports import ReachedOrder, UnitOfWork
 from server.application.staging import Outbox, Stage, Staged, StagedMap
 from server.application.stopped_accounts import StoppedAccounts
@@ -16,6 +16,7 @@ from server.domain.invariants import BrokenInvariant
 from server.domain.market import Market, Session
 from server.domain.matching import Reach, has_seen_later, is_used_up, reach
 from server.domain.quote import FUTURE_TOLERANCE, Quote, QuoteRefusal, refusal
+from server.domain.resting import RestingPrices
 from server.domain.trading import fill_resting, is_overdue
 from server.domain.valuation import ValuedPosition, value
 from server.domain.values import Micros
@@ -189,11 +190,7 @@ class MarketFeed:
             if quote.symbol in together:
                 self._show(list(together.values()), unit, now)
                 together = {}
-            why = (
-                QuoteRefusal.SYMBOL_UNKNOWN
-                if self.instruments.find(quote.symbol) is None
-                else self.board.refusal(quote, now)
-            )
+            why = self._refusal(quote, now)
             outcomes.append(why)
             if why is None:
                 together[quote.symbol] = quote
@@ -213,6 +210,42 @@ class MarketFeed:
         self.notifications.put(QuotesConfirmed(told, now), unit.stage)
         self._fill([quote for quote in quotes if quote.symbol in fresh_again], unit, now)
 
+    def pass_by(
+        self, steps: Sequence[MarketStep], awaited: Container[str], unit: UnitOfWork
+    ) -> int:
+        """Apply the quotes of the first steps that reach no order; return how many steps these are.
+
+        It leaves the same as `apply` for each of these steps, and the front is notified once. They
+        end before a quote that cannot be applied, and before one of the symbols in `awaited`.
+        """
+        count = self._count_passing(steps, awaited, unit)
+        quotes = [quote for step in steps[:count] for quote in step.quotes]
+        if quotes:
+            self._make_newest(quotes, unit.stage)
+        return count
+
+    def _count_passing(
+        self, steps: Sequence[MarketStep], awaited: Container[str], unit: UnitOfWork
+    ) -> int:
+        """Return how many of the first steps have only valid quotes that reach no order."""
+        resting: dict[str, RestingPrices] = {}
+        for count, step in enumerate(steps):
+            for quote in step.quotes:
+                prices = resting.get(quote.symbol)
+                if prices is None:
+                    # The later quotes of a symbol are newer, which is what a source promises.
+                    if quote.symbol in awaited or self._refusal(quote, step.time) is not None:
+                        return count
+                    prices = resting[quote.symbol] = unit.resting_prices(quote.symbol)
+                if not prices.misses(quote.bid, quote.ask):
+                    return count
+        return len(steps)
+
+    def _refusal(self, quote: Quote, now: Micros) -> QuoteRefusal | None:
+        if self.instruments.find(quote.symbol) is None:
+            return QuoteRefusal.SYMBOL_UNKNOWN
+        return self.board.refusal(quote, now)
+
     def _show(self, quotes: list[Quote], unit: UnitOfWork, now: Micros) -> None:
         """Make quotes the newest, and fill the orders that they reach.
 
@@ -220,16 +253,22 @@ class MarketFeed:
         """
         if not quotes:
             return
-        for quote in quotes:
-            self.board.put(quote, unit.stage)
-        self.record.add(quotes, unit.stage)
-        self.notifications.put(QuotesChanged(tuple(quotes)), unit.stage)
+        self._make_newest(quotes, unit.stage)
         self._fill(quotes, unit, now)
+
+    def _make_newest(self, quotes: Sequence[Quote], stage: Stage) -> None:
+        shown = applied(quotes)
+        for quote in shown.newest:
+            self.board.put(quote, stage)
+        self.record.add(shown, stage)
+        self.notifications.put(QuotesChanged(shown.newest, shown.last_minutes()), stage)
 
     def _fill(self, quotes: list[Quote], unit: UnitOfWork, now: Micros) -> None:
         markets: dict[str, Market] = {}
         reaches: list[Reach] = []
         for quote in quotes:
+            if unit.resting_prices(quote.symbol).misses(quote.bid, quote.ask):
+                continue
             instrument = self.instruments.find(quote.symbol)
             if instrument is None:
                 raise BrokenInvariant("a checked symbol is no instrument")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from server.application.ports import UnitOfWork
 from server.application.staging import Stage, Staged, StagedMap
@@ -27,6 +28,31 @@ def made_of(interval: BarInterval) -> BarInterval:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What is kept of quotes that were applied together.
+
+    `newest` is the newest quote of each symbol, `minutes` are the bars of all quotes, those of a
+    symbol in order of time.
+    """
+
+    newest: tuple[Quote, ...]
+    minutes: tuple[Bar, ...]
+
+    def last_minutes(self) -> tuple[Bar, ...]:
+        """Return the bars of the last two minutes of each symbol that had quotes."""
+        last: dict[str, tuple[Bar, ...]] = {}
+        for minute in self.minutes:
+            last[minute.symbol] = (*last.get(minute.symbol, ())[-1:], minute)
+        return tuple(chain.from_iterable(last.values()))
+
+
+def applied(quotes: Sequence[Quote]) -> Applied:
+    """Return what is kept of quotes; those of a symbol must be in order of time."""
+    newest = {quote.symbol: quote for quote in quotes}
+    return Applied(tuple(newest.values()), tuple(minute_bars(quotes)))
+
+
 class MarketRecord:
     """The quotes that were applied and are not stored yet.
 
@@ -36,7 +62,7 @@ class MarketRecord:
     """
 
     def __init__(self) -> None:
-        self._unstored = Staged[tuple[Quote, ...]](())
+        self._unstored = Staged[tuple[Applied, ...]](())
         self._running = StagedMap[str, Bar]()
 
     def load(self, running: Sequence[Bar], stage: Stage) -> None:
@@ -44,16 +70,16 @@ class MarketRecord:
         for bar in running:
             self._running.set(bar.symbol, bar, stage)
 
-    def add(self, quotes: Sequence[Quote], stage: Stage) -> None:
-        """Add applied quotes; those of a symbol must be in order of time."""
-        self._unstored.set((*self._unstored.value, *quotes), stage)
+    def add(self, quotes: Applied, stage: Stage) -> None:
+        """Add applied quotes; those of a symbol must be later than what was added before."""
+        self._unstored.set((*self._unstored.value, quotes), stage)
 
     @property
-    def unstored(self) -> tuple[Quote, ...]:
+    def unstored(self) -> tuple[Applied, ...]:
         """Return the quotes to pass to `note` later, to store the record as it is now."""
         return self._unstored.value
 
-    def note(self, unstored: tuple[Quote, ...], unit: UnitOfWork) -> None:
+    def note(self, unstored: tuple[Applied, ...], unit: UnitOfWork) -> None:
         """Store quotes that `unstored` returned; they stay in the record and are stored again."""
         self._write(unstored, unit)
 
@@ -68,12 +94,13 @@ class MarketRecord:
             unit.drop_minute_bars(now - MINUTE_BARS_KEPT, 2 * len(over))
 
     def _write(
-        self, quotes: tuple[Quote, ...], unit: UnitOfWork
+        self, unstored: tuple[Applied, ...], unit: UnitOfWork
     ) -> tuple[dict[str, Bar], list[Bar]]:
         """Store quotes; return the running minute bars by symbol, and those that are over."""
         running: dict[str, Bar] = {}
         over: list[Bar] = []
-        for minute in minute_bars(quotes):
+        minutes = chain.from_iterable(quotes.minutes for quotes in unstored)
+        for minute in minutes:
             symbol = minute.symbol
             begun = running.get(symbol) or self._running.get(symbol)
             if begun is None:
@@ -83,7 +110,7 @@ class MarketRecord:
             else:
                 over.append(begun)
                 running[symbol] = minute
-        newest = {quote.symbol: quote for quote in quotes}
+        newest = {quote.symbol: quote for quotes in unstored for quote in quotes.newest}
         unit.store_quotes([(quote, running[symbol]) for symbol, quote in newest.items()])
         bars = over
         for interval in STORED_INTERVALS if over else ():
@@ -110,16 +137,16 @@ class HeardMinutes:
     def __init__(self) -> None:
         self._heard: dict[str, Heard] = {}
 
-    def hear(self, quotes: Sequence[Quote]) -> None:
-        """Add applied quotes to the minutes of their symbols."""
-        newest = {quote.symbol: quote for quote in quotes}
-        minutes: dict[str, list[Bar]] = {}
-        for minute in minute_bars(quotes):
-            minutes.setdefault(minute.symbol, []).append(minute)
-        for symbol, made in minutes.items():
-            known = self._heard.get(symbol)
-            both = joined([*(known.minutes if known else ()), *made], BarInterval.ONE_MINUTE)
-            self._heard[symbol] = Heard(newest[symbol], tuple(both[-2:]))
+    def hear(self, quotes: Sequence[Quote], minutes: Sequence[Bar]) -> None:
+        """Add the newest applied quotes of some symbols, and the bars of their last two minutes."""
+        made: dict[str, list[Bar]] = {}
+        for minute in minutes:
+            made.setdefault(minute.symbol, []).append(minute)
+        for quote in quotes:
+            known = self._heard.get(quote.symbol)
+            both = [*(known.minutes if known else ()), *made[quote.symbol]]
+            minutes_heard = joined(both, BarInterval.ONE_MINUTE)[-2:]
+            self._heard[quote.symbol] = Heard(quote, tuple(minutes_heard))
 
     def forget(self) -> None:
         """Drop everything and rely on what is stored, as the engine does when it starts."""

@@ -17,6 +17,7 @@ from server.domain.matching import Reach
 from server.domain.order import Order, Side
 from server.domain.posting import Decision
 from server.domain.quote import Quote
+from server.domain.resting import RestingPrices
 from server.domain.user import BotKey, Plan, User
 from server.domain.values import Micros, Units
 
@@ -274,6 +275,12 @@ class UnitOfWork(People, Protocol):
 
         The result may include orders decided in the same unit that no quote reaches.
         """
+
+    def resting_prices(self, symbol: str) -> RestingPrices:
+        """Return between which prices a quote reaches no live order, this unit's included."""
+
+    def next_expiry(self) -> Micros:
+        """Return a moment before which no live order expires."""
 
     def overdue_orders(self, now: Micros, limit: int) -> list[Order]:
         """Return at most `limit` live orders that expire at or before a moment, soonest first."""

@@ -45,6 +45,17 @@ class Snapshots:
             return
         self._go_on(unit, now)
 
+    def rest(self, stood: Micros) -> tuple[Micros, Micros]:
+        """Return the span of time in which `take` and `end_day` do nothing, for a clock at `stood`.
+
+        It ends before the second moment.
+        """
+        due, after = self._round.value.due, self._round.value.after
+        if after is not None:
+            return stood, stood
+        day_end = _end_of_day(stood)
+        return due - self._interval, min(due, day_end) if stood < day_end else due
+
     def end_day(self, unit: UnitOfWork, stood: Micros, now: Micros) -> None:
         """Take the last round of the day of `stood` when a replay's clock jumps past its due time.
 

@@ -1,22 +1,27 @@
 """Timekeeping: due quotes, endings and snapshots, which happen because time passes."""
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from operator import attrgetter
 
 from server.application.clock_watch import ClockWatch
 from server.application.commands import TimePassed
 from server.application.endings import Endings
 from server.application.market_feed import MarketFeed
 from server.application.market_ports import MarketStep
+from server.application.market_record import Applied
 from server.application.ports import Clock, UnitOfWork
 from server.application.snapshots import Snapshots
 from server.application.staging import Staged
-from server.domain.quote import Quote
 from server.domain.values import MILLISECOND, Micros
 
 STEPS_TIME_MAX: Micros = 20 * MILLISECOND
 """After this much real time the remaining steps wait, so that calls are answered."""
+
+STEPS_AT_ONCE = 1_000
+"""So many steps at which only quotes change take a few milliseconds."""
 
 ENDINGS_TIME_MAX: Micros = 20 * MILLISECOND
 """After this much real time the remaining endings wait, so that calls are answered."""
@@ -48,12 +53,19 @@ class Timekeeping:
         """
         begun, stood, is_behind = self._monotonic(), now, False
         self.look_at_clock(unit, now)
-        for number, step in enumerate(self._feed.source.poll(now)):
-            if number and self._monotonic() > begun + STEPS_TIME_MAX:
+        steps, played = self._feed.source.poll(now), 0
+        while played < len(steps):
+            if played and self._monotonic() > begun + STEPS_TIME_MAX:
                 break
-            with self._whole(step, stood, unit):
-                is_behind = self._play(step, stood, begun, unit)
-            stood = step.time
+            count = self._pass_by(steps[played : played + STEPS_AT_ONCE], stood, unit)
+            if count:
+                is_behind = False
+            else:
+                count = 1
+                with self._whole(steps[played], stood, unit):
+                    is_behind = self._play(steps[played], stood, begun, unit)
+            played += count
+            stood = steps[played - 1].time
         ahead = 0 if self._is_virtual else self._feed.board.ahead(now)
         self.quotes_ahead.set(ahead, unit.stage)
         self._feed.record.store(unit, stood)
@@ -67,6 +79,24 @@ class Timekeeping:
         """Check the clock for a jump ahead, and hold all endings after one."""
         is_trusted = self._is_virtual or self._watch.is_trusted(now)
         self._feed.holds_endings.set(not is_trusted, unit.stage)
+
+    def _pass_by(self, steps: Sequence[MarketStep], stood: Micros, unit: UnitOfWork) -> int:
+        """Play the first steps at which only quotes change; return how many these are.
+
+        They leave the same as if each was played by itself.
+        """
+        feed = self._feed
+        if feed.holds_endings.value:
+            return 0
+        spans = self._endings.rest(unit), self._snapshots.rest(stood)
+        since, until = max(begin for begin, _ in spans), min(end for _, end in spans)
+        if steps[0].time < since:
+            return 0
+        steps = steps[: bisect_left(steps, until, key=attrgetter("time"))]
+        count = feed.pass_by(steps, self._endings.awaited, unit)
+        if count:
+            feed.source.play(steps[count - 1], unit.stage)
+        return count
 
     @property
     def _is_virtual(self) -> bool:
@@ -109,7 +139,7 @@ class Timekeeping:
         return unit.step(partial(self._store_before, unit, digest, reached, unstored))
 
     def _store_before(
-        self, unit: UnitOfWork, digest: str, reached: Micros, unstored: tuple[Quote, ...]
+        self, unit: UnitOfWork, digest: str, reached: Micros, unstored: tuple[Applied, ...]
     ) -> None:
         """Store the quotes and the replay time from before a step."""
         self._feed.record.note(unstored, unit)

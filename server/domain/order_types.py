@@ -206,6 +206,11 @@ def phase(order: Order) -> Phase:
     return rules.waiting
 
 
+def watched(order: Order) -> tuple[Watch, Price] | None:
+    """Return the movement and the price that an order waits for; None if no quote reaches it."""
+    return phase(order).watch(order) if order.status.is_live else None
+
+
 def awaited(order: Order) -> Waiting | None:
     """Return the phase before the order's trigger; None when the order waits for none."""
     return RULES[order.order_type].waiting if order.triggered_at is None else None

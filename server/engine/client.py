@@ -17,6 +17,7 @@ from server.engine.frames import (
     Call,
     FrameBuffer,
     Kind,
+    decode_changes,
     decode_confirmed,
     decode_quotes,
     decode_refusal,
@@ -85,13 +86,13 @@ class Notifications:
         """Pass a notification on."""
         match answer.kind:
             case Kind.QUOTES_CHANGED:
-                quotes = decode_quotes(answer.body)
+                changes = decode_changes(answer.body)
                 with Stage() as stage:
-                    for quote in quotes:
+                    for quote in changes.quotes:
                         self._board.put(quote, stage)
                     stage.publish()
-                self._heard.hear(quotes)
-                self._notify_quotes(quote.symbol for quote in quotes)
+                self._heard.hear(changes.quotes, changes.minutes)
+                self._notify_quotes(quote.symbol for quote in changes.quotes)
             case Kind.QUOTES_CONFIRMED:
                 now, symbols = decode_confirmed(answer.body)
                 with Stage() as stage:

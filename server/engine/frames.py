@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import orjson
 
@@ -25,6 +26,7 @@ from server.application.commands import (
     TimePassed,
     UseSignIn,
 )
+from server.domain.bar import Bar
 from server.domain.errors import Reason, Refusal, Violation
 from server.domain.quote import Quote
 from server.domain.user import Identity, Plan
@@ -150,8 +152,8 @@ def decode_refusal(body: bytes) -> Refusal:
 
 def pack_notification(notification: Notification) -> bytes:
     match notification:
-        case QuotesChanged(quotes):
-            return pack_answer(NOBODY, Kind.QUOTES_CHANGED, encode_quotes(quotes))
+        case QuotesChanged():
+            return pack_answer(NOBODY, Kind.QUOTES_CHANGED, encode_changes(notification))
         case QuotesConfirmed(symbols, now):
             body = orjson.dumps([now, symbols])
             return pack_answer(NOBODY, Kind.QUOTES_CONFIRMED, body)
@@ -167,15 +169,35 @@ def pack_notification(notification: Notification) -> bytes:
 
 def encode_quotes(quotes: Sequence[Quote]) -> bytes:
     """Return quotes as the body of a notification."""
-    return orjson.dumps(
-        [
-            [q.symbol, q.bid, q.bid_size, q.ask, q.ask_size, q.last, q.time, q.sequence]
-            for q in quotes
-        ]
-    )
+    return orjson.dumps(_rows_of_quotes(quotes))
 
 
 def decode_quotes(body: bytes) -> list[Quote]:
+    return _quotes_of_rows(orjson.loads(body))
+
+
+def encode_changes(changed: QuotesChanged) -> bytes:
+    """Return newest quotes and their minute bars as the body of a notification."""
+    minutes = [[it.symbol, it.start, it.open, it.high, it.low, it.close] for it in changed.minutes]
+    return orjson.dumps([_rows_of_quotes(changed.quotes), minutes])
+
+
+def decode_changes(body: bytes) -> QuotesChanged:
+    quotes, minutes = orjson.loads(body)
+    bars = [
+        Bar(symbol=symbol, start=start, open=first, high=high, low=low, close=last)
+        for symbol, start, first, high, low, last in minutes
+    ]
+    return QuotesChanged(tuple(_quotes_of_rows(quotes)), tuple(bars))
+
+
+def _rows_of_quotes(quotes: Sequence[Quote]) -> list[list[Any]]:
+    return [
+        [q.symbol, q.bid, q.bid_size, q.ask, q.ask_size, q.last, q.time, q.sequence] for q in quotes
+    ]
+
+
+def _quotes_of_rows(rows: Sequence[Sequence[Any]]) -> list[Quote]:
     return [
         Quote(
             symbol=symbol,
@@ -187,7 +209,7 @@ def decode_quotes(body: bytes) -> list[Quote]:
             time=time,
             sequence=sequence,
         )
-        for symbol, bid, bid_size, ask, ask_size, last, time, sequence in orjson.loads(body)
+        for symbol, bid, bid_size, ask, ask_size, last, time, sequence in rows
     ]
 
 

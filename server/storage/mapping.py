@@ -24,7 +24,7 @@ from server.domain.order import (
     StatusReason,
     TimeInForce,
 )
-from server.domain.order_types import phase
+from server.domain.order_types import watched
 
 Values = dict[str, Any]
 
@@ -141,7 +141,7 @@ def position_from(row: Row[Any]) -> Position:
 def order_values(order: Order) -> Values:
     """Return the row of an order."""
     live = order.status.is_live
-    movement, price = phase(order).watch(order) if live else (None, None)
+    movement, price = (watched(order) if live else None) or (None, None)
     # Nothing is stored for orders whose quantity was never raised, which are most.
     start = None if order.fee_start == FROM_THE_FIRST_FILL else order.fee_start
     return {

@@ -14,11 +14,13 @@ from server.domain.account import Position
 from server.domain.invariants import BrokenInvariant
 from server.domain.matching import Reach
 from server.domain.order import Order
+from server.domain.resting import RestingPrices
 from server.domain.values import Micros
 from server.storage import mapping, statements
 from server.storage.listing_rows import live_of_account
 from server.storage.pending import Pending
 from server.storage.reached import reached_order, reached_row
+from server.storage.resting import Resting
 from server.storage.tables import orders, positions
 
 
@@ -31,6 +33,7 @@ class Searches(ABC):
     _orders: dict[str, Order]
     _positions: dict[tuple[str, str], Position]
     _decided: set[str]
+    _resting: Resting
 
     @abstractmethod
     def preload(self, holdings: Sequence[tuple[str, str]]) -> None:
@@ -100,12 +103,25 @@ class Searches(ABC):
             for order in known
             if order.symbol in symbols and order.status.is_live
         ]
+        if not found:
+            self._pending.write()
+            for symbol in symbols:
+                self._resting.look_again(symbol)
         return [reached for _, reached in sorted(found, key=itemgetter(0))]
 
+    def resting_prices(self, symbol: str) -> RestingPrices:
+        return self._resting.prices(symbol)
+
+    def next_expiry(self) -> Micros:
+        return self._resting.expiry()
+
     def overdue_orders(self, now: Micros, limit: int) -> list[Order]:
-        if not self._has_any(statements.ANY_OVERDUE, {"now": now}):
+        if now < self._resting.expiry():
             return []
         self._pending.write()
+        if not self._has_any(statements.ANY_OVERDUE, {"now": now}):
+            self._resting.look_for_expiry()
+            return []
         given = {"now": now, "limit": limit}
         rows = self._connection.exec_driver_sql(statements.SELECT_OVERDUE, given)
         return list(self._current(rows).values())

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from server.domain.order_types import Watch
+from server.domain.resting import NEAREST_IS_HIGHEST
 from server.storage.tables import (
     accounts,
     api_usage,
@@ -125,6 +126,24 @@ SELECT_OVERDUE = f"""
 # Mostly nothing is found, and preparing so many columns costs several times the search.
 ANY_REACHED = f"{_reached('1')} LIMIT 1"
 ANY_OVERDUE = f"SELECT 1 {_OVERDUE} LIMIT 1"
+
+SELECT_RESTING = (
+    "SELECT symbol, watch, min(match_price), max(match_price)"
+    " FROM orders WHERE live = 1 AND watch IS NOT NULL GROUP BY symbol, watch"
+)
+
+
+def _nearest(movement: Watch) -> str:
+    nearest = "max" if movement in NEAREST_IS_HIGHEST else "min"
+    return (  # Made of our own constants only.
+        f"(SELECT {nearest}(match_price) FROM orders"  # noqa: S608
+        f" WHERE live = 1 AND symbol = :symbol AND watch = '{movement.value}')"
+    )
+
+
+# One column for each movement, in the order of `Watch`. Each is one search in the index.
+SELECT_NEAREST = f"SELECT {', '.join(map(_nearest, Watch))}"
+SELECT_NEXT_EXPIRY = "SELECT min(expires_at) FROM orders WHERE live = 1"
 
 UPDATE_ACCOUNT = _update(accounts, ["id"], _others(accounts, "id", "user_id", "created_at"))
 # Only columns that can change: naming an indexed column would write its index again.

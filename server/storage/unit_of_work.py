@@ -23,6 +23,7 @@ from server.storage.database import DatabaseError, translated
 from server.storage.market_rows import MarketRows
 from server.storage.pending import EventEncoder, Pending, bulk
 from server.storage.people import People
+from server.storage.resting import Resting
 from server.storage.searches import Searches
 from server.storage.standings import standings_after
 from server.storage.tables import accounts, inflows, orders
@@ -55,6 +56,7 @@ class Writer:
         self.accounts: dict[str, Account] = {}
         self.positions: dict[tuple[str, str], Position] = {}
         self.permissions: dict[str, Permissions | None] = {}
+        self.resting = Resting(driver)
 
     def close(self) -> None:
         """Empty the write-ahead log as far as readers allow, and close the connection."""
@@ -75,13 +77,17 @@ class Writer:
     ) -> None:
         """Cache what is now stored."""
         if len(self.positions) > POSITIONS_REMEMBERED_MAX:
-            self.forget()
+            self._empty()
         self.accounts.update(accounts)
         self.positions.update(positions)
         self.permissions.update(permissions)
 
     def forget(self) -> None:
         """Empty the cache, so that everything is read anew."""
+        self.resting.forget()
+        self._empty()
+
+    def _empty(self) -> None:
         self.accounts.clear()
         self.positions.clear()
         self.permissions.clear()
@@ -119,7 +125,7 @@ class SqlUnitOfWork(Searches, People, MarketRows):
         self._orders: dict[str, Order] = {}
         self._client_ids: dict[tuple[str, str], str | None] = {}
         self._decided: set[str] = set()
-        self._driver = writer.driver
+        self._driver, self._resting = writer.driver, writer.resting
         self._pending = Pending(
             writer.driver, writer.encode_event, self._accounts, self._positions, self._orders
         )
@@ -240,6 +246,8 @@ class SqlUnitOfWork(Searches, People, MarketRows):
         for order_id, order in decision.orders.items():
             self._orders[order_id] = order
             self._decided.add(order_id)
+            if order.status.is_live:
+                self._resting.add(order)
             is_new = order_id in decision.new_orders
             (pending.new_orders if is_new else pending.changed_orders).add(order_id)
             if is_new and order.client_order_id is not None:

@@ -1,12 +1,13 @@
 """Watched prices: which price a live order waits for, and the order in which reached ones fill."""
 
-from itertools import permutations
+from itertools import permutations, product
 
 import pytest
 
 from server.domain.matching import priority
-from server.domain.order_types import ANY_ASK, ANY_BID, phase
-from server.domain.values import parse_units
+from server.domain.order_types import ANY_ASK, ANY_BID, Watch, phase
+from server.domain.resting import NOTHING_RESTS
+from server.domain.values import SCALE, Price, parse_units
 from tests.domain.book import Book
 from tests.domain.scenario import play
 
@@ -58,6 +59,31 @@ def test_a_live_order_waits_for_one_movement_of_one_side(
     waiting = waiting_book().orders[order]
     found, at = phase(waiting).watch(waiting)
     assert (found.value, at) == (movement, price)
+
+
+@pytest.mark.parametrize("some", ["abcdefgklmnopqz", "abckp", "dfo", "kn", "z", ""])
+def test_a_quote_misses_the_resting_prices_if_and_only_if_it_reaches_no_order(some: str) -> None:
+    waiting = [order for order in waiting_book().live_orders if order.id in some]
+    watches = [phase(order).watch(order) for order in waiting]
+    prices = NOTHING_RESTS
+    for watch in watches:
+        prices = prices.including(*watch)
+
+    for bid, ask in product(range(90, 110), repeat=2):
+        quoted = Price(bid * SCALE), Price(ask * SCALE)
+        assert prices.misses(*quoted) is not any(is_reached(*watch, *quoted) for watch in watches)
+
+
+def is_reached(movement: Watch, price: Price, bid: Price, ask: Price) -> bool:
+    match movement:
+        case Watch.ASK_FALLS:
+            return ask <= price
+        case Watch.ASK_RISES:
+            return ask >= price
+        case Watch.BID_FALLS:
+            return bid <= price
+        case Watch.BID_RISES:
+            return bid >= price
 
 
 def test_active_orders_come_first_then_stops_as_they_are_reached_then_the_earliest() -> None:

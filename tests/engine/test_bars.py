@@ -19,6 +19,7 @@ from server.application.market_record import (
     STORED_INTERVALS,
     HeardMinutes,
     MarketRecord,
+    applied,
     made_of,
 )
 from server.application.ports import StorageUnavailable
@@ -80,7 +81,7 @@ class Recorder:
     def hear(self, quotes: Sequence[Quote], *, fails: bool = False) -> None:
         """Apply and store quotes in one transaction."""
         with SqlUnitOfWork(self.writer) as unit:
-            self.record.add(quotes, unit.stage)
+            self.record.add(applied(quotes), unit.stage)
             self.record.store(unit, self.clock())
             if not fails:
                 unit.commit()
@@ -157,9 +158,9 @@ def test_quotes_that_were_noted_within_a_step_and_stored_again_count_once(
     """Between the transactions of a step of a replay, only what came before it is on disk."""
     recorder.clock.turn(seconds=60)
     with SqlUnitOfWork(recorder.writer) as unit:
-        recorder.record.add([quote(NOON, 20), quote(NOON + MINUTE, 50)], unit.stage)
+        recorder.record.add(applied([quote(NOON, 20), quote(NOON + MINUTE, 50)]), unit.stage)
         with unit.step(partial(recorder.record.note, recorder.record.unstored, unit)):
-            recorder.record.add([quote(NOON + MINUTE + 1, 99)], unit.stage)
+            recorder.record.add(applied([quote(NOON + MINUTE + 1, 99)]), unit.stage)
             unit.checkpoint()
         noted = recorder.bars("AAPL", BarInterval.ONE_MINUTE)
         recorder.record.store(unit, recorder.clock())

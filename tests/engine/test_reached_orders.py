@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bottrading.v1 import order_pb2
+from server.application.ports import StorageUnavailable
 from server.domain.matching import reach
 from server.domain.order import Order
 from server.domain.quote import Quote
@@ -139,3 +140,48 @@ def test_once_a_side_is_used_up_what_waits_behind_is_left_alone(
     # Three orders take all of the size, and the stop is triggered although nothing is left.
     assert len(loaded) == 4
     assert [it.stop_price for it in sales if it.triggered_at is not None] == [98 * SCALE]
+
+
+def searches(bench: Bench, bid: str, ask: str) -> int:
+    """Return how many statements about orders a quote costs."""
+    statements: list[str] = []
+    driver = bench.parts.writer.driver
+    driver.set_trace_callback(statements.append)
+    bench.handle(bench.publish("AAPL", bid, ask))
+    driver.set_trace_callback(None)
+    return sum(" orders" in text for text in statements)
+
+
+def test_a_quote_between_the_prices_of_all_orders_asks_the_database_for_none(
+    bench: Bench,
+) -> None:
+    account = bench.account("ada")
+    bench.handle(bench.publish("AAPL", "99.00", "100.00"))
+    bench.handle(place(1, account, limit_price="90.00", **LIMIT))
+
+    assert searches(bench, "90.00", "90.01") == 0
+    assert searches(bench, "89.99", "90.00") > 0
+    assert searches(bench, "89.00", "89.01") > 0, "the filled order is still known"
+    assert searches(bench, "89.00", "89.01") == 0, "the prices were not read again"
+
+
+def test_after_a_start_and_after_a_failure_resting_orders_are_known(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: SqlUnitOfWork) -> None:
+        raise StorageUnavailable("gone")
+
+    bench = Bench(data_dir, ManualClock(NOON))
+    account = bench.account("ada")
+    bench.handle(bench.publish("AAPL", "99.00", "100.00"))
+    bench.handle(place(1, account, limit_price="90.00", **LIMIT))
+    bench.parts.close()
+    bench = Bench(data_dir, bench.clock)
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlUnitOfWork, "commit", fail)
+        bench.handle(bench.publish("AAPL", "89.00", "90.00"))
+    bench.handle(bench.publish("AAPL", "89.00", "90.00"))
+
+    (fills,) = bench.parts.writer.driver.execute("SELECT count(*) FROM fills").fetchone()
+    bench.parts.close()
+    assert fills == 1

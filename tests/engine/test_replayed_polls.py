@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bottrading.v1 import order_pb2
+from server.application import timekeeping
 from server.application.timekeeping import STEPS_TIME_MAX
 from server.config import DATABASE_FILE
 from server.domain.values import CENT, SECOND, Micros
@@ -205,8 +206,11 @@ def test_after_an_opening_nothing_fills_at_the_quote_of_an_earlier_session(
     assert [fill[9] // (100 * CENT) for fill in tables(data_dir)["fills"]] == [200, 200]
 
 
-def test_steps_that_take_long_leave_the_rest_to_the_next_poll(data_dir: Path) -> None:
+def test_steps_that_take_long_leave_the_rest_to_the_next_poll(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Calls wait for a poll, and the front restarts an engine that does not answer."""
+    monkeypatch.setattr(timekeeping, "STEPS_AT_ONCE", 1)
     rows = [row(f"01-02T15:00:00.{number:06}", "AAPL", "99", "100") for number in range(20)]
     first = at("01-02 15:00")
     bench = Bench(data_dir, ManualClock(NOON), rows=rows, monotonic=SlowClock())

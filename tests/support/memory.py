@@ -14,6 +14,7 @@ _SEEN = "was seen of the clock"
 _READ = "was read of the file"
 _MADE = "is computed from the secret alone"
 _ASKED = "is what the calendar says of a moment, whatever is committed"
+_WIDE = "claims at most too much of what is stored, which costs a query and changes nothing"
 _STORED = "is what is stored, taken over after a commit"
 
 PLAIN = {
@@ -30,6 +31,8 @@ PLAIN = {
     "ReplaySource.fault": _READ,
     "SimulatedSource._keys": _MADE,
     "SimulatedSource._paths": _MADE,
+    "Resting._prices": _WIDE,
+    "Resting._expiry": _WIDE,
     "Writer.accounts": _STORED,
     "Writer.positions": _STORED,
     "Writer.permissions": _STORED,
