@@ -18,6 +18,7 @@ def _listed(value: object) -> object:
     return tuple(filter(None, map(str.strip, value.split(",")))) if type(value) is str else value
 
 
+Words: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 HostNames: TypeAlias = Annotated[
     tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(checked_names)
 ]

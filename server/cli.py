@@ -88,6 +88,9 @@ def serve(
     no_rest: Annotated[bool | None, typer.Option("--no-rest")] = None,
     metrics: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
     market: Annotated[str | None, typer.Option(metavar="simulated|published|replay")] = None,
+    feed: Annotated[str | None, typer.Option(metavar="SOURCE")] = None,
+    feed_symbols: Annotated[str | None, typer.Option(metavar="BTC/USD,…")] = None,
+    usd_equivalent: Annotated[str | None, typer.Option(metavar="USDT,…")] = None,
     sessions: Annotated[str | None, typer.Option(metavar="always-open|exchange")] = None,
     replay_file: Annotated[Path | None, typer.Option()] = None,
     replay_symbol: Annotated[str | None, typer.Option(metavar="SYMBOL")] = None,
@@ -110,6 +113,9 @@ def serve(
         rest=rest,
         no_rest=no_rest,
         market=market,
+        feed=feed,
+        feed_symbols=feed_symbols,
+        usd_equivalent=usd_equivalent,
         seed=seed,
         sessions=sessions,
         replay_file=replay_file,
@@ -265,6 +271,23 @@ def mcp(context: typer.Context) -> None:
     if find_spec("bottrading_mcp") is None:
         raise SettingsError("mcp needs bottrading_mcp; run `make setup-mcp`")
     os.execv(sys.executable, [sys.executable, "-P", "-m", "bottrading_mcp", *context.args])
+
+
+@app.command()
+def feed(
+    source: Annotated[str, typer.Argument(help="Such as ccxt:kraken, alpaca or lines.")],
+    symbols: Annotated[
+        list[str] | None, typer.Argument(help="Such as BTC/USD; `lines` needs none.")
+    ] = None,
+    usd_equivalent: Annotated[str | None, typer.Option(metavar="USDT,…")] = None,
+    log_format: Annotated[str | None, typer.Option(metavar="auto|text|json")] = None,
+    data_dir: key_commands.DataDir = None,
+) -> None:
+    """Publish live prices to a running service with a published market, until stopped."""
+    from server.feed_command import run
+
+    settings = config.load(data_dir=data_dir, usd_equivalent=usd_equivalent, log_format=log_format)
+    run(settings, source, symbols or ())
 
 
 @app.command(

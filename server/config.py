@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rest_bridge.log_lines import LogFormat
-from rest_bridge.settings import HostNames, OidcIssuer, Origins
+from rest_bridge.settings import HostNames, OidcIssuer, Origins, Words
 from server.addresses import is_loopback, split_address
 from server.domain.values import CENT, SECOND, DecimalError, Micros, Money, parse_units
 from server.engine_settings import EngineSettings
@@ -29,6 +29,10 @@ YEAR_SECONDS = 366 * 86_400
 NEVER: Micros = 2**62
 REPLAY_SPEED_MAX = 10_000_000
 MARKET_SECRET_FILE = "market.secret"
+FEED_UNIVERSE_FILE = "feed-universe.toml"
+LINES = "lines"
+"""The feed that has no instruments of its own."""
+
 REPLAY_INDEX_FILE = "replay-index.json"
 JWT_SECRET_FILE = "jwt.secret"
 TICKET_SECRET_FILE = "ticket.secret"
@@ -64,10 +68,24 @@ class Settings(BaseSettings):
     market: Literal["simulated", "published", "replay"] = Field(
         "simulated", description="simulated, published by an operator, or a replay of a file"
     )
+    feed: str = Field(
+        "",
+        description="source of live prices, such as ccxt:kraken, alpaca or lines; "
+        "the market is then published",
+    )
+    feed_symbols: Words = Field(
+        (), description="symbols that the feed publishes: BTC/USD,ETH/USD,…; lines needs none"
+    )
+    feed_urls: str = Field(
+        "", description="addresses instead of the source's own: URL, or NAME=URL,NAME=URL"
+    )
+    usd_equivalent: Words = Field(
+        (), description="currencies that count as US dollars for a feed: USDT,USDC,…"
+    )
     sessions: Literal["", "always-open", "exchange"] = Field(
         "",
         description="always-open, or exchange: real opening hours; "
-        "empty: exchange for a replay, else always-open",
+        "empty: exchange for a replay and for alpaca, else always-open",
     )
     replay_file: Path | None = Field(
         None, description="CSV file of quotes or bars to replay, perhaps compressed by gzip"
@@ -179,6 +197,11 @@ class Settings(BaseSettings):
         10, gt=0, le=YEAR_SECONDS, description="time that calls in flight have after SIGTERM"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _publish_a_feed(cls, given: dict[str, object]) -> dict[str, object]:
+        return {"market": "published", **given} if given.get("feed") else given
+
     @field_validator("grpc", "rest", "metrics")
     @classmethod
     def _check_address(cls, value: str, field: ValidationInfo) -> str:
@@ -237,6 +260,7 @@ class Settings(BaseSettings):
             raise ValueError("replay_symbol and replay_zone are for market replay: leave them out")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key must be given together")
+        self._check_feed()
         if self.tls_client_ca is not None and self.tls_certificate is None:
             raise ValueError("tls_client_ca needs tls_certificate and tls_key")
         self._check_provider()
@@ -250,6 +274,16 @@ class Settings(BaseSettings):
                 )
         self._check_addresses_differ()
         return self
+
+    def _check_feed(self) -> None:
+        if self.feed and self.market != "published":
+            raise ValueError(
+                f"market {self.market} has quotes of its own: leave out market or feed"
+            )
+        if self.feed_symbols and not self.feed:
+            raise ValueError("feed_symbols needs feed: the source of their prices")
+        if self.feed and not self.feed_symbols and self.feed != LINES:
+            raise ValueError(f"feed {self.feed} needs feed_symbols, such as BTC/USD,ETH/USD")
 
     def _check_provider(self) -> None:
         if bool(self.oidc_issuer) != bool(self.oidc_client_id):
@@ -288,18 +322,26 @@ class Settings(BaseSettings):
         """Return the issuer and the audience that a token must have."""
         return TokenTerms(issuer=self.jwt_issuer, audience=self.jwt_audience)
 
+    @property
+    def universe(self) -> Path | None:
+        """Return the file of the instruments; None for those that come with the service."""
+        if self.universe_file is None and self.feed not in ("", LINES):
+            return self.data_dir / FEED_UNIVERSE_FILE
+        return self.universe_file
+
     def for_engine(self) -> EngineSettings:
+        has_hours = self.market == "replay" or self.feed == "alpaca"
         return EngineSettings(
             database_path=str(self.database_path.resolve()),
             data_dir=str(self.data_dir.resolve()),
             market=self.market,
-            sessions=self.sessions or ("exchange" if self.market == "replay" else "always-open"),
+            sessions=self.sessions or ("exchange" if has_hours else "always-open"),
             replay_file=str(self.replay_file.resolve()) if self.replay_file else None,
             replay_symbol=self.replay_symbol or None,
             replay_zone=self.replay_zone or None,
             replay_speed=self.replay_speed,
             seed=self.seed,
-            universe_file=str(self.universe_file) if self.universe_file else None,
+            universe_file=str(self.universe) if self.universe else None,
             fees=self.fees,
             slippage=self.slippage,
             liquidity=self.liquidity,

@@ -94,6 +94,11 @@ def signed_token(settings: Settings, identity: Identity, ttl_seconds: int) -> st
     return issue(settings.token_terms, secret, identity, now_seconds=now, ttl_seconds=ttl_seconds)
 
 
+def feed_token(settings: Settings) -> str:
+    """Return an operator's token for a feed of this service, for an hour."""
+    return OwnTokens(settings.jwt_issuer, own_secret(settings), system_clock).feed_token()
+
+
 def sign_in_link(settings: Settings, page_url: str, subject: str) -> str:
     """Return a link that opens the page and signs a person in, once and within ten minutes.
 

@@ -130,11 +130,9 @@ class KeyService:
     def __init__(self, settings: Settings, person: str) -> None:
         self._settings = settings
         self._person = person
-        self._socket = _socket(settings)
+        self._socket = service_socket(settings)
 
     def __enter__(self) -> Self:
-        if not self._socket.exists():
-            raise SettingsError(_nobody(self._settings))
         # Imported here: the other commands start faster without gRPC.
         import grpc
 
@@ -208,6 +206,14 @@ class KeyService:
     @property
     def _whose(self) -> tuple[str, ...]:
         return () if self._person == DEFAULT_PERSON else ("--person", self._person)
+
+
+def service_socket(settings: Settings) -> Path:
+    """Return the socket of a running service; raise SettingsError if there is none."""
+    path = _socket(settings)
+    if not path.exists():
+        raise SettingsError(_nobody(settings))
+    return path
 
 
 def _socket(settings: Settings) -> Path:

@@ -28,6 +28,7 @@ from server.processes.announcing import Announcer, call_line, page_told, tell_sh
 from server.processes.children import BridgeProcess, EngineProcess
 from server.processes.descriptors import SpareDescriptors, connections_that_fit, raise_limit
 from server.processes.exit_status import ExitStatus, ServiceFailed, database_damaged
+from server.processes.feeding import FeedProcess, prepare_universe
 from server.processes.listening import (
     BUSY_RETRY_SECONDS,
     await_free,
@@ -76,6 +77,9 @@ def serve(
         ):
             tell_step(settings, f"the database {database}")
             prepare_database(settings, begin_anew=begin_anew)
+            if settings.feed:
+                tell_step(settings, f"the instruments of the feed {settings.feed}")
+                prepare_universe(settings)
             tell_step(settings, f"the market, {settings.replay_file or settings.market}")
             replay = check_market(settings, tell_share(settings))
             announcer = Announcer(settings, lines, replay, sign_in_link)
@@ -136,9 +140,18 @@ class Supervisor:
             on_damage=self._fail_for_damage,
         )
         self._bridge = BridgeProcess(settings, local, lend)
+        self._feed = FeedProcess(
+            settings,
+            local,
+            lend,
+            self._base.own_tokens.feed_token,
+            source=settings.feed,
+            symbols=settings.feed_symbols,
+        )
         self._watch = bootstrap.stream_watch(self._base)
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: ServiceFailed | None = None
+        self._is_fed = False
 
     async def run(self) -> None:
         """Serve until SIGTERM, SIGINT or SIGHUP, then let calls in flight finish.
@@ -232,6 +245,9 @@ class Supervisor:
     def _on_ready(self) -> None:
         self._doubt()
         self._begin("ready", self._tell_ready())
+        if self._settings.feed and not self._is_fed:
+            self._is_fed = True
+            self._begin("feed", self._feed.run())
 
     async def _tell_ready(self) -> None:
         await self._front.server.set_ready(ready=True)
@@ -293,8 +309,10 @@ class Supervisor:
     async def _drain(self) -> None:
         await self._front.server.set_ready(ready=False)
         self._bridge.terminate()
+        self._feed.terminate()
         self._base.streams.drain()
         await self._bridge.stop(self._settings.drain_seconds)
+        await self._feed.stop(self._settings.drain_seconds)
         await self._front.server.stop(self._settings.drain_seconds)
         await self._store_usage()
         await self._engine.stop()

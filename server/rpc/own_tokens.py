@@ -1,6 +1,6 @@
-"""Tokens that the service signs and accepts itself: those of sign-in links, and of sessions.
+"""Tokens that the service signs and accepts itself: of sign-in links, of sessions, of its feed.
 
-Both are signed with the secret in the data directory, even if an identity provider signs people's
+They are signed with the secret in the data directory, even if an identity provider signs people's
 tokens. Each kind has an audience of its own, so that neither is accepted as the other.
 """
 
@@ -10,7 +10,7 @@ import jwt
 
 from server.application.callers import Session, SignIn
 from server.application.ports import Clock
-from server.domain.user import Identity
+from server.domain.user import Identity, Plan
 from server.domain.values import SECOND
 from server.rpc.tokens import (
     BROKEN,
@@ -25,7 +25,12 @@ from server.rpc.tokens import (
 
 SIGN_IN_AUDIENCE = "bottrading-sign-in"
 SESSION_AUDIENCE = "bottrading-session"
-OWN_AUDIENCES = (SIGN_IN_AUDIENCE, SESSION_AUDIENCE)
+FEED_AUDIENCE = "bottrading-feed"
+OWN_AUDIENCES = (SIGN_IN_AUDIENCE, SESSION_AUDIENCE, FEED_AUDIENCE)
+FEED_SUBJECT = "bottrading-feed"
+"""A subject of its own: operators are not ranked, and the owner of the service is to be."""
+
+FEED_SECONDS = 3600
 SIGN_IN_SECONDS = 600
 TOKEN_ID_LENGTH_MAX = 36
 
@@ -45,6 +50,8 @@ class OwnTokens:
         self._clock = clock
         self._sign_ins = secret_verifier(self._sign_in, secret)
         self._sessions = secret_verifier(self._session, secret)
+        self._feed = TokenTerms(issuer=issuer, audience=FEED_AUDIENCE)
+        self._feeds = secret_verifier(self._feed, secret)
 
     def sign_in_token(self, identity: Identity, token_id: str) -> str:
         """Return the token of a link that signs a person in once."""
@@ -69,6 +76,23 @@ class OwnTokens:
         )
         return Session(token, (now + LIFETIME_SECONDS_MAX) * SECOND)
 
+    def feed_token(self) -> str:
+        """Return an operator's token for the service's own feed, for an hour."""
+        identity = Identity(
+            issuer=self._feed.issuer,
+            subject=FEED_SUBJECT,
+            name=FEED_SUBJECT,
+            plan=Plan.FREE,
+            is_operator=True,
+        )
+        return issue(
+            self._feed,
+            self._secret,
+            identity,
+            now_seconds=self._clock() // SECOND,
+            ttl_seconds=FEED_SECONDS,
+        )
+
     def read_sign_in(self, token: str) -> SignIn:
         """Return who signs in, even if the token has been used before; raise TokenRefused."""
         if _audience(token) != SIGN_IN_AUDIENCE:
@@ -82,10 +106,19 @@ class OwnTokens:
         """Return whose session it is; raise TokenRefused."""
         return self._sessions.verify(token)
 
+    def verify_feed(self, token: str) -> Identity:
+        """Return the identity of the service's own feed; raise TokenRefused."""
+        return self._feeds.verify(token)
+
 
 def is_session(token: str) -> bool:
     """Tell whether a token claims to be one of a session; the claim is not verified here."""
     return _audience(token) == SESSION_AUDIENCE
+
+
+def is_of_feed(token: str) -> bool:
+    """Tell whether a token claims to be one of the feed; the claim is not verified here."""
+    return _audience(token) == FEED_AUDIENCE
 
 
 def _audience(token: str) -> object:

@@ -39,6 +39,7 @@ class Process:
         command: Sequence[str] = (sys.executable, "-m", "server"),
         cwd: Path | None = None,
         terminal: bool = False,
+        stdin: int | None = None,
         **settings: str,
     ) -> None:
         self.data_dir = data_dir
@@ -59,6 +60,7 @@ class Process:
         ]
         self._settings = settings
         self._cwd = cwd
+        self._stdin = stdin
         self._with_rest = rest
         self._process: subprocess.Popen[bytes] | None = None
         self._wait = wait
@@ -93,7 +95,7 @@ class Process:
         environment |= {f"{ENVIRONMENT_PREFIX}{k.upper()}": v for k, v in self._settings.items()}
         with self._standard_error() as error:
             self._process = subprocess.Popen(
-                self._command, env=environment, stderr=error, cwd=self._cwd
+                self._command, env=environment, stdin=self._stdin, stderr=error, cwd=self._cwd
             )
         if self._wait:
             self.wait_until_ready()
@@ -158,6 +160,11 @@ class Process:
     def engine(self) -> int:
         """Return the process id of the engine."""
         (found,) = [pid for pid in self.children() if b"engine_process" in command_line(pid)]
+        return found
+
+    def feed(self) -> int:
+        """Return the process id of the feed."""
+        (found,) = [pid for pid in self.children() if b"bottrading_feeds" in command_line(pid)]
         return found
 
     def token(self, subject: str, *options: str) -> str:

@@ -7,11 +7,11 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
+from bottrading_feeds.asking import add_source, given_currencies, given_symbols
 from bottrading_feeds.feed import run_feed
 from bottrading_feeds.logs import FORMATS, begin_logging
 from bottrading_feeds.port import SourceError
 from bottrading_feeds.publisher import VenueRefused
-from bottrading_feeds.sources import forms
 from bottrading_feeds.tokens import NoToken
 
 REFUSED, USAGE_ERROR = 1, 2
@@ -50,8 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="BOTTRADING_TOKEN is an operator's token, BOTTRADING_TARGET the gRPC server.",
     )
     feed.set_defaults(run=_feed, program="feed")
-    feed.add_argument("source", metavar="SOURCE", help=" or ".join(forms()))
-    feed.add_argument("symbols", metavar="SYMBOL", nargs="*", help="by default all of `lines`")
+    add_source(feed, symbols="*")
     feed.add_argument(
         "--target",
         metavar="HOST:PORT",
@@ -73,7 +72,8 @@ async def _until_stopped(options: argparse.Namespace) -> int:
     feed = loop.create_task(
         run_feed(
             options.source,
-            options.symbols,
+            given_symbols(options),
+            given_currencies(options),
             target=options.target,
             tokens_from=options.tokens_from,
             environment=os.environ,

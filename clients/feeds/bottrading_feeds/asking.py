@@ -18,10 +18,15 @@ FIRST_WAIT_SECONDS = 1.0
 T = TypeVar("T")
 
 
-def add_source(parser: ArgumentParser) -> None:
-    """Add the arguments that name a source, its symbols and what counts as US dollars."""
+def add_source(parser: ArgumentParser, symbols: str = "+") -> None:
+    """Add the arguments that name a source, its symbols and what counts as US dollars.
+
+    `symbols` is how many symbols there may be, as argparse writes it.
+    """
     parser.add_argument("source", metavar="SOURCE", help=f"one of {', '.join(forms())}")
-    parser.add_argument("symbols", metavar="SYMBOL", nargs="+", help="for instance BTC/USD or AAPL")
+    parser.add_argument(
+        "symbols", metavar="SYMBOL", nargs=symbols, help="for instance BTC/USD or AAPL"
+    )
     parser.add_argument(
         "--usd-equivalent",
         default=os.environ.get(CURRENCIES_VARIABLE, ""),

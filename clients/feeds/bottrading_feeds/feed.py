@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -15,6 +15,7 @@ from bottrading_feeds.publisher import Publisher, VenueAway, VenueRefused
 from bottrading_feeds.runner import Pace, Pauses, Runner
 from bottrading_feeds.sources import open_source, row_of
 from bottrading_feeds.tokens import PipedTokens, environment_token
+from bottrading_feeds.universe import listed
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ Result = TypeVar("Result")
 async def run_feed(
     name: str,
     symbols: Sequence[str],
+    usd_equivalent: Collection[str] = (),
     *,
     target: str,
     tokens_from: int | None,
@@ -43,7 +45,7 @@ async def run_feed(
     try:
         token = await _token(tokens_from, environment)
         async with Publisher(target, token) as venue:
-            listings = await _listings(name, source, symbols, venue)
+            listings = await _listings(name, source, symbols, usd_equivalent, venue)
             changed = asyncio.Event()
             book = Book(listings, lambda: datetime.now(UTC), time.monotonic, changed.set)
             await Runner(name, source, listings, book, venue, changed).run()
@@ -67,12 +69,16 @@ async def _token(tokens_from: int | None, environment: Mapping[str, str]) -> Cal
 
 
 async def _listings(
-    name: str, source: Source, symbols: Sequence[str], venue: Publisher
+    name: str,
+    source: Source,
+    symbols: Sequence[str],
+    usd_equivalent: Collection[str],
+    venue: Publisher,
 ) -> list[Listing]:
     """Return the listings to feed: those of the source, if the venue has them."""
     traded = {it.symbol: it for it in await _patiently("the venue", venue.listings)}
     if row_of(name).describes_instruments:
-        listings = await _patiently(name, lambda: source.instruments(symbols))
+        listings = await _patiently(name, lambda: listed(source, symbols, usd_equivalent))
         missing = [it.symbol for it in listings if it.symbol not in traded]
     elif symbols:
         known = {symbol: traded.get(_normalized(symbol)) for symbol in symbols}

@@ -19,7 +19,7 @@ from server.engine.frames import encode_identity
 from server.rpc.call import NOBODY, Call, Handler, Principal
 from server.rpc.errors import Refused, refuse
 from server.rpc.keyring import Keyring
-from server.rpc.own_tokens import OwnTokens, is_session
+from server.rpc.own_tokens import OwnTokens, is_of_feed, is_session
 from server.rpc.owned_accounts import OwnedAccounts
 from server.rpc.published_keys import KeysUnavailable
 from server.rpc.tickets import KeyTicket, Tickets
@@ -201,6 +201,8 @@ class Authentication:
         bearer = _bearer(token)
         if is_session(bearer):
             return await self._read(self._own_tokens.verify_session, bearer)
+        if is_of_feed(bearer):
+            return await self._read(self._own_tokens.verify_feed, bearer)
         await self._verifier.prepare(bearer)
         return await self._read(self._verifier.verify, bearer)
 
