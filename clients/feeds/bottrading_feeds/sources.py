@@ -21,17 +21,22 @@ class Row:
 
     The module has `open_source(argument: str, urls: Urls) -> Source`. It imports `package` at its
     top: without the package, the row says what to run. `argument` is what stands after the colon of
-    the source's name. A source that does not describe instruments is for those of the venue.
+    the source's name; some can do without. A source that does not describe instruments is for
+    those of the venue.
     """
 
     module: str
     package: str = ""
     setup: str = ""
     argument: str = ""
+    needs_argument: bool = True
     describes_instruments: bool = True
 
 
 SOURCES = {
+    "alpaca": Row(
+        "bottrading_feeds.alpaca_source", "alpaca", "make setup-alpaca", "sip", needs_argument=False
+    ),
     "ccxt": Row("bottrading_feeds.ccxt_source", "ccxt", "make setup-ccxt", "EXCHANGE"),
     "lines": Row("bottrading_feeds.lines_source", describes_instruments=False),
 }
@@ -61,7 +66,7 @@ def row_of(name: str) -> Row:
     row = SOURCES.get(kind)
     if row is None:
         raise SourceError(f"{name!r} is not a source: choose one of {', '.join(forms())}")
-    if bool(argument) != bool(row.argument):
+    if bool(argument) != bool(row.argument) and (argument or row.needs_argument):
         raise SourceError(f"{name!r} is not a source: write {_form(kind, row)}")
     return row
 
@@ -87,4 +92,6 @@ def parse_urls(text: str) -> Urls:
 
 
 def _form(kind: str, row: Row) -> str:
-    return f"{kind}:{row.argument}" if row.argument else kind
+    if not row.argument:
+        return kind
+    return f"{kind}:{row.argument}" if row.needs_argument else f"{kind}[:{row.argument}]"

@@ -11,11 +11,12 @@ from bottrading_feeds.port import Alive, Listing, Source, Tick, Unreadable
 
 @dataclass
 class Hearing:
-    """The newest tick of each symbol, how many there were, and what could not be read."""
+    """The newest tick of each symbol, how many there were, and what else was told."""
 
     stream: asyncio.Future[object] = field(default_factory=asyncio.Future)
     newest: dict[str, Tick] = field(default_factory=dict)
     count: int = 0
+    alive: int = 0
     unreadable: list[str] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -25,6 +26,8 @@ class Hearing:
         elif isinstance(told, Tick):
             self.newest[told.symbol] = told
             self.count += 1
+        else:
+            self.alive += 1
         self._news.set()
 
     async def until(self, holds: Callable[[], bool]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from aiohttp import WSMessage, WSMsgType, web
 
-Message = dict[str, Any] | str
+Message = dict[str, Any] | str | bytes
 
 
 class Connection:
@@ -22,8 +22,11 @@ class Connection:
         self._transport = request.transport
 
     async def send(self, message: Message) -> None:
-        text = message if isinstance(message, str) else json.dumps(message)
-        await self.socket.send_str(text)
+        if isinstance(message, bytes):
+            await self.socket.send_bytes(message)
+        else:
+            text = message if isinstance(message, str) else json.dumps(message)
+            await self.socket.send_str(text)
 
     def abort(self) -> None:
         """Reset the connection, as a lost network does, without a word of goodbye."""
