@@ -110,6 +110,8 @@ class Queries:
         self._reads = reads
         self._leaderboard = leaderboard
         self._environment = environment
+        # In a replay, everything of a moment is stored before the clock shows it.
+        self._late_quote_max = 0 if environment == "REPLAY" else LATE_QUOTE_MAX
         self._heard = heard
         self._board = board
         self._instruments = instruments
@@ -203,9 +205,14 @@ class Queries:
         ]
         stored_until = None if found.newest is None else found.newest[0].time
         return [
-            (bar, _is_complete(bar.start + interval.width, stored_until, now))
+            (bar, self._is_complete(bar.start + interval.width, stored_until, now))
             for bar in joined([*found.bars, *newest], interval)[-wanted.limit :]
         ]
+
+    def _is_complete(self, end: Micros, stored_until: Micros | None, now: Micros) -> bool:
+        """Tell whether a bar is over and no quote of it can still be stored."""
+        followed = stored_until is not None and stored_until >= end
+        return end <= now and (followed or end <= now - self._late_quote_max)
 
     def _newest_minutes(self, symbol: str, found: StoredBars) -> list[Bar]:
         """Return the minute bars that stored bars lack, or contain only in part."""
@@ -287,9 +294,3 @@ def _page(found: Found[Item], page: PageOf[Any]) -> Page[Item]:
     if found.looked_down_to is not None:
         return Page(found.items, token_after(found.looked_down_to, wanted))
     return Page(found.items, "")
-
-
-def _is_complete(end: Micros, stored_until: Micros | None, now: Micros) -> bool:
-    """Tell whether a bar is over and followed by a stored quote, or over for LATE_QUOTE_MAX."""
-    followed = stored_until is not None and stored_until >= end
-    return end <= now and (followed or end <= now - LATE_QUOTE_MAX)

@@ -286,6 +286,25 @@ async def test_bars_of_the_simulated_market_are_those_of_the_quotes_that_were_he
             assert [it.complete for it in found] == [True] * (len(found) - 1) + [False]
 
 
+async def test_a_bar_of_a_replay_is_complete_at_its_end(
+    tmp_path: Path, start_venue: VenueFactory
+) -> None:
+    path = tmp_path / "bars.csv"
+    rows = ["2025-01-02,AAPL,20,30,10,25", "2025-01-03,AAPL,25,40,24,39"]
+    path.write_text("\n".join(["time,symbol,open,high,low,close", *rows, ""]))
+    venue = await start_venue(market="replay", replay_file=path, sessions="exchange")
+    bot = await venue.bot()
+    venue.pass_time(seconds=0)
+    told = []
+    # The replay begins right before 14:30, and the day of the bar ends at midnight.
+    for seconds in (9.5 * 3_600, 0.000001):
+        venue.pass_time(seconds=seconds)
+        [bar] = await bars(bot, interval=INTERVALS[BarInterval.ONE_DAY])
+        told.append(bar.complete)
+
+    assert told == [False, True]
+
+
 async def test_bars_of_a_replay_are_in_the_time_of_the_replay(
     tmp_path: Path, start_venue: VenueFactory
 ) -> None:

@@ -848,7 +848,7 @@ export interface components {
             low: string;
             /** @description Last price, in US dollars, 8 decimals. */
             close: string;
-            /** @description False while quotes can still be added to the bar. It becomes true after the bar's interval: with the first later quote, or after 5 s. */
+            /** @description False while quotes can still be added to the bar. It becomes true after the bar's interval: with the first later quote, or after 5 s; in a replay at once. */
             complete: boolean;
         };
         /**

@@ -84,7 +84,7 @@ class Bar(_message.Message):
     """Last price, in US dollars, 8 decimals."""
     complete: _builtins.bool
     """False while quotes can still be added to the bar. It becomes true after the
-    bar's interval: with the first later quote, or after 5 s.
+    bar's interval: with the first later quote, or after 5 s; in a replay at once.
     """
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
