@@ -18,6 +18,7 @@ from bottrading_client import (
     Account,
     Bar,
     CancelledOrders,
+    ClockAdvance,
     Instrument,
     Leaderboard,
     LeaderboardEntry,
@@ -25,6 +26,7 @@ from bottrading_client import (
     Order,
     OrderPreview,
     OrderStatus,
+    OrderUpdate,
     Portfolio,
     Quota,
     Quote,
@@ -115,6 +117,19 @@ def account_text(account: Account) -> str:
         f" {amount(account.buying_power)}. Plan {account.plan}: {account.api_calls_used} of"
         f" {account.api_calls_limit} calls of the day used."
     )
+
+
+def advance_text(advance: ClockAdvance) -> str:
+    """Return where the clock of a replay stands and what happened meanwhile, one per line."""
+    lines = [f"The time is {_json(advance.time)}."]
+    if advance.ended:
+        lines.append("The replay has ended.")
+    for event in advance.events:
+        happened = order_text(event.order) if isinstance(event, OrderUpdate) else "account"
+        lines.append(f"{event.type}: {happened}")
+    if advance.events and advance.events[-1].sequence < advance.last_sequence:
+        lines.append("More happened: see get_orders.")
+    return "\n".join(lines)
 
 
 def portfolio_text(portfolio: Portfolio) -> str:

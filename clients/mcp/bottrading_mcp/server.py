@@ -63,6 +63,7 @@ def build_server(
             _tool(tools.cancel_order, read_only=False),
             _tool(tools.cancel_all_orders, read_only=False),
             _tool(tools.close_position, read_only=False, idempotent=False),
+            _tool(tools.advance_clock, read_only=False, idempotent=False),
             *offered,
         ]
     return Server(
@@ -125,12 +126,8 @@ def _short(schema: dict[str, Any]) -> dict[str, Any]:
         if merged.get("default", ...) is None:
             del merged["default"]
         short[name] = merged
-    return {
-        "type": "object",
-        "properties": short,
-        "required": schema.get("required", []),
-        "additionalProperties": False,
-    }
+    required = {"required": schema["required"]} if "required" in schema else {}
+    return {"type": "object", "properties": short, **required, "additionalProperties": False}
 
 
 def _wrong_arguments(error: ValidationError) -> str:

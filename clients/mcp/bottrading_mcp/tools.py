@@ -1,6 +1,7 @@
 """The tools, with descriptions for an agent; each tool is one call of the client."""
 
 import asyncio
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from typing import Annotated, Literal
@@ -8,7 +9,12 @@ from typing import Annotated, Literal
 from mcp_types import CallToolResult
 from pydantic import Field, WithJsonSchema
 
-from bottrading_client import AsyncBotTradingClient, OrderUpdate
+from bottrading_client import (
+    AsyncBotTradingClient,
+    DeadlineExceeded,
+    OrderUpdate,
+    OutcomeUnknown,
+)
 from bottrading_mcp import answers
 from bottrading_mcp.answers import LIVE, answer
 from bottrading_mcp.duplicates import DuplicateGuard
@@ -18,6 +24,7 @@ Amount = Annotated[
 ]
 """A decimal; its schema says string, because not every client reads two types. Numbers work too."""
 Symbol = Annotated[str, Field(description="Such as AAPL, BTC-USD")]
+"""Described where an agent first needs it; elsewhere a plain `str` says enough."""
 Side = Literal["BUY", "SELL"]
 OrderType = Literal["MARKET", "LIMIT", "STOP", "STOP_LIMIT"]
 TimeInForce = Literal["GTC", "DAY", "IOC", "FOK"]
@@ -25,10 +32,11 @@ AssetType = Literal["STOCK", "CRYPTO", "FOREX", "ETF", "OPTION", "COMMODITY"]
 Status = Literal["OPEN", "PARTIALLY_FILLED", "FILLED", "CANCELLED", "REJECTED"]
 Period = Literal["DAY", "WEEK", "MONTH", "ALL"]
 Interval = Literal["1m", "5m", "15m", "1h", "1d"]
-OrderId = Annotated[str, Field(description="`id` of an order")]
 OwnId = Annotated[str, Field(description="An id of your own for this one order")]
 
 INSTRUMENTS_SHOWN = 50
+STEP_SECONDS_MAX = 50
+"""So long one call waits for other bots: clients give up after a minute."""
 
 
 class Tools:
@@ -37,6 +45,7 @@ class Tools:
     def __init__(self, client: AsyncBotTradingClient, guard: DuplicateGuard) -> None:
         self._client = client
         self._guard = guard
+        self._stepped_to: datetime | None = None
 
     async def place_order(
         self,
@@ -97,7 +106,7 @@ class Tools:
 
     async def preview_order(
         self,
-        symbol: Symbol,
+        symbol: str,
         side: Side,
         quantity: Amount | None = None,
         order_type: OrderType = "MARKET",
@@ -123,7 +132,7 @@ class Tools:
 
     async def replace_order(
         self,
-        order_id: OrderId,
+        order_id: str,
         quantity: Amount | None = None,
         limit_price: Amount | None = None,
         stop_price: Amount | None = None,
@@ -134,22 +143,22 @@ class Tools:
         )
         return answer(answers.order_text(order), order=order)
 
-    async def cancel_order(self, order_id: OrderId) -> CallToolResult:
+    async def cancel_order(self, order_id: str) -> CallToolResult:
         """Cancel a live order; fills stay."""
         order = await self._client.cancel_order(order_id)
         return answer(answers.order_text(order), order=order)
 
-    async def cancel_all_orders(self, symbol: Symbol | None = None) -> CallToolResult:
+    async def cancel_all_orders(self, symbol: str | None = None) -> CallToolResult:
         """Cancel all live orders that your key may act on, or those of one symbol."""
         orders = await self._client.cancel_all_orders(symbol)
         return answer(answers.cancelled_text(orders), orders=orders, skipped=orders.skipped)
 
     async def close_position(
         self,
-        symbol: Symbol,
+        symbol: str,
         quantity: Amount | None = None,
         percentage: Amount | None = None,
-        client_order_id: OwnId | None = None,
+        client_order_id: str | None = None,
     ) -> CallToolResult:
         """Sell a position at the market: all of it, a quantity, or a percentage.
 
@@ -179,7 +188,7 @@ class Tools:
         return answer(text, order=order)
 
     async def get_order(
-        self, order_id: OrderId | None = None, client_order_id: OwnId | None = None
+        self, order_id: str | None = None, client_order_id: str | None = None
     ) -> CallToolResult:
         """Return one order, by one of its two ids."""
         if client_order_id is None and order_id is not None:
@@ -193,7 +202,7 @@ class Tools:
     async def get_orders(
         self,
         status: Annotated[Status | None, Field(description="OPEN: every live order")] = None,
-        symbol: Symbol | None = None,
+        symbol: str | None = None,
         limit: Annotated[int, Field(ge=1, le=100)] = 20,
     ) -> CallToolResult:
         """List orders, newest first."""
@@ -203,7 +212,7 @@ class Tools:
 
     async def wait_for_order(
         self,
-        order_id: OrderId,
+        order_id: str,
         timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 30,
     ) -> CallToolResult:
         """Wait until an order is no longer live or the time is over; return it."""
@@ -219,6 +228,32 @@ class Tools:
             text = f"Still live after {timeout_seconds} s. {answers.order_text(order)}"
             return answer(text, order=order)
         return answer(answers.order_text(order), order=order)
+
+    async def advance_clock(
+        self, next_bar: Interval = "1d", until: datetime | None = None
+    ) -> CallToolResult:
+        """Let the time of a lock-step replay go on: to the next end of a bar, or until a time.
+
+        Time stands still otherwise. Waits for other bots; returns what became of your orders.
+        """
+        if self._stepped_to is None:
+            self._stepped_to = (await self._client.clock()).time
+        advance = self._client.with_timeout(STEP_SECONDS_MAX).advance_clock
+        # A call that an agent repeats goes on from the time that it knows, and moves nothing twice.
+        try:
+            if until is None:
+                stepped = await advance(next_bar=next_bar, from_time=self._stepped_to)
+            else:
+                stepped = await advance(until=until, from_time=self._stepped_to)
+        except OutcomeUnknown as error:
+            if isinstance(error.__cause__, DeadlineExceeded):
+                raise ValueError(
+                    "Other bots are not done yet, so time stands still. Call advance_clock again"
+                    " with the same arguments: it moves time once."
+                ) from error
+            raise
+        self._stepped_to = stepped.time
+        return answer(answers.advance_text(stepped), advance=stepped)
 
     async def get_portfolio(self) -> CallToolResult:
         """Return money, equity and positions."""
@@ -253,13 +288,13 @@ class Tools:
         return answer(answers.instruments_text(shown, len(found)), instruments=shown)
 
     async def get_bars(
-        self, symbol: Symbol, interval: Interval, limit: Annotated[int, Field(ge=1, le=100)] = 20
+        self, symbol: str, interval: Interval, limit: Annotated[int, Field(ge=1, le=100)] = 20
     ) -> CallToolResult:
         """List the newest open, high, low and close prices over an interval, oldest first."""
         bars = (await self._client.bars(symbol, interval.upper()))[-limit:]
         return answer(answers.bars_text(bars), bars=bars)
 
-    async def get_quote(self, symbol: Symbol) -> CallToolResult:
+    async def get_quote(self, symbol: str) -> CallToolResult:
         """Return the newest bid and ask of an instrument."""
         quote = await self._client.quote(symbol)
         return answer(answers.quote_text(quote), quote=quote)

@@ -2,7 +2,9 @@
 
 import type {
   Account,
+  AdvanceClockResponse as ClockAdvance,
   Bar,
+  BarInterval,
   CreateStreamTicketResponse as StreamTicket,
   EquityPoint,
   Fill,
@@ -23,6 +25,14 @@ import {
   QuoteUpdates,
   type QuoteUpdatesOptions,
 } from "./following.js";
+import { OrderIds } from "./order-ids.js";
+import {
+  type Interval,
+  type ReplayOptions,
+  type ReplayStep,
+  replayBars,
+  replaySteps,
+} from "./replaying.js";
 import {
   type Body,
   type CallOptions,
@@ -50,6 +60,8 @@ export type HistoryQuery = Query<Operation<"get", "/portfolio/history">>;
 export type LeaderboardQuery = Query<Operation<"get", "/leaderboard">>;
 export type InstrumentFilter = Query<Operation<"get", "/instruments">>;
 export type BarQuery = Query<Operation<"get", "/bars/{symbol}">>;
+/** How long a bot is done: exactly one of `until`, `by` (such as "3600s") and `next_bar`. */
+export type ClockStep = Body<Operation<"post", "/clock/advance">>;
 
 export interface BotTradingClientOptions extends ClientOptions {
   /** The bot key; by default BOTTRADING_BOT_KEY, else VECTRADE_BOT_KEY. */
@@ -71,6 +83,7 @@ export interface BotTradingClientOptions extends ClientOptions {
  */
 export class BotTradingClient {
   readonly #transport: Transport;
+  readonly #orderIds = new OrderIds();
 
   constructor(options: BotTradingClientOptions = {}) {
     this.#transport = new Transport(credentialOf(options), options);
@@ -90,7 +103,7 @@ export class BotTradingClient {
    * came in time.
    */
   placeOrder(order: OrderRequest, options?: CallOptions): Promise<Order> {
-    const clientOrderId = order.client_order_id ?? newId();
+    const clientOrderId = order.client_order_id ?? this.#orderIds.next();
     const body = { ...order, client_order_id: clientOrderId };
     const request = { ...options, ...REPEATABLE, body, clientOrderId };
     return this.#transport.send("post", "/orders", request);
@@ -139,7 +152,7 @@ export class BotTradingClient {
    * Rejects with OutcomeUnknown if no answer came in time.
    */
   closePosition(symbol: string, close: CloseRequest = {}, options?: CallOptions): Promise<Order> {
-    const clientOrderId = close.client_order_id ?? newId();
+    const clientOrderId = close.client_order_id ?? this.#orderIds.next();
     const query = { ...close, client_order_id: clientOrderId };
     const request = { ...options, ...REPEATABLE, in: { symbol }, query, clientOrderId };
     return this.#transport.send("delete", "/positions/{symbol}", request);
@@ -226,6 +239,18 @@ export class BotTradingClient {
     return this.#transport.send("get", "/clock", options);
   }
 
+  /**
+   * Say that you are done until a later time of a lock-step replay, and wait for that time.
+   *
+   * `from` is the time of the replay that you saw last. With it, or with `until`, a call whose
+   * answer is lost is repeated, and the clock moves once. The wait can be longer than the client's
+   * timeout, because other bots take part: give a `timeoutMs`. `replay` does all of this by itself.
+   */
+  advanceClock(step: ClockStep, options?: CallOptions): Promise<ClockAdvance> {
+    const repeating = step.from || step.until ? REPEATABLE : {};
+    return this.#transport.send("post", "/clock/advance", { ...options, ...repeating, body: step });
+  }
+
   /** Make a ticket with which an EventSource can open streams (`?ticket=`) for 10 minutes. */
   createStreamTicket(options?: CallOptions): Promise<StreamTicket> {
     const request = { ...options, body: {}, repeating: "changes nothing" } as const;
@@ -253,6 +278,40 @@ export class BotTradingClient {
   quoteUpdates(symbols: readonly string[], options: QuoteUpdatesOptions = {}): QuoteUpdates {
     return new QuoteUpdates(this.#transport, symbols, options);
   }
+
+  /**
+   * Follow a lock-step replay, bar after bar; its clock stands while you handle one.
+   *
+   * `interval` is the length of a bar, such as "1d". With one symbol, or without any, the items are
+   * bars: those of the symbol, or of everything that the file plays. With an array of symbols an
+   * item is a `ReplayStep`, which holds the bars of all of them. The bars begin with the one that
+   * runs now, and end with the file.
+   *
+   * When you ask for the item after the last one of a step, the clock moves on to the end of the
+   * next bar, as soon as all other participants are done too. Whatever breaks, the call is repeated
+   * for as long as it takes, and the clock moves once. Orders that you place without a
+   * `client_order_id` get one made of the replay's time, the same in every run.
+   */
+  replay(
+    interval: Interval,
+    symbol?: string,
+    options?: ReplayOptions,
+  ): AsyncGenerator<Bar, void, void>;
+  replay(
+    interval: Interval,
+    symbols: readonly string[],
+    options?: ReplayOptions,
+  ): AsyncGenerator<ReplayStep, void, void>;
+  replay(
+    interval: Interval,
+    symbols?: string | readonly string[],
+    options: ReplayOptions = {},
+  ): AsyncGenerator<Bar | ReplayStep, void, void> {
+    const several = typeof symbols === "string" ? [symbols] : symbols;
+    const follow = several === symbols && symbols ? replaySteps : replayBars;
+    const reached = (time: string) => this.#orderIds.reach(time);
+    return follow(this, interval.toUpperCase() as BarInterval, several, options, reached);
+  }
 }
 
 /** Reads what a service shows to everybody, without a credential. */
@@ -267,16 +326,6 @@ export class PublicClient {
   leaderboard(query: LeaderboardQuery = {}, options?: CallOptions): Promise<Leaderboard> {
     return this.#transport.send("get", "/leaderboard", { ...options, query });
   }
-}
-
-/** Return a random UUID; in a page that did not come over HTTPS there is no `randomUUID`. */
-function newId(): string {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  const digits = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
 /** Return the headers of the one credential that the options or the environment give. */

@@ -205,8 +205,8 @@ async function* follow<Item>(
   }
 }
 
-/** When a broken stream is opened again, and whether that can help. */
-class Reopening {
+/** When what broke is tried again, and whether that can help. */
+export class Reopening {
   readonly #ends: number;
   #wasOpen = false;
   #backoff = new Backoff();

@@ -5,6 +5,7 @@ export type {
   Account,
   AccountUpdate,
   AccountUpdateType,
+  AdvanceClockResponse as ClockAdvance,
   AssetType,
   Bar,
   BarInterval,
@@ -22,6 +23,7 @@ export type {
   LeaderboardEntry,
   LeaderboardPeriod,
   Limits,
+  LockStep,
   MarketClock,
   MarketSession,
   NewBotKey,
@@ -70,4 +72,5 @@ export type {
   Update,
 } from "./following.js";
 export * from "./key-management.js";
+export type { Interval, ReplayOptions, ReplayStep } from "./replaying.js";
 export type { CallOptions, ClientOptions } from "./transport.js";

@@ -40,7 +40,7 @@ after(async () => {
 test("the package holds what is needed and nothing else", () => {
   const [{ files }] = JSON.parse(npm(ROOT, "pack", "--dry-run", "--json"));
   const names = files.map(({ path }) => path.replace(/\.(js|d\.ts)$/, ""));
-  const modules = "attempts client contract errors following index key-management transport";
+  const modules = "attempts client contract errors following index key-management order-ids replaying transport";
 
   assert.deepEqual(
     [...new Set(names)].sort(),

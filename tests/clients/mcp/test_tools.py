@@ -19,8 +19,11 @@ TRADING = {
     "cancel_order",
     "cancel_all_orders",
     "close_position",
+    "advance_clock",
 }
 DOCUMENTED = TRADING | {"get_orders", "get_portfolio", "get_trading_kpi", "get_bot_account"}
+AGAIN = {"place_order", "close_position", "advance_clock"}
+"""Tools that act again when they are called again."""
 BUY = {"symbol": "AAPL", "side": "BUY", "quantity": 10}
 WAITING = BUY | {"order_type": "LIMIT", "limit_price": "90.5"}
 
@@ -348,7 +351,7 @@ async def test_tools_say_what_they_do_to_the_account(agent: Agent) -> None:
         assert hints is not None
         assert hints.read_only_hint is (tool.name not in TRADING)
         assert hints.destructive_hint is (tool.name in TRADING)
-        assert hints.idempotent_hint is (tool.name not in {"place_order", "close_position"})
+        assert hints.idempotent_hint is (tool.name not in AGAIN)
         assert tool.output_schema is None
         assert tool.input_schema["additionalProperties"] is False
 
