@@ -14,16 +14,18 @@ from bottrading_feeds.sources import Urls
 
 CLOSE_SECONDS = 1.0
 TEXT_LENGTH = 100
-PINGS_MISSED_MAX = 60
-"""The library's own bound is loose: in a burst, an answer waits behind thousands of messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often an exchange is pinged, and how long it may send nothing: no answer to a ping."""
+    """How often an exchange is pinged, and how long it may be silent.
 
-    ping_seconds: float = 3.0
-    silence_seconds: float = 8.0
+    An answer to a ping that is late by as much means that the feed lags: in a burst, the answer
+    waits behind all messages that have not been read. A new connection begins without them.
+    """
+
+    ping_seconds: float = 2.5
+    silence_seconds: float = 10.0
 
 
 PATIENCE = Patience()
@@ -33,11 +35,12 @@ def prepare(exchange: Any, urls: Urls, patience: Patience) -> Any:
     """Make an exchange of the library ready for a feed: only spot markets, often pinged."""
     exchange.urls["api"] = _replaced(exchange.urls["api"], _checked(urls))
     exchange.options.update(_spot_alone(exchange.options))
-    pause = round(patience.ping_seconds * 1000)
+    usual, wanted = exchange.streaming.get("keepAlive"), round(patience.ping_seconds * 1000)
+    pause = min(usual or wanted, wanted)
     exchange.streaming = {
         **exchange.streaming,
-        "keepAlive": min(exchange.streaming.get("keepAlive") or pause, pause),
-        "maxPingPongMisses": PINGS_MISSED_MAX,
+        "keepAlive": pause,
+        "maxPingPongMisses": patience.silence_seconds * 1000 / pause,
     }
     return exchange
 
@@ -61,17 +64,20 @@ def drop_unreadable(exchange: Any, drop: Callable[[str], None]) -> None:
 async def until_silent(exchange: Any, patience: Patience, tell: Tell) -> None:
     """Wait until a connection of the exchange brings nothing at all, and raise ConnectionError.
 
-    Until then, tell that the connections are alive: answers to pings come also in a quiet market.
+    Until then, tell Alive while all connections bring something, if only answers to pings.
     """
     allowed = patience.silence_seconds
     while True:
-        await asyncio.sleep(allowed / 8)
-        clients = list((exchange.clients or {}).values())
-        for client in clients:
-            heard = client.last_message_at or client.connectionEstablished
-            if heard and exchange.milliseconds() - heard > allowed * 1000:
-                raise ConnectionError(f"{exchange.id} has sent nothing for {allowed:g} s")
-        if clients:
+        await asyncio.sleep(allowed / 10)
+        silences = [
+            exchange.milliseconds() - (client.last_message_at or client.connectionEstablished)
+            for client in list((exchange.clients or {}).values())
+            if client.connectionEstablished
+        ]
+        longest = max(silences, default=0) / 1000
+        if longest > allowed:
+            raise ConnectionError(f"{exchange.id} has sent nothing for {allowed:g} s")
+        if silences and longest < 2 * patience.ping_seconds:
             tell(Alive())
 
 

@@ -4,6 +4,7 @@ import asyncio
 import difflib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -27,7 +28,7 @@ COALESCE_SECONDS = 0.005
 
 POLL_SECONDS_MIN = 1.0
 CANDLES_PER_PAGE = 500
-FINEST = Decimal("0.00000001")
+NO_STEP = Decimal("0.00000001")
 
 Watch = Callable[[list[str]], Awaitable[Any]]
 
@@ -131,13 +132,16 @@ class CcxtSource:
         if has.get("watchBidsAsks"):
             return [self._read_tickers(exchange.watch_bids_asks, symbols, tell)]
         if has.get("watchTickers") and self._tickers_have_quotes:
-            return [self._read_tickers(exchange.watch_tickers, symbols, tell)]
+            there_are_books = bool(has.get("watchOrderBook"))
+            return [self._read_tickers(exchange.watch_tickers, symbols, tell, ends=there_are_books)]
         if has.get("watchOrderBook"):
             return [self._read_book(name, symbols[name], tell) for name in symbols]
         return [self._poll(symbols, tell)]
 
-    async def _read_tickers(self, watch: Watch, symbols: dict[str, str], tell: Tell) -> None:
-        """Tell tickers; end where they show no bid and ask, and order books would."""
+    async def _read_tickers(
+        self, watch: Watch, symbols: dict[str, str], tell: Tell, *, ends: bool = False
+    ) -> None:
+        """Tell tickers; if it `ends`, end when one shows neither bid nor ask."""
         exchange = self._exchange
         names = list(symbols)
         told: dict[str, Tick] = {}
@@ -150,7 +154,7 @@ class CcxtSource:
                 if ticker is None:
                     continue
                 tick = _tick(symbols[name], ticker)
-                if tick.bid is None and tick.ask is None and exchange.has.get("watchOrderBook"):
+                if ends and tick.bid is None and tick.ask is None:
                     self._tickers_have_quotes = False
                     return
                 if tick != told.get(name):
@@ -179,7 +183,8 @@ class CcxtSource:
                 tickers = {name: await exchange.fetch_ticker(name) for name in names}
             for name in names:
                 if (ticker := tickers.get(name)) is not None:
-                    tell(_tick(symbols[name], ticker))
+                    # What is answered holds now, whenever it came to be so.
+                    tell(replace(_tick(symbols[name], ticker), time=None))
             await asyncio.sleep(max(POLL_SECONDS_MIN, exchange.rateLimit / 1000))
 
 
@@ -198,29 +203,23 @@ async def _first_to_end(work: Sequence[Coroutine[Any, Any, None]]) -> None:
 
 def _listing(exchange: Any, market: Any) -> Listing:
     symbol = market["symbol"]
-    tick = _precision(exchange, market, "price")
-    if tick < FINEST:
-        raise SourceError(
-            f"{symbol} has prices in steps of {tick:f} at {exchange.id}, and the finest of the"
-            f" venue is {FINEST:f}: leave it out"
-        )
     return Listing(
         symbol=_venue_symbol(symbol),
         source_symbol=symbol,
         name=f"{symbol} at {exchange.name}",
         asset_type="CRYPTO",
-        price_tick=tick,
-        quantity_step=max(_precision(exchange, market, "amount"), FINEST),
+        price_tick=_precision(exchange, market, "price"),
+        quantity_step=_precision(exchange, market, "amount"),
         session="always-open",
         currency=market["quote"],
     )
 
 
 def _precision(exchange: Any, market: Any, of: str) -> Decimal:
-    """Return the step of prices or amounts; the finest of the venue if it depends on the price."""
+    """Return the step of prices or amounts, or a very fine one where it depends on the price."""
     value = _decimal(market["precision"].get(of))
     if value is None or value <= 0 or exchange.precisionMode == ccxt.SIGNIFICANT_DIGITS:
-        return FINEST
+        return NO_STEP
     return value if exchange.precisionMode == ccxt.TICK_SIZE else Decimal(1).scaleb(-int(value))
 
 

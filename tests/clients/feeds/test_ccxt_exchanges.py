@@ -79,6 +79,35 @@ async def test_an_exchange_without_best_prices_is_read_by_its_order_book() -> No
             )
 
 
+async def test_order_books_are_read_where_tickers_show_no_quotes() -> None:
+    async with Kraken() as exchange, source_of("kraken", exchange) as source:
+        source._exchange.has["watchBidsAsks"] = False
+        exchange.quotes_in_tickers = False
+        await exchange.quote("BTC/USD", 100.1, 100.2, 3.5, 4.5, last=100.15)
+        listings = await source.instruments(["BTC/USD"])
+        async with hearing(source, listings) as heard:
+            assert await heard.until_bid("BTC-USD", "100.1") == Tick(
+                symbol="BTC-USD",
+                bid=Decimal("100.1"),
+                bid_size=Decimal("3.5"),
+                ask=Decimal("100.2"),
+                ask_size=Decimal("4.5"),
+            )
+
+
+async def test_a_best_price_without_bid_and_ask_leaves_the_others_alone() -> None:
+    async with Kraken() as exchange, source_of("kraken", exchange) as source:
+        listings = await source.instruments(["BTC/USD", "ETH/USD"])
+        async with hearing(source, listings) as heard:
+            await exchange.until_subscribed("BTC/USD", "ETH/USD")
+            await exchange.send({"channel": "ticker", "data": [{"symbol": "BTC/USD"}]})
+            for price in range(1, 4):
+                await exchange.quote("ETH/USD", price, price + 0.1)
+                await heard.until_bid("ETH-USD", str(price))
+
+    assert heard.newest["BTC-USD"] == Tick(symbol="BTC-USD")
+
+
 async def test_an_exchange_without_sockets_is_asked_again_and_again() -> None:
     async with Coinmate() as exchange, source_of("coinmate", exchange) as source:
         exchange.quote("90000.1", "90000.9", 1_708_074_485)
@@ -97,7 +126,6 @@ async def test_an_exchange_without_sockets_is_asked_again_and_again() -> None:
         bid=Decimal("90000.1"),
         ask=Decimal("90000.9"),
         last=Decimal("90000.1"),
-        time=datetime.fromtimestamp(1_708_074_485, UTC),
     )
 
 

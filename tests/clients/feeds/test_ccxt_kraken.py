@@ -1,6 +1,7 @@
 """Live prices of Kraken through the unmodified ccxt, from a stand-in on loopback."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -10,7 +11,7 @@ import pytest
 from bottrading_feeds.ccxt_connection import Patience
 from bottrading_feeds.ccxt_source import CcxtSource, open_source
 from bottrading_feeds.port import Listing, SourceError, Tick
-from tests.clients.feeds.hearing import hearing
+from tests.clients.feeds.hearing import Hearing, hearing
 from tests.support.exchanges.kraken import Kraken, Pair
 
 BURST = 50_000
@@ -77,20 +78,6 @@ async def test_a_pair_that_the_exchange_does_not_have_is_named(kraken: Kraken) -
     )
 
 
-async def test_a_tick_finer_than_the_venues_is_named() -> None:
-    async with (
-        Kraken(Pair("PEPE/USD", price_decimals=9)) as exchange,
-        source_of(exchange) as source,
-    ):
-        with pytest.raises(SourceError) as refused:
-            await source.instruments(["PEPE/USD"])
-
-    assert str(refused.value) == (
-        "PEPE/USD has prices in steps of 0.000000001 at kraken, and the finest of the venue is"
-        " 0.00000001: leave it out"
-    )
-
-
 async def test_quotes_come_with_their_sizes(kraken: Kraken) -> None:
     async with source_of(kraken) as source:
         listings = await source.instruments(["BTC/USD", "ETH/USD"])
@@ -128,7 +115,10 @@ async def test_an_unchanged_quote_is_told_once(kraken: Kraken) -> None:
 @pytest.mark.timeout(180)
 async def test_the_newest_quote_of_a_burst_wins() -> None:
     pairs = [Pair(f"C{number:02}/USD") for number in range(100)]
-    async with Kraken(*pairs) as exchange, source_of(exchange) as source:
+    async with (
+        Kraken(*pairs) as exchange,
+        source_of(exchange, Patience(silence_seconds=120)) as source,
+    ):
         listings = await source.instruments([pair.symbol for pair in pairs])
         async with hearing(source, listings) as heard:
             await exchange.until_subscribed(*(pair.symbol for pair in pairs))
@@ -202,6 +192,21 @@ async def test_a_quiet_exchange_that_answers_pings_is_not_lost(kraken: Kraken) -
         async with hearing(source, listings) as heard:
             await kraken.until(lambda: kraken.pings >= 20)
             assert not heard.stream.done()
+            assert heard.alive
+            assert not heard.count
+
+
+async def test_a_connection_whose_pongs_are_late_is_lost(kraken: Kraken) -> None:
+    """In a burst that is not read fast enough, all that comes is old."""
+    patience = Patience(ping_seconds=0.05, silence_seconds=0.4)
+    async with source_of(kraken, patience) as source:
+        listings = await source.instruments(["BTC/USD"])
+        async with hearing(source, listings) as heard:
+            await kraken.until_subscribed("BTC/USD")
+            kraken.answers_pings = False
+            async with asyncio.timeout(10):
+                with pytest.raises(ConnectionError, match="ping-pong"):
+                    await _quote_for_ever(kraken, heard)
 
 
 async def test_an_exchange_that_is_away_is_tried_again(kraken: Kraken) -> None:
@@ -220,3 +225,9 @@ async def test_the_stream_of_an_exchange_that_is_away_ends(kraken: Kraken) -> No
         async with asyncio.timeout(10):
             with pytest.raises(ConnectionError, match=r"^kraken: "):
                 await source.stream(listings, lambda tick: None)
+
+
+async def _quote_for_ever(kraken: Kraken, heard: Hearing) -> None:
+    for number in itertools.count(1):
+        await kraken.quote("BTC/USD", number, number + 0.1)
+        await heard.until_bid("BTC-USD", str(number))

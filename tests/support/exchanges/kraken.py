@@ -42,7 +42,9 @@ class Kraken(StandIn):
         self.pairs = pairs or (Pair("BTC/USD"), Pair("ETH/USD", price_decimals=2))
         self.candles: dict[str, list[tuple[int, str, str, str, str, str]]] = {}
         self.tickers: dict[str, dict[str, Any]] = {}
+        self.quotes_in_tickers = True
         self.pings = 0
+        self.answers_pings = True
         self.greeting = {"channel": "status", "type": "update", "data": [_STATUS]}
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -65,14 +67,16 @@ class Kraken(StandIn):
         """Publish the best bid and ask of a pair; `last` is the bid unless it is given."""
         ticker = _ticker(symbol, bid, ask, bid_size, ask_size, bid if last is None else last)
         self.tickers[symbol] = ticker
-        await self.send({"channel": "ticker", "type": "update", "data": [ticker]}, symbol)
+        await self.send(self._ticker_message(symbol, "update"), symbol)
+        await self.send(self._book_message(symbol), f"book {symbol}")
 
     async def take(self, connection: Connection, message: dict[str, Any]) -> None:
         times = {"time_in": "2026-01-05T14:30:00.000Z", "time_out": "2026-01-05T14:30:00.001Z"}
         answer = {"method": message["method"], "req_id": message.get("req_id"), **times}
         if message["method"] == "ping":
             self.pings += 1
-            await connection.send({**answer, "method": "pong"})
+            if self.answers_pings:
+                await connection.send({**answer, "method": "pong"})
             self.notify()
         if message["method"] != "subscribe":
             return
@@ -87,10 +91,28 @@ class Kraken(StandIn):
             result = {"channel": asked["channel"], "snapshot": True, "symbol": symbol}
             result["event_trigger"] = asked.get("event_trigger", "trades")
             await connection.send({**answer, "success": True, "result": result})
+            of_books = asked["channel"] == "book"
             if symbol in self.tickers:
-                snapshot = [self.tickers[symbol]]
-                await connection.send({"channel": "ticker", "type": "snapshot", "data": snapshot})
-            self.subscribe(connection, symbol)
+                ticker = self._ticker_message(symbol, "snapshot")
+                await connection.send(self._book_message(symbol) if of_books else ticker)
+            self.subscribe(connection, f"book {symbol}" if of_books else symbol)
+
+    def _ticker_message(self, symbol: str, kind: str) -> dict[str, Any]:
+        shown = {
+            name: value
+            for name, value in self.tickers[symbol].items()
+            if self.quotes_in_tickers or not name.startswith(("bid", "ask"))
+        }
+        return {"channel": "ticker", "type": kind, "data": [shown]}
+
+    def _book_message(self, symbol: str) -> dict[str, Any]:
+        ticker = self.tickers[symbol]
+        sides = {
+            f"{side}s": [{"price": ticker[side], "qty": ticker[f"{side}_qty"]}]
+            for side in ("bid", "ask")
+        }
+        book = {"symbol": symbol, **sides, "checksum": 0}
+        return {"channel": "book", "type": "snapshot", "data": [book]}
 
     async def _assets(self, request: web.Request) -> web.Response:
         assets = {
