@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Iterator
 
 from server.application.market_ports import Calendar, MarketStep
 from server.application.ports import Clock
@@ -14,9 +15,9 @@ from server.market.replay_file import ReplayFacts, file_changed, replay_quotes
 from server.market.replay_table import ReplayFileError
 from server.market.universe import Universe
 
-STEPS_PER_POLL_MAX = 200
+STEPS_PER_POLL_MAX = 1_000
 """Steps beyond this number are left to the next `poll`, so that no transaction takes long."""
-QUOTES_PER_POLL_MAX = 500
+QUOTES_PER_POLL_MAX = 1_000
 """No step begins after this many quotes, which take about a hundredth of a second to read."""
 
 
@@ -95,7 +96,7 @@ class ReplaySource:
         self._look_at_file()
         steps: list[MarketStep] = []
         target, quotes = self._clock.target(), 0
-        polled = iter(self._unplayed())
+        polled = iter(list(self._unplayed()))
         while len(steps) < STEPS_PER_POLL_MAX and quotes < QUOTES_PER_POLL_MAX:
             step = next(polled, None) or self._next_step(target)
             if step is None:
@@ -125,16 +126,17 @@ class ReplaySource:
         return math.ceil(max(time - self._clock.target(), 0) / self._clock.speed)
 
     def _next_time(self) -> Micros | None:
-        unplayed = self._unplayed()
-        if unplayed:
-            return unplayed[0].time
+        unplayed = next(self._unplayed(), None)
+        if unplayed is not None:
+            return unplayed.time
         return None if self._ahead is None else self._ahead.time
 
-    def _unplayed(self) -> list[MarketStep]:
+    def _unplayed(self) -> Iterator[MarketStep]:
         """Return the steps that were polled but not played."""
-        while self._polled and self._polled[0].time <= self._clock.committed:
+        committed, now = self._clock.committed, self._clock()
+        while self._polled and self._polled[0].time <= committed:
             self._polled.popleft()
-        return [step for step in self._polled if step.time > self._clock()]
+        return (step for step in self._polled if step.time > now)
 
     def _next_step(self, target: Micros) -> MarketStep | None:
         """Read the next step if it is not after `target`; keep it until it is played."""

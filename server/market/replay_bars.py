@@ -3,8 +3,10 @@
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
+from server.domain.changes import maker
 from server.domain.quote import Quote
 from server.domain.values import (
     MILLISECOND,
@@ -12,7 +14,6 @@ from server.domain.values import (
     SECOND,
     Micros,
     Price,
-    Quantity,
     Units,
     divide_half_even,
     format_units,
@@ -34,6 +35,8 @@ CLOSE_BEFORE_END: Micros = MILLISECOND
 
 LOTS_WITHOUT_VOLUME = 1_000
 QUOTES_OF_A_BAR = 4
+
+_make_quote = maker(Quote)
 
 
 class Bar(NamedTuple):
@@ -174,29 +177,24 @@ def quotes_of(bar: Bar, span: tuple[Micros, Micros]) -> list[Quote]:
     extremes = (bar.low, bar.high) if low_first else (bar.high, bar.low)
     times = (span[0], _third(span, 1), _third(span, 2), close_time(span))
     prices = (bar.open, *extremes, bar.close)
-    size = _size(bar)
-    return [
-        _quote(bar.listing, price, size, time, QUOTES_OF_A_BAR * bar.line + number)
-        for number, (time, price) in enumerate(zip(times, prices, strict=True))
-    ]
+    size, symbol, number = _size(bar), bar.listing.instrument.symbol, QUOTES_OF_A_BAR * bar.line
+    tick, bps = bar.listing.instrument.price_tick, round(bar.listing.spread_bps * SCALE)
+    quotes = []
+    for time, price in zip(times, prices, strict=True):
+        bid, ask = _around(price, tick, bps)
+        quotes.append(_make_quote((symbol, bid, size, ask, size, price, time, number)))
+        number += 1
+    return quotes
 
 
-def _quote(listing: Listing, price: Units, size: Units, time: Micros, sequence: int) -> Quote:
-    tick = listing.instrument.price_tick
-    bps = round(listing.spread_bps * SCALE)
+# Cached, because the open is mostly the last close, and prices come back.
+@lru_cache(maxsize=1 << 14)
+def _around(price: Units, tick: Units, bps: Units) -> tuple[Price, Price]:
+    """Return bid and ask around a price; `bps` are 10⁻⁸ of a basis point."""
     spread = max(1, divide_half_even(price * bps, 10_000 * SCALE * tick))
     # The bid nearest to half a spread below the price, so that the ask is not below the price.
     bid = max(1, divide_half_even(2 * price - spread * tick, 2 * tick))
-    return Quote(
-        symbol=listing.instrument.symbol,
-        bid=Price(bid * tick),
-        bid_size=Quantity(size),
-        ask=Price((bid + spread) * tick),
-        ask_size=Quantity(size),
-        last=Price(price),
-        time=time,
-        sequence=sequence,
-    )
+    return Price(bid * tick), Price((bid + spread) * tick)
 
 
 def usual_size(listing: Listing) -> Units:

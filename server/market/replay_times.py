@@ -15,6 +15,9 @@ _LOCAL_TIME = re.compile(_LOCAL)
 _TIME = re.compile(rf"({_LOCAL}) ?([Zz]|UTC|[+-][0-9]{{2}}(?::?[0-9]{{2}})?)")
 _MIDNIGHT = re.compile(rf"({_DATE})[Tt ]00:00(?::00(?:\.0+)?)?( ?[Zz]| ?UTC| ?[+-].*)?")
 
+_MINUTE = re.compile(rf"{_DATE}[Tt ][0-9]{{2}}:[0-9]{{2}}")
+_SECOND_DIGITS, _FRACTION_DIGITS_MAX = 2, 9
+
 _EPOCH = re.compile(r"[0-9]{9,10}|[0-9]{12,13}|[0-9]{15,16}|[0-9]{18,19}")
 _EPOCH_END: Micros = 7_258_118_400 * SECOND
 _DAY_OR_MONTH_FIRST = re.compile(r"[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{2}(?:[0-9]{2})?\b.*")
@@ -27,6 +30,10 @@ def read_time(text: str) -> Micros | None:
     It is in the form of RFC 3339, or a number of seconds, milli-, micro- or nanoseconds since 1970.
     Seconds and the colon of the offset may be left out.
     """
+    if text[-1:] == "Z" and text[16:17] == ":":
+        minute, second = _read_minute(text[:16]), _read_second(text[17:-1])
+        if minute is not None and second is not None:
+            return minute + second
     if _EPOCH.fullmatch(text) is not None:
         # The number of digits shows the unit, from 1973 on.
         moment = int(text) * SECOND // 1_000 ** ((len(text) - 9) // 3)
@@ -40,6 +47,24 @@ def read_time(text: str) -> Micros | None:
     except ValueError:
         return None
     return moment if moment >= 0 else None
+
+
+@lru_cache(maxsize=256)
+def _read_minute(text: str) -> Micros | None:
+    """Read a minute of UTC such as 2025-01-02T14:30, which many neighbouring rows share."""
+    return None if _MINUTE.fullmatch(text) is None else read_time(f"{text}Z")
+
+
+def _read_second(text: str) -> Micros | None:
+    """Read the seconds of a minute with up to 9 decimals, such as 59.25, cut to microseconds."""
+    whole, point, fraction = text.partition(".")
+    if len(whole) != _SECOND_DIGITS or not whole.isdigit() or whole > "59" or not text.isascii():
+        return None
+    if not point:
+        return int(whole) * SECOND
+    if not fraction.isdigit() or len(fraction) > _FRACTION_DIGITS_MAX:
+        return None
+    return int(whole) * SECOND + int(fraction[:6].ljust(6, "0"))
 
 
 @lru_cache(maxsize=16)

@@ -47,6 +47,7 @@ def test_exactly_as_many_steps_as_there_may_be_leave_the_rest_of_time_to_the_nex
     recorded: Callable[..., ReplayFacts],
 ) -> None:
     rows = [row(second) for second in range(1, STEPS_PER_POLL_MAX + 1)]
-    replay = Replay(recorded(*rows, row(1_000)), reached=BEGIN)
-    assert shown(replay.poll(500 * SECOND))[-1] == (STEPS_PER_POLL_MAX, "AAPL")
-    assert shown(replay.poll()) == [(500, "")]
+    later = 2 * STEPS_PER_POLL_MAX
+    replay = Replay(recorded(*rows, row(2 * later)), reached=BEGIN)
+    assert shown(replay.poll(later * SECOND))[-1] == (STEPS_PER_POLL_MAX, "AAPL")
+    assert shown(replay.poll()) == [(later, "")]
