@@ -7,6 +7,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
 
 from rest_bridge import replies
 from rest_bridge.bridge import Bridge
@@ -44,7 +45,13 @@ def create_app(settings: Settings, built_page: Path = BUILT_PAGE) -> FastAPI:
         return Response(status_code=200)
 
     async def readyz(_: Request) -> Response:
-        return Response(status_code=200 if await upstream.is_serving() else 503)
+        ready = await upstream.readiness()
+        told: dict[str, object] = {"ready": ready.is_serving}
+        if ready.quotes:
+            told["quotes"] = ready.quotes
+        # Stale quotes do not make the service unready: it reads, cancels and takes orders that
+        # wait, and no other instance would have a better feed.
+        return JSONResponse(told, status_code=200 if ready.is_serving else 503)
 
     app = FastAPI(redirect_slashes=False, openapi_url=None, lifespan=lifespan)
     app.add_route("/healthz", healthz)

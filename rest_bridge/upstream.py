@@ -19,6 +19,17 @@ UnaryCall: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
 StreamCall: TypeAlias = "grpc.aio.UnaryStreamMultiCallable[bytes, bytes]"
 
 
+QUOTE_HEADERS = {"fresh": "x-fresh-quotes", "stale": "x-stale-quotes"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Whether the server takes calls; the numbers of its fresh and stale quotes, if it says so."""
+
+    is_serving: bool
+    quotes: dict[str, int] = field(default_factory=dict)
+
+
 class Upstream:
     """The client of the gRPC server; opened and closed within the event loop that uses it."""
 
@@ -97,15 +108,22 @@ class Upstream:
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
-    async def is_serving(self) -> bool:
+    async def readiness(self) -> Readiness:
+        """Return whether the server takes calls, and how its quotes are if a feed makes them."""
         stub = health_pb2_grpc.HealthStub(self._health_channel)
+        call = stub.Check(
+            health_pb2.HealthCheckRequest(), timeout=self._settings.readiness_deadline_seconds
+        )
         try:
-            answer = await stub.Check(
-                health_pb2.HealthCheckRequest(), timeout=self._settings.readiness_deadline_seconds
-            )
+            answer, trailers = await call, await call.trailing_metadata()
         except grpc.aio.AioRpcError:
-            return False
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+            return Readiness(is_serving=False)
+        told = dict(trailers or ())
+        counts = {
+            name: int(told[header]) for name, header in QUOTE_HEADERS.items() if header in told
+        }
+        is_serving = answer.status == health_pb2.HealthCheckResponse.SERVING
+        return Readiness(is_serving=is_serving, quotes=counts)
 
     def _channel(self, *more: tuple[str, int]) -> grpc.aio.Channel:
         options = [

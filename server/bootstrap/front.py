@@ -16,6 +16,7 @@ from server.application.order_updates import OrderUpdates
 from server.application.ports import Clock
 from server.application.queries import Queries
 from server.application.quote_updates import QuoteUpdates
+from server.application.quote_watch import QuoteWatch
 from server.application.rate_limits import AllRateLimits, MemoryRateLimits, UsageMeter
 from server.application.return_curves import ReturnCurves
 from server.bootstrap import venue
@@ -66,6 +67,9 @@ from server.wire import stream_messages
 from server.wire.contract import methods
 from server.wire.rows import Row
 
+FRESH_QUOTES_HEADER = "x-fresh-quotes"
+STALE_QUOTES_HEADER = "x-stale-quotes"
+
 
 @dataclass(frozen=True, slots=True)
 class Front:
@@ -78,6 +82,7 @@ class Front:
     journal: CallJournal
     registry: CollectorRegistry
     leaderboard: Leaderboard
+    quote_watch: QuoteWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +241,32 @@ def build(
         sign_ins=SignIns(engine, wall_clock),
         streams=base.streams,
     )
-    server = RpcServer(methods(), links, dispatcher, with_reflection=settings.reflection)
+    watch = _quote_watch(settings, base, registry, monotonic)
+    server = RpcServer(
+        methods(),
+        links,
+        dispatcher,
+        with_reflection=settings.reflection,
+        detail=partial(_quotes_detail, watch) if settings.market == "published" else tuple,
+    )
     base.notifications.tell_stopped = lambda is_stopped: server.set_stopped(is_stopped=is_stopped)
-    return Front(server, connections, base.meter, limits, journal, registry, leaderboard)
+    return Front(server, connections, base.meter, limits, journal, registry, leaderboard, watch)
+
+
+def _quote_watch(
+    settings: Settings, base: FrontBase, registry: CollectorRegistry, monotonic: Clock
+) -> QuoteWatch:
+    watch = QuoteWatch(base.board, base.clock, monotonic)
+    if settings.market == "published":
+        gauge = Gauge("bottrading_quotes", "Newest quotes.", ["state"], registry=registry)
+        gauge.labels("fresh").set_function(lambda: watch.counts().fresh)
+        gauge.labels("stale").set_function(lambda: watch.counts().stale)
+    return watch
+
+
+def _quotes_detail(watch: QuoteWatch) -> tuple[tuple[str, str], ...]:
+    counts = watch.counts()
+    return (FRESH_QUOTES_HEADER, str(counts.fresh)), (STALE_QUOTES_HEADER, str(counts.stale))
 
 
 def _limits(settings: Settings, monotonic: Clock) -> AllRateLimits:

@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 
 FORGET_IDLE_SECONDS = 60.0
 LOOK_SECONDS = 0.25
+QUOTES_LOOK_SECONDS = 1.0
 TOLD_AGAIN_SECONDS = 60.0
 
 
@@ -180,6 +181,8 @@ class Supervisor:
         self._keep("leaderboard", self._refresh_leaderboard())
         self._keep("streams", self._watch.run())
         self._keep("connections", self._make_room())
+        if self._settings.market == "published":
+            self._keep("quotes", self._watch_quotes())
         self._begin("replay", self._announcer.follow_replay(self._base.clock))
         await self._stopping.wait()
         log.info("Stopping as soon as the calls in flight have finished.")
@@ -293,6 +296,13 @@ class Supervisor:
             if closed and now > told + TOLD_AGAIN_SECONDS:
                 log.warning("Closed %d idle connections to make room for others.", closed)
                 closed, told = 0, now
+
+    async def _watch_quotes(self) -> None:
+        while True:
+            await asyncio.sleep(QUOTES_LOOK_SECONDS)
+            news = self._front.quote_watch.look()
+            if news is not None:
+                log.log(logging.WARNING if news.is_warning else logging.INFO, "%s", news.line)
 
     async def _refresh_leaderboard(self) -> None:
         loop, leaderboard = asyncio.get_running_loop(), self._front.leaderboard

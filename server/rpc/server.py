@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -67,6 +68,8 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.http2.max_ping_strikes", PING_STRIKES_MAX),
 )
 
+Detail: TypeAlias = tuple[tuple[str, str], ...]
+
 CONNECTIONS_OPTION = "grpc.max_allowed_incoming_connections"
 
 
@@ -101,8 +104,26 @@ class Links:
         ]
 
 
+class _Health(health.HealthServicer):  # type: ignore[misc]  # without types
+    """The servicer of health; what it sends besides the status is for people and readiness."""
+
+    def __init__(self, detail: Callable[[], Detail]) -> None:
+        super().__init__()
+        self._detail = detail
+
+    async def Check(  # noqa: N802 — the contract's name
+        self, request: health_pb2.HealthCheckRequest, context: Any
+    ) -> Any:
+        """Answer with the status, and with the detail as trailing metadata."""
+        context.set_trailing_metadata(self._detail())
+        return await super().Check(request, context)
+
+
 class RpcServer:
-    """The server of the contract, with health and, if enabled, reflection."""
+    """The server of the contract, with health and, if enabled, reflection.
+
+    `detail` returns what a check of health sends besides the status.
+    """
 
     def __init__(
         self,
@@ -111,6 +132,7 @@ class RpcServer:
         dispatcher: Dispatcher,
         *,
         with_reflection: bool,
+        detail: Callable[[], Detail] = tuple,
     ) -> None:
         self._draining = links.draining
         self._ports: frozenset[int] = frozenset()
@@ -123,7 +145,7 @@ class RpcServer:
         )
         self._is_ready = self._has_stopped = False
         self._telling: asyncio.Future[None] | None = None
-        self._health = health.HealthServicer()
+        self._health = _Health(detail)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if with_reflection:
             services = sorted({method.path.split("/")[1] for method in methods})

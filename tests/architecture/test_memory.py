@@ -13,6 +13,7 @@ FRONT = {
     "order_updates",
     "queries",
     "quote_updates",
+    "quote_watch",
     "rate_limits",
     "return_curves",
 }

@@ -10,12 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from bottrading.v1 import bot_trading_pb2, bot_trading_pb2_grpc, order_pb2
 from bottrading.v1 import market_data_pb2 as market_data
 from bottrading.v1 import market_data_pb2_grpc as market_data_grpc
-from tests.support.process import Process, channel, make_key, wait_until_gone
+from tests.support.process import Process, channel, free_port, make_key, wait_until_gone
 
 
 class Lines:
@@ -160,3 +161,32 @@ def test_a_feed_needs_a_service_that_runs(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert done.stderr.startswith("bottrading: no service answers on the data directory")
+
+
+def test_a_feed_that_falls_silent_is_told_in_log_metric_and_readiness(
+    tmp_path: Path, lines: Lines
+) -> None:
+    metrics = f"127.0.0.1:{free_port()}"
+    options = ("--feed", "lines", "--metrics", metrics)
+    data = tmp_path / "data"
+    with (
+        Process(data, *options, stdin=lines.end, rest=True, quote_staleness_seconds="1") as service,
+        Trader(service) as bot,
+    ):
+        lines.say("AAPL", "99", "100")
+        bot.wait_for("AAPL", "100")
+        ready = httpx.get(f"http://{service.rest}/readyz")
+        lines.close()
+        service.wait_until_told(r"1 of 1 quotes are stale \(AAPL\)")
+        stale = httpx.get(f"http://{service.rest}/readyz")
+        counted = httpx.get(f"http://{metrics}/metrics").text
+        rejected = bot.buy("AAPL")
+
+    assert ready.json()["ready"]
+    assert ready.json()["quotes"].keys() == {"fresh", "stale"}
+    assert (stale.status_code, stale.json()) == (
+        200,
+        {"ready": True, "quotes": {"fresh": 0, "stale": 1}},
+    )
+    assert 'bottrading_quotes{state="stale"} 1.0' in counted
+    assert rejected.status == order_pb2.ORDER_STATUS_REJECTED
