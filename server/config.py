@@ -330,7 +330,7 @@ class Settings(BaseSettings):
         return self.universe_file
 
     def for_engine(self) -> EngineSettings:
-        has_hours = self.market == "replay" or self.feed == "alpaca"
+        has_hours = self.market == "replay" or self.feed.partition(":")[0] == "alpaca"
         return EngineSettings(
             database_path=str(self.database_path.resolve()),
             data_dir=str(self.data_dir.resolve()),

@@ -116,26 +116,19 @@ def universe_file(
     """
     old = _entries(stored)
     entries: Entries = {}
-    notes: list[str] = []
-    in_hours = []
+    found, has_hours = list(listings), False
     kept = {symbol for lines in old.values() for symbol in lines} & set(keep)
-    for listing in listings:
-        if listing.session == EXCHANGE_HOURS:
-            in_hours.append(listing.symbol)
+    for listing in found:
+        has_hours |= listing.session == EXCHANGE_HOURS
         if listing.symbol not in kept:
             entries.setdefault(listing.asset_type, {})[listing.symbol] = _fields(listing)
     for asset_type, lines in old.items():
         stays = {symbol: fields for symbol, fields in lines.items() if symbol in kept}
         if stays:
             entries[asset_type] = stays | entries.get(asset_type, {})
-    new = {it.symbol: (it.asset_type, _fields(it)) for it in listings}
-    notes += _changes(old, kept, new)
-    if in_hours:
-        notes.append(
-            f"{', '.join(in_hours)}: trade in the hours of their exchange: set"
-            " BOTTRADING_SESSIONS=exchange"
-        )
-    return Made("".join(_lines(entries, source, has_hours=bool(in_hours))), tuple(notes))
+    new = {it.symbol: (it.asset_type, _fields(it)) for it in found}
+    text = "".join(_lines(entries, source, has_hours=has_hours))
+    return Made(text, tuple(_changes(old, kept, new)))
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -215,7 +208,7 @@ def _changes(
 def _lines(entries: Entries, source: str, *, has_hours: bool) -> Iterator[str]:
     yield f"# Instruments of {source}, as `bottrading universe` found them.\n"
     if has_hours:
-        yield "# They trade in the hours of their exchange: set BOTTRADING_SESSIONS=exchange.\n"
+        yield "# Some trade in the hours of their exchange: set BOTTRADING_SESSIONS=exchange.\n"
     for asset_type, lines in entries.items():
         yield f"\n[{asset_type}]\n"
         for symbol, fields in lines.items():
