@@ -70,6 +70,11 @@ class Kraken(StandIn):
         await self.send(self._ticker_message(symbol, "update"), symbol)
         await self.send(self._book_message(symbol), f"book {symbol}")
 
+    async def burst(self, symbol: str, count: int) -> None:
+        """Publish a number of quotes of a pair, as fast as they can be sent."""
+        for number in range(1, count + 1):
+            await self.quote(symbol, number, number + 1)
+
     async def take(self, connection: Connection, message: dict[str, Any]) -> None:
         times = {"time_in": "2026-01-05T14:30:00.000Z", "time_out": "2026-01-05T14:30:00.001Z"}
         answer = {"method": message["method"], "req_id": message.get("req_id"), **times}
