@@ -96,6 +96,9 @@ def serve(
     replay_symbol: Annotated[str | None, typer.Option(metavar="SYMBOL")] = None,
     replay_zone: Annotated[str | None, typer.Option(metavar="ZONE")] = None,
     replay_speed: Annotated[float | None, typer.Option()] = None,
+    replay_clock: Annotated[str | None, typer.Option(metavar="speed|step")] = None,
+    step_participants: Annotated[str | None, typer.Option(metavar="NUMBER|IDS")] = None,
+    step_timeout: Annotated[float | None, typer.Option(metavar="SECONDS")] = None,
     seed: Annotated[int | None, typer.Option()] = None,
     database: Annotated[str | None, typer.Option(metavar="URL")] = None,
     insecure: Annotated[bool | None, typer.Option("--insecure")] = None,
@@ -122,11 +125,18 @@ def serve(
         replay_symbol=replay_symbol,
         replay_zone=replay_zone,
         replay_speed=replay_speed,
+        replay_clock=replay_clock,
+        step_participants=step_participants,
+        step_timeout=step_timeout,
         database=database,
         insecure=insecure,
         metrics=metrics,
         log_format=log_format,
     )
+    _run(settings, begin_anew=new)
+
+
+def _run(settings: config.Settings, *, begin_anew: bool) -> None:
     lines = LineWriter(sys.stderr.fileno())
     # Imported here: the other commands start faster without the server.
     from grpc.aio import InternalError
@@ -143,7 +153,7 @@ def serve(
             settings,
             lines,
             sign_in_link=partial(sign_in_link, settings, subject=key_commands.DEFAULT_PERSON),
-            begin_anew=new,
+            begin_anew=begin_anew,
         )
     finally:
         logging.shutdown()

@@ -5,7 +5,6 @@ import shlex
 import sys
 from pathlib import Path
 from typing import Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -13,13 +12,21 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from rest_bridge.log_lines import LogFormat
 from rest_bridge.settings import HostNames, OidcIssuer, Origins, Words
 from server.addresses import is_loopback, split_address
-from server.domain.values import CENT, SECOND, DecimalError, Micros, Money, parse_units
+from server.domain.values import SECOND, Micros, Money, parse_units
 from server.engine_settings import EngineSettings
 from server.rpc.own_tokens import OWN_AUDIENCES
-from server.rpc.tokens import SECRET_BYTES_MIN, TokenTerms
+from server.rpc.tokens import TokenTerms
+from server.setting_texts import (
+    DATABASE_PREFIX,
+    BalanceText,
+    DatabaseUrl,
+    ParticipantsText,
+    SecretText,
+    ZoneName,
+    participants,
+)
 
 ENVIRONMENT_PREFIX = "BOTTRADING_"
-DATABASE_PREFIX = "sqlite:///"
 DATABASE_FILE = "bottrading.sqlite"
 LOCK_FILE = "serve.lock"
 ENGINE_LOCK_FILE = "engine.lock"
@@ -60,7 +67,9 @@ class Settings(BaseSettings):
         (), description="origins whose pages may call REST: https://a,https://b,… or *"
     )
     page: bool = Field(True, description="serve the page for people at / of the REST bridge")
-    database: str = Field("", description="sqlite:///FILE; empty: a file in the data directory")
+    database: DatabaseUrl = Field(
+        "", description="sqlite:///FILE; empty: a file in the data directory"
+    )
     check_megabytes_max: int = Field(
         1_000, ge=0, description="largest database that a start checks for damage; 0: none"
     )
@@ -93,12 +102,34 @@ class Settings(BaseSettings):
     replay_symbol: str = Field(
         "", description="symbol of all rows of a replay file that has no column for it"
     )
-    replay_zone: str = Field(
+    replay_zone: ZoneName = Field(
         "",
         description="zone of a replay file's times that have no offset, such as America/New_York",
     )
     replay_speed: float = Field(
         1.0, gt=0, le=REPLAY_SPEED_MAX, description="seconds of the replay per real second"
+    )
+    replay_clock: Literal["speed", "step"] = Field(
+        "speed",
+        description="step: a replay in lock-step, whose clock waits for its participants; "
+        "speed: it runs",
+    )
+    step_participants: ParticipantsText = Field(
+        "1",
+        description="accounts for which the clock of a lock-step replay waits: "
+        "a number, or their ids a,b,…",
+    )
+    step_timeout: float = Field(
+        60,
+        gt=0,
+        le=YEAR_SECONDS,
+        description="seconds that a participant of a lock-step replay keeps the others waiting "
+        "at most",
+    )
+    step_requests_per_minute: int = Field(
+        120_000,
+        ge=0,
+        description="calls of an account's bots within 60 s of a lock-step replay; 0: no limit",
     )
     seed: int | None = Field(
         None,
@@ -114,7 +145,7 @@ class Settings(BaseSettings):
         15, gt=0, le=YEAR_SECONDS, description="age from which a quote is stale and fills no order"
     )
 
-    initial_balance: str = Field("100000.00", description="starting balance in US dollars")
+    initial_balance: BalanceText = Field("100000.00", description="starting balance in US dollars")
     fees: Literal["default", "none"] = Field("default", description="default schedule, or none")
     slippage: Literal["default", "none"] = Field("default", description="default model, or none")
     liquidity: Literal["displayed", "none"] = Field(
@@ -164,7 +195,7 @@ class Settings(BaseSettings):
 
     jwt_issuer: str = Field("bottrading", min_length=1, description="required value of claim iss")
     jwt_audience: str = Field("bottrading", min_length=1, description="required value of claim aud")
-    jwt_secret: str = Field(
+    jwt_secret: SecretText = Field(
         "", description="HS256 secret, at least 32 bytes; empty: one is made in the data directory"
     )
     jwt_jwks: str = Field("", description="URL or file of a JWKS (RS256, ES256, EdDSA)")
@@ -209,47 +240,11 @@ class Settings(BaseSettings):
             split_address(value)
         return value
 
-    @field_validator("initial_balance")
-    @classmethod
-    def _check_balance(cls, value: str) -> str:
-        try:
-            units = parse_units(value)
-        except DecimalError:
-            raise ValueError(f"must be a decimal such as 100000.00, not {value!r}") from None
-        if units <= 0 or units % CENT:
-            raise ValueError(f"must be greater than 0 and in whole cents, not {value!r}")
-        return value
-
-    @field_validator("database")
-    @classmethod
-    def _check_database(cls, value: str) -> str:
-        path = value.removeprefix(DATABASE_PREFIX)
-        if value and (path == value or path in ("", ":memory:")):
-            raise ValueError(f"must be {DATABASE_PREFIX}FILE, not {value!r}")
-        return value
-
-    @field_validator("jwt_secret")
-    @classmethod
-    def _check_secret(cls, value: str) -> str:
-        if value and len(value.encode()) < SECRET_BYTES_MIN:
-            raise ValueError(f"must have at least {SECRET_BYTES_MIN} bytes")
-        return value
-
     @field_validator("jwt_audience")
     @classmethod
     def _check_audience(cls, value: str) -> str:
         if value in OWN_AUDIENCES:
             raise ValueError(f"{value} is for tokens of the service itself: choose another")
-        return value
-
-    @field_validator("replay_zone")
-    @classmethod
-    def _check_zone(cls, value: str) -> str:
-        try:
-            if value:
-                ZoneInfo(value)
-        except (ValueError, OSError, ZoneInfoNotFoundError):
-            raise ValueError(f"must be a zone such as America/New_York, not {value!r}") from None
         return value
 
     @model_validator(mode="after")
@@ -258,6 +253,10 @@ class Settings(BaseSettings):
             raise ValueError("market replay needs replay_file; leave it out for any other market")
         if self.market != "replay" and (self.replay_symbol or self.replay_zone):
             raise ValueError("replay_symbol and replay_zone are for market replay: leave them out")
+        if self.market != "replay" and self.is_stepped:
+            raise ValueError("replay_clock step is for market replay: leave it out")
+        if self.is_stepped and "replay_speed" in self.model_fields_set:
+            raise ValueError("replay_speed is for replay_clock speed: leave it out")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key must be given together")
         self._check_feed()
@@ -304,6 +303,16 @@ class Settings(BaseSettings):
                 )
 
     @property
+    def is_stepped(self) -> bool:
+        """Tell whether the market is a replay in lock-step."""
+        return self.replay_clock == "step"
+
+    @property
+    def enforces_quotas(self) -> bool:
+        """Tell whether calls above the daily quota are refused; never in lock-step."""
+        return self.quotas == "enforced" and not self.is_stepped
+
+    @property
     def addresses(self) -> dict[str, str]:
         """Return the addresses that the service listens at, by the names of their settings."""
         rest = "" if self.no_rest else self.rest
@@ -331,6 +340,7 @@ class Settings(BaseSettings):
 
     def for_engine(self) -> EngineSettings:
         has_hours = self.market == "replay" or self.feed.partition(":")[0] == "alpaca"
+        wanted = participants(self.step_participants)
         return EngineSettings(
             database_path=str(self.database_path.resolve()),
             data_dir=str(self.data_dir.resolve()),
@@ -340,6 +350,10 @@ class Settings(BaseSettings):
             replay_symbol=self.replay_symbol or None,
             replay_zone=self.replay_zone or None,
             replay_speed=self.replay_speed,
+            replay_clock=self.replay_clock,
+            step_participants=wanted.number,
+            step_accounts=wanted.accounts,
+            step_timeout=round(self.step_timeout * SECOND),
             seed=self.seed,
             universe_file=str(self.universe) if self.universe else None,
             fees=self.fees,

@@ -20,6 +20,10 @@ class EngineSettings:
     replay_symbol: str | None
     replay_zone: str | None
     replay_speed: float
+    replay_clock: str
+    step_participants: int
+    step_accounts: tuple[str, ...]
+    step_timeout: Micros
     seed: int | None
     universe_file: str | None
     fees: str

@@ -254,6 +254,18 @@ class HoursTold:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A call that is answered once the clock stands at `until`, or where its account is awaited.
+
+    `seen` is the time that the caller saw.
+    """
+
+    account_id: str
+    seen: Micros
+    until: Micros
+
+
+@dataclass(frozen=True, slots=True)
 class ClockAdvanced:
     """Where the clock stands, whether the replay has ended, and what happened to the account.
 

@@ -1,13 +1,14 @@
 """Calls about the market: the quotes that operators publish, and the hours of the markets."""
 
+from dataclasses import replace
+
 from server.application.commands import (
-    AdvanceClock,
-    ClockAdvanced,
     HoursTold,
     PublishQuotes,
     QuotesPublished,
     TellMarketHours,
 )
+from server.application.lock_step import LockStepping
 from server.application.market_feed import MarketFeed
 from server.application.ports import UnitOfWork
 from server.application.timekeeping import Timekeeping
@@ -16,19 +17,16 @@ from server.domain.quote import Quote, QuoteRefusal
 from server.domain.user import Permissions
 from server.domain.values import Micros
 
-NOT_STEPPED = Refusal(
-    reason=Reason.MARKET_NOT_STEPPED,
-    message="The clock of this market cannot be advanced: start the server with --market replay and"
-    " --replay-clock step.",
-)
-
 
 class MarketCalls:
     """The commands about the market itself; each method decides one."""
 
-    def __init__(self, feed: MarketFeed, timekeeping: Timekeeping) -> None:
+    def __init__(
+        self, feed: MarketFeed, timekeeping: Timekeeping, lock_step: LockStepping | None
+    ) -> None:
         self._feed = feed
         self._timekeeping = timekeeping
+        self._lock_step = lock_step
 
     def publish(
         self, command: PublishQuotes, _: Permissions, unit: UnitOfWork, now: Micros
@@ -59,11 +57,8 @@ class MarketCalls:
         self._feed.confirm(confirmed, unit, now)
         return QuotesPublished(len(command.quotes) - len(refused), tuple(refused))
 
-    def advance(
-        self, _: AdvanceClock, __: Permissions, ___: UnitOfWork, ____: Micros
-    ) -> ClockAdvanced | Refusal:
-        """Note until when a participant of a lock-step replay is done."""
-        return NOT_STEPPED
-
     def hours(self, _: TellMarketHours, __: Permissions, ___: UnitOfWork, now: Micros) -> HoursTold:
-        return self._feed.hours(now)
+        told = self._feed.hours(now)
+        if self._lock_step is None or told.replay is None:
+            return told
+        return replace(told, replay=replace(told.replay, lock_step=self._lock_step.told(now)))

@@ -13,6 +13,7 @@ from server.domain.account import Account, Inflow, Position, Snapshot, SnapshotF
 from server.domain.bar import Bar, BarFilter, BarInterval, StoredBars
 from server.domain.equity_curve import EquityCurve
 from server.domain.events import Fill
+from server.domain.lock_step import Participant
 from server.domain.matching import Reach
 from server.domain.order import Order, Side
 from server.domain.posting import Decision
@@ -319,6 +320,15 @@ class UnitOfWork(People, Protocol):
 
     def store_replay(self, digest: str, time: Micros) -> None:
         """Store the moment that the replay of a file has reached."""
+
+    def participants(self) -> list[tuple[str, Participant]]:
+        """Return the accounts that take part in a lock-step replay; none of them is done."""
+
+    def store_participants(self, participants: Sequence[tuple[str, Participant]]) -> None:
+        """Store what is to be known of participants after a restart."""
+
+    def log_page(self, account_id: str, after: int, limit: int) -> list[StoredEvent]:
+        """Return at most `limit` stored entries of an account's log after a sequence, in order."""
 
     def forget_unused_replay(self) -> None:
         """Forget the moments that replays have reached, if there is no account."""

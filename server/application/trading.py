@@ -20,11 +20,20 @@ from server.application.commands import (
     PublishQuotes,
 )
 from server.application.keys import Keys
+from server.application.lock_step import LockStepping
 from server.application.market_calls import MarketCalls
 from server.application.market_feed import MarketFeed
 from server.application.orders import Orders
-from server.application.ports import Chance, Clock, StorageBroken, StorageUnavailable, UnitOfWork
+from server.application.ports import (
+    Chance,
+    Clock,
+    StorageBroken,
+    StorageUnavailable,
+    StoredEvent,
+    UnitOfWork,
+)
 from server.application.refusals import KEY_REFUSED
+from server.application.steps import LoggedEvent, Steps
 from server.application.stopped_accounts import STOPPED
 from server.application.timekeeping import Timekeeping
 from server.domain.errors import Reason, Refusal
@@ -75,6 +84,8 @@ class Trading:
         chance: Chance,
         since_boot: Clock,
         snapshot_interval: Micros,
+        lock_step: LockStepping | None,
+        read_event: Callable[[StoredEvent], LoggedEvent],
         tell_progress: Callable[[], None],
     ) -> None:
         self._new_unit = new_unit
@@ -84,12 +95,15 @@ class Trading:
         self._timekeeping = Timekeeping(
             feed, snapshot_interval, monotonic, since_boot, tell_progress
         )
+        self._lock_step = lock_step
+        self.steps = Steps(feed, lock_step, read_event)
         self.use_cases: tuple[object, ...] = (
             Orders(feed, chance),
             Closes(feed, chance),
             keys,
             accounts,
-            MarketCalls(feed, self._timekeeping),
+            MarketCalls(feed, self._timekeeping, lock_step),
+            self.steps,
         )
         """The objects whose methods decide commands."""
         self._has_stopped = False
@@ -101,6 +115,8 @@ class Trading:
         with self._new_unit() as unit:
             self._feed.load(unit.stored_quotes(), unit.stage)
             unit.forget_unused_replay()
+            if self._lock_step is not None:
+                self._lock_step.load(unit.participants(), unit.stage)
             unit.commit()
 
     def handle(self, tasks: Sequence[Task], *, passing: bool = False) -> Batch:
@@ -204,7 +220,12 @@ class Trading:
 
     def _pass_time(self, _: None, __: Permissions, unit: UnitOfWork, now: Micros) -> Passed:
         """Apply due quotes, end orders, settle options and take snapshots that are due."""
-        return Passed(is_behind=self._timekeeping.pass_time(unit, now))
+        if self._lock_step is not None:
+            self._lock_step.look(self._feed.stopped, unit, now)
+        is_behind = self._timekeeping.pass_time(unit, now)
+        if self._lock_step is not None:
+            self._lock_step.stand(unit, self._clock())
+        return Passed(is_behind)
 
     def failed(self, error: Exception) -> Refusal:
         """Log an error, and return the Refusal that the caller gets for it."""

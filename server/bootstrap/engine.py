@@ -22,6 +22,7 @@ from server.storage.database import open_writer
 from server.storage.unit_of_work import SqlUnitOfWork, Writer
 from server.wire.answers import encode_event
 from server.wire.rows import Row
+from server.wire.steps import logged_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def build(
     chance = chance or SystemChance()
     listed, calendar = venue.universe(settings), venue.calendar(settings)
     writer = Writer(open_writer(Path(settings.database_path)), encode_event)
+    lock_step = venue.lock_step(settings, monotonic)
     source: QuoteSource
     if settings.market == "replay":
         source, clock = venue.replay_source(
@@ -65,6 +67,7 @@ def build(
             monotonic=monotonic,
             progress=partial(_progress, writer),
             tell_share=lambda _: tell_progress(),
+            lock_step=lock_step,
         )
     else:
         source = venue.quote_source(settings, listed)
@@ -87,6 +90,8 @@ def build(
         since_boot=since_boot,
         chance=chance,
         snapshot_interval=settings.snapshot_interval,
+        lock_step=lock_step,
+        read_event=logged_event,
         tell_progress=tell_progress,
     )
     trading.recover()

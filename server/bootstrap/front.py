@@ -235,7 +235,7 @@ def build(
             limits=limits,
             meter=base.meter,
             clock=wall_clock,
-            enforce_quotas=settings.quotas == "enforced",
+            enforce_quotas=settings.enforces_quotas,
         ),
         accounts=NamedAccounts(owned),
         sign_ins=SignIns(engine, wall_clock),
@@ -278,7 +278,10 @@ def _limits(settings: Settings, monotonic: Clock) -> AllRateLimits:
         )
 
     return AllRateLimits(
-        accounts=windows(settings.requests_per_minute, settings.orders_per_minute),
+        # The time of a lock-step replay is its participants' own: only a flood is refused.
+        accounts=windows(settings.step_requests_per_minute)
+        if settings.is_stepped
+        else windows(settings.requests_per_minute, settings.orders_per_minute),
         persons=windows(settings.person_requests_per_minute),
         public=windows(settings.public_requests_per_minute),
     )
@@ -331,7 +334,7 @@ def _dispatcher(
             limits=limits.accounts,
             streams=base.streams,
             clock=wall_clock,
-            enforce_quotas=settings.quotas == "enforced",
+            enforce_quotas=settings.enforces_quotas,
         ),
         instruments=instruments,
         clock=base.clock,

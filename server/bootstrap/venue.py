@@ -5,6 +5,7 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from server.application.lock_step import LockStepping, StepRules
 from server.application.market_ports import Calendar, QuoteSource
 from server.application.ports import Clock
 from server.bootstrap.adapters import system_clock
@@ -25,7 +26,7 @@ from server.engine_settings import EngineSettings
 from server.market.exchange_sessions import exchange_sessions
 from server.market.moments import utc_day
 from server.market.published import PublishedSource
-from server.market.replay import ReplayClock, ReplaySource
+from server.market.replay import ReplayClock, ReplaySource, SteppedClock, VirtualClock
 from server.market.replay_file import ReplayFacts, check_replay_file
 from server.market.replay_index import circumstances, load_index, store_index
 from server.market.replay_table import ReplayOptions
@@ -115,21 +116,35 @@ def replay_source(
     monotonic: Clock,
     progress: Callable[[str], Micros | None],
     tell_share: Callable[[float], None],
-) -> tuple[ReplaySource, ReplayClock]:
+    lock_step: LockStepping | None,
+) -> tuple[ReplaySource, VirtualClock]:
     """Return the source and the clock of a replay.
 
     `progress` takes the digest of the file and returns the time that its replay has reached.
     """
     facts = replay_facts(settings, listed, hours, tell_share)
     reached = progress(facts.digest)
-    clock = ReplayClock(
-        start=facts.first - 1 if reached is None else reached,
-        end=facts.last,
-        speed=settings.replay_speed,
-        monotonic=monotonic,
-    )
+    start = facts.first - 1 if reached is None else reached
+    clock: VirtualClock
+    if lock_step is None:
+        speed = settings.replay_speed
+        clock = ReplayClock(start=start, end=facts.last, speed=speed, monotonic=monotonic)
+    else:
+        clock = SteppedClock(start=start, end=facts.last, allowed=lock_step.allowed)
     source = ReplaySource(facts=facts, universe=listed, calendar=hours, clock=clock)
     return source, clock
+
+
+def lock_step(settings: EngineSettings, monotonic: Clock) -> LockStepping | None:
+    """Return whom the clock of a lock-step replay waits for; None on any other market."""
+    if settings.replay_clock != "step":
+        return None
+    rules = StepRules(
+        participants=settings.step_participants,
+        accounts=tuple(settings.step_accounts),
+        timeout=settings.step_timeout,
+    )
+    return LockStepping(rules, monotonic)
 
 
 def quote_source(settings: EngineSettings, listed: Universe) -> QuoteSource:

@@ -2,9 +2,9 @@
 
 from server.application.closes import Closes
 from server.application.leaderboard import Leaderboard
-from server.application.market_calls import MarketCalls
 from server.application.orders import Orders
 from server.application.queries import Queries
+from server.application.steps import Steps
 from server.rpc.figures import Figures
 from server.rpc.streams import OrderUpdateStream
 from server.rpc.tickets import Tickets
@@ -119,6 +119,6 @@ CreateStreamTicket = Queried(
 )
 AdvanceClock = Decided(
     read=steps.advance_clock,
-    decide=MarketCalls.advance,
+    decide=Steps.advance,
     answer=steps.clock_advanced,
 )

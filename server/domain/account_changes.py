@@ -110,6 +110,13 @@ def set_guard_rails(account: Account, guard_rails: GuardRails) -> Decision:
     return Decision(account=changed(account, guard_rails=guard_rails))
 
 
+def miss_step(account: Account, missed: int, now: Micros) -> Decision:
+    """Record that the clock of a replay went on without an account, for the `missed` time."""
+    account = changed(account, sequence=account.sequence + 1)
+    event = _updated(account, AccountUpdateType.STEP_MISSED, now, missed_steps=missed)
+    return Decision(account=account, events=(event,))
+
+
 def settle(
     account: Account,
     position: Position,
@@ -156,6 +163,7 @@ def _updated(
     *,
     amount: Money | None = None,
     settlement: Settlement | None = None,
+    missed_steps: int | None = None,
 ) -> AccountUpdated:
     return AccountUpdated(
         account_id=account.id,
@@ -166,4 +174,5 @@ def _updated(
         trading_state=account.trading_state,
         amount=amount,
         settlement=settlement,
+        missed_steps=missed_steps,
     )

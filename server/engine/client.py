@@ -45,6 +45,13 @@ OUTCOME_UNKNOWN = Refusal(
 )
 
 
+WAIT_ENDED = Refusal(
+    reason=Reason.UNAVAILABLE,
+    message="The server is restarting or stopping; repeat the call with the same `from`.",
+    retry_after_seconds=RETRY_SECONDS,
+)
+
+
 class EngineRefused(Exception):
     """The engine refused a call, was away, or did not answer."""
 
@@ -143,6 +150,9 @@ class SocketEngine(asyncio.Protocol):
         self._buffer = FrameBuffer()
         # In the order of the calls: the first one has waited longest.
         self._waiting: dict[int, tuple[asyncio.Future[bytes], float]] = {}
+        # Calls that wait for a time of the replay: the engine owes them no answer yet.
+        self._later: dict[int, asyncio.Future[bytes]] = {}
+        self._ends_waits = False
         self._connected = self._heard = 0.0
         self._ids = itertools.count(NOBODY + 1)
         self._outgoing: list[bytes] = []
@@ -166,8 +176,14 @@ class SocketEngine(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         for frame in self._buffer.feed(data):
             answer = unpack_answer(frame)
-            if answer.call_id != NOBODY:
+            if answer.kind is Kind.WAITING:
+                self._later[answer.call_id] = self._waiting.pop(answer.call_id)[0]
+                if self._ends_waits:
+                    self.end_waits()
+            elif answer.call_id in self._waiting:
                 _settle(self._waiting.pop(answer.call_id)[0], answer)
+            elif answer.call_id != NOBODY:
+                self._answer_later(answer)
             elif answer.kind is Kind.READY:
                 self._is_ready = True
                 self._on_ready()
@@ -176,13 +192,26 @@ class SocketEngine(asyncio.Protocol):
             else:
                 self._notifications.take(answer)
 
+    def _answer_later(self, answer: Answer) -> None:
+        future = self._later.pop(answer.call_id, None)
+        if future is not None:  # None: the wait was ended.
+            _settle(future, answer)
+
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         self._outgoing.clear()
         waiting, self._waiting = self._waiting, {}
         for future, _ in waiting.values():
             _give_up(future)
+        self.end_waits()
         self._on_lost()
+
+    def end_waits(self) -> None:
+        """Refuse the calls that wait for a time of the replay, those that come later too."""
+        self._ends_waits = True
+        later, self._later = self._later, {}
+        for future in later.values():
+            _give_up(future, WAIT_ENDED)
 
     def close(self) -> None:
         """Close the connection: the engine finishes the calls that it took, and exits."""
@@ -222,17 +251,27 @@ class LocalEngine:
     def __init__(self, service: EngineService, notifications: Notifications) -> None:
         self._service = service
         self._notifications = notifications
+        self._ids = itertools.count(NOBODY + 1)
+        self._waiting: dict[int, asyncio.Future[bytes]] = {}
 
     def call(self, name: str, caller: Caller, body: bytes) -> "asyncio.Future[bytes]":
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        frames = self._service.handle([Call(1, name, caller, body)])
+        call_id = next(self._ids)
+        self._waiting[call_id] = future
+        self._take(self._service.handle([Call(call_id, name, caller, body)]))
+        return future
+
+    def pass_time(self) -> None:
+        """Let the engine do what is due."""
+        self._take(self._service.handle([], passing=True))
+
+    def _take(self, frames: list[bytes]) -> None:
         for frame in FrameBuffer().feed(b"".join(frames)):
             answer = unpack_answer(frame)
             if answer.call_id == NOBODY:
                 self._notifications.take(answer)
-            else:
-                _settle(future, answer)
-        return future
+            elif answer.kind is not Kind.WAITING:
+                _settle(self._waiting.pop(answer.call_id), answer)
 
 
 def refused(refusal: Refusal) -> "asyncio.Future[bytes]":
@@ -251,6 +290,6 @@ def _settle(future: "asyncio.Future[bytes]", answer: Answer) -> None:
         future.set_exception(EngineRefused(decode_refusal(answer.body)))
 
 
-def _give_up(future: "asyncio.Future[bytes]") -> None:
+def _give_up(future: "asyncio.Future[bytes]", refusal: Refusal = OUTCOME_UNKNOWN) -> None:
     if not future.done():
-        future.set_exception(EngineRefused(OUTCOME_UNKNOWN))
+        future.set_exception(EngineRefused(refusal))

@@ -3,7 +3,8 @@
 A call is (length, call id, length of the name, account id, user id, bot key id, name, body). An
 answer is (length, call id, kind, body). A notification is an answer with call id 0, which no call
 has. The notifications of a batch always come before its answers. Signs of life come while
-something long is loaded or decided.
+something long is loaded or decided. WAITING says of a call that its answer comes later, when the
+clock of a replay gets there.
 """
 
 import struct
@@ -52,6 +53,7 @@ class Kind(IntEnum):
     SIGN_OF_LIFE = 8
     MARKET_STOPPED = 9
     QUOTES_CONFIRMED = 10
+    WAITING = 11
 
 
 @dataclass(frozen=True, slots=True)

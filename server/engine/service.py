@@ -6,11 +6,12 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from server.application.commands import Waiting
 from server.application.market_feed import MarketFeed
 from server.application.ports import Clock
 from server.application.refusals import MALFORMED
 from server.application.trading import Task, Trading
-from server.domain.errors import Refusal
+from server.domain.errors import Reason, Refusal
 from server.engine.frames import (
     NOBODY,
     Call,
@@ -21,6 +22,14 @@ from server.engine.frames import (
     pack_notification,
 )
 from server.wire.rows import Decided, Route, Surroundings, bound
+
+WAITING_CALLS_MAX = 16
+"""So many calls of an account may wait; a bot needs one, and some more if its answers get lost."""
+
+TOO_MANY_WAIT = Refusal(
+    reason=Reason.CONFLICT,
+    message=f"{WAITING_CALLS_MAX} later calls of the account wait for the clock, too.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,7 @@ class EngineService:
         self._trading = trading
         self._feed = feed
         self._clock = clock
+        self._waiting: list[tuple[Call, Waiting]] = []
 
     @property
     def is_behind(self) -> bool:
@@ -62,8 +72,43 @@ class EngineService:
         results = iter(batch.results)
         frames = [pack_notification(notification) for notification in batch.notifications]
         for call, task in zip(calls, read, strict=True):
-            frames.append(self._answer(call, next(results) if isinstance(task, Task) else task))
+            result = next(results) if isinstance(task, Task) else task
+            if isinstance(result, Waiting):
+                frames += self._let_wait(call, result)
+            else:
+                frames.append(self._answer(call, result))
+        return frames + self._end_waits() if self._waiting else frames
+
+    def _let_wait(self, call: Call, waiting: Waiting) -> list[bytes]:
+        """Keep a call for later; if its account has too many, the oldest of them is refused."""
+        own = [kept for kept in self._waiting if kept[1].account_id == waiting.account_id]
+        self._waiting.append((call, waiting))
+        frames = [pack_answer(call.id, Kind.WAITING, b"")]
+        if len(own) >= WAITING_CALLS_MAX:
+            self._waiting.remove(own[0])
+            frames.append(self._answer(own[0][0], TOO_MANY_WAIT))
         return frames
+
+    def _end_waits(self) -> list[bytes]:
+        """Answer the calls whose wait is over, after what they are told is stored."""
+        now, steps = self._clock(), self._trading.steps
+        over = [kept for kept in self._waiting if steps.is_over(kept[1], now)]
+        if not over:
+            return []
+        batch = self._trading.handle(
+            [
+                Task(waiting, steps.tell, call.caller.bot_key_id, waiting.account_id)
+                for call, waiting in over
+            ]
+        )
+        self._waiting = [kept for kept in self._waiting if kept not in over]
+        return [
+            *map(pack_notification, batch.notifications),
+            *(
+                self._answer(call, result)
+                for (call, _), result in zip(over, batch.results, strict=True)
+            ),
+        ]
 
     def board(self) -> bytes:
         """Return the frame with the quotes of the last run, which are stale."""

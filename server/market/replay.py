@@ -1,8 +1,9 @@
 """The replay source: the quotes of a file, on a virtual clock that follows their time."""
 
 import math
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from server.application.market_ports import Calendar, MarketStep
 from server.application.ports import Clock
@@ -21,23 +22,32 @@ QUOTES_PER_POLL_MAX = 1_000
 """No step begins after this many quotes, which take about a hundredth of a second to read."""
 
 
-class ReplayClock:
+class VirtualClock(ABC):
     """A virtual clock: it stands still until it is advanced, and tells how far it should be.
 
-    `monotonic` returns real time in microseconds; virtual time runs `speed` times as fast. Real
-    time counts from the first `target` on. The clock stops at `end`. Not safe to share between
-    threads.
+    The clock stops at `end`. Not safe to share between threads.
     """
 
-    def __init__(self, *, start: Micros, end: Micros, speed: float, monotonic: Clock) -> None:
-        if not 0 < speed < math.inf:
-            raise BrokenInvariant("the speed is not above 0 and finite")
+    speed = 0.0
+    """How many of its seconds pass in a real one; 0 if that depends on others."""
+
+    def __init__(self, *, start: Micros, end: Micros) -> None:
         # An earlier run may have got further, if it had other opening hours.
         self.end = max(start, end)
-        self.speed = speed
-        self._monotonic = monotonic
-        self._now, self._start = Staged(start), start
-        self._started: Micros | None = None
+        self._now = Staged(start)
+
+    @abstractmethod
+    def target(self) -> Micros:
+        """Return the virtual moment at which the clock should stand now."""
+
+    @abstractmethod
+    def due_in(self, moment: Micros) -> Micros | None:
+        """Return the real time until a moment is due; None if nobody knows."""
+
+    @property
+    def is_moving(self) -> bool:
+        """Tell whether the clock goes on by itself."""
+        return True
 
     def __call__(self) -> Micros:
         """Return the moment at which the clock stands."""
@@ -48,14 +58,6 @@ class ReplayClock:
         """Return the committed moment, to before which the clock cannot go back."""
         return self._now.committed
 
-    def target(self) -> Micros:
-        """Return the virtual moment that corresponds to the real time now."""
-        real = self._monotonic()
-        if self._started is None:
-            self._started = real
-        passed = min((real - self._started) * self.speed, self.end - self._start)
-        return max(self._start + int(passed), self())
-
     def advance(self, to: Micros, stage: Stage) -> None:
         """Stage an advance to a moment, never back and not beyond the end."""
         if not self() <= to <= self.end:
@@ -63,8 +65,52 @@ class ReplayClock:
         self._now.set(to, stage)
 
 
+class ReplayClock(VirtualClock):
+    """A virtual clock that runs `speed` times as fast as real time, which `monotonic` returns.
+
+    Real time counts from the first `target` on.
+    """
+
+    def __init__(self, *, start: Micros, end: Micros, speed: float, monotonic: Clock) -> None:
+        if not 0 < speed < math.inf:
+            raise BrokenInvariant("the speed is not above 0 and finite")
+        super().__init__(start=start, end=end)
+        self.speed = speed
+        self._monotonic = monotonic
+        self._start = start
+        self._started: Micros | None = None
+
+    def target(self) -> Micros:
+        real = self._monotonic()
+        if self._started is None:
+            self._started = real
+        passed = min((real - self._started) * self.speed, self.end - self._start)
+        return max(self._start + int(passed), self())
+
+    def due_in(self, moment: Micros) -> Micros:
+        return math.ceil(max(moment - self.target(), 0) / self.speed)
+
+
+class SteppedClock(VirtualClock):
+    """A virtual clock that goes on as far as `allowed` says, given where it stands."""
+
+    def __init__(self, *, start: Micros, end: Micros, allowed: Callable[[Micros], Micros]) -> None:
+        super().__init__(start=start, end=end)
+        self._allowed = allowed
+
+    def target(self) -> Micros:
+        return min(self._allowed(self()), self.end)
+
+    def due_in(self, moment: Micros) -> Micros | None:
+        return 0 if self.is_moving else None
+
+    @property
+    def is_moving(self) -> bool:
+        return self.target() > self()
+
+
 class ReplaySource:
-    """Plays every quote of a file that is later than the clock, at the clock's speed.
+    """Plays every quote of a file that is later than the clock, as far as the clock wants to go.
 
     No quote is skipped: if quotes cannot be stored as fast as they are due, time runs slower. The
     clock stands at the last step that was played; the next commands are decided at that time. The
@@ -75,7 +121,7 @@ class ReplaySource:
     environment = "REPLAY"
 
     def __init__(
-        self, *, facts: ReplayFacts, universe: Universe, calendar: Calendar, clock: ReplayClock
+        self, *, facts: ReplayFacts, universe: Universe, calendar: Calendar, clock: VirtualClock
     ) -> None:
         self.replay_digest = facts.digest
         self.replay = ReplayProgress(starts_at=facts.start, ends_at=clock.end, speed=clock.speed)
@@ -96,7 +142,8 @@ class ReplaySource:
         self._look_at_file()
         steps: list[MarketStep] = []
         target, quotes = self._clock.target(), 0
-        polled = iter(list(self._unplayed()))
+        # The target of an earlier poll may have been later.
+        polled = iter([step for step in self._unplayed() if step.time <= target])
         while len(steps) < STEPS_PER_POLL_MAX and quotes < QUOTES_PER_POLL_MAX:
             step = next(polled, None) or self._next_step(target)
             if step is None:
@@ -115,15 +162,13 @@ class ReplaySource:
         self._clock.advance(step.time, stage)
 
     def is_due(self, now: Micros) -> bool:
-        """Tell whether quotes are left; if so, time must pass before anything is decided."""
-        return self._next_time() is not None
+        """Tell whether time must pass before anything is decided: while quotes can come."""
+        return self._next_time() is not None and self._clock.is_moving
 
     def due_in(self, now: Micros) -> Micros | None:
-        """Return the real time until the next quote, 0 when it is due; None at the end."""
+        """Return the real time until the next quote, 0 when it is due; None if none is awaited."""
         time = self._next_time()
-        if time is None:
-            return None
-        return math.ceil(max(time - self._clock.target(), 0) / self._clock.speed)
+        return None if time is None else self._clock.due_in(time)
 
     def _next_time(self) -> Micros | None:
         unplayed = next(self._unplayed(), None)

@@ -99,6 +99,11 @@ class EngineProcess:
                     raise database_damaged(self._settings.database_path)
             await asyncio.sleep(patience.pause(loop.time() - begun))
 
+    def end_waits(self) -> None:
+        """Refuse calls that wait for a time of the replay, those that come later too."""
+        if self._client is not None:
+            self._client.end_waits()
+
     async def stop(self) -> None:
         """Let the process finish the calls that it took, and wait until it exits."""
         if self._client is not None:

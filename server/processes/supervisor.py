@@ -321,6 +321,7 @@ class Supervisor:
         self._bridge.terminate()
         self._feed.terminate()
         self._base.streams.drain()
+        self._engine.end_waits()
         await self._bridge.stop(self._settings.drain_seconds)
         await self._feed.stop(self._settings.drain_seconds)
         await self._front.server.stop(self._settings.drain_seconds)

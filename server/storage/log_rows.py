@@ -40,19 +40,19 @@ class LogRows:
             .order_by(events.c.sequence)
         )
         with snapshot(self._engine) as connection:
-            page = _stored(connection.execute(query.limit(limit)))
+            page = stored_events(connection.execute(query.limit(limit)))
             if not page or page[-1].sequence == page[-1].transaction_end:
                 return page
             whole = [event for event in page if event.transaction_end != page[-1].transaction_end]
             if whole:
                 return whole
             end = page[-1].transaction_end
-            return _stored(connection.execute(query.where(events.c.sequence <= end)))
+            return stored_events(connection.execute(query.where(events.c.sequence <= end)))
 
     def logs_after(self, wanted: Sequence[tuple[str, int]]) -> list[StoredEvent]:
         parameter = {"json": json.dumps(wanted)}
         with snapshot(self._engine) as connection:
-            found = _stored(connection.exec_driver_sql(statements.SELECT_LOGS, parameter))
+            found = stored_events(connection.exec_driver_sql(statements.SELECT_LOGS, parameter))
         return sorted(found, key=lambda event: (event.account_id, event.sequence))
 
     def revoked_keys(self, key_ids: Sequence[str]) -> list[str]:
@@ -62,7 +62,8 @@ class LogRows:
             return list(found.scalars())
 
 
-def _stored(rows: Iterable[Any]) -> list[StoredEvent]:
+def stored_events(rows: Iterable[Any]) -> list[StoredEvent]:
+    """Return rows of a log as events."""
     return [
         StoredEvent(row.account_id, row.sequence, row.transaction_end or row.sequence, row.payload)
         for row in rows

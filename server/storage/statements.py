@@ -23,6 +23,7 @@ from server.storage.tables import (
     events,
     fills,
     orders,
+    participants,
     positions,
     quotes,
     replays,
@@ -199,6 +200,7 @@ DROP_MINUTES = (
     " WHERE interval = '1M' AND start < :before ORDER BY start LIMIT :limit)"
 )
 STORE_REPLAY = _upsert(replays, "time")
+STORE_PARTICIPANT = _upsert(participants, "stood", "sequence", "missed")
 
 
 def _last_snapshot(before: str) -> str:

@@ -332,6 +332,18 @@ replays = Table(
     Column("time", TIME, nullable=False),
 )
 
+# The accounts for which the clock of a lock-step replay waits, and how many steps in a row each has
+# missed. `sequence` is the end of its log when the clock last came to a stand, at `stood`.
+participants = Table(
+    "participants",
+    metadata,
+    Column("account_id", ID, primary_key=True),
+    Column("stood", TIME, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("missed", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # One row: the identity of this database, and the number of transactions that have written to it.
 commits = Table(
     "commits",

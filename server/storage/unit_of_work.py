@@ -26,6 +26,7 @@ from server.storage.people import People
 from server.storage.resting import Resting
 from server.storage.searches import Searches
 from server.storage.standings import standings_after
+from server.storage.step_rows import StepRows
 from server.storage.tables import accounts, inflows, orders
 
 POSITIONS_REMEMBERED_MAX = 100_000
@@ -111,7 +112,7 @@ class Writer:
             self.driver.execute("COMMIT")
 
 
-class SqlUnitOfWork(Searches, People, MarketRows):
+class SqlUnitOfWork(Searches, People, MarketRows, StepRows):
     """One transaction on the writing connection; only one may be open at a time."""
 
     def __init__(self, writer: Writer) -> None:

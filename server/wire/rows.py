@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from google.protobuf.message import Message
 
 from server.application.callers import Caller
+from server.application.commands import Waiting
 from server.application.market_ports import Instruments
 from server.domain.errors import Refusal
 from server.domain.values import Micros
@@ -56,12 +57,13 @@ Complete: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 class Decided(Generic[Request, Wanted, Found]):
     """A call that the engine decides and stores, in a batch with others.
 
-    `decide` is a method of a use case and takes (command, permissions, unit, now).
+    `decide` is a method of a use case and takes (command, permissions, unit, now). A call whose
+    result is `Waiting` is answered later.
     """
 
     route: Route = Route.OWN_ACCOUNT
     read: Read[Request, Wanted]
-    decide: Callable[..., Found | Refusal]
+    decide: Callable[..., Found | Waiting | Refusal]
     answer: Callable[[Found], Message | bytes]
     complete: Complete | None = None
 

@@ -6,11 +6,14 @@ from bottrading.v1 import bot_trading_pb2 as pb
 from bottrading.v1 import order_update_pb2
 from server.application.callers import Caller
 from server.application.commands import AdvanceClock, ClockAdvanced
+from server.application.ports import StoredEvent
+from server.application.steps import LoggedEvent
 from server.domain.errors import Reason, Refusal
 from server.domain.values import Micros
 from server.wire import answers, enums
 from server.wire.fields import Fields
 from server.wire.rows import Surroundings
+from server.wire.stream_messages import ordered_in
 
 GOALS = ("until", "by", "next_bar")
 DURATION_SECONDS_MAX = 315_576_000_000
@@ -62,6 +65,12 @@ def clock_advanced(result: ClockAdvanced) -> pb.AdvanceClockResponse:
         last_sequence=last,
         events=map(order_update_pb2.AccountEvent.FromString, result.events),
     )
+
+
+def logged_event(stored: StoredEvent) -> LoggedEvent:
+    """Read when an event of a log happened, and which instrument it is about."""
+    event = order_update_pb2.AccountEvent.FromString(stored.payload)
+    return LoggedEvent(event.time.ToMicroseconds(), ordered_in(event))
 
 
 def _length(fields: Fields, sent: Duration) -> Micros:

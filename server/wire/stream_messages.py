@@ -15,21 +15,28 @@ _Message = bot_trading_pb2.StreamOrderUpdatesResponse
 _ASSET_TYPES = enums.members(enums.ASSET_TYPES)
 
 
-class _Traded(NamedTuple):
+class OrderedInstrument(NamedTuple):
     """The instrument of the order in an update."""
 
     symbol: str
     asset_type: AssetType
 
 
+def ordered_in(event: order_update_pb2.AccountEvent) -> OrderedInstrument | None:
+    """Return the instrument of an event's order; None for an account's event."""
+    if event.WhichOneof("event") != "order_update":
+        return None
+    order = event.order_update.order
+    return OrderedInstrument(order.symbol, _ASSET_TYPES[order.asset_type])
+
+
 def log_entry(stored: StoredEvent) -> LogEntry:
     """Return the entry of an account's log that streams send for an event."""
     event = order_update_pb2.AccountEvent.FromString(stored.payload)
-    traded: _Traded | None = None
-    if event.WhichOneof("event") == "order_update":
+    traded = ordered_in(event)
+    if traded is not None:
         update = event.order_update
         update.transaction_end = stored.transaction_end
-        traded = _Traded(update.order.symbol, _ASSET_TYPES[update.order.asset_type])
         message = _Message(sequence=stored.sequence, order_update=update)
     else:
         changed = event.account_update

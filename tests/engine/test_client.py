@@ -95,6 +95,46 @@ async def test_calls_in_flight_are_told_that_their_outcome_is_unknown(pair: Pair
     assert "nothing was done" in later.value.refusal.message
 
 
+async def test_a_call_that_waits_for_the_clock_is_no_sign_of_a_hang(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits, call = pair.call(), pair.call()
+    waiting_id, call_id = await pair.received(2)
+    await pair.answer(pack_answer(waiting_id, Kind.WAITING, b""))
+    await pair.answer(pack_answer(call_id, Kind.RESPONSE, b"at once"))
+    assert await call == b"at once"
+    monkeypatch.setattr(pair.engine, "_answer_seconds_max", 0.0)
+    pair.engine._sweep()
+
+    assert not pair.hung.is_set()
+    await pair.answer(pack_answer(waiting_id, Kind.RESPONSE, b"later"))
+    assert await waits == b"later"
+
+
+@pytest.mark.parametrize("ends", ["the engine ends", "the server stops"])
+async def test_a_call_that_waits_for_the_clock_is_told_to_repeat(pair: Pair, ends: str) -> None:
+    waits, next_one = pair.call(), pair.call()
+    first, second = await pair.received(2)
+    await pair.answer(pack_answer(first, Kind.WAITING, b""))
+    await pair.answer(pack_answer(second, Kind.RESPONSE, b""))
+    await next_one
+    if ends == "the engine ends":
+        pair.theirs.close()
+    else:
+        pair.engine.end_waits()
+
+    with pytest.raises(EngineRefused) as told:
+        await waits
+    assert "repeat the call with the same `from`" in told.value.refusal.message
+    if ends == "the server stops":
+        late = pair.call()
+        (third,) = await pair.received(1)
+        await pair.answer(pack_answer(first, Kind.RESPONSE, b"in vain"))
+        await pair.answer(pack_answer(third, Kind.WAITING, b""))
+        with pytest.raises(EngineRefused):
+            await late
+
+
 async def test_an_engine_that_hangs_is_reported(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:

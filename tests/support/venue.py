@@ -30,7 +30,6 @@ from server.config import Settings
 from server.domain.user import Identity, Plan
 from server.domain.values import SECOND, Micros
 from server.engine.client import LocalEngine
-from server.engine.frames import FrameBuffer, unpack_answer
 from server.processes.descriptors import connections_that_fit
 from server.rpc.tokens import issue
 from server.secret_files import jwt_secret
@@ -164,9 +163,7 @@ class Venue:
     def pass_time(self, *, seconds: float = 1) -> None:
         """Turn the clock and let the engine do what is due."""
         self.clock.turn(seconds=seconds)
-        frames = self.parts.service.handle([], passing=True)
-        for frame in FrameBuffer().feed(b"".join(frames)):
-            self.base.notifications.take(unpack_answer(frame))
+        self.front_engine.pass_time()
 
     def refresh_leaderboard(self) -> Micros:
         """Rank all accounts anew; return how long to wait until the next time."""

@@ -373,7 +373,7 @@ export interface paths {
          *
          *     The operator sets how long the clock waits for a participant, in real time. After that it moves on without the participant, whose log gets the entry STEP_MISSED. After three missed steps in a row the clock no longer waits for that account. Its next call takes part again.
          *
-         *     With `from` the call can be repeated safely: it gets the same answer and never moves the clock twice. Without `from`, `by` and `next_bar` count from the time of each call. A wait that ends without an answer loses nothing: the account stays done until the time that it named. If an account calls while another call of it waits, both are answered at the earlier of the two times.
+         *     With `from` the call can be repeated safely: it gets the same answer and never moves the clock twice. Without `from`, `by` and `next_bar` count from the time of each call. A wait that ends without an answer loses nothing: the account stays done until the time that it named. If an account calls while another call of it waits, both are answered at the earlier of the two times. An answer that is due comes once the clock stands.
          *
          *     The wait can last as long as the other participants take. After DEADLINE_EXCEEDED or UNAVAILABLE, repeat the call with the same `from`. Spends nothing of the rate limits per minute and per day.
          */

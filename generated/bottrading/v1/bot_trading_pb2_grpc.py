@@ -458,7 +458,8 @@ class BotTradingServicer:
         moves the clock twice. Without `from`, `by` and `next_bar` count from the time of
         each call. A wait that ends without an answer loses nothing: the account stays done
         until the time that it named. If an account calls while another call of it waits,
-        both are answered at the earlier of the two times.
+        both are answered at the earlier of the two times. An answer that is due comes once
+        the clock stands.
 
         The wait can last as long as the other participants take. After DEADLINE_EXCEEDED
         or UNAVAILABLE, repeat the call with the same `from`. Spends nothing of the rate
