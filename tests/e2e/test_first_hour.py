@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.exchanges.elsewhere import elsewhere
+from tests.support.exchanges.kraken import kraken_of_guides
 from tests.support.process import POLL_SECONDS, STOP_SECONDS_MAX, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +122,12 @@ def test_every_command_of_readme_and_guides_works_in_a_fresh_clone_one_after_ano
         "BOTTRADING_REST": f"127.0.0.1:{ports['8080']}",
         "BOTTRADING_TARGET": f"127.0.0.1:{ports['50051']}",
     }
-    with (tmp_path / "said").open("w") as out, (tmp_path / "complained").open("w") as errors:
+    with (
+        elsewhere(kraken_of_guides) as (exchange, _),
+        (tmp_path / "said").open("w") as out,
+        (tmp_path / "complained").open("w") as errors,
+    ):
+        environment["BOTTRADING_FEED_URLS"] = exchange.url
         terminal = subprocess.Popen(
             ["bash", "-euc", PRELUDE + script],
             cwd=clone,
@@ -130,11 +137,11 @@ def test_every_command_of_readme_and_guides_works_in_a_fresh_clone_one_after_ano
             stderr=errors,
             start_new_session=True,
         )
-    try:
-        status = terminal.wait(SECONDS_MAX)
-    finally:
-        end(terminal.pid)
-        terminal.wait()
+        try:
+            status = terminal.wait(SECONDS_MAX)
+        finally:
+            end(terminal.pid)
+            terminal.wait()
     said, complained = ((tmp_path / name).read_text() for name in ("said", "complained"))
 
     assert status == 0, f"{said[-2000:]}\n{complained[-2000:]}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -144,6 +145,19 @@ class Kraken(StandIn):
         since = int(request.query.get("since", 0))
         rows = [row for row in self.candles.get(known[pair], []) if row[0] > since]
         return _answer({pair: _ohlc_rows(rows), "last": rows[-1][0] if rows else since})
+
+
+def kraken_of_guides() -> Kraken:
+    """Return a Kraken that has what the commands of the guides ask for."""
+    exchange = Kraken()
+    first = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+    exchange.candles["BTC/USD"] = [
+        (first + number * 86_400, "90000.0", "91000.0", "89000.0", "90500.0", "1200.5")
+        for number in range(300)
+    ]
+    for symbol, bid in (("BTC/USD", 90_500.0), ("ETH/USD", 3_000.0)):
+        exchange.tickers[symbol] = _ticker(symbol, bid, bid + 1, 1.0, 1.0, bid)
+    return exchange
 
 
 def _ohlc_rows(rows: Sequence[tuple[int, str, str, str, str, str]]) -> list[list[Any]]:
