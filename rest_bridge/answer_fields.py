@@ -1,6 +1,6 @@
 """Messages as JSON values: every field is present, in the order of the contract."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -13,18 +13,28 @@ ToJson: TypeAlias = Callable[[Any], JsonValue]
 Reader: TypeAlias = Callable[[Message], JsonValue]
 
 
-def message_json(descriptor: Descriptor) -> ToJson:
-    """Compile a converter from a message to a JSON object; fields that are not set become null."""
+def message_json(descriptor: Descriptor, outer: Mapping[str, ToJson] | None = None) -> ToJson:
+    """Compile a converter from a message to a JSON object; fields that are not set become null.
+
+    `outer` are the converters of the messages that this one is a part of, by full name. A message
+    can contain messages of its own kind.
+    """
     if descriptor.full_name == Timestamp.DESCRIPTOR.full_name:
         return rfc3339
-    readers = [(field.name, field_json(field)) for field in descriptor.fields]
-    return lambda message: {name: read(message) for name, read in readers}
+    readers = list[tuple[str, Reader]]()
+
+    def convert(message: Any) -> JsonValue:
+        return {name: read(message) for name, read in readers}
+
+    known = {**(outer or {}), descriptor.full_name: convert}
+    readers += [(field.name, field_json(field, known)) for field in descriptor.fields]
+    return convert
 
 
-def field_json(field: FieldDescriptor) -> Reader:
-    """Compile a reader of one field of a message."""
+def field_json(field: FieldDescriptor, outer: Mapping[str, ToJson] | None = None) -> Reader:
+    """Compile a reader of one field of a message; `outer` is as in `message_json`."""
     name = field.name
-    convert = _value_json(field)
+    convert = _value_json(field, outer or {})
     if field.is_repeated:
         if convert is None:
             return lambda message: list(getattr(message, name))
@@ -49,12 +59,12 @@ def rfc3339(time: Timestamp) -> str:
     return f"{text}.{microseconds // 1000:03}Z"
 
 
-def _value_json(field: FieldDescriptor) -> ToJson | None:
+def _value_json(field: FieldDescriptor, outer: Mapping[str, ToJson]) -> ToJson | None:
     """Return the converter of one value; None if the value goes into JSON unchanged."""
     if field.message_type is not None:
         if field.message_type.GetOptions().map_entry:
             raise ValueError(f"{field.full_name}: the bridge does not transcode maps")
-        return message_json(field.message_type)
+        return outer.get(field.message_type.full_name) or message_json(field.message_type, outer)
     if field.enum_type is not None:
         return _enum_json(field.enum_type)
     if field.type == FieldDescriptor.TYPE_BYTES:

@@ -255,6 +255,8 @@ class _Builder:
         A message with required fields is one that a caller sends.
         """
         if descriptor.name not in self.schemas:
+            # A message can contain messages of its own kind: it is named before it is described.
+            self.schemas[descriptor.name] = {}
             required = [field.name for field in descriptor.fields if is_required(field)]
             always_there = () if required else _always_there(descriptor)
             self.schemas[descriptor.name] = {

@@ -9,6 +9,7 @@ from server.application.commands import (
     Placed,
 )
 from server.application.market_feed import MarketFeed
+from server.application.order_groups import others_of
 from server.application.orders import MARKET_STOPPED, refuse_fenced, replay
 from server.application.ports import Chance, UnitOfWork
 from server.domain.closing import CloseTicket, close, closing_already
@@ -107,10 +108,11 @@ class Closes:
             self._chance.new_id,
             # Guard rails about equity and exposure reject only orders that buy.
             Guard(order_notional_max=permissions.order_notional_max),
+            lambda holder: others_of(holder, unit),
         )
         shown = unit.keep(decision)
         return Placed(decision.orders[order_id], replayed=False, shown=shown.get(order_id))
 
 
 def _sells(live: Sequence[Order]) -> list[Order]:
-    return [order for order in live if order.side is Side.SELL]
+    return [order for order in live if order.side is Side.SELL and not order.is_held]

@@ -173,12 +173,16 @@ class RecordUsage:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The order after matching; `replayed` is true when an earlier call placed it."""
+    """The order after matching; `replayed` is true when an earlier call placed it.
+
+    `legs` are the other orders of its group.
+    """
 
     order: Order
     replayed: bool
     warnings: tuple[str, ...] = ()
     shown: Shown | None = None
+    legs: tuple[Order, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

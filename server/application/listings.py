@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from server.domain.bar import BarFilter
 from server.domain.instrument import AssetType
-from server.domain.order import OrderStatus
+from server.domain.order import Order, OrderStatus
 from server.domain.user import Permissions
 from server.domain.values import Micros
 
@@ -89,3 +89,11 @@ class Found(Generic[Item]):
 
     items: list[Item]
     looked_down_to: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderWithLegs:
+    """An order, and the other orders of its group if it is the group's first."""
+
+    order: Order
+    legs: tuple[Order, ...] = ()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from server.application.commands import HoursTold, Notification, QuotesChanged, QuotesConfirmed
 from server.application.market_ports import Calendar, Instruments, MarketStep, QuoteSource
 from server.application.market_record import MarketRecord, applied
+from server.application.order_groups import others_of
 from server.application.ports import ReachedOrder, UnitOfWork
 from server.application.staging import Outbox, Stage, Staged, StagedMap
 from server.application.stopped_accounts import StoppedAccounts
@@ -300,7 +301,8 @@ class MarketFeed:
             if self.holds_endings.value and is_overdue(order, now):
                 continue
             with self.stopped.stopping(order.account_id):
-                decision = fill_resting(order, account, position, market, self._new_id)
+                others = others_of(order, unit)
+                decision = fill_resting(order, account, position, market, self._new_id, others)
                 if decision is not None:
                     unit.keep(decision)
 

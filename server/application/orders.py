@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from server.application import order_groups
 from server.application.commands import (
     CancelAllOrders,
     Cancelled,
@@ -14,9 +15,12 @@ from server.application.commands import (
     ReplaceOrder,
 )
 from server.application.market_feed import MarketFeed
+from server.application.order_groups import others_of
 from server.application.ports import Chance, UnitOfWork
 from server.application.refusals import ORDER_NOT_FOUND
+from server.domain.changes import changed
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
+from server.domain.group_placing import preview_group, refuse_new_price, refuse_prices
 from server.domain.instrument import Instrument
 from server.domain.invariants import BrokenInvariant
 from server.domain.order import Order, OrderStatus, OrderTicket, Side, StatusReason
@@ -62,7 +66,8 @@ class Orders:
         if ticket.client_order_id is not None:
             earlier = unit.order_by_client_id(ticket.account_id, ticket.client_order_id)
             if earlier is not None:
-                return replay(earlier, ticket.fingerprint, command.warnings)
+                again = replay(earlier, ticket.fingerprint, command.warnings)
+                return again if earlier.role is None else order_groups.with_legs(again, unit)
         if self._feed.source.fault is not None:
             return MARKET_STOPPED
         if instrument.has_expired(now):
@@ -73,6 +78,12 @@ class Orders:
             if isinstance(found, Refusal):
                 return found
             ticket = found
+        if ticket.exits:
+            guard = self._guard(ticket, permissions, unit, now)
+            placed = order_groups.place(ticket, market, guard, unit, self._chance.new_id)
+            if isinstance(placed, Refusal):
+                return placed
+            return changed(placed, warnings=command.warnings)
         order_id = self._chance.new_id()
         decision = place(
             ticket,
@@ -107,7 +118,10 @@ class Orders:
             if isinstance(sized_ticket, Refusal):
                 return sized_ticket
             ticket = sized_ticket
-        found = preview(
+        refusal = refuse_prices(ticket, market) if ticket.exits else None
+        if refusal is not None:
+            return refusal
+        found = (preview_group if ticket.exits else preview)(
             ticket,
             account,
             unit.position(ticket.account_id, ticket.symbol),
@@ -142,14 +156,19 @@ class Orders:
                 f" {format_units(order.filled_quantity)} that are filled,"
                 f" not {format_units(quantity)}.",
             )
+        market, others = self._feed.market(instrument, now), others_of(order, unit)
+        refusal = refuse_new_price(order, command.wanted, others, market) if others else None
+        if refusal is not None:
+            return refusal
         decision = replace(
             order,
             command.wanted,
             unit.account(order.account_id),
             unit.position(order.account_id, order.symbol),
-            self._feed.market(instrument, now),
+            market,
             self._chance.new_id,
             self._guard(command, permissions, unit, now, order),
+            others,
         )
         if isinstance(decision, Rejection):
             return Refusal(reason=decision.reason, message=decision.message)
@@ -235,10 +254,11 @@ def end(order: Order, unit: UnitOfWork, now: Micros, reason: StatusReason) -> Or
     order = current
     account = unit.account(order.account_id)
     position = unit.position(order.account_id, order.symbol)
+    others = others_of(order, unit)
     if is_overdue(order, now):
-        decision = expire(order, account, position, now)
+        decision = expire(order, account, position, now, others)
     else:
-        decision = cancel(order, account, position, now, reason)
+        decision = cancel(order, account, position, now, reason, others)
     unit.keep(decision)
     return decision.orders[order.id]
 
@@ -281,6 +301,9 @@ def _wrong_values(order: Order, wanted: Replacement, instrument: Instrument) -> 
     wrong: list[Violation | None] = []
     if wanted.quantity is not None:
         wrong.append(instrument.off_step(wanted.quantity))
+        if order.is_exit and wanted.quantity != order.quantity:
+            message = "`quantity` of an exit follows its entry: leave it out."
+            wrong.append(Violation("quantity", Reason.FIELD_INVALID, message))
     rules = RULES[order.order_type]
     for name, price_field in PRICE_FIELDS.items():
         price: Price | None = getattr(wanted, name)

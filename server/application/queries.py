@@ -20,6 +20,7 @@ from server.application.listings import (
     OneOrder,
     OnePosition,
     OrderFilter,
+    OrderWithLegs,
     PageOf,
 )
 from server.application.market_feed import QuoteBoard
@@ -136,8 +137,8 @@ class Queries:
         bot_key = None if own.bot_key_id is None else self._reads.key(own.bot_key_id)
         return LimitsFound(account, user, keys, accounts, bot_key)
 
-    def order(self, wanted: OneOrder) -> Order | Refusal:
-        """Return an order of an account if the bot key may see it."""
+    def order(self, wanted: OneOrder) -> OrderWithLegs | Refusal:
+        """Return an order of an account if the bot key may see it, with the legs of its group."""
         order = (
             self._reads.order_by_client_id(wanted.account_id, wanted.client_order_id)
             if wanted.client_order_id
@@ -145,7 +146,10 @@ class Queries:
         )
         if order is None or not wanted.permissions.allow(order):
             return ORDER_NOT_FOUND
-        return order
+        if order.role is None:
+            return OrderWithLegs(order)
+        legs = (self._reads.order(order.account_id, name) for name in order.role.leg_order_ids)
+        return OrderWithLegs(order, tuple(leg for leg in legs if leg is not None))
 
     def quote(self, symbol: str) -> ShownQuote | Refusal:
         """Return the newest quote of a symbol."""

@@ -7,8 +7,9 @@ from math import isclose
 
 from google.protobuf.message import DecodeError
 
-from bottrading.v1 import order_pb2, order_update_pb2
+from bottrading.v1 import order_update_pb2
 from server.audit.curves import CurveAudit
+from server.audit.groups import check_groups, held_back_by
 from server.audit.replay import Epoch, Holding, Replay
 from server.domain.account import Account, Inflow, Position
 from server.domain.values import Units, format_units
@@ -38,6 +39,7 @@ class AccountAudit:
             fills = self._hear_log(curves)
             self._compare_account(account)
             self._compare_positions(account)
+            check_groups(self.replay, self._say)
             self._compare_orders()
             self._compare_fills(fills)
             inflows = list(self._rows.inflows())
@@ -103,10 +105,7 @@ class AccountAudit:
                 self._differ(name, getattr(account.statistics, name), figure)
 
     def _compare_positions(self, account: Account) -> None:
-        epoch, held_back = self.replay.epoch, dict[str, Units]()
-        for order in self.replay.orders.values():
-            if order.is_live and order.side == order_pb2.SIDE_SELL:
-                held_back[order.symbol] = held_back.get(order.symbol, 0) + order.leaves
+        epoch, held_back = self.replay.epoch, held_back_by(self.replay)
         stored = {position.symbol: position for position in self._rows.positions()}
         for symbol in sorted(stored.keys() | epoch.holdings.keys()):
             position = stored.get(symbol) or Position(account_id="", symbol=symbol)

@@ -36,13 +36,20 @@ def units(text: str) -> Units:
 
 @dataclass(slots=True)
 class ReplayedOrder:
-    """An order as of its last event, and the sums over its fills."""
+    """An order as of its last event, and the sums over its fills.
+
+    `group` is the id of the first order of its group, its own id if it stands alone.
+    """
 
     sequence: int
     message: bytes
     side: int
     symbol: str
+    group: str = ""
+    is_entry: bool = False
     is_live: bool = False
+    is_held: bool = False
+    is_triggered: bool = False
     leaves: Units = 0
     reserved: Units = 0
     filled: Units = 0
@@ -95,6 +102,7 @@ class Replay:
         self.epoch = Epoch()
         self.epochs: list[Epoch] = []
         self.orders: dict[str, ReplayedOrder] = {}
+        self.groups: dict[str, set[str]] = {}
         self.deposits: dict[int, Units] = {}
 
     def hear(self, event: order_update_pb2.AccountEvent) -> None:
@@ -162,10 +170,15 @@ class Replay:
             self._say(f"event {event.sequence} changes an order that has ended")
         order = known or ReplayedOrder(event.sequence, b"", shown.side, shown.symbol)
         self.orders[shown.id] = order
+        if shown.HasField("leg"):
+            self.groups.setdefault(shown.parent_order_id or shown.id, set()).add(shown.id)
         if update.HasField("fill"):
             self._fill(event.sequence, order, update.fill)
         order.message = shown.SerializeToString(deterministic=True)
-        order.is_live = shown.status in LIVE
+        order.group = shown.parent_order_id or shown.id
+        order.is_entry = shown.leg == order_pb2.ORDER_LEG_ENTRY
+        order.is_live, order.is_held = shown.status in LIVE, shown.held
+        order.is_triggered = shown.HasField("triggered_at")
         order.leaves = units(shown.quantity) - order.filled
         order.reserved = units(shown.reserved)
         ended = update.type in (

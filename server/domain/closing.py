@@ -16,6 +16,7 @@ from server.domain.order import (
     StatusReason,
     TimeInForce,
 )
+from server.domain.order_groups import ALONE, Others, end_entry, live_exits, reserve, shrink
 from server.domain.posting import Decision, end
 from server.domain.risk import UNGUARDED, Guard
 from server.domain.trading import expiry_reason, is_overdue, place
@@ -99,19 +100,41 @@ def close(
     market: Market,
     new_id: Callable[[], str],
     guard: Guard = UNGUARDED,
+    others_of: Callable[[Order], Others] = lambda _: ALONE,
 ) -> Decision:
     """Sell a quantity of a position at the market, and cancel live orders that hold it.
 
-    `holders` are the live SELL orders of the symbol, newest first. They are cancelled in this
-    order until the quantity is free. An order that is rejected leaves all of them live.
+    `holders` are the live SELL orders of the symbol that hold back a quantity, newest first. They
+    are cancelled in this order until the quantity is free. The exits of a group keep what is not
+    needed; what is left of their entry is cancelled. `others_of` returns the other orders of a
+    holder's group. An order that is rejected leaves all of them live.
     """
     freed = Decision(account=account, positions={ticket.symbol: position})
     for holder in holders:
-        if freed.positions[ticket.symbol].free_quantity >= ticket.quantity:
+        needed = ticket.quantity - freed.positions[ticket.symbol].free_quantity
+        if needed <= 0:
             break
+        if holder.role is not None:
+            freed = _free_group(freed, holder, others_of(holder), Quantity(needed), market.now)
+            continue
         freed = changed(freed, orders={**freed.orders, holder.id: holder})
         freed = end(freed, holder.id, _ending(holder, market.now), market.now)
     return place(ticket, order_id, account, position, market, new_id, guard, freed)
+
+
+def _free_group(
+    freed: Decision, holder: Order, others: Others, needed: Quantity, now: Micros
+) -> Decision:
+    """Take a quantity from the exits of a group, and cancel what is left of its entry."""
+    if holder.id in freed.orders:
+        return freed
+    by = min(needed, holder.leaves_quantity)
+    exits = live_exits({holder.id: holder, **others})
+    freed = changed(freed, covered=frozenset(exit_.id for exit_ in exits))
+    freed = end_entry(freed, others, StatusReason.POSITION_CLOSED, now)
+    for exit_ in exits:
+        freed = shrink(freed, exit_, by, _ending(exit_, now), now)
+    return reserve(changed(freed, covered=frozenset()), holder.symbol, Quantity(-by))
 
 
 def _ending(holder: Order, now: Micros) -> StatusReason:

@@ -43,6 +43,23 @@ class TimeInForce(KeyEnum):
         return self in (TimeInForce.GTC, TimeInForce.DAY)
 
 
+class OrderClass(KeyEnum):
+    """Whether an order stands alone, or which group it opens together with others."""
+
+    SIMPLE = "SIMPLE"
+    BRACKET = "BRACKET"
+    OCO = "OCO"
+    OTO = "OTO"
+
+
+class Leg(KeyEnum):
+    """What an order does in its group; the take-profit and the stop-loss are its exits."""
+
+    ENTRY = "ENTRY"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    STOP_LOSS = "STOP_LOSS"
+
+
 class OrderStatus(KeyEnum):
     OPEN = "OPEN"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
@@ -71,6 +88,9 @@ class StatusReason(Enum):
     INSTRUMENT_EXPIRED = "INSTRUMENT_EXPIRED"
     ACCOUNT_RESET = "ACCOUNT_RESET"
     POSITION_CLOSED = "POSITION_CLOSED"
+    EXIT_FILLED = "EXIT_FILLED"
+    SIBLING_FILLED = "SIBLING_FILLED"
+    ENTRY_ENDED = "ENTRY_ENDED"
 
 
 class OrderUpdateType(KeyEnum):
@@ -83,6 +103,7 @@ class OrderUpdateType(KeyEnum):
     REPLACED = "REPLACED"
     CANCELLED = "CANCELLED"
     REJECTED = "REJECTED"
+    RELEASED = "RELEASED"
 
 
 class Transitions(dict[tuple[OrderStatus | None, OrderUpdateType], OrderStatus]):
@@ -100,6 +121,7 @@ TRANSITIONS = Transitions(
         # No order fills before its trigger, so only an OPEN order can be triggered.
         (OrderStatus.OPEN, OrderUpdateType.TRIGGERED): OrderStatus.OPEN,
         (OrderStatus.OPEN, OrderUpdateType.REPLACED): OrderStatus.OPEN,
+        (OrderStatus.OPEN, OrderUpdateType.RELEASED): OrderStatus.OPEN,
         (OrderStatus.OPEN, OrderUpdateType.PARTIALLY_FILLED): OrderStatus.PARTIALLY_FILLED,
         (OrderStatus.OPEN, OrderUpdateType.FILLED): OrderStatus.FILLED,
         (OrderStatus.OPEN, OrderUpdateType.CANCELLED): OrderStatus.CANCELLED,
@@ -119,11 +141,30 @@ A_PERSON = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExitTicket:
+    """An exit of a group as the caller asks for it: it sells what the entry buys."""
+
+    leg: Leg
+    order_type: OrderType
+    limit_price: Price | None
+    stop_price: Price | None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    client_order_id: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a text that is equal for equal exits."""
+        return f"{self.leg.value} {self.limit_price} {self.stop_price} {self.time_in_force.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderTicket:
     """An order as the caller asks for it; its fields are already checked.
 
-    `asked` is set if the values follow from another request, such as to close a position: it is the
-    fingerprint of that request. With a `notional`, `quantity` is zero until the market decides it.
+    `exits` are the further orders of a group. An OCO is asked for as its take-profit, with the
+    stop-loss as the only further order. `asked` is set if the values follow from another request,
+    such as to close a position: it is the fingerprint of that request. With a `notional`,
+    `quantity` is zero until the market decides it.
     """
 
     account_id: str
@@ -138,15 +179,36 @@ class OrderTicket:
     client_order_id: str | None
     notional: Money | None = None
     asked: str | None = None
+    order_class: OrderClass = OrderClass.SIMPLE
+    exits: tuple[ExitTicket, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """Return a text that is equal for equal orders, however their decimals were written."""
         quantity = self.quantity if self.notional is None else f"for {self.notional}"
-        return self.asked or (
+        told = self.asked or (
             f"{self.symbol} {self.side.value} {self.order_type.value} {quantity}"
             f" {self.limit_price} {self.stop_price} {self.time_in_force.value}"
         )
+        if not self.exits:
+            return told
+        return " ".join((told, self.order_class.value, *(it.fingerprint for it in self.exits)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRole:
+    """The place of an order in its group.
+
+    The parent is the first order of the group: the entry, or the take-profit of an OCO. It names
+    the others in `leg_order_ids`; each of them names it in `parent_order_id`. An exit `is_held`
+    until its entry fills for the first time: no quote reaches it, and it holds back nothing.
+    """
+
+    order_class: OrderClass
+    leg: Leg
+    parent_order_id: str | None = None
+    leg_order_ids: tuple[str, ...] = ()
+    is_held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,9 +229,10 @@ class Order:
 
     `sequence` is the number of its first event in the account's log. `filled_notional` is
     the exact sum of quantity × price of its fills, in units of 10⁻¹⁶. `reserved` is the money
-    that a live BUY holds back; a live SELL holds back `leaves_quantity` of the position.
-    `triggered_at` is when the stop price was reached; it never changes again. `notional` is what
-    the order was placed for, in whole cents, unless it was placed for a quantity.
+    that a live BUY holds back; a live SELL holds back `leaves_quantity` of the position. A held
+    exit holds back nothing, and two exits hold back their quantity once. `triggered_at` is when the
+    stop price was reached; it never changes again. `notional` is what the order was placed for, in
+    whole cents, unless it was placed for a quantity. `role` is None for an order that stands alone.
     """
 
     id: str
@@ -201,6 +264,17 @@ class Order:
     triggered_at: Micros | None = None
     fee_start: FeeStart = FROM_THE_FIRST_FILL
     notional: Units | None = None
+    role: GroupRole | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether the order waits for its entry, so that no quote reaches it."""
+        return self.role is not None and self.role.is_held
+
+    @property
+    def is_exit(self) -> bool:
+        """Tell whether the order is an exit of a group."""
+        return self.role is not None and self.role.leg is not Leg.ENTRY
 
     @property
     def leaves_quantity(self) -> Quantity:

@@ -208,7 +208,7 @@ def phase(order: Order) -> Phase:
 
 def watched(order: Order) -> tuple[Watch, Price] | None:
     """Return the movement and the price that an order waits for; None if no quote reaches it."""
-    return phase(order).watch(order) if order.status.is_live else None
+    return phase(order).watch(order) if order.status.is_live and not order.is_held else None
 
 
 def awaited(order: Order) -> Waiting | None:

@@ -32,6 +32,8 @@ class Decision:
     `positions` by symbol and `orders` by id hold everything to store, and nothing else. A new
     account and the `new_orders` are not in storage yet; other orders are. A position that is not
     in storage counts as empty. `events` are in order. `inflow` is money that came from outside.
+    `covered` names the exits that hold back nothing themselves: they are held, or the other exit
+    of their group holds back the quantity for both.
     """
 
     account: Account
@@ -41,6 +43,7 @@ class Decision:
     new_orders: frozenset[str] = frozenset()
     inflow: Inflow | None = None
     events: tuple[Event, ...] = ()
+    covered: frozenset[str] = frozenset()
 
 
 def check(decision: Decision) -> Decision:
@@ -95,7 +98,7 @@ def release(decision: Decision, order_id: str) -> Decision:
     """Return the state without what a live order holds back; this adds no event."""
     account, order = decision.account, decision.orders[order_id]
     position = decision.positions[order.symbol]
-    if order.side is Side.SELL:
+    if order.side is Side.SELL and order_id not in decision.covered:
         position = changed(
             position, reserved_quantity=position.reserved_quantity - order.leaves_quantity
         )
@@ -118,7 +121,7 @@ def hold(decision: Decision, order_id: str, update: OrderUpdateType, market: Mar
     if order.side is Side.BUY:
         held = reservation(order, account.buying_power, market)
         order = changed(order, reserved=held)
-    else:
+    elif order_id not in decision.covered:
         position = changed(
             position, reserved_quantity=position.reserved_quantity + order.leaves_quantity
         )
@@ -225,7 +228,7 @@ def end(decision: Decision, order_id: str, reason: StatusReason, now: Micros) ->
         updated_at=now,
         reserved=0,
     )
-    if order.side is Side.SELL:
+    if order.side is Side.SELL and order_id not in decision.covered:
         position = changed(
             position, reserved_quantity=position.reserved_quantity - order.leaves_quantity
         )
@@ -274,6 +277,7 @@ def record(
         orders={**decision.orders, order.id: order},
         new_orders=decision.new_orders,
         events=(*decision.events, event),
+        covered=decision.covered,
     )
 
 

@@ -1,6 +1,6 @@
 """Quotes: the best bid and ask with the last price, and when a quote may be applied."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from server.domain.values import SECOND, Micros, Price, Quantity
@@ -24,7 +24,10 @@ class QuoteRefusal(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """The best bid and ask of a symbol with their sizes, and the last price."""
+    """The best bid and ask of a symbol with their sizes, and the last price.
+
+    `falls_to` is set for a quote of a replayed bar: the lowest bid of the bar's later quotes.
+    """
 
     symbol: str
     bid: Price
@@ -34,6 +37,7 @@ class Quote:
     last: Price
     time: Micros
     sequence: int
+    falls_to: Price | None = field(default=None, compare=False)
 
     @property
     def mark(self) -> Price:

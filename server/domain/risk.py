@@ -49,7 +49,8 @@ class Situation:
 
     `account` and `position` hold back nothing for the order itself. `worst_price` is the price to
     calculate with; None while no price is known. `worst_cost` is what a BUY order costs at that
-    price, including its fee.
+    price, including its fee. `orders` is the size of the order's group. An order `is_covered` if
+    it is an exit that sells only what is reserved for its group, or what its entry will buy.
     """
 
     account: Account
@@ -57,6 +58,8 @@ class Situation:
     order: Order
     market: Market
     guard: Guard = UNGUARDED
+    orders: int = 1
+    is_covered: bool = False
     worst_price: Price | None = field(init=False)
     worst_cost: Units = field(init=False)
 
@@ -117,8 +120,13 @@ def _daily_loss_reached(it: Situation) -> str | None:
 
 
 def _too_many_open_orders(it: Situation) -> str | None:
-    if it.account.live_orders < LIVE_ORDERS_LIMIT:
+    if it.account.live_orders + it.orders <= LIVE_ORDERS_LIMIT:
         return None
+    if it.orders > 1:
+        return (
+            f"The account has {it.account.live_orders} live orders and the limit is"
+            f" {LIVE_ORDERS_LIMIT}: cancel some before you send {it.orders} more."
+        )
     return (
         f"The account has {LIVE_ORDERS_LIMIT} live orders, which is the limit: cancel some first."
     )
@@ -178,7 +186,7 @@ def _insufficient_buying_power(it: Situation) -> str | None:
 
 def _insufficient_position(it: Situation) -> str | None:
     leaves, free = it.order.leaves_quantity, it.position.free_quantity
-    if leaves <= free:
+    if leaves <= free or it.is_covered:
         return None
     return (
         f"The order sells {format_units(leaves)} {it.order.symbol} and {format_units(free)} can be"

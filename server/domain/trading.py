@@ -20,6 +20,7 @@ from server.domain.order import (
     StatusReason,
     TimeInForce,
 )
+from server.domain.order_groups import ALONE, Others, covered, follow, waits_for_stop
 from server.domain.order_types import awaited
 from server.domain.posting import Decision, check, end, fill, hold, record, release, trigger
 from server.domain.quote import Quote
@@ -40,11 +41,15 @@ class Replacement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """The order and account after placing it, and the rejection of every rule that it breaks."""
+    """The order and account after placing it, and the rejection of every rule that it breaks.
+
+    `legs` are the other orders of a group.
+    """
 
     order: Order
     account: Account
     rejections: list[Rejection]
+    legs: tuple[Order, ...] = ()
 
 
 def place(
@@ -73,7 +78,7 @@ def place(
     )
     rejected = next(rejections(situation), None)
     if rejected is not None:
-        return _reject(before, order, rejected, market)
+        return reject(before, order, rejected, market)
     decision = changed(
         prepared,
         positions={order.symbol: position},
@@ -81,7 +86,7 @@ def place(
         new_orders=frozenset((order_id,)),
     )
     held = hold(decision, order_id, OrderUpdateType.ACCEPTED, market)
-    decision = _arrive(held, order_id, market, new_id)
+    decision = arrive(held, order_id, market, new_id)
     order = decision.orders[order_id]
     if order.status.is_live and not order.time_in_force.rests:
         decision = end(decision, order_id, StatusReason.IOC_REMAINDER, market.now)
@@ -99,9 +104,9 @@ def preview(
     decision = place(ticket, "", account, position, market, lambda: "", guard)
     if market.quote is not None:
         position = seen(position, market.quote)
-    draft = drafted(ticket, account, market, "")
+    order = drafted(ticket, account, market, "")
     situation = Situation(
-        account=account, position=position, order=draft, market=market, guard=guard
+        account=account, position=position, order=order, market=market, guard=guard
     )
     return Preview(
         order=decision.orders[""],
@@ -118,38 +123,47 @@ def replace(
     market: Market,
     new_id: Callable[[], str],
     guard: Guard = UNGUARDED,
+    others: Others = ALONE,
 ) -> Decision | Rejection | None:
     """Give a live order new values and match it like a new order; its fills stay.
 
     Returns None when nothing changes. A rejection leaves the order as it was. Minimum and cap of
     the fee count again from zero when the quantity rises.
     """
-    draft = replaced(order, wanted)
-    if draft == order:
+    new = replaced(order, wanted)
+    if new == order:
         return None
-    if draft.quantity <= order.filled_quantity:
+    if new.quantity <= order.filled_quantity:
         raise BrokenInvariant("what is filled cannot be taken back")
     if market.quote is not None:
         position = seen(position, market.quote)
-    released = release(_about(order, account, position), order.id)
-    draft = changed(draft, reserved=0, updated_at=market.now)
-    decision = changed(released, orders={order.id: draft})
+    released = release(_about(order, account, position, others), order.id)
+    new = changed(new, reserved=0, updated_at=market.now)
+    decision = changed(released, orders={order.id: new})
     situation = Situation(
         account=decision.account,
         position=decision.positions[order.symbol],
-        order=draft,
+        order=new,
         market=market,
         guard=guard,
+        is_covered=order.id in decision.covered,
     )
     rejected = next(rejections(situation), None)
     if rejected is not None:
         return rejected
-    held = hold(decision, order.id, OrderUpdateType.REPLACED, market)
-    return check(_arrive(held, order.id, market, new_id))
+    decision = hold(decision, order.id, OrderUpdateType.REPLACED, market)
+    if not order.is_held:
+        decision = arrive(decision, order.id, market, new_id)
+    return _checked(decision, order, others, market.now)
 
 
 def fill_resting(
-    order: Order, account: Account, position: Position, market: Market, new_id: Callable[[], str]
+    order: Order,
+    account: Account,
+    position: Position,
+    market: Market,
+    new_id: Callable[[], str],
+    others: Others = ALONE,
 ) -> Decision | None:
     """Match a live order against a new quote; None when the order keeps waiting.
 
@@ -157,26 +171,38 @@ def fill_resting(
     """
     if market.quote is None:
         raise BrokenInvariant("only a quote fills an order")
+    if order.is_held:
+        raise BrokenInvariant(f"order {order.id} is held, and no quote reaches it")
     if is_overdue(order, market.now):
-        return expire(order, account, position, market.now)
-    decision = _about(order, account, seen(position, market.quote))
+        return expire(order, account, position, market.now, others)
+    if waits_for_stop(order, others, market):
+        return None
+    decision = _about(order, account, seen(position, market.quote), others)
     if awaited(order) is not None:
-        decision = _arrive(decision, order.id, market, new_id)
+        decision = arrive(decision, order.id, market, new_id)
     elif market.is_open:
         decision = _match(decision, order.id, market, market.quote, new_id, takes=False)
-    return check(decision) if decision.events else None
+    return _checked(decision, order, others, market.now) if decision.events else None
 
 
 def cancel(
-    order: Order, account: Account, position: Position, now: Micros, reason: StatusReason
+    order: Order,
+    account: Account,
+    position: Position,
+    now: Micros,
+    reason: StatusReason,
+    others: Others = ALONE,
 ) -> Decision:
     """End a live order and release what it holds back."""
-    return check(end(_about(order, account, position), order.id, reason, now))
+    decision = end(_about(order, account, position, others), order.id, reason, now)
+    return _checked(decision, order, others, now)
 
 
-def expire(order: Order, account: Account, position: Position, now: Micros) -> Decision:
+def expire(
+    order: Order, account: Account, position: Position, now: Micros, others: Others = ALONE
+) -> Decision:
     """End a live order whose time is over."""
-    return cancel(order, account, position, now, expiry_reason(order))
+    return cancel(order, account, position, now, expiry_reason(order), others)
 
 
 def expiry_reason(order: Order) -> StatusReason:
@@ -190,12 +216,13 @@ def is_overdue(order: Order, now: Micros) -> bool:
     return order.expires_at is not None and order.expires_at <= now
 
 
-def _reject(before: Decision, draft: Order, rejected: Rejection, market: Market) -> Decision:
-    position = before.positions[draft.symbol]
+def reject(before: Decision, order: Order, rejected: Rejection, market: Market) -> Decision:
+    """Record an order as rejected, and nothing else."""
+    position = before.positions[order.symbol]
     if market.quote is not None:
         position = seen(position, market.quote)
     order = changed(
-        draft,
+        order,
         sequence=before.account.sequence + 1,
         status=TRANSITIONS[None, OrderUpdateType.REJECTED],
         expires_at=None,
@@ -254,12 +281,24 @@ def replaced(order: Order, wanted: Replacement) -> Order:
     return draft if draft == order else changed(draft, notional=None)
 
 
-def _about(order: Order, account: Account, position: Position) -> Decision:
+def _about(order: Order, account: Account, position: Position, others: Others = ALONE) -> Decision:
     """Return the decision about a stored order that changes nothing yet."""
-    return Decision(account=account, positions={order.symbol: position}, orders={order.id: order})
+    return Decision(
+        account=account,
+        positions={order.symbol: position},
+        orders={order.id: order},
+        covered=covered(order, others) if order.role is not None else frozenset(),
+    )
 
 
-def _arrive(
+def _checked(decision: Decision, before: Order, others: Others, now: Micros) -> Decision:
+    """Return a complete decision about a stored order, with what follows for its group."""
+    if before.role is not None:
+        decision = follow(decision, before, others, now)
+    return check(decision)
+
+
+def arrive(
     decision: Decision, order_id: str, market: Market, new_id: Callable[[], str]
 ) -> Decision:
     """Match an order that arrives now; trigger a stop order first if the quote reaches it."""

@@ -179,10 +179,14 @@ def quotes_of(bar: Bar, span: tuple[Micros, Micros]) -> list[Quote]:
     prices = (bar.open, *extremes, bar.close)
     size, symbol, number = _size(bar), bar.listing.instrument.symbol, QUOTES_OF_A_BAR * bar.line
     tick, bps = bar.listing.instrument.price_tick, round(bar.listing.spread_bps * SCALE)
+    sides = [_around(price, tick, bps) for price in prices]
+    last = min(sides[2][0], sides[3][0])
+    lowest = min(sides[1][0], last)
     quotes = []
-    for time, price in zip(times, prices, strict=True):
-        bid, ask = _around(price, tick, bps)
-        quotes.append(_make_quote((symbol, bid, size, ask, size, price, time, number)))
+    for time, price, (bid, ask), falls_to in zip(
+        times, prices, sides, (lowest, lowest, last, None), strict=True
+    ):
+        quotes.append(_make_quote((symbol, bid, size, ask, size, price, time, number, falls_to)))
         number += 1
     return quotes
 

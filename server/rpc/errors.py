@@ -53,6 +53,7 @@ _CODES: dict[StatusCode, tuple[Reason, ...]] = {
         Reason.QUANTITY_OFF_STEP,
         Reason.PRICE_OFF_TICK,
         Reason.TIME_IN_FORCE_NOT_ALLOWED,
+        Reason.EXIT_PRICE_INVALID,
         Reason.PAGE_TOKEN_INVALID,
     ),
     StatusCode.UNIMPLEMENTED: (Reason.NOT_OFFERED, Reason.METHOD_NOT_ALLOWED),

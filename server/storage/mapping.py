@@ -17,7 +17,10 @@ from server.domain.instrument import AssetType
 from server.domain.order import (
     FROM_THE_FIRST_FILL,
     FeeStart,
+    GroupRole,
+    Leg,
     Order,
+    OrderClass,
     OrderStatus,
     OrderType,
     Side,
@@ -140,7 +143,7 @@ def position_from(row: Row[Any]) -> Position:
 
 def order_values(order: Order) -> Values:
     """Return the row of an order."""
-    live = order.status.is_live
+    live, role = order.status.is_live, order.role
     movement, price = (watched(order) if live else None) or (None, None)
     # Nothing is stored for orders whose quantity was never raised, which are most.
     start = None if order.fee_start == FROM_THE_FIRST_FILL else order.fee_start
@@ -179,6 +182,11 @@ def order_values(order: Order) -> Values:
         "fee_start_notional": start and str(start.notional),
         "fee_start_fees": start and start.fees,
         "notional": order.notional,
+        "order_class": role and role.order_class.value,
+        "leg": role and role.leg.value,
+        "parent_order_id": role and role.parent_order_id,
+        "leg_order_ids": role and " ".join(role.leg_order_ids),
+        "held": role and role.is_held,
     }
 
 
@@ -220,6 +228,17 @@ def order_from(row: Row[Any]) -> Order:
             fees=row.fee_start_fees,
         ),
         notional=row.notional,
+        role=None if row.order_class is None else _role_from(row),
+    )
+
+
+def _role_from(row: Row[Any]) -> GroupRole:
+    return GroupRole(
+        order_class=OrderClass(row.order_class),
+        leg=Leg(row.leg),
+        parent_order_id=row.parent_order_id,
+        leg_order_ids=tuple(row.leg_order_ids.split()),
+        is_held=bool(row.held),
     )
 
 

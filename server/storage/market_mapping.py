@@ -8,6 +8,9 @@ from server.domain.bar import Bar, BarInterval
 from server.domain.quote import Quote
 from server.storage.mapping import Values
 
+_QUOTE_COLUMNS = [name for name in Quote.__slots__ if name != "falls_to"]
+"""What a bar still does after a quote is not stored: a replay reads its file again."""
+
 
 def quote_values(quote: Quote, minute: Bar) -> Values:
     """Return the row of a quote and the minute that it is in."""
@@ -28,7 +31,7 @@ def quote_values(quote: Quote, minute: Bar) -> Values:
 
 def quote_from(row: Row[Any]) -> Quote:
     """Return the quote of a row."""
-    return Quote(**{name: row._mapping[name] for name in Quote.__slots__})
+    return Quote(**{name: row._mapping[name] for name in _QUOTE_COLUMNS})
 
 
 def minute_from(row: Row[Any]) -> Bar:

@@ -31,11 +31,12 @@ class Resting:
 
     def add(self, order: Order) -> None:
         """Take note of an order as it was decided."""
-        watch = watched(order)
-        if watch is None:
+        if not order.status.is_live:
             return
-        known = self._known()
-        known[order.symbol] = known.get(order.symbol, NOTHING_RESTS).including(*watch)
+        known, watch = self._known(), watched(order)
+        if watch is not None:
+            known[order.symbol] = known.get(order.symbol, NOTHING_RESTS).including(*watch)
+        # A held exit is reached by no quote, and expires all the same.
         if order.expires_at is not None:
             self._expiry = min(self._expiry, order.expires_at)
 

@@ -101,7 +101,7 @@ class Searches(ABC):
         found += [
             reached_order(order, self._as_it_is)
             for order in known
-            if order.symbol in symbols and order.status.is_live
+            if order.symbol in symbols and order.status.is_live and not order.is_held
         ]
         if not found:
             self._pending.write()

@@ -172,6 +172,7 @@ UPDATE_ORDER = _update(
         "fee_start_notional",
         "fee_start_fees",
         "notional",
+        "held",
     ],
 )
 INSERT_ORDER = _bulk(insert(orders))

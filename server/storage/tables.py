@@ -172,6 +172,12 @@ orders = Table(
     Column("fee_start_notional", String(40)),
     Column("fee_start_fees", UNITS),
     Column("notional", UNITS),
+    # NULL for orders that stand alone. The legs are ids, separated by spaces.
+    Column("order_class", NAME),
+    Column("leg", NAME),
+    Column("parent_order_id", ID),
+    Column("leg_order_ids", String(80)),
+    Column("held", Boolean),
     CheckConstraint("filled_quantity <= quantity", name="filled"),
     UniqueConstraint("account_id", "id"),
     Index(

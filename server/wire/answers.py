@@ -51,6 +51,7 @@ def optional_money(value: Units | None) -> str | None:
 def order(value: Order, *, replayed: bool = False) -> order_pb2.Order:
     """Return an order as the contract shows it."""
     price, limit, stop = value.average_price, value.limit_price, value.stop_price
+    role = value.role
     return order_pb2.Order(
         id=value.id,
         symbol=value.symbol,
@@ -77,6 +78,10 @@ def order(value: Order, *, replayed: bool = False) -> order_pb2.Order:
         replayed=replayed,
         triggered_at=optional_timestamp(value.triggered_at),
         notional=None if value.notional is None else format_money(value.notional),
+        order_class=None if role is None else enums.ORDER_CLASSES[role.order_class],
+        leg=None if role is None else enums.LEGS[role.leg],
+        parent_order_id=None if role is None else role.parent_order_id,
+        held=value.is_held,
     )
 
 

@@ -20,6 +20,8 @@ from server.domain.errors import Reason
 from server.domain.events import AccountUpdateType
 from server.domain.instrument import AssetType, LiquidityClass, OptionRight
 from server.domain.order import (
+    Leg,
+    OrderClass,
     OrderStatus,
     OrderType,
     OrderUpdateType,
@@ -45,6 +47,8 @@ def _numbers(
 
 SIDES = _numbers(Side, order_pb2.Side, "SIDE")
 ORDER_TYPES = _numbers(OrderType, order_pb2.OrderType, "ORDER_TYPE")
+ORDER_CLASSES = _numbers(OrderClass, order_pb2.OrderClass, "ORDER_CLASS")
+LEGS = _numbers(Leg, order_pb2.OrderLeg, "ORDER_LEG")
 TIMES_IN_FORCE = _numbers(TimeInForce, order_pb2.TimeInForce, "TIME_IN_FORCE")
 ORDER_STATUSES = _numbers(OrderStatus, order_pb2.OrderStatus, "ORDER_STATUS")
 STATUS_REASONS = _numbers(StatusReason, order_pb2.StatusReason, "STATUS_REASON")

@@ -14,19 +14,28 @@ from server.application.commands import (
     Replaced,
     ReplaceOrder,
 )
-from server.application.listings import FillFilter, OneOrder, OrderFilter, PageOf
+from server.application.listings import FillFilter, OneOrder, OrderFilter, OrderWithLegs, PageOf
 from server.application.paging import Page
 from server.application.refusals import ORDER_NOT_FOUND
 from server.domain.errors import Reason, Refusal
 from server.domain.events import Fill
 from server.domain.instrument import Instrument
-from server.domain.order import Order, OrderTicket, OrderType, Side, TimeInForce
+from server.domain.order import (
+    ExitTicket,
+    Order,
+    OrderClass,
+    OrderTicket,
+    OrderType,
+    Side,
+    TimeInForce,
+)
 from server.domain.order_types import PRICE_FIELDS, RULES
 from server.domain.sizing import SIZED
 from server.domain.trading import Replacement
-from server.domain.values import NOTHING, Money, Price, Quantity, format_money
+from server.domain.values import NOTHING, Money, Quantity, format_money
 from server.wire import answers, enums
 from server.wire.fields import Fields, is_id
+from server.wire.order_groups import OrderRequest, check_parent, exits, price, with_legs
 from server.wire.rows import Surroundings
 
 _STATUSES = enums.members(enums.ORDER_STATUSES)
@@ -34,11 +43,11 @@ _SIDES = enums.members(enums.SIDES)
 
 _ORDER_TYPES = enums.members(enums.ORDER_TYPES)
 
+_ORDER_CLASSES = enums.members(enums.ORDER_CLASSES)
+
 _TIMES_IN_FORCE = enums.members(enums.TIMES_IN_FORCE)
 
 _ASSET_TYPES = enums.members(enums.ASSET_TYPES)
-
-OrderRequest = bot_trading.PlaceOrderRequest | bot_trading.PreviewOrderRequest
 
 
 def place_order(
@@ -67,9 +76,9 @@ def replace_order(
     if request.HasField("quantity"):
         quantity = fields.positive("quantity", request.quantity, Quantity)
     if request.HasField("limit_price"):
-        limit_price = _price(fields, "limit_price", request.limit_price, None)
+        limit_price = price(fields, "limit_price", request.limit_price, None)
     if request.HasField("stop_price"):
-        stop_price = _price(fields, "stop_price", request.stop_price, None)
+        stop_price = price(fields, "stop_price", request.stop_price, None)
     refusal = fields.refusal()
     if refusal is not None:
         return refusal
@@ -167,13 +176,15 @@ def placed(result: Placed) -> pb.PlaceOrderResponse:
     shown = result.shown or answers.order(result.order, replayed=result.replayed)
     answer = pb.PlaceOrderResponse(order=shown)
     answer.order.warnings.extend(result.warnings)
+    if result.legs:
+        with_legs(answer.order, result.legs)
     return answer
 
 
 def previewed(result: Previewed) -> pb.PreviewOrderResponse:
     """Answer PreviewOrder."""
     found = result.preview
-    order = answers.order(found.order)
+    order = with_legs(answers.order(found.order), found.legs)
     order.warnings.extend(result.warnings)
     return pb.PreviewOrderResponse(
         preview=pb.OrderPreview(
@@ -203,9 +214,9 @@ def all_cancelled(result: Cancelled) -> pb.CancelAllOrdersResponse:
     )
 
 
-def order_read(order: Order) -> pb.GetOrderResponse:
+def order_read(found: OrderWithLegs) -> pb.GetOrderResponse:
     """Answer GetOrder."""
-    return pb.GetOrderResponse(order=answers.order(order))
+    return pb.GetOrderResponse(order=with_legs(answers.order(found.order), found.legs))
 
 
 def orders_listed(page: Page[Order]) -> pb.ListOrdersResponse:
@@ -245,10 +256,18 @@ def _asked(
         fields.note(off_step)
     limit_price = stop_price = None
     if request.HasField("limit_price"):
-        limit_price = _price(fields, "limit_price", request.limit_price, instrument)
+        limit_price = price(fields, "limit_price", request.limit_price, instrument)
     if request.HasField("stop_price"):
-        stop_price = _price(fields, "stop_price", request.stop_price, instrument)
-    if order_type is not None:
+        stop_price = price(fields, "stop_price", request.stop_price, instrument)
+    order_class, legs = OrderClass.SIMPLE, tuple[ExitTicket, ...]()
+    if request.order_class or request.HasField("take_profit") or request.HasField("stop_loss"):
+        order_class, legs = _group(fields, request, side, instrument)
+    if order_class is OrderClass.OCO:
+        # The order itself is the take-profit; the stop-loss is its only leg.
+        order_type = OrderType.LIMIT
+        limit_price, time_in_force = legs[0].limit_price, legs[0].time_in_force
+        legs = legs[1:]
+    elif order_type is not None:
         _check_prices(fields, request, order_type)
         if RULES[order_type].waiting and time_in_force and not time_in_force.rests:
             fields.refuse(
@@ -280,8 +299,26 @@ def _asked(
         time_in_force=time_in_force,
         client_order_id=client_order_id,
         notional=notional,
+        order_class=order_class,
+        exits=legs,
     )
     return ticket, warnings
+
+
+def _group(
+    fields: Fields, request: OrderRequest, side: Side | None, instrument: Instrument | None
+) -> tuple[OrderClass, tuple[ExitTicket, ...]]:
+    """Read the class of a group and its exits."""
+    order_class = fields.member(
+        "order_class", request.order_class, _ORDER_CLASSES, OrderClass.SIMPLE
+    )
+    if order_class is None:
+        return OrderClass.SIMPLE, ()
+    legs = exits(fields, request, order_class, instrument)
+    if order_class is not OrderClass.SIMPLE:
+        check_parent(fields, request, order_class, side)
+    # What is missing is refused; the rest of the fields is still read.
+    return (order_class, legs) if legs else (OrderClass.SIMPLE, ())
 
 
 def _asset_type(fields: Fields, number: int, instrument: Instrument) -> tuple[str, ...]:
@@ -303,13 +340,6 @@ def _asset_type(fields: Fields, number: int, instrument: Instrument) -> tuple[st
     return ()
 
 
-def _price(fields: Fields, field: str, text: str, instrument: Instrument | None) -> Price | None:
-    price = fields.positive(field, text, Price)
-    if price and instrument and (off_tick := instrument.off_tick(field, price)) is not None:
-        fields.note(off_tick)
-    return price
-
-
 def _notional(
     fields: Fields, request: OrderRequest, order_type: OrderType | None, side: Side | None
 ) -> Money | None:
@@ -329,16 +359,16 @@ def _notional(
 
 def _check_prices(fields: Fields, request: OrderRequest, order_type: OrderType) -> None:
     kind, needed = order_type.value, RULES[order_type].prices
-    for name, price in PRICE_FIELDS.items():
+    for name, field in PRICE_FIELDS.items():
         is_given = request.HasField(name)  # type: ignore[arg-type]
         if name in needed and not is_given:
-            fields.refuse(name, price.required, f"{name} is required for {kind} orders")
+            fields.refuse(name, field.required, f"{name} is required for {kind} orders")
         if is_given and name not in needed:
             fields.refuse(
                 name,
-                price.not_allowed,
+                field.not_allowed,
                 f"`{name}` is not used by {kind} orders: leave it out,"
-                f" or send {price.used_by.value}.",
+                f" or send {field.used_by.value}.",
             )
 
 

@@ -17,9 +17,9 @@ def main() -> None:
 def _placed(
     client: BotTradingClient, side: str, symbol: str, quantity: str, limit_price: str = ""
 ) -> dict[str, str | None]:
-    kind = {"order_type": "LIMIT", "limit_price": limit_price} if limit_price else {}
+    limit, kind = (limit_price, "LIMIT") if limit_price else (None, "MARKET")
     try:
-        order = client.place_order(symbol, side, quantity, **kind)
+        order = client.place_order(symbol, side, quantity, order_type=kind, limit_price=limit)
     except BotTradingError as error:
         return {"status": "REFUSED", "reason": error.reason}
     return {"status": order.status, "reason": order.rejection_reason}

@@ -9,6 +9,7 @@ from server.domain.events import AccountUpdated, Fill, OrderUpdated
 from server.domain.order import Order
 from server.domain.quote import Quote
 from tests.domain.book import Book
+from tests.domain.group_auditor import ENDED, GroupAuditor
 from tests.domain.naive_money import (
     MULTIPLIERS,
     NOTHING,
@@ -26,7 +27,6 @@ STATUS_AFTER = {
     "FILLED": "FILLED",
     "CANCELLED": "CANCELLED",
 }
-ENDED = {"FILLED", "CANCELLED", "REJECTED"}
 
 
 class Auditor:
@@ -42,6 +42,7 @@ class Auditor:
         self.sequence = 0
         self.deposit = self.balance = real(book.account.deposits)
         self.orders: dict[str, Order] = {}
+        self.groups = GroupAuditor(self.orders)
         self.fills: dict[str, list[Fill]] = defaultdict(list)
         self.quantities: dict[str, Fraction] = defaultdict(Fraction)
         self.bases: dict[str, Fraction] = defaultdict(Fraction)
@@ -61,6 +62,7 @@ class Auditor:
     def hear_quote(self, quote: Quote) -> None:
         """Note that a new quote counts, of which nothing is taken yet."""
         self.quotes[quote.symbol] = quote
+        self.groups.released[quote.symbol].clear()
         for side in ("BUY", "SELL"):
             self.taken[quote.symbol, side] = NOTHING
 
@@ -82,6 +84,7 @@ class Auditor:
         assert order.status.value == STATUS_AFTER.get(update, kept)
         assert event.time == self.book.now == order.updated_at
         assert (event.fill is not None) == update.endswith("FILLED")
+        self.groups.hear(before, order, update)
         self.orders[order.id] = order
         if event.fill is not None:
             named = (event.fill.sequence, event.fill.order_id, event.fill.created_at)
@@ -165,7 +168,9 @@ class Auditor:
         """Check that the newest quote of an open market was shown to every order it reaches."""
         quote = self.quotes[symbol]
         for order in self.orders.values():
-            if order.symbol != symbol or order.status.value in ENDED:
+            if order.symbol != symbol or order.status.value in ENDED or order.is_held:
+                continue
+            if order.id in self.groups.released[symbol]:
                 continue
             buys = order.side.value == "BUY"
             price, size = (quote.ask, quote.ask_size) if buys else (quote.bid, quote.bid_size)
@@ -182,6 +187,8 @@ class Auditor:
 
     def _hear_change(self, before: Order, order: Order, update: str, time: int) -> None:
         """Check what an event may change of what an order asks for."""
+        if update == "RELEASED":
+            before = replace(before, quantity=order.quantity)
         if update == "REPLACED":
             raised = order.quantity > before.quantity
             if raised:
@@ -339,12 +346,9 @@ class Auditor:
             assert real(position.cost_basis) == self.bases[symbol] >= 0
             assert real(position.average_cost) == self.averages[symbol] >= 0
             assert real(position.buy_fees) == self.buy_fees[symbol]
-            leaves = sum(
-                order.quantity - order.filled_quantity
-                for order in live
-                if (order.symbol, order.side.value) == (symbol, "SELL")
-            )
+            leaves = self.groups.held_back(live, symbol)
             assert position.reserved_quantity == leaves <= position.quantity
+        self.groups.compare()
 
     def _compare_closed_trades(self) -> None:
         statistics, trades = self.book.account.statistics, self.closed_trades

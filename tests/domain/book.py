@@ -1,7 +1,6 @@
 """A book in memory: one account with its orders, driven as the server drives the domain."""
 
 import math
-from dataclasses import dataclass
 from dataclasses import replace as replaced
 from itertools import count
 
@@ -20,9 +19,16 @@ from server.domain.costs import (
 )
 from server.domain.errors import Refusal
 from server.domain.events import AccountUpdated, Event, OrderUpdated
+from server.domain.group_placing import place_group, preview_group
 from server.domain.instrument import AssetType, Instrument, LiquidityClass
 from server.domain.market import Market
-from server.domain.order import Order, OrderTicket, OrderType, Side, StatusReason, TimeInForce
+from server.domain.order import (
+    Order,
+    OrderTicket,
+    Side,
+    StatusReason,
+)
+from server.domain.order_groups import ALONE, Others
 from server.domain.posting import Decision
 from server.domain.quote import FUTURE_TOLERANCE, Quote, QuoteRefusal, refusal
 from server.domain.risk import Guard, Rejection
@@ -39,6 +45,7 @@ from server.domain.trading import (
 )
 from server.domain.valuation import total_equity, value
 from server.domain.values import DAY, SECOND, Micros, Money, Price, Quantity, Units, parse_units
+from tests.domain.asked import LEGS, Wish
 from tests.domain.whole_curve import without_inflows
 
 STALENESS_LIMIT: Micros = 15 * SECOND
@@ -83,26 +90,6 @@ def make_costs(*, fees: bool = False, slippage: bool = False, displayed: bool = 
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What an order asks for, without what is the same for all orders of a book."""
-
-    symbol: str
-    side: Side
-    quantity: Units
-    limit_price: Units | None = None
-    stop_price: Units | None = None
-    time_in_force: TimeInForce = TimeInForce.GTC
-    notional: Units | None = None
-
-    @property
-    def order_type(self) -> OrderType:
-        """Return the type that takes the prices that are given."""
-        if self.stop_price is None:
-            return OrderType.MARKET if self.limit_price is None else OrderType.LIMIT
-        return OrderType.STOP if self.limit_price is None else OrderType.STOP_LIMIT
-
-
 class Book:
     """One account, its positions and orders, and the newest quotes."""
 
@@ -137,9 +124,21 @@ class Book:
     def place(self, order_id: str, wish: Wish) -> tuple[OrderUpdated, ...]:
         """Place an order that gets the given id."""
         assert order_id not in self.orders, f"{order_id} is placed twice"
+        ticket = self._ticket(wish)
+        order_ids = [order_id, *(f"{order_id}.{LEGS[it.leg]}" for it in wish.exits)]
         return self._keep(
-            place(
-                self._ticket(wish),
+            place_group(
+                ticket,
+                order_ids,
+                self.account,
+                self.position(wish.symbol),
+                self._market(wish.symbol),
+                self._new_fill_id,
+                self.guard,
+            )
+            if wish.exits
+            else place(
+                ticket,
                 order_id,
                 self.account,
                 self.position(wish.symbol),
@@ -156,7 +155,7 @@ class Book:
 
     def preview(self, wish: Wish) -> Preview:
         """Tell what placing an order would do."""
-        return preview(
+        return (preview_group if wish.exits else preview)(
             self._ticket(wish),
             self.account,
             self.position(wish.symbol),
@@ -175,17 +174,14 @@ class Book:
             self._market(order.symbol),
             self._new_fill_id,
             self.guard,
+            self._others(order),
         )
         return decision if isinstance(decision, Rejection) else self._keep(decision)
 
     def cancel(self, order_id: str) -> tuple[OrderUpdated, ...]:
         """Cancel a live order on request."""
         order = self.orders[order_id]
-        return self._keep(
-            cancel(
-                order, self.account, self.position(order.symbol), self.now, StatusReason.REQUESTED
-            )
-        )
+        return self._cancel(order, StatusReason.REQUESTED)
 
     def close(
         self, order_id: str, asked: CloseTicket
@@ -198,7 +194,7 @@ class Book:
         holders = [
             order
             for order in reversed(self.live_orders)
-            if order.symbol == asked.symbol and order.side is Side.SELL
+            if order.symbol == asked.symbol and order.side is Side.SELL and not order.is_held
         ]
         already = closing_already(quantity, position, holders)
         if already is not None:
@@ -215,6 +211,7 @@ class Book:
                 market,
                 self._new_fill_id,
                 self.guard,
+                self._others,
             )
         )
 
@@ -246,10 +243,10 @@ class Book:
     def reset(self, starting_balance: Units) -> tuple[Event, ...]:
         """Cancel all orders, drop all positions and begin anew."""
         events: list[Event] = []
-        for order in self.live_orders:
-            position = self.position(order.symbol)
-            reason = StatusReason.ACCOUNT_RESET
-            events += self._keep(cancel(order, self.account, position, self.now, reason))
+        for stale in self.live_orders:
+            order = self.orders[stale.id]
+            if order.status.is_live:
+                events += self._cancel(order, StatusReason.ACCOUNT_RESET)
         held = list(self.positions.values())
         decision = reset(self.account, held, Money(starting_balance), self.now)
         self.inflows.clear()
@@ -258,10 +255,13 @@ class Book:
     def expire(self) -> tuple[OrderUpdated, ...]:
         """End the orders whose time is over."""
         events: list[OrderUpdated] = []
-        for order in self.live_orders:
-            if order.expires_at is not None and order.expires_at <= self.now:
-                position = self.position(order.symbol)
-                events += self._keep(expire(order, self.account, position, self.now))
+        for stale in self.live_orders:
+            order = self.orders[stale.id]
+            if order.expires_at is None or order.expires_at > self.now:
+                continue
+            if order.status.is_live:
+                position, others = self.position(order.symbol), self._others(order)
+                events += self._keep(expire(order, self.account, position, self.now, others))
         return tuple(events)
 
     def show(self, quote: Quote) -> QuoteRefusal | tuple[OrderUpdated, ...]:
@@ -271,12 +271,18 @@ class Book:
             return refused
         self.quotes[quote.symbol] = quote
         events: list[OrderUpdated] = []
-        waiting = [order for order in self.live_orders if order.symbol == quote.symbol]
-        for order in sorted(waiting, key=_priority):
+        waiting = [
+            order
+            for order in self.live_orders
+            if order.symbol == quote.symbol and not order.is_held
+        ]
+        for stale in sorted(waiting, key=_priority):
+            order = self.orders[stale.id]
             position, market = self.position(order.symbol), self._market(order.symbol)
-            if market.quote is not None and self.is_open:
+            if market.quote is not None and self.is_open and order.status.is_live:
+                others = self._others(order)
                 events += self._keep(
-                    fill_resting(order, self.account, position, market, self._new_fill_id)
+                    fill_resting(order, self.account, position, market, self._new_fill_id, others)
                 )
         return tuple(events)
 
@@ -306,7 +312,21 @@ class Book:
             time_in_force=wish.time_in_force,
             client_order_id=None,
             notional=None if wish.notional is None else Money(wish.notional),
+            order_class=wish.order_class,
+            exits=wish.exits,
         )
+
+    def _cancel(self, order: Order, reason: StatusReason) -> tuple[OrderUpdated, ...]:
+        position, others = self.position(order.symbol), self._others(order)
+        return self._keep(cancel(order, self.account, position, self.now, reason, others))
+
+    def _others(self, order: Order) -> Others:
+        if order.role is None:
+            return ALONE
+        parent = self.orders[order.role.parent_order_id or order.id]
+        assert parent.role is not None
+        members = [parent, *(self.orders[name] for name in parent.role.leg_order_ids)]
+        return {member.id: member for member in members if member.id != order.id}
 
     def _new_fill_id(self) -> str:
         return f"fill-{next(self._fill_numbers)}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from server.domain.closing import CloseTicket
 from server.domain.errors import Reason, Refusal
 from server.domain.events import AccountUpdated, Event
-from server.domain.order import Order, Side, TimeInForce
+from server.domain.order import ExitTicket, Leg, Order, OrderType, Side, TimeInForce
 from server.domain.order_types import awaited
 from server.domain.quote import Quote, QuoteRefusal
 from server.domain.risk import Rejection
@@ -23,8 +23,9 @@ from server.domain.values import (
     Units,
     parse_units,
 )
+from tests.domain.asked import Wish
 from tests.domain.auditor import Auditor
-from tests.domain.book import INSTRUMENTS, Book, Wish, make_costs
+from tests.domain.book import INSTRUMENTS, Book, make_costs
 
 LEVELS = {"AAPL": parse_units("100"), "BTC-USD": parse_units("92000"), "CALL": parse_units("1.5")}
 SIZES = {
@@ -54,7 +55,10 @@ class NewQuote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrder:
-    """An order of a quantity in QUANTITIES, or of eighths of what is held or can be bought."""
+    """An order of a quantity in QUANTITIES, or of eighths of what is held or can be bought.
+
+    With `take_percent` or `loss_percent` it is a group, if a group has such orders.
+    """
 
     book: int
     symbol: str
@@ -65,6 +69,8 @@ class NewOrder:
     time_in_force: TimeInForce
     stop_percent: int | None = None
     for_notional: bool = False
+    take_percent: int | None = None
+    loss_percent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,13 +272,19 @@ def _wish(step: NewOrder, book: Book) -> Wish:
     stop_price = None
     if step.stop_percent is not None and step.time_in_force.rests:
         stop_price = Price(level * step.stop_percent // 100)
+    exits, time_in_force = _exits(step), step.time_in_force
+    if step.side is Side.SELL and len(exits) == 2 and time_in_force.rests:
+        limit_price, stop_price, exits = exits[0].limit_price, None, exits[1:]
+    elif step.side is Side.SELL:
+        exits = ()
     return Wish(
+        exits=exits,
         stop_price=stop_price,
         symbol=step.symbol,
         side=step.side,
         quantity=quantity,
         limit_price=limit_price,
-        time_in_force=step.time_in_force,
+        time_in_force=time_in_force,
     )
 
 
@@ -286,10 +298,37 @@ def _for_notional(wish: Wish, book: Book) -> Wish:
     return wish if isinstance(found, Refusal) else found
 
 
+def _exits(step: NewOrder) -> tuple[ExitTicket, ...]:
+    take, loss = step.take_percent, step.loss_percent
+    level, exits = LEVELS[step.symbol], list[ExitTicket]()
+    if take is not None:
+        exits.append(
+            ExitTicket(
+                leg=Leg.TAKE_PROFIT,
+                order_type=OrderType.LIMIT,
+                limit_price=Price(level * take // 100),
+                stop_price=None,
+            )
+        )
+    if loss is not None:
+        # Some stop-losses have a limit, and some last for a day only.
+        has_limit, lasts = loss % 3 == 0, loss % 4 == 0
+        exits.append(
+            ExitTicket(
+                leg=Leg.STOP_LOSS,
+                order_type=OrderType.STOP_LIMIT if has_limit else OrderType.STOP,
+                limit_price=Price(level * (loss - 1) // 100) if has_limit else None,
+                stop_price=Price(level * loss // 100),
+                time_in_force=TimeInForce.DAY if lasts else TimeInForce.GTC,
+            )
+        )
+    return tuple(exits)
+
+
 def _new_values(step: NewValues, order: Order) -> Replacement:
     instrument, level = INSTRUMENTS[order.symbol], LEVELS[order.symbol]
     quantity = limit_price = stop_price = None
-    if step.quantity_percent is not None:
+    if step.quantity_percent is not None and not order.is_exit:
         raised = order.quantity * step.quantity_percent // 100
         quantity = Quantity(raised - raised % instrument.quantity_step)
     if step.limit_percent is not None and order.limit_price is not None:

@@ -14,6 +14,10 @@ by default GTC; `stop 105 limit 106 DAY` is a STOP_LIMIT. `buy $500 AAPL` is for
 AAPL` and `close 50% AAPL` parts of it. `close` and `open` close and open the market, `state
 REDUCING` sets the trading state, `preview buy 1 AAPL` shows what placing would do. A line without a
 step continues the outcome; `-` means no outcome. Each step is audited.
+
+`a: buy 100 AAPL limit 100 take 110 loss 95` places a BRACKET of the orders a, a.take and a.loss;
+`loss 95/94` is a stop-loss with a limit. With one exit it is an OTO. `a: sell 100 AAPL take 110
+loss 95` is an OCO of a and a.loss. After a price, `:DAY` is the time in force of the exit.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,7 +28,7 @@ from server.domain.account import Account, Position, TradeStatistics, TradingSta
 from server.domain.closing import CloseTicket
 from server.domain.errors import Refusal
 from server.domain.events import OrderUpdated
-from server.domain.order import Order, Side, TimeInForce
+from server.domain.order import ExitTicket, Leg, Order, OrderType, Side, TimeInForce
 from server.domain.quote import QuoteRefusal
 from server.domain.risk import Rejection
 from server.domain.trading import Preview, Replacement
@@ -32,14 +36,16 @@ from server.domain.values import (
     DAY,
     SECOND,
     Micros,
+    Price,
     Quantity,
     Units,
     format_money,
     format_units,
     parse_units,
 )
+from tests.domain.asked import Wish
 from tests.domain.auditor import Auditor
-from tests.domain.book import BEGINNING, INSTRUMENTS, Book, Wish, make_costs, make_quote
+from tests.domain.book import BEGINNING, INSTRUMENTS, Book, make_costs, make_quote
 
 Subject = TypeVar("Subject", Account, Order, Position, TradeStatistics)
 
@@ -244,6 +250,7 @@ ORDER_FIELDS: dict[str, Callable[[Order], str]] = {
     "quantity": lambda order: plain(order.quantity),
     "notional": lambda order: "-" if order.notional is None else format_money(order.notional),
     "triggered": lambda order: clock(order.triggered_at),
+    "held": lambda order: "yes" if order.is_held else "no",
 }
 
 
@@ -281,7 +288,11 @@ def _wish(symbol: str, side: str, quantity: str, more: list[str]) -> Wish:
         stop_price, more = parse_units(more[1]), more[2:]
     if more[:1] == ["limit"]:
         limit_price, more = parse_units(more[1]), more[2:]
+    exits, more = _exits(more)
     (time_in_force,) = more or ["GTC"]
+    if exits and side == "sell":
+        limit_price, time_in_force = exits[0].limit_price, exits[0].time_in_force.value
+        exits = exits[1:]
     return Wish(
         symbol=symbol,
         side=Side[side.upper()],
@@ -290,7 +301,38 @@ def _wish(symbol: str, side: str, quantity: str, more: list[str]) -> Wish:
         stop_price=stop_price,
         time_in_force=TimeInForce[time_in_force],
         notional=parse_units(quantity[1:]) if quantity.startswith("$") else None,
+        exits=tuple(exits),
     )
+
+
+def _exits(words: list[str]) -> tuple[list[ExitTicket], list[str]]:
+    """Read exits such as `take 110 loss 95/94:DAY`; return them and the other words."""
+    found, others = list[ExitTicket](), list[str]()
+    rest = iter(words)
+    for word in rest:
+        if word not in ("take", "loss"):
+            others.append(word)
+            continue
+        prices, _, lasts = next(rest).partition(":")
+        first, _, second = prices.partition("/")
+        is_take = word == "take"
+        limit = first if is_take else second
+        found.append(
+            ExitTicket(
+                leg=Leg.TAKE_PROFIT if is_take else Leg.STOP_LOSS,
+                order_type=_exit_type(is_take=is_take, has_limit=bool(limit)),
+                limit_price=Price(parse_units(limit)) if limit else None,
+                stop_price=None if is_take else Price(parse_units(first)),
+                time_in_force=TimeInForce[lasts or "GTC"],
+            )
+        )
+    return found, others
+
+
+def _exit_type(*, is_take: bool, has_limit: bool) -> OrderType:
+    if is_take:
+        return OrderType.LIMIT
+    return OrderType.STOP_LIMIT if has_limit else OrderType.STOP
 
 
 def _fields(fields: dict[str, Callable[[Subject], str]], subject: Subject, names: list[str]) -> str:

@@ -56,6 +56,8 @@ new_orders = st.builds(
     time_in_force=st.sampled_from(TimeInForce),
     stop_percent=st.none() | st.integers(40, 170),
     for_notional=st.booleans(),
+    take_percent=st.none() | st.integers(40, 170),
+    loss_percent=st.none() | st.integers(40, 170),
 )
 new_values = st.builds(
     NewValues,
@@ -178,6 +180,8 @@ def throw(dice: Random) -> Step:
             time_in_force=dice.choice(list(TimeInForce)),
             stop_percent=dice.choice([None, None, dice.randint(60, 150)]),
             for_notional=dice.random() < 0.2,
+            take_percent=dice.choice([None, None, dice.randint(100, 170)]),
+            loss_percent=dice.choice([None, None, dice.randint(40, 105)]),
         )
     if kind < 0.88:
         return Cancel(book, dice.randint(0, 9))

@@ -11,8 +11,9 @@ from server.domain.invariants import BrokenInvariant
 from server.domain.order import OrderStatus, Side, StatusReason
 from server.domain.user import Plan
 from server.domain.values import AMOUNT_LIMIT, CENT, Money, Quantity, format_money, parse_units
+from tests.domain.asked import Wish
 from tests.domain.auditor import Auditor
-from tests.domain.book import BEGINNING, Book, Wish, make_costs, make_quote, told_by
+from tests.domain.book import BEGINNING, Book, make_costs, make_quote, told_by
 
 
 @pytest.fixture

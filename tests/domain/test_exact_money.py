@@ -9,7 +9,8 @@ from server.domain.account import Position
 from server.domain.order import Side
 from server.domain.valuation import total_equity, value
 from server.domain.values import AMOUNT_LIMIT, SECOND, Quantity, Units, parse_units
-from tests.domain.book import INSTRUMENTS, Book, Wish, make_costs, make_quote
+from tests.domain.asked import Wish
+from tests.domain.book import INSTRUMENTS, Book, make_costs, make_quote
 from tests.domain.scenario import play
 
 INT64_MAX = 2**63 - 1

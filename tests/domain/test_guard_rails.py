@@ -10,7 +10,8 @@ from server.domain.risk import Guard
 from server.domain.trading import Replacement
 from server.domain.user import Permissions
 from server.domain.values import Price, Quantity, parse_units
-from tests.domain.book import INSTRUMENTS, Book, Wish
+from tests.domain.asked import Wish
+from tests.domain.book import INSTRUMENTS, Book
 from tests.domain.scenario import play
 from tests.domain.wishes import EXPOSED, book_holding, limit, wanted
 

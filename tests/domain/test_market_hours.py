@@ -11,7 +11,8 @@ from server.domain.order import Side
 from server.domain.risk import Exposure, Guard
 from server.domain.trading import fill_resting
 from server.domain.values import DAY, SCALE
-from tests.domain.book import INSTRUMENTS, Book, Wish, make_costs, make_quote
+from tests.domain.asked import Wish
+from tests.domain.book import INSTRUMENTS, Book, make_costs, make_quote
 from tests.domain.scenario import play
 
 

@@ -8,7 +8,8 @@ from server.domain.events import OrderUpdated
 from server.domain.order import OrderStatus, OrderType, Side, TimeInForce
 from server.domain.order_types import RULES
 from server.domain.values import SECOND, parse_units
-from tests.domain.book import STALENESS_LIMIT, Book, Wish, make_costs, make_quote
+from tests.domain.asked import Wish
+from tests.domain.book import STALENESS_LIMIT, Book, make_costs, make_quote
 
 OUTCOMES = """
     situation        | type       | GTC, DAY                     | IOC           | FOK

@@ -21,13 +21,13 @@ from server.domain.posting import ENDS
 from server.domain.values import Price, Quantity, parse_units
 
 TABLE = """
-    before           | ACCEPTED | REJECTED | TRIGGERED | REPLACED         | PARTIALLY_FILLED | FILLED | CANCELLED
-    -                | OPEN     | REJECTED | -         | -                | -                | -      | -
-    OPEN             | -        | -        | OPEN      | OPEN             | PARTIALLY_FILLED | FILLED | CANCELLED
-    PARTIALLY_FILLED | -        | -        | -         | PARTIALLY_FILLED | PARTIALLY_FILLED | FILLED | CANCELLED
-    FILLED           | -        | -        | -         | -                | -                | -      | -
-    CANCELLED        | -        | -        | -         | -                | -                | -      | -
-    REJECTED         | -        | -        | -         | -                | -                | -      | -
+    before           | ACCEPTED | REJECTED | TRIGGERED | REPLACED         | PARTIALLY_FILLED | FILLED | CANCELLED | RELEASED
+    -                | OPEN     | REJECTED | -         | -                | -                | -      | -         | -
+    OPEN             | -        | -        | OPEN      | OPEN             | PARTIALLY_FILLED | FILLED | CANCELLED | OPEN
+    PARTIALLY_FILLED | -        | -        | -         | PARTIALLY_FILLED | PARTIALLY_FILLED | FILLED | CANCELLED | -
+    FILLED           | -        | -        | -         | -                | -                | -      | -         | -
+    CANCELLED        | -        | -        | -         | -                | -                | -      | -         | -
+    REJECTED         | -        | -        | -         | -                | -                | -      | -         | -
 """  # noqa: E501
 
 

@@ -6,7 +6,8 @@ from server.domain.errors import PRECEDENCE
 from server.domain.order import Side, TimeInForce
 from server.domain.risk import LIVE_ORDERS_LIMIT, RULES
 from server.domain.values import parse_units
-from tests.domain.book import Book, Wish, make_costs, make_quote
+from tests.domain.asked import Wish
+from tests.domain.book import Book, make_costs, make_quote
 from tests.domain.scenario import play
 
 

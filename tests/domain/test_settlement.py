@@ -11,8 +11,9 @@ from server.domain.invariants import BrokenInvariant
 from server.domain.order import Side
 from server.domain.posting import Decision
 from server.domain.values import SCALE, Price, Units, format_money, parse_units
+from tests.domain.asked import Wish
 from tests.domain.auditor import Auditor
-from tests.domain.book import BEGINNING, INSTRUMENTS, Book, Wish, make_costs, make_quote, told_by
+from tests.domain.book import BEGINNING, INSTRUMENTS, Book, make_costs, make_quote, told_by
 from tests.domain.scenario import plain
 
 OUTCOMES = """

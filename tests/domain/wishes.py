@@ -3,7 +3,8 @@
 from server.domain.order import Side
 from server.domain.risk import Exposure
 from server.domain.values import parse_units
-from tests.domain.book import Book, Wish, make_costs, make_quote
+from tests.domain.asked import Wish
+from tests.domain.book import Book, make_costs, make_quote
 
 EXPOSED = Exposure(
     equity=parse_units("1000"),

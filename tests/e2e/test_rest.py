@@ -42,6 +42,11 @@ ORDER_MORE = {
     "replayed": False,
     "triggered_at": None,
     "warnings": list,
+    "order_class": None,
+    "leg": None,
+    "parent_order_id": None,
+    "held": False,
+    "legs": list,
 }
 
 POSITION = {

@@ -14,7 +14,8 @@ from server.domain.quote import Quote
 from server.domain.values import SECOND, Micros, Units
 from server.storage import mapping
 from server.wire import answers
-from tests.domain.auditor import ENDED, Auditor
+from tests.domain.auditor import Auditor
+from tests.domain.group_auditor import ENDED
 from tests.domain.naive_money import real
 
 STALE_AFTER: Micros = 15 * SECOND

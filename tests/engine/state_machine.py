@@ -20,6 +20,7 @@ from server.engine.frames import Call
 from server.wire.answers import timestamp
 from tests.engine.audited import AuditedEngine
 from tests.engine.bench import call
+from tests.engine.grouping import make_group
 
 T = TypeVar("T")
 
@@ -108,7 +109,7 @@ class Dice:
         return options[self.number(len(options))]
 
 
-DRAWN = st.binary(min_size=14, max_size=14)
+DRAWN = st.binary(min_size=18, max_size=18)
 BUNDLE = st.lists(DRAWN, min_size=4, max_size=10)
 
 
@@ -225,6 +226,8 @@ class Trading(RuleBasedStateMachine):
             request.stop_price = _price(dice, symbol)
         if not dice.number(6):
             request.client_order_id = f"order-{dice.number(CLIENT_IDS)}"
+        if not dice.number(3):
+            make_group(request, lambda percent: _at(percent, symbol), dice.number)
         return call(number, "PlaceOrder", account, request.SerializeToString())
 
     def _quantity(self, dice: Dice, account: str, symbol: str, side: int) -> str:
@@ -352,6 +355,10 @@ def _replacement(order: Order, dice: Dice) -> pb.ReplaceOrderRequest:
 def _price(dice: Dice, symbol: str) -> str:
     price = LEVELS[symbol] * (93 + dice.number(15)) // 100
     return format_units(_aligned(price, symbol) + (0 if dice.number(40) else 1))
+
+
+def _at(percent: int, symbol: str) -> str:
+    return format_units(_aligned(LEVELS[symbol] * percent // 100, symbol))
 
 
 def _aligned(price: Units, symbol: str) -> Units:

@@ -65,6 +65,11 @@ FILLED_ORDER_JSON: dict[str, Any] = {
     "triggered_at": None,
     "warnings": [],
     "notional": None,
+    "order_class": None,
+    "leg": None,
+    "parent_order_id": None,
+    "held": False,
+    "legs": [],
 }
 
 

@@ -23,7 +23,14 @@ from tests.support.venue import NOON, VenueFactory
 DUMP = Path(__file__).with_name("database_0007.sql")
 LATER = NOON + 4 * DAY
 OPTION = "AAPL261218C00260000"
-ADDED = ("notional",)
+ADDED = (
+    "notional",
+    "order_class",
+    "leg",
+    "parent_order_id",
+    "leg_order_ids",
+    "held",
+)
 """The columns of orders that migrations added; older orders have no value in them."""
 
 HELD = "SELECT * FROM positions WHERE quantity > 0 ORDER BY symbol"

@@ -20,6 +20,8 @@ from bottrading_client.enums import (
     LeaderboardPeriod,
     LiquidityClass,
     OptionRight,
+    OrderClass,
+    OrderLeg,
     OrderStatus,
     OrderType,
     OrderUpdateType,
@@ -82,6 +84,7 @@ from bottrading_client.models import (
     StreamTicket,
     TradingKpi,
 )
+from bottrading_client.order_groups import StopLoss, TakeProfit
 from bottrading_client.replaying import ReplayStep
 from bottrading_client.synchronous import (
     BotTradingClient,
@@ -137,6 +140,8 @@ __all__ = [
     "NotOffered",
     "OptionRight",
     "Order",
+    "OrderClass",
+    "OrderLeg",
     "OrderPreview",
     "OrderStatus",
     "OrderType",
@@ -162,7 +167,9 @@ __all__ = [
     "Side",
     "SnapshotOrder",
     "StatusReason",
+    "StopLoss",
     "StreamTicket",
+    "TakeProfit",
     "TimeInForce",
     "TradingKpi",
     "TradingState",

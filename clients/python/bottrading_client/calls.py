@@ -14,12 +14,14 @@ from bottrading_client.enums import (
     HistoryInterval,
     HistoryPeriod,
     LeaderboardPeriod,
+    OrderClass,
     OrderStatus,
     OrderType,
     Side,
     TimeInForce,
 )
 from bottrading_client.messages import Amount, number, read, text, timestamp
+from bottrading_client.order_groups import StopLoss, TakeProfit, group_fields
 
 
 def account() -> Call[models.Account]:
@@ -37,12 +39,15 @@ def place_order(
     quantity: Amount | None = None,
     *,
     notional: Amount | None = None,
-    order_type: OrderType | str = OrderType.MARKET,
+    order_type: OrderType | str | None = None,
     limit_price: Amount | None = None,
     stop_price: Amount | None = None,
     time_in_force: TimeInForce | str = TimeInForce.GTC,
     asset_type: AssetType | str | None = None,
     client_order_id: str | None = None,
+    order_class: OrderClass | str | None = None,
+    take_profit: TakeProfit | None = None,
+    stop_loss: StopLoss | None = None,
 ) -> Call[models.Order]:
     """Place an order and return its state after matching, fills included.
 
@@ -51,8 +56,9 @@ def place_order(
 
     If you give no `client_order_id`, one is generated, so that repeating the call places no second
     order. If an earlier call placed the order, it is returned with `replayed`. An order that the
-    trading rules do not allow is returned as REJECTED. Raises OutcomeUnknown if no answer came in
-    time.
+    trading rules do not allow is returned as REJECTED. With an `order_class` the order and its
+    exits are placed together, or none of them; `legs` of the result are the others of the group.
+    Left out, `order_type` is MARKET. Raises OutcomeUnknown if no answer came in time.
     """
     return call(
         lambda service: service.trading.PlaceOrder,
@@ -67,6 +73,7 @@ def place_order(
             time_in_force=number(TimeInForce, time_in_force),
             asset_type=number(AssetType, asset_type),
             client_order_id=client_order_id,
+            **group_fields(order_class, take_profit, stop_loss),
         ),
         lambda answer: read(models.Order, answer.order),
         Repeating.CHANGES_NOTHING_MORE,
@@ -80,11 +87,14 @@ def preview_order(
     quantity: Amount | None = None,
     *,
     notional: Amount | None = None,
-    order_type: OrderType | str = OrderType.MARKET,
+    order_type: OrderType | str | None = None,
     limit_price: Amount | None = None,
     stop_price: Amount | None = None,
     time_in_force: TimeInForce | str = TimeInForce.GTC,
     asset_type: AssetType | str | None = None,
+    order_class: OrderClass | str | None = None,
+    take_profit: TakeProfit | None = None,
+    stop_loss: StopLoss | None = None,
 ) -> Call[models.OrderPreview]:
     """Return what `place_order` would do now, to the cent; nothing is recorded."""
     return call(
@@ -99,6 +109,7 @@ def preview_order(
             stop_price=text(stop_price),
             time_in_force=number(TimeInForce, time_in_force),
             asset_type=number(AssetType, asset_type),
+            **group_fields(order_class, take_profit, stop_loss),
         ),
         lambda answer: read(models.OrderPreview, answer.preview),
     )

@@ -37,6 +37,23 @@ class OrderType(OpenEnum):
     STOP_LIMIT = "STOP_LIMIT"
 
 
+class OrderClass(OpenEnum):
+    """Whether an order stands alone, or which group it belongs to."""
+
+    SIMPLE = "SIMPLE"
+    BRACKET = "BRACKET"
+    OCO = "OCO"
+    OTO = "OTO"
+
+
+class OrderLeg(OpenEnum):
+    """What an order does in its group."""
+
+    ENTRY = "ENTRY"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    STOP_LOSS = "STOP_LOSS"
+
+
 class TimeInForce(OpenEnum):
     """How long an order waits."""
 
@@ -68,6 +85,9 @@ class StatusReason(OpenEnum):
     INSTRUMENT_EXPIRED = "INSTRUMENT_EXPIRED"
     ACCOUNT_RESET = "ACCOUNT_RESET"
     POSITION_CLOSED = "POSITION_CLOSED"
+    EXIT_FILLED = "EXIT_FILLED"
+    SIBLING_FILLED = "SIBLING_FILLED"
+    ENTRY_ENDED = "ENTRY_ENDED"
 
 
 class OrderUpdateType(OpenEnum):
@@ -80,6 +100,7 @@ class OrderUpdateType(OpenEnum):
     REPLACED = "REPLACED"
     CANCELLED = "CANCELLED"
     REJECTED = "REJECTED"
+    RELEASED = "RELEASED"
 
 
 class AccountUpdateType(OpenEnum):
@@ -224,6 +245,7 @@ class ErrorReason(OpenEnum):
     QUANTITY_OFF_STEP = "QUANTITY_OFF_STEP"
     PRICE_OFF_TICK = "PRICE_OFF_TICK"
     TIME_IN_FORCE_NOT_ALLOWED = "TIME_IN_FORCE_NOT_ALLOWED"
+    EXIT_PRICE_INVALID = "EXIT_PRICE_INVALID"
     PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID"
     NOT_OFFERED = "NOT_OFFERED"
     INSTRUMENT_NOT_ALLOWED = "INSTRUMENT_NOT_ALLOWED"

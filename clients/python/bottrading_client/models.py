@@ -15,6 +15,8 @@ from bottrading_client.enums import (
     Environment,
     ErrorReason,
     KeyScope,
+    OrderClass,
+    OrderLeg,
     OrderStatus,
     OrderType,
     OrderUpdateType,
@@ -81,6 +83,11 @@ class Order:
     triggered_at: datetime | None
     warnings: tuple[str, ...] = ()
     notional: Decimal | None = None
+    order_class: OrderClass | None = None
+    leg: OrderLeg | None = None
+    parent_order_id: str | None = None
+    held: bool = False
+    legs: tuple["Order", ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

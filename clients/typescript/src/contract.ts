@@ -42,6 +42,8 @@ export interface paths {
          * @description Places an order, matches it against the current quote, and returns its state, fills included.
          *
          *     An order that the trading rules do not allow (no money, no position, no quote …) is no error: it is recorded and returned as REJECTED. With a `client_order_id` the call can be repeated safely. A repeated call returns the same order with `replayed`. A different order under the same id is refused (CLIENT_ORDER_ID_REUSED). Spends one order and one request of the rate limits.
+         *
+         *     With `order_class` a group of orders is placed at once: an entry with its exits, or two exits of a position. All orders of the group are accepted, or none. A group spends one order of the rate limits. Its `client_order_id` makes the whole call repeatable. Exits are held until the entry fills. Then they sell what it has filled so far, and the first fill or trigger of an exit cancels the rest of the entry. Two exits reserve the position once: what one sells, the other no longer sells.
          */
         post: operations["PlaceOrder"];
         /**
@@ -965,6 +967,7 @@ export interface components {
          *     - `QUANTITY_OFF_STEP`: The quantity is not a multiple of the instrument's quantity step. Example: 1.5 contracts. INVALID_ARGUMENT, HTTP 422.
          *     - `PRICE_OFF_TICK`: The price is not a multiple of the instrument's price tick. Example: AAPL at 185.001. INVALID_ARGUMENT, HTTP 422.
          *     - `TIME_IN_FORCE_NOT_ALLOWED`: An IOC or FOK order cannot wait for a trigger. Example: a STOP order with IOC. INVALID_ARGUMENT, HTTP 422.
+         *     - `EXIT_PRICE_INVALID`: An exit of a group is on the wrong side of the other exit, of the entry's price or of the quote. A take-profit must be above, a stop-loss below. Example: a stop-loss above the take-profit. INVALID_ARGUMENT, HTTP 422.
          *     - `PAGE_TOKEN_INVALID`: The page token does not come from this listing with these filters. Example: `page_token` "abc". INVALID_ARGUMENT, HTTP 422.
          *     - `NOT_OFFERED`: Object and state.
          *
@@ -1010,7 +1013,7 @@ export interface components {
          *     - `INTERNAL`: A bug of the server. The message holds an id to quote to the operator. Example: none known. INTERNAL, HTTP 500.
          * @enum {string}
          */
-        ErrorReason: "MESSAGE_TOO_LARGE" | "TWO_CREDENTIALS" | "BOT_KEY_INVALID" | "BOT_KEY_REQUIRED" | "TOKEN_INVALID" | "TOKEN_REQUIRED" | "OPERATOR_REQUIRED" | "KEY_SCOPE_MISSING" | "ORDER_RATE_EXCEEDED" | "REQUEST_RATE_EXCEEDED" | "DAILY_QUOTA_EXCEEDED" | "STREAM_LIMIT_EXCEEDED" | "READER_TOO_SLOW" | "ACCOUNT_ID_REQUIRED" | "MALFORMED_REQUEST" | "UNKNOWN_FIELD" | "FIELD_INVALID" | "FIELD_REQUIRED" | "ENUM_VALUE_UNKNOWN" | "DECIMAL_INVALID" | "NOT_POSITIVE" | "SYMBOL_UNKNOWN" | "ASSET_TYPE_MISMATCH" | "INSTRUMENT_EXPIRED" | "LIMIT_PRICE_REQUIRED" | "STOP_PRICE_REQUIRED" | "LIMIT_PRICE_NOT_ALLOWED" | "STOP_PRICE_NOT_ALLOWED" | "QUANTITY_OFF_STEP" | "PRICE_OFF_TICK" | "TIME_IN_FORCE_NOT_ALLOWED" | "PAGE_TOKEN_INVALID" | "NOT_OFFERED" | "INSTRUMENT_NOT_ALLOWED" | "ORDER_NOT_FOUND" | "BOT_KEY_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "POSITION_NOT_FOUND" | "HOST_UNKNOWN" | "ROUTE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CLIENT_ORDER_ID_REUSED" | "ORDER_NOT_LIVE" | "QUANTITY_ALREADY_FILLED" | "QUANTITY_TOO_SMALL" | "NOTIONAL_TOO_SMALL" | "BOT_KEY_LIMIT_REACHED" | "ACCOUNT_LIMIT_REACHED" | "DEPOSIT_TOO_LARGE" | "MARKET_NOT_PUBLISHED" | "MARKET_NOT_STEPPED" | "PARTICIPANTS_COMPLETE" | "SEQUENCE_IN_FUTURE" | "TRADING_HALTED" | "DAILY_LOSS_REACHED" | "TOO_MANY_OPEN_ORDERS" | "ORDER_TOO_LARGE" | "ORDER_NOTIONAL_EXCEEDED" | "POSITION_SHARE_EXCEEDED" | "INSUFFICIENT_BUYING_POWER" | "INSUFFICIENT_POSITION" | "MARKET_CLOSED" | "NO_QUOTE" | "FOK_NOT_FILLABLE" | "CONFLICT" | "UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL";
+        ErrorReason: "MESSAGE_TOO_LARGE" | "TWO_CREDENTIALS" | "BOT_KEY_INVALID" | "BOT_KEY_REQUIRED" | "TOKEN_INVALID" | "TOKEN_REQUIRED" | "OPERATOR_REQUIRED" | "KEY_SCOPE_MISSING" | "ORDER_RATE_EXCEEDED" | "REQUEST_RATE_EXCEEDED" | "DAILY_QUOTA_EXCEEDED" | "STREAM_LIMIT_EXCEEDED" | "READER_TOO_SLOW" | "ACCOUNT_ID_REQUIRED" | "MALFORMED_REQUEST" | "UNKNOWN_FIELD" | "FIELD_INVALID" | "FIELD_REQUIRED" | "ENUM_VALUE_UNKNOWN" | "DECIMAL_INVALID" | "NOT_POSITIVE" | "SYMBOL_UNKNOWN" | "ASSET_TYPE_MISMATCH" | "INSTRUMENT_EXPIRED" | "LIMIT_PRICE_REQUIRED" | "STOP_PRICE_REQUIRED" | "LIMIT_PRICE_NOT_ALLOWED" | "STOP_PRICE_NOT_ALLOWED" | "QUANTITY_OFF_STEP" | "PRICE_OFF_TICK" | "TIME_IN_FORCE_NOT_ALLOWED" | "EXIT_PRICE_INVALID" | "PAGE_TOKEN_INVALID" | "NOT_OFFERED" | "INSTRUMENT_NOT_ALLOWED" | "ORDER_NOT_FOUND" | "BOT_KEY_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "POSITION_NOT_FOUND" | "HOST_UNKNOWN" | "ROUTE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CLIENT_ORDER_ID_REUSED" | "ORDER_NOT_LIVE" | "QUANTITY_ALREADY_FILLED" | "QUANTITY_TOO_SMALL" | "NOTIONAL_TOO_SMALL" | "BOT_KEY_LIMIT_REACHED" | "ACCOUNT_LIMIT_REACHED" | "DEPOSIT_TOO_LARGE" | "MARKET_NOT_PUBLISHED" | "MARKET_NOT_STEPPED" | "PARTICIPANTS_COMPLETE" | "SEQUENCE_IN_FUTURE" | "TRADING_HALTED" | "DAILY_LOSS_REACHED" | "TOO_MANY_OPEN_ORDERS" | "ORDER_TOO_LARGE" | "ORDER_NOTIONAL_EXCEEDED" | "POSITION_SHARE_EXCEEDED" | "INSUFFICIENT_BUYING_POWER" | "INSUFFICIENT_POSITION" | "MARKET_CLOSED" | "NO_QUOTE" | "FOK_NOT_FILLABLE" | "CONFLICT" | "UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL";
         /** @description One execution of an order, in whole or in part. Fills are never changed. */
         Fill: {
             /** @description Unique id, a UUID. */
@@ -1324,7 +1327,36 @@ export interface components {
             warnings: string[];
             /** @description The `notional` that the order was placed with, in US dollars, 2 decimals; `quantity` is what it pays for. Null for an order that was placed with a quantity, and once an order was replaced. */
             notional: string | null;
+            /** @description The class of the order's group; null for an order that stands alone. */
+            order_class: components["schemas"]["OrderClass"] | null;
+            /** @description What the order does in its group; null for an order that stands alone. */
+            leg: components["schemas"]["OrderLeg"] | null;
+            /** @description Id of the group's first order: the entry, or the take-profit of an OCO. Null for that order itself, and for an order that stands alone. */
+            parent_order_id: string | null;
+            /** @description True for an exit whose entry has not filled yet. No quote reaches it, and it reserves nothing. */
+            held: boolean;
+            /** @description The other orders of the group. Set only for its first order, and only in answers to PlaceOrder, PreviewOrder and GetOrder. */
+            legs: components["schemas"]["Order"][];
         };
+        /**
+         * @description Whether an order stands alone, or belongs to a group of orders.
+         *
+         *     - `SIMPLE`: An order that stands alone. In an answer `order_class` is null for it.
+         *     - `BRACKET`: An entry that buys, with two exits: a take-profit and a stop-loss.
+         *     - `OCO`: Two exits of a position that is already held: one cancels the other.
+         *     - `OTO`: An entry that buys, with one exit: a take-profit or a stop-loss.
+         * @enum {string}
+         */
+        OrderClass: "SIMPLE" | "BRACKET" | "OCO" | "OTO";
+        /**
+         * @description What an order does in its group. The take-profit and the stop-loss are the exits.
+         *
+         *     - `ENTRY`: Buys the position that the exits sell.
+         *     - `TAKE_PROFIT`: Sells at a higher price than the entry: a LIMIT order.
+         *     - `STOP_LOSS`: Sells at a lower price than the entry: a STOP or STOP_LIMIT order.
+         * @enum {string}
+         */
+        OrderLeg: "ENTRY" | "TAKE_PROFIT" | "STOP_LOSS";
         /** @description What an order would do now. */
         OrderPreview: {
             /** @description The order as PlaceOrder would return it; its id is empty. */
@@ -1383,9 +1415,10 @@ export interface components {
          *     - `REPLACED`: Quantity or prices were replaced.
          *     - `CANCELLED`: The order ended before it was filled completely.
          *     - `REJECTED`: The order was rejected; it never became live.
+         *     - `RELEASED`: The entry of the group filled for the first time: the exit is no longer held. Its quantity is what the entry has filled. Later fills of the entry raise that quantity (REPLACED).
          * @enum {string}
          */
-        OrderUpdateType: "ACCEPTED" | "TRIGGERED" | "FILLED" | "PARTIALLY_FILLED" | "REPLACED" | "CANCELLED" | "REJECTED";
+        OrderUpdateType: "ACCEPTED" | "TRIGGERED" | "FILLED" | "PARTIALLY_FILLED" | "REPLACED" | "CANCELLED" | "REJECTED" | "RELEASED";
         /** @description Money and positions of an account, all as of one moment. */
         Portfolio: {
             /** @description Money, in US dollars, 2 decimals. */
@@ -1634,9 +1667,23 @@ export interface components {
          *     - `INSTRUMENT_EXPIRED`: The instrument expired.
          *     - `ACCOUNT_RESET`: The account was reset.
          *     - `POSITION_CLOSED`: ClosePosition or CloseAllPositions needed the quantity that the order held.
+         *     - `EXIT_FILLED`: An exit of the order's group was triggered or filled: the rest of the entry was cancelled.
+         *     - `SIBLING_FILLED`: The other exit of the group sold all that both were for.
+         *     - `ENTRY_ENDED`: The entry of the group ended without a fill.
          * @enum {string}
          */
-        StatusReason: "REQUESTED" | "IOC_REMAINDER" | "EXPIRED_DAY" | "EXPIRED_GTC" | "INSUFFICIENT_BUYING_POWER" | "TRADING_HALTED" | "INSTRUMENT_EXPIRED" | "ACCOUNT_RESET" | "POSITION_CLOSED";
+        StatusReason: "REQUESTED" | "IOC_REMAINDER" | "EXPIRED_DAY" | "EXPIRED_GTC" | "INSUFFICIENT_BUYING_POWER" | "TRADING_HALTED" | "INSTRUMENT_EXPIRED" | "ACCOUNT_RESET" | "POSITION_CLOSED" | "EXIT_FILLED" | "SIBLING_FILLED" | "ENTRY_ENDED";
+        /** @description The exit of a group that sells at a lower price: a STOP order, or a STOP_LIMIT order with `limit_price`. */
+        StopLoss: {
+            /** @description Trigger price in US dollars, a multiple of the instrument's tick. It must be below the take-profit and below the entry's price; without an entry, below the bid. */
+            stop_price: string | number;
+            /** @description Lowest price to sell at after the trigger, in US dollars, a multiple of the instrument's tick. Left out: any price. */
+            limit_price?: (string | number) | null;
+            /** @description GTC or DAY. Left out: GTC. */
+            time_in_force?: components["schemas"]["TimeInForce"];
+            /** @description The caller's own id for this order, as for any order. */
+            client_order_id?: string | null;
+        };
         /** @description The stream is alive. */
         StreamHeartbeat: {
             /**
@@ -1677,6 +1724,15 @@ export interface components {
              * @description The server's time.
              */
             time: string;
+        };
+        /** @description The exit of a group that sells at a higher price: a LIMIT order. */
+        TakeProfit: {
+            /** @description Lowest price to sell at, in US dollars, a multiple of the instrument's tick. It must be above the stop-loss and above the entry's price; without an entry, above the bid. */
+            limit_price: string | number;
+            /** @description GTC or DAY. Left out: GTC. */
+            time_in_force?: components["schemas"]["TimeInForce"];
+            /** @description The caller's own id for this order, as for any order. For an OCO, the id of the group names this order: leave it out. */
+            client_order_id?: string | null;
         };
         /**
          * @description How long an order waits.
@@ -1805,6 +1861,8 @@ export type MarketSession = components['schemas']['MarketSession'];
 export type NewBotKey = components['schemas']['NewBotKey'];
 export type OptionRight = components['schemas']['OptionRight'];
 export type Order = components['schemas']['Order'];
+export type OrderClass = components['schemas']['OrderClass'];
+export type OrderLeg = components['schemas']['OrderLeg'];
 export type OrderPreview = components['schemas']['OrderPreview'];
 export type OrderStatus = components['schemas']['OrderStatus'];
 export type OrderType = components['schemas']['OrderType'];
@@ -1826,10 +1884,12 @@ export type Settlement = components['schemas']['Settlement'];
 export type Side = components['schemas']['Side'];
 export type SignInResponse = components['schemas']['SignInResponse'];
 export type StatusReason = components['schemas']['StatusReason'];
+export type StopLoss = components['schemas']['StopLoss'];
 export type StreamHeartbeat = components['schemas']['StreamHeartbeat'];
 export type StreamOrderUpdatesResponse = components['schemas']['StreamOrderUpdatesResponse'];
 export type StreamQuotesResponse = components['schemas']['StreamQuotesResponse'];
 export type StreamSubscribed = components['schemas']['StreamSubscribed'];
+export type TakeProfit = components['schemas']['TakeProfit'];
 export type TimeInForce = components['schemas']['TimeInForce'];
 export type TradingKpi = components['schemas']['TradingKpi'];
 export type TradingState = components['schemas']['TradingState'];
@@ -1948,10 +2008,16 @@ export interface operations {
                     stop_price?: (string | number) | null;
                     /** @description Left out: GTC. IOC and FOK are refused for STOP and STOP_LIMIT. */
                     time_in_force?: components["schemas"]["TimeInForce"];
-                    /** @description The caller's own id for the order, 1 to 128 printable ASCII characters. It stays unique within the account for ever. It is the idempotency key of the order. */
+                    /** @description The caller's own id for the order, 1 to 128 printable ASCII characters. It stays unique within the account for ever. It is the idempotency key of the order, and of its group. */
                     client_order_id?: string | null;
                     /** @description Instead of `quantity`, for MARKET orders and for a LIMIT BUY: an amount in US dollars, positive, at most 2 decimals. The quantity is found when the order arrives and does not change later. A BUY gets the largest quantity that costs at most this amount at the ask with the worst slippage, or at `limit_price`, fee included. A SELL gets the largest quantity that is worth at most this amount at the bid. If that is less than one quantity step, the call is refused (NOTIONAL_TOO_SMALL). While the market is closed, the last quote counts. */
                     notional?: (string | number) | null;
+                    /** @description Left out: SIMPLE. BRACKET takes both exits, OTO takes one; the order itself is their entry, which buys. OCO takes both exits of a position that is held: `side` is SELL, `order_type` LIMIT or left out, and the prices are those of the exits. */
+                    order_class?: components["schemas"]["OrderClass"];
+                    /** @description The exit at a higher price. Refused for SIMPLE. */
+                    take_profit?: components["schemas"]["TakeProfit"] | null;
+                    /** @description The exit at a lower price. Refused for SIMPLE. */
+                    stop_loss?: components["schemas"]["StopLoss"] | null;
                 };
             };
         };
@@ -2063,6 +2129,12 @@ export interface operations {
                     client_order_id?: string | null;
                     /** @description Instead of `quantity`: an amount in US dollars, as in PlaceOrderRequest. */
                     notional?: (string | number) | null;
+                    /** @description Left out: SIMPLE. */
+                    order_class?: components["schemas"]["OrderClass"];
+                    /** @description The exit at a higher price. */
+                    take_profit?: components["schemas"]["TakeProfit"] | null;
+                    /** @description The exit at a lower price. */
+                    stop_loss?: components["schemas"]["StopLoss"] | null;
                 };
             };
         };
@@ -2182,7 +2254,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description New total quantity; must exceed what is filled. */
+                    /** @description New total quantity; must exceed what is filled. Refused for an exit of a group: its quantity follows the entry. */
                     quantity?: (string | number) | null;
                     /** @description New worst price in US dollars. */
                     limit_price?: (string | number) | null;

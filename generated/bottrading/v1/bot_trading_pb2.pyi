@@ -73,6 +73,89 @@ class GetAccountResponse(_message.Message):
 Global___GetAccountResponse: _TypeAlias = GetAccountResponse  # noqa: Y015
 
 @_typing.final
+class TakeProfit(_message.Message):
+    """The exit of a group that sells at a higher price: a LIMIT order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_PRICE_FIELD_NUMBER: _builtins.int
+    TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
+    CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    limit_price: _builtins.str
+    """Lowest price to sell at, in US dollars, a multiple of the instrument's tick. It must
+    be above the stop-loss and above the entry's price; without an entry, above the bid.
+    """
+    time_in_force: _order_pb2.TimeInForce.ValueType
+    """GTC or DAY. Left out: GTC."""
+    client_order_id: _builtins.str
+    """The caller's own id for this order, as for any order. For an OCO, the id of the
+    group names this order: leave it out.
+    """
+    def __init__(
+        self,
+        *,
+        limit_price: _builtins.str = ...,
+        time_in_force: _order_pb2.TimeInForce.ValueType = ...,
+        client_order_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "client_order_id", b"client_order_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "time_in_force", b"time_in_force"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
+    _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__client_order_id) -> _WhichOneofReturnType__client_order_id | None: ...
+
+Global___TakeProfit: _TypeAlias = TakeProfit  # noqa: Y015
+
+@_typing.final
+class StopLoss(_message.Message):
+    """The exit of a group that sells at a lower price: a STOP order, or a STOP_LIMIT order
+    with `limit_price`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STOP_PRICE_FIELD_NUMBER: _builtins.int
+    LIMIT_PRICE_FIELD_NUMBER: _builtins.int
+    TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
+    CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    stop_price: _builtins.str
+    """Trigger price in US dollars, a multiple of the instrument's tick. It must be below
+    the take-profit and below the entry's price; without an entry, below the bid.
+    """
+    limit_price: _builtins.str
+    """Lowest price to sell at after the trigger, in US dollars, a multiple of the
+    instrument's tick. Left out: any price.
+    """
+    time_in_force: _order_pb2.TimeInForce.ValueType
+    """GTC or DAY. Left out: GTC."""
+    client_order_id: _builtins.str
+    """The caller's own id for this order, as for any order."""
+    def __init__(
+        self,
+        *,
+        stop_price: _builtins.str = ...,
+        limit_price: _builtins.str | None = ...,
+        time_in_force: _order_pb2.TimeInForce.ValueType = ...,
+        client_order_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "client_order_id", b"client_order_id", "limit_price", b"limit_price"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "stop_price", b"stop_price", "time_in_force", b"time_in_force"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
+    _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015
+    _WhichOneofReturnType__limit_price: _TypeAlias = _typing.Literal["limit_price"]  # noqa: Y015
+    _WhichOneofArgType__limit_price: _TypeAlias = _typing.Literal["_limit_price", b"_limit_price"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__client_order_id) -> _WhichOneofReturnType__client_order_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__limit_price) -> _WhichOneofReturnType__limit_price | None: ...
+
+Global___StopLoss: _TypeAlias = StopLoss  # noqa: Y015
+
+@_typing.final
 class PlaceOrderRequest(_message.Message):
     """An order to place."""
 
@@ -88,6 +171,9 @@ class PlaceOrderRequest(_message.Message):
     TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
     CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     NOTIONAL_FIELD_NUMBER: _builtins.int
+    ORDER_CLASS_FIELD_NUMBER: _builtins.int
+    TAKE_PROFIT_FIELD_NUMBER: _builtins.int
+    STOP_LOSS_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """The instrument. Letters are upper-cased and `/` becomes `-`: "btc/usd" is
     "BTC-USD". An unknown symbol is refused (SYMBOL_UNKNOWN).
@@ -117,7 +203,8 @@ class PlaceOrderRequest(_message.Message):
     """Left out: GTC. IOC and FOK are refused for STOP and STOP_LIMIT."""
     client_order_id: _builtins.str
     """The caller's own id for the order, 1 to 128 printable ASCII characters. It stays
-    unique within the account for ever. It is the idempotency key of the order.
+    unique within the account for ever. It is the idempotency key of the order, and of
+    its group.
     """
     notional: _builtins.str
     """Instead of `quantity`, for MARKET orders and for a LIMIT BUY: an amount in US
@@ -128,6 +215,19 @@ class PlaceOrderRequest(_message.Message):
     that is less than one quantity step, the call is refused (NOTIONAL_TOO_SMALL).
     While the market is closed, the last quote counts.
     """
+    order_class: _order_pb2.OrderClass.ValueType
+    """Left out: SIMPLE. BRACKET takes both exits, OTO takes one; the order itself is
+    their entry, which buys. OCO takes both exits of a position that is held: `side`
+    is SELL, `order_type` LIMIT or left out, and the prices are those of the exits.
+    """
+    @_builtins.property
+    def take_profit(self) -> Global___TakeProfit:
+        """The exit at a higher price. Refused for SIMPLE."""
+
+    @_builtins.property
+    def stop_loss(self) -> Global___StopLoss:
+        """The exit at a lower price. Refused for SIMPLE."""
+
     def __init__(
         self,
         *,
@@ -141,10 +241,13 @@ class PlaceOrderRequest(_message.Message):
         time_in_force: _order_pb2.TimeInForce.ValueType = ...,
         client_order_id: _builtins.str | None = ...,
         notional: _builtins.str | None = ...,
+        order_class: _order_pb2.OrderClass.ValueType = ...,
+        take_profit: Global___TakeProfit | None = ...,
+        stop_loss: Global___StopLoss | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "stop_price", b"stop_price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "stop_loss", b"stop_loss", "stop_price", b"stop_price", "take_profit", b"take_profit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "asset_type", b"asset_type", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "order_type", b"order_type", "quantity", b"quantity", "side", b"side", "stop_price", b"stop_price", "symbol", b"symbol", "time_in_force", b"time_in_force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "asset_type", b"asset_type", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "order_class", b"order_class", "order_type", b"order_type", "quantity", b"quantity", "side", b"side", "stop_loss", b"stop_loss", "stop_price", b"stop_price", "symbol", b"symbol", "take_profit", b"take_profit", "time_in_force", b"time_in_force"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
     _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015
@@ -205,6 +308,9 @@ class PreviewOrderRequest(_message.Message):
     TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
     CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     NOTIONAL_FIELD_NUMBER: _builtins.int
+    ORDER_CLASS_FIELD_NUMBER: _builtins.int
+    TAKE_PROFIT_FIELD_NUMBER: _builtins.int
+    STOP_LOSS_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """The instrument."""
     asset_type: _instrument_pb2.AssetType.ValueType
@@ -227,6 +333,16 @@ class PreviewOrderRequest(_message.Message):
     """Only its form is checked."""
     notional: _builtins.str
     """Instead of `quantity`: an amount in US dollars, as in PlaceOrderRequest."""
+    order_class: _order_pb2.OrderClass.ValueType
+    """Left out: SIMPLE."""
+    @_builtins.property
+    def take_profit(self) -> Global___TakeProfit:
+        """The exit at a higher price."""
+
+    @_builtins.property
+    def stop_loss(self) -> Global___StopLoss:
+        """The exit at a lower price."""
+
     def __init__(
         self,
         *,
@@ -240,10 +356,13 @@ class PreviewOrderRequest(_message.Message):
         time_in_force: _order_pb2.TimeInForce.ValueType = ...,
         client_order_id: _builtins.str | None = ...,
         notional: _builtins.str | None = ...,
+        order_class: _order_pb2.OrderClass.ValueType = ...,
+        take_profit: Global___TakeProfit | None = ...,
+        stop_loss: Global___StopLoss | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "stop_price", b"stop_price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "stop_loss", b"stop_loss", "stop_price", b"stop_price", "take_profit", b"take_profit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "asset_type", b"asset_type", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "order_type", b"order_type", "quantity", b"quantity", "side", b"side", "stop_price", b"stop_price", "symbol", b"symbol", "time_in_force", b"time_in_force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "asset_type", b"asset_type", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "order_class", b"order_class", "order_type", b"order_type", "quantity", b"quantity", "side", b"side", "stop_loss", b"stop_loss", "stop_price", b"stop_price", "symbol", b"symbol", "take_profit", b"take_profit", "time_in_force", b"time_in_force"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
     _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015
@@ -347,7 +466,9 @@ class ReplaceOrderRequest(_message.Message):
     order_id: _builtins.str
     """The order."""
     quantity: _builtins.str
-    """New total quantity; must exceed what is filled."""
+    """New total quantity; must exceed what is filled. Refused for an exit of a group: its
+    quantity follows the entry.
+    """
     limit_price: _builtins.str
     """New worst price in US dollars."""
     stop_price: _builtins.str

@@ -66,6 +66,13 @@ class BotTradingStub:
     the call can be repeated safely. A repeated call returns the same order with
     `replayed`. A different order under the same id is refused
     (CLIENT_ORDER_ID_REUSED). Spends one order and one request of the rate limits.
+
+    With `order_class` a group of orders is placed at once: an entry with its exits, or
+    two exits of a position. All orders of the group are accepted, or none. A group
+    spends one order of the rate limits. Its `client_order_id` makes the whole call
+    repeatable. Exits are held until the entry fills. Then they sell what it has filled
+    so far, and the first fill or trigger of an exit cancels the rest of the entry. Two
+    exits reserve the position once: what one sells, the other no longer sells.
     """
     PreviewOrder: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.PreviewOrderRequest, _bot_trading_pb2.PreviewOrderResponse]
     """Returns what PlaceOrder would do now, to the cent: the fill, the fees, the money
@@ -285,6 +292,13 @@ class BotTradingAsyncStub(BotTradingStub):
     the call can be repeated safely. A repeated call returns the same order with
     `replayed`. A different order under the same id is refused
     (CLIENT_ORDER_ID_REUSED). Spends one order and one request of the rate limits.
+
+    With `order_class` a group of orders is placed at once: an entry with its exits, or
+    two exits of a position. All orders of the group are accepted, or none. A group
+    spends one order of the rate limits. Its `client_order_id` makes the whole call
+    repeatable. Exits are held until the entry fills. Then they sell what it has filled
+    so far, and the first fill or trigger of an exit cancels the rest of the entry. Two
+    exits reserve the position once: what one sells, the other no longer sells.
     """
     PreviewOrder: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.PreviewOrderRequest, _bot_trading_pb2.PreviewOrderResponse]  # type: ignore[assignment]
     """Returns what PlaceOrder would do now, to the cent: the fill, the fees, the money
@@ -513,6 +527,13 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         the call can be repeated safely. A repeated call returns the same order with
         `replayed`. A different order under the same id is refused
         (CLIENT_ORDER_ID_REUSED). Spends one order and one request of the rate limits.
+
+        With `order_class` a group of orders is placed at once: an entry with its exits, or
+        two exits of a position. All orders of the group are accepted, or none. A group
+        spends one order of the rate limits. Its `client_order_id` makes the whole call
+        repeatable. Exits are held until the entry fills. Then they sell what it has filled
+        so far, and the first fill or trigger of an exit cancels the rest of the entry. Two
+        exits reserve the position once: what one sells, the other no longer sells.
         """
 
     @_abc_1.abstractmethod

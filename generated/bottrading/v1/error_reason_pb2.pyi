@@ -162,6 +162,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """An IOC or FOK order cannot wait for a trigger.
     Example: a STOP order with IOC. INVALID_ARGUMENT, HTTP 422.
     """
+    ERROR_REASON_EXIT_PRICE_INVALID: _ErrorReason.ValueType  # 69
+    """An exit of a group is on the wrong side of the other exit, of the entry's price or
+    of the quote. A take-profit must be above, a stop-loss below.
+    Example: a stop-loss above the take-profit. INVALID_ARGUMENT, HTTP 422.
+    """
     ERROR_REASON_PAGE_TOKEN_INVALID: _ErrorReason.ValueType  # 29
     """The page token does not come from this listing with these filters.
     Example: `page_token` "abc". INVALID_ARGUMENT, HTTP 422.
@@ -478,6 +483,11 @@ Example: AAPL at 185.001. INVALID_ARGUMENT, HTTP 422.
 ERROR_REASON_TIME_IN_FORCE_NOT_ALLOWED: ErrorReason.ValueType  # 28
 """An IOC or FOK order cannot wait for a trigger.
 Example: a STOP order with IOC. INVALID_ARGUMENT, HTTP 422.
+"""
+ERROR_REASON_EXIT_PRICE_INVALID: ErrorReason.ValueType  # 69
+"""An exit of a group is on the wrong side of the other exit, of the entry's price or
+of the quote. A take-profit must be above, a stop-loss below.
+Example: a stop-loss above the take-profit. INVALID_ARGUMENT, HTTP 422.
 """
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 29
 """The page token does not come from this listing with these filters.

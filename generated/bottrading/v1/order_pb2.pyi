@@ -114,6 +114,66 @@ TIME_IN_FORCE_FOK: TimeInForce.ValueType  # 4
 """Fills completely at once, or is rejected."""
 Global___TimeInForce: _TypeAlias = TimeInForce  # noqa: Y015
 
+class _OrderClass:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OrderClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderClass.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ORDER_CLASS_UNSPECIFIED: _OrderClass.ValueType  # 0
+    """In a request: SIMPLE. Never sent in an answer."""
+    ORDER_CLASS_SIMPLE: _OrderClass.ValueType  # 1
+    """An order that stands alone. In an answer `order_class` is null for it."""
+    ORDER_CLASS_BRACKET: _OrderClass.ValueType  # 2
+    """An entry that buys, with two exits: a take-profit and a stop-loss."""
+    ORDER_CLASS_OCO: _OrderClass.ValueType  # 3
+    """Two exits of a position that is already held: one cancels the other."""
+    ORDER_CLASS_OTO: _OrderClass.ValueType  # 4
+    """An entry that buys, with one exit: a take-profit or a stop-loss."""
+
+class OrderClass(_OrderClass, metaclass=_OrderClassEnumTypeWrapper):
+    """Whether an order stands alone, or belongs to a group of orders."""
+
+ORDER_CLASS_UNSPECIFIED: OrderClass.ValueType  # 0
+"""In a request: SIMPLE. Never sent in an answer."""
+ORDER_CLASS_SIMPLE: OrderClass.ValueType  # 1
+"""An order that stands alone. In an answer `order_class` is null for it."""
+ORDER_CLASS_BRACKET: OrderClass.ValueType  # 2
+"""An entry that buys, with two exits: a take-profit and a stop-loss."""
+ORDER_CLASS_OCO: OrderClass.ValueType  # 3
+"""Two exits of a position that is already held: one cancels the other."""
+ORDER_CLASS_OTO: OrderClass.ValueType  # 4
+"""An entry that buys, with one exit: a take-profit or a stop-loss."""
+Global___OrderClass: _TypeAlias = OrderClass  # noqa: Y015
+
+class _OrderLeg:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OrderLegEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderLeg.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ORDER_LEG_UNSPECIFIED: _OrderLeg.ValueType  # 0
+    """Never sent."""
+    ORDER_LEG_ENTRY: _OrderLeg.ValueType  # 1
+    """Buys the position that the exits sell."""
+    ORDER_LEG_TAKE_PROFIT: _OrderLeg.ValueType  # 2
+    """Sells at a higher price than the entry: a LIMIT order."""
+    ORDER_LEG_STOP_LOSS: _OrderLeg.ValueType  # 3
+    """Sells at a lower price than the entry: a STOP or STOP_LIMIT order."""
+
+class OrderLeg(_OrderLeg, metaclass=_OrderLegEnumTypeWrapper):
+    """What an order does in its group. The take-profit and the stop-loss are the exits."""
+
+ORDER_LEG_UNSPECIFIED: OrderLeg.ValueType  # 0
+"""Never sent."""
+ORDER_LEG_ENTRY: OrderLeg.ValueType  # 1
+"""Buys the position that the exits sell."""
+ORDER_LEG_TAKE_PROFIT: OrderLeg.ValueType  # 2
+"""Sells at a higher price than the entry: a LIMIT order."""
+ORDER_LEG_STOP_LOSS: OrderLeg.ValueType  # 3
+"""Sells at a lower price than the entry: a STOP or STOP_LIMIT order."""
+Global___OrderLeg: _TypeAlias = OrderLeg  # noqa: Y015
+
 class _OrderStatus:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -180,6 +240,14 @@ class _StatusReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatusRe
     """The account was reset."""
     STATUS_REASON_POSITION_CLOSED: _StatusReason.ValueType  # 9
     """ClosePosition or CloseAllPositions needed the quantity that the order held."""
+    STATUS_REASON_EXIT_FILLED: _StatusReason.ValueType  # 10
+    """An exit of the order's group was triggered or filled: the rest of the entry was
+    cancelled.
+    """
+    STATUS_REASON_SIBLING_FILLED: _StatusReason.ValueType  # 11
+    """The other exit of the group sold all that both were for."""
+    STATUS_REASON_ENTRY_ENDED: _StatusReason.ValueType  # 12
+    """The entry of the group ended without a fill."""
 
 class StatusReason(_StatusReason, metaclass=_StatusReasonEnumTypeWrapper):
     """Why an order is CANCELLED."""
@@ -204,6 +272,14 @@ STATUS_REASON_ACCOUNT_RESET: StatusReason.ValueType  # 8
 """The account was reset."""
 STATUS_REASON_POSITION_CLOSED: StatusReason.ValueType  # 9
 """ClosePosition or CloseAllPositions needed the quantity that the order held."""
+STATUS_REASON_EXIT_FILLED: StatusReason.ValueType  # 10
+"""An exit of the order's group was triggered or filled: the rest of the entry was
+cancelled.
+"""
+STATUS_REASON_SIBLING_FILLED: StatusReason.ValueType  # 11
+"""The other exit of the group sold all that both were for."""
+STATUS_REASON_ENTRY_ENDED: StatusReason.ValueType  # 12
+"""The entry of the group ended without a fill."""
 Global___StatusReason: _TypeAlias = StatusReason  # noqa: Y015
 
 @_typing.final
@@ -238,6 +314,11 @@ class Order(_message.Message):
     TRIGGERED_AT_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     NOTIONAL_FIELD_NUMBER: _builtins.int
+    ORDER_CLASS_FIELD_NUMBER: _builtins.int
+    LEG_FIELD_NUMBER: _builtins.int
+    PARENT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    LEGS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Unique id, a UUID."""
     symbol: _builtins.str
@@ -287,6 +368,18 @@ class Order(_message.Message):
     is what it pays for. Null for an order that was placed with a quantity, and once an
     order was replaced.
     """
+    order_class: Global___OrderClass.ValueType
+    """The class of the order's group; null for an order that stands alone."""
+    leg: Global___OrderLeg.ValueType
+    """What the order does in its group; null for an order that stands alone."""
+    parent_order_id: _builtins.str
+    """Id of the group's first order: the entry, or the take-profit of an OCO. Null for
+    that order itself, and for an order that stands alone.
+    """
+    held: _builtins.bool
+    """True for an exit whose entry has not filled yet. No quote reaches it, and it
+    reserves nothing.
+    """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the order was accepted or rejected."""
@@ -309,6 +402,12 @@ class Order(_message.Message):
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """One sentence for each value that the server did not take as it was sent. Set only
         in answers to PlaceOrder and PreviewOrder, repeated ones included.
+        """
+
+    @_builtins.property
+    def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Order]:
+        """The other orders of the group. Set only for its first order, and only in answers
+        to PlaceOrder, PreviewOrder and GetOrder.
         """
 
     def __init__(
@@ -340,19 +439,30 @@ class Order(_message.Message):
         triggered_at: _timestamp_pb2.Timestamp | None = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
         notional: _builtins.str | None = ...,
+        order_class: Global___OrderClass.ValueType | None = ...,
+        leg: Global___OrderLeg.ValueType | None = ...,
+        parent_order_id: _builtins.str | None = ...,
+        held: _builtins.bool = ...,
+        legs: _abc.Iterable[Global___Order] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_limit_price", b"_limit_price", "_notional", b"_notional", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "filled_price", b"filled_price", "limit_price", b"limit_price", "notional", b"notional", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "status_reason", b"status_reason", "stop_price", b"stop_price", "triggered_at", b"triggered_at", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_leg", b"_leg", "_limit_price", b"_limit_price", "_notional", b"_notional", "_order_class", b"_order_class", "_parent_order_id", b"_parent_order_id", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "filled_price", b"filled_price", "leg", b"leg", "limit_price", b"limit_price", "notional", b"notional", "order_class", b"order_class", "parent_order_id", b"parent_order_id", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "status_reason", b"status_reason", "stop_price", b"stop_price", "triggered_at", b"triggered_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_limit_price", b"_limit_price", "_notional", b"_notional", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "asset_type", b"asset_type", "bot_key_id", b"bot_key_id", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "fees", b"fees", "filled_price", b"filled_price", "filled_quantity", b"filled_quantity", "id", b"id", "limit_price", b"limit_price", "notional", b"notional", "order_type", b"order_type", "quantity", b"quantity", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "replayed", b"replayed", "reserved", b"reserved", "side", b"side", "status", b"status", "status_reason", b"status_reason", "stop_price", b"stop_price", "symbol", b"symbol", "time_in_force", b"time_in_force", "triggered_at", b"triggered_at", "updated_at", b"updated_at", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_leg", b"_leg", "_limit_price", b"_limit_price", "_notional", b"_notional", "_order_class", b"_order_class", "_parent_order_id", b"_parent_order_id", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "asset_type", b"asset_type", "bot_key_id", b"bot_key_id", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "fees", b"fees", "filled_price", b"filled_price", "filled_quantity", b"filled_quantity", "held", b"held", "id", b"id", "leg", b"leg", "legs", b"legs", "limit_price", b"limit_price", "notional", b"notional", "order_class", b"order_class", "order_type", b"order_type", "parent_order_id", b"parent_order_id", "quantity", b"quantity", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "replayed", b"replayed", "reserved", b"reserved", "side", b"side", "status", b"status", "status_reason", b"status_reason", "stop_price", b"stop_price", "symbol", b"symbol", "time_in_force", b"time_in_force", "triggered_at", b"triggered_at", "updated_at", b"updated_at", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
     _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015
     _WhichOneofReturnType__filled_price: _TypeAlias = _typing.Literal["filled_price"]  # noqa: Y015
     _WhichOneofArgType__filled_price: _TypeAlias = _typing.Literal["_filled_price", b"_filled_price"]  # noqa: Y015
+    _WhichOneofReturnType__leg: _TypeAlias = _typing.Literal["leg"]  # noqa: Y015
+    _WhichOneofArgType__leg: _TypeAlias = _typing.Literal["_leg", b"_leg"]  # noqa: Y015
     _WhichOneofReturnType__limit_price: _TypeAlias = _typing.Literal["limit_price"]  # noqa: Y015
     _WhichOneofArgType__limit_price: _TypeAlias = _typing.Literal["_limit_price", b"_limit_price"]  # noqa: Y015
     _WhichOneofReturnType__notional: _TypeAlias = _typing.Literal["notional"]  # noqa: Y015
     _WhichOneofArgType__notional: _TypeAlias = _typing.Literal["_notional", b"_notional"]  # noqa: Y015
+    _WhichOneofReturnType__order_class: _TypeAlias = _typing.Literal["order_class"]  # noqa: Y015
+    _WhichOneofArgType__order_class: _TypeAlias = _typing.Literal["_order_class", b"_order_class"]  # noqa: Y015
+    _WhichOneofReturnType__parent_order_id: _TypeAlias = _typing.Literal["parent_order_id"]  # noqa: Y015
+    _WhichOneofArgType__parent_order_id: _TypeAlias = _typing.Literal["_parent_order_id", b"_parent_order_id"]  # noqa: Y015
     _WhichOneofReturnType__rejection_message: _TypeAlias = _typing.Literal["rejection_message"]  # noqa: Y015
     _WhichOneofArgType__rejection_message: _TypeAlias = _typing.Literal["_rejection_message", b"_rejection_message"]  # noqa: Y015
     _WhichOneofReturnType__rejection_reason: _TypeAlias = _typing.Literal["rejection_reason"]  # noqa: Y015
@@ -366,9 +476,15 @@ class Order(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__filled_price) -> _WhichOneofReturnType__filled_price | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__leg) -> _WhichOneofReturnType__leg | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__limit_price) -> _WhichOneofReturnType__limit_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__notional) -> _WhichOneofReturnType__notional | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__order_class) -> _WhichOneofReturnType__order_class | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__parent_order_id) -> _WhichOneofReturnType__parent_order_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rejection_message) -> _WhichOneofReturnType__rejection_message | None: ...
     @_typing.overload

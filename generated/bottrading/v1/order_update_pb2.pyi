@@ -43,6 +43,11 @@ class _OrderUpdateTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Order
     """The order ended before it was filled completely."""
     ORDER_UPDATE_TYPE_REJECTED: _OrderUpdateType.ValueType  # 7
     """The order was rejected; it never became live."""
+    ORDER_UPDATE_TYPE_RELEASED: _OrderUpdateType.ValueType  # 8
+    """The entry of the group filled for the first time: the exit is no longer held. Its
+    quantity is what the entry has filled. Later fills of the entry raise that
+    quantity (REPLACED).
+    """
 
 class OrderUpdateType(_OrderUpdateType, metaclass=_OrderUpdateTypeEnumTypeWrapper):
     """What happened to an order."""
@@ -63,6 +68,11 @@ ORDER_UPDATE_TYPE_CANCELLED: OrderUpdateType.ValueType  # 6
 """The order ended before it was filled completely."""
 ORDER_UPDATE_TYPE_REJECTED: OrderUpdateType.ValueType  # 7
 """The order was rejected; it never became live."""
+ORDER_UPDATE_TYPE_RELEASED: OrderUpdateType.ValueType  # 8
+"""The entry of the group filled for the first time: the exit is no longer held. Its
+quantity is what the entry has filled. Later fills of the entry raise that
+quantity (REPLACED).
+"""
 Global___OrderUpdateType: _TypeAlias = OrderUpdateType  # noqa: Y015
 
 class _AccountUpdateType:

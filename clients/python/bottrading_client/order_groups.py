@@ -1,0 +1,57 @@
+"""Exits of an order group, as a caller gives them to `place_order`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bottrading.v1 import bot_trading_pb2 as trading
+from bottrading_client.enums import OrderClass, TimeInForce
+from bottrading_client.messages import Amount, number, text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeProfit:
+    """An exit that sells at a higher price than the entry."""
+
+    limit_price: Amount
+    time_in_force: TimeInForce | str = TimeInForce.GTC
+    client_order_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopLoss:
+    """An exit that sells at a lower price than the entry; a `limit_price` bounds that price."""
+
+    stop_price: Amount
+    limit_price: Amount | None = None
+    time_in_force: TimeInForce | str = TimeInForce.GTC
+    client_order_id: str | None = None
+
+
+def group_fields(
+    order_class: OrderClass | str | None,
+    take_profit: TakeProfit | None,
+    stop_loss: StopLoss | None,
+) -> dict[str, Any]:
+    """Return the fields of a request that make an order a group."""
+    return {
+        "order_class": number(OrderClass, order_class),
+        "take_profit": None if take_profit is None else _take_profit(take_profit),
+        "stop_loss": None if stop_loss is None else _stop_loss(stop_loss),
+    }
+
+
+def _take_profit(given: TakeProfit) -> trading.TakeProfit:
+    return trading.TakeProfit(
+        limit_price=text(given.limit_price),
+        time_in_force=number(TimeInForce, given.time_in_force),
+        client_order_id=given.client_order_id,
+    )
+
+
+def _stop_loss(given: StopLoss) -> trading.StopLoss:
+    return trading.StopLoss(
+        stop_price=text(given.stop_price),
+        limit_price=text(given.limit_price),
+        time_in_force=number(TimeInForce, given.time_in_force),
+        client_order_id=given.client_order_id,
+    )

@@ -1,0 +1,232 @@
+"""Placing of groups: all orders of a bracket, an OCO or an OTO are accepted together, or none."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from server.domain.account import Account, Position
+from server.domain.changes import changed
+from server.domain.errors import Reason, Refusal, Violation, refuse_fields
+from server.domain.market import Market
+from server.domain.matching import seen
+from server.domain.order import (
+    ExitTicket,
+    GroupRole,
+    Leg,
+    Order,
+    OrderClass,
+    OrderTicket,
+    OrderUpdateType,
+    Side,
+    StatusReason,
+)
+from server.domain.order_groups import Others, follow
+from server.domain.posting import Decision, check, end, hold
+from server.domain.quote import Quote
+from server.domain.risk import UNGUARDED, Guard, Rejection, Situation, rejections
+from server.domain.trading import Preview, Replacement, arrive, drafted, reject, replaced
+from server.domain.values import Price, format_units
+
+TAKE_PROFIT_PRICE = "take_profit.limit_price"
+STOP_LOSS_PRICE = "stop_loss.stop_price"
+
+
+def place_group(
+    ticket: OrderTicket,
+    order_ids: Sequence[str],
+    account: Account,
+    position: Position,
+    market: Market,
+    new_id: Callable[[], str],
+    guard: Guard = UNGUARDED,
+) -> Decision:
+    """Accept all orders of a group and match the parent, or record the parent's rejection.
+
+    `order_ids` are those of the parent and of the exits in `ticket`, in this order.
+    """
+    if market.quote is not None:
+        position = seen(position, market.quote)
+    before = Decision(account=account, positions={ticket.symbol: position})
+    parent, *exits = _drafts(ticket, order_ids, account, market)
+    rejected = next(_rejections(parent, exits, account, position, market, guard), None)
+    if rejected is not None:
+        role = changed(parent.role, leg_order_ids=())
+        return check(reject(before, changed(parent, role=role), rejected, market))
+    covered = frozenset(exit_.id for exit_ in exits)
+    decision = changed(before, new_orders=frozenset(order_ids), covered=covered)
+    for each in (parent, *exits):
+        order = changed(each, sequence=decision.account.sequence + 1)
+        decision = changed(decision, orders={**decision.orders, order.id: order})
+        decision = hold(decision, order.id, OrderUpdateType.ACCEPTED, market)
+    accepted = dict(decision.orders)
+    parent = accepted.pop(parent.id)
+    decision = arrive(decision, parent.id, market, new_id)
+    if decision.orders[parent.id].status.is_live and not parent.time_in_force.rests:
+        decision = end(decision, parent.id, StatusReason.IOC_REMAINDER, market.now)
+    return check(follow(decision, parent, accepted, market.now))
+
+
+def preview_group(
+    ticket: OrderTicket,
+    account: Account,
+    position: Position,
+    market: Market,
+    guard: Guard = UNGUARDED,
+) -> Preview:
+    """Return what placing a group would do, to the cent; nothing is stored."""
+    names = ["", *(exit_.leg.value for exit_ in ticket.exits)]
+    decision = place_group(ticket, names, account, position, market, lambda: "", guard)
+    if market.quote is not None:
+        position = seen(position, market.quote)
+    parent, *exits = _drafts(ticket, names, account, market)
+    legs = [decision.orders[name] for name in names[1:] if name in decision.orders]
+    return Preview(
+        order=decision.orders[""],
+        account=decision.account,
+        rejections=list(_rejections(parent, exits, account, position, market, guard)),
+        legs=tuple(changed(leg, id="", role=changed(leg.role, parent_order_id="")) for leg in legs),
+    )
+
+
+def refuse_prices(ticket: OrderTicket, market: Market) -> Refusal | None:
+    """Refuse a group whose exits would not lie on both sides of its entry's price."""
+    exits = {exit_.leg: exit_ for exit_ in ticket.exits}
+    take_profit = exits[Leg.TAKE_PROFIT].limit_price if Leg.TAKE_PROFIT in exits else None
+    stop_loss = exits[Leg.STOP_LOSS].stop_price if Leg.STOP_LOSS in exits else None
+    quote = market.quote if market.is_open else None
+    if ticket.order_class is OrderClass.OCO:
+        take_profit = ticket.limit_price
+        above = below = None if quote is None else quote.bid
+    else:
+        above, below = _entry_prices(ticket, quote)
+    violations = _crossed(take_profit, stop_loss, above, below)
+    return refuse_fields(violations) if violations else None
+
+
+def refuse_new_price(
+    order: Order, wanted: Replacement, others: Others, market: Market
+) -> Refusal | None:
+    """Refuse new prices of an order with which its group's exits would not lie on their sides."""
+    new = replaced(order, wanted)
+    live = {it.role.leg: it for it in (new, *others.values()) if it.role and it.status.is_live}
+    take_profit, stop_loss = live.get(Leg.TAKE_PROFIT), live.get(Leg.STOP_LOSS)
+    above = below = None
+    entry = live.get(Leg.ENTRY)
+    if entry is not None and not entry.filled_quantity:
+        above, below = _entry_prices(entry, market.quote if market.is_open else None)
+    field = "stop_price" if wanted.limit_price is None else "limit_price"
+    violations = _crossed(
+        None if take_profit is None else take_profit.limit_price,
+        None if stop_loss is None else stop_loss.stop_price,
+        above,
+        below,
+    )
+    return refuse_fields([changed(it, field=field) for it in violations]) if violations else None
+
+
+def _drafts(
+    ticket: OrderTicket, order_ids: Sequence[str], account: Account, market: Market
+) -> list[Order]:
+    """Return the orders of a group as they are before any of them is accepted."""
+    parent_id, *exit_ids = order_ids
+    is_oco = ticket.order_class is OrderClass.OCO
+    role = GroupRole(
+        order_class=ticket.order_class,
+        leg=Leg.TAKE_PROFIT if is_oco else Leg.ENTRY,
+        leg_order_ids=tuple(exit_ids),
+    )
+    parent = changed(drafted(ticket, account, market, parent_id), role=role)
+    return [
+        parent,
+        *(
+            changed(
+                drafted(_ticket_of(exit_, ticket), account, market, exit_id),
+                fingerprint=exit_.fingerprint,
+                role=GroupRole(
+                    order_class=ticket.order_class,
+                    leg=exit_.leg,
+                    parent_order_id=parent_id,
+                    is_held=not is_oco,
+                ),
+            )
+            for exit_, exit_id in zip(ticket.exits, exit_ids, strict=True)
+        ),
+    ]
+
+
+def _ticket_of(exit_: ExitTicket, ticket: OrderTicket) -> OrderTicket:
+    return changed(
+        ticket,
+        side=Side.SELL,
+        notional=None,
+        order_type=exit_.order_type,
+        limit_price=exit_.limit_price,
+        stop_price=exit_.stop_price,
+        time_in_force=exit_.time_in_force,
+        client_order_id=exit_.client_order_id,
+    )
+
+
+def _rejections(
+    parent: Order,
+    exits: Sequence[Order],
+    account: Account,
+    position: Position,
+    market: Market,
+    guard: Guard,
+) -> Iterator[Rejection]:
+    """Yield the rejections of the parent, then those of the exits that nothing else told."""
+    told = set()
+    for order in (parent, *exits):
+        situation = Situation(
+            account=account,
+            position=position,
+            order=order,
+            market=market,
+            guard=guard,
+            orders=1 + len(exits),
+            is_covered=order is not parent,
+        )
+        for rejection in rejections(situation):
+            if rejection.reason not in told:
+                told.add(rejection.reason)
+                yield rejection
+
+
+def _entry_prices(
+    entry: OrderTicket | Order, quote: Quote | None
+) -> tuple[Price | None, Price | None]:
+    """Return the prices above and below which the exits of a BUY must lie; None for any."""
+    limit, stop = entry.limit_price, entry.stop_price
+    if quote is not None:
+        is_active = stop is None or quote.ask >= stop
+        if is_active and (limit is None or quote.ask <= limit):
+            return quote.ask, quote.bid
+    prices = [price for price in (limit, stop) if price is not None]
+    return max(prices, default=None), min(prices, default=None)
+
+
+def _crossed(
+    take_profit: Price | None, stop_loss: Price | None, above: Price | None, below: Price | None
+) -> list[Violation]:
+    """Return which exit prices are on the wrong side of the other, or of the entry's price."""
+    wrong: dict[str, str] = {}
+    if take_profit is not None and stop_loss is not None and take_profit <= stop_loss:
+        message = (
+            f"`{TAKE_PROFIT_PRICE}` {format_units(take_profit)} must be above"
+            f" `{STOP_LOSS_PRICE}` {format_units(stop_loss)}."
+        )
+        wrong = {TAKE_PROFIT_PRICE: message, STOP_LOSS_PRICE: message}
+    if take_profit is not None and above is not None and take_profit <= above:
+        wrong.setdefault(
+            TAKE_PROFIT_PRICE,
+            f"`{TAKE_PROFIT_PRICE}` {format_units(take_profit)} must be above the price to leave"
+            f" from, {format_units(above)}.",
+        )
+    if stop_loss is not None and below is not None and stop_loss >= below:
+        wrong.setdefault(
+            STOP_LOSS_PRICE,
+            f"`{STOP_LOSS_PRICE}` {format_units(stop_loss)} must be below the price to leave"
+            f" from, {format_units(below)}.",
+        )
+    return [
+        Violation(field, Reason.EXIT_PRICE_INVALID, message) for field, message in wrong.items()
+    ]

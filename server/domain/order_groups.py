@@ -1,0 +1,157 @@
+"""Order groups: what a fill, a trigger or the end of an order does to the others of its group.
+
+An exit sells no more than its entry has bought. Until the entry's first fill it is held. Two live
+exits of a group always have the same quantity left, and hold it back once.
+"""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from server.domain.changes import changed
+from server.domain.market import Market
+from server.domain.order import (
+    TRANSITIONS,
+    Leg,
+    Order,
+    OrderUpdateType,
+    StatusReason,
+)
+from server.domain.order_types import awaited
+from server.domain.posting import Decision, end, record
+from server.domain.values import Micros, Quantity
+
+Others: TypeAlias = Mapping[str, Order]
+"""The other orders of a group by id, live or ended, as they are before a decision."""
+
+ALONE: Others = {}
+
+
+def live_exits(orders: Others) -> list[Order]:
+    """Return the exits that can still change, the take-profit first."""
+    return [order for order in orders.values() if order.is_exit and order.status.is_live]
+
+
+def covered(order: Order, others: Others) -> frozenset[str]:
+    """Return the live exits of a group that hold back nothing themselves.
+
+    If both exits are live, the one that a decision is not about holds back the quantity. So both
+    are covered, and the last one that ends is not.
+    """
+    if order.role is None:
+        return frozenset()
+    exits = live_exits({order.id: order, **others})
+    if len(exits) == 1 and not exits[0].is_held:
+        return frozenset()
+    return frozenset(exit_.id for exit_ in exits)
+
+
+def waits_for_stop(order: Order, others: Others, market: Market) -> bool:
+    """Tell whether a take-profit leaves the quotes of a replayed bar to the stop-loss.
+
+    If the bar still reaches the stop price after this quote, nobody knows which price came first.
+    The stop-loss is taken then, which is the worse case.
+    """
+    quote = market.quote
+    if order.role is None or order.role.leg is not Leg.TAKE_PROFIT or quote is None:
+        return False
+    if quote.falls_to is None:
+        return False
+    falls_to = quote.falls_to
+    return any(
+        awaited(exit_) is not None and exit_.stop_price is not None and falls_to <= exit_.stop_price
+        for exit_ in live_exits(others)
+    )
+
+
+def follow(decision: Decision, before: Order, others: Others, now: Micros) -> Decision:
+    """Add to a decision about an order what follows from it for its group.
+
+    `before` is the order before the decision.
+    """
+    if before.is_exit:
+        return _follow_exit(decision, before, others, now)
+    return _follow_entry(decision, before, others, now)
+
+
+def _follow_entry(decision: Decision, before: Order, others: Others, now: Micros) -> Decision:
+    entry = decision.orders[before.id]
+    exits = live_exits(others)
+    bought = Quantity(entry.filled_quantity - before.filled_quantity)
+    if bought and exits:
+        decision = reserve(decision, entry.symbol, bought)
+        for exit_ in exits:
+            decision = _release(decision, exit_, entry.filled_quantity, now)
+        return decision
+    for exit_ in exits:
+        if not exit_.is_held:
+            continue
+        if not entry.status.is_live:
+            decision = end_exit(decision, exit_, StatusReason.ENTRY_ENDED, now)
+        elif entry.quantity != before.quantity:
+            decision = _resize(decision, exit_, entry.quantity, now)
+    return decision
+
+
+def _follow_exit(decision: Decision, before: Order, others: Others, now: Micros) -> Decision:
+    exit_ = decision.orders[before.id]
+    sold = Quantity(exit_.filled_quantity - before.filled_quantity)
+    if sold or exit_.triggered_at != before.triggered_at:
+        decision = end_entry(decision, others, StatusReason.EXIT_FILLED, now)
+    if sold:
+        for sibling in live_exits(others):
+            decision = shrink(decision, sibling, sold, StatusReason.SIBLING_FILLED, now)
+    return decision
+
+
+def end_entry(decision: Decision, others: Others, reason: StatusReason, now: Micros) -> Decision:
+    """Cancel what is left of a group's entry, if it is live."""
+    for other in others.values():
+        if not other.is_exit and other.status.is_live:
+            decision = end(_with(decision, other), other.id, reason, now)
+    return decision
+
+
+def end_exit(decision: Decision, exit_: Order, reason: StatusReason, now: Micros) -> Decision:
+    """Cancel an exit."""
+    return end(_with(decision, exit_), exit_.id, reason, now)
+
+
+def shrink(
+    decision: Decision, exit_: Order, by: Quantity, reason: StatusReason, now: Micros
+) -> Decision:
+    """Take a quantity from what an exit has left; cancel the exit if that is all of it."""
+    if by < exit_.leaves_quantity:
+        return _resize(decision, exit_, Quantity(exit_.quantity - by), now)
+    return end_exit(decision, exit_, reason, now)
+
+
+def reserve(decision: Decision, symbol: str, quantity: Quantity) -> Decision:
+    """Hold back a quantity of a position for the exits of a group; this adds no event."""
+    position = decision.positions[symbol]
+    held = changed(position, reserved_quantity=position.reserved_quantity + quantity)
+    return changed(decision, positions={**decision.positions, symbol: held})
+
+
+def _release(decision: Decision, exit_: Order, bought: Quantity, now: Micros) -> Decision:
+    """Let an exit act for what its entry has bought so far."""
+    if not exit_.is_held:
+        return _resize(decision, exit_, bought, now)
+    free = changed(exit_, role=changed(exit_.role, is_held=False))
+    return _resize(decision, free, bought, now, OrderUpdateType.RELEASED)
+
+
+def _resize(
+    decision: Decision,
+    exit_: Order,
+    quantity: Quantity,
+    now: Micros,
+    update: OrderUpdateType = OrderUpdateType.REPLACED,
+) -> Decision:
+    order = changed(
+        exit_, quantity=quantity, status=TRANSITIONS[exit_.status, update], updated_at=now
+    )
+    return record(decision, order, decision.positions[order.symbol], update, now)
+
+
+def _with(decision: Decision, order: Order) -> Decision:
+    return changed(decision, orders={**decision.orders, order.id: order})
