@@ -16,6 +16,7 @@ from statistics import median
 from bench.figures import FEW_ACCOUNTS, FEW_TRADES, MANY_ACCOUNTS, MANY_TRADES, figures
 from bench.load import LoadFailed, Target, calls_per_second, latency_p50_us
 from bench.parts import batch_us, observing_us
+from bench.replays import RESTING, replays
 from bench.service import Service, free_port
 from bench.streams import FANNED_STREAMS, STALLED, SUBSCRIBERS, Costs, streams
 from bench.triggers import FEW, MANY, TRIGGERED, triggers
@@ -84,6 +85,7 @@ def _measure(directory: Path, service: Service, noop: str) -> None:
 
     _measure_parts(directory)
     _measure_triggers(directory)
+    _measure_replays(directory)
 
     calls_per_second(bare, calls=200, in_flight=IN_FLIGHT)
     placed.run(ours, 200)
@@ -166,6 +168,24 @@ def _measure_triggers(directory: Path) -> None:
         f"{costs.triggered_seconds * 1e3:.0f}",
         f"in {costs.triggered_transactions} transactions",
     )
+
+
+def _measure_replays(directory: Path) -> None:
+    costs = replays(directory)
+    _row("rows of a file, plain loop, /s", f"{1e6 / costs.plain_us:.0f}", "only read")
+    share = costs.reading_us / costs.engine_us
+    _row(
+        "quotes of a replay of it, /s",
+        f"{1e6 / costs.engine_us:.0f}",
+        f"of the engine (≥ 50000); reading them is {share:.2f} of it",
+    )
+    share = costs.engine_us / costs.resting_us
+    _row(
+        f"over {RESTING} resting orders, /s",
+        f"{1e6 / costs.resting_us:.0f}",
+        f"{share:.2f} of that (≥ 0.67)",
+    )
+    _row("quotes taken by its front, /s", f"{1e6 / costs.front_us:.0f}", "in another process")
 
 
 def _measure_figures(directory: Path) -> None:

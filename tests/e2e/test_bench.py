@@ -5,11 +5,14 @@ import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 
+import bench.replays
 from bench.figures import store_people
 from bench.readers import CALLS_A_CHANNEL, PLACE_ORDER, Orders
 from bottrading.v1 import bot_trading_pb2 as pb
@@ -46,6 +49,17 @@ def test_the_people_whose_figures_are_measured_fit_the_tables(tmp_path: Path) ->
             for table in ("users", "accounts", "positions", "orders", "fills")
         ]
     assert stored == [3, 3, 9, 4, 4]
+
+
+def test_a_replay_is_measured_to_its_end_and_its_orders_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, number in {"QUOTES": 300, "RESTING": 20, "ROUNDS": 1}.items():
+        monkeypatch.setattr(bench.replays, name, number)
+
+    costs = bench.replays.replays(tmp_path)
+
+    assert min(astuple(costs)) > 0
 
 
 async def test_an_order_that_a_connection_refuses_for_now_is_placed_once_it_has_room() -> None:
