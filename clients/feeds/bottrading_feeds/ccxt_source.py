@@ -26,6 +26,9 @@ from bottrading_feeds.sources import Urls
 COALESCE_SECONDS = 0.005
 """How long updates are collected before they are told: to ask the library costs more than one."""
 
+SHOWN = ("bid", "bidVolume", "ask", "askVolume", "last", "timestamp")
+"""What a tick is made of, by the library's names."""
+
 POLL_SECONDS_MIN = 1.0
 CANDLES_PER_PAGE = 500
 NO_STEP = Decimal("0.00000001")
@@ -144,22 +147,22 @@ class CcxtSource:
         """Tell tickers; if it `ends`, end when one shows neither bid nor ask."""
         exchange = self._exchange
         names = list(symbols)
-        told: dict[str, Tick] = {}
+        told: dict[str, tuple[Any, ...]] = {}
         while True:
             answer = await watch(names)
             await asyncio.sleep(COALESCE_SECONDS)
             best, last = exchange.bidsasks, exchange.tickers
             for name in names:
                 ticker = best.get(name) or last.get(name) or answer.get(name)
-                if ticker is None:
+                # Some exchanges' tickers are changed in place. Most have not changed at all.
+                if ticker is None or (shown := tuple(map(ticker.get, SHOWN))) == told.get(name):
                     continue
+                told[name] = shown
                 tick = _tick(symbols[name], ticker)
                 if ends and tick.bid is None and tick.ask is None:
                     self._tickers_have_quotes = False
                     return
-                if tick != told.get(name):
-                    told[name] = tick
-                    tell(tick)
+                tell(tick)
 
     async def _read_book(self, name: str, symbol: str, tell: Tell) -> None:
         told = None
@@ -229,14 +232,16 @@ def _page_length(exchange: Any) -> int:
 
 
 def _tick(symbol: str, ticker: Any) -> Tick:
+    *amounts, time = map(ticker.get, SHOWN)
+    bid, bid_size, ask, ask_size, last = map(_decimal, amounts)
     return Tick(
         symbol=symbol,
-        bid=_decimal(ticker.get("bid")),
-        bid_size=_decimal(ticker.get("bidVolume")),
-        ask=_decimal(ticker.get("ask")),
-        ask_size=_decimal(ticker.get("askVolume")),
-        last=_decimal(ticker.get("last")),
-        time=_time(ticker.get("timestamp")),
+        bid=bid,
+        bid_size=bid_size,
+        ask=ask,
+        ask_size=ask_size,
+        last=last,
+        time=_time(time),
     )
 
 
