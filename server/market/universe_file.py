@@ -128,7 +128,9 @@ class _Entry:
 
     def simulated_number(self, field: str, *, low: Units = 1, high: Units) -> Units:
         """Take a number that only the simulated market needs; 0 if it is not given."""
-        if not self._is_simulated and field not in self._fields:
+        if field not in self._fields:
+            if self._is_simulated:
+                raise self.error(field, "is missing: the simulated market needs it")
             return 0
         return self.number(field, low=low, high=high)
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 from server.bootstrap import front as bootstrap
 from server.config import LINES, Settings, SettingsError, child_environment
+from server.market.universe_file import DEFAULT_UNIVERSE_PATH
 from server.processes.children import PYTHON, Lend, Patience, ended, exited
 from server.processes.exit_status import ExitStatus, ServiceFailed
 from server.rpc.own_tokens import FEED_SECONDS
@@ -135,7 +136,8 @@ def prepare_universe(settings: Settings) -> None:
         return
     in_use = ",".join(bootstrap.history(settings).symbols_in_use)
     command = [*PYTHON, f"{PACKAGE}.universe", settings.feed, *settings.feed_symbols]
-    command += ["--out", str(path), "--keep", in_use, *_dollars(settings)]
+    command += ["--out", str(path), "--keep", in_use, "--keep-from", str(DEFAULT_UNIVERSE_PATH)]
+    command += _dollars(settings)
     done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,

@@ -19,7 +19,11 @@ from bottrading.v1 import (
 )
 from server.market.replay_file import check_replay_file
 from server.market.sessions import AlwaysOpen
-from server.market.universe_file import default_universe, load_universe
+from server.market.universe_file import (
+    DEFAULT_UNIVERSE_PATH,
+    default_universe,
+    load_universe,
+)
 from tests.support.exchanges.alpaca import KEY, SECRET, Alpaca
 from tests.support.exchanges.elsewhere import Tell, elsewhere
 from tests.support.process import STOP_SECONDS_MAX, Process, channel, make_key
@@ -60,6 +64,12 @@ def test_a_universe_is_printed_and_its_errors_are_one_line(
     assert unknown.stderr == (
         "bottrading: alpaca has no stock NOPE: write symbols such as AAPL or BRK.B\n"
     )
+
+    kept = ("--out", str(path), "--keep", "AAPL", "--keep-from", str(DEFAULT_UNIVERSE_PATH))
+    path.unlink()
+    assert run("universe", "alpaca", "AAPL,SPY", *kept).returncode == 0
+    listings = load_universe(path, simulated=False).listings(0)
+    assert (listings["AAPL"].level > 0, listings["SPY"].level) == (True, 0)
     monkeypatch.delenv("APCA_API_KEY_ID")
     assert "needs the environment variable APCA_API_KEY_ID" in run("universe", "alpaca", "A").stderr
 

@@ -102,7 +102,7 @@ def test_an_operator_can_list_instruments_of_their_own(tmp_path: Path) -> None:
 
 def test_only_the_simulated_market_needs_a_level_a_volatility_and_a_spread(tmp_path: Path) -> None:
     text = '[STOCK]\nA = { name = "A" }\n[CRYPTO]\nB-USD = { name = "B", price_tick = 100 }\n'
-    with pytest.raises(UniverseError, match="level: is missing"):
+    with pytest.raises(UniverseError, match="level: is missing: the simulated market needs it"):
         load(tmp_path, text)
     listings = load(tmp_path, text, simulated=False).listings(NOW)
     assert listings["A"].instrument.price_tick == CENT

@@ -1,5 +1,6 @@
 """Files of a download: bars of one symbol each until all are there, then the file that replays."""
 
+import fcntl
 import gzip
 import json
 import os
@@ -28,6 +29,7 @@ HEADER = "time,symbol,open,high,low,close,volume\n"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MANIFEST = "download.json"
+_LOCK = "lock"
 _TAIL_BYTES = 4_096
 _LONGEST_CLOSING = timedelta(days=5)
 _time_of = itemgetter(slice(0, len(b"2025-01-02T00:00:00Z")))
@@ -55,12 +57,23 @@ class Download:
 
 
 class BarFiles:
-    """The files of a download beside its output file."""
+    """The files of a download beside its output file, which one process at a time writes."""
 
     def __init__(self, out: Path, wanted: Download, until: datetime) -> None:
         self._out = out
         self._wanted = wanted
         self.until = until
+        self._lock = (_directory(out) / _LOCK).open("w")
+        try:
+            # The system releases it when the process ends, however that happens.
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise SourceError(f"another process is downloading to {out}: wait for it") from None
+
+    def close(self) -> None:
+        """Let another process go on with the download."""
+        self._lock.close()
 
     @classmethod
     def open(cls, out: Path, wanted: Download, now: datetime) -> Self:

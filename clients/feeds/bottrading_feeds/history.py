@@ -2,8 +2,9 @@
 
 import asyncio
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -32,6 +33,7 @@ from bottrading_feeds.port import Listing, Source, SourceError
 from bottrading_feeds.universe import EXCHANGE_HOURS, listed
 
 Watch = Callable[[SymbolFile], None]
+Sleep = Callable[[float], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,10 @@ def main() -> int:
 
 def moment(text: str) -> datetime:
     """Read a date or a time, in UTC where it has no offset."""
-    time = datetime.fromisoformat(text)
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"must be a date such as 2025-01-02, not {text!r}") from None
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
@@ -91,7 +96,7 @@ async def fetch(
     *,
     now: datetime,
     progress: Watch = lambda _: None,
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    sleep: Sleep = asyncio.sleep,
 ) -> Fetched:
     """Write the bars of a download to `out`; go on where an earlier call for the same stopped.
 
@@ -99,7 +104,13 @@ async def fetch(
     a symbol after each page. Raises SourceError if the source cannot give the bars, and if another
     file is in the way.
     """
-    files = BarFiles.open(out, wanted, now)
+    with closing(BarFiles.open(out, wanted, now)) as files:
+        return await _fetch(source, wanted, files, progress, sleep)
+
+
+async def _fetch(
+    source: Source, wanted: Download, files: BarFiles, progress: Watch, sleep: Sleep
+) -> Fetched:
     complete = files.complete()
     if complete is not None:
         return Fetched(complete, ())
@@ -122,7 +133,7 @@ async def _fill(
     file: SymbolFile,
     interval: str,
     progress: Watch,
-    sleep: Callable[[float], Awaitable[object]],
+    sleep: Sleep,
 ) -> None:
     reached = file.begin
 
@@ -139,6 +150,8 @@ async def _fill(
         return reached > before
 
     await patiently(take, sleep=sleep, is_worth_it=went_on)
+    file.begin = file.until
+    progress(file)
 
 
 async def _with_progress(wanted: Download, out: Path, source: Source) -> Fetched:

@@ -51,11 +51,18 @@ def main() -> int:
         metavar="SYMBOL,…",
         help="instruments that stay in the file as they are, because accounts use them",
     )
+    parser.add_argument(
+        "--keep-from",
+        type=Path,
+        metavar="FILE",
+        help="where those instruments are as long as the file of --out does not exist",
+    )
     given = parser.parse_args()
 
     async def make(source: Source) -> Made:
         listings = await listed(source, given_symbols(given), given_currencies(given))
-        return universe_file(listings, given.source, _read(given.out), _keep(given.keep))
+        stored = _read(given.out) or _read(given.keep_from)
+        return universe_file(listings, given.source, stored, _keep(given.keep))
 
     made = ask(given.source, make)
     if made is None:

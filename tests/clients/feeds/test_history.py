@@ -1,6 +1,7 @@
 """Downloads of bars: what they write plays, and what was interrupted goes on without a trace."""
 
 import gzip
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from bottrading_feeds import SourceError
-from bottrading_feeds.bar_files import Download
+from bottrading_feeds.bar_files import BarFiles, Download
 from bottrading_feeds.history import Fetched, fetch, moment
 from bottrading_feeds.port import Candle
 from server.market.replay_file import ReplayKind, check_replay_file, replay_quotes
@@ -155,6 +156,18 @@ async def test_nothing_else_is_overwritten(tmp_path: Path) -> None:
         await run(InventedSource(*PAIRS), wanted(), tmp_path / "nowhere" / "bars.csv")
 
 
+async def test_two_processes_do_not_write_the_same_download(tmp_path: Path) -> None:
+    out = tmp_path / "bars.csv"
+
+    def meanwhile() -> None:
+        with pytest.raises(SourceError, match=r"^another process is downloading to .*bars\.csv: w"):
+            BarFiles.open(out, wanted(), NOW)
+
+    await run(InventedSource(*PAIRS, trouble=meanwhile), wanted(), out)
+
+    assert names_in(tmp_path) == ["bars.csv"]
+
+
 async def test_a_download_goes_on_with_the_same_question_only(tmp_path: Path) -> None:
     out = tmp_path / "bars.csv"
 
@@ -270,3 +283,5 @@ def test_a_moment_is_a_date_or_a_time() -> None:
     assert moment("2025-01-02") == BEGIN
     assert moment("2025-01-02T01:30+02:00") == BEGIN - hours(0.5)
     assert moment("2025-01-02T00:00") == datetime(2025, 1, 2, tzinfo=UTC)
+    with pytest.raises(ArgumentTypeError, match=r"^must be a date such as 2025-01-02, not '2\.1'$"):
+        moment("2.1")
