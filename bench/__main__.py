@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+from bench.feeds import rows as feed_rows
 from bench.figures import FEW_ACCOUNTS, FEW_TRADES, MANY_ACCOUNTS, MANY_TRADES, figures
 from bench.load import LoadFailed, Target, calls_per_second, latency_p50_us
 from bench.parts import batch_us, observing_us
@@ -55,6 +56,8 @@ def main() -> None:
             finally:
                 service.stop()
             _measure_figures(directory)
+            for what, figure, note in feed_rows():
+                _row(what, figure, note)
         except LoadFailed as error:
             sys.exit(str(error))
         finally:

@@ -19,11 +19,12 @@ ROOT = Path(__file__).parents[2]
 PAGES = (
     "README.md",
     "docs/bot-authors.md",
+    "docs/live-prices.md",
     "docs/replay.md",
     "docs/agents.md",
     "docs/operators.md",
 )
-PORTS = ("50051", "8080", "50052", "8081", "8090")
+PORTS = ("50051", "8080", "50052", "8081", "8090", "50053", "8082", "50054", "8083")
 """The ports that the pages name; the test replaces each by a free one."""
 SECONDS_MAX = 900
 TOLD = (
@@ -35,6 +36,7 @@ TOLD = (
     '"stale":false',
     '"trading_state":"HALTED"',
     '"balance":"102500.00"',
+    '"quotes":{"fresh":',
 )
 """Some results that the pages promise; everything else must just not fail."""
 NOT_PROSE = ("#", "|", "```")
@@ -74,7 +76,7 @@ class Step:
             before = f"cat > {name} <<'END'\n{self.text}END\n"
             run = f".venv/bin/python -u {name}\n"
         if "make run" in run or "bottrading serve \\" in run:
-            rest = re.findall(r"127\.0\.0\.1:(?:8080|8081)", run)[0]
+            rest = re.findall(r"127\.0\.0\.1:(?:808[0-3])", run)[0]
             return f"{{\n{run}}} > {self.line}.log 2>&1 &\nuntil_ready {rest}\n"
         if "Ctrl-C" in self.lead:
             # It is stopped once it has printed something, as a reader would do.
