@@ -66,7 +66,7 @@ from server.market.universe import Universe
 QUOTES = Shape("quotes", ("time", "symbol", "bid", "bid_size", "ask", "ask_size"), "last")
 
 # The fields of a quote in their order. A check needs no quotes.
-_QuoteRow: TypeAlias = tuple[str, Units, Units, Units, Units, Units, Micros, int]
+_QuoteRow: TypeAlias = tuple[str, Units, Units, Units, Units, Units, Micros, int, None]
 
 _quote = maker(Quote)
 
@@ -211,7 +211,7 @@ def _read_quotes(
         if not last:
             raise table.error("last: must be positive")
         # Later rows have larger numbers, so several quotes of a symbol at one time have an order.
-        yield symbol, bid, bid_size, ask, ask_size, last, time, table.rank or table.line
+        yield symbol, bid, bid_size, ask, ask_size, last, time, table.rank or table.line, None
 
 
 def _replay_bars(
@@ -240,11 +240,11 @@ def _check_quotes(table: ReplayTable, listings: Listings, calendar: Calendar) ->
     row = next(rows, None)
     if row is None:
         raise _no_rows(table)
-    symbol, *_, first, _ = row
+    symbol, *_, first, _, _ = row
     last, asset_type = first, listings.find(symbol, first, table).instrument.asset_type
     first_type = asset_type
     is_in_session = calendar.is_open(asset_type, first)
-    for symbol, *_, last, _ in rows:
+    for symbol, *_, last, _, _ in rows:
         if not is_in_session:
             asset_type = listings.find(symbol, last, table).instrument.asset_type
             is_in_session = calendar.is_open(asset_type, last)
