@@ -1,33 +1,26 @@
-"""`serve --feed ccxt:kraken` against an exchange on loopback, through the unmodified ccxt."""
+"""`serve --feed ccxt:EXCHANGE` against exchanges on loopback, through the unmodified ccxt."""
 
 import time
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from bottrading_client import BotTradingClient, ErrorReason, OrderStatus, Side
+from tests.support.exchanges.binance import Binance
 from tests.support.exchanges.kraken import Kraken
 from tests.support.exchanges.running import Running
 from tests.support.process import Process, make_key
 
 WAIT_SECONDS_MAX = 40
 STALE_POLL_SECONDS = 0.5  # a bot may ask 120 times a minute
-OPTIONS = ("--feed", "ccxt:kraken", "--feed-symbols", "BTC/USD,ETH/USD")
 
 
-@pytest.fixture
-def kraken() -> Iterator[Running[Kraken]]:
-    with Running(Kraken()) as running:
-        yield running
-
-
-def serve(tmp_path: Path, kraken: Running[Kraken]) -> Process:
+def serve(tmp_path: Path, url: str, *options: str) -> Process:
     return Process(
         tmp_path / "data",
-        *OPTIONS,
-        feed_urls=kraken.url,
+        *options,
+        feed_urls=url,
         slippage="none",
         quote_staleness_seconds="8",
     )
@@ -58,11 +51,13 @@ def wait_for_ask(client: BotTradingClient, ask: int) -> None:
 
 @pytest.mark.timeout(180)
 def test_orders_fill_at_the_newest_quote_and_never_at_one_of_a_lost_exchange(
-    tmp_path: Path, kraken: Running[Kraken]
+    tmp_path: Path,
 ) -> None:
-    exchange = kraken.exchange
+    exchange = Kraken()
+    options = ("--feed", "ccxt:kraken", "--feed-symbols", "BTC/USD,ETH/USD")
     with (
-        serve(tmp_path, kraken) as service,
+        Running(exchange) as kraken,
+        serve(tmp_path, kraken.url, *options) as service,
         BotTradingClient(make_key(service), service.grpc) as bot,
     ):
         ticks = {it.symbol: it.price_tick for it in bot.instruments()}
@@ -90,23 +85,26 @@ def test_orders_fill_at_the_newest_quote_and_never_at_one_of_a_lost_exchange(
 
 
 @pytest.mark.timeout(180)
-def test_a_quiet_market_stays_open_and_a_burst_leaves_no_backlog(
-    tmp_path: Path, kraken: Running[Kraken]
-) -> None:
+def test_a_quiet_market_stays_open_and_a_burst_leaves_no_backlog(tmp_path: Path) -> None:
     """An exchange says nothing of a price that stays; that is no reason to stop trading."""
-    exchange = kraken.exchange
+    exchange = Binance()
+    options = ("--feed", "ccxt:binance", "--feed-symbols", "BTC/USDT", "--usd-equivalent", "USDT")
     with (
-        serve(tmp_path, kraken) as service,
+        Running(exchange) as binance,
+        serve(tmp_path, binance.url, *options) as service,
         BotTradingClient(make_key(service), service.grpc) as bot,
     ):
-        kraken.do(exchange.until_subscribed("BTC/USD", "ETH/USD"))
-        kraken.do(exchange.quote("BTC/USD", 100, 101, 7, 7))
+        binance.do(exchange.until_subscribed("btcusdt@bookTicker"))
+        binance.do(exchange.quote("BTCUSDT", "100.00000000", "101.00000000", "7.00000000"))
         wait_for_ask(bot, 101)
         pings = exchange.pings
-        kraken.do(exchange.until(lambda: exchange.pings >= pings + 5))
+        binance.do(exchange.until(lambda: exchange.pings >= pings + 5))
         assert buy(bot) == filled_at(101)
         for _ in range(10):
-            kraken.do(exchange.burst("BTC/USD", 5_000))
-        kraken.do(exchange.quote("BTC/USD", 200, 201, 7, 7))
-        wait_for_ask(bot, 201)
-        assert buy(bot) == filled_at(201)
+            binance.do(exchange.burst("BTCUSDT", 5_000))
+        binance.do(exchange.quote("BTCUSDT", "90000.00000000", "90001.00000000", "7.00000000"))
+        wait_for_ask(bot, 90_001)
+        [instrument] = bot.instruments()
+        assert buy(bot) == filled_at(90_001)
+
+    assert (instrument.symbol, instrument.quote_currency) == ("BTC-USD", "USDT")

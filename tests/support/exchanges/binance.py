@@ -31,6 +31,11 @@ class Binance(StandIn):
         message = {"u": 400900217, "s": symbol, "b": bid, "B": size, "a": ask, "A": size}
         await self.send(message, f"{symbol.lower()}@bookTicker")
 
+    async def burst(self, symbol: str, count: int) -> None:
+        """Publish a number of quotes of a symbol, as fast as they can be sent."""
+        for number in range(1, count + 1):
+            await self.quote(symbol, f"{number}.00000000", f"{number + 1}.00000000")
+
     async def take(self, connection: Connection, message: dict[str, Any]) -> None:
         await connection.send({"result": None, "id": message["id"]})
         for stream in message["params"]:

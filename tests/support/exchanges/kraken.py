@@ -44,7 +44,6 @@ class Kraken(StandIn):
         self.candles: dict[str, list[tuple[int, str, str, str, str, str]]] = {}
         self.tickers: dict[str, dict[str, Any]] = {}
         self.quotes_in_tickers = True
-        self.pings = 0
         self.answers_pings = True
         self.greeting = {"channel": "status", "type": "update", "data": [_STATUS]}
 
@@ -70,11 +69,6 @@ class Kraken(StandIn):
         self.tickers[symbol] = ticker
         await self.send(self._ticker_message(symbol, "update"), symbol)
         await self.send(self._book_message(symbol), f"book {symbol}")
-
-    async def burst(self, symbol: str, count: int) -> None:
-        """Publish a number of quotes of a pair, as fast as they can be sent."""
-        for number in range(1, count + 1):
-            await self.quote(symbol, number, number + 1)
 
     async def take(self, connection: Connection, message: dict[str, Any]) -> None:
         times = {"time_in": "2026-01-05T14:30:00.000Z", "time_out": "2026-01-05T14:30:00.001Z"}

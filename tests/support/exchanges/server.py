@@ -46,6 +46,7 @@ class StandIn(ABC):
         self.greeting: Message = ""
         self.silent = False
         self.refusing = False
+        self.pings = 0
         self._changed = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -144,6 +145,8 @@ class StandIn(ABC):
         if self.silent:
             return
         if message.type is WSMsgType.PING:
+            self.pings += 1
             await connection.socket.pong(message.data)
+            self.notify()
         elif message.type is WSMsgType.TEXT:
             await self.take(connection, json.loads(message.data))
