@@ -124,7 +124,7 @@ class Book:
     def place(self, order_id: str, wish: Wish) -> tuple[OrderUpdated, ...]:
         """Place an order that gets the given id."""
         assert order_id not in self.orders, f"{order_id} is placed twice"
-        ticket = self._ticket(wish)
+        ticket = self.ticket(wish)
         order_ids = [order_id, *(f"{order_id}.{LEGS[it.leg]}" for it in wish.exits)]
         return self._keep(
             place_group(
@@ -132,7 +132,7 @@ class Book:
                 order_ids,
                 self.account,
                 self.position(wish.symbol),
-                self._market(wish.symbol),
+                self.market(wish.symbol),
                 self._new_fill_id,
                 self.guard,
             )
@@ -142,7 +142,7 @@ class Book:
                 order_id,
                 self.account,
                 self.position(wish.symbol),
-                self._market(wish.symbol),
+                self.market(wish.symbol),
                 self._new_fill_id,
                 self.guard,
             )
@@ -150,16 +150,16 @@ class Book:
 
     def sized(self, wish: Wish) -> Wish | Refusal:
         """Return a wish for a notional with the quantity that this buys or sells now."""
-        found = sized(self._ticket(wish), self.account, self._market(wish.symbol))
+        found = sized(self.ticket(wish), self.account, self.market(wish.symbol))
         return found if isinstance(found, Refusal) else replaced(wish, quantity=found.quantity)
 
     def preview(self, wish: Wish) -> Preview:
         """Tell what placing an order would do."""
         return (preview_group if wish.exits else preview)(
-            self._ticket(wish),
+            self.ticket(wish),
             self.account,
             self.position(wish.symbol),
-            self._market(wish.symbol),
+            self.market(wish.symbol),
             self.guard,
         )
 
@@ -171,10 +171,10 @@ class Book:
             wanted,
             self.account,
             self.position(order.symbol),
-            self._market(order.symbol),
+            self.market(order.symbol),
             self._new_fill_id,
             self.guard,
-            self._others(order),
+            self.others(order),
         )
         return decision if isinstance(decision, Rejection) else self._keep(decision)
 
@@ -199,7 +199,7 @@ class Book:
         already = closing_already(quantity, position, holders)
         if already is not None:
             return already
-        market = self._market(asked.symbol)
+        market = self.market(asked.symbol)
         ticket = asked.order(quantity)
         return self._keep(
             close(
@@ -211,7 +211,7 @@ class Book:
                 market,
                 self._new_fill_id,
                 self.guard,
-                self._others,
+                self.others,
             )
         )
 
@@ -260,7 +260,7 @@ class Book:
             if order.expires_at is None or order.expires_at > self.now:
                 continue
             if order.status.is_live:
-                position, others = self.position(order.symbol), self._others(order)
+                position, others = self.position(order.symbol), self.others(order)
                 events += self._keep(expire(order, self.account, position, self.now, others))
         return tuple(events)
 
@@ -278,15 +278,16 @@ class Book:
         ]
         for stale in sorted(waiting, key=_priority):
             order = self.orders[stale.id]
-            position, market = self.position(order.symbol), self._market(order.symbol)
+            position, market = self.position(order.symbol), self.market(order.symbol)
             if market.quote is not None and self.is_open and order.status.is_live:
-                others = self._others(order)
+                others = self.others(order)
                 events += self._keep(
                     fill_resting(order, self.account, position, market, self._new_fill_id, others)
                 )
         return tuple(events)
 
-    def _market(self, symbol: str) -> Market:
+    def market(self, symbol: str) -> Market:
+        """Return the market of an instrument as it is now."""
         quote = self.quotes.get(symbol)
         age = 0 if quote is None else self.now - quote.time
         fresh = quote is not None and -FUTURE_TOLERANCE <= age <= STALENESS_LIMIT
@@ -299,7 +300,8 @@ class Book:
             is_open=self.is_open,
         )
 
-    def _ticket(self, wish: Wish) -> OrderTicket:
+    def ticket(self, wish: Wish) -> OrderTicket:
+        """Return the order that a wish asks for."""
         return OrderTicket(
             account_id=self.account.id,
             bot_key_id="key",
@@ -317,10 +319,11 @@ class Book:
         )
 
     def _cancel(self, order: Order, reason: StatusReason) -> tuple[OrderUpdated, ...]:
-        position, others = self.position(order.symbol), self._others(order)
+        position, others = self.position(order.symbol), self.others(order)
         return self._keep(cancel(order, self.account, position, self.now, reason, others))
 
-    def _others(self, order: Order) -> Others:
+    def others(self, order: Order) -> Others:
+        """Return the other orders of an order's group."""
         if order.role is None:
             return ALONE
         parent = self.orders[order.role.parent_order_id or order.id]

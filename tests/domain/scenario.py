@@ -28,7 +28,7 @@ from server.domain.account import Account, Position, TradeStatistics, TradingSta
 from server.domain.closing import CloseTicket
 from server.domain.errors import Refusal
 from server.domain.events import OrderUpdated
-from server.domain.order import ExitTicket, Leg, Order, OrderType, Side, TimeInForce
+from server.domain.order import ExitTicket, Leg, Order, OrderTicket, OrderType, Side, TimeInForce
 from server.domain.quote import QuoteRefusal
 from server.domain.risk import Rejection
 from server.domain.trading import Preview, Replacement
@@ -118,6 +118,11 @@ class Stage:
 
     def _sized(self, wish: Wish) -> Wish | Refusal:
         return wish if wish.notional is None else self.book.sized(wish)
+
+    def ticket(self, order: str) -> OrderTicket:
+        """Return the order that a text such as `buy 1 AAPL limit 99` asks for."""
+        side, quantity, symbol, *more = order.split()
+        return self.book.ticket(_wish(symbol, side, quantity, more))
 
     def _quote(self, symbol: str, sides: tuple[str, str, str, str], sequence: int) -> list[str]:
         quote = make_quote(symbol, *sides, time=self.book.now, sequence=sequence)

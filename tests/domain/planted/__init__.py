@@ -1,8 +1,27 @@
 """Bugs planted in the domain: each module registers some, and `BUGS` holds all by name."""
 
-from tests.domain.planted import accounts, closes, fills, orders, reservations, rules, sizes
+from tests.domain.planted import (
+    accounts,
+    closes,
+    fills,
+    groups,
+    orders,
+    reservations,
+    rules,
+    sizes,
+)
 from tests.domain.planted.planting import REGISTERED
 
-__all__ = ["BUGS", "accounts", "closes", "fills", "orders", "reservations", "rules", "sizes"]
+__all__ = [
+    "BUGS",
+    "accounts",
+    "closes",
+    "fills",
+    "groups",
+    "orders",
+    "reservations",
+    "rules",
+    "sizes",
+]
 
 BUGS = REGISTERED
