@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from server.domain.changes import maker
 from server.domain.quote import Quote
 from server.domain.values import DAY, SECOND, Micros, Units
 
@@ -65,6 +66,9 @@ class Bar:
         )
 
 
+_make_bar = maker(Bar)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarFilter:
     """Which bars to list: the newest `limit` of those that start in [start, end).
@@ -95,14 +99,7 @@ def minute_bars(quotes: Iterable[Quote]) -> list[Bar]:
     for quote in quotes:
         prices.setdefault((quote.symbol, quote.time // MINUTE), []).append(quote.last)
     return [
-        Bar(
-            symbol=symbol,
-            start=minute * MINUTE,
-            open=found[0],
-            high=max(found),
-            low=min(found),
-            close=found[-1],
-        )
+        _make_bar(symbol, minute * MINUTE, found[0], max(found), min(found), found[-1])
         for (symbol, minute), found in prices.items()
     ]
 

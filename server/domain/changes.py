@@ -1,6 +1,7 @@
 """Copies of frozen values, and many new ones: faster than the constructors of dataclasses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import MISSING, fields, make_dataclass
 from functools import cache
 from typing import Any, TypeVar
 
@@ -15,29 +16,30 @@ def changed(value: Value, **changes: Any) -> Value:
     The value must be a frozen dataclass with slots and without `__post_init__`.
     """
     kind: Any = type(value)
-    fields, names = _fields(kind)
+    slots, names = _fields(kind)
     if not changes.keys() <= names:
         raise BrokenInvariant(f"{kind.__name__} has no {changes.keys() - names}")
     copy: Value = object.__new__(kind)
-    for name, read, write in fields:
+    for name, read, write in slots:
         write(copy, changes[name] if name in changes else read(value))
     return copy
 
 
-def maker(kind: type[Value]) -> Callable[[Sequence[Any]], Value]:
-    """Return a function that makes a value of its fields in order, in a third of the usual time.
+def maker(kind: type[Value]) -> Callable[..., Value]:
+    """Return a function that makes a value of its fields in order, in a tenth of the usual time.
 
     The kind must be a frozen dataclass with slots and without `__post_init__`.
     """
-    of_kind: Any = kind
-    fields, _ = _fields(of_kind)
-    new, writers = object.__new__, [write for _, _, write in fields]
+    # The constructor of a frozen class sets each field by a call. That of a twin that is not frozen
+    # sets them directly, and its object can take the class, because both have the same slots.
+    defaults = {it.name: it.default for it in fields(kind) if it.default is not MISSING}  # type: ignore[arg-type]
+    names = kind.__slots__  # type: ignore[attr-defined]
+    twin: Any = make_dataclass(kind.__name__, names, namespace=defaults, slots=True)
 
-    def make(values: Sequence[Any]) -> Value:
-        made = new(kind)
-        for write, value in zip(writers, values, strict=True):
-            write(made, value)
-        return made
+    def make(*values: Any) -> Value:
+        made = twin(*values)
+        made.__class__ = kind
+        return made  # type: ignore[no-any-return]
 
     return make
 

@@ -187,10 +187,16 @@ class ReplaySource:
         """Read the next step if it is not after `target`; keep it until it is played."""
         if self._ahead is None or self._ahead.time > target:
             return None
-        time, quotes = self._ahead.time, []
-        while self._ahead is not None and self._ahead.time == time:
-            quotes.append(self._ahead)
-            self._ahead = self._read()
+        time, quotes = self._ahead.time, [self._ahead]
+        self._ahead = None
+        try:
+            for quote in self._quotes:
+                if quote.time != time:
+                    self._ahead = quote
+                    break
+                quotes.append(quote)
+        except ReplayFileError as error:
+            self.fault = str(error)
         self._polled.append(MarketStep(time, quotes))
         return self._polled[-1]
 

@@ -186,7 +186,7 @@ def quotes_of(bar: Bar, span: tuple[Micros, Micros]) -> list[Quote]:
     for time, price, (bid, ask), falls_to in zip(
         times, prices, sides, (lowest, lowest, last, None), strict=True
     ):
-        quotes.append(_make_quote((symbol, bid, size, ask, size, price, time, number, falls_to)))
+        quotes.append(_make_quote(symbol, bid, size, ask, size, price, time, number, falls_to))
         number += 1
     return quotes
 

@@ -40,7 +40,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from heapq import heappop, heappush
-from itertools import chain
+from itertools import chain, starmap
 from pathlib import Path
 from typing import TypeAlias
 
@@ -66,7 +66,7 @@ from server.market.universe import Universe
 QUOTES = Shape("quotes", ("time", "symbol", "bid", "bid_size", "ask", "ask_size"), "last")
 
 # The fields of a quote in their order. A check needs no quotes.
-_QuoteRow: TypeAlias = tuple[str, Units, Units, Units, Units, Units, Micros, int, None]
+_QuoteRow: TypeAlias = tuple[str, Units, Units, Units, Units, Units, Micros, int]
 
 _quote = maker(Quote)
 
@@ -158,7 +158,7 @@ def replay_quotes(
         listings = Listings(universe, calendar)
         if table.shape is QUOTES:
             _go_to(after, table, facts)
-            quotes: Iterator[Quote] = map(_quote, _read_quotes(table, listings, after + 1))
+            quotes: Iterator[Quote] = starmap(_quote, _read_quotes(table, listings, after + 1))
         else:
             # A bar ends at most two days after its `time`.
             begin = after - 2 * DAY
@@ -211,7 +211,7 @@ def _read_quotes(
         if not last:
             raise table.error("last: must be positive")
         # Later rows have larger numbers, so several quotes of a symbol at one time have an order.
-        yield symbol, bid, bid_size, ask, ask_size, last, time, table.rank or table.line, None
+        yield symbol, bid, bid_size, ask, ask_size, last, time, table.rank or table.line
 
 
 def _replay_bars(
@@ -240,11 +240,11 @@ def _check_quotes(table: ReplayTable, listings: Listings, calendar: Calendar) ->
     row = next(rows, None)
     if row is None:
         raise _no_rows(table)
-    symbol, *_, first, _, _ = row
+    symbol, *_, first, _ = row
     last, asset_type = first, listings.find(symbol, first, table).instrument.asset_type
     first_type = asset_type
     is_in_session = calendar.is_open(asset_type, first)
-    for symbol, *_, last, _, _ in rows:
+    for symbol, *_, last, _ in rows:
         if not is_in_session:
             asset_type = listings.find(symbol, last, table).instrument.asset_type
             is_in_session = calendar.is_open(asset_type, last)

@@ -299,8 +299,9 @@ class ReplayTable:
             self._digest = sha256()
 
     def _read_lines(self) -> Iterator[str]:
+        content = self._content
         try:
-            while line := self._read_line(LINE_BYTES_MAX + 1):
+            while line := content.read_line(LINE_BYTES_MAX + 1):
                 self.line += 1
                 self._line_start = self._line_end
                 self._line_end += len(line)
@@ -317,12 +318,17 @@ class ReplayTable:
                     yield text
         except UnicodeDecodeError:
             raise self.error("must be UTF-8") from None
+        except ContentError as error:
+            raise self._unreadable(error) from error
 
     def _read_line(self, limit: int) -> bytes:
         try:
             return self._content.read_line(limit)
         except ContentError as error:
-            raise ReplayFileError(f"{self.path}: after line {self.line}: {error}") from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: ContentError) -> ReplayFileError:
+        return ReplayFileError(f"{self.path}: after line {self.line}: {error}")
 
     def _seek(self, offset: int) -> None:
         try:
