@@ -40,7 +40,8 @@ class Accounts:
                 message=f"The plan {plan.value} allows {plan.accounts} accounts, and all"
                 " are open: reset one to start anew.",
             )
-        account_id = self._chance.new_id()
+        number = unit.account_count(command.user_id)
+        account_id = self._chance.id_of("account", command.user_id, str(number))
         opened = account_changes.open_account(
             account_id, command.user_id, self._initial_balance, now
         )

@@ -97,15 +97,17 @@ class Closes:
             waiting = closing_already(quantity, position, holders)
             if waiting is not None:
                 return Placed(waiting, replayed=True)
-        order_id = self._chance.new_id()
+        account = unit.account(ticket.account_id)
+        new_id = self._chance.ids_of(account)
+        order_id = new_id()
         decision = close(
             ticket.order(quantity),
             order_id,
-            unit.account(ticket.account_id),
+            account,
             position,
             holders,
             self._feed.market(instrument, now),
-            self._chance.new_id,
+            new_id,
             # Guard rails about equity and exposure reject only orders that buy.
             Guard(order_notional_max=permissions.order_notional_max),
             lambda holder: others_of(holder, unit),

@@ -129,6 +129,8 @@ class Endings:
                 if it.account_id not in stopped.ids:
                     with stopped.stopping(it.account_id):
                         finish(it)
+                        if self._feed.is_stepped:
+                            unit.end_group()
                 if it.account_id in stopped.ids:
                     self._impossible.set(self._impossible.value | {_name(it)}, unit.stage)
             if len(found) < limit:

@@ -68,7 +68,7 @@ class Keys:
             return ACCOUNT_NOT_FOUND
         secret = form_key(self._chance.base62(KEY_RANDOM_LENGTH))
         key = BotKey(
-            id=self._chance.new_id(),
+            id=self._chance.id_of("key", user.id, str(unit.key_count(user.id))),
             user_id=command.user_id,
             account_id=account_id,
             label=command.label,
@@ -110,10 +110,9 @@ class Keys:
         return Done()
 
     def _open(self, identity: Identity, unit: UnitOfWork, now: Micros) -> User:
-        account_id = self._chance.new_id()
-        user = User(
-            id=self._chance.new_id(), identity=identity, created_at=now, account_id=account_id
-        )
+        user_id = self._chance.id_of("user", identity.issuer, identity.subject)
+        account_id = self._chance.id_of("account", user_id, "0")
+        user = User(id=user_id, identity=identity, created_at=now, account_id=account_id)
         unit.add_user(user)
         unit.keep(open_account(account_id, user.id, self._initial_balance, now))
         return user

@@ -16,6 +16,7 @@ from server.domain.instrument import AssetType, Instrument
 from server.domain.invariants import BrokenInvariant
 from server.domain.market import Market, Session
 from server.domain.matching import Reach, has_seen_later, is_used_up, reach
+from server.domain.posting import Decision
 from server.domain.quote import FUTURE_TOLERANCE, Quote, QuoteRefusal, refusal
 from server.domain.resting import RestingPrices
 from server.domain.trading import fill_resting, is_overdue
@@ -105,7 +106,7 @@ class MarketFeed:
         calendar: Calendar,
         costs: Costs,
         staleness_limit: Micros,
-        new_id: Callable[[], str],
+        ids_of: Callable[[Account], Callable[[], str]],
         tell_progress: Callable[[], None],
     ) -> None:
         self.source = source
@@ -122,7 +123,7 @@ class MarketFeed:
 
         self._sessions: dict[AssetType, Session] = {}
         self._costs = costs
-        self._new_id = new_id
+        self._ids_of = ids_of
         self._tell_progress = tell_progress
 
     def load(self, stored: Sequence[tuple[Quote, Bar]], stage: Stage) -> None:
@@ -301,10 +302,21 @@ class MarketFeed:
             if self.holds_endings.value and is_overdue(order, now):
                 continue
             with self.stopped.stopping(order.account_id):
-                others = others_of(order, unit)
-                decision = fill_resting(order, account, position, market, self._new_id, others)
+                others, new_id = others_of(order, unit), self._ids_of(account)
+                decision = fill_resting(order, account, position, market, new_id, others)
                 if decision is not None:
-                    unit.keep(decision)
+                    self._keep(decision, unit)
+
+    def _keep(self, decision: Decision, unit: UnitOfWork) -> None:
+        unit.keep(decision)
+        if self.is_stepped:
+            unit.end_group()
+
+    @property
+    def is_stepped(self) -> bool:
+        """Tell whether the market is a replay in lock-step, whose logs are the same in each run."""
+        replay = self.source.replay
+        return replay is not None and not replay.speed
 
     def _is_shown_again(self, quote: Quote, position: Position) -> bool:
         """Tell whether a replay repeats a quote to an account that has already seen a later one.

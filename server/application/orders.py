@@ -78,20 +78,21 @@ class Orders:
             if isinstance(found, Refusal):
                 return found
             ticket = found
+        new_id = self._chance.ids_of(account)
         if ticket.exits:
             guard = self._guard(ticket, permissions, unit, now)
-            placed = order_groups.place(ticket, market, guard, unit, self._chance.new_id)
+            placed = order_groups.place(ticket, market, guard, unit, new_id)
             if isinstance(placed, Refusal):
                 return placed
             return changed(placed, warnings=command.warnings)
-        order_id = self._chance.new_id()
+        order_id = new_id()
         decision = place(
             ticket,
             order_id,
             account,
             unit.position(ticket.account_id, ticket.symbol),
             market,
-            self._chance.new_id,
+            new_id,
             self._guard(ticket, permissions, unit, now),
         )
         shown = unit.keep(decision)
@@ -156,6 +157,7 @@ class Orders:
                 f" {format_units(order.filled_quantity)} that are filled,"
                 f" not {format_units(quantity)}.",
             )
+        account = unit.account(order.account_id)
         market, others = self._feed.market(instrument, now), others_of(order, unit)
         refusal = refuse_new_price(order, command.wanted, others, market) if others else None
         if refusal is not None:
@@ -163,10 +165,10 @@ class Orders:
         decision = replace(
             order,
             command.wanted,
-            unit.account(order.account_id),
+            account,
             unit.position(order.account_id, order.symbol),
             market,
-            self._chance.new_id,
+            self._chance.ids_of(account),
             self._guard(command, permissions, unit, now, order),
             others,
         )

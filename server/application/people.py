@@ -41,6 +41,9 @@ class People(Protocol):
     def forget_sign_ins(self, before: Micros) -> None:
         """Forget the used sign-in tokens that expired before a moment."""
 
+    def key_count(self, user_id: str) -> int:
+        """Return how many bot keys a user has ever made."""
+
     def live_key_count(self, user_id: str) -> int:
         """Return how many live bot keys a user has."""
 

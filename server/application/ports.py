@@ -51,6 +51,12 @@ class Chance(Protocol):
     def base62(self, length: int) -> str:
         """Return random base62 characters fit for a secret."""
 
+    def id_of(self, *names: str) -> str:
+        """Return the id of something new that has names of its own."""
+
+    def ids_of(self, account: Account) -> Callable[[], str]:
+        """Return a source of ids for one decision about an account."""
+
 
 Shown: TypeAlias = Any
 """An order in the form that callers receive: storage encodes it, use cases only pass it on."""
@@ -290,6 +296,13 @@ class UnitOfWork(People, Protocol):
         """Store a decision: everything that it holds, and nothing else.
 
         The decision marks what is new. Returns each order as its last event shows it, by id.
+        """
+
+    def end_group(self) -> None:
+        """Divide the log here: what was kept before is told apart from what is kept later.
+
+        Otherwise all entries of a transaction are told together, and what is in a transaction
+        depends on how fast the machine is.
         """
 
     def add_usage(

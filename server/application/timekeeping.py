@@ -15,7 +15,7 @@ from server.application.market_record import Applied
 from server.application.ports import Clock, UnitOfWork
 from server.application.snapshots import Snapshots
 from server.application.staging import Staged
-from server.domain.values import MILLISECOND, Micros
+from server.domain.values import DAY, MILLISECOND, Micros
 
 STEPS_TIME_MAX: Micros = 20 * MILLISECOND
 """After this much real time the remaining steps wait, so that calls are answered."""
@@ -59,13 +59,15 @@ class Timekeeping:
                 break
             count = self._pass_by(steps[played : played + STEPS_AT_ONCE], stood, unit)
             if count:
-                is_behind = False
+                is_behind, stood = False, steps[played + count - 1].time
             else:
-                count = 1
-                with self._whole(steps[played], stood, unit):
-                    is_behind = self._play(steps[played], stood, begun, unit)
+                step = self._ending_before(steps[played], stood, unit)
+                count = 0 if step is not None else 1
+                step = step or steps[played]
+                with self._whole(step, stood, unit):
+                    is_behind = self._play(step, stood, begun, unit)
+                stood = step.time
             played += count
-            stood = steps[played - 1].time
         ahead = 0 if self._is_virtual else self._feed.board.ahead(now)
         self.quotes_ahead.set(ahead, unit.stage)
         self._feed.record.store(unit, stood)
@@ -98,6 +100,20 @@ class Timekeeping:
             feed.source.play(steps[count - 1], unit.stage)
         return count
 
+    def _ending_before(
+        self, step: MarketStep, stood: Micros, unit: UnitOfWork
+    ) -> MarketStep | None:
+        """Return a step of its own for what may end before a step of a lock-step replay.
+
+        At which moments a lock-step replay has steps depends on all participants. What ends does so
+        at its own time, whatever times the others name.
+        """
+        if not self._feed.is_stepped:
+            return None
+        moments = (unit.next_expiry(), (stood // DAY + 1) * DAY)
+        first = min((it for it in moments if stood < it < step.time), default=None)
+        return None if first is None else MarketStep(first, ())
+
     @property
     def _is_virtual(self) -> bool:
         return self._feed.source.replay_digest is not None
@@ -118,7 +134,7 @@ class Timekeeping:
         is_all_ended = not holds_endings and self._endings.end(unit, step.time, is_time_up)
         feed.source.play(step, unit.stage)
         feed.apply(step.quotes, unit, step.time)
-        if is_all_ended:
+        if is_all_ended and (step.quotes or not feed.is_stepped):
             self._snapshots.take(unit, step.time)
         return not is_all_ended and not holds_endings
 

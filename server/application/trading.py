@@ -96,6 +96,7 @@ class Trading:
             feed, snapshot_interval, monotonic, since_boot, tell_progress
         )
         self._lock_step = lock_step
+        self._decide_task = self._decide if lock_step is None else self._decide_alone
         self.steps = Steps(feed, lock_step, read_event)
         self.use_cases: tuple[object, ...] = (
             Orders(feed, chance),
@@ -196,12 +197,19 @@ class Trading:
         try:
             with unit:
                 unit.preload(*_wanted(tasks))
-                results = [self._decide(task, unit) for task in tasks]
+                results = [self._decide_task(task, unit) for task in tasks]
                 unit.commit()
         finally:
             # A unit that fails late may have stored a part at a checkpoint.
             grown_logs |= unit.grown_logs
         return results
+
+    def _decide_alone(self, task: Task, unit: UnitOfWork) -> object:
+        """Decide a task, apart from others of its batch in the logs of a lock-step replay."""
+        result = self._decide(task, unit)
+        if self._lock_step is not None:
+            unit.end_group()
+        return result
 
     def _decide(self, task: Task, unit: UnitOfWork) -> object:
         if task.account_id in self._feed.stopped.ids:

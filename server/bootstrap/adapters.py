@@ -2,9 +2,14 @@
 
 import secrets
 import time
+from collections.abc import Callable
+from hashlib import sha256
+from itertools import count
+from uuid import UUID
 
 import uuid_utils
 
+from server.domain.account import Account
 from server.domain.user import BASE62
 from server.domain.values import Micros
 
@@ -41,10 +46,49 @@ class ToldClock:
 class SystemChance:
     """UUIDs and secrets from the operating system."""
 
+    def __init__(self) -> None:
+        # A generator would take longer for each id.
+        self._ids = map(str, iter(uuid_utils.uuid7, None))
+
     def new_id(self) -> str:
         """Return a UUID of version 7: later ones sort after earlier ones."""
-        return str(uuid_utils.uuid7())
+        return next(self._ids)
+
+    def id_of(self, *_: str) -> str:
+        """Return a UUID of version 7; the names do not matter."""
+        return self.new_id()
+
+    def ids_of(self, _: Account) -> Callable[[], str]:
+        """Return the source of UUIDs of version 7."""
+        return self._ids.__next__
 
     def base62(self, length: int) -> str:
         """Return random base62 characters fit for a secret."""
         return "".join(secrets.choice(BASE62) for _ in range(length))
+
+
+class SteppedChance(SystemChance):
+    """Ids that a lock-step replay repeats in every run, and secrets from the operating system.
+
+    Each id is a UUID of version 8: a number of 48 bits, and a digest of all its names. Ids of one
+    account are in order.
+    """
+
+    def id_of(self, *names: str) -> str:
+        """Return the UUID of some names."""
+        return _named(0, *names)
+
+    def ids_of(self, account: Account) -> Callable[[], str]:
+        """Return UUIDs made of the account's id, the end of its log and a number.
+
+        Each decision adds to the log, so that the next one makes other ids.
+        """
+        numbers = count()
+        return lambda: _named(account.sequence, account.id, str(next(numbers)))
+
+
+def _named(number: int, *names: str) -> str:
+    digest = sha256("\0".join((str(number), *names)).encode()).digest()
+    bits = int.from_bytes(digest[:10]) | (number % 2**48 << 80)
+    bits = bits & ~(0xF << 76) | (8 << 76)
+    return str(UUID(int=bits & ~(0x3 << 62) | (2 << 62)))

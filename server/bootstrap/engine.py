@@ -12,7 +12,13 @@ from server.application.market_ports import QuoteSource
 from server.application.ports import Chance, Clock
 from server.application.trading import Trading
 from server.bootstrap import venue
-from server.bootstrap.adapters import SystemChance, boot_clock, monotonic_clock, system_clock
+from server.bootstrap.adapters import (
+    SteppedChance,
+    SystemChance,
+    boot_clock,
+    monotonic_clock,
+    system_clock,
+)
 from server.calls.table import ROWS, engine_calls
 from server.domain.values import Micros
 from server.engine.service import EngineService
@@ -54,10 +60,10 @@ def build(
     `tell_progress` is called repeatedly during long loads and decisions. `rows` are the calls that
     are served.
     """
-    chance = chance or SystemChance()
+    lock_step = venue.lock_step(settings, monotonic)
+    chance = chance or (SystemChance() if lock_step is None else SteppedChance())
     listed, calendar = venue.universe(settings), venue.calendar(settings)
     writer = Writer(open_writer(Path(settings.database_path)), encode_event)
-    lock_step = venue.lock_step(settings, monotonic)
     source: QuoteSource
     if settings.market == "replay":
         source, clock = venue.replay_source(
@@ -77,7 +83,7 @@ def build(
         calendar=calendar,
         costs=venue.costs(settings),
         staleness_limit=settings.quote_staleness,
-        new_id=chance.new_id,
+        ids_of=chance.ids_of,
         tell_progress=tell_progress,
     )
     trading = Trading(

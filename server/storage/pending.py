@@ -40,6 +40,7 @@ class Pending:
         self.changed_orders: set[str] = set()
         self._fills: list[Values] = []
         self._events: list[Values] = []
+        self._grouped = 0
 
     @property
     def touched_orders(self) -> set[str]:
@@ -99,12 +100,19 @@ class Pending:
 
         Only then is it known which entry of a log is the last one of the transaction.
         """
-        for event in self._events:
+        for event in self._events[self._grouped :]:
             event["transaction_end"] = self._known_accounts[event["account_id"]].sequence
         bulk(self._driver, statements.INSERT_EVENT, self._events)
         grown = {event["account_id"] for event in self._events}
         self._events.clear()
+        self._grouped = 0
         return grown
+
+    def end_group(self) -> None:
+        """Tell the events since the last group together: each knows the last one of its account."""
+        for event in self._events[self._grouped :]:
+            event["transaction_end"] = self._known_accounts[event["account_id"]].sequence
+        self._grouped = len(self._events)
 
 
 def bulk(driver: sqlite3.Connection, statement: Bulk, rows: list[Values]) -> None:

@@ -70,6 +70,10 @@ class People:
     def forget_sign_ins(self, before: Micros) -> None:
         self._connection.execute(delete(used_sign_ins).where(used_sign_ins.c.expires_at < before))
 
+    def key_count(self, user_id: str) -> int:
+        query = select(func.count()).where(bot_keys.c.user_id == user_id)
+        return self._connection.execute(query).scalar_one()
+
     def live_key_count(self, user_id: str) -> int:
         query = select(func.count()).where(
             bot_keys.c.user_id == user_id, bot_keys.c.revoked_at.is_(None)

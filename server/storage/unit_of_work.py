@@ -263,6 +263,9 @@ class SqlUnitOfWork(Searches, People, MarketRows, StepRows):
                 shown[event.order.id] = order_shown
         return shown
 
+    def end_group(self) -> None:
+        self._pending.end_group()
+
     def add_usage(
         self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]
     ) -> None:

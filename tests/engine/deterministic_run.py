@@ -2,7 +2,7 @@
 
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -14,6 +14,7 @@ from bottrading.v1 import bot_trading_pb2 as pb
 from bottrading.v1 import order_pb2
 from server.bootstrap import engine as bootstrap
 from server.config import DATABASE_FILE, Settings
+from server.domain.account import Account
 from server.domain.user import Identity, Plan
 from server.engine.frames import (
     Answer,
@@ -47,6 +48,14 @@ class CountingChance:
         """Return the next number as a UUID of version 7."""
         self._number += 1
         return str(UUID(int=(self._number << 80) | (7 << 76) | (2 << 62)))
+
+    def id_of(self, *_: str) -> str:
+        """Return the next number as an id."""
+        return self.new_id()
+
+    def ids_of(self, _: Account) -> Callable[[], str]:
+        """Return a source of the next numbers."""
+        return self.new_id
 
     def base62(self, length: int) -> str:
         """Return the next number as a secret."""

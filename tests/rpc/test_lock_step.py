@@ -1,5 +1,7 @@
 """AdvanceClock: which markets refuse it, and which requests are wrong."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from bottrading.v1 import bar_pb2, bot_key_pb2, key_management_pb2
-from tests.support.venue import NOON, Bot, VenueFactory, refusal
+from tests.support.venue import NOON, Bot, Venue, VenueFactory, refusal
 
 HOUR = Duration(seconds=3_600)
 MARKETS: dict[str, dict[str, Any]] = {
@@ -39,6 +41,89 @@ async def test_no_clock_but_that_of_a_lock_step_replay_can_be_advanced(
     )
     assert "--market replay" in told.message
     assert "--replay-clock step" in told.message
+
+
+@pytest.fixture
+def stepped(start_venue: VenueFactory, tmp_path: Path) -> Callable[..., Awaitable[Venue]]:
+    """Return how to start a lock-step replay of two quotes."""
+    path = tmp_path / "quotes.csv"
+    path.write_text(
+        "time,symbol,bid,bid_size,ask,ask_size\n"
+        "2025-01-02T10:00:00Z,AAPL,100,9,101,9\n2025-01-02T12:00:00Z,AAPL,90,9,91,9\n"
+    )
+
+    async def start(**options: Any) -> Venue:
+        return await start_venue(
+            market="replay",
+            sessions="always-open",
+            replay_file=path,
+            replay_clock="step",
+            **options,
+        )
+
+    return start
+
+
+async def step(venue: Venue, bot: Bot, **fields: Any) -> Any:
+    """Advance the clock, and let the engine play what is due."""
+    answer = asyncio.ensure_future(bot.call("AdvanceClock", **fields))
+    while not answer.done():
+        venue.pass_time(seconds=0)
+        await asyncio.sleep(0)
+    return answer.result()
+
+
+async def test_limits_on_orders_and_calls_of_the_day_do_not_apply_in_lock_step(
+    stepped: Callable[..., Awaitable[Venue]],
+) -> None:
+    venue = await stepped(
+        orders_per_minute=1, requests_per_minute=1, quotas="enforced", step_requests_per_minute=5
+    )
+    bot = await venue.bot()
+    for _ in range(3):
+        await bot.place()
+    await step(venue, bot, by=HOUR)
+
+    limits = (await bot.call("GetLimits")).limits
+
+    assert not limits.HasField("orders")
+    assert (limits.requests.limit, limits.requests.remaining) == (5, 1)
+    assert not limits.api_calls.enforced
+    await bot.place()
+    told = await refusal(bot.place())
+    assert (told.reason, told.retry_seconds) == ("REQUEST_RATE_EXCEEDED", 60)
+    assert (await step(venue, bot, by=HOUR)).time.seconds, "the clock moves all the same"
+
+
+async def test_a_key_is_told_of_what_it_may_see_alone(
+    stepped: Callable[..., Awaitable[Venue]],
+) -> None:
+    venue = await stepped()
+    bot = await venue.bot()
+    start = (await bot.call("GetMarketClock")).clock.time
+    await step(venue, bot, by=HOUR)
+    await bot.place(limit_price="95", quantity="1")
+    seen = (await bot.call("GetMarketClock")).clock.time
+    person = venue.person()
+    keys = []
+    for wanted in (
+        {"allowed_symbols": ["MSFT"]},
+        {"allowed_symbols": ["AAPL"]},
+        {"scopes": [bot_key_pb2.KEY_SCOPE_TRADE]},
+    ):
+        request = key_management_pb2.CreateBotKeyRequest(label="some", **wanted)
+        made = await person.keys.CreateBotKey(request, metadata=person.metadata)
+        keys.append(Bot(venue, made.bot_key.key))
+    whole = await step(venue, bot, **{"from": seen}, next_bar=bar_pb2.BAR_INTERVAL_1D)
+
+    told = [
+        await step(venue, key, **{"from": seen}, next_bar=bar_pb2.BAR_INTERVAL_1D) for key in keys
+    ]
+
+    assert whole.ended
+    assert [len(answer.events) for answer in (whole, *told)] == [1, 0, 1, 0]
+    assert {answer.first_sequence for answer in (whole, *told)} == {3}
+    assert start.seconds < seen.seconds < whole.time.seconds
 
 
 @pytest.mark.parametrize(
