@@ -71,7 +71,7 @@ class Alpaca(StandIn):
                 await connection.send(packed({"T": "success", "msg": "authenticated"}))
             return
         symbols = message["quotes"]
-        if len(symbols) > STREAMED_MAX:
+        if connection.path == "/v2/iex" and len(symbols) > STREAMED_MAX:
             await connection.send(_error(405, "symbol limit exceeded"))
             return
         await connection.send(packed({"T": "subscription", "trades": [], "quotes": symbols}))
