@@ -119,7 +119,8 @@ def refuse_new_price(
         above,
         below,
     )
-    return refuse_fields([changed(it, field=field) for it in violations]) if violations else None
+    # The two messages of a crossed pair are the same, and one field of the request is wrong.
+    return refuse_fields([changed(violations[0], field=field)]) if violations else None
 
 
 def _drafts(

@@ -68,7 +68,7 @@ def _outside(text: str | None) -> dict[str, str] | None:
 
 
 def order_text(order: Order) -> str:
-    """Return an order as one line."""
+    """Return an order as one line, and each of its legs as another."""
     prices = "".join(
         f" {name} {amount(price)}"
         for name, price in (("limit", order.limit_price), ("stop", order.stop_price))
@@ -84,7 +84,10 @@ def order_text(order: Order) -> str:
         line += f", {amount(order.filled_quantity)} filled at {amount(order.filled_price)}"
         line += f", fees {amount(order.fees)}"
     line = f"{line.removesuffix('.')}."
-    return f"{line} id {order.id}" if order.id else line
+    if order.leg is not None:
+        line = f"{order.leg}{', held until its entry fills' if order.held else ''}: {line}"
+    told = f"{line} id {order.id}" if order.id else line
+    return "\n".join((told, *map(order_text, order.legs)))
 
 
 def orders_text(orders: Sequence[Order]) -> str:

@@ -12,8 +12,11 @@ from pydantic import Field, WithJsonSchema
 from bottrading_client import (
     AsyncBotTradingClient,
     DeadlineExceeded,
+    OrderClass,
     OrderUpdate,
     OutcomeUnknown,
+    StopLoss,
+    TakeProfit,
 )
 from bottrading_mcp import answers
 from bottrading_mcp.answers import LIVE, answer
@@ -59,24 +62,33 @@ class Tools:
         asset_type: AssetType | None = None,
         notional: Amount | None = None,
         client_order_id: OwnId | None = None,
+        take_profit: Amount | None = None,
+        stop_loss: Amount | None = None,
     ) -> CallToolResult:
         """Place an order and return its outcome: FILLED, OPEN, or REJECTED with a reason.
 
         LIMIT needs limit_price, STOP needs stop_price, STOP_LIMIT both. MARKET and LIMIT BUY take
-        notional, in US dollars, instead of quantity. The same call within 120 s
-        returns the first order, unless that was REJECTED or you pass another client_order_id.
+        notional, in US dollars, instead of quantity. Prices of exits: a BUY places take_profit,
+        stop_loss or both with it; a SELL with both is two exits of your position. The same call
+        within 120 s returns the first order, unless that was REJECTED or you pass another
+        client_order_id.
         """
+        order_class = _order_class(side, take_profit, stop_loss)
+        is_oco = order_class is OrderClass.OCO and order_type == "MARKET"
         send = partial(
             self._client.place_order,
             symbol,
             side,
             quantity,
-            order_type=order_type,
+            order_type=None if is_oco else order_type,
             limit_price=limit_price,
             stop_price=stop_price,
             time_in_force=time_in_force,
             asset_type=asset_type,
             notional=notional,
+            order_class=order_class,
+            take_profit=None if take_profit is None else TakeProfit(limit_price=take_profit),
+            stop_loss=None if stop_loss is None else StopLoss(stop_price=stop_loss),
         )
         if client_order_id is not None:
             order = await send(client_order_id=client_order_id)
@@ -94,6 +106,9 @@ class Tools:
                 stop_price=_exact(stop_price),
                 time_in_force=time_in_force,
                 notional=_exact(notional),
+                order_class=order_class,
+                take_profit=_exact(take_profit),
+                stop_loss=_exact(stop_loss),
             )
             first = (
                 f"this order was placed {seconds_ago:.0f} s ago; pass a client_order_id for"
@@ -303,6 +318,18 @@ class Tools:
         """Return every limit of the account and the key, what is left and when it resets."""
         limits = await self._client.limits()
         return answer(answers.limits_text(limits), limits=limits)
+
+
+def _order_class(
+    side: str, take_profit: Decimal | None, stop_loss: Decimal | None
+) -> OrderClass | None:
+    """Return the class of the group that an order with these exits can only be."""
+    if take_profit is None and stop_loss is None:
+        return None
+    if side == "SELL":
+        return OrderClass.OCO
+    is_single = take_profit is None or stop_loss is None
+    return OrderClass.OTO if is_single else OrderClass.BRACKET
 
 
 def _exact(value: Decimal | None) -> str | None:

@@ -281,7 +281,7 @@ async def test_what_people_chose_is_marked_as_data(quoted: Venue) -> None:
         ({"quantity": "NaN"}, "quantity: "),
         ({"quantity": "1e999999999"}, "quantity: "),
         ({"quantity": "0.000000001"}, "quantity: "),
-        ({"stop_loss": 90}, "stop_loss: Extra inputs are not permitted"),
+        ({"trail": 90}, "trail: Extra inputs are not permitted"),
         ({"quantity": "-1"}, "DECIMAL_INVALID: "),
         ({"quantity": 0}, "NOT_POSITIVE: "),
         ({"symbol": "NOPE"}, "SYMBOL_UNKNOWN: "),

@@ -24,12 +24,15 @@ from bottrading_client import (
     InvalidRequest,
     KeyManagementClient,
     NotFound,
+    OrderClass,
     OrderStatus,
     OrderType,
     PermissionDenied,
     RateLimited,
     ServiceUnavailable,
     Side,
+    StopLoss,
+    TakeProfit,
     TimeInForce,
     TradingState,
     calls,
@@ -115,6 +118,33 @@ async def test_cancelling_all_with_a_fenced_key_tells_what_is_left(
 
     assert ([order.id for order in cancelled], cancelled.skipped) == ([own.id], 1)
     assert (left, left.skipped) == ((), 1)
+
+
+async def test_groups_are_placed_with_their_exits(make: Make) -> None:
+    exits = {
+        "take_profit": TakeProfit(limit_price="150", client_order_id="take"),
+        "stop_loss": StopLoss(stop_price=90, limit_price="89.5", time_in_force="DAY"),
+    }
+
+    preview = await make("preview_order", "AAPL", "BUY", 10, order_class="BRACKET", **exits)
+    entry = await make("place_order", "AAPL", "BUY", 10, order_class=OrderClass.BRACKET, **exits)
+    assert await make("order", entry.id) == entry
+    take, stop = entry.legs
+    pair = await make(
+        "place_order",
+        "AAPL",
+        "SELL",
+        1,
+        order_class="OCO",
+        take_profit=TakeProfit(limit_price=150),
+        stop_loss=StopLoss(stop_price=90),
+    )
+
+    assert [leg.leg for leg in preview.order.legs] == ["TAKE_PROFIT", "STOP_LOSS"]
+    assert (entry.status, entry.order_class, entry.leg) == ("FILLED", "BRACKET", "ENTRY")
+    assert (take.parent_order_id, take.held, take.client_order_id) == (entry.id, False, "take")
+    assert (stop.limit_price, stop.time_in_force) == (Decimal("89.5"), "DAY")
+    assert (pair.status, pair.rejection_reason) == ("REJECTED", "INSUFFICIENT_POSITION")
 
 
 async def test_positions_are_closed_in_part_as_a_whole_and_all_at_once(
