@@ -1,10 +1,16 @@
 """Clients of a venue in this process."""
 
+import itertools
+import shutil
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import pytest
 
 from bottrading_client import AsyncBotTradingClient, AsyncKeyManagementClient
+from server.config import DATABASE_FILE
+from tests.clients.stepped import NewVenue, kept_going
 from tests.support.venue import Bot, Venue
 
 
@@ -33,3 +39,17 @@ async def person(quoted: Venue) -> AsyncIterator[AsyncKeyManagementClient]:
     """Return the client of the bot's owner."""
     async with AsyncKeyManagementClient(quoted.token(), quoted.address) as client:
         yield client
+
+
+@pytest.fixture
+def new_venue(empty_database: Path, tmp_path: Path) -> NewVenue:
+    """Return how to run a new venue in this process for a number of participants."""
+    numbers = itertools.count()
+
+    def make(participants: int = 1) -> AbstractAsyncContextManager[Venue]:
+        folder = tmp_path / str(next(numbers))
+        folder.mkdir()
+        shutil.copy(empty_database, folder / DATABASE_FILE)
+        return kept_going(folder, participants)
+
+    return make

@@ -30,6 +30,7 @@ SECONDS_MAX = 900
 TOLD = (
     '"status":"FILLED"',
     "FILLED AAPL",
+    "buy and hold",
     '"mcpServers"',
     '"orders":null',
     '"replayed":true',

@@ -13,7 +13,7 @@ import { newPerson, startService } from "./support.js";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const README = readFileSync(join(ROOT, "README.md"), "utf8");
 const SNIPPETS = [...README.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
-const [TRADE, FOLLOW, REFUSED] = SNIPPETS;
+const [TRADE, FOLLOW, BACKTEST, REFUSED] = SNIPPETS;
 
 let service;
 let directory;
@@ -77,7 +77,8 @@ test("a consumer's types are checked, strictly", () => {
     // @ts-expect-error: it may be null.
     order.then(({ filled_price }) => filled_price.length);
   `;
-  const sources = { consumer, trade: TRADE, follow: FOLLOW, refused: REFUSED };
+  const shown = { trade: TRADE, follow: FOLLOW, backtest: BACKTEST, refused: REFUSED };
+  const sources = { consumer, ...shown };
   for (const [name, code] of Object.entries(sources)) write(`${name}.mts`, code);
   const strict = ["--strict", "--exactOptionalPropertyTypes", "--module", "nodenext"];
   const options = [...strict, "--target", "es2022", "--lib", "es2022,dom", "--noEmit"];

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bottrading_client import BotTradingClient
+from tests.clients.stepped import replay
 from tests.e2e.test_readme import lines_until
 from tests.support.process import Process, make_key
 
@@ -98,7 +99,7 @@ def test_a_key_is_made_as_pasted(service: Process) -> None:
         (0, "", r"FILLED \d+\.\d{8} None\n\S{36} 9999\.00000000\n\d+\.\d\d None\n"),
         (1, "3 ", r"1 OPENED\n2 ACCEPTED\n3 BUY 1\.00000000 at \d+\.\d{8}"),
         (2, "", r"FILLED \d+\.\d{8}\n\d+\.\d\d \d+\.\d\d\n"),
-        (3, "", r"True .+ quantity\n"),
+        (4, "", r"True .+ quantity\n"),
     ],
     ids=["trade", "follow", "asyncio", "what goes wrong"],
 )
@@ -124,6 +125,21 @@ def test_what_the_readme_shows_works_as_pasted(
         shown, _ = python.communicate(timeout=30)
         assert python.returncode == 0
     assert re.fullmatch(told, shown), shown
+
+
+def test_the_backtest_that_the_readme_shows_works_as_pasted(tmp_path: Path) -> None:
+    with replay(tmp_path) as stepped:
+        environment = {"BOTTRADING_BOT_KEY": make_key(stepped), "BOTTRADING_TARGET": stepped.grpc}
+        done = subprocess.run(
+            [sys.executable, "-c", blocks("python")[3]],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+            env=os.environ | environment,
+        )
+
+    assert re.fullmatch(r"-?\d+\.\d+\n", done.stdout), done.stdout
 
 
 def test_what_the_readme_shows_is_typed(tmp_path: Path) -> None:
