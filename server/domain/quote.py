@@ -27,6 +27,7 @@ class Quote:
     """The best bid and ask of a symbol with their sizes, and the last price.
 
     `falls_to` is set for a quote of a replayed bar: the lowest bid of the bar's later quotes.
+    `is_indicative` marks a bid and ask that a feed made of the last price. Neither is stored.
     """
 
     symbol: str
@@ -38,6 +39,7 @@ class Quote:
     time: Micros
     sequence: int
     falls_to: Price | None = field(default=None, compare=False)
+    is_indicative: bool = field(default=False, compare=False)
 
     @property
     def mark(self) -> Price:

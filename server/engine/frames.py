@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -37,6 +38,7 @@ LENGTH = struct.Struct("<I")
 CALL_HEADER = struct.Struct("<QB36s36s36s")
 ANSWER_HEADER = struct.Struct("<QB")
 NOBODY = 0
+_SHOWN = attrgetter(*(name for name in Quote.__slots__ if name != "falls_to"))
 
 
 class Kind(IntEnum):
@@ -193,10 +195,8 @@ def decode_changes(body: bytes) -> QuotesChanged:
     return QuotesChanged(tuple(_quotes_of_rows(quotes)), tuple(bars))
 
 
-def _rows_of_quotes(quotes: Sequence[Quote]) -> list[list[Any]]:
-    return [
-        [q.symbol, q.bid, q.bid_size, q.ask, q.ask_size, q.last, q.time, q.sequence] for q in quotes
-    ]
+def _rows_of_quotes(quotes: Sequence[Quote]) -> list[tuple[Any, ...]]:
+    return [_SHOWN(quote) for quote in quotes]
 
 
 def _quotes_of_rows(rows: Sequence[Sequence[Any]]) -> list[Quote]:
@@ -210,8 +210,9 @@ def _quotes_of_rows(rows: Sequence[Sequence[Any]]) -> list[Quote]:
             last=last,
             time=time,
             sequence=sequence,
+            is_indicative=is_indicative,
         )
-        for symbol, bid, bid_size, ask, ask_size, last, time, sequence in rows
+        for symbol, bid, bid_size, ask, ask_size, last, time, sequence, is_indicative in rows
     ]
 
 

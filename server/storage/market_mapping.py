@@ -8,7 +8,7 @@ from server.domain.bar import Bar, BarInterval
 from server.domain.quote import Quote
 from server.storage.mapping import Values
 
-_QUOTE_COLUMNS = [name for name in Quote.__slots__ if name != "falls_to"]
+_QUOTE_COLUMNS = [name for name in Quote.__slots__ if name not in ("falls_to", "is_indicative")]
 """What a bar still does after a quote is not stored: a replay reads its file again."""
 
 

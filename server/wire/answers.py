@@ -195,6 +195,7 @@ def quote(value: Quote, *, stale: bool) -> quote_pb2.Quote:
         time=timestamp(value.time),
         sequence=value.sequence,
         stale=stale,
+        indicative=value.is_indicative,
     )
 
 

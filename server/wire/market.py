@@ -251,6 +251,7 @@ def _sent_quote(sent: quote_pb2.PublishedQuote, now: Micros) -> Quote | QuoteRef
         last=Price(last),
         time=time,
         sequence=sent.sequence if sent.HasField("sequence") else 0,
+        is_indicative=sent.indicative,
     )
 
 

@@ -161,3 +161,11 @@ async def test_a_stream_says_that_a_quote_is_fresh_again(venue: Venue) -> None:
     await publish(venue, quote(confirmed=True))
 
     assert not (await stream.read()).quote.stale
+
+
+async def test_a_quote_made_of_a_last_price_is_marked(venue: Venue) -> None:
+    bot = await venue.bot()
+    await publish(venue, quote(indicative=True), quote(symbol="MSFT"))
+
+    shown = (await bot.call("BatchGetQuotes", symbols=["AAPL", "MSFT"])).quotes
+    assert [it.indicative for it in shown] == [True, False]

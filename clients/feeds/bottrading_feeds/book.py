@@ -42,6 +42,8 @@ class Quote:
     last: Decimal | None
     time: datetime
     sequence: int
+    is_indicative: bool
+    """Whether bid and ask are made of the last price."""
 
     @property
     def shown(self) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal | None]:
@@ -198,6 +200,7 @@ class Book:
             time=time,
             # Grows also over restarts of the feed.
             sequence=max(microseconds, before.sequence + 1 if before else 0),
+            is_indicative=merged.bid is None and merged.ask is None,
         )
         self._on_change()
         return None

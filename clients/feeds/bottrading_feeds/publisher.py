@@ -115,6 +115,7 @@ def _published(quote: Quote, *, confirmed: bool) -> quote_pb2.PublishedQuote:
         time=_timestamp(quote.time),
         sequence=quote.sequence,
         confirmed=confirmed,
+        indicative=quote.is_indicative,
     )
     if quote.last is not None:
         made.last = _text(quote.last)

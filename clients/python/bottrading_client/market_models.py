@@ -39,6 +39,7 @@ class Quote:
     time: datetime
     sequence: int
     stale: bool
+    indicative: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1491,6 +1491,8 @@ export interface components {
             sequence?: number | null;
             /** @description True when the source shows this quote now, however old it is: the quote is then fresh from now on. Sending the newest quote again, unchanged, confirms it. A size that was taken of it stays taken. */
             confirmed?: boolean;
+            /** @description True when the source tells no bid and ask, and they are made of the last price. */
+            indicative?: boolean;
         };
         /** @description A limit on a count. */
         Quota: {
@@ -1540,6 +1542,8 @@ export interface components {
             sequence: number;
             /** @description True when the quote was neither made nor confirmed within the staleness limit. MARKET, IOC and FOK orders are then REJECTED (NO_QUOTE). */
             stale: boolean;
+            /** @description True when the source tells no bid and ask: a feed made them, and the sizes, of the last price. */
+            indicative: boolean;
         };
         /** @description The stream is alive. */
         QuoteHeartbeat: {

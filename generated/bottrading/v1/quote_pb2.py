@@ -27,7 +27,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62ottrading/v1/quote.proto\x12\rbottrading.v1\x1a\x1f\x62ottrading/v1/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x01\n\x05Quote\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x0b\n\x03\x62id\x18\x02 \x01(\t\x12\x10\n\x08\x62id_size\x18\x03 \x01(\t\x12\x0b\n\x03\x61sk\x18\x04 \x01(\t\x12\x10\n\x08\x61sk_size\x18\x05 \x01(\t\x12\x0c\n\x04last\x18\x06 \x01(\t\x12(\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sequence\x18\x08 \x01(\x03\x12\r\n\x05stale\x18\t \x01(\x08\"\x97\x02\n\x0ePublishedQuote\x12\x14\n\x06symbol\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x03\x62id\x18\x02 \x01(\tB\x08\xe2\x41\x01\x02\x98\xb5\x18\x01\x12\x1a\n\x08\x62id_size\x18\x03 \x01(\tB\x08\xe2\x41\x01\x02\x98\xb5\x18\x01\x12\x15\n\x03\x61sk\x18\x04 \x01(\tB\x08\xe2\x41\x01\x02\x98\xb5\x18\x01\x12\x1a\n\x08\x61sk_size\x18\x05 \x01(\tB\x08\xe2\x41\x01\x02\x98\xb5\x18\x01\x12\x17\n\x04last\x18\x06 \x01(\tB\x04\x98\xb5\x18\x01H\x00\x88\x01\x01\x12(\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x08sequence\x18\x08 \x01(\x03\x42\x06\xa2\xb5\x18\x02\x08\x00H\x01\x88\x01\x01\x12\x11\n\tconfirmed\x18\t \x01(\x08\x42\x07\n\x05_lastB\x0b\n\t_sequence\"Q\n\x0cRefusedQuote\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x31\n\x06reason\x18\x02 \x01(\x0e\x32!.bottrading.v1.QuoteRefusalReason*\xa1\x03\n\x12QuoteRefusalReason\x12$\n QUOTE_REFUSAL_REASON_UNSPECIFIED\x10\x00\x12\'\n#QUOTE_REFUSAL_REASON_SYMBOL_UNKNOWN\x10\x01\x12(\n$QUOTE_REFUSAL_REASON_DECIMAL_INVALID\x10\x02\x12+\n\'QUOTE_REFUSAL_REASON_PRICE_NOT_POSITIVE\x10\x03\x12&\n\"QUOTE_REFUSAL_REASON_SIZE_NEGATIVE\x10\x04\x12 \n\x1cQUOTE_REFUSAL_REASON_CROSSED\x10\x05\x12$\n QUOTE_REFUSAL_REASON_OUT_OF_DATE\x10\x06\x12%\n!QUOTE_REFUSAL_REASON_TIME_INVALID\x10\x07\x12\"\n\x1eQUOTE_REFUSAL_REASON_DUPLICATE\x10\x08\x12*\n&QUOTE_REFUSAL_REASON_SEQUENCE_NEGATIVE\x10\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62ottrading/v1/quote.proto\x12\rbottrading.v1\x1a\x1f\x62ottrading/v1/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x01\n\x05Quote\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x0b\n\x03\x62id\x18\x02 \x01(\t\x12\x10\n\x08\x62id_size\x18\x03 \x01(\t\x12\x0b\n\x03\x61sk\x18\x04 \x01(\t\x12\x10\n\x08\x61sk_size\x18\x05 \x01(\t\x12\x0c\n\x04last\x18\x06 \x01(\t\x12(\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sequence\x18\x08 \x01(\x03\x12\r\n\x05stale\x18\t \x01(\x08\x12\x12\n\nindicative\x18\n \x01(\x08\"\xab\x02\n\x0ePublishedQuote\x12\x14\n\x06symbol\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x03\x62id\x18\x02 \x01(\tB\x08\xe2\x41\x01\x02\x98\xb5\x18\x01\x12\x1a\n\x08\x62id_size\x18\x03 \x01(\tB\x08\xe2\x41\x01\x02\x98\xb5\x18\x01\x12\x15\n\x03\x61sk\x18\x04 \x01(\tB\x08\xe2\x41\x01\x02\x98\xb5\x18\x01\x12\x1a\n\x08\x61sk_size\x18\x05 \x01(\tB\x08\xe2\x41\x01\x02\x98\xb5\x18\x01\x12\x17\n\x04last\x18\x06 \x01(\tB\x04\x98\xb5\x18\x01H\x00\x88\x01\x01\x12(\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x08sequence\x18\x08 \x01(\x03\x42\x06\xa2\xb5\x18\x02\x08\x00H\x01\x88\x01\x01\x12\x11\n\tconfirmed\x18\t \x01(\x08\x12\x12\n\nindicative\x18\n \x01(\x08\x42\x07\n\x05_lastB\x0b\n\t_sequence\"Q\n\x0cRefusedQuote\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x31\n\x06reason\x18\x02 \x01(\x0e\x32!.bottrading.v1.QuoteRefusalReason*\xa1\x03\n\x12QuoteRefusalReason\x12$\n QUOTE_REFUSAL_REASON_UNSPECIFIED\x10\x00\x12\'\n#QUOTE_REFUSAL_REASON_SYMBOL_UNKNOWN\x10\x01\x12(\n$QUOTE_REFUSAL_REASON_DECIMAL_INVALID\x10\x02\x12+\n\'QUOTE_REFUSAL_REASON_PRICE_NOT_POSITIVE\x10\x03\x12&\n\"QUOTE_REFUSAL_REASON_SIZE_NEGATIVE\x10\x04\x12 \n\x1cQUOTE_REFUSAL_REASON_CROSSED\x10\x05\x12$\n QUOTE_REFUSAL_REASON_OUT_OF_DATE\x10\x06\x12%\n!QUOTE_REFUSAL_REASON_TIME_INVALID\x10\x07\x12\"\n\x1eQUOTE_REFUSAL_REASON_DUPLICATE\x10\x08\x12*\n&QUOTE_REFUSAL_REASON_SEQUENCE_NEGATIVE\x10\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,12 +48,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUBLISHEDQUOTE'].fields_by_name['last']._serialized_options = b'\230\265\030\001'
   _globals['_PUBLISHEDQUOTE'].fields_by_name['sequence']._loaded_options = None
   _globals['_PUBLISHEDQUOTE'].fields_by_name['sequence']._serialized_options = b'\242\265\030\002\010\000'
-  _globals['_QUOTEREFUSALREASON']._serialized_start=686
-  _globals['_QUOTEREFUSALREASON']._serialized_end=1103
+  _globals['_QUOTEREFUSALREASON']._serialized_start=726
+  _globals['_QUOTEREFUSALREASON']._serialized_end=1143
   _globals['_QUOTE']._serialized_start=144
-  _globals['_QUOTE']._serialized_end=318
-  _globals['_PUBLISHEDQUOTE']._serialized_start=321
-  _globals['_PUBLISHEDQUOTE']._serialized_end=600
-  _globals['_REFUSEDQUOTE']._serialized_start=602
-  _globals['_REFUSEDQUOTE']._serialized_end=683
+  _globals['_QUOTE']._serialized_end=338
+  _globals['_PUBLISHEDQUOTE']._serialized_start=341
+  _globals['_PUBLISHEDQUOTE']._serialized_end=640
+  _globals['_REFUSEDQUOTE']._serialized_start=642
+  _globals['_REFUSEDQUOTE']._serialized_end=723
 # @@protoc_insertion_point(module_scope)

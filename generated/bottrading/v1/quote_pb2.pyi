@@ -91,6 +91,7 @@ class Quote(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     STALE_FIELD_NUMBER: _builtins.int
+    INDICATIVE_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """The instrument."""
     bid: _builtins.str
@@ -109,6 +110,10 @@ class Quote(_message.Message):
     """True when the quote was neither made nor confirmed within the staleness limit.
     MARKET, IOC and FOK orders are then REJECTED (NO_QUOTE).
     """
+    indicative: _builtins.bool
+    """True when the source tells no bid and ask: a feed made them, and the sizes, of the
+    last price.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When the quote was made."""
@@ -125,10 +130,11 @@ class Quote(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         sequence: _builtins.int = ...,
         stale: _builtins.bool = ...,
+        indicative: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask", "ask_size", b"ask_size", "bid", b"bid", "bid_size", b"bid_size", "last", b"last", "sequence", b"sequence", "stale", b"stale", "symbol", b"symbol", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask", "ask_size", b"ask_size", "bid", b"bid", "bid_size", b"bid_size", "indicative", b"indicative", "last", b"last", "sequence", b"sequence", "stale", b"stale", "symbol", b"symbol", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -149,6 +155,7 @@ class PublishedQuote(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     CONFIRMED_FIELD_NUMBER: _builtins.int
+    INDICATIVE_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """The instrument."""
     bid: _builtins.str
@@ -168,6 +175,8 @@ class PublishedQuote(_message.Message):
     fresh from now on. Sending the newest quote again, unchanged, confirms it. A size
     that was taken of it stays taken.
     """
+    indicative: _builtins.bool
+    """True when the source tells no bid and ask, and they are made of the last price."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When the quote was made, at most 5 s ahead of the server; left out: now."""
@@ -184,10 +193,11 @@ class PublishedQuote(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         sequence: _builtins.int | None = ...,
         confirmed: _builtins.bool = ...,
+        indicative: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_last", b"_last", "_sequence", b"_sequence", "last", b"last", "sequence", b"sequence", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last", b"_last", "_sequence", b"_sequence", "ask", b"ask", "ask_size", b"ask_size", "bid", b"bid", "bid_size", b"bid_size", "confirmed", b"confirmed", "last", b"last", "sequence", b"sequence", "symbol", b"symbol", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last", b"_last", "_sequence", b"_sequence", "ask", b"ask", "ask_size", b"ask_size", "bid", b"bid", "bid_size", b"bid_size", "confirmed", b"confirmed", "indicative", b"indicative", "last", b"last", "sequence", b"sequence", "symbol", b"symbol", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__last: _TypeAlias = _typing.Literal["last"]  # noqa: Y015
     _WhichOneofArgType__last: _TypeAlias = _typing.Literal["_last", b"_last"]  # noqa: Y015

@@ -167,6 +167,9 @@ def test_a_last_price_becomes_a_documented_spread_and_size(book: Book) -> None:
     assert (quote.bid, quote.ask) == (Decimal("49975"), Decimal("50025.5"))
     assert (quote.bid_size, quote.ask_size) == (Decimal("0.2"), Decimal("0.199"))
     assert book.made_of_last == {"BTC-USD"}
+    assert quote.is_indicative
+    book.tell(tick())
+    assert not book.take(1)[0].is_indicative
 
 
 def test_a_price_finer_than_the_venue_takes_never_narrows_the_spread(book: Book) -> None:
