@@ -96,15 +96,21 @@ class Run:
     def _order(self, number: int) -> Any:
         dice, symbol = self.dice, self.dice.choice(list(LEVELS))
         order_type = dice.choice(list(TYPES))
-        prices = {
+        prices: dict[str, Any] = {
             name: f"{LEVELS[symbol] * dice.randint(930, 1070) / 1_000:.2f}"
             for name in TYPES[order_type]
         }
+        side = dice.choice([order_pb2.SIDE_BUY, order_pb2.SIDE_SELL])
+        if side == order_pb2.SIDE_BUY and not dice.randrange(3):
+            # Its exits are held until it fills, and then compete for the position.
+            prices["order_class"] = order_pb2.ORDER_CLASS_BRACKET
+            prices["take_profit"] = pb.TakeProfit(limit_price=f"{LEVELS[symbol] * 1.03:.2f}")
+            prices["stop_loss"] = pb.StopLoss(stop_price=f"{LEVELS[symbol] * 0.97:.2f}")
         return place(
             number,
             dice.choice(self.accounts),
             symbol=symbol,
-            side=dice.choice([order_pb2.SIDE_BUY, order_pb2.SIDE_SELL]),
+            side=side,
             quantity=dice.choice(["0.1", "1", "7", "40"]) if symbol != OPTION else "1",
             order_type=order_type,
             time_in_force=dice.choice([order_pb2.TIME_IN_FORCE_GTC, order_pb2.TIME_IN_FORCE_DAY]),
