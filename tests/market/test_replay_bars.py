@@ -255,3 +255,22 @@ def assert_is_around_its_price(quote: Quote, listing: Listing) -> None:
     # In the middle, to half a tick, but for the lowest bid there can be.
     assert abs(quote.bid + quote.ask - 2 * quote.last) <= tick or quote.bid == tick
     assert quote.bid_size % listing.instrument.quantity_step == 0
+
+
+@pytest.mark.parametrize(
+    ("bar", "falls_to"),
+    [
+        # A rising bar falls first; its close is the lowest price that comes after its high.
+        ("100,120,90,110", ["90", "90", "110", None]),
+        ("100,120,90,95", ["90", "90", "90", None]),
+    ],
+)
+def test_a_quote_of_a_bar_tells_how_low_the_bar_still_falls(
+    tmp_path: Path, bar: str, falls_to: list[str | None]
+) -> None:
+    """A take-profit leaves a bar to the stop-loss that the bar still reaches."""
+    _, quotes = play(tmp_path / "bars.csv", [f"2025-01-06T10:00:00Z,AAPL,{bar}"])
+
+    bids = {format_units(quote.last): quote.bid for quote in quotes}
+    lowest = [None if text is None else bids[format_units(parse_units(text))] for text in falls_to]
+    assert [quote.falls_to for quote in quotes] == lowest

@@ -64,6 +64,7 @@ function columnsOf(scope: AccountScope, nameOf: (keyId: string) => string): Colu
           <SideWord side={order.side} /> {order.symbol}
           <span class="sub">
             {word(order.order_type)}
+            {roleOf(order)}
             <span class="sub-narrow"> {priceOf(order)}</span>
           </span>
         </>
@@ -98,6 +99,13 @@ function columnsOf(scope: AccountScope, nameOf: (keyId: string) => string): Colu
       ),
     },
   ];
+}
+
+/** Return what an order does in its group; nothing for an order that stands alone. */
+function roleOf({ leg, order_class, held }: Order): string {
+  if (!leg || !order_class) return "";
+  const waits = held ? ", held until the entry fills" : "";
+  return `, ${word(leg).toLowerCase()} of ${order_class}${waits}`;
 }
 
 function priceOf({ limit_price, stop_price }: Order): string {
