@@ -18,6 +18,8 @@ from bottrading.v1 import market_data_pb2 as market_data
 from bottrading.v1 import market_data_pb2_grpc as market_data_grpc
 from tests.support.process import Process, channel, free_port, make_key, wait_until_gone
 
+BURST_LINES = 50_000
+
 
 class Lines:
     """A pipe that a feed reads."""
@@ -28,6 +30,11 @@ class Lines:
     def say(self, symbol: str, bid: str, ask: str, **more: str) -> None:
         fields = {"symbol": symbol, "bid": bid, "ask": ask, **more}
         os.write(self._write, f"{json.dumps(fields)}\n".encode())
+
+    def write(self, text: bytes) -> None:
+        """Write all of a text, however slowly it is read."""
+        while text:
+            text = text[os.write(self._write, text) :]
 
     def close(self) -> None:
         for descriptor in (self.end, self._write):
@@ -170,7 +177,7 @@ def test_a_feed_that_falls_silent_is_told_in_log_metric_and_readiness(
     options = ("--feed", "lines", "--metrics", metrics)
     data = tmp_path / "data"
     with (
-        Process(data, *options, stdin=lines.end, rest=True, quote_staleness_seconds="1") as service,
+        Process(data, *options, stdin=lines.end, rest=True, quote_staleness_seconds="5") as service,
         Trader(service) as bot,
     ):
         lines.say("AAPL", "99", "100")
@@ -190,3 +197,26 @@ def test_a_feed_that_falls_silent_is_told_in_log_metric_and_readiness(
     )
     assert 'bottrading_quotes{state="stale"} 1.0' in counted
     assert rejected.status == order_pb2.ORDER_STATUS_REJECTED
+
+
+def test_a_burst_of_lines_with_garbage_in_it_leaves_no_backlog(
+    tmp_path: Path, lines: Lines
+) -> None:
+    options = ("--feed", "lines", "--feed-symbols", "AAPL")
+    burst = b"".join(
+        b'{"symbol": "AAPL", "bid": "%d", "ask": "%d"}\n' % (ask - 1, ask) + b"\xff garbage {\n"
+        for ask in range(1_000, 1_100)
+        for _ in range(BURST_LINES // 100)
+    )
+    with (
+        Process(tmp_path / "data", *options, stdin=lines.end, slippage="none") as service,
+        Trader(service) as bot,
+    ):
+        lines.say("AAPL", "99", "100")
+        bot.wait_for("AAPL", "100")
+        lines.write(burst)
+        lines.say("AAPL", "199", "200")
+        bot.wait_for("AAPL", "200")
+        filled = bot.buy("AAPL")
+
+    assert (filled.status, filled.filled_price) == (order_pb2.ORDER_STATUS_FILLED, "200.00000000")
