@@ -24,7 +24,19 @@ PAGES = (
     "docs/agents.md",
     "docs/operators.md",
 )
-PORTS = ("50051", "8080", "50052", "8081", "8090", "50053", "8082", "50054", "8083")
+PORTS = (
+    "50051",
+    "8080",
+    "50052",
+    "8081",
+    "8090",
+    "50053",
+    "8082",
+    "50054",
+    "8083",
+    "50056",
+    "8085",
+)
 """The ports that the pages name; the test replaces each by a free one."""
 SECONDS_MAX = 900
 TOLD = (
@@ -77,7 +89,7 @@ class Step:
             before = f"cat > {name} <<'END'\n{self.text}END\n"
             run = f".venv/bin/python -u {name}\n"
         if "make run" in run or "bottrading serve \\" in run:
-            rest = re.findall(r"127\.0\.0\.1:(?:808[0-3])", run)[0]
+            rest = re.findall(r"127\.0\.0\.1:(?:808[0-5])", run)[0]
             return f"{{\n{run}}} > {self.line}.log 2>&1 &\nuntil_ready {rest}\n"
         if "Ctrl-C" in self.lead:
             # It is stopped once it has printed something, as a reader would do.

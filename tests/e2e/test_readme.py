@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -154,17 +155,33 @@ def test_an_account_is_looked_at_as_pasted(tmp_path: Path) -> None:
     assert "<td>BUY</td><td>AAPL</td><td>10</td>" in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("option", "label", "ports", "told"),
+    [
+        ("--replay-speed", "replay", ("50052", "8081"), {"orders": None, "requests": None}),
+        (
+            "--replay-clock",
+            "step",
+            ("50056", "8085"),
+            {"time": "2025-01-01T00:00:00Z", "ended": False, "events": []},
+        ),
+    ],
+)
 @pytest.mark.timeout(120)
-def test_a_replay_as_pasted_runs_beside_the_service(tmp_path: Path) -> None:
+def test_a_replay_as_pasted_runs_beside_the_service(
+    tmp_path: Path, option: str, label: str, ports: tuple[str, str], told: dict[str, Any]
+) -> None:
     """Its ports and its data are its own; its rate limits are lifted."""
-    serve, use = (block("sh", it, "docs/replay.md") for it in ("--replay-file", "key create"))
+    serve, use = (block("sh", it, "docs/replay.md") for it in (option, f"--label {label}"))
     with Process(tmp_path / "data", rest=True) as beside:
         grpc_port, rest_port = (f"127.0.0.1:{free_port()}" for _ in range(2))
 
         def pasted(text: str) -> str:
-            text = text.removeprefix("make setup-exchange\n").replace("127.0.0.1:50052", grpc_port)
-            text = text.replace("127.0.0.1:8081", rest_port)
-            text = text.replace("data-replay", str(tmp_path / "data-replay"))
+            text = text.removeprefix("make setup-exchange\n").replace(
+                f"127.0.0.1:{ports[0]}", grpc_port
+            )
+            text = text.replace(f"127.0.0.1:{ports[1]}", rest_port)
+            text = text.replace(f"data-{label}", str(tmp_path / "data-beside"))
             return text.replace(".venv/bin/bottrading", f"{sys.executable} -m server")
 
         assert "127.0.0.1:50051" not in serve
@@ -197,8 +214,8 @@ def test_a_replay_as_pasted_runs_beside_the_service(tmp_path: Path) -> None:
             os.killpg(replay.pid, signal.SIGTERM)
             replay.communicate(timeout=30)
 
-    limits = json.loads(used.stdout)
-    assert (limits["orders"], limits["requests"]) == (None, None)
+    answer = json.loads(used.stdout)
+    assert {name: answer[name] for name in told} == told
 
 
 def lines_until(process: "subprocess.Popen[str]", last: str) -> list[str]:
