@@ -158,6 +158,8 @@ class Announcer:
         span = f"{_minute(replay.first)} to {_minute(replay.last)}"
         times = settings.replay_speed
         speed = "in real time" if times == 1 else f"{times:,.10g} times as fast as real time"
+        if settings.is_stepped:
+            speed = "in lock-step"
         return f"replay of {replay.path.name}, {span}, {speed}, {hours}"
 
 

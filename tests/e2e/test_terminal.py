@@ -208,6 +208,22 @@ def test_a_replay_tells_how_far_it_is_and_that_it_has_ended(
     assert "The replay has ended: the time stands at 2025-01-03 15:00 UTC." in shown
 
 
+def test_a_lock_step_replay_is_announced_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "quotes.csv"
+    path.write_text(REPLAYED)
+    settings: dict[str, Any] = {
+        "market": "replay",
+        "replay_file": str(path),
+        "replay_clock": "step",
+    }
+    with Process(
+        tmp_path / "data", "--sessions", "always-open", terminal=True, **settings
+    ) as service:
+        shown = service.wait_until_told(r"replay of .*, always open")
+
+    assert "UTC to 2025-01-03 15:00 UTC, in lock-step, always open" in shown
+
+
 @pytest.mark.parametrize("setting", ["grpc", "rest", "metrics"])
 def test_a_busy_port_is_one_line_that_says_who_may_hold_it_and_what_changes_it(
     tmp_path: Path, setting: str
