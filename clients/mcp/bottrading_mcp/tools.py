@@ -247,9 +247,9 @@ class Tools:
     async def advance_clock(
         self, next_bar: Interval = "1d", until: datetime | None = None
     ) -> CallToolResult:
-        """Let the time of a lock-step replay go on: to the next end of a bar, or until a time.
+        """Let a lock-step replay go on until the running bar ends, or until a time.
 
-        Time stands still otherwise. Waits for other bots; returns what became of your orders.
+        Returns what became of your orders.
         """
         if self._stepped_to is None:
             self._stepped_to = (await self._client.clock()).time

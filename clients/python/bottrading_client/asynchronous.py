@@ -29,6 +29,7 @@ from bottrading_client.method import Method
 from bottrading_client.order_ids import OrderIds
 from bottrading_client.replaying import (
     WAIT_SECONDS_MAX,
+    ClientClosed,
     Plan,
     Replaying,
     ReplayStep,
@@ -120,7 +121,10 @@ class _AsyncClient:
     async def _replay(self, replaying: Replaying[Item]) -> AsyncIterator[Item]:
         patience = Reopening(self._timeout, "No answer")
         while not (replaying.has_ended or self._closing.is_set()):
-            items = await self._carried_out(replaying.step(), patience)
+            try:
+                items = await self._carried_out(replaying.step(), patience)
+            except ClientClosed:
+                return
             self._order_ids.reach(replaying.time)
             for item in items:
                 yield item
@@ -146,6 +150,11 @@ class _AsyncClient:
                 return call.read(answer)
             except grpc.RpcError as failed:
                 pause = patience.pause_after(failed)
+            except asyncio.CancelledError as failed:
+                task = asyncio.current_task()
+                if self._closing.is_set() and task is not None and not task.cancelling():
+                    raise ClientClosed from failed
+                raise
             await asyncio.sleep(pause)
 
     def _open(self, stream: Following[Any]) -> Any:

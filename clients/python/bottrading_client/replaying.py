@@ -38,6 +38,10 @@ _WIDTHS = {
 }
 
 
+class ClientClosed(Exception):
+    """The client was closed while it waited, which ends the loop."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayStep:
     """The bars of some symbols over the interval from `start` on.

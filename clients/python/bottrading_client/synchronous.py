@@ -29,6 +29,7 @@ from bottrading_client.method import Method
 from bottrading_client.order_ids import OrderIds
 from bottrading_client.replaying import (
     WAIT_SECONDS_MAX,
+    ClientClosed,
     Plan,
     Replaying,
     ReplayStep,
@@ -119,7 +120,10 @@ class _Client:
     def _replay(self, replaying: Replaying[Item]) -> Iterator[Item]:
         patience = Reopening(self._timeout, "No answer")
         while not (replaying.has_ended or self._closing.is_set()):
-            items = self._carried_out(replaying.step(), patience)
+            try:
+                items = self._carried_out(replaying.step(), patience)
+            except ClientClosed:
+                return
             self._order_ids.reach(replaying.time)
             yield from items
 
@@ -141,8 +145,10 @@ class _Client:
                 patience.received()
                 return call.read(answer)
             except grpc.RpcError as failed:
+                if self._closing.is_set():
+                    raise ClientClosed from failed
                 pause = patience.pause_after(failed)
-            time.sleep(pause)
+            self._closing.wait(pause)
 
     def _open(self, stream: Following[Any]) -> Any:
         return stream.method(self._services)(stream.request(), metadata=self._metadata)

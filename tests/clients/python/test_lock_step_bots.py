@@ -243,6 +243,38 @@ async def test_orders_fill_at_the_first_quote_after_the_bar_and_the_step_tells(
     assert (filled.type, filled.order.id) == ("FILLED", limit.id)
 
 
+async def test_a_client_that_is_closed_while_it_waits_for_others_ends_its_loop(
+    new_venue: NewVenue,
+) -> None:
+    async with new_venue(3) as venue:
+        keys = [(await venue.bot(name)).key for name in ("ada", "bob")]
+        synchronous = BotTradingClient(keys[0], venue.address)
+        asynchronous = AsyncBotTradingClient(keys[1], venue.address)
+
+        async def days() -> list[Any]:
+            return [bar async for bar in asynchronous.replay("1d", "AAPL")]
+
+        loops = [
+            asyncio.create_task(asyncio.to_thread(list, synchronous.replay("1d", "AAPL"))),
+            asyncio.create_task(days()),
+        ]
+        async with await client_of(venue) as beside:
+            while (await joined(beside)) < len(loops):
+                pass
+        synchronous.close()
+        await asynchronous.close()
+
+        assert await asyncio.gather(*loops) == [[], []]
+
+
+async def joined(client: AsyncBotTradingClient) -> int:
+    """Return how many accounts take part."""
+    progress = (await client.clock()).replay
+    assert progress is not None
+    assert progress.lock_step is not None
+    return progress.lock_step.joined
+
+
 async def test_a_replay_with_a_speed_cannot_be_followed_in_lock_step(
     tmp_path: Path, start_venue: VenueFactory
 ) -> None:
