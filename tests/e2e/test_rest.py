@@ -42,6 +42,7 @@ ORDER_MORE = {
     "replayed": False,
     "triggered_at": None,
     "warnings": list,
+    "notional": None,
     "order_class": None,
     "leg": None,
     "parent_order_id": None,
