@@ -79,6 +79,7 @@ def test_a_year_waits_for_its_bot_and_is_over_in_seconds(tmp_path: Path) -> None
         took = time.monotonic() - begun
         bot.channel.close()
 
+    assert "in lock-step" in running.log.read_text()
     assert days == 366, "the first step ends at the midnight before the first day"
     assert took < 30, "a bot that answers at once"
 

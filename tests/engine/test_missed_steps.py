@@ -9,6 +9,7 @@ from bottrading.v1 import order_update_pb2
 from server.domain.invariants import BrokenInvariant
 from tests.engine.bench import at
 from tests.engine.stepped import START, Stepped, names
+from tests.support.audit import audit
 
 TIMES = ["15:10", "15:20", "15:30", "15:40", "15:50"]
 
@@ -18,6 +19,7 @@ def replay(data_dir: Path) -> Iterator[Stepped]:
     made = Stepped(data_dir, participants=2, step_timeout=60)
     yield made
     made.bench.parts.close()
+    audit(data_dir)
 
 
 def missed(event: order_update_pb2.AccountEvent) -> tuple[int, int]:
