@@ -321,8 +321,23 @@ def _wrong_values(order: Order, wanted: Replacement, instrument: Instrument) -> 
         if is_fixed and price != getattr(order, name):
             message = f"`{name}` cannot change once the order is triggered: leave it out."
             wrong.append(Violation(name, price_field.not_allowed, message))
+    if wanted.trail_amount is not None or wanted.trail_percent is not None:
+        wrong.append(_wrong_trail(order, wanted, instrument))
     found = [violation for violation in wrong if violation is not None]
     return refuse_fields(found) if found else None
+
+
+def _wrong_trail(order: Order, wanted: Replacement, instrument: Instrument) -> Violation | None:
+    name = "trail_percent" if wanted.trail_amount is None else "trail_amount"
+    if not RULES[order.order_type].trails:
+        message = f"`{name}` is not used by {order.order_type.value} orders: leave it out."
+        return Violation(name, Reason.TRAIL_NOT_ALLOWED, message)
+    if order.triggered_at is not None:
+        message = f"`{name}` cannot change once the order is triggered: leave it out."
+        return Violation(name, Reason.TRAIL_NOT_ALLOWED, message)
+    if wanted.trail_amount is None:
+        return None
+    return instrument.off_tick(name, wanted.trail_amount)
 
 
 def _not_live(order: Order, verb: str, now: Micros) -> Refusal | None:

@@ -5,7 +5,7 @@ only on a `Stage`. A stage drops what it does not publish, so nobody has to undo
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
@@ -126,11 +126,11 @@ class Staged(Part, Generic[T]):
 class StagedMap(Part, Generic[K, V]):
     """A dictionary of immutable values without deletion; a commit takes time per changed key."""
 
-    def __init__(self) -> None:
+    def __init__(self, committed: Iterable[tuple[K, V]] = ()) -> None:
         super().__init__()
         self._open: dict[K, V] = {}
         self._saved: dict[K, V] = {}
-        self._committed: dict[K, V] = {}
+        self._committed: dict[K, V] = dict(committed)
 
     def get(self, key: K) -> V | None:
         """Return a value as the unit of work sees it; None when there is none."""

@@ -161,6 +161,8 @@ def _ticket_of(exit_: ExitTicket, ticket: OrderTicket) -> OrderTicket:
         order_type=exit_.order_type,
         limit_price=exit_.limit_price,
         stop_price=exit_.stop_price,
+        trail_amount=None,
+        trail_percent=None,
         time_in_force=exit_.time_in_force,
         client_order_id=exit_.client_order_id,
     )

@@ -29,6 +29,7 @@ class OrderType(KeyEnum):
     LIMIT = "LIMIT"
     STOP = "STOP"
     STOP_LIMIT = "STOP_LIMIT"
+    TRAILING_STOP = "TRAILING_STOP"
 
 
 class TimeInForce(KeyEnum):
@@ -178,6 +179,8 @@ class OrderTicket:
     time_in_force: TimeInForce
     client_order_id: str | None
     notional: Money | None = None
+    trail_amount: Price | None = None
+    trail_percent: Units | None = None
     asked: str | None = None
     order_class: OrderClass = OrderClass.SIMPLE
     exits: tuple[ExitTicket, ...] = ()
@@ -186,9 +189,12 @@ class OrderTicket:
     def fingerprint(self) -> str:
         """Return a text that is equal for equal orders, however their decimals were written."""
         quantity = self.quantity if self.notional is None else f"for {self.notional}"
+        stop: str | Price | None = self.stop_price
+        if self.trail_amount is not None or self.trail_percent is not None:
+            stop = f"trails {self.trail_amount} {self.trail_percent}"
         told = self.asked or (
             f"{self.symbol} {self.side.value} {self.order_type.value} {quantity}"
-            f" {self.limit_price} {self.stop_price} {self.time_in_force.value}"
+            f" {self.limit_price} {stop} {self.time_in_force.value}"
         )
         if not self.exits:
             return told
@@ -233,6 +239,9 @@ class Order:
     exit holds back nothing, and two exits hold back their quantity once. `triggered_at` is when the
     stop price was reached; it never changes again. `notional` is what the order was placed for, in
     whole cents, unless it was placed for a quantity. `role` is None for an order that stands alone.
+    The `stop_price` of a TRAILING_STOP follows from `watermark`, the best bid (SELL) or ask (BUY)
+    of open sessions since the order was accepted, and one of `trail_amount` and `trail_percent`
+    (100 is all of it).
     """
 
     id: str
@@ -264,6 +273,9 @@ class Order:
     triggered_at: Micros | None = None
     fee_start: FeeStart = FROM_THE_FIRST_FILL
     notional: Units | None = None
+    trail_amount: Price | None = None
+    trail_percent: Units | None = None
+    watermark: Price | None = None
     role: GroupRole | None = None
 
     @property

@@ -15,6 +15,7 @@ from server.domain.invariants import BrokenInvariant
 from server.domain.market import Market
 from server.domain.order import Order, OrderType, Side
 from server.domain.quote import Quote
+from server.domain.trailing import moved, trails, watched_price
 from server.domain.values import Price, divide_up
 
 MARGIN_PERCENT = 105
@@ -143,15 +144,44 @@ class _UntilStopOfLimit(_UntilStop):
         return max(_limit_price(order), _stop_price(order))
 
 
+class _UntilTrail(_UntilStop):
+    # The first quote decides where the stop is, so the order needs one, as a MARKET order does.
+    takes_any_price = True
+
+    def watch(self, order: Order) -> tuple[Watch, Price]:
+        if order.side is Side.BUY:
+            return Watch.ASK_RISES, ANY_ASK if order.stop_price is None else order.stop_price
+        return Watch.BID_FALLS, ANY_BID if order.stop_price is None else order.stop_price
+
+    def is_reached(self, order: Order, quote: Quote) -> bool:
+        return order.stop_price is not None and super().is_reached(order, quote)
+
+    def reservation_price(self, order: Order, quote: Quote | None) -> Price | None:
+        seen = order if quote is None else moved(order, watched_price(order.side, quote))
+        if seen.stop_price is None:
+            return None
+        return super().reservation_price(seen, quote)
+
+    def worst_price(self, order: Order, market: Market) -> Price | None:
+        if order.side is Side.BUY:
+            return self.reservation_price(order, market.quote)
+        # A SELL fills at about its stop price; one that trails by more than the price has none.
+        if market.quote is None:
+            return order.stop_price
+        return moved(order, market.quote.bid).stop_price or market.quote.bid
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRules:
     """The rules for orders of one type.
 
     `prices` names the prices that an order needs; it may have no others. A replacement may change
     the quantity and these prices. Prices in `fixed_by_trigger` may change before the trigger only.
+    An order that `trails` needs one of `trail_amount` and `trail_percent`; other orders take none.
     """
 
     prices: tuple[str, ...] = ()
+    trails: bool = False
     waiting: Waiting | None = None
     active: Active
     fixed_by_trigger: tuple[str, ...] = ()
@@ -172,6 +202,7 @@ RULES: Mapping[OrderType, OrderRules] = {
         active=_AtLimit(),
         fixed_by_trigger=("stop_price",),
     ),
+    OrderType.TRAILING_STOP: OrderRules(trails=True, waiting=_UntilTrail(), active=_AtAnyPrice()),
 }
 
 
@@ -207,8 +238,13 @@ def phase(order: Order) -> Phase:
 
 
 def watched(order: Order) -> tuple[Watch, Price] | None:
-    """Return the movement and the price that an order waits for; None if no quote reaches it."""
-    return phase(order).watch(order) if order.status.is_live and not order.is_held else None
+    """Return the movement and the price that an order waits for; None if no quote reaches it.
+
+    None also for an order that trails: its price moves, and `Watermarks` knows what reaches it.
+    """
+    if not order.status.is_live or order.is_held or trails(order):
+        return None
+    return phase(order).watch(order)
 
 
 def awaited(order: Order) -> Waiting | None:

@@ -21,22 +21,28 @@ from server.domain.order import (
     TimeInForce,
 )
 from server.domain.order_groups import ALONE, Others, covered, follow, waits_for_stop
-from server.domain.order_types import awaited
+from server.domain.order_types import RULES, awaited
 from server.domain.posting import Decision, check, end, fill, hold, record, release, trigger
 from server.domain.quote import Quote
 from server.domain.risk import UNGUARDED, Guard, Rejection, Situation, rejections
-from server.domain.values import DAY, Micros, Money, Price, Quantity
+from server.domain.trailing import moved, trailed
+from server.domain.values import DAY, Micros, Money, Price, Quantity, Units
 
 GTC_LIFETIME: Micros = 90 * DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replacement:
-    """New values of a live order; None keeps a value. `quantity` includes what is filled."""
+    """New values of a live order; None keeps a value. `quantity` includes what is filled.
+
+    A trail of either kind takes the place of the old one.
+    """
 
     quantity: Quantity | None = None
     limit_price: Price | None = None
     stop_price: Price | None = None
+    trail_amount: Price | None = None
+    trail_percent: Units | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +242,7 @@ def reject(before: Decision, order: Order, rejected: Rejection, market: Market) 
 def drafted(ticket: OrderTicket, account: Account, market: Market, order_id: str) -> Order:
     """Return an order as it is before anything has decided about it."""
     expiry = {TimeInForce.DAY: market.day_end, TimeInForce.GTC: market.now + GTC_LIFETIME}
-    return Order(
+    order = Order(
         id=order_id,
         account_id=account.id,
         sequence=account.sequence + 1,
@@ -256,7 +262,12 @@ def drafted(ticket: OrderTicket, account: Account, market: Market, order_id: str
         updated_at=market.now,
         expires_at=expiry.get(ticket.time_in_force),
         notional=ticket.notional,
+        trail_amount=ticket.trail_amount,
+        trail_percent=ticket.trail_percent,
     )
+    if RULES[ticket.order_type].trails and market.is_open and market.quote is not None:
+        return trailed(order, market.quote)
+    return order
 
 
 def replaced(order: Order, wanted: Replacement) -> Order:
@@ -278,6 +289,9 @@ def replaced(order: Order, wanted: Replacement) -> Order:
         limit_price=order.limit_price if wanted.limit_price is None else wanted.limit_price,
         stop_price=order.stop_price if wanted.stop_price is None else wanted.stop_price,
     )
+    if wanted.trail_amount is not None or wanted.trail_percent is not None:
+        kept = changed(draft, trail_amount=wanted.trail_amount, trail_percent=wanted.trail_percent)
+        draft = moved(kept, None)
     return draft if draft == order else changed(draft, notional=None)
 
 

@@ -11,6 +11,7 @@ from server.domain.order import Order, OrderStatus
 from server.storage import mapping
 from server.storage.database import snapshot
 from server.storage.tables import fills, orders
+from server.storage.trail_rows import orders_from
 
 ROWS_LOOKED_AT_MAX = 10_000
 """The most rows that a page searches; few accounts have more.
@@ -44,12 +45,12 @@ class ListingRows:
             live = live_of_account(wanted.account_id)
             query = select(live).where(*_conditions(live, wanted))
             rows = self._rows(_newest_first(query, live, before).limit(limit))
-            return Found([mapping.order_from(row) for row in rows])
+            return Found(self._orders(rows))
         conditions = _conditions(orders, wanted)
         if wanted.status is not None:
             conditions.append(orders.c.status == wanted.status.value)
         rows, edge = self._newest(orders, wanted.account_id, conditions, before, limit)
-        return Found([mapping.order_from(row) for row in rows], edge)
+        return Found(self._orders(rows), edge)
 
     def fills(self, wanted: FillFilter, before: int | None, limit: int) -> Found[Fill]:
         if wanted.order_id is not None:
@@ -62,6 +63,12 @@ class ListingRows:
         conditions = _conditions(fills, wanted)
         rows, edge = self._newest(fills, wanted.account_id, conditions, before, limit)
         return Found([mapping.fill_from(row) for row in rows], edge)
+
+    def _orders(self, rows: list[Any]) -> list[Order]:
+        if all(row.trail_number is None for row in rows):
+            return [mapping.order_from(row) for row in rows]
+        with snapshot(self._engine) as connection:
+            return orders_from(rows, connection)
 
     def _newest(
         self,

@@ -8,10 +8,11 @@ from sqlalchemy import Engine, select
 
 from server.application.ports import StoredEvent
 from server.domain.order import Order
-from server.storage import mapping, statements
+from server.storage import statements
 from server.storage.database import snapshot
 from server.storage.listing_rows import live_of_account
 from server.storage.tables import accounts, events
+from server.storage.trail_rows import orders_from
 
 
 class LogRows:
@@ -30,7 +31,7 @@ class LogRows:
         live = live_of_account(account_id)
         query = select(live).order_by(live.c.sequence)
         with snapshot(self._engine) as connection:
-            found = [mapping.order_from(row) for row in connection.execute(query)]
+            found = orders_from(connection.execute(query).all(), connection)
             return connection.execute(newest).scalar_one(), found
 
     def log_page(self, account_id: str, after: int, limit: int) -> list[StoredEvent]:

@@ -141,8 +141,8 @@ def position_from(row: Row[Any]) -> Position:
     )
 
 
-def order_values(order: Order) -> Values:
-    """Return the row of an order."""
+def order_values(order: Order, trail_number: int | None = None) -> Values:
+    """Return the row of an order; it has a number while it trails."""
     live, role = order.status.is_live, order.role
     movement, price = (watched(order) if live else None) or (None, None)
     # Nothing is stored for orders whose quantity was never raised, which are most.
@@ -187,6 +187,10 @@ def order_values(order: Order) -> Values:
         "parent_order_id": role and role.parent_order_id,
         "leg_order_ids": role and " ".join(role.leg_order_ids),
         "held": role and role.is_held,
+        "trail_amount": order.trail_amount,
+        "trail_percent": order.trail_percent,
+        "watermark": order.watermark,
+        "trail_number": trail_number,
     }
 
 
@@ -229,6 +233,9 @@ def order_from(row: Row[Any]) -> Order:
         ),
         notional=row.notional,
         role=None if row.order_class is None else _role_from(row),
+        trail_amount=row.trail_amount,
+        trail_percent=row.trail_percent,
+        watermark=row.watermark,
     )
 
 

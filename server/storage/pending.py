@@ -18,7 +18,8 @@ EventEncoder = Callable[[Event], tuple[bytes, Shown | None]]
 class Pending:
     """The ids of changed accounts, positions and orders, and the rows to add.
 
-    The unit of work owns and updates `known_accounts`, `known_positions` and `known_orders`.
+    The unit of work owns and updates `known_accounts`, `known_positions`, `known_orders` and the
+    `trail_numbers` of orders that trail or did.
     """
 
     def __init__(
@@ -28,12 +29,14 @@ class Pending:
         known_accounts: Mapping[str, Account],
         known_positions: Mapping[tuple[str, str], Position],
         known_orders: Mapping[str, Order],
+        trail_numbers: Mapping[str, int | None],
     ) -> None:
         self._driver = driver
         self._encode_event = encode_event
         self._known_accounts = known_accounts
         self._known_positions = known_positions
         self._known_orders = known_orders
+        self._trail_numbers = trail_numbers
         self.accounts: set[str] = set()
         self.positions: set[tuple[str, str]] = set()
         self.new_orders: set[str] = set()
@@ -62,6 +65,7 @@ class Pending:
 
     def write(self) -> None:
         """Write everything but the events, so that queries see it."""
+        orders, numbers = self._known_orders, self._trail_numbers
         bulk(
             self._driver,
             statements.UPDATE_ACCOUNT,
@@ -75,16 +79,16 @@ class Pending:
         bulk(
             self._driver,
             statements.INSERT_ORDER,
-            [mapping.order_values(self._known_orders[name]) for name in self.new_orders],
+            [mapping.order_values(orders[name], numbers.get(name)) for name in self.new_orders],
         )
-        bulk(
-            self._driver,
-            statements.UPDATE_ORDER,
-            [
-                mapping.order_values(self._known_orders[name])
-                for name in self.changed_orders - self.new_orders
-            ],
-        )
+        changed = [
+            mapping.order_values(orders[name], numbers.get(name))
+            for name in self.changed_orders - self.new_orders
+        ]
+        bulk(self._driver, statements.UPDATE_ORDER, changed)
+        # A statement of its own, so that other orders do not pay for the indexes of trails.
+        trailing = [row for row in changed if row["id"] in numbers]
+        bulk(self._driver, statements.UPDATE_TRAIL, trailing)
         bulk(self._driver, statements.INSERT_FILL, self._fills)
         for written in (
             self.accounts,

@@ -30,6 +30,7 @@ from server.storage.tables import (
     replays,
     users,
 )
+from server.storage.trail_rows import orders_from
 
 BEGINNING: Micros = -(2**63)
 
@@ -243,7 +244,7 @@ class SqlReads(LogRows, ListingRows, PastValueRows):
     def _order(self, *conditions: Any) -> Order | None:
         with snapshot(self._engine) as connection:
             row = connection.execute(select(orders).where(*conditions)).one_or_none()
-        return None if row is None else mapping.order_from(row)
+            return None if row is None else orders_from([row], connection)[0]
 
 
 def _account(connection: Connection, account_id: str) -> Account:

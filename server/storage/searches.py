@@ -4,24 +4,27 @@ import json
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from server.application.ports import ReachedOrder
+from server.application.staging import Stage
 from server.domain.account import Position
 from server.domain.invariants import BrokenInvariant
 from server.domain.matching import Reach
 from server.domain.order import Order
 from server.domain.resting import RestingPrices
 from server.domain.values import Micros
-from server.storage import mapping, statements
+from server.storage import statements
 from server.storage.listing_rows import live_of_account
 from server.storage.pending import Pending
-from server.storage.reached import reached_order, reached_row
+from server.storage.reached import Ranked, reached_order, reached_row
 from server.storage.resting import Resting
 from server.storage.tables import orders, positions
+from server.storage.trails import Trails
 
 
 class Searches(ABC):
@@ -34,6 +37,8 @@ class Searches(ABC):
     _positions: dict[tuple[str, str], Position]
     _decided: set[str]
     _resting: Resting
+    _trails: Trails
+    stage: Stage
 
     @abstractmethod
     def preload(self, holdings: Sequence[tuple[str, str]]) -> None:
@@ -44,8 +49,12 @@ class Searches(ABC):
         """Return an order of an account."""
 
     @abstractmethod
-    def _remember(self, order: Order) -> Order:
-        """Cache a stored order; return this unit's version of it, which may be newer."""
+    def _remember(self, row: Any) -> Order:
+        """Cache the order of a row; return this unit's version of it, which may be newer."""
+
+    @abstractmethod
+    def _as_now(self, order: Order) -> Order:
+        """Return an order that this unit knows, with the stop that it has by now if it trails."""
 
     def live_orders(self, account_id: str, symbol: str | None) -> list[Order]:
         live = live_of_account(account_id)
@@ -97,7 +106,8 @@ class Searches(ABC):
         if self._has_any(statements.ANY_REACHED, {"json": prices}):
             rows = self._rows(statements.SELECT_REACHED, prices)
             found = [reached_row(row, self._loaded) for row in rows if row.id not in touched]
-        known = (self._orders[name] for name in touched)
+        found += self._trails_reached(reaches)
+        known = (self._as_now(self._orders[name]) for name in touched)
         found += [
             reached_order(order, self._as_it_is)
             for order in known
@@ -109,8 +119,24 @@ class Searches(ABC):
                 self._resting.look_again(symbol)
         return [reached for _, reached in sorted(found, key=itemgetter(0))]
 
+    def _trails_reached(self, reaches: Sequence[Reach]) -> list[Ranked]:
+        """Let trailing orders see quotes, and return those that the quotes trigger."""
+        found: list[Ranked] = []
+        for each in reaches:
+            self._trails.follow(each, self.stage)
+            for line, span in list(self._trails.reached(each)):
+                given = {"symbol": line[0], "side": line[1].value, **asdict(span)}
+                rows = self._connection.exec_driver_sql(statements.SELECT_TRAILS_REACHED, given)
+                touched = self._pending.touched_orders
+                orders = [self._loaded(row) for row in rows if row.id not in touched]
+                found += [reached_order(order, self._as_it_is) for order in orders]
+                if not orders:
+                    self._pending.write()
+                    self._trails.look_again(line, span, self.stage)
+        return found
+
     def resting_prices(self, symbol: str) -> RestingPrices:
-        return self._resting.prices(symbol)
+        return self._trails.widen(symbol, self._resting.prices(symbol))
 
     def next_expiry(self) -> Micros:
         return self._resting.expiry()
@@ -128,7 +154,7 @@ class Searches(ABC):
 
     def _touched(self) -> Iterable[Order]:
         """Return the orders that are newer in this unit than in the database."""
-        return [self._orders[name] for name in self._pending.touched_orders]
+        return [self._as_now(self._orders[name]) for name in self._pending.touched_orders]
 
     def _has_any(self, query: str, parameters: dict[str, Any]) -> bool:
         return self._driver.execute(query, parameters).fetchone() is not None
@@ -140,7 +166,7 @@ class Searches(ABC):
         """Return the order of a row; this unit may have changed it since the row was read."""
         if row.id in self._decided:
             return self._as_it_is(row)
-        return self._remember(mapping.order_from(row))
+        return self._remember(row)
 
     def _as_it_is(self, known: Order | Any) -> Order:
         order = self.order(known.account_id, known.id)

@@ -27,6 +27,7 @@ from server.storage.tables import (
     positions,
     quotes,
     replays,
+    trails,
 )
 
 
@@ -145,6 +146,34 @@ def _nearest(movement: Watch) -> str:
 # One column for each movement, in the order of `Watch`. Each is one search in the index.
 SELECT_NEAREST = f"SELECT {', '.join(map(_nearest, Watch))}"
 SELECT_NEXT_EXPIRY = "SELECT min(expires_at) FROM orders WHERE live = 1"
+
+_TRAILING = "FROM orders WHERE orders.trail_number IS NOT NULL"
+_SPAN = (
+    f"{_TRAILING} AND orders.symbol = :symbol AND orders.side = :side"
+    " AND orders.trail_number > :after AND orders.trail_number <= :until"
+)
+SELECT_TRAILS_REACHED = (  # Made of our own constants only.
+    f"SELECT orders.* {_SPAN} AND orders.trail_amount <= :amount"
+    f" UNION ALL SELECT orders.* {_SPAN} AND orders.trail_percent <= :percent"
+)
+SELECT_LEAST_AMOUNT = (
+    f"SELECT trail_amount {_SPAN} AND trail_amount IS NOT NULL ORDER BY trail_amount LIMIT 1"
+)
+SELECT_LEAST_PERCENT = (
+    f"SELECT trail_percent {_SPAN} AND trail_percent IS NOT NULL ORDER BY trail_percent LIMIT 1"
+)
+SELECT_TRAILING = (
+    "SELECT symbol, side, trail_number, min(watermark), max(watermark), min(trail_amount),"
+    f" min(trail_percent), count(*) {_TRAILING}"
+    " GROUP BY symbol, side, trail_number ORDER BY symbol, side, trail_number"
+)
+SELECT_MARKS = "SELECT symbol, side, marks FROM trails"
+STORE_MARKS = _upsert(trails, "marks")
+UPDATE_TRAIL = _update(
+    orders,
+    ["account_id", "sequence"],
+    ["trail_amount", "trail_percent", "watermark", "trail_number"],
+)
 
 UPDATE_ACCOUNT = _update(accounts, ["id"], _others(accounts, "id", "user_id", "created_at"))
 # Only columns that can change: naming an indexed column would write its index again.

@@ -131,6 +131,7 @@ positions = Table(
 
 # Written as SQLAlchemy writes the condition, so that queries match the indexes.
 LIVE: dict[str, Any] = {"sqlite_where": text("live = 1")}
+TRAILING: dict[str, Any] = {"sqlite_where": text("trail_number IS NOT NULL")}
 
 orders = Table(
     "orders",
@@ -178,6 +179,12 @@ orders = Table(
     Column("parent_order_id", ID),
     Column("leg_order_ids", String(80)),
     Column("held", Boolean),
+    Column("trail_amount", UNITS),
+    Column("trail_percent", UNITS),
+    # The best price that the order had seen at its last event; a later one is among the `trails`,
+    # under this number. NULL once the order no longer trails.
+    Column("watermark", UNITS),
+    Column("trail_number", BigInteger),
     CheckConstraint("filled_quantity <= quantity", name="filled"),
     UniqueConstraint("account_id", "id"),
     Index(
@@ -196,6 +203,8 @@ orders = Table(
     ),
     Index("ix_orders_live", "account_id", "symbol", **LIVE),
     Index("ix_orders_expiry", "expires_at", **LIVE),
+    Index("ix_orders_trail_amount", "symbol", "side", "trail_amount", "trail_number", **TRAILING),
+    Index("ix_orders_trail_percent", "symbol", "side", "trail_percent", "trail_number", **TRAILING),
     sqlite_with_rowid=False,
 )
 
@@ -248,6 +257,15 @@ quotes = Table(
     Column("minute_open", UNITS, nullable=False),
     Column("minute_high", UNITS, nullable=False),
     Column("minute_low", UNITS, nullable=False),
+)
+
+trails = Table(
+    "trails",
+    metadata,
+    Column("symbol", SYMBOL, primary_key=True),
+    Column("side", NAME, primary_key=True),
+    # The best prices since the orders of each group were accepted, as JSON: [[number, price], …].
+    Column("marks", Text, nullable=False),
 )
 
 bars = Table(

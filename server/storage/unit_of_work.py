@@ -12,11 +12,15 @@ from sqlalchemy import Engine, insert, select
 from server.application.ports import Shown, Standing
 from server.application.staging import Stage
 from server.domain.account import Account, Position
+from server.domain.bar import Bar
 from server.domain.events import OrderUpdated
-from server.domain.order import Order
+from server.domain.order import Order, OrderType
 from server.domain.posting import Decision
+from server.domain.quote import Quote
+from server.domain.trailing import trails
 from server.domain.user import Permissions
 from server.domain.values import Micros
+from server.domain.watermarks import Watermarks
 from server.storage import curve_mapping, mapping, statements
 from server.storage.commit_mark import open_mark
 from server.storage.database import DatabaseError, translated
@@ -28,6 +32,7 @@ from server.storage.searches import Searches
 from server.storage.standings import standings_after
 from server.storage.step_rows import StepRows
 from server.storage.tables import accounts, inflows, orders
+from server.storage.trails import Line, Trails, row_of
 
 POSITIONS_REMEMBERED_MAX = 100_000
 
@@ -58,6 +63,7 @@ class Writer:
         self.positions: dict[tuple[str, str], Position] = {}
         self.permissions: dict[str, Permissions | None] = {}
         self.resting = Resting(driver)
+        self.trails = Trails(driver)
 
     def close(self) -> None:
         """Empty the write-ahead log as far as readers allow, and close the connection."""
@@ -126,9 +132,16 @@ class SqlUnitOfWork(Searches, People, MarketRows, StepRows):
         self._orders: dict[str, Order] = {}
         self._client_ids: dict[tuple[str, str], str | None] = {}
         self._decided: set[str] = set()
-        self._driver, self._resting = writer.driver, writer.resting
+        self._driver, self._resting, self._trails = writer.driver, writer.resting, writer.trails
+        self._trail_numbers: dict[str, int | None] = {}
+        self._trails_before_step: Mapping[Line, Watermarks] | None = None
         self._pending = Pending(
-            writer.driver, writer.encode_event, self._accounts, self._positions, self._orders
+            writer.driver,
+            writer.encode_event,
+            self._accounts,
+            self._positions,
+            self._orders,
+            self._trail_numbers,
         )
         self.grown_logs: set[str] = set()
 
@@ -174,8 +187,9 @@ class SqlUnitOfWork(Searches, People, MarketRows, StepRows):
     def step(self, store: Callable[[], None]) -> Iterator[None]:
         with self.stage.step():
             self._store_before_step = store
+            self._trails_before_step = self._trails.unstored()
             yield
-            self._store_before_step = None
+            self._store_before_step = self._trails_before_step = None
 
     def checkpoint(self) -> None:
         if self._store_before_step is not None:
@@ -184,6 +198,7 @@ class SqlUnitOfWork(Searches, People, MarketRows, StepRows):
         self._committed = False
         self._orders.clear()
         self._client_ids.clear()
+        self._trail_numbers.clear()
         self.__enter__()
 
     def preload(
@@ -205,7 +220,7 @@ class SqlUnitOfWork(Searches, People, MarketRows, StepRows):
         self._client_ids.update(dict.fromkeys(wanted))
         rows = self._rows(statements.SELECT_BY_CLIENT_ID, json.dumps(wanted)) if wanted else ()
         for row in rows:
-            self._remember(mapping.order_from(row))
+            self._remember(row)
 
     def account(self, account_id: str) -> Account:
         if account_id not in self._accounts:
@@ -219,11 +234,13 @@ class SqlUnitOfWork(Searches, People, MarketRows, StepRows):
 
     def order(self, account_id: str, order_id: str) -> Order | None:
         found = self._orders.get(order_id)
-        if found is None:
+        if found is not None:
+            found = self._as_now(found)
+        else:
             row = self._connection.execute(
                 select(orders).where(orders.c.account_id == account_id, orders.c.id == order_id)
             ).one_or_none()
-            found = None if row is None else self._remember(mapping.order_from(row))
+            found = None if row is None else self._remember(row)
         return found if found is not None and found.account_id == account_id else None
 
     def order_by_client_id(self, account_id: str, client_order_id: str) -> Order | None:
@@ -231,7 +248,7 @@ class SqlUnitOfWork(Searches, People, MarketRows, StepRows):
         if key not in self._client_ids:
             self.preload([], [key])
         order_id = self._client_ids[key]
-        return None if order_id is None else self._orders[order_id]
+        return None if order_id is None else self._as_now(self._orders[order_id])
 
     def keep(self, decision: Decision) -> dict[str, Shown]:
         account, pending = decision.account, self._pending
@@ -249,6 +266,8 @@ class SqlUnitOfWork(Searches, People, MarketRows, StepRows):
             self._decided.add(order_id)
             if order.status.is_live:
                 self._resting.add(order)
+            if order.order_type is OrderType.TRAILING_STOP:
+                self._note_trail(order)
             is_new = order_id in decision.new_orders
             (pending.new_orders if is_new else pending.changed_orders).add(order_id)
             if is_new and order.client_order_id is not None:
@@ -265,6 +284,23 @@ class SqlUnitOfWork(Searches, People, MarketRows, StepRows):
 
     def end_group(self) -> None:
         self._pending.end_group()
+
+    def store_quotes(self, newest: Sequence[tuple[Quote, Bar]]) -> None:
+        super().store_quotes(newest)
+        marks = self._trails_before_step
+        if marks is None:
+            marks = self._trails.unstored()
+            self._trails.stored(self.stage)
+        rows = [row_of(line, each) for line, each in marks.items()]
+        bulk(self._driver, statements.STORE_MARKS, rows)
+
+    def _note_trail(self, order: Order) -> None:
+        number = self._trail_numbers.get(order.id)
+        if trails(order):
+            self._trail_numbers[order.id] = self._trails.join(order, number, self.stage)
+        elif number is not None:
+            self._trails.leave(order, self.stage)
+            self._trail_numbers[order.id] = None
 
     def add_usage(
         self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]
@@ -293,12 +329,19 @@ class SqlUnitOfWork(Searches, People, MarketRows, StepRows):
                 (account_id, symbol), Position(account_id=account_id, symbol=symbol)
             )
 
-    def _remember(self, order: Order) -> Order:
-        """Cache a stored order; return this unit's version of it, which may be newer."""
-        self._orders.setdefault(order.id, order)
-        if order.client_order_id is not None:
-            self._client_ids[order.account_id, order.client_order_id] = order.id
-        return self._orders[order.id]
+    def _remember(self, row: Any) -> Order:
+        """Cache the order of a row; return this unit's version of it, which may be newer."""
+        if row.id not in self._orders:
+            self._orders[row.id] = mapping.order_from(row)
+            if row.trail_number is not None:
+                self._trail_numbers[row.id] = row.trail_number
+        if row.client_order_id is not None:
+            self._client_ids[row.account_id, row.client_order_id] = row.id
+        return self._as_now(self._orders[row.id])
+
+    def _as_now(self, order: Order) -> Order:
+        number = self._trail_numbers.get(order.id)
+        return order if number is None else self._trails.current(order, number)
 
 
 def _rest(wanted: Iterable[K], known: dict[K, V], stored: Mapping[K, V]) -> set[K]:

@@ -82,6 +82,8 @@ def order(value: Order, *, replayed: bool = False) -> order_pb2.Order:
         leg=None if role is None else enums.LEGS[role.leg],
         parent_order_id=None if role is None else role.parent_order_id,
         held=value.is_held,
+        trail_amount=None if value.trail_amount is None else format_units(value.trail_amount),
+        trail_percent=None if value.trail_percent is None else format_units(value.trail_percent),
     )
 
 

@@ -30,11 +30,11 @@ from server.domain.order import (
     TimeInForce,
 )
 from server.domain.order_types import PRICE_FIELDS, RULES
-from server.domain.sizing import SIZED
 from server.domain.trading import Replacement
-from server.domain.values import NOTHING, Money, Quantity, format_money
-from server.wire import answers, enums
+from server.domain.values import NOTHING, Quantity, format_money
+from server.wire import answers, enums, trails
 from server.wire.fields import Fields, is_id
+from server.wire.notionals import notional_of
 from server.wire.order_groups import OrderRequest, check_parent, exits, price, with_legs
 from server.wire.rows import Surroundings
 
@@ -79,12 +79,19 @@ def replace_order(
         limit_price = price(fields, "limit_price", request.limit_price, None)
     if request.HasField("stop_price"):
         stop_price = price(fields, "stop_price", request.stop_price, None)
+    trail_amount, trail_percent = trails.trail(fields, request, None)
     refusal = fields.refusal()
     if refusal is not None:
         return refusal
     if not is_id(request.order_id):
         return ORDER_NOT_FOUND
-    wanted = Replacement(quantity=quantity, limit_price=limit_price, stop_price=stop_price)
+    wanted = Replacement(
+        quantity=quantity,
+        limit_price=limit_price,
+        stop_price=stop_price,
+        trail_amount=trail_amount,
+        trail_percent=trail_percent,
+    )
     return ReplaceOrder(caller.account_id, request.order_id, wanted)
 
 
@@ -249,7 +256,7 @@ def _asked(
     )
     notional, quantity = None, None
     if request.HasField("notional"):
-        notional, quantity = _notional(fields, request, order_type, side), NOTHING
+        notional, quantity = notional_of(fields, request, order_type, side), NOTHING
     else:
         quantity = fields.positive("quantity", request.quantity, Quantity)
     if quantity and instrument and (off_step := instrument.off_step(quantity)) is not None:
@@ -259,22 +266,20 @@ def _asked(
         limit_price = price(fields, "limit_price", request.limit_price, instrument)
     if request.HasField("stop_price"):
         stop_price = price(fields, "stop_price", request.stop_price, instrument)
+    trail_amount = trail_percent = None
+    if request.HasField("trail_amount") or request.HasField("trail_percent"):
+        trail_amount, trail_percent = trails.trail(fields, request, instrument)
     order_class, legs = OrderClass.SIMPLE, tuple[ExitTicket, ...]()
     if request.order_class or request.HasField("take_profit") or request.HasField("stop_loss"):
         order_class, legs = _group(fields, request, side, instrument)
     if order_class is OrderClass.OCO:
         # The order itself is the take-profit; the stop-loss is its only leg.
         order_type = OrderType.LIMIT
+        trails.check_trail(fields, request, order_type)
         limit_price, time_in_force = legs[0].limit_price, legs[0].time_in_force
         legs = legs[1:]
     elif order_type is not None:
-        _check_prices(fields, request, order_type)
-        if RULES[order_type].waiting and time_in_force and not time_in_force.rests:
-            fields.refuse(
-                "time_in_force",
-                Reason.TIME_IN_FORCE_NOT_ALLOWED,
-                f"`time_in_force` of {order_type.value} orders must be GTC or DAY, to wait.",
-            )
+        _check_type(fields, request, order_type, time_in_force)
     client_order_id = None
     if request.HasField("client_order_id"):
         client_order_id = fields.client_order_id("client_order_id", request.client_order_id)
@@ -301,6 +306,8 @@ def _asked(
         notional=notional,
         order_class=order_class,
         exits=legs,
+        trail_amount=trail_amount,
+        trail_percent=trail_percent,
     )
     return ticket, warnings
 
@@ -340,24 +347,13 @@ def _asset_type(fields: Fields, number: int, instrument: Instrument) -> tuple[st
     return ()
 
 
-def _notional(
-    fields: Fields, request: OrderRequest, order_type: OrderType | None, side: Side | None
-) -> Money | None:
-    """Read the amount that stands in for a quantity."""
-    if request.quantity:
-        message = "Send exactly one of `quantity` and `notional`."
-        fields.refuse("notional", Reason.FIELD_INVALID, message)
-    if order_type and side and (order_type, side) not in SIZED:
-        fields.refuse(
-            "notional",
-            Reason.FIELD_INVALID,
-            f"`notional` is not used by {order_type.value} orders that {side.value}: send"
-            " `quantity` instead.",
-        )
-    return fields.money("notional", request.notional)
-
-
-def _check_prices(fields: Fields, request: OrderRequest, order_type: OrderType) -> None:
+def _check_type(
+    fields: Fields,
+    request: OrderRequest,
+    order_type: OrderType,
+    time_in_force: TimeInForce | None,
+) -> None:
+    """Note which prices, trails and times in force do not go with the type of an order."""
     kind, needed = order_type.value, RULES[order_type].prices
     for name, field in PRICE_FIELDS.items():
         is_given = request.HasField(name)  # type: ignore[arg-type]
@@ -370,6 +366,15 @@ def _check_prices(fields: Fields, request: OrderRequest, order_type: OrderType) 
                 f"`{name}` is not used by {kind} orders: leave it out,"
                 f" or send {field.used_by.value}.",
             )
+    rules = RULES[order_type]
+    if rules.trails or request.HasField("trail_amount") or request.HasField("trail_percent"):
+        trails.check_trail(fields, request, order_type)
+    if rules.waiting and time_in_force and not time_in_force.rests:
+        fields.refuse(
+            "time_in_force",
+            Reason.TIME_IN_FORCE_NOT_ALLOWED,
+            f"`time_in_force` of {kind} orders must be GTC or DAY, to wait.",
+        )
 
 
 def _symbol(

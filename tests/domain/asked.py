@@ -21,6 +21,8 @@ class Wish:
     time_in_force: TimeInForce = TimeInForce.GTC
     exits: tuple[ExitTicket, ...] = ()
     notional: Units | None = None
+    trail_amount: Units | None = None
+    trail_percent: Units | None = None
 
     @property
     def order_class(self) -> OrderClass:
@@ -34,6 +36,8 @@ class Wish:
     @property
     def order_type(self) -> OrderType:
         """Return the type that takes the prices that are given."""
+        if self.trail_amount is not None or self.trail_percent is not None:
+            return OrderType.TRAILING_STOP
         if self.stop_price is None:
             return OrderType.MARKET if self.limit_price is None else OrderType.LIMIT
         return OrderType.STOP if self.limit_price is None else OrderType.STOP_LIMIT

@@ -8,6 +8,7 @@ from math import ceil, floor
 from server.domain.events import AccountUpdated, Fill, OrderUpdated
 from server.domain.order import Order
 from server.domain.quote import Quote
+from tests.domain.asked_for import asked_for
 from tests.domain.book import Book
 from tests.domain.group_auditor import ENDED, GroupAuditor
 from tests.domain.naive_money import (
@@ -18,6 +19,7 @@ from tests.domain.naive_money import (
     to_eight_decimals,
     worth_of,
 )
+from tests.domain.naive_trails import NaiveTrails, is_trailing
 
 STATUS_AFTER = {
     "ACCEPTED": "OPEN",
@@ -27,6 +29,7 @@ STATUS_AFTER = {
     "FILLED": "FILLED",
     "CANCELLED": "CANCELLED",
 }
+WAITING = {"STOP", "STOP_LIMIT", "TRAILING_STOP"}
 
 
 class Auditor:
@@ -35,8 +38,13 @@ class Auditor:
     Money, positions, fees and closed trades are those of the epoch; orders stay.
     """
 
-    def __init__(self, book: Book, *, fees: bool, displayed: bool = True) -> None:
+    def __init__(
+        self, book: Book, *, fees: bool, displayed: bool = True, shows_trails: bool = True
+    ) -> None:
         self.book = book
+        self.trails = NaiveTrails()
+        self.shows_trails = shows_trails
+        self.stale: set[str] = set()
         self.fees = fees
         self.displayed = displayed
         self.sequence = 0
@@ -63,6 +71,9 @@ class Auditor:
         """Note that a new quote counts, of which nothing is taken yet."""
         self.quotes[quote.symbol] = quote
         self.groups.released[quote.symbol].clear()
+        self.stale.discard(quote.symbol)
+        if self._is_executed(quote):
+            self.trails.hear_quote(quote, self.orders.values())
         for side in ("BUY", "SELL"):
             self.taken[quote.symbol, side] = NOTHING
 
@@ -75,11 +86,14 @@ class Auditor:
         if before is None:
             assert update in {"ACCEPTED", "REJECTED"}, f"{update} begins an order"
             assert (order.sequence, order.created_at) == (event.sequence, event.time)
-            self.arrivals[order.id] = self.quotes.get(order.symbol)
+            quote = self.arrivals[order.id] = self.quotes.get(order.symbol)
+            self.trails.begin(order, quote if self._is_executed(quote) else None)
         else:
             assert before.status.value not in ENDED, f"{update} after {before.status.value}"
             assert update not in {"ACCEPTED", "REJECTED"}, f"{update} twice"
             self._hear_change(before, order, update, event.time)
+        if order.order_type.value == "TRAILING_STOP":
+            self.trails.check(before, order)
         kept = before.status.value if before is not None else ""
         assert order.status.value == STATUS_AFTER.get(update, kept)
         assert event.time == self.book.now == order.updated_at
@@ -129,7 +143,8 @@ class Auditor:
         """Check that the book holds what its events say, and never holds back too much."""
         account = self.book.account
         assert account.sequence == self.sequence
-        assert self.book.orders == self.orders
+        now = self.trails.shown if self.shows_trails else (lambda order: order)
+        assert self.book.orders == {name: now(order) for name, order in self.orders.items()}
         live = [order for order in self.orders.values() if order.status.value not in ENDED]
         reserved = sum((real(order.reserved) for order in live), NOTHING)
         assert real(account.balance) == self.balance, "deposits and fills do not make the balance"
@@ -150,6 +165,12 @@ class Auditor:
         self._compare_positions(live)
         self._compare_closed_trades()
 
+    def _is_executed(self, quote: Quote | None) -> bool:
+        """Tell whether orders execute on a quote: it is fresh, and the market is open."""
+        if quote is None or quote.symbol in self.stale:
+            return False
+        return self.book.is_open and -5 * 10**6 <= self.book.now - quote.time <= 15 * 10**6
+
     def _begin_epoch(self, event: AccountUpdated, amount: Fraction) -> None:
         """Check that nothing is live, and forget all but orders, quotes and what is taken."""
         alive = [order for order in self.orders.values() if order.status.value not in ENDED]
@@ -167,13 +188,15 @@ class Auditor:
     def check_nothing_waits_in_vain(self, symbol: str, step: int) -> None:
         """Check that the newest quote of an open market was shown to every order it reaches."""
         quote = self.quotes[symbol]
-        for order in self.orders.values():
+        for order in map(self.trails.shown, self.orders.values()):
             if order.symbol != symbol or order.status.value in ENDED or order.is_held:
                 continue
             if order.id in self.groups.released[symbol]:
                 continue
             buys = order.side.value == "BUY"
             price, size = (quote.ask, quote.ask_size) if buys else (quote.bid, quote.bid_size)
+            if is_trailing(order) and order.stop_price is None:
+                continue
             if order.stop_price is not None and order.triggered_at is None:
                 away = price < order.stop_price if buys else price > order.stop_price
                 assert away, "a stop was reached and is not triggered"
@@ -189,6 +212,9 @@ class Auditor:
         """Check what an event may change of what an order asks for."""
         if update == "RELEASED":
             before = replace(before, quantity=order.quantity)
+        before = replace(before, watermark=order.watermark)
+        if order.order_type.value == "TRAILING_STOP":
+            before = replace(before, stop_price=order.stop_price)
         if update == "REPLACED":
             raised = order.quantity > before.quantity
             if raised:
@@ -199,6 +225,8 @@ class Auditor:
                 limit_price=order.limit_price,
                 stop_price=order.stop_price,
                 notional=None,
+                trail_amount=order.trail_amount,
+                trail_percent=order.trail_percent,
             )
             assert asked != before, "nothing was replaced"
             assert order.quantity > order.filled_quantity == before.filled_quantity
@@ -219,9 +247,9 @@ class Auditor:
             assert self.book.is_open, "something happened while the market was closed"
             assert order.expires_at is None or time < order.expires_at, "an overdue order acts"
         if update.endswith("FILLED"):
-            waits = order.stop_price is not None and order.triggered_at is None
+            waits = order.order_type.value in WAITING and order.triggered_at is None
             assert not waits, "filled before its trigger"
-        assert _asked_for(before) == _asked_for(order), "an order changed what it asks for"
+        assert asked_for(before) == asked_for(order), "an order changed what it asks for"
 
     def _hear_fill(self, fill: Fill, order: Order) -> None:
         symbol, quantity, price = fill.symbol, real(fill.quantity), real(fill.price)
@@ -358,22 +386,6 @@ class Auditor:
         assert real(statistics.gross_loss) == sum((max(-pnl, NOTHING) for pnl in trades), NOTHING)
         assert statistics.longest_win_streak == _longest([pnl > 0 for pnl in trades])
         assert statistics.longest_loss_streak == _longest([pnl < 0 for pnl in trades])
-
-
-def _asked_for(order: Order) -> tuple[object, ...]:
-    return (
-        order.symbol,
-        order.side,
-        order.order_type,
-        order.quantity,
-        order.limit_price,
-        order.stop_price,
-        order.notional,
-        order.time_in_force,
-        order.sequence,
-        order.created_at,
-        order.expires_at,
-    )
 
 
 def _longest(series: list[bool]) -> int:

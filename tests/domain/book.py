@@ -25,6 +25,7 @@ from server.domain.market import Market
 from server.domain.order import (
     Order,
     OrderTicket,
+    OrderType,
     Side,
     StatusReason,
 )
@@ -43,6 +44,7 @@ from server.domain.trading import (
     preview,
     replace,
 )
+from server.domain.trailing import trailed
 from server.domain.valuation import total_equity, value
 from server.domain.values import DAY, SECOND, Micros, Money, Price, Quantity, Units, parse_units
 from tests.domain.asked import LEGS, Wish
@@ -271,6 +273,9 @@ class Book:
             return refused
         self.quotes[quote.symbol] = quote
         events: list[OrderUpdated] = []
+        if self.is_open and self.market(quote.symbol).quote is not None:
+            for order in (it for it in self.live_orders if it.symbol == quote.symbol):
+                self.orders[order.id] = trailed(order, quote)
         waiting = [
             order
             for order in self.live_orders
@@ -316,6 +321,8 @@ class Book:
             notional=None if wish.notional is None else Money(wish.notional),
             order_class=wish.order_class,
             exits=wish.exits,
+            trail_amount=None if wish.trail_amount is None else Price(wish.trail_amount),
+            trail_percent=wish.trail_percent,
         )
 
     def _cancel(self, order: Order, reason: StatusReason) -> tuple[OrderUpdated, ...]:
@@ -383,6 +390,8 @@ def make_quote(
 
 def _priority(order: Order) -> tuple[bool, str, bool, int, int]:
     buys = order.side is Side.BUY
+    if order.order_type is OrderType.TRAILING_STOP and order.stop_price is None:
+        return (True, order.side.value, False, 2**63, order.sequence)
     if order.stop_price is not None and order.triggered_at is None:
         stop = order.stop_price if buys else -order.stop_price
         return (True, order.side.value, False, stop, order.sequence)

@@ -71,6 +71,7 @@ class NewOrder:
     for_notional: bool = False
     take_percent: int | None = None
     loss_percent: int | None = None
+    trail_percent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class NewValues:
     quantity_percent: int | None
     limit_percent: int | None
     stop_percent: int | None
+    trail_percent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,9 @@ class Floor:
             case NewOrder():
                 book = self.books[step.book]
                 wish = _wish(step, book)
-                if step.for_notional:
+                if step.trail_percent is not None and step.time_in_force.rests:
+                    wish = _trailing(wish, step.trail_percent)
+                elif step.for_notional:
                     wish = _for_notional(wish, book)
                 if wish.quantity:
                     self._hear(step.book, book.place(f"order {self._numbers}", wish))
@@ -288,6 +292,15 @@ def _wish(step: NewOrder, book: Book) -> Wish:
     )
 
 
+def _trailing(wish: Wish, percent: int) -> Wish:
+    """Return a wish that trails by a percentage, or by that part of the symbol's level."""
+    exits = wish.exits if wish.side is Side.BUY else ()
+    wish = replace(wish, limit_price=None, stop_price=None, exits=exits)
+    if percent % 2:
+        return replace(wish, trail_percent=percent * SCALE)
+    return replace(wish, trail_amount=LEVELS[wish.symbol] * percent // 100)
+
+
 def _for_notional(wish: Wish, book: Book) -> Wish:
     """Return a wish for what its quantity is worth, if its type may be for a notional."""
     if (wish.order_type, wish.side) not in SIZED:
@@ -335,4 +348,14 @@ def _new_values(step: NewValues, order: Order) -> Replacement:
         limit_price = Price(level * step.limit_percent // 100)
     if step.stop_percent is not None and awaited(order):
         stop_price = Price(level * step.stop_percent // 100)
-    return Replacement(quantity=quantity, limit_price=limit_price, stop_price=stop_price)
+    trail_percent = None
+    if order.order_type is OrderType.TRAILING_STOP:
+        stop_price = None
+        if step.trail_percent is not None and awaited(order):
+            trail_percent = step.trail_percent * SCALE
+    return Replacement(
+        quantity=quantity,
+        limit_price=limit_price,
+        stop_price=stop_price,
+        trail_percent=trail_percent,
+    )

@@ -9,7 +9,8 @@
 `given` sets the `balance` (by default 100 000.00) and switches on `fees`, `slippage` and `no sizes`
 (quotes fill any quantity). A step without a time happens at the time of the previous step; `90d
 10:00:00` is 90 days after the first day. A letter names an order. Without a limit it is MARKET, and
-by default GTC; `stop 105 limit 106 DAY` is a STOP_LIMIT. `buy $500 AAPL` is for a notional.
+by default GTC; `stop 105 limit 106 DAY` is a STOP_LIMIT. `buy $500 AAPL` is for a notional;
+`sell 5 AAPL trail 2` and `trail 2%` are TRAILING_STOP orders.
 `replace a quantity 20 limit 99` gives it new values. `b: close AAPL` closes a position, `close 5
 AAPL` and `close 50% AAPL` parts of it. `close` and `open` close and open the market, `state
 REDUCING` sets the trading state, `preview buy 1 AAPL` shows what placing would do. A line without a
@@ -133,10 +134,12 @@ class Stage:
         return self._hear(outcome)
 
     def _replace(self, name: str, values: list[str]) -> list[str]:
-        wanted: dict[str, Any] = {
-            {"limit": "limit_price", "stop": "stop_price"}.get(word, word): parse_units(value)
-            for word, value in zip(values[::2], values[1::2], strict=True)
-        }
+        wanted: dict[str, Any] = {}
+        for word, value in zip(values[::2], values[1::2], strict=True):
+            if word == "trail":
+                wanted |= _trail(value)
+            else:
+                wanted[PRICE_NAMES.get(word, word)] = parse_units(value)
         outcome = self.book.replace(name, Replacement(**wanted))
         if isinstance(outcome, Rejection):
             self.auditor.compare()
@@ -220,6 +223,7 @@ def clock(moment: Micros | None) -> str:
     return f"{days}d {shown}" if days else shown
 
 
+PRICE_NAMES = {"limit": "limit_price", "stop": "stop_price"}
 ACCOUNT_FIELDS: dict[str, Callable[[Account], str]] = {
     "balance": lambda account: format_money(account.balance),
     "reserved": lambda account: format_money(account.reserved),
@@ -253,6 +257,7 @@ ORDER_FIELDS: dict[str, Callable[[Order], str]] = {
     "pnl": lambda order: exact(order.realized_pnl),
     "expires": lambda order: clock(order.expires_at),
     "quantity": lambda order: plain(order.quantity),
+    "stop": lambda order: plain(order.stop_price),
     "notional": lambda order: "-" if order.notional is None else format_money(order.notional),
     "triggered": lambda order: clock(order.triggered_at),
     "held": lambda order: "yes" if order.is_held else "no",
@@ -289,6 +294,9 @@ def _moment(text: str) -> Micros:
 
 def _wish(symbol: str, side: str, quantity: str, more: list[str]) -> Wish:
     limit_price = stop_price = None
+    trail = more[1] if more[:1] == ["trail"] else None
+    if trail is not None:
+        more = more[2:]
     if more[:1] == ["stop"]:
         stop_price, more = parse_units(more[1]), more[2:]
     if more[:1] == ["limit"]:
@@ -307,6 +315,7 @@ def _wish(symbol: str, side: str, quantity: str, more: list[str]) -> Wish:
         time_in_force=TimeInForce[time_in_force],
         notional=parse_units(quantity[1:]) if quantity.startswith("$") else None,
         exits=tuple(exits),
+        **_trail(trail),
     )
 
 
@@ -338,6 +347,13 @@ def _exit_type(*, is_take: bool, has_limit: bool) -> OrderType:
     if is_take:
         return OrderType.LIMIT
     return OrderType.STOP_LIMIT if has_limit else OrderType.STOP
+
+
+def _trail(text: str | None) -> dict[str, Units]:
+    if text is None:
+        return {}
+    name = "trail_percent" if text.endswith("%") else "trail_amount"
+    return {name: parse_units(text.removesuffix("%"))}
 
 
 def _fields(fields: dict[str, Callable[[Subject], str]], subject: Subject, names: list[str]) -> str:

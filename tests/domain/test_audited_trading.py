@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from server.domain.errors import Reason
 from server.domain.events import AccountUpdateType, OrderUpdated
-from server.domain.order import OrderUpdateType, Side, StatusReason, TimeInForce
+from server.domain.order import OrderType, OrderUpdateType, Side, StatusReason, TimeInForce
 from server.domain.risk import RULES
 from tests.domain.random_trading import (
     AMOUNTS,
@@ -58,6 +58,7 @@ new_orders = st.builds(
     for_notional=st.booleans(),
     take_percent=st.none() | st.integers(40, 170),
     loss_percent=st.none() | st.integers(40, 170),
+    trail_percent=st.none() | st.integers(1, 40),
 )
 new_values = st.builds(
     NewValues,
@@ -66,6 +67,7 @@ new_values = st.builds(
     quantity_percent=st.none() | st.integers(1, 300),
     limit_percent=st.none() | st.integers(40, 170),
     stop_percent=st.none() | st.integers(40, 170),
+    trail_percent=st.none() | st.integers(1, 40),
 )
 bells = st.builds(Bell, st.sampled_from([True, True, False]))
 cancels = st.builds(Cancel, a_book, st.integers(0, 9))
@@ -116,6 +118,8 @@ def test_random_runs_see_every_outcome_there_is() -> None:
             seen[event.type] += 1
             if isinstance(event, OrderUpdated):
                 seen.update([event.order.status_reason, event.order.rejection_reason])
+                if event.order.order_type is OrderType.TRAILING_STOP:
+                    seen["a trail that is", event.type] += 1
                 seen["a fill for a notional"] += bool(event.fill and event.order.notional)
         seen["a refused replacement"] += len(floor.refused)
         seen["a row of wins"] += any(
@@ -131,6 +135,7 @@ def test_random_runs_see_every_outcome_there_is() -> None:
     reasons = {rule.reason for rule in RULES} - out_of_reach - guarded
     endings = set(StatusReason) - {StatusReason.TRADING_HALTED, StatusReason.INSTRUMENT_EXPIRED}
     changes = [AccountUpdateType.DEPOSIT, AccountUpdateType.RESET]
+    trailing = [update for update in OrderUpdateType if update is not OrderUpdateType.RELEASED]
     expected = [
         *OrderUpdateType,
         *changes,
@@ -138,6 +143,7 @@ def test_random_runs_see_every_outcome_there_is() -> None:
         *reasons,
         "a row of wins",
         "a fill for a notional",
+        *(("a trail that is", update) for update in trailing),
         "a refused replacement",
     ]
     assert [outcome for outcome in expected if not seen[outcome]] == []
@@ -162,6 +168,7 @@ def throw(dice: Random) -> Step:
             quantity_percent=dice.choice([None, dice.randint(1, 300)]),
             limit_percent=dice.choice([None, dice.randint(60, 150)]),
             stop_percent=dice.choice([None, dice.randint(60, 150)]),
+            trail_percent=dice.choice([None, dice.randint(1, 40)]),
         )
     if kind < 0.42:
         return Bell(dice.random() < 0.7)
@@ -182,6 +189,7 @@ def throw(dice: Random) -> Step:
             for_notional=dice.random() < 0.2,
             take_percent=dice.choice([None, None, dice.randint(100, 170)]),
             loss_percent=dice.choice([None, None, dice.randint(40, 105)]),
+            trail_percent=dice.choice([None, None, None, dice.randint(1, 40)]),
         )
     if kind < 0.88:
         return Cancel(book, dice.randint(0, 9))

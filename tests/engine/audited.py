@@ -13,6 +13,7 @@ from server.bootstrap import engine as bootstrap
 from server.config import Settings
 from server.domain.errors import Reason
 from server.domain.events import Event
+from server.domain.order import Order
 from server.domain.quote import Quote
 from server.domain.user import Identity, Plan
 from server.domain.values import Price, Quantity
@@ -25,6 +26,7 @@ from server.engine.frames import (
     encode_identity,
     unpack_answer,
 )
+from server.storage import mapping
 from tests.engine.bench import call, make_key
 from tests.engine.ledger import AHEAD_MAX, Ledger, connect
 from tests.support.venue import NOON, ManualClock
@@ -105,8 +107,14 @@ class AuditedEngine:
         self._open()
         for ledger in self.ledgers.values():
             ledger.book.connection = self.connection
-            ledger.forget_quotes()
+            ledger.forget_quotes(self._trailing())
         self.quotes = {quote.symbol: quote for quote in self.parts.feed.board.all()}
+
+    def _trailing(self) -> dict[str, Order]:
+        """Return the orders that trail, as the engine knows them."""
+        rows = self.connection.execute("SELECT * FROM orders WHERE trail_number IS NOT NULL")
+        trails = self.parts.writer.trails
+        return {row.id: trails.current(mapping.order_from(row), row.trail_number) for row in rows}
 
     def close(self) -> None:
         """Compare all accounts in full and close the engine."""

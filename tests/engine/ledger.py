@@ -1,7 +1,7 @@
 """A ledger of one account: compares the database file with an auditor's own book."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -93,7 +93,7 @@ class Ledger:
     def __init__(self, connection: sqlite3.Connection, account_id: str, *, fees: bool) -> None:
         self.book = StoredBook(connection, account_id)
         book: Any = self.book
-        self.auditor = Auditor(book, fees=fees)
+        self.auditor = Auditor(book, fees=fees, shows_trails=False)
         self.events: list[Event] = []
         self.live: dict[str, Order] = {}
         self.fresh: set[str] = set()
@@ -103,8 +103,8 @@ class Ledger:
     def hear_quote(self, quote: Quote, now: Micros) -> None:
         """Record a quote, and whether orders may fill against it now."""
         self.fresh.add(quote.symbol)
-        self.auditor.hear_quote(quote)
         self.book.now = now
+        self.auditor.hear_quote(quote)
 
     def hear(self, event: Event, now: Micros) -> None:
         """Add up an event; nothing may fill against a stale quote."""
@@ -163,9 +163,16 @@ class Ledger:
         ]
         assert self.book.log() == encoded, "the log is not what was decided"
 
-    def forget_quotes(self) -> None:
-        """Record that no order may fill until a newer quote comes."""
+    def forget_quotes(self, stored: Mapping[str, Order]) -> None:
+        """Record that no order may fill until a newer quote comes.
+
+        `stored` are the orders that trail, with the best prices that the new engine knows.
+        """
         self.fresh.clear()
+        self.auditor.stale.update(self.auditor.quotes)
+        for name, order in stored.items():
+            if order.account_id == self.book.account_id:
+                self.auditor.trails.rewind(name, order)
 
     def _follow(self, event: OrderUpdated) -> None:
         if event.order.status.value in ENDED:

@@ -14,7 +14,7 @@ from bottrading.v1 import account_pb2, key_management_pb2, market_data_pb2, orde
 from bottrading.v1 import bot_trading_pb2 as pb
 from server.config import DATABASE_FILE
 from server.domain.events import Event, OrderUpdated
-from server.domain.order import Order
+from server.domain.order import Order, OrderType
 from server.domain.values import DAY, SCALE, SECOND, Micros, Units, format_units, parse_units
 from server.engine.frames import Call
 from server.wire.answers import timestamp
@@ -68,9 +68,11 @@ TYPES = (
     order_pb2.ORDER_TYPE_LIMIT,
     order_pb2.ORDER_TYPE_STOP,
     order_pb2.ORDER_TYPE_STOP_LIMIT,
+    order_pb2.ORDER_TYPE_TRAILING_STOP,
 )
 LIMITED = (order_pb2.ORDER_TYPE_LIMIT, order_pb2.ORDER_TYPE_STOP_LIMIT)
 STOPPED = (order_pb2.ORDER_TYPE_STOP, order_pb2.ORDER_TYPE_STOP_LIMIT)
+TRAILING = order_pb2.ORDER_TYPE_TRAILING_STOP
 RESTING = (order_pb2.TIME_IN_FORCE_GTC, order_pb2.TIME_IN_FORCE_DAY)
 ANY_TIME = (
     order_pb2.TIME_IN_FORCE_GTC,
@@ -215,9 +217,11 @@ class Trading(RuleBasedStateMachine):
             side=side,
             order_type=order_type,
             quantity=self._quantity(dice, account, symbol, side),
-            time_in_force=dice.pick(RESTING if order_type in STOPPED else ANY_TIME),
+            time_in_force=dice.pick(RESTING if order_type in (*STOPPED, TRAILING) else ANY_TIME),
         )
-        if not dice.number(8) and order_type not in STOPPED:
+        if order_type == TRAILING:
+            _set_trail(request, dice, symbol)
+        elif not dice.number(8) and order_type not in STOPPED:
             request.notional = dice.pick(NOTIONALS)
             request.quantity = ""
         if order_type in LIMITED:
@@ -347,9 +351,22 @@ def _replacement(order: Order, dice: Dice) -> pb.ReplaceOrderRequest:
         request.quantity = format_units(max(quantity, 1))
     if dice.number(3) and order.limit_price is not None:
         request.limit_price = _price(dice, order.symbol)
-    if dice.number(3) and order.stop_price is not None:
+    if order.order_type is OrderType.TRAILING_STOP:
+        if dice.number(2):
+            _set_trail(request, dice, order.symbol)
+    elif dice.number(3) and order.stop_price is not None:
         request.stop_price = _price(dice, order.symbol)
     return request
+
+
+def _set_trail(
+    request: pb.PlaceOrderRequest | pb.ReplaceOrderRequest, dice: Dice, symbol: str
+) -> None:
+    if dice.number(2):
+        request.trail_percent = dice.pick(["0.00000001", "0.1", "2.5", "4", "99.99999999"])
+    else:
+        amount = LEVELS[symbol] * dice.pick([1, 2, 5, 110]) // 100
+        request.trail_amount = format_units(_aligned(amount, symbol))
 
 
 def _price(dice: Dice, symbol: str) -> str:

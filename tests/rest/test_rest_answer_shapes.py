@@ -70,6 +70,8 @@ FILLED_ORDER_JSON: dict[str, Any] = {
     "parent_order_id": None,
     "held": False,
     "legs": [],
+    "trail_amount": None,
+    "trail_percent": None,
 }
 
 

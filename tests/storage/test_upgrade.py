@@ -30,6 +30,10 @@ ADDED = (
     "parent_order_id",
     "leg_order_ids",
     "held",
+    "trail_amount",
+    "trail_percent",
+    "watermark",
+    "trail_number",
 )
 """The columns of orders that migrations added; older orders have no value in them."""
 

@@ -71,7 +71,12 @@ def order_text(order: Order) -> str:
     """Return an order as one line, and each of its legs as another."""
     prices = "".join(
         f" {name} {amount(price)}"
-        for name, price in (("limit", order.limit_price), ("stop", order.stop_price))
+        for name, price in (
+            ("limit", order.limit_price),
+            ("stop", order.stop_price),
+            ("trail", order.trail_amount),
+            ("trail %", order.trail_percent),
+        )
         if price is not None
     )
     asked = f"{order.side} {amount(order.quantity)} {order.symbol} {order.order_type}{prices}"

@@ -26,10 +26,10 @@ Amount = Annotated[
     Decimal, Field(max_digits=28, decimal_places=8), WithJsonSchema({"type": "string"})
 ]
 """A decimal; its schema says string, because not every client reads two types. Numbers work too."""
-Symbol = Annotated[str, Field(description="Such as AAPL, BTC-USD")]
+Symbol = Annotated[str, Field(description="AAPL, BTC-USD")]
 """Described where an agent first needs it; elsewhere a plain `str` says enough."""
 Side = Literal["BUY", "SELL"]
-OrderType = Literal["MARKET", "LIMIT", "STOP", "STOP_LIMIT"]
+OrderType = Literal["MARKET", "LIMIT", "STOP", "STOP_LIMIT", "TRAILING_STOP"]
 TimeInForce = Literal["GTC", "DAY", "IOC", "FOK"]
 AssetType = Literal["STOCK", "CRYPTO", "FOREX", "ETF", "OPTION", "COMMODITY"]
 Status = Literal["OPEN", "PARTIALLY_FILLED", "FILLED", "CANCELLED", "REJECTED"]
@@ -61,17 +61,19 @@ class Tools:
         time_in_force: TimeInForce = "GTC",
         asset_type: AssetType | None = None,
         notional: Amount | None = None,
+        trail_amount: Amount | None = None,
+        trail_percent: Amount | None = None,
         client_order_id: OwnId | None = None,
         take_profit: Amount | None = None,
         stop_loss: Amount | None = None,
     ) -> CallToolResult:
-        """Place an order and return its outcome: FILLED, OPEN, or REJECTED with a reason.
+        """Place an order: it is FILLED, OPEN, or REJECTED with a reason.
 
-        LIMIT needs limit_price, STOP needs stop_price, STOP_LIMIT both. MARKET and LIMIT BUY take
-        notional, in US dollars, instead of quantity. Prices of exits: a BUY places take_profit,
-        stop_loss or both with it; a SELL with both is two exits of your position. The same call
-        within 120 s returns the first order, unless that was REJECTED or you pass another
-        client_order_id.
+        LIMIT needs limit_price, STOP stop_price, STOP_LIMIT both, TRAILING_STOP one trail. MARKET
+        and LIMIT BUY take notional (USD) instead of quantity. Prices of exits: a BUY places
+        take_profit, stop_loss or both with it; a SELL with both is two exits of your position. A
+        repetition within 120 s returns the first order, unless that was REJECTED or
+        client_order_id differs.
         """
         order_class = _order_class(side, take_profit, stop_loss)
         is_oco = order_class is OrderClass.OCO and order_type == "MARKET"
@@ -89,13 +91,14 @@ class Tools:
             order_class=order_class,
             take_profit=None if take_profit is None else TakeProfit(limit_price=take_profit),
             stop_loss=None if stop_loss is None else StopLoss(stop_price=stop_loss),
+            trail_amount=trail_amount,
+            trail_percent=trail_percent,
         )
         if client_order_id is not None:
             order = await send(client_order_id=client_order_id)
             first = "this client_order_id is that of this order."
         else:
-            # Arguments as the service reads them. The asset type is only a check, so it is left
-            # out.
+            # Arguments as the service reads them; the asset type is only a check.
             order, seconds_ago = await self._guard.place(
                 lambda derived: send(client_order_id=derived),
                 symbol=symbol.upper().replace("/", "-"),
@@ -109,15 +112,13 @@ class Tools:
                 order_class=order_class,
                 take_profit=_exact(take_profit),
                 stop_loss=_exact(stop_loss),
+                trail_amount=_exact(trail_amount),
+                trail_percent=_exact(trail_percent),
             )
-            first = (
-                f"this order was placed {seconds_ago:.0f} s ago; pass a client_order_id for"
-                " another."
-            )
-        text = answers.order_text(order)
-        if order.replayed:
-            text = f"Nothing new was placed: {first} {text}"
-        return answer(text, order=order)
+            ago = f"{seconds_ago:.0f} s ago"
+            first = f"this order was placed {ago}; pass a client_order_id for another."
+        replayed = f"Nothing new was placed: {first} " if order.replayed else ""
+        return answer(replayed + answers.order_text(order), order=order)
 
     async def preview_order(
         self,
@@ -131,7 +132,7 @@ class Tools:
         asset_type: AssetType | None = None,
         notional: Amount | None = None,
     ) -> CallToolResult:
-        """Return what place_order would do now, to the cent: price, fees, rejections."""
+        """Return what place_order would do now: price, fees, rejections."""
         preview = await self._client.preview_order(
             symbol,
             side,
@@ -152,9 +153,12 @@ class Tools:
         limit_price: Amount | None = None,
         stop_price: Amount | None = None,
     ) -> CallToolResult:
-        """Change the total quantity or the prices of a live order; values left out stay."""
+        """Change total quantity or prices of a live order; values left out stay."""
         order = await self._client.replace_order(
-            order_id, quantity=quantity, limit_price=limit_price, stop_price=stop_price
+            order_id,
+            quantity=quantity,
+            limit_price=limit_price,
+            stop_price=stop_price,
         )
         return answer(answers.order_text(order), order=order)
 
@@ -283,12 +287,12 @@ class Tools:
     async def get_leaderboard(
         self, period: Period = "ALL", limit: Annotated[int, Field(ge=1, le=100)] = 10
     ) -> CallToolResult:
-        """List the accounts with the highest returns of a period, and your own rank."""
+        """List accounts with the highest returns of a period, and your rank."""
         leaderboard = await self._client.leaderboard(period, limit=limit)
         return answer(answers.leaderboard_text(leaderboard), leaderboard=leaderboard)
 
     async def get_bot_account(self) -> CallToolResult:
-        """Return the account: money, state, plan and calls of the day."""
+        """Return money, state, plan and calls of the day."""
         account = await self._client.account()
         return answer(answers.account_text(account), account=account)
 
@@ -315,7 +319,7 @@ class Tools:
         return answer(answers.quote_text(quote), quote=quote)
 
     async def get_limits(self) -> CallToolResult:
-        """Return every limit of the account and the key, what is left and when it resets."""
+        """Return every limit of account and key, what is left and when it resets."""
         limits = await self._client.limits()
         return answer(answers.limits_text(limits), limits=limits)
 

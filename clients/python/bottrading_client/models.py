@@ -88,6 +88,8 @@ class Order:
     parent_order_id: str | None = None
     held: bool = False
     legs: tuple["Order", ...] = ()
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

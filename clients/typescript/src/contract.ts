@@ -962,8 +962,10 @@ export interface components {
          *     - `INSTRUMENT_EXPIRED`: The option has expired. Example: an order for last month's call. INVALID_ARGUMENT, HTTP 422.
          *     - `LIMIT_PRICE_REQUIRED`: LIMIT and STOP_LIMIT orders need a limit price. Example: a LIMIT order without `limit_price`. INVALID_ARGUMENT, HTTP 422.
          *     - `STOP_PRICE_REQUIRED`: STOP and STOP_LIMIT orders need a stop price. Example: a STOP order without `stop_price`. INVALID_ARGUMENT, HTTP 422.
-         *     - `LIMIT_PRICE_NOT_ALLOWED`: MARKET and STOP orders take no limit price. Example: a MARKET order with `limit_price`. INVALID_ARGUMENT, HTTP 422.
-         *     - `STOP_PRICE_NOT_ALLOWED`: MARKET and LIMIT orders take no stop price. Example: a LIMIT order with `stop_price`. INVALID_ARGUMENT, HTTP 422.
+         *     - `TRAIL_REQUIRED`: TRAILING_STOP orders need one of `trail_amount` and `trail_percent`. Example: a TRAILING_STOP order without both. INVALID_ARGUMENT, HTTP 422.
+         *     - `LIMIT_PRICE_NOT_ALLOWED`: MARKET, STOP and TRAILING_STOP orders take no limit price. Example: a MARKET order with `limit_price`. INVALID_ARGUMENT, HTTP 422.
+         *     - `STOP_PRICE_NOT_ALLOWED`: MARKET, LIMIT and TRAILING_STOP orders take no stop price. Example: a LIMIT order with `stop_price`. INVALID_ARGUMENT, HTTP 422.
+         *     - `TRAIL_NOT_ALLOWED`: Only TRAILING_STOP orders take `trail_amount` or `trail_percent`, and not both. Example: a STOP order with `trail_amount`. INVALID_ARGUMENT, HTTP 422.
          *     - `QUANTITY_OFF_STEP`: The quantity is not a multiple of the instrument's quantity step. Example: 1.5 contracts. INVALID_ARGUMENT, HTTP 422.
          *     - `PRICE_OFF_TICK`: The price is not a multiple of the instrument's price tick. Example: AAPL at 185.001. INVALID_ARGUMENT, HTTP 422.
          *     - `TIME_IN_FORCE_NOT_ALLOWED`: An IOC or FOK order cannot wait for a trigger. Example: a STOP order with IOC. INVALID_ARGUMENT, HTTP 422.
@@ -1013,7 +1015,7 @@ export interface components {
          *     - `INTERNAL`: A bug of the server. The message holds an id to quote to the operator. Example: none known. INTERNAL, HTTP 500.
          * @enum {string}
          */
-        ErrorReason: "MESSAGE_TOO_LARGE" | "TWO_CREDENTIALS" | "BOT_KEY_INVALID" | "BOT_KEY_REQUIRED" | "TOKEN_INVALID" | "TOKEN_REQUIRED" | "OPERATOR_REQUIRED" | "KEY_SCOPE_MISSING" | "ORDER_RATE_EXCEEDED" | "REQUEST_RATE_EXCEEDED" | "DAILY_QUOTA_EXCEEDED" | "STREAM_LIMIT_EXCEEDED" | "READER_TOO_SLOW" | "ACCOUNT_ID_REQUIRED" | "MALFORMED_REQUEST" | "UNKNOWN_FIELD" | "FIELD_INVALID" | "FIELD_REQUIRED" | "ENUM_VALUE_UNKNOWN" | "DECIMAL_INVALID" | "NOT_POSITIVE" | "SYMBOL_UNKNOWN" | "ASSET_TYPE_MISMATCH" | "INSTRUMENT_EXPIRED" | "LIMIT_PRICE_REQUIRED" | "STOP_PRICE_REQUIRED" | "LIMIT_PRICE_NOT_ALLOWED" | "STOP_PRICE_NOT_ALLOWED" | "QUANTITY_OFF_STEP" | "PRICE_OFF_TICK" | "TIME_IN_FORCE_NOT_ALLOWED" | "EXIT_PRICE_INVALID" | "PAGE_TOKEN_INVALID" | "NOT_OFFERED" | "INSTRUMENT_NOT_ALLOWED" | "ORDER_NOT_FOUND" | "BOT_KEY_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "POSITION_NOT_FOUND" | "HOST_UNKNOWN" | "ROUTE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CLIENT_ORDER_ID_REUSED" | "ORDER_NOT_LIVE" | "QUANTITY_ALREADY_FILLED" | "QUANTITY_TOO_SMALL" | "NOTIONAL_TOO_SMALL" | "BOT_KEY_LIMIT_REACHED" | "ACCOUNT_LIMIT_REACHED" | "DEPOSIT_TOO_LARGE" | "MARKET_NOT_PUBLISHED" | "MARKET_NOT_STEPPED" | "PARTICIPANTS_COMPLETE" | "SEQUENCE_IN_FUTURE" | "TRADING_HALTED" | "DAILY_LOSS_REACHED" | "TOO_MANY_OPEN_ORDERS" | "ORDER_TOO_LARGE" | "ORDER_NOTIONAL_EXCEEDED" | "POSITION_SHARE_EXCEEDED" | "INSUFFICIENT_BUYING_POWER" | "INSUFFICIENT_POSITION" | "MARKET_CLOSED" | "NO_QUOTE" | "FOK_NOT_FILLABLE" | "CONFLICT" | "UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL";
+        ErrorReason: "MESSAGE_TOO_LARGE" | "TWO_CREDENTIALS" | "BOT_KEY_INVALID" | "BOT_KEY_REQUIRED" | "TOKEN_INVALID" | "TOKEN_REQUIRED" | "OPERATOR_REQUIRED" | "KEY_SCOPE_MISSING" | "ORDER_RATE_EXCEEDED" | "REQUEST_RATE_EXCEEDED" | "DAILY_QUOTA_EXCEEDED" | "STREAM_LIMIT_EXCEEDED" | "READER_TOO_SLOW" | "ACCOUNT_ID_REQUIRED" | "MALFORMED_REQUEST" | "UNKNOWN_FIELD" | "FIELD_INVALID" | "FIELD_REQUIRED" | "ENUM_VALUE_UNKNOWN" | "DECIMAL_INVALID" | "NOT_POSITIVE" | "SYMBOL_UNKNOWN" | "ASSET_TYPE_MISMATCH" | "INSTRUMENT_EXPIRED" | "LIMIT_PRICE_REQUIRED" | "STOP_PRICE_REQUIRED" | "TRAIL_REQUIRED" | "LIMIT_PRICE_NOT_ALLOWED" | "STOP_PRICE_NOT_ALLOWED" | "TRAIL_NOT_ALLOWED" | "QUANTITY_OFF_STEP" | "PRICE_OFF_TICK" | "TIME_IN_FORCE_NOT_ALLOWED" | "EXIT_PRICE_INVALID" | "PAGE_TOKEN_INVALID" | "NOT_OFFERED" | "INSTRUMENT_NOT_ALLOWED" | "ORDER_NOT_FOUND" | "BOT_KEY_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "POSITION_NOT_FOUND" | "HOST_UNKNOWN" | "ROUTE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CLIENT_ORDER_ID_REUSED" | "ORDER_NOT_LIVE" | "QUANTITY_ALREADY_FILLED" | "QUANTITY_TOO_SMALL" | "NOTIONAL_TOO_SMALL" | "BOT_KEY_LIMIT_REACHED" | "ACCOUNT_LIMIT_REACHED" | "DEPOSIT_TOO_LARGE" | "MARKET_NOT_PUBLISHED" | "MARKET_NOT_STEPPED" | "PARTICIPANTS_COMPLETE" | "SEQUENCE_IN_FUTURE" | "TRADING_HALTED" | "DAILY_LOSS_REACHED" | "TOO_MANY_OPEN_ORDERS" | "ORDER_TOO_LARGE" | "ORDER_NOTIONAL_EXCEEDED" | "POSITION_SHARE_EXCEEDED" | "INSUFFICIENT_BUYING_POWER" | "INSUFFICIENT_POSITION" | "MARKET_CLOSED" | "NO_QUOTE" | "FOK_NOT_FILLABLE" | "CONFLICT" | "UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL";
         /** @description One execution of an order, in whole or in part. Fills are never changed. */
         Fill: {
             /** @description Unique id, a UUID. */
@@ -1281,7 +1283,7 @@ export interface components {
             quantity: string;
             /** @description Worst price, in US dollars, 8 decimals; null unless LIMIT or STOP_LIMIT. */
             limit_price: string | null;
-            /** @description Trigger price, in US dollars, 8 decimals; null unless STOP or STOP_LIMIT. */
+            /** @description Trigger price, in US dollars, 8 decimals; null unless STOP, STOP_LIMIT or TRAILING_STOP. That of a live TRAILING_STOP moves without an entry in the log; here it is at most a second old. It is null until the first quote of an open session, and while a SELL trails by more than the price. */
             stop_price: string | null;
             /** @description State of the order. */
             status: components["schemas"]["OrderStatus"];
@@ -1321,7 +1323,7 @@ export interface components {
             expires_at: string | null;
             /** @description True if the call would have placed this order, but an earlier call had already placed it. False in all other answers. */
             replayed: boolean;
-            /** @description When the order was triggered; it stays triggered. It is null before that, and for orders without a stop price. */
+            /** @description When the order was triggered; it stays triggered. It is null before that, and for orders that wait for no trigger. */
             triggered_at: string | null;
             /** @description One sentence for each value that the server did not take as it was sent. Set only in answers to PlaceOrder and PreviewOrder, repeated ones included. */
             warnings: string[];
@@ -1337,6 +1339,10 @@ export interface components {
             held: boolean;
             /** @description The other orders of the group. Set only for its first order, and only in answers to PlaceOrder, PreviewOrder and GetOrder. */
             legs: components["schemas"]["Order"][];
+            /** @description How far the stop of a TRAILING_STOP order stays behind, in US dollars, 8 decimals; null if it trails by a percentage, and for other orders. */
+            trail_amount: string | null;
+            /** @description How far the stop of a TRAILING_STOP order stays behind, in percent of the best price since it was accepted, 8 decimals; null if it trails by an amount, and for other orders. */
+            trail_percent: string | null;
         };
         /**
          * @description Whether an order stands alone, or belongs to a group of orders.
@@ -1388,9 +1394,10 @@ export interface components {
          *     - `LIMIT`: Active at once; never fills at a price worse than `limit_price`.
          *     - `STOP`: Becomes a MARKET order when triggered: a BUY when the ask is at `stop_price` or above, a SELL when the bid is at `stop_price` or below.
          *     - `STOP_LIMIT`: Triggered like STOP; then becomes a LIMIT order.
+         *     - `TRAILING_STOP`: Triggered like STOP, by a stop price that follows the market: that of a SELL stays `trail_amount` or `trail_percent` below the highest bid since the order was accepted, that of a BUY above the lowest ask. It never moves back. Only quotes of open sessions move or trigger it.
          * @enum {string}
          */
-        OrderType: "MARKET" | "LIMIT" | "STOP" | "STOP_LIMIT";
+        OrderType: "MARKET" | "LIMIT" | "STOP" | "STOP_LIMIT" | "TRAILING_STOP";
         /** @description One change of an order. */
         OrderUpdate: {
             /** @description What happened. */
@@ -2010,7 +2017,7 @@ export interface operations {
                     limit_price?: (string | number) | null;
                     /** @description Trigger price in US dollars, a multiple of the instrument's tick. Required for STOP and STOP_LIMIT, refused for the others. */
                     stop_price?: (string | number) | null;
-                    /** @description Left out: GTC. IOC and FOK are refused for STOP and STOP_LIMIT. */
+                    /** @description Left out: GTC. IOC and FOK are refused for orders that wait for a trigger. */
                     time_in_force?: components["schemas"]["TimeInForce"];
                     /** @description The caller's own id for the order, 1 to 128 printable ASCII characters. It stays unique within the account for ever. It is the idempotency key of the order, and of its group. */
                     client_order_id?: string | null;
@@ -2022,6 +2029,10 @@ export interface operations {
                     take_profit?: components["schemas"]["TakeProfit"] | null;
                     /** @description The exit at a lower price. Refused for SIMPLE. */
                     stop_loss?: components["schemas"]["StopLoss"] | null;
+                    /** @description How far the stop price stays behind the best price, in US dollars, a multiple of the instrument's tick. Exactly one of `trail_amount` and `trail_percent` is required for TRAILING_STOP; both are refused for the others. */
+                    trail_amount?: (string | number) | null;
+                    /** @description How far the stop price stays behind, in percent of the best price, less than 100. */
+                    trail_percent?: (string | number) | null;
                 };
             };
         };
@@ -2139,6 +2150,10 @@ export interface operations {
                     take_profit?: components["schemas"]["TakeProfit"] | null;
                     /** @description The exit at a lower price. */
                     stop_loss?: components["schemas"]["StopLoss"] | null;
+                    /** @description Distance of a trailing stop in US dollars. */
+                    trail_amount?: (string | number) | null;
+                    /** @description Distance of a trailing stop in percent of the best price, less than 100. */
+                    trail_percent?: (string | number) | null;
                 };
             };
         };
@@ -2264,6 +2279,10 @@ export interface operations {
                     limit_price?: (string | number) | null;
                     /** @description New trigger price in US dollars. */
                     stop_price?: (string | number) | null;
+                    /** @description New distance of a trailing stop in US dollars, in place of the old amount or percentage. The stop price then follows from the best price so far. */
+                    trail_amount?: (string | number) | null;
+                    /** @description New distance of a trailing stop in percent, in place of the old amount or percentage. */
+                    trail_percent?: (string | number) | null;
                 };
             };
         };

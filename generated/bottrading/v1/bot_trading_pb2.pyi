@@ -174,6 +174,8 @@ class PlaceOrderRequest(_message.Message):
     ORDER_CLASS_FIELD_NUMBER: _builtins.int
     TAKE_PROFIT_FIELD_NUMBER: _builtins.int
     STOP_LOSS_FIELD_NUMBER: _builtins.int
+    TRAIL_AMOUNT_FIELD_NUMBER: _builtins.int
+    TRAIL_PERCENT_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """The instrument. Letters are upper-cased and `/` becomes `-`: "btc/usd" is
     "BTC-USD". An unknown symbol is refused (SYMBOL_UNKNOWN).
@@ -200,7 +202,7 @@ class PlaceOrderRequest(_message.Message):
     for STOP and STOP_LIMIT, refused for the others.
     """
     time_in_force: _order_pb2.TimeInForce.ValueType
-    """Left out: GTC. IOC and FOK are refused for STOP and STOP_LIMIT."""
+    """Left out: GTC. IOC and FOK are refused for orders that wait for a trigger."""
     client_order_id: _builtins.str
     """The caller's own id for the order, 1 to 128 printable ASCII characters. It stays
     unique within the account for ever. It is the idempotency key of the order, and of
@@ -220,6 +222,13 @@ class PlaceOrderRequest(_message.Message):
     their entry, which buys. OCO takes both exits of a position that is held: `side`
     is SELL, `order_type` LIMIT or left out, and the prices are those of the exits.
     """
+    trail_amount: _builtins.str
+    """How far the stop price stays behind the best price, in US dollars, a multiple of the
+    instrument's tick. Exactly one of `trail_amount` and `trail_percent` is required for
+    TRAILING_STOP; both are refused for the others.
+    """
+    trail_percent: _builtins.str
+    """How far the stop price stays behind, in percent of the best price, less than 100."""
     @_builtins.property
     def take_profit(self) -> Global___TakeProfit:
         """The exit at a higher price. Refused for SIMPLE."""
@@ -244,10 +253,12 @@ class PlaceOrderRequest(_message.Message):
         order_class: _order_pb2.OrderClass.ValueType = ...,
         take_profit: Global___TakeProfit | None = ...,
         stop_loss: Global___StopLoss | None = ...,
+        trail_amount: _builtins.str | None = ...,
+        trail_percent: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "stop_loss", b"stop_loss", "stop_price", b"stop_price", "take_profit", b"take_profit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "_trail_amount", b"_trail_amount", "_trail_percent", b"_trail_percent", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "stop_loss", b"stop_loss", "stop_price", b"stop_price", "take_profit", b"take_profit", "trail_amount", b"trail_amount", "trail_percent", b"trail_percent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "asset_type", b"asset_type", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "order_class", b"order_class", "order_type", b"order_type", "quantity", b"quantity", "side", b"side", "stop_loss", b"stop_loss", "stop_price", b"stop_price", "symbol", b"symbol", "take_profit", b"take_profit", "time_in_force", b"time_in_force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "_trail_amount", b"_trail_amount", "_trail_percent", b"_trail_percent", "asset_type", b"asset_type", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "order_class", b"order_class", "order_type", b"order_type", "quantity", b"quantity", "side", b"side", "stop_loss", b"stop_loss", "stop_price", b"stop_price", "symbol", b"symbol", "take_profit", b"take_profit", "time_in_force", b"time_in_force", "trail_amount", b"trail_amount", "trail_percent", b"trail_percent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
     _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015
@@ -257,6 +268,10 @@ class PlaceOrderRequest(_message.Message):
     _WhichOneofArgType__notional: _TypeAlias = _typing.Literal["_notional", b"_notional"]  # noqa: Y015
     _WhichOneofReturnType__stop_price: _TypeAlias = _typing.Literal["stop_price"]  # noqa: Y015
     _WhichOneofArgType__stop_price: _TypeAlias = _typing.Literal["_stop_price", b"_stop_price"]  # noqa: Y015
+    _WhichOneofReturnType__trail_amount: _TypeAlias = _typing.Literal["trail_amount"]  # noqa: Y015
+    _WhichOneofArgType__trail_amount: _TypeAlias = _typing.Literal["_trail_amount", b"_trail_amount"]  # noqa: Y015
+    _WhichOneofReturnType__trail_percent: _TypeAlias = _typing.Literal["trail_percent"]  # noqa: Y015
+    _WhichOneofArgType__trail_percent: _TypeAlias = _typing.Literal["_trail_percent", b"_trail_percent"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__client_order_id) -> _WhichOneofReturnType__client_order_id | None: ...
     @_typing.overload
@@ -265,6 +280,10 @@ class PlaceOrderRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__notional) -> _WhichOneofReturnType__notional | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_price) -> _WhichOneofReturnType__stop_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trail_amount) -> _WhichOneofReturnType__trail_amount | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trail_percent) -> _WhichOneofReturnType__trail_percent | None: ...
 
 Global___PlaceOrderRequest: _TypeAlias = PlaceOrderRequest  # noqa: Y015
 
@@ -311,6 +330,8 @@ class PreviewOrderRequest(_message.Message):
     ORDER_CLASS_FIELD_NUMBER: _builtins.int
     TAKE_PROFIT_FIELD_NUMBER: _builtins.int
     STOP_LOSS_FIELD_NUMBER: _builtins.int
+    TRAIL_AMOUNT_FIELD_NUMBER: _builtins.int
+    TRAIL_PERCENT_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """The instrument."""
     asset_type: _instrument_pb2.AssetType.ValueType
@@ -335,6 +356,10 @@ class PreviewOrderRequest(_message.Message):
     """Instead of `quantity`: an amount in US dollars, as in PlaceOrderRequest."""
     order_class: _order_pb2.OrderClass.ValueType
     """Left out: SIMPLE."""
+    trail_amount: _builtins.str
+    """Distance of a trailing stop in US dollars."""
+    trail_percent: _builtins.str
+    """Distance of a trailing stop in percent of the best price, less than 100."""
     @_builtins.property
     def take_profit(self) -> Global___TakeProfit:
         """The exit at a higher price."""
@@ -359,10 +384,12 @@ class PreviewOrderRequest(_message.Message):
         order_class: _order_pb2.OrderClass.ValueType = ...,
         take_profit: Global___TakeProfit | None = ...,
         stop_loss: Global___StopLoss | None = ...,
+        trail_amount: _builtins.str | None = ...,
+        trail_percent: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "stop_loss", b"stop_loss", "stop_price", b"stop_price", "take_profit", b"take_profit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "_trail_amount", b"_trail_amount", "_trail_percent", b"_trail_percent", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "stop_loss", b"stop_loss", "stop_price", b"stop_price", "take_profit", b"take_profit", "trail_amount", b"trail_amount", "trail_percent", b"trail_percent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "asset_type", b"asset_type", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "order_class", b"order_class", "order_type", b"order_type", "quantity", b"quantity", "side", b"side", "stop_loss", b"stop_loss", "stop_price", b"stop_price", "symbol", b"symbol", "take_profit", b"take_profit", "time_in_force", b"time_in_force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_notional", b"_notional", "_stop_price", b"_stop_price", "_trail_amount", b"_trail_amount", "_trail_percent", b"_trail_percent", "asset_type", b"asset_type", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "notional", b"notional", "order_class", b"order_class", "order_type", b"order_type", "quantity", b"quantity", "side", b"side", "stop_loss", b"stop_loss", "stop_price", b"stop_price", "symbol", b"symbol", "take_profit", b"take_profit", "time_in_force", b"time_in_force", "trail_amount", b"trail_amount", "trail_percent", b"trail_percent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
     _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015
@@ -372,6 +399,10 @@ class PreviewOrderRequest(_message.Message):
     _WhichOneofArgType__notional: _TypeAlias = _typing.Literal["_notional", b"_notional"]  # noqa: Y015
     _WhichOneofReturnType__stop_price: _TypeAlias = _typing.Literal["stop_price"]  # noqa: Y015
     _WhichOneofArgType__stop_price: _TypeAlias = _typing.Literal["_stop_price", b"_stop_price"]  # noqa: Y015
+    _WhichOneofReturnType__trail_amount: _TypeAlias = _typing.Literal["trail_amount"]  # noqa: Y015
+    _WhichOneofArgType__trail_amount: _TypeAlias = _typing.Literal["_trail_amount", b"_trail_amount"]  # noqa: Y015
+    _WhichOneofReturnType__trail_percent: _TypeAlias = _typing.Literal["trail_percent"]  # noqa: Y015
+    _WhichOneofArgType__trail_percent: _TypeAlias = _typing.Literal["_trail_percent", b"_trail_percent"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__client_order_id) -> _WhichOneofReturnType__client_order_id | None: ...
     @_typing.overload
@@ -380,6 +411,10 @@ class PreviewOrderRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__notional) -> _WhichOneofReturnType__notional | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_price) -> _WhichOneofReturnType__stop_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trail_amount) -> _WhichOneofReturnType__trail_amount | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trail_percent) -> _WhichOneofReturnType__trail_percent | None: ...
 
 Global___PreviewOrderRequest: _TypeAlias = PreviewOrderRequest  # noqa: Y015
 
@@ -463,6 +498,8 @@ class ReplaceOrderRequest(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     LIMIT_PRICE_FIELD_NUMBER: _builtins.int
     STOP_PRICE_FIELD_NUMBER: _builtins.int
+    TRAIL_AMOUNT_FIELD_NUMBER: _builtins.int
+    TRAIL_PERCENT_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """The order."""
     quantity: _builtins.str
@@ -473,6 +510,12 @@ class ReplaceOrderRequest(_message.Message):
     """New worst price in US dollars."""
     stop_price: _builtins.str
     """New trigger price in US dollars."""
+    trail_amount: _builtins.str
+    """New distance of a trailing stop in US dollars, in place of the old amount or
+    percentage. The stop price then follows from the best price so far.
+    """
+    trail_percent: _builtins.str
+    """New distance of a trailing stop in percent, in place of the old amount or percentage."""
     def __init__(
         self,
         *,
@@ -480,10 +523,12 @@ class ReplaceOrderRequest(_message.Message):
         quantity: _builtins.str | None = ...,
         limit_price: _builtins.str | None = ...,
         stop_price: _builtins.str | None = ...,
+        trail_amount: _builtins.str | None = ...,
+        trail_percent: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_limit_price", b"_limit_price", "_quantity", b"_quantity", "_stop_price", b"_stop_price", "limit_price", b"limit_price", "quantity", b"quantity", "stop_price", b"stop_price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_limit_price", b"_limit_price", "_quantity", b"_quantity", "_stop_price", b"_stop_price", "_trail_amount", b"_trail_amount", "_trail_percent", b"_trail_percent", "limit_price", b"limit_price", "quantity", b"quantity", "stop_price", b"stop_price", "trail_amount", b"trail_amount", "trail_percent", b"trail_percent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit_price", b"_limit_price", "_quantity", b"_quantity", "_stop_price", b"_stop_price", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "stop_price", b"stop_price"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit_price", b"_limit_price", "_quantity", b"_quantity", "_stop_price", b"_stop_price", "_trail_amount", b"_trail_amount", "_trail_percent", b"_trail_percent", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "stop_price", b"stop_price", "trail_amount", b"trail_amount", "trail_percent", b"trail_percent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__limit_price: _TypeAlias = _typing.Literal["limit_price"]  # noqa: Y015
     _WhichOneofArgType__limit_price: _TypeAlias = _typing.Literal["_limit_price", b"_limit_price"]  # noqa: Y015
@@ -491,12 +536,20 @@ class ReplaceOrderRequest(_message.Message):
     _WhichOneofArgType__quantity: _TypeAlias = _typing.Literal["_quantity", b"_quantity"]  # noqa: Y015
     _WhichOneofReturnType__stop_price: _TypeAlias = _typing.Literal["stop_price"]  # noqa: Y015
     _WhichOneofArgType__stop_price: _TypeAlias = _typing.Literal["_stop_price", b"_stop_price"]  # noqa: Y015
+    _WhichOneofReturnType__trail_amount: _TypeAlias = _typing.Literal["trail_amount"]  # noqa: Y015
+    _WhichOneofArgType__trail_amount: _TypeAlias = _typing.Literal["_trail_amount", b"_trail_amount"]  # noqa: Y015
+    _WhichOneofReturnType__trail_percent: _TypeAlias = _typing.Literal["trail_percent"]  # noqa: Y015
+    _WhichOneofArgType__trail_percent: _TypeAlias = _typing.Literal["_trail_percent", b"_trail_percent"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__limit_price) -> _WhichOneofReturnType__limit_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__quantity) -> _WhichOneofReturnType__quantity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_price) -> _WhichOneofReturnType__stop_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trail_amount) -> _WhichOneofReturnType__trail_amount | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trail_percent) -> _WhichOneofReturnType__trail_percent | None: ...
 
 Global___ReplaceOrderRequest: _TypeAlias = ReplaceOrderRequest  # noqa: Y015
 

@@ -142,13 +142,21 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """STOP and STOP_LIMIT orders need a stop price.
     Example: a STOP order without `stop_price`. INVALID_ARGUMENT, HTTP 422.
     """
+    ERROR_REASON_TRAIL_REQUIRED: _ErrorReason.ValueType  # 70
+    """TRAILING_STOP orders need one of `trail_amount` and `trail_percent`.
+    Example: a TRAILING_STOP order without both. INVALID_ARGUMENT, HTTP 422.
+    """
     ERROR_REASON_LIMIT_PRICE_NOT_ALLOWED: _ErrorReason.ValueType  # 24
-    """MARKET and STOP orders take no limit price.
+    """MARKET, STOP and TRAILING_STOP orders take no limit price.
     Example: a MARKET order with `limit_price`. INVALID_ARGUMENT, HTTP 422.
     """
     ERROR_REASON_STOP_PRICE_NOT_ALLOWED: _ErrorReason.ValueType  # 25
-    """MARKET and LIMIT orders take no stop price.
+    """MARKET, LIMIT and TRAILING_STOP orders take no stop price.
     Example: a LIMIT order with `stop_price`. INVALID_ARGUMENT, HTTP 422.
+    """
+    ERROR_REASON_TRAIL_NOT_ALLOWED: _ErrorReason.ValueType  # 71
+    """Only TRAILING_STOP orders take `trail_amount` or `trail_percent`, and not both.
+    Example: a STOP order with `trail_amount`. INVALID_ARGUMENT, HTTP 422.
     """
     ERROR_REASON_QUANTITY_OFF_STEP: _ErrorReason.ValueType  # 26
     """The quantity is not a multiple of the instrument's quantity step.
@@ -464,13 +472,21 @@ ERROR_REASON_STOP_PRICE_REQUIRED: ErrorReason.ValueType  # 23
 """STOP and STOP_LIMIT orders need a stop price.
 Example: a STOP order without `stop_price`. INVALID_ARGUMENT, HTTP 422.
 """
+ERROR_REASON_TRAIL_REQUIRED: ErrorReason.ValueType  # 70
+"""TRAILING_STOP orders need one of `trail_amount` and `trail_percent`.
+Example: a TRAILING_STOP order without both. INVALID_ARGUMENT, HTTP 422.
+"""
 ERROR_REASON_LIMIT_PRICE_NOT_ALLOWED: ErrorReason.ValueType  # 24
-"""MARKET and STOP orders take no limit price.
+"""MARKET, STOP and TRAILING_STOP orders take no limit price.
 Example: a MARKET order with `limit_price`. INVALID_ARGUMENT, HTTP 422.
 """
 ERROR_REASON_STOP_PRICE_NOT_ALLOWED: ErrorReason.ValueType  # 25
-"""MARKET and LIMIT orders take no stop price.
+"""MARKET, LIMIT and TRAILING_STOP orders take no stop price.
 Example: a LIMIT order with `stop_price`. INVALID_ARGUMENT, HTTP 422.
+"""
+ERROR_REASON_TRAIL_NOT_ALLOWED: ErrorReason.ValueType  # 71
+"""Only TRAILING_STOP orders take `trail_amount` or `trail_percent`, and not both.
+Example: a STOP order with `trail_amount`. INVALID_ARGUMENT, HTTP 422.
 """
 ERROR_REASON_QUANTITY_OFF_STEP: ErrorReason.ValueType  # 26
 """The quantity is not a multiple of the instrument's quantity step.

@@ -64,6 +64,12 @@ class _OrderTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderType.V
     """
     ORDER_TYPE_STOP_LIMIT: _OrderType.ValueType  # 4
     """Triggered like STOP; then becomes a LIMIT order."""
+    ORDER_TYPE_TRAILING_STOP: _OrderType.ValueType  # 5
+    """Triggered like STOP, by a stop price that follows the market: that of a SELL stays
+    `trail_amount` or `trail_percent` below the highest bid since the order was
+    accepted, that of a BUY above the lowest ask. It never moves back. Only quotes of
+    open sessions move or trigger it.
+    """
 
 class OrderType(_OrderType, metaclass=_OrderTypeEnumTypeWrapper):
     """When an order becomes active and at which price it fills."""
@@ -80,6 +86,12 @@ above, a SELL when the bid is at `stop_price` or below.
 """
 ORDER_TYPE_STOP_LIMIT: OrderType.ValueType  # 4
 """Triggered like STOP; then becomes a LIMIT order."""
+ORDER_TYPE_TRAILING_STOP: OrderType.ValueType  # 5
+"""Triggered like STOP, by a stop price that follows the market: that of a SELL stays
+`trail_amount` or `trail_percent` below the highest bid since the order was
+accepted, that of a BUY above the lowest ask. It never moves back. Only quotes of
+open sessions move or trigger it.
+"""
 Global___OrderType: _TypeAlias = OrderType  # noqa: Y015
 
 class _TimeInForce:
@@ -319,6 +331,8 @@ class Order(_message.Message):
     PARENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
     LEGS_FIELD_NUMBER: _builtins.int
+    TRAIL_AMOUNT_FIELD_NUMBER: _builtins.int
+    TRAIL_PERCENT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Unique id, a UUID."""
     symbol: _builtins.str
@@ -332,7 +346,11 @@ class Order(_message.Message):
     limit_price: _builtins.str
     """Worst price, in US dollars, 8 decimals; null unless LIMIT or STOP_LIMIT."""
     stop_price: _builtins.str
-    """Trigger price, in US dollars, 8 decimals; null unless STOP or STOP_LIMIT."""
+    """Trigger price, in US dollars, 8 decimals; null unless STOP, STOP_LIMIT or
+    TRAILING_STOP. That of a live TRAILING_STOP moves without an entry in the log; here
+    it is at most a second old. It is null until the first quote of an open session,
+    and while a SELL trails by more than the price.
+    """
     status: Global___OrderStatus.ValueType
     """State of the order."""
     filled_quantity: _builtins.str
@@ -380,6 +398,15 @@ class Order(_message.Message):
     """True for an exit whose entry has not filled yet. No quote reaches it, and it
     reserves nothing.
     """
+    trail_amount: _builtins.str
+    """How far the stop of a TRAILING_STOP order stays behind, in US dollars, 8 decimals;
+    null if it trails by a percentage, and for other orders.
+    """
+    trail_percent: _builtins.str
+    """How far the stop of a TRAILING_STOP order stays behind, in percent of the best price
+    since it was accepted, 8 decimals; null if it trails by an amount, and for other
+    orders.
+    """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the order was accepted or rejected."""
@@ -395,7 +422,7 @@ class Order(_message.Message):
     @_builtins.property
     def triggered_at(self) -> _timestamp_pb2.Timestamp:
         """When the order was triggered; it stays triggered. It is null before that, and
-        for orders without a stop price.
+        for orders that wait for no trigger.
         """
 
     @_builtins.property
@@ -444,10 +471,12 @@ class Order(_message.Message):
         parent_order_id: _builtins.str | None = ...,
         held: _builtins.bool = ...,
         legs: _abc.Iterable[Global___Order] | None = ...,
+        trail_amount: _builtins.str | None = ...,
+        trail_percent: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_leg", b"_leg", "_limit_price", b"_limit_price", "_notional", b"_notional", "_order_class", b"_order_class", "_parent_order_id", b"_parent_order_id", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "filled_price", b"filled_price", "leg", b"leg", "limit_price", b"limit_price", "notional", b"notional", "order_class", b"order_class", "parent_order_id", b"parent_order_id", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "status_reason", b"status_reason", "stop_price", b"stop_price", "triggered_at", b"triggered_at", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_leg", b"_leg", "_limit_price", b"_limit_price", "_notional", b"_notional", "_order_class", b"_order_class", "_parent_order_id", b"_parent_order_id", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "_trail_amount", b"_trail_amount", "_trail_percent", b"_trail_percent", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "filled_price", b"filled_price", "leg", b"leg", "limit_price", b"limit_price", "notional", b"notional", "order_class", b"order_class", "parent_order_id", b"parent_order_id", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "status_reason", b"status_reason", "stop_price", b"stop_price", "trail_amount", b"trail_amount", "trail_percent", b"trail_percent", "triggered_at", b"triggered_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_leg", b"_leg", "_limit_price", b"_limit_price", "_notional", b"_notional", "_order_class", b"_order_class", "_parent_order_id", b"_parent_order_id", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "asset_type", b"asset_type", "bot_key_id", b"bot_key_id", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "fees", b"fees", "filled_price", b"filled_price", "filled_quantity", b"filled_quantity", "held", b"held", "id", b"id", "leg", b"leg", "legs", b"legs", "limit_price", b"limit_price", "notional", b"notional", "order_class", b"order_class", "order_type", b"order_type", "parent_order_id", b"parent_order_id", "quantity", b"quantity", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "replayed", b"replayed", "reserved", b"reserved", "side", b"side", "status", b"status", "status_reason", b"status_reason", "stop_price", b"stop_price", "symbol", b"symbol", "time_in_force", b"time_in_force", "triggered_at", b"triggered_at", "updated_at", b"updated_at", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_leg", b"_leg", "_limit_price", b"_limit_price", "_notional", b"_notional", "_order_class", b"_order_class", "_parent_order_id", b"_parent_order_id", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "_trail_amount", b"_trail_amount", "_trail_percent", b"_trail_percent", "asset_type", b"asset_type", "bot_key_id", b"bot_key_id", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "fees", b"fees", "filled_price", b"filled_price", "filled_quantity", b"filled_quantity", "held", b"held", "id", b"id", "leg", b"leg", "legs", b"legs", "limit_price", b"limit_price", "notional", b"notional", "order_class", b"order_class", "order_type", b"order_type", "parent_order_id", b"parent_order_id", "quantity", b"quantity", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "replayed", b"replayed", "reserved", b"reserved", "side", b"side", "status", b"status", "status_reason", b"status_reason", "stop_price", b"stop_price", "symbol", b"symbol", "time_in_force", b"time_in_force", "trail_amount", b"trail_amount", "trail_percent", b"trail_percent", "triggered_at", b"triggered_at", "updated_at", b"updated_at", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
     _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015
@@ -471,6 +500,10 @@ class Order(_message.Message):
     _WhichOneofArgType__status_reason: _TypeAlias = _typing.Literal["_status_reason", b"_status_reason"]  # noqa: Y015
     _WhichOneofReturnType__stop_price: _TypeAlias = _typing.Literal["stop_price"]  # noqa: Y015
     _WhichOneofArgType__stop_price: _TypeAlias = _typing.Literal["_stop_price", b"_stop_price"]  # noqa: Y015
+    _WhichOneofReturnType__trail_amount: _TypeAlias = _typing.Literal["trail_amount"]  # noqa: Y015
+    _WhichOneofArgType__trail_amount: _TypeAlias = _typing.Literal["_trail_amount", b"_trail_amount"]  # noqa: Y015
+    _WhichOneofReturnType__trail_percent: _TypeAlias = _typing.Literal["trail_percent"]  # noqa: Y015
+    _WhichOneofArgType__trail_percent: _TypeAlias = _typing.Literal["_trail_percent", b"_trail_percent"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__client_order_id) -> _WhichOneofReturnType__client_order_id | None: ...
     @_typing.overload
@@ -493,5 +526,9 @@ class Order(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__status_reason) -> _WhichOneofReturnType__status_reason | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_price) -> _WhichOneofReturnType__stop_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trail_amount) -> _WhichOneofReturnType__trail_amount | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trail_percent) -> _WhichOneofReturnType__trail_percent | None: ...
 
 Global___Order: _TypeAlias = Order  # noqa: Y015

@@ -9,6 +9,7 @@ from tests.domain.planted import (
     reservations,
     rules,
     sizes,
+    trails,
 )
 from tests.domain.planted.planting import REGISTERED
 
@@ -22,6 +23,7 @@ __all__ = [
     "reservations",
     "rules",
     "sizes",
+    "trails",
 ]
 
 BUGS = REGISTERED

@@ -108,8 +108,11 @@ function roleOf({ leg, order_class, held }: Order): string {
   return `, ${word(leg).toLowerCase()} of ${order_class}${waits}`;
 }
 
-function priceOf({ limit_price, stop_price }: Order): string {
+function priceOf({ limit_price, stop_price, trail_amount, trail_percent }: Order): string {
   const stop = stop_price && `stop ${price(stop_price)}`;
+  const distance = trail_amount ? price(trail_amount) : trail_percent && `${quantity(trail_percent)} %`;
+  const trail = distance && `trails by ${distance}`;
+  if (trail) return [stop, trail].filter(Boolean).join(", ");
   const limit = limit_price && price(limit_price);
   return [stop, limit].filter(Boolean).join(", limit ") || "Market";
 }

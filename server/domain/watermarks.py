@@ -1,0 +1,175 @@
+"""Watermarks: the best prices that the trailing orders of a symbol and side have seen.
+
+All orders of a symbol and side see the same prices from their acceptance on. So an earlier order
+has seen at least as good a price as a later one, and all that were accepted before the newest best
+price share it. Orders with the same best price are a group; a new best price joins groups.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TypeVar
+
+from server.domain.changes import changed
+from server.domain.order import Order, Side
+from server.domain.order_types import ANY_ASK, ANY_BID, Watch
+from server.domain.resting import RestingPrices
+from server.domain.trailing import WHOLE, better
+from server.domain.values import Price, Units
+
+Distance = TypeVar("Distance", bound=Units)
+
+_BY_NUMBER = attrgetter("number")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Orders with the same best price, and the least distances of their stops.
+
+    It holds the orders with numbers up to `number` that no earlier group holds. The price is None
+    until the first quote of an open session. A distance is None if no order trails in that way.
+    """
+
+    number: int
+    best: Price | None
+    amount: Price | None = None
+    percent: Units | None = None
+
+    def holding(self, amount: Price | None, percent: Units | None) -> "Group":
+        """Return the group with an order of this distance in it."""
+        return changed(
+            self, amount=_least(self.amount, amount), percent=_least(self.percent, percent)
+        )
+
+    def stop(self, side: Side) -> Price | None:
+        """Return the first stop that the market reaches, or a price before it; None for none."""
+        if self.best is None:
+            return None
+        distance: Units | None = self.amount
+        if self.percent is not None:
+            by_percent = self.best * self.percent // WHOLE
+            distance = by_percent if distance is None else min(distance, by_percent)
+        if distance is None:
+            return None
+        return Price(self.best - distance if side is Side.SELL else self.best + distance)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Orders that a price may reach: those with numbers in a span and at most these distances."""
+
+    after: int
+    until: int
+    amount: Units
+    percent: Units
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watermarks:
+    """The groups of the trailing orders of one symbol and side, the earliest orders first.
+
+    Their best prices become strictly worse from one group to the next.
+    """
+
+    side: Side
+    groups: tuple[Group, ...] = ()
+    orders: int = 0
+
+    def seeing(self, price: Price) -> "Watermarks":
+        """Return the watermarks after a price of an open session."""
+        if not self.groups or not self._improves(price, self.groups[-1].best):
+            return self
+        *groups, newest = self.groups
+        while groups and (groups[-1].best == price or self._improves(price, groups[-1].best)):
+            newest = newest.holding(groups[-1].amount, groups[-1].percent)
+            groups.pop()
+        return changed(self, groups=(*groups, changed(newest, best=price)))
+
+    def joined(self, order: Order) -> tuple["Watermarks", int]:
+        """Return the watermarks with one more order, and the number of that order."""
+        marks = self if order.watermark is None else self.seeing(order.watermark)
+        groups = marks.groups
+        if not groups or groups[-1].best != order.watermark:
+            number = groups[-1].number + 1 if groups else 1
+            groups = (*groups, Group(number=number, best=order.watermark))
+        number = groups[-1].number
+        marks = changed(marks, groups=groups, orders=self.orders + 1)
+        return marks.holding(number, order.trail_amount, order.trail_percent), number
+
+    def holding(self, number: int, amount: Price | None, percent: Units | None) -> "Watermarks":
+        """Return the watermarks with an order of this number that trails by this distance."""
+        index = self._index(number)
+        before, group, after = self.groups[:index], self.groups[index], self.groups[index + 1 :]
+        return changed(self, groups=(*before, group.holding(amount, percent), *after))
+
+    def left(self) -> "Watermarks":
+        """Return the watermarks with one order less; distances stay as they are until a look."""
+        orders = self.orders - 1
+        return changed(self, orders=orders, groups=self.groups if orders else ())
+
+    def looked_at(self, number: int, amount: Price | None, percent: Units | None) -> "Watermarks":
+        """Return the watermarks with the true distances of a group; an empty group goes."""
+        index = self._index(number)
+        before, group, after = self.groups[:index], self.groups[index], self.groups[index + 1 :]
+        is_last = not after
+        if amount is None and percent is None and not is_last:
+            return changed(self, groups=(*before, *after))
+        return changed(
+            self, groups=(*before, changed(group, amount=amount, percent=percent), *after)
+        )
+
+    def restored(self, group: Group, orders: int) -> "Watermarks":
+        """Return the watermarks with a later group of stored orders, and their count.
+
+        What its orders have seen, all earlier ones have seen. So groups join if the later one is
+        not worse, as it is when a kill lost the newest best prices.
+        """
+        groups = list(self.groups)
+        while groups and not self._improves(groups[-1].best, group.best):
+            group = group.holding(groups[-1].amount, groups[-1].percent)
+            groups.pop()
+        return changed(self, groups=(*groups, group), orders=self.orders + orders)
+
+    def best(self, number: int) -> Price | None:
+        """Return the best price that the order with a number has seen."""
+        index = self._index(number)
+        return self.groups[index].best if index < len(self.groups) else None
+
+    def reached(self, price: Price) -> Iterator[Reached]:
+        """Yield the orders of each group that a price may reach."""
+        after = 0
+        for group in self.groups:
+            stop = group.stop(self.side)
+            if group.best is not None and stop is not None and not self._improves(price, stop):
+                distance = abs(group.best - price)
+                yield Reached(after, group.number, distance, WHOLE * distance // group.best)
+            after = group.number
+
+    def widen(self, prices: RestingPrices) -> RestingPrices:
+        """Return resting prices that also say which quotes move or trigger these orders."""
+        if not self.groups:
+            return prices
+        sells = self.side is Side.SELL
+        newest = self.groups[-1].best
+        if newest is None:
+            return prices.including(
+                *((Watch.BID_RISES, ANY_BID) if sells else (Watch.ASK_FALLS, ANY_ASK))
+            )
+        moves = Price(newest + 1 if sells else newest - 1)
+        prices = prices.including(Watch.BID_RISES if sells else Watch.ASK_FALLS, moves)
+        for group in self.groups:
+            stop = group.stop(self.side)
+            if stop is not None:
+                prices = prices.including(Watch.BID_FALLS if sells else Watch.ASK_RISES, stop)
+        return prices
+
+    def _index(self, number: int) -> int:
+        return bisect_left(self.groups, number, key=_BY_NUMBER)
+
+    def _improves(self, price: Price | None, known: Price | None) -> bool:
+        return price != known and better(self.side, price, known) == price
+
+
+def _least(one: Distance | None, other: Distance | None) -> Distance | None:
+    return min((it for it in (one, other) if it is not None), default=None)

@@ -1,0 +1,49 @@
+"""The distance of a trailing stop in requests: an amount or a percentage."""
+
+from bottrading.v1 import bot_trading_pb2 as pb
+from server.domain.errors import Reason
+from server.domain.instrument import Instrument
+from server.domain.order import OrderType
+from server.domain.order_types import RULES
+from server.domain.trailing import WHOLE
+from server.domain.values import Price, Units
+from server.wire.fields import Fields, shown
+
+TrailRequest = pb.PlaceOrderRequest | pb.PreviewOrderRequest | pb.ReplaceOrderRequest
+
+
+def trail(
+    fields: Fields, request: TrailRequest, instrument: Instrument | None
+) -> tuple[Price | None, Units | None]:
+    """Read the amount or the percentage; the instrument of a replaced order is checked later."""
+    amount = percent = None
+    if request.HasField("trail_amount"):
+        amount = fields.positive("trail_amount", request.trail_amount, Price)
+        off_tick = amount and instrument and instrument.off_tick("trail_amount", amount)
+        if off_tick:
+            fields.note(off_tick)
+    if request.HasField("trail_percent"):
+        percent = fields.positive("trail_percent", request.trail_percent, Units)
+        if percent is not None and percent >= WHOLE:
+            fields.refuse(
+                "trail_percent",
+                Reason.FIELD_INVALID,
+                f"`trail_percent` must be less than 100, not {shown(request.trail_percent)}.",
+            )
+    if request.HasField("trail_amount") and request.HasField("trail_percent"):
+        message = "Send only one of `trail_amount` and `trail_percent`."
+        fields.refuse("trail_percent", Reason.TRAIL_NOT_ALLOWED, message)
+    return amount, percent
+
+
+def check_trail(fields: Fields, request: TrailRequest, order_type: OrderType) -> None:
+    """Note a trail that is missing, or that the order type does not use."""
+    needs = RULES[order_type].trails
+    has = request.HasField("trail_amount") or request.HasField("trail_percent")
+    if needs and not has:
+        message = f"`trail_amount` or `trail_percent` is required for {order_type.value} orders."
+        fields.refuse("trail_amount", Reason.TRAIL_REQUIRED, message)
+    if has and not needs:
+        name = "trail_amount" if request.HasField("trail_amount") else "trail_percent"
+        message = f"`{name}` is not used by {order_type.value} orders: leave it out,"
+        fields.refuse(name, Reason.TRAIL_NOT_ALLOWED, f"{message} or send TRAILING_STOP.")
