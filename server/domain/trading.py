@@ -20,7 +20,14 @@ from server.domain.order import (
     StatusReason,
     TimeInForce,
 )
-from server.domain.order_groups import ALONE, Others, covered, follow, waits_for_stop
+from server.domain.order_groups import (
+    ALONE,
+    Others,
+    covered,
+    follow,
+    live_exits,
+    waits_for_stop,
+)
 from server.domain.order_types import RULES, awaited
 from server.domain.posting import Decision, check, end, fill, hold, record, release, trigger
 from server.domain.quote import Quote
@@ -146,17 +153,21 @@ def replace(
     released = release(_about(order, account, position, others), order.id)
     new = changed(new, reserved=0, updated_at=market.now)
     decision = changed(released, orders={order.id: new})
-    situation = Situation(
-        account=decision.account,
-        position=decision.positions[order.symbol],
-        order=new,
-        market=market,
-        guard=guard,
-        is_covered=order.id in decision.covered,
-    )
-    rejected = next(rejections(situation), None)
-    if rejected is not None:
-        return rejected
+    # Held exits follow their entry's quantity, so they must keep the rules with the new one.
+    exits = [] if order.is_exit else [it for it in live_exits(others) if it.is_held]
+    held = [changed(it, quantity=new.quantity) for it in exits]
+    for each in (new, *held):
+        situation = Situation(
+            account=decision.account,
+            position=decision.positions[order.symbol],
+            order=each,
+            market=market,
+            guard=guard,
+            is_covered=each.id in decision.covered,
+        )
+        rejected = next(rejections(situation), None)
+        if rejected is not None:
+            return rejected
     decision = hold(decision, order.id, OrderUpdateType.REPLACED, market)
     if not order.is_held:
         decision = arrive(decision, order.id, market, new_id)

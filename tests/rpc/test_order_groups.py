@@ -332,3 +332,17 @@ async def test_a_notional_buys_the_entry_and_the_exits_sell_what_it_bought(venue
     (leg,) = placed.legs
     assert (placed.quantity, leg.quantity) == ("5.00000000", "5.00000000")
     assert (placed.notional, leg.HasField("notional")) == ("500.00", False)
+
+
+async def test_an_entry_grows_only_as_far_as_its_exits_keep_the_rules(venue: Venue) -> None:
+    bot = await venue.bot()
+    await venue.publish("AAPL", "99.90", "100.00")
+    placed = await bot.place(
+        quantity="1", limit_price="98.00", order_class=OTO, take_profit=take("9000000000.00")
+    )
+
+    # Placed with this quantity, the take-profit would be rejected: it is worth too much.
+    refused = await refusal(bot.call("ReplaceOrder", order_id=placed.id, quantity="20"))
+
+    assert refused.reason == "ORDER_TOO_LARGE"
+    assert await bot.order(placed.id) == placed
