@@ -81,6 +81,8 @@ async def drive_every_tool(connection: Client) -> None:
     assert (await call("get_bars", symbol="AAPL", interval="1d"))["bars"]
     assert (await call("get_limits"))["limits"]["orders"]["remaining"] == 17
     assert (await call("close_position", symbol="AAPL"))["order"]["status"] == "FILLED"
+    left.discard("advance_clock")
+    assert (await agent.refused("advance_clock")).startswith("MARKET_NOT_STEPPED: ")
     assert not left
 
 
