@@ -12,6 +12,9 @@ from bottrading.v1 import annotations_pb2 as contract
 Json: TypeAlias = dict[str, Any]
 
 _WHOLE_DIGITS, _FRACTION_DIGITS = 10, 8
+_SECONDS_DIGITS = 9
+"""Every number of seconds with so many digits fits into a Duration."""
+
 _NOT_ZERO = r"(?!0(\.0*)?$)"
 _TIMESTAMP = {"type": "string", "format": "date-time"}
 _SCALARS: dict[int, Json] = {
@@ -93,9 +96,12 @@ def _decimal(bounds: contract.Bounds) -> Json:
 
 
 def _duration(bounds: contract.Bounds) -> Json:
-    fraction = r"(\.[0-9]{1,9})?"
+    # A microsecond is the shortest time above zero that the service knows.
+    fraction = rf"(\.[0-9]{{1,{6 if bounds.positive else 9}}})?"
     if not bounds.HasField("maximum"):
-        return {"type": "string", "pattern": _whole(rf"[0-9]+{fraction}s")}
+        above_zero = r"(?!0+(\.0*)?s$)" if bounds.positive else ""
+        text = rf"[0-9]{{1,{_SECONDS_DIGITS}}}{fraction}s"
+        return {"type": "string", "pattern": _whole(above_zero + text)}
     below = _alternatives(_whole_numbers(bounds.minimum, bounds.maximum - 1))
     text = rf"({below}{fraction}|{bounds.maximum}(\.0{{1,9}})?)s"
     return {"type": "string", "pattern": _whole(text)}

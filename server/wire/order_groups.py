@@ -36,7 +36,7 @@ def exits(
                 " BRACKET, OTO or OCO.",
             )
         elif fewest == 2 and not is_given:
-            fields.refuse(name, Reason.FIELD_REQUIRED, f"{name} is required for {kind} orders")
+            fields.refuse(name, Reason.FIELD_REQUIRED, f"`{name}` is required for {kind} orders.")
     if order_class is OrderClass.OTO and given != 1:
         fields.refuse(
             "order_class",

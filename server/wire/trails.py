@@ -5,9 +5,11 @@ from server.domain.errors import Reason
 from server.domain.instrument import Instrument
 from server.domain.order import OrderType
 from server.domain.order_types import RULES
-from server.domain.trailing import WHOLE
-from server.domain.values import Price, Units
+from server.domain.values import SCALE, Price, Units
+from server.wire.bounds import bounds
 from server.wire.fields import Fields, shown
+
+PERCENT_MAX = bounds(pb.PlaceOrderRequest, "trail_percent").maximum
 
 TrailRequest = pb.PlaceOrderRequest | pb.PreviewOrderRequest | pb.ReplaceOrderRequest
 
@@ -24,12 +26,10 @@ def trail(
             fields.note(off_tick)
     if request.HasField("trail_percent"):
         percent = fields.positive("trail_percent", request.trail_percent, Units)
-        if percent is not None and percent >= WHOLE:
-            fields.refuse(
-                "trail_percent",
-                Reason.FIELD_INVALID,
-                f"`trail_percent` must be less than 100, not {shown(request.trail_percent)}.",
-            )
+        if percent is not None and percent > PERCENT_MAX * SCALE:
+            sent = shown(request.trail_percent)
+            message = f"`trail_percent` must be at most {PERCENT_MAX}, not {sent}."
+            fields.refuse("trail_percent", Reason.FIELD_INVALID, message)
     if request.HasField("trail_amount") and request.HasField("trail_percent"):
         message = "Send only one of `trail_amount` and `trail_percent`."
         fields.refuse("trail_percent", Reason.TRAIL_NOT_ALLOWED, message)

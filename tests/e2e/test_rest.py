@@ -48,6 +48,8 @@ ORDER_MORE = {
     "parent_order_id": None,
     "held": False,
     "legs": list,
+    "trail_amount": None,
+    "trail_percent": None,
 }
 
 POSITION = {

@@ -92,7 +92,7 @@ async def test_what_is_wrong_with_a_trail_is_told(venue: Venue) -> None:
             {"order_type": TRAILING_STOP, "trail_amount": "1.00", "trail_percent": "1"},
         ),
         ("PRICE_OFF_TICK", {"order_type": TRAILING_STOP, "trail_amount": "1.001"}),
-        ("FIELD_INVALID", {"order_type": TRAILING_STOP, "trail_percent": "100"}),
+        ("FIELD_INVALID", {"order_type": TRAILING_STOP, "trail_percent": "99.01"}),
         ("NOT_POSITIVE", {"order_type": TRAILING_STOP, "trail_percent": "0"}),
         (
             "STOP_PRICE_NOT_ALLOWED",

@@ -810,7 +810,7 @@ export interface components {
             ended: boolean;
             /**
              * Format: int64
-             * @description Sequence of the first entry in the account's log that is later than `from`; zero if nothing happened.
+             * @description Sequence of the first entry in the account's log that is later than `from`; zero if nothing happened. What others did to the account while the clock stood, such as a halt or a deposit, has the time `from`: a bot hears of it by StreamOrderUpdates.
              */
             first_sequence: number;
             /**
@@ -2031,7 +2031,7 @@ export interface operations {
                     stop_loss?: components["schemas"]["StopLoss"] | null;
                     /** @description How far the stop price stays behind the best price, in US dollars, a multiple of the instrument's tick. Exactly one of `trail_amount` and `trail_percent` is required for TRAILING_STOP; both are refused for the others. */
                     trail_amount?: (string | number) | null;
-                    /** @description How far the stop price stays behind, in percent of the best price, less than 100. */
+                    /** @description How far the stop price stays behind, in percent of the best price, at most 99. */
                     trail_percent?: (string | number) | null;
                 };
             };
@@ -2152,7 +2152,7 @@ export interface operations {
                     stop_loss?: components["schemas"]["StopLoss"] | null;
                     /** @description Distance of a trailing stop in US dollars. */
                     trail_amount?: (string | number) | null;
-                    /** @description Distance of a trailing stop in percent of the best price, less than 100. */
+                    /** @description Distance of a trailing stop in percent of the best price, at most 99. */
                     trail_percent?: (string | number) | null;
                 };
             };
@@ -2281,7 +2281,7 @@ export interface operations {
                     stop_price?: (string | number) | null;
                     /** @description New distance of a trailing stop in US dollars, in place of the old amount or percentage. The stop price then follows from the best price so far. */
                     trail_amount?: (string | number) | null;
-                    /** @description New distance of a trailing stop in percent, in place of the old amount or percentage. */
+                    /** @description New distance of a trailing stop in percent, at most 99, in place of the old amount or percentage. */
                     trail_percent?: (string | number) | null;
                 };
             };

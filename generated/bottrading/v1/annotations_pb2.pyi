@@ -191,7 +191,7 @@ class Bounds(_message.Message):
     maximum: _builtins.int
     """The largest integer, number of seconds, or decimal."""
     positive: _builtins.bool
-    """A decimal must be above zero."""
+    """A decimal or a Duration must be above zero."""
     fraction_digits: _builtins.int
     """The most digits after the point of a decimal, trailing zeros aside; not set: 8."""
     length_max: _builtins.int

@@ -228,7 +228,7 @@ class PlaceOrderRequest(_message.Message):
     TRAILING_STOP; both are refused for the others.
     """
     trail_percent: _builtins.str
-    """How far the stop price stays behind, in percent of the best price, less than 100."""
+    """How far the stop price stays behind, in percent of the best price, at most 99."""
     @_builtins.property
     def take_profit(self) -> Global___TakeProfit:
         """The exit at a higher price. Refused for SIMPLE."""
@@ -359,7 +359,7 @@ class PreviewOrderRequest(_message.Message):
     trail_amount: _builtins.str
     """Distance of a trailing stop in US dollars."""
     trail_percent: _builtins.str
-    """Distance of a trailing stop in percent of the best price, less than 100."""
+    """Distance of a trailing stop in percent of the best price, at most 99."""
     @_builtins.property
     def take_profit(self) -> Global___TakeProfit:
         """The exit at a higher price."""
@@ -515,7 +515,9 @@ class ReplaceOrderRequest(_message.Message):
     percentage. The stop price then follows from the best price so far.
     """
     trail_percent: _builtins.str
-    """New distance of a trailing stop in percent, in place of the old amount or percentage."""
+    """New distance of a trailing stop in percent, at most 99, in place of the old amount or
+    percentage.
+    """
     def __init__(
         self,
         *,
@@ -1612,7 +1614,8 @@ class AdvanceClockResponse(_message.Message):
     """Whether the replay has ended: no quote follows, and the clock stands still."""
     first_sequence: _builtins.int
     """Sequence of the first entry in the account's log that is later than `from`; zero
-    if nothing happened.
+    if nothing happened. What others did to the account while the clock stood, such as
+    a halt or a deposit, has the time `from`: a bot hears of it by StreamOrderUpdates.
     """
     last_sequence: _builtins.int
     """Sequence of the last entry in the account's log up to `time`; zero if nothing
