@@ -61,7 +61,7 @@ test('the tools leave an agent its context', async () => {
   }));
   const tokens = encode(JSON.stringify(described)).length;
   assert.ok(tokens < TOKENS_MAX, `${tokens} tokens`);
-  assert.equal(described.length, 17);
+  assert.equal(described.length, 18);
 });
 
 async function driveEveryTool(client) {
@@ -98,6 +98,9 @@ async function driveEveryTool(client) {
   assert.equal((await call('get_limits')).limits.orders.limit, 20);
   const closing = (await call('close_position', { symbol: 'AAPL' })).order;
   assert.equal(closing.status, 'FILLED');
+  left.delete('advance_clock');
+  const refused = await client.callTool({ name: 'advance_clock', arguments: {} });
+  assert.match(refused.content[0].text, /^MARKET_NOT_STEPPED: /);
   assert.deepEqual([...left], []);
 }
 
