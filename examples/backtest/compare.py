@@ -4,7 +4,7 @@
 a replay of your own, with --step-participants 2:
 
     export BOTTRADING_TOKEN=$(.venv/bin/bottrading token me --data-dir data-backtest)
-    BOTTRADING_TARGET=127.0.0.1:50054 .venv/bin/python examples/backtest/compare.py AAPL
+    BOTTRADING_TARGET=127.0.0.1:50057 .venv/bin/python examples/backtest/compare.py AAPL
 
 The clock of the replay stands while a strategy decides, and each run has the same result. A data
 directory plays its file once: remove it before the next run.

@@ -7,7 +7,7 @@
 
 set -eu
 cd "$(dirname "$0")/../.."
-TARGET="127.0.0.1:${BACKTEST_PORT:-50054}"
+TARGET="127.0.0.1:${BACKTEST_PORT:-50057}"
 DATA=$(mktemp -d)
 
 .venv/bin/bottrading serve --no-rest --grpc "$TARGET" --data-dir "$DATA" \

@@ -136,6 +136,7 @@ def test_every_command_of_readme_and_guides_works_in_a_fresh_clone_one_after_ano
         "BOTTRADING_GRPC": f"127.0.0.1:{ports['50051']}",
         "BOTTRADING_REST": f"127.0.0.1:{ports['8080']}",
         "BOTTRADING_TARGET": f"127.0.0.1:{ports['50051']}",
+        "BACKTEST_PORT": str(free_port()),
     }
     with (
         elsewhere(kraken_of_guides) as (exchange, _),
