@@ -215,8 +215,10 @@ class AsyncStream(Generic[Item]):
         except grpc.RpcError as failed:
             broke = failed
         except asyncio.CancelledError:
-            # Either the wait was cancelled, and gRPC has ended the call for that, or `close` ended
-            # it.
+            # The wait was cancelled, or `close` ended the call. A call that is still being opened
+            # stays open unless it is cancelled here.
+            if self._call is not None:
+                self._call.cancel()
             self._call = None
             task = asyncio.current_task()
             if not self._is_closing() or (task is not None and task.cancelling()):

@@ -120,6 +120,23 @@ async def test_a_wait_that_was_cancelled_misses_nothing(client: AsyncBotTradingC
         assert [(await anext(updates)).sequence for _ in range(2)] == [2, 3]
 
 
+async def test_a_wait_that_is_cancelled_at_any_moment_leaves_no_stream_open(
+    client: AsyncBotTradingClient, quoted: Venue
+) -> None:
+    for turns in range(40):
+        waiting = asyncio.ensure_future(anext(client.order_updates()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+        async with asyncio.timeout(SECONDS):
+            while (await client.limits()).streams.used:
+                quoted.clock.turn(seconds=1)
+        quoted.clock.turn(seconds=1)
+
+
 async def test_a_stream_is_closed_from_elsewhere(
     client: AsyncBotTradingClient, bot: Bot, quoted: Venue
 ) -> None:
