@@ -60,6 +60,8 @@ _NULLABLE = frozenset(
         "Order.expires_at",
         "Order.triggered_at",
         "OrderUpdate.fill",
+        "AccountUpdate.interest",
+        "AccountUpdate.margin_call",
         "AccountUpdate.settlement",
         "Quota.resets_at",
         "RateLimit.reset_at",

@@ -162,7 +162,7 @@ class Replay:
         self.epoch.trades.append(pnl)
 
     def _hear_order(self, event: order_update_pb2.AccountEvent) -> None:
-        update, shown = event.order_update, event.order_update.order
+        update, shown = event.order_update, _completed(event.order_update.order)
         known = self.orders.get(shown.id)
         if (known is None) != (update.type in BEGINNINGS):
             self._say(f"event {event.sequence} begins a known order or changes an unknown one")
@@ -243,3 +243,15 @@ class Replay:
 
 def _nearest(numerator: int, denominator: int) -> int:
     return round(Fraction(numerator, denominator))
+
+
+def _completed(shown: order_pb2.Order) -> order_pb2.Order:
+    """Fill in what logs of versions before margin accounts do not say of an order."""
+    if shown.placed_by == order_pb2.PLACED_BY_UNSPECIFIED:
+        by_bot = bool(shown.bot_key_id)
+        shown.placed_by = order_pb2.PLACED_BY_BOT if by_bot else order_pb2.PLACED_BY_PERSON
+        shown.reduce_only = shown.leg in (
+            order_pb2.ORDER_LEG_TAKE_PROFIT,
+            order_pb2.ORDER_LEG_STOP_LOSS,
+        )
+    return shown

@@ -6,7 +6,7 @@ from math import floor, log10
 
 from server.domain.equity_curve import TradingDays
 from server.domain.instrument import AssetType
-from server.domain.values import NOTHING, Micros, Quantity, Units
+from server.domain.values import NOTHING, KeyEnum, Micros, Quantity, Units
 
 EQUITY_DIGITS = 13
 """The number of digits of the largest equity in cents."""
@@ -18,6 +18,13 @@ class TradingState(Enum):
     ACTIVE = "ACTIVE"
     REDUCING = "REDUCING"
     HALTED = "HALTED"
+
+
+class MarginMode(KeyEnum):
+    """Whether an account may borrow money and sell short."""
+
+    CASH = "CASH"
+    MARGIN = "MARGIN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +90,9 @@ class Account:
     the epoch alone: `deposits` (all money that came in), `fills`, `traded` (asset types),
     `realized_pnl`, `fees_paid` and `statistics`. P&L and fees have 8 decimals, other money is in
     whole cents. `initial_share` is the share of the equity that the initial balance has become.
-    A later deposit multiplies it by the equity before it, divided by the equity after it.
+    A later deposit multiplies it by the equity before it, divided by the equity after it. It is 0
+    once the account is bankrupt. `interest_paid` is what the epoch cost in interest and borrow
+    fees, in whole cents.
     """
 
     id: str
@@ -106,6 +115,8 @@ class Account:
     epoch_began_at: Micros = 0
     initial_balance: Units = 0
     initial_share: float = 1.0
+    margin_mode: MarginMode = MarginMode.CASH
+    interest_paid: Units = 0
 
     @property
     def buying_power(self) -> Units:
@@ -135,6 +146,11 @@ class Position:
     `average_cost` is the mean of those prices; a sale does not change it. `reserved_quantity` is
     what live SELL orders hold back. `quote_time` and `quote_sequence` name the last quote.
     `bid_taken` and `ask_taken` are the parts of its displayed sizes that the account has taken.
+
+    Only in a MARGIN account, for a STOCK or an ETF: `quantity` and `cost_basis` of a short position
+    are negative, and `buy_fees` are the fees of its opening sales. `open_buy_quantity` is what
+    live BUY orders have left, and `reserved_quantity` what live SELL orders have left, whether
+    the position holds it or not; two exits of a group count once.
     """
 
     account_id: str
@@ -148,6 +164,7 @@ class Position:
     quote_sequence: int = 0
     bid_taken: Quantity = NOTHING
     ask_taken: Quantity = NOTHING
+    open_buy_quantity: Quantity = NOTHING
 
     @property
     def free_quantity(self) -> Quantity:

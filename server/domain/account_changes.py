@@ -175,4 +175,5 @@ def _updated(
         amount=amount,
         settlement=settlement,
         missed_steps=missed_steps,
+        margin_mode=account.margin_mode,
     )

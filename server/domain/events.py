@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from server.domain.account import TradingState
+from server.domain.account import MarginMode, TradingState
 from server.domain.instrument import AssetType
 from server.domain.order import Order, OrderUpdateType, Side
 from server.domain.values import Micros, Price, Quantity, Units
@@ -57,6 +57,10 @@ class AccountUpdateType(Enum):
     TRADING_STATE = "TRADING_STATE"
     SETTLED = "SETTLED"
     STEP_MISSED = "STEP_MISSED"
+    MARGIN_MODE = "MARGIN_MODE"
+    INTEREST = "INTEREST"
+    MARGIN_CALL = "MARGIN_CALL"
+    BANKRUPT = "BANKRUPT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +78,29 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Interest:
+    """What a MARGIN account pays for borrowed money and shares over `nights`, in whole cents."""
+
+    loan_interest: Units
+    borrow_fee: Units
+    nights: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginCall:
+    """Equity and maintenance margin when a margin call began, in whole cents."""
+
+    equity: Units
+    maintenance_margin: Units
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountUpdated:
     """A change of an account, with its money and trading state right after it.
 
     `amount` is the money that came in from outside; None when there was none. For RESET it is
-    the starting balance. `missed_steps` is set for STEP_MISSED: how many in a row.
+    the starting balance. `missed_steps` is set for STEP_MISSED: how many in a row. `margin_mode` is
+    the mode after the change. `interest` and `margin_call` are set for the type of their name.
     """
 
     account_id: str
@@ -90,6 +112,9 @@ class AccountUpdated:
     amount: Units | None = None
     settlement: Settlement | None = None
     missed_steps: int | None = None
+    margin_mode: MarginMode = MarginMode.CASH
+    interest: Interest | None = None
+    margin_call: MarginCall | None = None
 
 
 Event = OrderUpdated | AccountUpdated

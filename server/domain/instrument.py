@@ -50,6 +50,10 @@ QUANTITY_STEPS: dict[AssetType, Quantity] = {
 }
 
 
+MARGINABLE = frozenset({AssetType.STOCK, AssetType.ETF})
+"""What a MARGIN account can buy with borrowed money and sell short."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
     """One instrument, quoted in US dollars; money = quantity × price × multiplier.
@@ -72,6 +76,11 @@ class Instrument:
     def quantity_step(self) -> Quantity:
         """Return the smallest quantity: the instrument's own, else that of its asset type."""
         return self.own_quantity_step or QUANTITY_STEPS[self.asset_type]
+
+    @property
+    def is_marginable(self) -> bool:
+        """Tell whether a MARGIN account can buy it with borrowed money and sell it short."""
+        return self.asset_type in MARGINABLE
 
     def may_be_called(self, asset_type: AssetType) -> bool:
         """Tell whether an order may name this asset type for the instrument.

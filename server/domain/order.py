@@ -92,6 +92,8 @@ class StatusReason(Enum):
     EXIT_FILLED = "EXIT_FILLED"
     SIBLING_FILLED = "SIBLING_FILLED"
     ENTRY_ENDED = "ENTRY_ENDED"
+    MARGIN_CALL = "MARGIN_CALL"
+    MARGIN_RESTORED = "MARGIN_RESTORED"
 
 
 class OrderUpdateType(KeyEnum):
@@ -139,6 +141,17 @@ TRANSITIONS = Transitions(
 
 A_PERSON = ""
 """The `bot_key_id` of orders and fills that a person asked for, without a bot key."""
+
+THE_VENUE = "VENUE"
+"""The `bot_key_id` of orders and fills of margin calls; callers see an empty one."""
+
+
+class PlacedBy(KeyEnum):
+    """Who placed an order."""
+
+    BOT = "BOT"
+    PERSON = "PERSON"
+    VENUE = "VENUE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +254,8 @@ class Order:
     whole cents, unless it was placed for a quantity. `role` is None for an order that stands alone.
     The `stop_price` of a TRAILING_STOP follows from `watermark`, the best bid (SELL) or ask (BUY)
     of open sessions since the order was accepted, and one of `trail_amount` and `trail_percent`
-    (100 is all of it).
+    (100 is all of it). `closed_quantity` is how much of `filled_quantity` reduced a position. An
+    order that is `reduce_only` never takes a position through zero; neither does an exit.
     """
 
     id: str
@@ -277,6 +291,18 @@ class Order:
     trail_percent: Units | None = None
     watermark: Price | None = None
     role: GroupRole | None = None
+    closed_quantity: Quantity = NOTHING
+    reduce_only: bool = False
+
+    @property
+    def placed_by(self) -> PlacedBy:
+        """Return who placed the order."""
+        return _PLACED_BY.get(self.bot_key_id, PlacedBy.BOT)
+
+    @property
+    def reduces_only(self) -> bool:
+        """Tell whether the order may only reduce a position."""
+        return self.reduce_only or (self.role is not None and self.role.leg is not Leg.ENTRY)
 
     @property
     def is_held(self) -> bool:
@@ -299,3 +325,6 @@ class Order:
         if not self.filled_quantity:
             return None
         return Price(divide_half_even(self.filled_notional, self.filled_quantity))
+
+
+_PLACED_BY = {A_PERSON: PlacedBy.PERSON, THE_VENUE: PlacedBy.VENUE}

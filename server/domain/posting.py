@@ -179,6 +179,7 @@ def fill(decision: Decision, order_id: str, found: Match, market: Market, fill_i
         fees=before.fees + fee,
         reserved=0,
         realized_pnl=before.realized_pnl + (pnl or 0),
+        closed_quantity=before.closed_quantity + (0 if pnl is None else found.quantity),
     )
     if order.side is Side.BUY and quantity < order.quantity:
         free = balance - (account.reserved - before.reserved)

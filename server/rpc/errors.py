@@ -76,6 +76,8 @@ _CODES: dict[StatusCode, tuple[Reason, ...]] = {
         Reason.BOT_KEY_LIMIT_REACHED,
         Reason.ACCOUNT_LIMIT_REACHED,
         Reason.DEPOSIT_TOO_LARGE,
+        Reason.LIVE_ORDERS,
+        Reason.MARGIN_IN_USE,
         Reason.MARKET_NOT_PUBLISHED,
         Reason.MARKET_NOT_STEPPED,
         Reason.PARTICIPANTS_COMPLETE,

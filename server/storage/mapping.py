@@ -7,6 +7,7 @@ from sqlalchemy import Row
 from server.domain.account import (
     Account,
     GuardRails,
+    MarginMode,
     Position,
     TradeStatistics,
     TradingState,
@@ -65,6 +66,8 @@ def account_values(account: Account) -> Values:
         "epoch_began_at": account.epoch_began_at,
         "initial_balance": account.initial_balance,
         "initial_share": account.initial_share,
+        "margin_mode": account.margin_mode.value,
+        "interest_paid": account.interest_paid,
     }
 
 
@@ -104,6 +107,8 @@ def account_from(row: Row[Any]) -> Account:
         epoch_began_at=row.epoch_began_at,
         initial_balance=row.initial_balance,
         initial_share=row.initial_share,
+        margin_mode=MarginMode(row.margin_mode),
+        interest_paid=row.interest_paid,
     )
 
 
@@ -121,6 +126,7 @@ def position_values(position: Position) -> Values:
         "quote_sequence": position.quote_sequence,
         "bid_taken": position.bid_taken,
         "ask_taken": position.ask_taken,
+        "open_buy_quantity": position.open_buy_quantity,
     }
 
 
@@ -138,6 +144,7 @@ def position_from(row: Row[Any]) -> Position:
         quote_sequence=row.quote_sequence,
         bid_taken=row.bid_taken,
         ask_taken=row.ask_taken,
+        open_buy_quantity=row.open_buy_quantity,
     )
 
 
@@ -191,6 +198,8 @@ def order_values(order: Order, trail_number: int | None = None) -> Values:
         "trail_percent": order.trail_percent,
         "watermark": order.watermark,
         "trail_number": trail_number,
+        "closed_quantity": order.closed_quantity,
+        "reduce_only": order.reduce_only,
     }
 
 
@@ -236,6 +245,8 @@ def order_from(row: Row[Any]) -> Order:
         trail_amount=row.trail_amount,
         trail_percent=row.trail_percent,
         watermark=row.watermark,
+        closed_quantity=row.closed_quantity,
+        reduce_only=bool(row.reduce_only),
     )
 
 

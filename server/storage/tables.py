@@ -83,7 +83,11 @@ accounts = Table(
     Column("epoch_began_at", TIME, nullable=False),
     Column("initial_balance", UNITS, nullable=False),
     Column("initial_share", Double, nullable=False),
-    CheckConstraint("balance >= reserved AND reserved >= 0", name="money"),
+    Column("margin_mode", NAME, nullable=False),
+    Column("interest_paid", UNITS, nullable=False),
+    CheckConstraint(
+        "reserved >= 0 AND (balance >= reserved OR margin_mode = 'MARGIN')", name="money"
+    ),
 )
 
 bot_keys = Table(
@@ -125,7 +129,8 @@ positions = Table(
     Column("quote_sequence", BigInteger, nullable=False),
     Column("bid_taken", UNITS, nullable=False),
     Column("ask_taken", UNITS, nullable=False),
-    CheckConstraint("quantity >= reserved_quantity AND reserved_quantity >= 0", name="quantity"),
+    Column("open_buy_quantity", UNITS, nullable=False),
+    CheckConstraint("reserved_quantity >= 0 AND open_buy_quantity >= 0", name="quantity"),
     sqlite_with_rowid=False,
 )
 
@@ -185,6 +190,8 @@ orders = Table(
     # under this number. NULL once the order no longer trails.
     Column("watermark", UNITS),
     Column("trail_number", BigInteger),
+    Column("closed_quantity", UNITS, nullable=False),
+    Column("reduce_only", Boolean, nullable=False),
     CheckConstraint("filled_quantity <= quantity", name="filled"),
     UniqueConstraint("account_id", "id"),
     Index(

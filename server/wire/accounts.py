@@ -288,6 +288,7 @@ def account(found: OwnedAccount) -> account_pb2.Account:
         trading_state=enums.TRADING_STATES[account.trading_state],
         resets=account.resets,
         epoch_began_at=answers.timestamp(account.epoch_began_at),
+        margin_mode=enums.MARGIN_MODES[account.margin_mode],
     )
 
 

@@ -15,9 +15,17 @@ from bottrading.v1 import (
 )
 from server.domain.account import GuardRails
 from server.domain.bar import Bar
-from server.domain.events import AccountUpdated, Event, Fill, OrderUpdated, Settlement
+from server.domain.events import (
+    AccountUpdated,
+    Event,
+    Fill,
+    Interest,
+    MarginCall,
+    OrderUpdated,
+    Settlement,
+)
 from server.domain.instrument import Instrument
-from server.domain.order import Order
+from server.domain.order import THE_VENUE, Order
 from server.domain.quote import Quote
 from server.domain.user import BotKey
 from server.domain.valuation import ValuedPosition
@@ -68,7 +76,7 @@ def order(value: Order, *, replayed: bool = False) -> order_pb2.Order:
         asset_type=enums.ASSET_TYPES[value.asset_type],
         time_in_force=enums.TIMES_IN_FORCE[value.time_in_force],
         client_order_id=value.client_order_id,
-        bot_key_id=value.bot_key_id,
+        bot_key_id="" if value.bot_key_id == THE_VENUE else value.bot_key_id,
         updated_at=timestamp(value.updated_at),
         status_reason=value.status_reason and enums.STATUS_REASONS[value.status_reason],
         rejection_message=value.rejection_message,
@@ -84,6 +92,8 @@ def order(value: Order, *, replayed: bool = False) -> order_pb2.Order:
         held=value.is_held,
         trail_amount=None if value.trail_amount is None else format_units(value.trail_amount),
         trail_percent=None if value.trail_percent is None else format_units(value.trail_percent),
+        placed_by=enums.PLACED_BY[value.placed_by],
+        reduce_only=value.reduces_only,
     )
 
 
@@ -101,7 +111,7 @@ def fill(value: Fill) -> fill_pb2.Fill:
         fee=format_money(value.fee),
         rounding=None if value.rounding is None else format_units(value.rounding),
         realized_pnl=None if value.realized_pnl is None else format_to_the_cent(value.realized_pnl),
-        bot_key_id=value.bot_key_id,
+        bot_key_id="" if value.bot_key_id == THE_VENUE else value.bot_key_id,
         created_at=timestamp(value.created_at),
     )
 
@@ -129,6 +139,9 @@ def event(value: Event, shown: order_pb2.Order | None = None) -> order_update_pb
                 trading_state=enums.TRADING_STATES[value.trading_state],
                 settlement=None if value.settlement is None else _settlement(value.settlement),
                 missed_steps=value.missed_steps,
+                margin_mode=enums.MARGIN_MODES[value.margin_mode],
+                interest=None if value.interest is None else _interest(value.interest),
+                margin_call=None if value.margin_call is None else _margin_call(value.margin_call),
             ),
         )
     return order_update_pb2.AccountEvent(
@@ -226,6 +239,7 @@ def instrument(value: Instrument) -> instrument_pb2.Instrument:
         liquidity_class=enums.LIQUIDITY_CLASSES[value.liquidity_class],
         currency="USD",
         quote_currency=value.quote_currency,
+        marginable=value.is_marginable,
     )
     if value.option is not None:
         shown.underlying = value.option.underlying
@@ -242,4 +256,19 @@ def _settlement(value: Settlement) -> order_update_pb2.Settlement:
         price=format_units(value.price),
         amount=format_money(value.amount),
         realized_pnl=format_to_the_cent(value.realized_pnl),
+    )
+
+
+def _interest(value: Interest) -> order_update_pb2.Interest:
+    return order_update_pb2.Interest(
+        loan_interest=format_money(value.loan_interest),
+        borrow_fee=format_money(value.borrow_fee),
+        nights=value.nights,
+    )
+
+
+def _margin_call(value: MarginCall) -> order_update_pb2.MarginCall:
+    return order_update_pb2.MarginCall(
+        equity=format_money(value.equity),
+        maintenance_margin=format_money(value.maintenance_margin),
     )

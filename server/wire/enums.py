@@ -14,7 +14,7 @@ from bottrading.v1 import (
     order_update_pb2,
     quote_pb2,
 )
-from server.domain.account import TradingState
+from server.domain.account import MarginMode, TradingState
 from server.domain.bar import BarInterval
 from server.domain.errors import Reason
 from server.domain.events import AccountUpdateType
@@ -25,6 +25,7 @@ from server.domain.order import (
     OrderStatus,
     OrderType,
     OrderUpdateType,
+    PlacedBy,
     Side,
     StatusReason,
     TimeInForce,
@@ -51,6 +52,7 @@ ORDER_CLASSES = _numbers(OrderClass, order_pb2.OrderClass, "ORDER_CLASS")
 LEGS = _numbers(Leg, order_pb2.OrderLeg, "ORDER_LEG")
 TIMES_IN_FORCE = _numbers(TimeInForce, order_pb2.TimeInForce, "TIME_IN_FORCE")
 ORDER_STATUSES = _numbers(OrderStatus, order_pb2.OrderStatus, "ORDER_STATUS")
+PLACED_BY = _numbers(PlacedBy, order_pb2.PlacedBy, "PLACED_BY")
 STATUS_REASONS = _numbers(StatusReason, order_pb2.StatusReason, "STATUS_REASON")
 ACCOUNT_UPDATE_TYPES = _numbers(
     AccountUpdateType, order_update_pb2.AccountUpdateType, "ACCOUNT_UPDATE_TYPE"
@@ -61,6 +63,7 @@ LIQUIDITY_CLASSES = _numbers(LiquidityClass, instrument_pb2.LiquidityClass, "LIQ
 OPTION_RIGHTS = _numbers(OptionRight, instrument_pb2.OptionRight, "OPTION_RIGHT")
 REASONS = _numbers(Reason, error_reason_pb2.ErrorReason, "ERROR_REASON")
 TRADING_STATES = _numbers(TradingState, account_pb2.TradingState, "TRADING_STATE")
+MARGIN_MODES = _numbers(MarginMode, account_pb2.MarginMode, "MARGIN_MODE")
 SCOPES = _numbers(Scope, bot_key_pb2.KeyScope, "KEY_SCOPE")
 BAR_INTERVALS = _numbers(BarInterval, bar_pb2.BarInterval, "BAR_INTERVAL")
 QUOTE_REFUSALS = _numbers(QuoteRefusal, quote_pb2.QuoteRefusalReason, "QUOTE_REFUSAL_REASON")

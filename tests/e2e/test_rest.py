@@ -50,6 +50,8 @@ ORDER_MORE = {
     "legs": list,
     "trail_amount": None,
     "trail_percent": None,
+    "placed_by": "BOT",
+    "reduce_only": False,
 }
 
 POSITION = {

@@ -37,6 +37,7 @@ FILLED_ORDER = order.Order(
     updated_at=TEN_O_CLOCK,
     fees="1.00",
     reserved="0.00",
+    placed_by=order.PLACED_BY_BOT,
 )
 FILLED_ORDER_JSON: dict[str, Any] = {
     "id": "uuid",
@@ -72,6 +73,8 @@ FILLED_ORDER_JSON: dict[str, Any] = {
     "legs": [],
     "trail_amount": None,
     "trail_percent": None,
+    "placed_by": "BOT",
+    "reduce_only": False,
 }
 
 
@@ -225,6 +228,7 @@ def test_the_account_is_answered_as_documented_with_64_bit_counts_as_numbers(
             trading_state=account.TRADING_STATE_REDUCING,
             resets=2,
             epoch_began_at=TEN_O_CLOCK,
+            margin_mode=account.MARGIN_MODE_MARGIN,
         )
     )
 
@@ -245,6 +249,7 @@ def test_the_account_is_answered_as_documented_with_64_bit_counts_as_numbers(
         "trading_state": "REDUCING",
         "resets": 2,
         "epoch_began_at": "2025-01-15T10:00:00Z",
+        "margin_mode": "MARGIN",
     }
 
 

@@ -52,6 +52,7 @@ def halted(sequence: int) -> Update:
         type=order_update_pb2.ACCOUNT_UPDATE_TYPE_TRADING_STATE,
         balance="1.00",
         trading_state=account_pb2.TRADING_STATE_HALTED,
+        margin_mode=account_pb2.MARGIN_MODE_CASH,
         time=NOON,
         transaction_end=sequence,
     )
@@ -115,6 +116,9 @@ def test_a_message_is_an_event_named_by_its_field_with_its_sequence_as_id(
         "time": "2026-11-19T12:00:00Z",
         "transaction_end": 9,
         "missed_steps": None,
+        "margin_mode": "CASH",
+        "interest": None,
+        "margin_call": None,
     }
 
 

@@ -50,6 +50,7 @@ def store(connection: sqlite3.Connection, snapshots: list[Row], inflows: list[Ro
         "id": "a",
         "user_id": "u",
         "trading_state": "ACTIVE",
+        "margin_mode": "CASH",
         "initial_balance": EQUITY,
         "initial_share": 1,
         "fills": 1,

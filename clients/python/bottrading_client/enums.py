@@ -74,6 +74,14 @@ class OrderStatus(OpenEnum):
     REJECTED = "REJECTED"
 
 
+class PlacedBy(OpenEnum):
+    """Who placed an order."""
+
+    BOT = "BOT"
+    PERSON = "PERSON"
+    VENUE = "VENUE"
+
+
 class StatusReason(OpenEnum):
     """Why an order is CANCELLED."""
 
@@ -89,6 +97,8 @@ class StatusReason(OpenEnum):
     EXIT_FILLED = "EXIT_FILLED"
     SIBLING_FILLED = "SIBLING_FILLED"
     ENTRY_ENDED = "ENTRY_ENDED"
+    MARGIN_CALL = "MARGIN_CALL"
+    MARGIN_RESTORED = "MARGIN_RESTORED"
 
 
 class OrderUpdateType(OpenEnum):
@@ -113,6 +123,10 @@ class AccountUpdateType(OpenEnum):
     TRADING_STATE = "TRADING_STATE"
     SETTLED = "SETTLED"
     STEP_MISSED = "STEP_MISSED"
+    MARGIN_MODE = "MARGIN_MODE"
+    INTEREST = "INTEREST"
+    MARGIN_CALL = "MARGIN_CALL"
+    BANKRUPT = "BANKRUPT"
 
 
 class AssetType(OpenEnum):
@@ -150,6 +164,13 @@ class AccountStatus(OpenEnum):
     """Whether an account can be used."""
 
     ACTIVE = "ACTIVE"
+
+
+class MarginMode(OpenEnum):
+    """Whether an account may borrow money and sell short."""
+
+    CASH = "CASH"
+    MARGIN = "MARGIN"
 
 
 class TradingState(OpenEnum):
@@ -267,6 +288,8 @@ class ErrorReason(OpenEnum):
     BOT_KEY_LIMIT_REACHED = "BOT_KEY_LIMIT_REACHED"
     ACCOUNT_LIMIT_REACHED = "ACCOUNT_LIMIT_REACHED"
     DEPOSIT_TOO_LARGE = "DEPOSIT_TOO_LARGE"
+    LIVE_ORDERS = "LIVE_ORDERS"
+    MARGIN_IN_USE = "MARGIN_IN_USE"
     MARKET_NOT_PUBLISHED = "MARKET_NOT_PUBLISHED"
     MARKET_NOT_STEPPED = "MARKET_NOT_STEPPED"
     PARTICIPANTS_COMPLETE = "PARTICIPANTS_COMPLETE"

@@ -24,6 +24,7 @@ class Instrument:
     expiry: date | None
     option_right: OptionRight | None
     quote_currency: str
+    marginable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

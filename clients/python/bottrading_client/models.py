@@ -15,11 +15,13 @@ from bottrading_client.enums import (
     Environment,
     ErrorReason,
     KeyScope,
+    MarginMode,
     OrderClass,
     OrderLeg,
     OrderStatus,
     OrderType,
     OrderUpdateType,
+    PlacedBy,
     Side,
     StatusReason,
     TimeInForce,
@@ -48,6 +50,7 @@ class Account:
     trading_state: TradingState
     resets: int
     epoch_began_at: datetime
+    margin_mode: MarginMode = MarginMode.CASH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +93,8 @@ class Order:
     legs: tuple["Order", ...] = ()
     trail_amount: Decimal | None = None
     trail_percent: Decimal | None = None
+    placed_by: PlacedBy = PlacedBy.BOT
+    reduce_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,6 +333,23 @@ class OrderUpdate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Interest:
+    """What a MARGIN account pays for borrowed money and shares."""
+
+    loan_interest: Decimal
+    borrow_fee: Decimal
+    nights: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginCall:
+    """Why a margin call began."""
+
+    equity: Decimal
+    maintenance_margin: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountUpdate:
     """One change of the account."""
 
@@ -340,6 +362,9 @@ class AccountUpdate:
     time: datetime
     transaction_end: int
     missed_steps: int | None
+    margin_mode: MarginMode = MarginMode.CASH
+    interest: Interest | None = None
+    margin_call: MarginCall | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

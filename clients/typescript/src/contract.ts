@@ -688,7 +688,7 @@ export interface components {
             bot_user_id: string;
             /** @description Name of the owner, shown on the leaderboard. */
             display_name: string;
-            /** @description Money, in US dollars, 2 decimals. Never negative. */
+            /** @description Money, in US dollars, 2 decimals. Negative only in a MARGIN account. */
             balance: string;
             /** @description Always HUMAN, because every account belongs to a person. */
             user_type: components["schemas"]["UserType"];
@@ -721,7 +721,7 @@ export interface components {
              * @description Live bot keys that the plan allows.
              */
             bot_keys_limit: number;
-            /** @description Balance less what live BUY orders reserve, in US dollars, 2 decimals. */
+            /** @description Balance less what live BUY orders reserve, in US dollars, 2 decimals. In a MARGIN account it is what `buying_power` of Portfolio says. */
             buying_power: string;
             /** @description Where the quotes come from. */
             environment: components["schemas"]["Environment"];
@@ -737,6 +737,8 @@ export interface components {
              * @description Start of the current epoch: when the account was opened or last reset. Figures count from then on.
              */
             epoch_began_at: string;
+            /** @description Whether the account may borrow money and sell short. */
+            margin_mode: components["schemas"]["MarginMode"];
         };
         /** @description One entry of an account's log. Sequences are 1, 2, 3, … without gaps. */
         AccountEvent: {
@@ -786,6 +788,12 @@ export interface components {
             transaction_end: number;
             /** @description For STEP_MISSED: how many steps in a row the account has missed, this one included. After the third one the clock no longer waits for the account until it calls AdvanceClock again. Null otherwise. */
             missed_steps: number | null;
+            /** @description Margin mode after the change. */
+            margin_mode: components["schemas"]["MarginMode"];
+            /** @description The charge, for INTEREST; null otherwise. */
+            interest: components["schemas"]["Interest"] | null;
+            /** @description The margin call, for MARGIN_CALL; null otherwise. */
+            margin_call: components["schemas"]["MarginCall"] | null;
         };
         /**
          * @description What happened to an account.
@@ -796,9 +804,13 @@ export interface components {
          *     - `TRADING_STATE`: The trading state changed.
          *     - `SETTLED`: An option that the account held expired and was settled in cash; `settlement` is set.
          *     - `STEP_MISSED`: The clock of a lock-step replay moved on without the account, which was not done in time; `missed_steps` is set.
+         *     - `MARGIN_MODE`: The margin mode changed.
+         *     - `INTEREST`: Interest on the loan and fees for borrowed shares were charged at 00:00 UTC; `interest` is set.
+         *     - `MARGIN_CALL`: The equity fell below the maintenance margin; `margin_call` is set. The venue cancels orders and closes positions until the equity covers it again.
+         *     - `BANKRUPT`: The equity fell to zero or below. The account is HALTED, its return stays -100 %, and it is not ranked until it is reset.
          * @enum {string}
          */
-        AccountUpdateType: "OPENED" | "DEPOSIT" | "RESET" | "TRADING_STATE" | "SETTLED" | "STEP_MISSED";
+        AccountUpdateType: "OPENED" | "DEPOSIT" | "RESET" | "TRADING_STATE" | "SETTLED" | "STEP_MISSED" | "MARGIN_MODE" | "INTEREST" | "MARGIN_CALL" | "BANKRUPT";
         /** @description What happened while the caller was done. */
         AdvanceClockResponse: {
             /**
@@ -990,6 +1002,8 @@ export interface components {
          *     - `BOT_KEY_LIMIT_REACHED`: The person already has as many live bot keys as the plan allows. Example: a second key on Free. FAILED_PRECONDITION, HTTP 422.
          *     - `ACCOUNT_LIMIT_REACHED`: The person already has as many accounts as the plan allows. Example: a second account on Free. FAILED_PRECONDITION, HTTP 422.
          *     - `DEPOSIT_TOO_LARGE`: With this deposit, the deposits since the account was opened or last reset, or its equity, would reach 90 000 000 000 US dollars. Example: a tenth deposit of 9 000 000 000. FAILED_PRECONDITION, HTTP 422.
+         *     - `LIVE_ORDERS`: The margin mode cannot change while the account has live orders. Example: SetMarginMode with an order that rests. FAILED_PRECONDITION, HTTP 422.
+         *     - `MARGIN_IN_USE`: A CASH account cannot have a loan or a short position. Example: SetMarginMode to CASH with a short position. FAILED_PRECONDITION, HTTP 422.
          *     - `MARKET_NOT_PUBLISHED`: Quotes cannot be published, because the market of this server makes its own. Example: PublishQuotes on the simulated market. FAILED_PRECONDITION, HTTP 422.
          *     - `MARKET_NOT_STEPPED`: The clock cannot be advanced, because the market is no lock-step replay. Example: AdvanceClock on the simulated market. FAILED_PRECONDITION, HTTP 422.
          *     - `PARTICIPANTS_COMPLETE`: As many other accounts as the operator wants take part in the lock-step replay, or the operator named other accounts. Example: AdvanceClock of a second account with one participant. FAILED_PRECONDITION, HTTP 422.
@@ -1015,7 +1029,7 @@ export interface components {
          *     - `INTERNAL`: A bug of the server. The message holds an id to quote to the operator. Example: none known. INTERNAL, HTTP 500.
          * @enum {string}
          */
-        ErrorReason: "MESSAGE_TOO_LARGE" | "TWO_CREDENTIALS" | "BOT_KEY_INVALID" | "BOT_KEY_REQUIRED" | "TOKEN_INVALID" | "TOKEN_REQUIRED" | "OPERATOR_REQUIRED" | "KEY_SCOPE_MISSING" | "ORDER_RATE_EXCEEDED" | "REQUEST_RATE_EXCEEDED" | "DAILY_QUOTA_EXCEEDED" | "STREAM_LIMIT_EXCEEDED" | "READER_TOO_SLOW" | "ACCOUNT_ID_REQUIRED" | "MALFORMED_REQUEST" | "UNKNOWN_FIELD" | "FIELD_INVALID" | "FIELD_REQUIRED" | "ENUM_VALUE_UNKNOWN" | "DECIMAL_INVALID" | "NOT_POSITIVE" | "SYMBOL_UNKNOWN" | "ASSET_TYPE_MISMATCH" | "INSTRUMENT_EXPIRED" | "LIMIT_PRICE_REQUIRED" | "STOP_PRICE_REQUIRED" | "TRAIL_REQUIRED" | "LIMIT_PRICE_NOT_ALLOWED" | "STOP_PRICE_NOT_ALLOWED" | "TRAIL_NOT_ALLOWED" | "QUANTITY_OFF_STEP" | "PRICE_OFF_TICK" | "TIME_IN_FORCE_NOT_ALLOWED" | "EXIT_PRICE_INVALID" | "PAGE_TOKEN_INVALID" | "NOT_OFFERED" | "INSTRUMENT_NOT_ALLOWED" | "ORDER_NOT_FOUND" | "BOT_KEY_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "POSITION_NOT_FOUND" | "HOST_UNKNOWN" | "ROUTE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CLIENT_ORDER_ID_REUSED" | "ORDER_NOT_LIVE" | "QUANTITY_ALREADY_FILLED" | "QUANTITY_TOO_SMALL" | "NOTIONAL_TOO_SMALL" | "BOT_KEY_LIMIT_REACHED" | "ACCOUNT_LIMIT_REACHED" | "DEPOSIT_TOO_LARGE" | "MARKET_NOT_PUBLISHED" | "MARKET_NOT_STEPPED" | "PARTICIPANTS_COMPLETE" | "SEQUENCE_IN_FUTURE" | "TRADING_HALTED" | "DAILY_LOSS_REACHED" | "TOO_MANY_OPEN_ORDERS" | "ORDER_TOO_LARGE" | "ORDER_NOTIONAL_EXCEEDED" | "POSITION_SHARE_EXCEEDED" | "INSUFFICIENT_BUYING_POWER" | "INSUFFICIENT_POSITION" | "MARKET_CLOSED" | "NO_QUOTE" | "FOK_NOT_FILLABLE" | "CONFLICT" | "UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL";
+        ErrorReason: "MESSAGE_TOO_LARGE" | "TWO_CREDENTIALS" | "BOT_KEY_INVALID" | "BOT_KEY_REQUIRED" | "TOKEN_INVALID" | "TOKEN_REQUIRED" | "OPERATOR_REQUIRED" | "KEY_SCOPE_MISSING" | "ORDER_RATE_EXCEEDED" | "REQUEST_RATE_EXCEEDED" | "DAILY_QUOTA_EXCEEDED" | "STREAM_LIMIT_EXCEEDED" | "READER_TOO_SLOW" | "ACCOUNT_ID_REQUIRED" | "MALFORMED_REQUEST" | "UNKNOWN_FIELD" | "FIELD_INVALID" | "FIELD_REQUIRED" | "ENUM_VALUE_UNKNOWN" | "DECIMAL_INVALID" | "NOT_POSITIVE" | "SYMBOL_UNKNOWN" | "ASSET_TYPE_MISMATCH" | "INSTRUMENT_EXPIRED" | "LIMIT_PRICE_REQUIRED" | "STOP_PRICE_REQUIRED" | "TRAIL_REQUIRED" | "LIMIT_PRICE_NOT_ALLOWED" | "STOP_PRICE_NOT_ALLOWED" | "TRAIL_NOT_ALLOWED" | "QUANTITY_OFF_STEP" | "PRICE_OFF_TICK" | "TIME_IN_FORCE_NOT_ALLOWED" | "EXIT_PRICE_INVALID" | "PAGE_TOKEN_INVALID" | "NOT_OFFERED" | "INSTRUMENT_NOT_ALLOWED" | "ORDER_NOT_FOUND" | "BOT_KEY_NOT_FOUND" | "ACCOUNT_NOT_FOUND" | "POSITION_NOT_FOUND" | "HOST_UNKNOWN" | "ROUTE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CLIENT_ORDER_ID_REUSED" | "ORDER_NOT_LIVE" | "QUANTITY_ALREADY_FILLED" | "QUANTITY_TOO_SMALL" | "NOTIONAL_TOO_SMALL" | "BOT_KEY_LIMIT_REACHED" | "ACCOUNT_LIMIT_REACHED" | "DEPOSIT_TOO_LARGE" | "LIVE_ORDERS" | "MARGIN_IN_USE" | "MARKET_NOT_PUBLISHED" | "MARKET_NOT_STEPPED" | "PARTICIPANTS_COMPLETE" | "SEQUENCE_IN_FUTURE" | "TRADING_HALTED" | "DAILY_LOSS_REACHED" | "TOO_MANY_OPEN_ORDERS" | "ORDER_TOO_LARGE" | "ORDER_NOTIONAL_EXCEEDED" | "POSITION_SHARE_EXCEEDED" | "INSUFFICIENT_BUYING_POWER" | "INSUFFICIENT_POSITION" | "MARKET_CLOSED" | "NO_QUOTE" | "FOK_NOT_FILLABLE" | "CONFLICT" | "UNAVAILABLE" | "DEADLINE_EXCEEDED" | "INTERNAL";
         /** @description One execution of an order, in whole or in part. Fills are never changed. */
         Fill: {
             /** @description Unique id, a UUID. */
@@ -1124,6 +1138,20 @@ export interface components {
             option_right: components["schemas"]["OptionRight"] | null;
             /** @description Currency in which the source of the quotes quotes the instrument: "USD", or one that the operator counts as US dollars, such as "USDT". One unit is then one US dollar. */
             quote_currency: string;
+            /** @description Whether a MARGIN account needs only a margin for it and can sell it short. */
+            marginable: boolean;
+        };
+        /** @description What a MARGIN account pays for borrowed money and shares. */
+        Interest: {
+            /** @description Interest on the loan, in US dollars, 2 decimals. */
+            loan_interest: string;
+            /** @description Fee for borrowed shares, in US dollars, 2 decimals. */
+            borrow_fee: string;
+            /**
+             * Format: int32
+             * @description Nights that were charged: more than one if the service did not run at 00:00 UTC.
+             */
+            nights: number;
         };
         /**
          * @description What a bot key may do.
@@ -1224,6 +1252,21 @@ export interface components {
              */
             awaited: number;
         };
+        /** @description Why a margin call began. */
+        MarginCall: {
+            /** @description Equity at that moment, in US dollars, 2 decimals. */
+            equity: string;
+            /** @description Margin that the equity must cover, in US dollars, 2 decimals. */
+            maintenance_margin: string;
+        };
+        /**
+         * @description Whether an account may borrow money and sell short.
+         *
+         *     - `CASH`: Everything is paid in full, and nothing is sold that is not held.
+         *     - `MARGIN`: STOCK and ETF need a margin only and may be sold short; see SetMarginMode.
+         * @enum {string}
+         */
+        MarginMode: "CASH" | "MARGIN";
         /** @description The trading sessions of all asset types at one moment. */
         MarketClock: {
             /**
@@ -1304,7 +1347,7 @@ export interface components {
             time_in_force: components["schemas"]["TimeInForce"];
             /** @description The caller's own id for the order; null when none was given. */
             client_order_id: string | null;
-            /** @description The bot key that placed the order; empty if a person did, by closing a position. */
+            /** @description The bot key that placed the order; empty if a person or the venue did. */
             bot_key_id: string;
             /**
              * Format: date-time
@@ -1343,6 +1386,10 @@ export interface components {
             trail_amount: string | null;
             /** @description How far the stop of a TRAILING_STOP order stays behind, in percent of the best price since it was accepted, 8 decimals; null if it trails by an amount, and for other orders. */
             trail_percent: string | null;
+            /** @description Who placed the order. */
+            placed_by: components["schemas"]["PlacedBy"];
+            /** @description True for an order that only closes a position: an exit of a group, an order that closes a position, or one of the venue. It never turns a long position into a short one or the other way round. */
+            reduce_only: boolean;
         };
         /**
          * @description Whether an order stands alone, or belongs to a group of orders.
@@ -1426,6 +1473,15 @@ export interface components {
          * @enum {string}
          */
         OrderUpdateType: "ACCEPTED" | "TRIGGERED" | "FILLED" | "PARTIALLY_FILLED" | "REPLACED" | "CANCELLED" | "REJECTED" | "RELEASED";
+        /**
+         * @description Who placed an order.
+         *
+         *     - `BOT`: A bot; `bot_key_id` names its key.
+         *     - `PERSON`: The account's owner, without a bot key.
+         *     - `VENUE`: The venue, because of a margin call.
+         * @enum {string}
+         */
+        PlacedBy: "BOT" | "PERSON" | "VENUE";
         /** @description Money and positions of an account, all as of one moment. */
         Portfolio: {
             /** @description Money, in US dollars, 2 decimals. */
@@ -1681,9 +1737,11 @@ export interface components {
          *     - `EXIT_FILLED`: An exit of the order's group was triggered or filled: the rest of the entry was cancelled.
          *     - `SIBLING_FILLED`: The other exit of the group sold all that both were for.
          *     - `ENTRY_ENDED`: The entry of the group ended without a fill.
+         *     - `MARGIN_CALL`: A margin call cancelled the order.
+         *     - `MARGIN_RESTORED`: The order of a margin call was no longer needed: the equity covers the maintenance margin again.
          * @enum {string}
          */
-        StatusReason: "REQUESTED" | "IOC_REMAINDER" | "EXPIRED_DAY" | "EXPIRED_GTC" | "INSUFFICIENT_BUYING_POWER" | "TRADING_HALTED" | "INSTRUMENT_EXPIRED" | "ACCOUNT_RESET" | "POSITION_CLOSED" | "EXIT_FILLED" | "SIBLING_FILLED" | "ENTRY_ENDED";
+        StatusReason: "REQUESTED" | "IOC_REMAINDER" | "EXPIRED_DAY" | "EXPIRED_GTC" | "INSUFFICIENT_BUYING_POWER" | "TRADING_HALTED" | "INSTRUMENT_EXPIRED" | "ACCOUNT_RESET" | "POSITION_CLOSED" | "EXIT_FILLED" | "SIBLING_FILLED" | "ENTRY_ENDED" | "MARGIN_CALL" | "MARGIN_RESTORED";
         /** @description The exit of a group that sells at a lower price: a STOP order, or a STOP_LIMIT order with `limit_price`. */
         StopLoss: {
             /** @description Trigger price in US dollars, a multiple of the instrument's tick. It must be below the take-profit and below the entry's price; without an entry, below the bid. */
@@ -1861,12 +1919,15 @@ export type GuardRails = components['schemas']['GuardRails'];
 export type HistoryInterval = components['schemas']['HistoryInterval'];
 export type HistoryPeriod = components['schemas']['HistoryPeriod'];
 export type Instrument = components['schemas']['Instrument'];
+export type Interest = components['schemas']['Interest'];
 export type KeyScope = components['schemas']['KeyScope'];
 export type LeaderboardEntry = components['schemas']['LeaderboardEntry'];
 export type LeaderboardPeriod = components['schemas']['LeaderboardPeriod'];
 export type Limits = components['schemas']['Limits'];
 export type LiquidityClass = components['schemas']['LiquidityClass'];
 export type LockStep = components['schemas']['LockStep'];
+export type MarginCall = components['schemas']['MarginCall'];
+export type MarginMode = components['schemas']['MarginMode'];
 export type MarketClock = components['schemas']['MarketClock'];
 export type MarketSession = components['schemas']['MarketSession'];
 export type NewBotKey = components['schemas']['NewBotKey'];
@@ -1879,6 +1940,7 @@ export type OrderStatus = components['schemas']['OrderStatus'];
 export type OrderType = components['schemas']['OrderType'];
 export type OrderUpdate = components['schemas']['OrderUpdate'];
 export type OrderUpdateType = components['schemas']['OrderUpdateType'];
+export type PlacedBy = components['schemas']['PlacedBy'];
 export type Portfolio = components['schemas']['Portfolio'];
 export type Position = components['schemas']['Position'];
 export type PublishQuotesResponse = components['schemas']['PublishQuotesResponse'];

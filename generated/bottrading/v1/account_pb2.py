@@ -25,23 +25,25 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62ottrading/v1/account.proto\x12\rbottrading.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x01\n\nGuardRails\x12\x1f\n\x12order_notional_max\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1f\n\x12position_share_max\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1b\n\x0e\x64\x61ily_loss_max\x18\x03 \x01(\tH\x02\x88\x01\x01\x42\x15\n\x13_order_notional_maxB\x15\n\x13_position_share_maxB\x11\n\x0f_daily_loss_max\"\xfc\x03\n\x07\x41\x63\x63ount\x12\x13\n\x0b\x62ot_user_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x03 \x01(\t\x12*\n\tuser_type\x18\x04 \x01(\x0e\x32\x17.bottrading.v1.UserType\x12,\n\x06status\x18\x05 \x01(\x0e\x32\x1c.bottrading.v1.AccountStatus\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61pi_calls_used\x18\x07 \x01(\x03\x12\x17\n\x0f\x61pi_calls_limit\x18\x08 \x01(\x03\x12\x0c\n\x04plan\x18\t \x01(\t\x12\x15\n\rbot_keys_used\x18\n \x01(\x05\x12\x16\n\x0e\x62ot_keys_limit\x18\x0b \x01(\x05\x12\x14\n\x0c\x62uying_power\x18\x0c \x01(\t\x12/\n\x0b\x65nvironment\x18\r \x01(\x0e\x32\x1a.bottrading.v1.Environment\x12\x32\n\rtrading_state\x18\x0e \x01(\x0e\x32\x1b.bottrading.v1.TradingState\x12\x0e\n\x06resets\x18\x0f \x01(\x05\x12\x32\n\x0e\x65poch_began_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*:\n\x08UserType\x12\x19\n\x15USER_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fUSER_TYPE_HUMAN\x10\x01*J\n\rAccountStatus\x12\x1e\n\x1a\x41\x43\x43OUNT_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41\x43\x43OUNT_STATUS_ACTIVE\x10\x01*}\n\x0cTradingState\x12\x1d\n\x19TRADING_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14TRADING_STATE_ACTIVE\x10\x01\x12\x1a\n\x16TRADING_STATE_REDUCING\x10\x02\x12\x18\n\x14TRADING_STATE_HALTED\x10\x03*x\n\x0b\x45nvironment\x12\x1b\n\x17\x45NVIRONMENT_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45NVIRONMENT_SIMULATED\x10\x01\x12\x19\n\x15\x45NVIRONMENT_PUBLISHED\x10\x02\x12\x16\n\x12\x45NVIRONMENT_REPLAY\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62ottrading/v1/account.proto\x12\rbottrading.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x01\n\nGuardRails\x12\x1f\n\x12order_notional_max\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1f\n\x12position_share_max\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1b\n\x0e\x64\x61ily_loss_max\x18\x03 \x01(\tH\x02\x88\x01\x01\x42\x15\n\x13_order_notional_maxB\x15\n\x13_position_share_maxB\x11\n\x0f_daily_loss_max\"\xac\x04\n\x07\x41\x63\x63ount\x12\x13\n\x0b\x62ot_user_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x03 \x01(\t\x12*\n\tuser_type\x18\x04 \x01(\x0e\x32\x17.bottrading.v1.UserType\x12,\n\x06status\x18\x05 \x01(\x0e\x32\x1c.bottrading.v1.AccountStatus\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61pi_calls_used\x18\x07 \x01(\x03\x12\x17\n\x0f\x61pi_calls_limit\x18\x08 \x01(\x03\x12\x0c\n\x04plan\x18\t \x01(\t\x12\x15\n\rbot_keys_used\x18\n \x01(\x05\x12\x16\n\x0e\x62ot_keys_limit\x18\x0b \x01(\x05\x12\x14\n\x0c\x62uying_power\x18\x0c \x01(\t\x12/\n\x0b\x65nvironment\x18\r \x01(\x0e\x32\x1a.bottrading.v1.Environment\x12\x32\n\rtrading_state\x18\x0e \x01(\x0e\x32\x1b.bottrading.v1.TradingState\x12\x0e\n\x06resets\x18\x0f \x01(\x05\x12\x32\n\x0e\x65poch_began_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x0bmargin_mode\x18\x11 \x01(\x0e\x32\x19.bottrading.v1.MarginMode*:\n\x08UserType\x12\x19\n\x15USER_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fUSER_TYPE_HUMAN\x10\x01*J\n\rAccountStatus\x12\x1e\n\x1a\x41\x43\x43OUNT_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41\x43\x43OUNT_STATUS_ACTIVE\x10\x01*}\n\x0cTradingState\x12\x1d\n\x19TRADING_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14TRADING_STATE_ACTIVE\x10\x01\x12\x1a\n\x16TRADING_STATE_REDUCING\x10\x02\x12\x18\n\x14TRADING_STATE_HALTED\x10\x03*W\n\nMarginMode\x12\x1b\n\x17MARGIN_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10MARGIN_MODE_CASH\x10\x01\x12\x16\n\x12MARGIN_MODE_MARGIN\x10\x02*x\n\x0b\x45nvironment\x12\x1b\n\x17\x45NVIRONMENT_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45NVIRONMENT_SIMULATED\x10\x01\x12\x19\n\x15\x45NVIRONMENT_PUBLISHED\x10\x02\x12\x16\n\x12\x45NVIRONMENT_REPLAY\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bottrading.v1.account_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_USERTYPE']._serialized_start=765
-  _globals['_USERTYPE']._serialized_end=823
-  _globals['_ACCOUNTSTATUS']._serialized_start=825
-  _globals['_ACCOUNTSTATUS']._serialized_end=899
-  _globals['_TRADINGSTATE']._serialized_start=901
-  _globals['_TRADINGSTATE']._serialized_end=1026
-  _globals['_ENVIRONMENT']._serialized_start=1028
-  _globals['_ENVIRONMENT']._serialized_end=1148
+  _globals['_USERTYPE']._serialized_start=813
+  _globals['_USERTYPE']._serialized_end=871
+  _globals['_ACCOUNTSTATUS']._serialized_start=873
+  _globals['_ACCOUNTSTATUS']._serialized_end=947
+  _globals['_TRADINGSTATE']._serialized_start=949
+  _globals['_TRADINGSTATE']._serialized_end=1074
+  _globals['_MARGINMODE']._serialized_start=1076
+  _globals['_MARGINMODE']._serialized_end=1163
+  _globals['_ENVIRONMENT']._serialized_start=1165
+  _globals['_ENVIRONMENT']._serialized_end=1285
   _globals['_GUARDRAILS']._serialized_start=80
   _globals['_GUARDRAILS']._serialized_end=252
   _globals['_ACCOUNT']._serialized_start=255
-  _globals['_ACCOUNT']._serialized_end=763
+  _globals['_ACCOUNT']._serialized_end=811
 # @@protoc_insertion_point(module_scope)

@@ -86,6 +86,30 @@ TRADING_STATE_HALTED: TradingState.ValueType  # 3
 """No orders."""
 Global___TradingState: _TypeAlias = TradingState  # noqa: Y015
 
+class _MarginMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MarginModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MarginMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MARGIN_MODE_UNSPECIFIED: _MarginMode.ValueType  # 0
+    """Refused: a margin mode has no default."""
+    MARGIN_MODE_CASH: _MarginMode.ValueType  # 1
+    """Everything is paid in full, and nothing is sold that is not held."""
+    MARGIN_MODE_MARGIN: _MarginMode.ValueType  # 2
+    """STOCK and ETF need a margin only and may be sold short; see SetMarginMode."""
+
+class MarginMode(_MarginMode, metaclass=_MarginModeEnumTypeWrapper):
+    """Whether an account may borrow money and sell short."""
+
+MARGIN_MODE_UNSPECIFIED: MarginMode.ValueType  # 0
+"""Refused: a margin mode has no default."""
+MARGIN_MODE_CASH: MarginMode.ValueType  # 1
+"""Everything is paid in full, and nothing is sold that is not held."""
+MARGIN_MODE_MARGIN: MarginMode.ValueType  # 2
+"""STOCK and ETF need a margin only and may be sold short; see SetMarginMode."""
+Global___MarginMode: _TypeAlias = MarginMode  # noqa: Y015
+
 class _Environment:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -181,12 +205,13 @@ class Account(_message.Message):
     TRADING_STATE_FIELD_NUMBER: _builtins.int
     RESETS_FIELD_NUMBER: _builtins.int
     EPOCH_BEGAN_AT_FIELD_NUMBER: _builtins.int
+    MARGIN_MODE_FIELD_NUMBER: _builtins.int
     bot_user_id: _builtins.str
     """Id of the account, a UUID."""
     display_name: _builtins.str
     """Name of the owner, shown on the leaderboard."""
     balance: _builtins.str
-    """Money, in US dollars, 2 decimals. Never negative."""
+    """Money, in US dollars, 2 decimals. Negative only in a MARGIN account."""
     user_type: Global___UserType.ValueType
     """Always HUMAN, because every account belongs to a person."""
     status: Global___AccountStatus.ValueType
@@ -202,13 +227,17 @@ class Account(_message.Message):
     bot_keys_limit: _builtins.int
     """Live bot keys that the plan allows."""
     buying_power: _builtins.str
-    """Balance less what live BUY orders reserve, in US dollars, 2 decimals."""
+    """Balance less what live BUY orders reserve, in US dollars, 2 decimals. In a MARGIN
+    account it is what `buying_power` of Portfolio says.
+    """
     environment: Global___Environment.ValueType
     """Where the quotes come from."""
     trading_state: Global___TradingState.ValueType
     """Which orders the account accepts."""
     resets: _builtins.int
     """How many times the account was reset."""
+    margin_mode: Global___MarginMode.ValueType
+    """Whether the account may borrow money and sell short."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the account was opened."""
@@ -238,10 +267,11 @@ class Account(_message.Message):
         trading_state: Global___TradingState.ValueType = ...,
         resets: _builtins.int = ...,
         epoch_began_at: _timestamp_pb2.Timestamp | None = ...,
+        margin_mode: Global___MarginMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "epoch_began_at", b"epoch_began_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_calls_limit", b"api_calls_limit", "api_calls_used", b"api_calls_used", "balance", b"balance", "bot_keys_limit", b"bot_keys_limit", "bot_keys_used", b"bot_keys_used", "bot_user_id", b"bot_user_id", "buying_power", b"buying_power", "created_at", b"created_at", "display_name", b"display_name", "environment", b"environment", "epoch_began_at", b"epoch_began_at", "plan", b"plan", "resets", b"resets", "status", b"status", "trading_state", b"trading_state", "user_type", b"user_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_calls_limit", b"api_calls_limit", "api_calls_used", b"api_calls_used", "balance", b"balance", "bot_keys_limit", b"bot_keys_limit", "bot_keys_used", b"bot_keys_used", "bot_user_id", b"bot_user_id", "buying_power", b"buying_power", "created_at", b"created_at", "display_name", b"display_name", "environment", b"environment", "epoch_began_at", b"epoch_began_at", "margin_mode", b"margin_mode", "plan", b"plan", "resets", b"resets", "status", b"status", "trading_state", b"trading_state", "user_type", b"user_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -252,6 +252,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     equity, would reach 90 000 000 000 US dollars.
     Example: a tenth deposit of 9 000 000 000. FAILED_PRECONDITION, HTTP 422.
     """
+    ERROR_REASON_LIVE_ORDERS: _ErrorReason.ValueType  # 72
+    """The margin mode cannot change while the account has live orders.
+    Example: SetMarginMode with an order that rests. FAILED_PRECONDITION, HTTP 422.
+    """
+    ERROR_REASON_MARGIN_IN_USE: _ErrorReason.ValueType  # 73
+    """A CASH account cannot have a loan or a short position.
+    Example: SetMarginMode to CASH with a short position. FAILED_PRECONDITION, HTTP 422.
+    """
     ERROR_REASON_MARKET_NOT_PUBLISHED: _ErrorReason.ValueType  # 40
     """Quotes cannot be published, because the market of this server makes its own.
     Example: PublishQuotes on the simulated market. FAILED_PRECONDITION, HTTP 422.
@@ -581,6 +589,14 @@ ERROR_REASON_DEPOSIT_TOO_LARGE: ErrorReason.ValueType  # 61
 """With this deposit, the deposits since the account was opened or last reset, or its
 equity, would reach 90 000 000 000 US dollars.
 Example: a tenth deposit of 9 000 000 000. FAILED_PRECONDITION, HTTP 422.
+"""
+ERROR_REASON_LIVE_ORDERS: ErrorReason.ValueType  # 72
+"""The margin mode cannot change while the account has live orders.
+Example: SetMarginMode with an order that rests. FAILED_PRECONDITION, HTTP 422.
+"""
+ERROR_REASON_MARGIN_IN_USE: ErrorReason.ValueType  # 73
+"""A CASH account cannot have a loan or a short position.
+Example: SetMarginMode to CASH with a short position. FAILED_PRECONDITION, HTTP 422.
 """
 ERROR_REASON_MARKET_NOT_PUBLISHED: ErrorReason.ValueType  # 40
 """Quotes cannot be published, because the market of this server makes its own.

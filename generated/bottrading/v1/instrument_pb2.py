@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x62ottrading/v1/instrument.proto\x12\rbottrading.v1\"\xa9\x03\n\nInstrument\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12,\n\nasset_type\x18\x03 \x01(\x0e\x32\x18.bottrading.v1.AssetType\x12\x12\n\nprice_tick\x18\x04 \x01(\t\x12\x15\n\rquantity_step\x18\x05 \x01(\t\x12\x12\n\nmultiplier\x18\x06 \x01(\t\x12\x36\n\x0fliquidity_class\x18\x07 \x01(\x0e\x32\x1d.bottrading.v1.LiquidityClass\x12\x10\n\x08\x63urrency\x18\x08 \x01(\t\x12\x17\n\nunderlying\x18\t \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06strike\x18\n \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06\x65xpiry\x18\x0b \x01(\tH\x02\x88\x01\x01\x12\x35\n\x0coption_right\x18\x0c \x01(\x0e\x32\x1a.bottrading.v1.OptionRightH\x03\x88\x01\x01\x12\x16\n\x0equote_currency\x18\r \x01(\tB\r\n\x0b_underlyingB\t\n\x07_strikeB\t\n\x07_expiryB\x0f\n\r_option_right*\xaf\x01\n\tAssetType\x12\x1a\n\x16\x41SSET_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41SSET_TYPE_STOCK\x10\x01\x12\x15\n\x11\x41SSET_TYPE_CRYPTO\x10\x02\x12\x14\n\x10\x41SSET_TYPE_FOREX\x10\x03\x12\x12\n\x0e\x41SSET_TYPE_ETF\x10\x04\x12\x15\n\x11\x41SSET_TYPE_OPTION\x10\x05\x12\x18\n\x14\x41SSET_TYPE_COMMODITY\x10\x06*g\n\x0eLiquidityClass\x12\x1f\n\x1bLIQUIDITY_CLASS_UNSPECIFIED\x10\x00\x12\x1a\n\x16LIQUIDITY_CLASS_LIQUID\x10\x01\x12\x18\n\x14LIQUIDITY_CLASS_THIN\x10\x02*X\n\x0bOptionRight\x12\x1c\n\x18OPTION_RIGHT_UNSPECIFIED\x10\x00\x12\x15\n\x11OPTION_RIGHT_CALL\x10\x01\x12\x14\n\x10OPTION_RIGHT_PUT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x62ottrading/v1/instrument.proto\x12\rbottrading.v1\"\xbd\x03\n\nInstrument\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12,\n\nasset_type\x18\x03 \x01(\x0e\x32\x18.bottrading.v1.AssetType\x12\x12\n\nprice_tick\x18\x04 \x01(\t\x12\x15\n\rquantity_step\x18\x05 \x01(\t\x12\x12\n\nmultiplier\x18\x06 \x01(\t\x12\x36\n\x0fliquidity_class\x18\x07 \x01(\x0e\x32\x1d.bottrading.v1.LiquidityClass\x12\x10\n\x08\x63urrency\x18\x08 \x01(\t\x12\x17\n\nunderlying\x18\t \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06strike\x18\n \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06\x65xpiry\x18\x0b \x01(\tH\x02\x88\x01\x01\x12\x35\n\x0coption_right\x18\x0c \x01(\x0e\x32\x1a.bottrading.v1.OptionRightH\x03\x88\x01\x01\x12\x16\n\x0equote_currency\x18\r \x01(\t\x12\x12\n\nmarginable\x18\x0e \x01(\x08\x42\r\n\x0b_underlyingB\t\n\x07_strikeB\t\n\x07_expiryB\x0f\n\r_option_right*\xaf\x01\n\tAssetType\x12\x1a\n\x16\x41SSET_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41SSET_TYPE_STOCK\x10\x01\x12\x15\n\x11\x41SSET_TYPE_CRYPTO\x10\x02\x12\x14\n\x10\x41SSET_TYPE_FOREX\x10\x03\x12\x12\n\x0e\x41SSET_TYPE_ETF\x10\x04\x12\x15\n\x11\x41SSET_TYPE_OPTION\x10\x05\x12\x18\n\x14\x41SSET_TYPE_COMMODITY\x10\x06*g\n\x0eLiquidityClass\x12\x1f\n\x1bLIQUIDITY_CLASS_UNSPECIFIED\x10\x00\x12\x1a\n\x16LIQUIDITY_CLASS_LIQUID\x10\x01\x12\x18\n\x14LIQUIDITY_CLASS_THIN\x10\x02*X\n\x0bOptionRight\x12\x1c\n\x18OPTION_RIGHT_UNSPECIFIED\x10\x00\x12\x15\n\x11OPTION_RIGHT_CALL\x10\x01\x12\x14\n\x10OPTION_RIGHT_PUT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bottrading.v1.instrument_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ASSETTYPE']._serialized_start=478
-  _globals['_ASSETTYPE']._serialized_end=653
-  _globals['_LIQUIDITYCLASS']._serialized_start=655
-  _globals['_LIQUIDITYCLASS']._serialized_end=758
-  _globals['_OPTIONRIGHT']._serialized_start=760
-  _globals['_OPTIONRIGHT']._serialized_end=848
+  _globals['_ASSETTYPE']._serialized_start=498
+  _globals['_ASSETTYPE']._serialized_end=673
+  _globals['_LIQUIDITYCLASS']._serialized_start=675
+  _globals['_LIQUIDITYCLASS']._serialized_end=778
+  _globals['_OPTIONRIGHT']._serialized_start=780
+  _globals['_OPTIONRIGHT']._serialized_end=868
   _globals['_INSTRUMENT']._serialized_start=50
-  _globals['_INSTRUMENT']._serialized_end=475
+  _globals['_INSTRUMENT']._serialized_end=495
 # @@protoc_insertion_point(module_scope)

@@ -132,6 +132,7 @@ class Instrument(_message.Message):
     EXPIRY_FIELD_NUMBER: _builtins.int
     OPTION_RIGHT_FIELD_NUMBER: _builtins.int
     QUOTE_CURRENCY_FIELD_NUMBER: _builtins.int
+    MARGINABLE_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """Unique name, `[A-Z0-9][A-Z0-9.\\-=]{0,31}`, for instance "AAPL" or "BTC-USD"."""
     name: _builtins.str
@@ -163,6 +164,8 @@ class Instrument(_message.Message):
     that the operator counts as US dollars, such as "USDT". One unit is then one US
     dollar.
     """
+    marginable: _builtins.bool
+    """Whether a MARGIN account needs only a margin for it and can sell it short."""
     def __init__(
         self,
         *,
@@ -179,10 +182,11 @@ class Instrument(_message.Message):
         expiry: _builtins.str | None = ...,
         option_right: Global___OptionRight.ValueType | None = ...,
         quote_currency: _builtins.str = ...,
+        marginable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expiry", b"_expiry", "_option_right", b"_option_right", "_strike", b"_strike", "_underlying", b"_underlying", "expiry", b"expiry", "option_right", b"option_right", "strike", b"strike", "underlying", b"underlying"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expiry", b"_expiry", "_option_right", b"_option_right", "_strike", b"_strike", "_underlying", b"_underlying", "asset_type", b"asset_type", "currency", b"currency", "expiry", b"expiry", "liquidity_class", b"liquidity_class", "multiplier", b"multiplier", "name", b"name", "option_right", b"option_right", "price_tick", b"price_tick", "quantity_step", b"quantity_step", "quote_currency", b"quote_currency", "strike", b"strike", "symbol", b"symbol", "underlying", b"underlying"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expiry", b"_expiry", "_option_right", b"_option_right", "_strike", b"_strike", "_underlying", b"_underlying", "asset_type", b"asset_type", "currency", b"currency", "expiry", b"expiry", "liquidity_class", b"liquidity_class", "marginable", b"marginable", "multiplier", b"multiplier", "name", b"name", "option_right", b"option_right", "price_tick", b"price_tick", "quantity_step", b"quantity_step", "quote_currency", b"quote_currency", "strike", b"strike", "symbol", b"symbol", "underlying", b"underlying"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expiry: _TypeAlias = _typing.Literal["expiry"]  # noqa: Y015
     _WhichOneofArgType__expiry: _TypeAlias = _typing.Literal["_expiry", b"_expiry"]  # noqa: Y015

@@ -226,6 +226,34 @@ ORDER_STATUS_REJECTED: OrderStatus.ValueType  # 5
 """Never became live; `rejection_reason` says why."""
 Global___OrderStatus: _TypeAlias = OrderStatus  # noqa: Y015
 
+class _PlacedBy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PlacedByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PlacedBy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PLACED_BY_UNSPECIFIED: _PlacedBy.ValueType  # 0
+    """Sent only in entries of a log from before margin accounts."""
+    PLACED_BY_BOT: _PlacedBy.ValueType  # 1
+    """A bot; `bot_key_id` names its key."""
+    PLACED_BY_PERSON: _PlacedBy.ValueType  # 2
+    """The account's owner, without a bot key."""
+    PLACED_BY_VENUE: _PlacedBy.ValueType  # 3
+    """The venue, because of a margin call."""
+
+class PlacedBy(_PlacedBy, metaclass=_PlacedByEnumTypeWrapper):
+    """Who placed an order."""
+
+PLACED_BY_UNSPECIFIED: PlacedBy.ValueType  # 0
+"""Sent only in entries of a log from before margin accounts."""
+PLACED_BY_BOT: PlacedBy.ValueType  # 1
+"""A bot; `bot_key_id` names its key."""
+PLACED_BY_PERSON: PlacedBy.ValueType  # 2
+"""The account's owner, without a bot key."""
+PLACED_BY_VENUE: PlacedBy.ValueType  # 3
+"""The venue, because of a margin call."""
+Global___PlacedBy: _TypeAlias = PlacedBy  # noqa: Y015
+
 class _StatusReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -260,6 +288,12 @@ class _StatusReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatusRe
     """The other exit of the group sold all that both were for."""
     STATUS_REASON_ENTRY_ENDED: _StatusReason.ValueType  # 12
     """The entry of the group ended without a fill."""
+    STATUS_REASON_MARGIN_CALL: _StatusReason.ValueType  # 13
+    """A margin call cancelled the order."""
+    STATUS_REASON_MARGIN_RESTORED: _StatusReason.ValueType  # 14
+    """The order of a margin call was no longer needed: the equity covers the maintenance
+    margin again.
+    """
 
 class StatusReason(_StatusReason, metaclass=_StatusReasonEnumTypeWrapper):
     """Why an order is CANCELLED."""
@@ -292,6 +326,12 @@ STATUS_REASON_SIBLING_FILLED: StatusReason.ValueType  # 11
 """The other exit of the group sold all that both were for."""
 STATUS_REASON_ENTRY_ENDED: StatusReason.ValueType  # 12
 """The entry of the group ended without a fill."""
+STATUS_REASON_MARGIN_CALL: StatusReason.ValueType  # 13
+"""A margin call cancelled the order."""
+STATUS_REASON_MARGIN_RESTORED: StatusReason.ValueType  # 14
+"""The order of a margin call was no longer needed: the equity covers the maintenance
+margin again.
+"""
 Global___StatusReason: _TypeAlias = StatusReason  # noqa: Y015
 
 @_typing.final
@@ -333,6 +373,8 @@ class Order(_message.Message):
     LEGS_FIELD_NUMBER: _builtins.int
     TRAIL_AMOUNT_FIELD_NUMBER: _builtins.int
     TRAIL_PERCENT_FIELD_NUMBER: _builtins.int
+    PLACED_BY_FIELD_NUMBER: _builtins.int
+    REDUCE_ONLY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Unique id, a UUID."""
     symbol: _builtins.str
@@ -368,7 +410,7 @@ class Order(_message.Message):
     client_order_id: _builtins.str
     """The caller's own id for the order; null when none was given."""
     bot_key_id: _builtins.str
-    """The bot key that placed the order; empty if a person did, by closing a position."""
+    """The bot key that placed the order; empty if a person or the venue did."""
     status_reason: Global___StatusReason.ValueType
     """Why the order is CANCELLED; null otherwise."""
     rejection_message: _builtins.str
@@ -406,6 +448,13 @@ class Order(_message.Message):
     """How far the stop of a TRAILING_STOP order stays behind, in percent of the best price
     since it was accepted, 8 decimals; null if it trails by an amount, and for other
     orders.
+    """
+    placed_by: Global___PlacedBy.ValueType
+    """Who placed the order."""
+    reduce_only: _builtins.bool
+    """True for an order that only closes a position: an exit of a group, an order that
+    closes a position, or one of the venue. It never turns a long position into a short
+    one or the other way round.
     """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -473,10 +522,12 @@ class Order(_message.Message):
         legs: _abc.Iterable[Global___Order] | None = ...,
         trail_amount: _builtins.str | None = ...,
         trail_percent: _builtins.str | None = ...,
+        placed_by: Global___PlacedBy.ValueType = ...,
+        reduce_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_leg", b"_leg", "_limit_price", b"_limit_price", "_notional", b"_notional", "_order_class", b"_order_class", "_parent_order_id", b"_parent_order_id", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "_trail_amount", b"_trail_amount", "_trail_percent", b"_trail_percent", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "filled_price", b"filled_price", "leg", b"leg", "limit_price", b"limit_price", "notional", b"notional", "order_class", b"order_class", "parent_order_id", b"parent_order_id", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "status_reason", b"status_reason", "stop_price", b"stop_price", "trail_amount", b"trail_amount", "trail_percent", b"trail_percent", "triggered_at", b"triggered_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_leg", b"_leg", "_limit_price", b"_limit_price", "_notional", b"_notional", "_order_class", b"_order_class", "_parent_order_id", b"_parent_order_id", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "_trail_amount", b"_trail_amount", "_trail_percent", b"_trail_percent", "asset_type", b"asset_type", "bot_key_id", b"bot_key_id", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "fees", b"fees", "filled_price", b"filled_price", "filled_quantity", b"filled_quantity", "held", b"held", "id", b"id", "leg", b"leg", "legs", b"legs", "limit_price", b"limit_price", "notional", b"notional", "order_class", b"order_class", "order_type", b"order_type", "parent_order_id", b"parent_order_id", "quantity", b"quantity", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "replayed", b"replayed", "reserved", b"reserved", "side", b"side", "status", b"status", "status_reason", b"status_reason", "stop_price", b"stop_price", "symbol", b"symbol", "time_in_force", b"time_in_force", "trail_amount", b"trail_amount", "trail_percent", b"trail_percent", "triggered_at", b"triggered_at", "updated_at", b"updated_at", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_filled_price", b"_filled_price", "_leg", b"_leg", "_limit_price", b"_limit_price", "_notional", b"_notional", "_order_class", b"_order_class", "_parent_order_id", b"_parent_order_id", "_rejection_message", b"_rejection_message", "_rejection_reason", b"_rejection_reason", "_status_reason", b"_status_reason", "_stop_price", b"_stop_price", "_trail_amount", b"_trail_amount", "_trail_percent", b"_trail_percent", "asset_type", b"asset_type", "bot_key_id", b"bot_key_id", "client_order_id", b"client_order_id", "created_at", b"created_at", "expires_at", b"expires_at", "fees", b"fees", "filled_price", b"filled_price", "filled_quantity", b"filled_quantity", "held", b"held", "id", b"id", "leg", b"leg", "legs", b"legs", "limit_price", b"limit_price", "notional", b"notional", "order_class", b"order_class", "order_type", b"order_type", "parent_order_id", b"parent_order_id", "placed_by", b"placed_by", "quantity", b"quantity", "reduce_only", b"reduce_only", "rejection_message", b"rejection_message", "rejection_reason", b"rejection_reason", "replayed", b"replayed", "reserved", b"reserved", "side", b"side", "status", b"status", "status_reason", b"status_reason", "stop_price", b"stop_price", "symbol", b"symbol", "time_in_force", b"time_in_force", "trail_amount", b"trail_amount", "trail_percent", b"trail_percent", "triggered_at", b"triggered_at", "updated_at", b"updated_at", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
     _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015

@@ -101,6 +101,20 @@ class _AccountUpdateTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Acc
     """The clock of a lock-step replay moved on without the account, which was not done
     in time; `missed_steps` is set.
     """
+    ACCOUNT_UPDATE_TYPE_MARGIN_MODE: _AccountUpdateType.ValueType  # 7
+    """The margin mode changed."""
+    ACCOUNT_UPDATE_TYPE_INTEREST: _AccountUpdateType.ValueType  # 8
+    """Interest on the loan and fees for borrowed shares were charged at 00:00 UTC;
+    `interest` is set.
+    """
+    ACCOUNT_UPDATE_TYPE_MARGIN_CALL: _AccountUpdateType.ValueType  # 9
+    """The equity fell below the maintenance margin; `margin_call` is set. The venue
+    cancels orders and closes positions until the equity covers it again.
+    """
+    ACCOUNT_UPDATE_TYPE_BANKRUPT: _AccountUpdateType.ValueType  # 10
+    """The equity fell to zero or below. The account is HALTED, its return stays -100 %,
+    and it is not ranked until it is reset.
+    """
 
 class AccountUpdateType(_AccountUpdateType, metaclass=_AccountUpdateTypeEnumTypeWrapper):
     """What happened to an account."""
@@ -124,6 +138,20 @@ set.
 ACCOUNT_UPDATE_TYPE_STEP_MISSED: AccountUpdateType.ValueType  # 6
 """The clock of a lock-step replay moved on without the account, which was not done
 in time; `missed_steps` is set.
+"""
+ACCOUNT_UPDATE_TYPE_MARGIN_MODE: AccountUpdateType.ValueType  # 7
+"""The margin mode changed."""
+ACCOUNT_UPDATE_TYPE_INTEREST: AccountUpdateType.ValueType  # 8
+"""Interest on the loan and fees for borrowed shares were charged at 00:00 UTC;
+`interest` is set.
+"""
+ACCOUNT_UPDATE_TYPE_MARGIN_CALL: AccountUpdateType.ValueType  # 9
+"""The equity fell below the maintenance margin; `margin_call` is set. The venue
+cancels orders and closes positions until the equity covers it again.
+"""
+ACCOUNT_UPDATE_TYPE_BANKRUPT: AccountUpdateType.ValueType  # 10
+"""The equity fell to zero or below. The account is HALTED, its return stays -100 %,
+and it is not ranked until it is reset.
 """
 Global___AccountUpdateType: _TypeAlias = AccountUpdateType  # noqa: Y015
 
@@ -212,6 +240,62 @@ class Settlement(_message.Message):
 Global___Settlement: _TypeAlias = Settlement  # noqa: Y015
 
 @_typing.final
+class Interest(_message.Message):
+    """What a MARGIN account pays for borrowed money and shares."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOAN_INTEREST_FIELD_NUMBER: _builtins.int
+    BORROW_FEE_FIELD_NUMBER: _builtins.int
+    NIGHTS_FIELD_NUMBER: _builtins.int
+    loan_interest: _builtins.str
+    """Interest on the loan, in US dollars, 2 decimals."""
+    borrow_fee: _builtins.str
+    """Fee for borrowed shares, in US dollars, 2 decimals."""
+    nights: _builtins.int
+    """Nights that were charged: more than one if the service did not run at 00:00 UTC."""
+    def __init__(
+        self,
+        *,
+        loan_interest: _builtins.str = ...,
+        borrow_fee: _builtins.str = ...,
+        nights: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["borrow_fee", b"borrow_fee", "loan_interest", b"loan_interest", "nights", b"nights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Interest: _TypeAlias = Interest  # noqa: Y015
+
+@_typing.final
+class MarginCall(_message.Message):
+    """Why a margin call began."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EQUITY_FIELD_NUMBER: _builtins.int
+    MAINTENANCE_MARGIN_FIELD_NUMBER: _builtins.int
+    equity: _builtins.str
+    """Equity at that moment, in US dollars, 2 decimals."""
+    maintenance_margin: _builtins.str
+    """Margin that the equity must cover, in US dollars, 2 decimals."""
+    def __init__(
+        self,
+        *,
+        equity: _builtins.str = ...,
+        maintenance_margin: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["equity", b"equity", "maintenance_margin", b"maintenance_margin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarginCall: _TypeAlias = MarginCall  # noqa: Y015
+
+@_typing.final
 class AccountUpdate(_message.Message):
     """One change of an account."""
 
@@ -225,6 +309,9 @@ class AccountUpdate(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     TRANSACTION_END_FIELD_NUMBER: _builtins.int
     MISSED_STEPS_FIELD_NUMBER: _builtins.int
+    MARGIN_MODE_FIELD_NUMBER: _builtins.int
+    INTEREST_FIELD_NUMBER: _builtins.int
+    MARGIN_CALL_FIELD_NUMBER: _builtins.int
     type: Global___AccountUpdateType.ValueType
     """What happened."""
     amount: _builtins.str
@@ -240,6 +327,8 @@ class AccountUpdate(_message.Message):
     After the third one the clock no longer waits for the account until it calls
     AdvanceClock again. Null otherwise.
     """
+    margin_mode: _account_pb2.MarginMode.ValueType
+    """Margin mode after the change."""
     @_builtins.property
     def settlement(self) -> Global___Settlement:
         """The settlement, for SETTLED; null otherwise."""
@@ -247,6 +336,14 @@ class AccountUpdate(_message.Message):
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it happened."""
+
+    @_builtins.property
+    def interest(self) -> Global___Interest:
+        """The charge, for INTEREST; null otherwise."""
+
+    @_builtins.property
+    def margin_call(self) -> Global___MarginCall:
+        """The margin call, for MARGIN_CALL; null otherwise."""
 
     def __init__(
         self,
@@ -259,10 +356,13 @@ class AccountUpdate(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         transaction_end: _builtins.int = ...,
         missed_steps: _builtins.int | None = ...,
+        margin_mode: _account_pb2.MarginMode.ValueType = ...,
+        interest: Global___Interest | None = ...,
+        margin_call: Global___MarginCall | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_missed_steps", b"_missed_steps", "amount", b"amount", "missed_steps", b"missed_steps", "settlement", b"settlement", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_missed_steps", b"_missed_steps", "amount", b"amount", "interest", b"interest", "margin_call", b"margin_call", "missed_steps", b"missed_steps", "settlement", b"settlement", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_missed_steps", b"_missed_steps", "amount", b"amount", "balance", b"balance", "missed_steps", b"missed_steps", "settlement", b"settlement", "time", b"time", "trading_state", b"trading_state", "transaction_end", b"transaction_end", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_missed_steps", b"_missed_steps", "amount", b"amount", "balance", b"balance", "interest", b"interest", "margin_call", b"margin_call", "margin_mode", b"margin_mode", "missed_steps", b"missed_steps", "settlement", b"settlement", "time", b"time", "trading_state", b"trading_state", "transaction_end", b"transaction_end", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__amount: _TypeAlias = _typing.Literal["amount"]  # noqa: Y015
     _WhichOneofArgType__amount: _TypeAlias = _typing.Literal["_amount", b"_amount"]  # noqa: Y015
