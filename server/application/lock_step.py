@@ -91,14 +91,14 @@ class LockStepping:
         Of two times that are ahead, the earlier one counts. If the clock is moving, it goes on to
         where it would have stood without this call, so that it stands at no time by chance.
         """
-        known = self._participants.get(account_id)
+        known, reached = self._participants.get(account_id), self.allowed(now)
         if known is None:
             sequence = unit.account(account_id).sequence
             one = Participant(stood=now, sequence=sequence)
         else:
-            excused = max(known.excused_until, self.allowed(now))
-            one = replace(known, missed=0, excused_until=excused)
+            one = replace(known, missed=0, excused_until=reached)
         if until > now:
+            until = max(until, reached)
             done_until = min(one.done_until, until) if one.is_done(now) else until
             one = replace(one, done_until=done_until)
         self._participants.set(account_id, one, unit.stage)

@@ -18,6 +18,12 @@ ROWS = [
     row("01-02 17:00", "AAPL", "90.00", "91.00"),
     row("01-02 18:00", "AAPL", "110.00", "111.00"),
 ]
+SECONDS = [
+    row(f"01-02 15:{minute:02}:{second:02}", "AAPL", "100.00", "101.00")
+    for minute in range(60)
+    for second in range(60)
+]
+"""Too many rows for the engine to play at once."""
 START: Micros = at("01-02 15:00") - 1
 
 
@@ -46,9 +52,13 @@ class Stepped:
 
     def restart(self) -> None:
         """End the engine, whose waiting calls get no answer, and start another."""
-        self.bench.parts.close()
+        self.close()
         self.waiting.clear()
         self.bench = self._open()
+
+    def close(self) -> None:
+        """End the engine."""
+        self.bench.parts.close()
 
     @property
     def now(self) -> Micros:
@@ -79,6 +89,10 @@ class Stepped:
         source = self.bench.parts.feed.source
         while source.due_in(self.now) == 0:
             self._take(self.bench.handle(passing=True))
+
+    def play_a_part(self) -> None:
+        """Play as much as the engine plays between two looks for calls."""
+        self._take(self.bench.handle(passing=True))
 
     def _take(self, answers: list[Answer]) -> None:
         for answer in answers:

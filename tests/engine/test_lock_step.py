@@ -11,7 +11,7 @@ from bottrading.v1 import bar_pb2, order_pb2
 from server.domain.errors import Reason
 from server.domain.values import Micros
 from tests.engine.bench import at, reason_of, row
-from tests.engine.stepped import START, Stepped, names
+from tests.engine.stepped import SECONDS, START, Stepped, names
 
 Start = Callable[..., Stepped]
 LIMIT = {"limit_price": "95.00", "order_type": order_pb2.ORDER_TYPE_LIMIT}
@@ -87,6 +87,16 @@ def test_a_step_ends_at_a_time_after_a_while_or_with_a_bar(
     assert time_of(told) == at(reached)
 
 
+def test_the_running_bar_ends_at_a_multiple_of_its_length(start: Start) -> None:
+    replay = start()
+    ada = replay.account("ada")
+    replay.step(ada, "01-02 15:20")
+
+    told = replay.step(ada, "", next_bar=bar_pb2.BAR_INTERVAL_15M, seen="01-02 15:20")
+
+    assert time_of(told) == at("01-02 15:30")
+
+
 def test_the_end_of_the_file_is_told(start: Start) -> None:
     replay = start()
     ada = replay.account("ada")
@@ -136,16 +146,39 @@ def test_the_clock_moves_to_the_earliest_time_once_all_have_called(start: Start)
     assert time_of(replay.told(first)) == replay.now == at("01-02 17:00")
 
 
-def test_two_calls_of_an_account_are_both_answered_at_the_earlier_time(start: Start) -> None:
+@pytest.mark.parametrize("hours", [("17:00", "16:00", "16:00"), ("16:00", "16:00", "17:00")])
+def test_calls_of_an_account_are_all_answered_at_the_earliest_time(
+    start: Start, hours: tuple[str, ...]
+) -> None:
     replay = start(participants=2)
     ada, bob = replay.account("ada"), replay.account("bob")
-    late, early = replay.advance(ada, "01-02 17:00"), replay.advance(ada, "01-02 16:00")
-    repeated = replay.advance(ada, "01-02 16:00")
+    numbers = [replay.advance(ada, f"01-02 {hour}") for hour in hours]
     replay.advance(bob, "01-02 18:00")
     replay.go()
 
     assert replay.now == at("01-02 16:00")
-    assert replay.told(late) == replay.told(early) == replay.told(repeated)
+    first, *others = map(replay.told, numbers)
+    assert others == [first] * 2
+
+
+@pytest.mark.parametrize("until", ["15:20", "15:59"])
+def test_a_clock_that_moves_is_not_stopped_on_its_way_by_an_earlier_time(
+    start: Start, until: str
+) -> None:
+    """How far it got depends on the machine, so the clock would stand at a time by chance."""
+    replay = start(rows=SECONDS)
+    ada = replay.account("ada")
+    first = replay.advance(ada, "01-02 15:58")
+    replay.play_a_part()
+    assert at("01-02 15:00") < replay.now < at("01-02 15:20")
+
+    second = replay.advance(ada, f"01-02 {until}")
+    replay.play_a_part()
+    third = replay.advance(ada, "01-02 15:59")
+    replay.go()
+
+    assert replay.now == at("01-02 15:58")
+    assert replay.told(first) == replay.told(second) == replay.told(third)
 
 
 def test_a_call_from_the_past_does_not_end_the_wait_for_a_later_time(start: Start) -> None:

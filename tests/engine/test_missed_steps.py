@@ -1,14 +1,16 @@
 """Missed steps: a lock-step replay goes on without participants that are not done in time."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bottrading.v1 import order_update_pb2
+from server.application.stopped_accounts import STOPPED
 from server.domain.invariants import BrokenInvariant
-from tests.engine.bench import at
-from tests.engine.stepped import START, Stepped, names
+from tests.engine.bench import at, reason_of
+from tests.engine.stepped import SECONDS, START, Stepped, names
 from tests.support.audit import audit
 
 TIMES = ["15:10", "15:20", "15:30", "15:40", "15:50"]
@@ -112,6 +114,51 @@ def test_a_restart_forgets_neither_participants_nor_who_was_dropped(replay: Step
     assert replay.lock_step() == (2, 2, 1)
     assert replay.step(ada, "01-02 15:40").time.ToMicroseconds() == at("01-02 15:40")
     assert names(replay.log(bob)) == ["OPENED", *["STEP_MISSED"] * 3]
+
+
+def test_a_restart_does_not_forget_who_takes_part_again(replay: Stepped) -> None:
+    ada, bob = replay.account("ada"), replay.account("bob")
+    replay.advance(bob, "01-02 15:00")
+    replay.step(ada, "01-02 15:00")
+    for until in TIMES[:3]:
+        step_late(replay, ada, until)
+    replay.advance(bob, "01-02 15:00")
+
+    replay.restart()
+    replay.advance(ada, "01-02 15:40")
+    replay.go()
+
+    assert (replay.now, replay.lock_step()) == (at("01-02 15:30"), (2, 2, 1))
+
+
+def test_an_account_that_calls_while_the_clock_moves_without_it_does_not_stop_it(
+    data_dir: Path,
+) -> None:
+    with closing(Stepped(data_dir, rows=SECONDS, participants=2, step_timeout=60)) as replay:
+        ada, bob = replay.account("ada"), replay.account("bob")
+        replay.advance(bob, "01-02 15:00")
+        replay.step(ada, "01-02 15:00")
+        for until in ("15:00:01", "15:00:02", "15:00:03"):
+            step_late(replay, ada, until)
+        replay.advance(ada, "01-02 15:58")
+        replay.play_a_part()
+        assert at("01-02 15:00") < replay.now < at("01-02 15:30")
+
+        late = replay.advance(bob, "01-02 15:00")
+        assert late in replay.waiting
+        replay.go()
+
+        assert replay.told(late).time.ToMicroseconds() == replay.now == at("01-02 15:58")
+
+
+def test_a_stopped_account_is_told_so_while_it_waits(replay: Stepped) -> None:
+    ada = replay.account("ada")
+    waits = replay.advance(ada, "01-02 15:10")
+    replay.bench.parts.feed.stopped.stop(ada, BrokenInvariant("a planted contradiction"))
+
+    replay.go()
+
+    assert reason_of(replay.answers[waits]) is STOPPED.reason
 
 
 def test_a_stopped_account_is_not_waited_for(replay: Stepped) -> None:
