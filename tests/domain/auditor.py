@@ -11,14 +11,9 @@ from server.domain.quote import Quote
 from tests.domain.asked_for import asked_for
 from tests.domain.book import Book
 from tests.domain.group_auditor import ENDED, GroupAuditor
-from tests.domain.naive_money import (
-    MULTIPLIERS,
-    NOTHING,
-    fee_of,
-    real,
-    to_eight_decimals,
-    worth_of,
-)
+from tests.domain.naive_margin import NaiveMargin
+from tests.domain.naive_money import MULTIPLIERS, NOTHING, fee_of, real, worth_of
+from tests.domain.naive_positions import NaivePositions
 from tests.domain.naive_trails import NaiveTrails, is_trailing
 
 STATUS_AFTER = {
@@ -39,7 +34,13 @@ class Auditor:
     """
 
     def __init__(
-        self, book: Book, *, fees: bool, displayed: bool = True, shows_trails: bool = True
+        self,
+        book: Book,
+        *,
+        fees: bool,
+        displayed: bool = True,
+        shows_trails: bool = True,
+        slippage: bool = False,
     ) -> None:
         self.book = book
         self.trails = NaiveTrails()
@@ -52,10 +53,8 @@ class Auditor:
         self.orders: dict[str, Order] = {}
         self.groups = GroupAuditor(self.orders)
         self.fills: dict[str, list[Fill]] = defaultdict(list)
-        self.quantities: dict[str, Fraction] = defaultdict(Fraction)
-        self.bases: dict[str, Fraction] = defaultdict(Fraction)
-        self.averages: dict[str, Fraction] = defaultdict(Fraction)
-        self.buy_fees: dict[str, Fraction] = defaultdict(Fraction)
+        self.positions = NaivePositions()
+        self.quantities = self.positions.quantities
         self.realized = self.fees_charged = NOTHING
         self.fill_count = self.resets = 0
         self.traded: set[str] = set()
@@ -65,6 +64,10 @@ class Auditor:
         self.fee_starts: dict[str, int] = {}
         self.arrivals: dict[str, Quote | None] = {}
         self.quotes: dict[str, Quote] = {}
+        is_margin = book.account.margin_mode.value == "MARGIN"
+        self.margin = NaiveMargin(
+            self.positions, self.quotes, is_margin=is_margin, fees=fees, slippage=slippage
+        )
         self.taken: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
 
     def hear_quote(self, quote: Quote) -> None:
@@ -99,13 +102,14 @@ class Auditor:
         assert event.time == self.book.now == order.updated_at
         assert (event.fill is not None) == update.endswith("FILLED")
         self.groups.hear(before, order, update)
+        self.margin.hear(before, order, self.balance, self._market_quote(order.symbol))
         self.orders[order.id] = order
         if event.fill is not None:
             named = (event.fill.sequence, event.fill.order_id, event.fill.created_at)
             assert named == (event.sequence, order.id, event.time)
             self._hear_fill(event.fill, order)
         self._check_order(order)
-        if order.status.value in ENDED and order.side.value == "SELL" and self.fills[order.id]:
+        if order.status.value in ENDED and self.positions.closed[order.id]:
             self.closed_trades.append(self._profit(order))
 
     def hear_account(self, event: AccountUpdated) -> None:
@@ -124,15 +128,16 @@ class Auditor:
             self.balance += amount
         elif kind == "RESET":
             self._begin_epoch(event, amount)
+        self.balance -= self.margin.hear_account(event, self.balance)
         settled = event.settlement
         if settled is not None:
             symbol, amount = settled.symbol, real(settled.amount)
-            assert real(settled.quantity) == self.quantities.pop(symbol) > 0
+            quantity, cost = self.positions.settle(symbol)
+            assert real(settled.quantity) == quantity > 0
             multiplier = MULTIPLIERS.get(symbol, 100)
             exact = real(settled.quantity) * real(settled.price) * multiplier
             assert amount == Fraction(floor(exact * 100), 100)
-            pnl = amount - self.bases.pop(symbol) - self.buy_fees.pop(symbol)
-            del self.averages[symbol]
+            pnl = amount - cost
             assert real(settled.realized_pnl) == pnl
             self.balance += amount
             self.realized += pnl
@@ -149,7 +154,10 @@ class Auditor:
         reserved = sum((real(order.reserved) for order in live), NOTHING)
         assert real(account.balance) == self.balance, "deposits and fills do not make the balance"
         assert real(account.reserved) == reserved, "live orders do not hold what is reserved"
-        assert 0 <= reserved <= self.balance
+        assert reserved >= 0
+        assert reserved <= self.balance or self.margin.is_margin
+        assert account.margin_mode.value == ("MARGIN" if self.margin.is_margin else "CASH")
+        assert real(account.interest_paid) == self.margin.interest_paid
         assert account.live_orders == len(live)
         assert account.fills == self.fill_count
         assert {kind.value for kind in account.traded} == self.traded
@@ -158,11 +166,11 @@ class Auditor:
         epoch = (account.resets, account.epoch_sequence, account.epoch_began_at)
         assert epoch == (self.resets, self.epoch_sequence, self.epoch_began_at)
         assert real(account.realized_pnl) == self.realized
-        held_at = sum([*self.bases.values(), *self.buy_fees.values()])
-        assert self.deposit + self.realized == self.balance + held_at, "P&L explains no balance"
+        kept = self.balance + self.positions.cost + self.margin.interest_paid
+        assert self.deposit + self.realized == kept, "P&L explains no balance"
         for order in live:
             assert order.time_in_force.value in {"GTC", "DAY"}, "an IOC or FOK order rests"
-        self._compare_positions(live)
+        self.compare_positions()
         self._compare_closed_trades()
 
     def _is_executed(self, quote: Quote | None) -> bool:
@@ -171,14 +179,18 @@ class Auditor:
             return False
         return self.book.is_open and -5 * 10**6 <= self.book.now - quote.time <= 15 * 10**6
 
+    def _market_quote(self, symbol: str) -> Quote | None:
+        """Return the quote that an order is accepted with: an old one in a closed market, too."""
+        quote = self.quotes.get(symbol)
+        return quote if self._is_executed(quote) or not self.book.is_open else None
+
     def _begin_epoch(self, event: AccountUpdated, amount: Fraction) -> None:
         """Check that nothing is live, and forget all but orders, quotes and what is taken."""
         alive = [order for order in self.orders.values() if order.status.value not in ENDED]
         assert not alive, "an order outlives a reset"
         assert event.time == self.book.now
         self.deposit = self.balance = amount
-        for held in (self.quantities, self.averages, self.bases, self.buy_fees):
-            held.clear()
+        self.positions.clear()
         self.realized = self.fees_charged = NOTHING
         self.fill_count, self.closed_trades = 0, []
         self.traded.clear()
@@ -269,31 +281,14 @@ class Auditor:
         self.fill_count += 1
         self.traded.add(fill.asset_type.value)
         self.fees_charged += fee + rounding
-        if fill.side.value == "BUY":
-            assert fill.realized_pnl is None
-            self.balance -= amount + fee
-            held = self.quantities[symbol]
-            self.quantities[symbol] += quantity
-            mean = (self.averages[symbol] * held + price * quantity) / self.quantities[symbol]
-            self.averages[symbol] = to_eight_decimals(mean)
-            self.bases[symbol] += worth
-            self.buy_fees[symbol] += fee + rounding
-            return
-        assert fill.realized_pnl is not None
-        self.balance += amount - fee
-        share = quantity / self.quantities[symbol]
-        basis, buy_fees = (
-            to_eight_decimals(self.bases[symbol] * share),
-            to_eight_decimals(self.buy_fees[symbol] * share),
-        )
-        self.quantities[symbol] -= quantity
-        self.bases[symbol] -= basis
-        self.buy_fees[symbol] -= buy_fees
-        assert real(fill.realized_pnl) == amount - fee - basis - buy_fees
-        self.realized += real(fill.realized_pnl)
-        if not self.quantities[symbol]:
-            assert self.bases[symbol] == self.buy_fees[symbol] == 0, "nothing held has a cost"
-            self.averages[symbol] = NOTHING
+        self.balance += (-amount if fill.side.value == "BUY" else amount) - fee
+        profit = self.positions.post(fill, worth, rounding)
+        assert (fill.realized_pnl is None) == (profit is None)
+        if fill.realized_pnl is not None:
+            assert real(fill.realized_pnl) == profit
+            self.realized += real(fill.realized_pnl)
+        opened = real(order.filled_quantity) != self.positions.closed[order.id]
+        assert not (order.reduces_only and opened), "a reduce-only order opens a position"
 
     def _check_price(self, fill: Fill) -> None:
         quote, limit = self.quotes[fill.symbol], self.orders[fill.order_id].limit_price
@@ -357,7 +352,8 @@ class Auditor:
         assert order.fees == sum(fill.fee for fill in fills)
         assert real(order.realized_pnl) == self._profit(order)
         ended = order.status.value in ENDED
-        if ended or order.side.value == "SELL":
+        assert real(order.closed_quantity) == self.positions.closed[order.id]
+        if ended or order.side.value == "SELL" or self.margin.on_margin(order.symbol):
             assert order.reserved == 0, "something is held back for nothing"
         if ended and order.time_in_force.value == "FOK":
             assert filled in {0, order.quantity}, "a FOK order is filled in part"
@@ -367,15 +363,20 @@ class Auditor:
     def _profit(self, order: Order) -> Fraction:
         return sum((real(fill.realized_pnl or 0) for fill in self.fills[order.id]), NOTHING)
 
-    def _compare_positions(self, live: list[Order]) -> None:
+    def compare_positions(self) -> None:
+        """Check that the positions are what fills and live orders make of them."""
+        naive = self.positions
         for symbol in self.book.positions.keys() | self.quantities.keys():
-            position = self.book.position(symbol)
-            assert real(position.quantity) == self.quantities[symbol] >= 0
-            assert real(position.cost_basis) == self.bases[symbol] >= 0
-            assert real(position.average_cost) == self.averages[symbol] >= 0
-            assert real(position.buy_fees) == self.buy_fees[symbol]
-            leaves = self.groups.held_back(live, symbol)
-            assert position.reserved_quantity == leaves <= position.quantity
+            position, (buys, sells) = self.book.position(symbol), self.margin.sides(symbol)
+            assert real(position.quantity) == self.quantities[symbol]
+            assert real(position.cost_basis) == naive.bases[symbol]
+            assert real(position.average_cost) == naive.averages[symbol] >= 0
+            assert real(position.buy_fees) == naive.fees[symbol]
+            assert real(position.reserved_quantity) == sells
+            on_margin = self.margin.on_margin(symbol)
+            assert on_margin or position.reserved_quantity <= position.quantity
+            assert real(position.open_buy_quantity) == (buys if on_margin else 0)
+        self.margin.check_positions()
         self.groups.compare()
 
     def _compare_closed_trades(self) -> None:

@@ -1,7 +1,6 @@
 """An auditor of order groups: what the orders of a group may be at the same time."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 
 from server.domain.order import Order
 
@@ -45,17 +44,6 @@ class GroupAuditor:
         for name in self._touched:
             self._check([self.orders[member] for member in self._groups[name]])
         self._touched.clear()
-
-    def held_back(self, live: Iterable[Order], symbol: str) -> int:
-        """Return what live orders hold back of a position: two exits hold it back once."""
-        quantities: dict[str, int] = defaultdict(int)
-        for order in live:
-            if (order.symbol, order.side.value) != (symbol, "SELL") or order.is_held:
-                continue
-            name = order.id if order.role is None else order.role.parent_order_id or order.id
-            leaves = order.quantity - order.filled_quantity
-            quantities[name] = max(quantities[name], leaves)
-        return sum(quantities.values())
 
     def _check(self, group: list[Order]) -> None:
         entries = [order for order in group if order.role and order.role.leg.value == "ENTRY"]

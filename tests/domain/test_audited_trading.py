@@ -133,7 +133,12 @@ def test_random_runs_see_every_outcome_there_is() -> None:
     }
     out_of_reach = {Reason.TOO_MANY_OPEN_ORDERS, Reason.ORDER_TOO_LARGE}
     reasons = {rule.reason for rule in RULES} - out_of_reach - guarded
-    endings = set(StatusReason) - {StatusReason.TRADING_HALTED, StatusReason.INSTRUMENT_EXPIRED}
+    endings = set(StatusReason) - {
+        StatusReason.TRADING_HALTED,
+        StatusReason.INSTRUMENT_EXPIRED,
+        StatusReason.MARGIN_CALL,
+        StatusReason.MARGIN_RESTORED,
+    }
     changes = [AccountUpdateType.DEPOSIT, AccountUpdateType.RESET]
     trailing = [update for update in OrderUpdateType if update is not OrderUpdateType.RELEASED]
     expected = [
