@@ -28,7 +28,8 @@ from pydantic.fields import FieldInfo
 
 from bottrading.v1 import annotations_pb2 as contract
 from server.cli import app
-from server.config import ENVIRONMENT_PREFIX, Settings
+from server.config import Settings
+from server.venue_settings import ENVIRONMENT_PREFIX
 
 PACKAGE = "bottrading.v1"
 INTRODUCTION = """\
@@ -74,10 +75,10 @@ is `grpc.health.v1`.
 SETTINGS = """\
 # Settings
 
-Made from `server/config.py`, by `make docs`. A setting is a variable of the environment, and for
-some also an option of `bottrading serve`. An option overrides the variable. A wrong setting ends
-the start with status 2 and one line that names it. The guide for [operators](operators.md) says
-when to change which.
+Made from `server/venue_settings.py` and `server/config.py`, by `make docs`. A setting is a variable
+of the environment, and for some also an option of `bottrading serve`. An option overrides the
+variable. A wrong setting ends the start with status 2 and one line that names it. The guide for
+[operators](operators.md) says when to change which.
 
 | variable | option | takes | default | |
 |---|---|---|---|---|
@@ -87,6 +88,9 @@ UNITS = {
     "megabytes_max": " of megabytes",
     "per_minute": " a minute",
     "balance": " of US dollars",
+    "margin_initial": " in percent",
+    "margin_maintenance": " in percent",
+    "rate": " in percent",
 }
 """What a number counts, by the end of its setting's name."""
 CREDENTIALS = {

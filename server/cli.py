@@ -19,6 +19,7 @@ from server.config import Settings, SettingsError
 from server.credentials import known_identity, sign_in_link, signed_token
 from server.domain.user import Plan
 from server.processes.exit_status import ExitStatus, ServiceFailed
+from server.venue_settings import ENVIRONMENT_PREFIX
 
 app = typer.Typer(
     add_completion=False,
@@ -58,9 +59,7 @@ def _settings_help() -> str:
     lines = ["Run the service: gRPC server, engine and REST bridge.", "", "\b", "Settings:"]
     for name, field in Settings.model_fields.items():
         default = "" if field.default in (None, "", ()) else f" [{field.default}]"
-        lines.append(
-            f"  {config.ENVIRONMENT_PREFIX}{name.upper()}{default}\n      {field.description}"
-        )
+        lines.append(f"  {ENVIRONMENT_PREFIX}{name.upper()}{default}\n      {field.description}")
     return "\n".join(lines)
 
 

@@ -7,34 +7,23 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rest_bridge.log_lines import LogFormat
-from rest_bridge.settings import HostNames, OidcIssuer, Origins, Words
+from rest_bridge.settings import OidcIssuer
 from server.addresses import is_loopback, split_address
 from server.domain.values import SECOND, Micros, Money, parse_units
 from server.engine_settings import EngineSettings
 from server.rpc.own_tokens import OWN_AUDIENCES
 from server.rpc.tokens import TokenTerms
-from server.setting_texts import (
-    DATABASE_PREFIX,
-    BalanceText,
-    DatabaseUrl,
-    ParticipantsText,
-    SecretText,
-    ZoneName,
-    participants,
-)
+from server.setting_texts import DATABASE_PREFIX, SecretText, participants
+from server.venue_settings import ENVIRONMENT_PREFIX, YEAR_SECONDS, VenueSettings
 
-ENVIRONMENT_PREFIX = "BOTTRADING_"
 DATABASE_FILE = "bottrading.sqlite"
 LOCK_FILE = "serve.lock"
 ENGINE_LOCK_FILE = "engine.lock"
 SOCKET_FILE = "front.sock"
 PAGE_FILE = "page.url"
-YEAR_SECONDS = 366 * 86_400
 NEVER: Micros = 2**62
-REPLAY_SPEED_MAX = 10_000_000
 MARKET_SECRET_FILE = "market.secret"
 FEED_UNIVERSE_FILE = "feed-universe.toml"
 LINES = "lines"
@@ -49,111 +38,8 @@ class SettingsError(ValueError):
     """A setting is wrong; the message is one line for the person who set it."""
 
 
-class Settings(BaseSettings):
+class Settings(VenueSettings):
     """All settings of `bottrading serve`, from options and from BOTTRADING_… variables."""
-
-    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="ignore")
-
-    data_dir: Path = Field(Path("data"), description="directory of the database and the secrets")
-    grpc: str = Field("127.0.0.1:50051", description="address of the gRPC server, HOST:PORT")
-    rest: str = Field("127.0.0.1:8080", description="address of the REST bridge, HOST:PORT")
-    no_rest: bool = Field(False, description="run without the REST bridge")
-    metrics: str = Field("", description="address of Prometheus' /metrics, HOST:PORT; empty: none")
-    hosts: HostNames = Field(
-        (),
-        description="host names that REST, /metrics and MCP accept besides localhost, a,b,…",
-    )
-    cors_origins: Origins = Field(
-        (), description="origins whose pages may call REST: https://a,https://b,… or *"
-    )
-    page: bool = Field(True, description="serve the page for people at / of the REST bridge")
-    database: DatabaseUrl = Field(
-        "", description="sqlite:///FILE; empty: a file in the data directory"
-    )
-    check_megabytes_max: int = Field(
-        1_000, ge=0, description="largest database that a start checks for damage; 0: none"
-    )
-
-    market: Literal["simulated", "published", "replay"] = Field(
-        "simulated", description="simulated, published by an operator, or a replay of a file"
-    )
-    feed: str = Field(
-        "",
-        description="source of live prices, such as ccxt:kraken, alpaca or lines; "
-        "the market is then published",
-    )
-    feed_symbols: Words = Field(
-        (), description="symbols that the feed publishes: BTC/USD,ETH/USD,…; lines needs none"
-    )
-    feed_urls: str = Field(
-        "", description="addresses instead of the source's own: URL, or NAME=URL,NAME=URL"
-    )
-    usd_equivalent: Words = Field(
-        (), description="currencies that count as US dollars for a feed: USDT,USDC,…"
-    )
-    sessions: Literal["", "always-open", "exchange"] = Field(
-        "",
-        description="always-open, or exchange: real opening hours; "
-        "empty: exchange for a replay and for alpaca, else always-open",
-    )
-    replay_file: Path | None = Field(
-        None, description="CSV file of quotes or bars to replay, perhaps compressed by gzip"
-    )
-    replay_symbol: str = Field(
-        "", description="symbol of all rows of a replay file that has no column for it"
-    )
-    replay_zone: ZoneName = Field(
-        "",
-        description="zone of a replay file's times that have no offset, such as America/New_York",
-    )
-    replay_speed: float = Field(
-        1.0, gt=0, le=REPLAY_SPEED_MAX, description="seconds of the replay per real second"
-    )
-    replay_clock: Literal["speed", "step"] = Field(
-        "speed",
-        description="step: a replay in lock-step, whose clock waits for its participants; "
-        "speed: it runs",
-    )
-    step_participants: ParticipantsText = Field(
-        "1",
-        description="accounts for which the clock of a lock-step replay waits: "
-        "a number, or their ids a,b,…",
-    )
-    step_timeout: float = Field(
-        60,
-        gt=0,
-        le=YEAR_SECONDS,
-        description="seconds that a participant of a lock-step replay keeps the others waiting "
-        "at most",
-    )
-    step_requests_per_minute: int = Field(
-        120_000,
-        ge=0,
-        description="calls of an account's bots within 60 s of a lock-step replay; 0: no limit",
-    )
-    seed: int | None = Field(
-        None,
-        ge=0,
-        lt=2**63,
-        description="seed of a repeatable simulated market, for tests: "
-        "whoever knows it can predict prices",
-    )
-    universe_file: Path | None = Field(
-        None, description="TOML file of your own instruments, like server/market/universe.toml"
-    )
-    quote_staleness_seconds: float = Field(
-        15, gt=0, le=YEAR_SECONDS, description="age from which a quote is stale and fills no order"
-    )
-
-    initial_balance: BalanceText = Field("100000.00", description="starting balance in US dollars")
-    fees: Literal["default", "none"] = Field("default", description="default schedule, or none")
-    slippage: Literal["default", "none"] = Field("default", description="default model, or none")
-    liquidity: Literal["displayed", "none"] = Field(
-        "displayed", description="displayed: fills take at most the quote's size; none: no limit"
-    )
-    snapshot_interval_seconds: int = Field(
-        900, ge=1, le=YEAR_SECONDS, description="time between equity snapshots"
-    )
 
     orders_per_minute: int = Field(
         20, ge=0, description="orders of an account within 60 s; 0: no limit"
@@ -260,6 +146,7 @@ class Settings(BaseSettings):
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key must be given together")
         self._check_feed()
+        self._check_margin()
         if self.tls_client_ca is not None and self.tls_certificate is None:
             raise ValueError("tls_client_ca needs tls_certificate and tls_key")
         self._check_provider()
@@ -283,6 +170,14 @@ class Settings(BaseSettings):
             raise ValueError("feed_symbols needs feed: the source of their prices")
         if self.feed and not self.feed_symbols and self.feed != LINES:
             raise ValueError(f"feed {self.feed} needs feed_symbols, such as BTC/USD,ETH/USD")
+
+    def _check_margin(self) -> None:
+        initial, maintenance = map(parse_units, (self.margin_initial, self.margin_maintenance))
+        if not 0 < maintenance <= initial:
+            raise ValueError(
+                f"margin_maintenance must be greater than 0 and at most margin_initial, which is"
+                f" {self.margin_initial}, not {self.margin_maintenance}"
+            )
 
     def _check_provider(self) -> None:
         if bool(self.oidc_issuer) != bool(self.oidc_client_id):
@@ -359,6 +254,10 @@ class Settings(BaseSettings):
             fees=self.fees,
             slippage=self.slippage,
             liquidity=self.liquidity,
+            margin_initial=parse_units(self.margin_initial),
+            margin_maintenance=parse_units(self.margin_maintenance),
+            margin_loan_rate=parse_units(self.margin_loan_rate),
+            margin_borrow_rate=parse_units(self.margin_borrow_rate),
             initial_balance=Money(parse_units(self.initial_balance)),
             # Recorded quotes have a pace of their own: each one is valid until the next.
             quote_staleness=NEVER

@@ -5,7 +5,7 @@ from typing import Self
 
 import orjson
 
-from server.domain.values import Micros, Money
+from server.domain.values import Micros, Money, Units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,10 @@ class EngineSettings:
     fees: str
     slippage: str
     liquidity: str
+    margin_initial: Units
+    margin_maintenance: Units
+    margin_loan_rate: Units
+    margin_borrow_rate: Units
     initial_balance: Money
     quote_staleness: Micros
     snapshot_interval: Micros

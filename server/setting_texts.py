@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator
 
-from server.domain.values import CENT, DecimalError, parse_units
+from server.domain.values import CENT, SCALE, DecimalError, parse_units
 from server.rpc.tokens import SECRET_BYTES_MIN
 
 DATABASE_PREFIX = "sqlite:///"
@@ -48,6 +48,16 @@ def _check_balance(value: str) -> str:
     return value
 
 
+def _check_percent(value: str) -> str:
+    try:
+        units = parse_units(value)
+    except DecimalError:
+        raise ValueError(f"must be a decimal such as 8 or 8.25, not {value!r}") from None
+    if units > 100 * SCALE:
+        raise ValueError(f"must be at most 100, not {value!r}")
+    return value
+
+
 def _check_database(value: str) -> str:
     path = value.removeprefix(DATABASE_PREFIX)
     if value and (path == value or path in ("", ":memory:")):
@@ -72,6 +82,7 @@ def _check_zone(value: str) -> str:
 
 ParticipantsText: TypeAlias = Annotated[str, AfterValidator(_check_participants)]
 BalanceText: TypeAlias = Annotated[str, AfterValidator(_check_balance)]
+PercentText: TypeAlias = Annotated[str, AfterValidator(_check_percent)]
 DatabaseUrl: TypeAlias = Annotated[str, AfterValidator(_check_database)]
 SecretText: TypeAlias = Annotated[str, AfterValidator(_check_secret)]
 ZoneName: TypeAlias = Annotated[str, AfterValidator(_check_zone)]

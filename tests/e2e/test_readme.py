@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from server.config import ENVIRONMENT_PREFIX, Settings
+from server.config import Settings
+from server.venue_settings import ENVIRONMENT_PREFIX
 from tests.support.process import (
     POLL_SECONDS,
     START_SECONDS_MAX,

@@ -20,7 +20,7 @@ import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bottrading.v1 import key_management_pb2, key_management_pb2_grpc
-from server.config import ENVIRONMENT_PREFIX
+from server.venue_settings import ENVIRONMENT_PREFIX
 
 START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 20
