@@ -202,6 +202,7 @@ UPDATE_ORDER = _update(
         "fee_start_fees",
         "notional",
         "held",
+        "closed_quantity",
     ],
 )
 INSERT_ORDER = _bulk(insert(orders))

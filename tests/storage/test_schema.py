@@ -12,7 +12,7 @@ from sqlalchemy import create_engine
 
 from server.storage import migrate, statements
 from server.storage.migrate import NEWEST_REVISION, bring_up_to_date
-from server.storage.tables import metadata
+from server.storage.tables import metadata, orders
 
 
 @pytest.fixture
@@ -141,3 +141,20 @@ def test_a_query_of_the_hot_path_stays_on_its_index(
 
     assert searches == SEARCHES[statement]
     assert not any(step.startswith(("SCAN", "USE TEMP B-TREE")) for step in steps)
+
+
+FIXED_COLUMNS = {
+    *("account_id", "sequence", "id", "bot_key_id", "client_order_id", "fingerprint", "symbol"),
+    *("asset_type", "side", "order_type", "time_in_force", "created_at", "reduce_only"),
+    *("rejection_reason", "rejection_message"),
+    *("order_class", "leg", "parent_order_id", "leg_order_ids"),
+}
+"""The columns of an order that keep their first values."""
+
+
+def test_every_value_of_an_order_that_can_change_is_updated() -> None:
+    """A column that no update names keeps what the order began with."""
+    updates = statements.UPDATE_ORDER.text + statements.UPDATE_TRAIL.text
+    changing = {column.name for column in orders.columns} - FIXED_COLUMNS
+
+    assert {name for name in changing if f" {name} = ?" not in updates} == set()
