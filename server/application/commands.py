@@ -10,8 +10,9 @@ from server.domain.closing import CloseTicket
 from server.domain.instrument import AssetType
 from server.domain.market import ReplayProgress
 from server.domain.order import Order, OrderTicket
+from server.domain.previews import Preview
 from server.domain.quote import Quote, QuoteRefusal
-from server.domain.trading import Preview, Replacement
+from server.domain.trading import Replacement
 from server.domain.user import EVERYTHING, BotKey, Identity, Permissions, User
 from server.domain.values import Micros, Money
 

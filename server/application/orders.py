@@ -25,6 +25,7 @@ from server.domain.instrument import Instrument
 from server.domain.invariants import BrokenInvariant
 from server.domain.order import Order, OrderStatus, OrderTicket, Side, StatusReason
 from server.domain.order_types import PRICE_FIELDS, RULES
+from server.domain.previews import preview
 from server.domain.risk import UNGUARDED, Exposure, Guard, Rejection
 from server.domain.sizing import sized
 from server.domain.trading import (
@@ -33,7 +34,6 @@ from server.domain.trading import (
     expire,
     is_overdue,
     place,
-    preview,
     replace,
 )
 from server.domain.user import Permissions

@@ -7,6 +7,7 @@ from server.domain.account import Account, Position
 from server.domain.changes import changed
 from server.domain.errors import Reason, Refusal, refuse_fields
 from server.domain.instrument import Instrument
+from server.domain.margin import MarginBook
 from server.domain.market import Market
 from server.domain.order import (
     Order,
@@ -101,6 +102,7 @@ def close(
     new_id: Callable[[], str],
     guard: Guard = UNGUARDED,
     others_of: Callable[[Order], Others] = lambda _: ALONE,
+    book: MarginBook | None = None,
 ) -> Decision:
     """Sell a quantity of a position at the market, and cancel live orders that hold it.
 
@@ -119,7 +121,7 @@ def close(
             continue
         freed = changed(freed, orders={**freed.orders, holder.id: holder})
         freed = end(freed, holder.id, _ending(holder, market.now), market.now)
-    return place(ticket, order_id, account, position, market, new_id, guard, freed)
+    return place(ticket, order_id, account, position, market, new_id, guard, freed, book)
 
 
 def _free_group(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from server.domain.instrument import AssetType, Instrument, LiquidityClass
+from server.domain.margin import DEFAULT_TERMS, MarginTerms
 from server.domain.order import Order, Side
 from server.domain.values import (
     CENT,
@@ -176,11 +177,12 @@ class UnlimitedLiquidity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """The cost models of a market."""
+    """The cost models of a market, and the terms of margin trading."""
 
     fees: FeeModel
     slippage: SlippageModel
     liquidity: LiquidityModel
+    margin: MarginTerms = DEFAULT_TERMS
 
 
 def paid(instrument: Instrument, notional: int) -> Units:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from server.domain.account import Account, Position
 from server.domain.changes import changed
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
+from server.domain.margin import MarginBook, staked
 from server.domain.market import Market
 from server.domain.matching import seen
 from server.domain.order import (
@@ -19,10 +20,11 @@ from server.domain.order import (
     StatusReason,
 )
 from server.domain.order_groups import Others, follow
-from server.domain.posting import Decision, check, end, hold
+from server.domain.posting import Decision, book_after, check, end, hold
+from server.domain.previews import Preview
 from server.domain.quote import Quote
 from server.domain.risk import UNGUARDED, Guard, Rejection, Situation, rejections
-from server.domain.trading import Preview, Replacement, arrive, drafted, reject, replaced
+from server.domain.trading import Replacement, arrive, drafted, reject, replaced
 from server.domain.values import Price, format_units
 
 TAKE_PROFIT_PRICE = "take_profit.limit_price"
@@ -37,16 +39,20 @@ def place_group(
     market: Market,
     new_id: Callable[[], str],
     guard: Guard = UNGUARDED,
+    book: MarginBook | None = None,
 ) -> Decision:
     """Accept all orders of a group and match the parent, or record the parent's rejection.
 
-    `order_ids` are those of the parent and of the exits in `ticket`, in this order.
+    `order_ids` are those of the parent and of the exits in `ticket`, in this order. A MARGIN
+    account needs its `book`.
     """
     if market.quote is not None:
         position = seen(position, market.quote)
-    before = Decision(account=account, positions={ticket.symbol: position})
+    if book is not None:
+        book = staked(book, position, market.instrument, market.quote)
+    before = Decision(account=account, positions={ticket.symbol: position}, book=book)
     parent, *exits = _drafts(ticket, order_ids, account, market)
-    rejected = next(_rejections(parent, exits, account, position, market, guard), None)
+    rejected = next(_rejections(parent, exits, account, position, market, guard, book), None)
     if rejected is not None:
         role = changed(parent.role, leg_order_ids=())
         return check(reject(before, changed(parent, role=role), rejected, market))
@@ -70,18 +76,22 @@ def preview_group(
     position: Position,
     market: Market,
     guard: Guard = UNGUARDED,
+    book: MarginBook | None = None,
 ) -> Preview:
     """Return what placing a group would do, to the cent; nothing is stored."""
     names = ["", *(exit_.leg.value for exit_ in ticket.exits)]
-    decision = place_group(ticket, names, account, position, market, lambda: "", guard)
+    decision = place_group(ticket, names, account, position, market, lambda: "", guard, book)
     if market.quote is not None:
         position = seen(position, market.quote)
+    if book is not None:
+        book = staked(book, position, market.instrument, market.quote)
     parent, *exits = _drafts(ticket, names, account, market)
     legs = [decision.orders[name] for name in names[1:] if name in decision.orders]
     return Preview(
         order=decision.orders[""],
         account=decision.account,
-        rejections=list(_rejections(parent, exits, account, position, market, guard)),
+        rejections=list(_rejections(parent, exits, account, position, market, guard, book)),
+        book=book_after(decision),
         legs=tuple(changed(leg, id="", role=changed(leg.role, parent_order_id="")) for leg in legs),
     )
 
@@ -175,6 +185,7 @@ def _rejections(
     position: Position,
     market: Market,
     guard: Guard,
+    book: MarginBook | None,
 ) -> Iterator[Rejection]:
     """Yield the rejections of the parent, then those of the exits that nothing else told."""
     told = set()
@@ -187,6 +198,7 @@ def _rejections(
             guard=guard,
             orders=1 + len(exits),
             is_covered=order is not parent,
+            book=book,
         )
         for rejection in rejections(situation):
             if rejection.reason not in told:

@@ -9,6 +9,7 @@ from server.domain.changes import changed
 from server.domain.costs import cost_to_fill, fee_due, paid, received
 from server.domain.events import Event, Fill, OrderUpdated
 from server.domain.invariants import BrokenInvariant
+from server.domain.margin import MarginBook
 from server.domain.market import Market
 from server.domain.matching import Match
 from server.domain.order import TRANSITIONS, Order, OrderUpdateType, Side, StatusReason
@@ -33,7 +34,8 @@ class Decision:
     account and the `new_orders` are not in storage yet; other orders are. A position that is not
     in storage counts as empty. `events` are in order. `inflow` is money that came from outside.
     `covered` names the exits that hold back nothing themselves: they are held, or the other exit
-    of their group holds back the quantity for both.
+    of their group holds back the quantity for both. `book` is the margin book of a MARGIN account
+    as it was before the decision; None for a CASH account.
     """
 
     account: Account
@@ -44,6 +46,7 @@ class Decision:
     inflow: Inflow | None = None
     events: tuple[Event, ...] = ()
     covered: frozenset[str] = frozenset()
+    book: MarginBook | None = None
 
 
 def check(decision: Decision) -> Decision:
@@ -63,6 +66,16 @@ def check(decision: Decision) -> Decision:
     if numbers != list(range(first, account.sequence + 1)):
         raise BrokenInvariant(f"account {account.id}: the events do not continue the log")
     return decision
+
+
+def book_after(decision: Decision) -> MarginBook | None:
+    """Return the margin book with the decision's positions; None for a CASH account."""
+    book = decision.book
+    if book is None:
+        return None
+    for position in decision.positions.values():
+        book = book.with_(position)
+    return book
 
 
 def check_invariants(account: Account, position: Position) -> None:
@@ -279,6 +292,7 @@ def record(
         new_orders=decision.new_orders,
         events=(*decision.events, event),
         covered=decision.covered,
+        book=decision.book,
     )
 
 

@@ -7,6 +7,7 @@ from server.domain.account import NO_GUARD_RAILS, Account, Position, TradingStat
 from server.domain.costs import cost_to_fill
 from server.domain.errors import Reason
 from server.domain.invariants import BrokenInvariant
+from server.domain.margin import MarginBook
 from server.domain.market import Market
 from server.domain.matching import match
 from server.domain.order import Order, Side, TimeInForce
@@ -51,6 +52,7 @@ class Situation:
     calculate with; None while no price is known. `worst_cost` is what a BUY order costs at that
     price, including its fee. `orders` is the size of the order's group. An order `is_covered` if
     it is an exit that sells only what is reserved for its group, or what its entry will buy.
+    `book` is the margin book of a MARGIN account, with `position` in it.
     """
 
     account: Account
@@ -60,6 +62,7 @@ class Situation:
     guard: Guard = UNGUARDED
     orders: int = 1
     is_covered: bool = False
+    book: MarginBook | None = None
     worst_price: Price | None = field(init=False)
     worst_cost: Units = field(init=False)
 

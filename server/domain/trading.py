@@ -7,6 +7,7 @@ from server.domain.account import Account, Position
 from server.domain.changes import changed
 from server.domain.costs import affordable_quantity
 from server.domain.invariants import BrokenInvariant
+from server.domain.margin import MarginBook, staked
 from server.domain.market import Market
 from server.domain.matching import Match, match, seen
 from server.domain.order import (
@@ -29,7 +30,17 @@ from server.domain.order_groups import (
     waits_for_stop,
 )
 from server.domain.order_types import RULES, awaited
-from server.domain.posting import Decision, check, end, fill, hold, record, release, trigger
+from server.domain.posting import (
+    Decision,
+    book_after,
+    check,
+    end,
+    fill,
+    hold,
+    record,
+    release,
+    trigger,
+)
 from server.domain.quote import Quote
 from server.domain.risk import UNGUARDED, Guard, Rejection, Situation, rejections
 from server.domain.trailing import moved, trailed
@@ -52,19 +63,6 @@ class Replacement:
     trail_percent: Units | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """The order and account after placing it, and the rejection of every rule that it breaks.
-
-    `legs` are the other orders of a group.
-    """
-
-    order: Order
-    account: Account
-    rejections: list[Rejection]
-    legs: tuple[Order, ...] = ()
-
-
 def place(
     ticket: OrderTicket,
     order_id: str,
@@ -74,11 +72,12 @@ def place(
     new_id: Callable[[], str],
     guard: Guard = UNGUARDED,
     freed: Decision | None = None,
+    book: MarginBook | None = None,
 ) -> Decision:
     """Accept an order and match it against the quote, or record its rejection.
 
     `freed` is an earlier decision that makes the order possible. The result contains that decision,
-    unless the order is rejected.
+    unless the order is rejected. A MARGIN account needs its `book`.
     """
     before = Decision(account=account, positions={ticket.symbol: position})
     prepared = before if freed is None else freed
@@ -86,14 +85,22 @@ def place(
     if market.quote is not None:
         position = seen(position, market.quote)
     order = drafted(ticket, prepared.account, market, order_id)
+    if book is not None:
+        book = staked(book, position, market.instrument, market.quote)
     situation = Situation(
-        account=prepared.account, position=position, order=order, market=market, guard=guard
+        account=prepared.account,
+        position=position,
+        order=order,
+        market=market,
+        guard=guard,
+        book=book,
     )
     rejected = next(rejections(situation), None)
     if rejected is not None:
-        return reject(before, order, rejected, market)
+        return reject(changed(before, book=book), order, rejected, market)
     decision = changed(
         prepared,
+        book=book,
         positions={order.symbol: position},
         orders={**prepared.orders, order_id: order},
         new_orders=frozenset((order_id,)),
@@ -106,28 +113,6 @@ def place(
     return check(decision)
 
 
-def preview(
-    ticket: OrderTicket,
-    account: Account,
-    position: Position,
-    market: Market,
-    guard: Guard = UNGUARDED,
-) -> Preview:
-    """Return what placing an order would do, to the cent; nothing is stored."""
-    decision = place(ticket, "", account, position, market, lambda: "", guard)
-    if market.quote is not None:
-        position = seen(position, market.quote)
-    order = drafted(ticket, account, market, "")
-    situation = Situation(
-        account=account, position=position, order=order, market=market, guard=guard
-    )
-    return Preview(
-        order=decision.orders[""],
-        account=decision.account,
-        rejections=list(rejections(situation)),
-    )
-
-
 def replace(
     order: Order,
     wanted: Replacement,
@@ -137,11 +122,12 @@ def replace(
     new_id: Callable[[], str],
     guard: Guard = UNGUARDED,
     others: Others = ALONE,
+    book: MarginBook | None = None,
 ) -> Decision | Rejection | None:
     """Give a live order new values and match it like a new order; its fills stay.
 
     Returns None when nothing changes. A rejection leaves the order as it was. Minimum and cap of
-    the fee count again from zero when the quantity rises.
+    the fee count again from zero when the quantity rises. A MARGIN account needs its `book`.
     """
     new = replaced(order, wanted)
     if new == order:
@@ -150,7 +136,9 @@ def replace(
         raise BrokenInvariant("what is filled cannot be taken back")
     if market.quote is not None:
         position = seen(position, market.quote)
-    released = release(_about(order, account, position, others), order.id)
+    if book is not None:
+        book = staked(book, position, market.instrument, market.quote)
+    released = release(_about(order, account, position, others, book), order.id)
     new = changed(new, reserved=0, updated_at=market.now)
     decision = changed(released, orders={order.id: new})
     # Held exits follow their entry's quantity, so they must keep the rules with the new one.
@@ -164,6 +152,7 @@ def replace(
             market=market,
             guard=guard,
             is_covered=each.id in decision.covered,
+            book=None if book is None else book_after(decision),
         )
         rejected = next(rejections(situation), None)
         if rejected is not None:
@@ -181,10 +170,12 @@ def fill_resting(
     market: Market,
     new_id: Callable[[], str],
     others: Others = ALONE,
+    book: MarginBook | None = None,
 ) -> Decision | None:
     """Match a live order against a new quote; None when the order keeps waiting.
 
-    An order whose time is over expires here instead, even if nothing has ended it yet.
+    An order whose time is over expires here instead, even if nothing has ended it yet. A MARGIN
+    account needs its `book`.
     """
     if market.quote is None:
         raise BrokenInvariant("only a quote fills an order")
@@ -194,7 +185,9 @@ def fill_resting(
         return expire(order, account, position, market.now, others)
     if waits_for_stop(order, others, market):
         return None
-    decision = _about(order, account, seen(position, market.quote), others)
+    if book is not None:
+        book = staked(book, position, market.instrument, market.quote)
+    decision = _about(order, account, seen(position, market.quote), others, book)
     if awaited(order) is not None:
         decision = arrive(decision, order.id, market, new_id)
     elif market.is_open:
@@ -306,13 +299,20 @@ def replaced(order: Order, wanted: Replacement) -> Order:
     return draft if draft == order else changed(draft, notional=None)
 
 
-def _about(order: Order, account: Account, position: Position, others: Others = ALONE) -> Decision:
+def _about(
+    order: Order,
+    account: Account,
+    position: Position,
+    others: Others = ALONE,
+    book: MarginBook | None = None,
+) -> Decision:
     """Return the decision about a stored order that changes nothing yet."""
     return Decision(
         account=account,
         positions={order.symbol: position},
         orders={order.id: order},
         covered=covered(order, others) if order.role is not None else frozenset(),
+        book=book,
     )
 
 

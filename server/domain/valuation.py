@@ -38,10 +38,11 @@ class ValuedPosition:
 
         Zero for a position without cost: rounding can make the cost of a tiny position zero.
         """
-        cost = self.position.cost_basis
+        cost = abs(self.position.cost_basis)
         if not cost:
             return 0
-        return divide_half_even((self.market_value - cost) * 100 * SCALE, cost * CENT) * CENT
+        gain = self.market_value - self.position.cost_basis
+        return divide_half_even(gain * 100 * SCALE, cost * CENT) * CENT
 
 
 def value(
@@ -68,10 +69,11 @@ def value(
 def total_equity(balance: Units, positions: Iterable[ValuedPosition]) -> Money:
     """Return balance plus all market values, rounded once to the nearest cent.
 
-    The result is at most AMOUNT_LIMIT, whatever a quote says, so that it can be stored.
+    The result is at most AMOUNT_LIMIT, and at least its negative, whatever a quote says, so that it
+    can be stored.
     """
     equity = balance + sum(position.market_value for position in positions)
-    return Money(min(cents_half_even(equity), AMOUNT_LIMIT))
+    return Money(max(min(cents_half_even(equity), AMOUNT_LIMIT), -AMOUNT_LIMIT))
 
 
 def total_unrealized_pnl(positions: Iterable[ValuedPosition]) -> Units:

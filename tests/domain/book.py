@@ -31,17 +31,16 @@ from server.domain.order import (
 )
 from server.domain.order_groups import ALONE, Others
 from server.domain.posting import Decision
+from server.domain.previews import Preview, preview
 from server.domain.quote import FUTURE_TOLERANCE, Quote, QuoteRefusal, refusal
 from server.domain.risk import Guard, Rejection
 from server.domain.sizing import sized
 from server.domain.trading import (
-    Preview,
     Replacement,
     cancel,
     expire,
     fill_resting,
     place,
-    preview,
     replace,
 )
 from server.domain.trailing import trailed

@@ -30,9 +30,10 @@ from server.domain.closing import CloseTicket
 from server.domain.errors import Refusal
 from server.domain.events import OrderUpdated
 from server.domain.order import ExitTicket, Leg, Order, OrderTicket, OrderType, Side, TimeInForce
+from server.domain.previews import Preview
 from server.domain.quote import QuoteRefusal
 from server.domain.risk import Rejection
-from server.domain.trading import Preview, Replacement
+from server.domain.trading import Replacement
 from server.domain.values import (
     DAY,
     SECOND,

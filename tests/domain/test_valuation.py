@@ -1,5 +1,7 @@
 """Valuation: what positions are worth with, without and after a quote."""
 
+from dataclasses import replace
+
 from server.domain.account import Position
 from server.domain.quote import Quote
 from server.domain.valuation import ValuedPosition, total_equity, total_unrealized_pnl, value
@@ -29,6 +31,15 @@ def test_a_position_is_worth_its_quantity_at_the_mark() -> None:
     position = valued("10", "1855", "187")
     assert format_units(position.market_value) == "1870.00000000"
     assert position.current_price == parse_units("187")
+    assert format_money(position.unrealized_pnl) == "15.00"
+    assert format_money(position.unrealized_pnl_percent) == "0.81"
+
+
+def test_a_short_position_gains_when_its_price_falls() -> None:
+    short = held("10", "1855")
+    short = replace(short, quantity=Quantity(-short.quantity), cost_basis=-short.cost_basis)
+    position = value(short, INSTRUMENTS["AAPL"], quoted("184"), fresh=True)
+    assert format_units(position.market_value) == "-1840.00000000"
     assert format_money(position.unrealized_pnl) == "15.00"
     assert format_money(position.unrealized_pnl_percent) == "0.81"
 
