@@ -43,6 +43,25 @@ def test_indexes_of_the_migrations_have_the_conditions_of_the_tables(
         made.close()
 
 
+def test_the_checks_of_the_migrations_are_those_of_the_tables(
+    connection: sqlite3.Connection, tmp_path: Path
+) -> None:
+    """Their names may differ. One that stays would refuse rows that the tables allow."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'made.sqlite'}")
+    metadata.create_all(engine)
+    engine.dispose()
+    made = sqlite3.connect(tmp_path / "made.sqlite")
+    try:
+        assert _checks(connection) == _checks(made) | {"alembic_version": []}
+    finally:
+        made.close()
+
+
+def _checks(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    tables = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
+    return {name: sorted(re.findall(r"CHECK \((.*)\)", sql)) for name, sql in tables}
+
+
 def test_migrating_again_changes_nothing(empty_database: Path) -> None:
     before = empty_database.read_bytes()
 
