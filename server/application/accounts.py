@@ -6,6 +6,7 @@ from server.application.commands import (
     RailsSet,
     ResetAccount,
     SetGuardRails,
+    SetMarginMode,
     SetTradingState,
 )
 from server.application.market_feed import MarketFeed
@@ -88,6 +89,21 @@ class Accounts:
         if command.state is TradingState.HALTED:
             live = unit.live_orders(command.account_id, None)
             end_all(live, unit, now, StatusReason.TRADING_HALTED)
+        return self._owned(command.account_id, unit)
+
+    def set_margin_mode(
+        self, command: SetMarginMode, _: Permissions, unit: UnitOfWork, now: Micros
+    ) -> OwnedAccount | Refusal:
+        """Set whether an account may borrow and sell short; the same mode again adds no event."""
+        if not unit.owns(command.user_id, command.account_id):
+            return ACCOUNT_NOT_FOUND
+        account = unit.account(command.account_id)
+        if account.margin_mode is not command.mode:
+            positions = unit.positions(command.account_id)
+            decision = account_changes.set_margin_mode(account, positions, command.mode, now)
+            if isinstance(decision, Refusal):
+                return decision
+            unit.keep(decision)
         return self._owned(command.account_id, unit)
 
     def set_guard_rails(

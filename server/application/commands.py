@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from server.application.market_ports import MarketHours
 from server.application.ports import Shown
-from server.domain.account import GuardRails, TradingState
+from server.domain.account import GuardRails, MarginMode, TradingState
 from server.domain.bar import Bar
 from server.domain.closing import CloseTicket
 from server.domain.instrument import AssetType
@@ -103,6 +103,13 @@ class SetTradingState:
     user_id: str
     account_id: str
     state: TradingState
+
+
+@dataclass(frozen=True, slots=True)
+class SetMarginMode:
+    user_id: str
+    account_id: str
+    mode: MarginMode
 
 
 @dataclass(frozen=True, slots=True)

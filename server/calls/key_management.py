@@ -61,6 +61,13 @@ SetTradingState = Decided(
     answer=keys.trading_state_set,
     complete=Figures.add_calls_used,
 )
+SetMarginMode = Decided(
+    route=Route.NAMED_ACCOUNT,
+    read=keys.set_margin_mode,
+    decide=Accounts.set_margin_mode,
+    answer=keys.margin_mode_set,
+    complete=Figures.add_calls_used,
+)
 SetGuardRails = Decided(
     route=Route.NAMED_ACCOUNT,
     read=keys.set_guard_rails,

@@ -6,6 +6,7 @@ from server.domain.account import (
     Account,
     GuardRails,
     Inflow,
+    MarginMode,
     Position,
     TradeStatistics,
     TradingState,
@@ -60,6 +61,7 @@ def reset(
         traded=frozenset(),
         realized_pnl=0,
         fees_paid=0,
+        interest_paid=0,
         statistics=TradeStatistics(),
         initial_balance=starting_balance,
         initial_share=1.0,
@@ -102,6 +104,35 @@ def deposit(account: Account, amount: Money, equity: Money, now: Micros) -> Deci
 def set_trading_state(account: Account, state: TradingState, now: Micros) -> Decision:
     account = changed(account, trading_state=state, sequence=account.sequence + 1)
     event = _updated(account, AccountUpdateType.TRADING_STATE, now)
+    return Decision(account=account, events=(event,))
+
+
+def set_margin_mode(
+    account: Account, positions: Sequence[Position], mode: MarginMode, now: Micros
+) -> Decision | Refusal:
+    """Set whether an account may borrow and sell short; `mode` must differ from its mode.
+
+    Live orders hold back money or quantity by the mode in which they were placed, so that none
+    may be left.
+    """
+    if account.live_orders:
+        return Refusal(
+            reason=Reason.LIVE_ORDERS,
+            message=f"The account has live orders ({account.live_orders}): cancel them, then set"
+            " the margin mode.",
+        )
+    shorts = [position.symbol for position in positions if position.quantity < 0]
+    if mode is MarginMode.CASH and (account.balance < 0 or shorts):
+        debts = [f"buy back {', '.join(sorted(shorts))}"] if shorts else []
+        if account.balance < 0:
+            debts.append(f"sell until the balance of {format_money(account.balance)} USD is paid")
+        return Refusal(
+            reason=Reason.MARGIN_IN_USE,
+            message="A CASH account has no loan and no short position:"
+            f" {' and '.join(debts)}, then set the margin mode.",
+        )
+    account = changed(account, margin_mode=mode, sequence=account.sequence + 1)
+    event = _updated(account, AccountUpdateType.MARGIN_MODE, now)
     return Decision(account=account, events=(event,))
 
 

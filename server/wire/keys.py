@@ -17,6 +17,7 @@ from server.application.commands import (
     ResetAccount,
     RevokeBotKey,
     SetGuardRails,
+    SetMarginMode,
     SetTradingState,
 )
 from server.application.ports import OwnedAccount
@@ -40,6 +41,8 @@ _ASSET_TYPES = enums.members(enums.ASSET_TYPES)
 _SCOPES = enums.members(enums.SCOPES)
 
 _TRADING_STATES = enums.members(enums.TRADING_STATES)
+
+_MARGIN_MODES = enums.members(enums.MARGIN_MODES)
 
 
 def sign_in(_: key_management.SignInRequest, caller: Caller, __: Surroundings) -> SignIn:
@@ -126,6 +129,19 @@ def set_trading_state(
     return SetTradingState(caller.user_id, request.account_id, state)
 
 
+def set_margin_mode(
+    request: key_management.SetMarginModeRequest, caller: Caller, _: Surroundings
+) -> SetMarginMode | Refusal:
+    """Read the new margin mode of an account."""
+    fields = Fields()
+    mode = fields.member("margin_mode", request.margin_mode, _MARGIN_MODES)
+    refusal = fields.refusal() or _not_found(request.account_id)
+    if refusal is not None:
+        return refusal
+    assert mode is not None
+    return SetMarginMode(caller.user_id, request.account_id, mode)
+
+
 def set_guard_rails(
     request: key_management.SetGuardRailsRequest, caller: Caller, _: Surroundings
 ) -> SetGuardRails | Refusal:
@@ -172,6 +188,11 @@ def deposited(result: OwnedAccount) -> key_management.DepositResponse:
 def trading_state_set(result: OwnedAccount) -> key_management.SetTradingStateResponse:
     """Answer SetTradingState."""
     return key_management.SetTradingStateResponse(account=accounts.account(result))
+
+
+def margin_mode_set(result: OwnedAccount) -> key_management.SetMarginModeResponse:
+    """Answer SetMarginMode."""
+    return key_management.SetMarginModeResponse(account=accounts.account(result))
 
 
 def guard_rails_set(result: RailsSet) -> key_management.SetGuardRailsResponse:

@@ -18,6 +18,7 @@ POST   /accounts                      OpenAccount
 GET    /accounts                      ListAccounts
 POST   /accounts/id/reset             ResetAccount
 POST   /accounts/id/trading-state     SetTradingState
+POST   /accounts/id/margin-mode       SetMarginMode
 POST   /accounts/id/guard-rails       SetGuardRails
 POST   /accounts/id/deposits          Deposit
 GET    /account                       GetAccount

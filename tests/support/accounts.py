@@ -7,7 +7,7 @@ from server.domain.values import DAY
 from tests.support.venue import Bot, Person, Venue
 
 
-async def manage(person: Person, method: str, **fields: str) -> Any:
+async def manage(person: Person, method: str, **fields: str | int) -> Any:
     """Make a call of KeyManagement by its name."""
     request = getattr(pb, f"{method}Request")(**fields)
     return await getattr(person.keys, method)(request, metadata=person.metadata)
@@ -45,6 +45,12 @@ async def account_of(bot: Bot) -> Any:
 def operator(venue: Venue) -> Person:
     """Return a client with an operator's token."""
     return venue.person("operator", operator=True)
+
+
+async def on_margin(bot: Bot, subject: str = "ada") -> Any:
+    """Give a bot's account the mode MARGIN, as its owner."""
+    fields = {"account_id": await id_of(bot), "margin_mode": "MARGIN_MODE_MARGIN"}
+    return (await manage(bot.venue.person(subject), "SetMarginMode", **fields)).account
 
 
 async def deposit(venue: Venue, account_id: str, amount: str) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bottrading.v1 import key_management_pb2 as keys_pb
 from bottrading_client import models
 from bottrading_client.call import Call, Repeating, call
-from bottrading_client.enums import AssetType, KeyScope, TradingState
+from bottrading_client.enums import AssetType, KeyScope, MarginMode, TradingState
 from bottrading_client.messages import Amount, number, read, text
 
 
@@ -103,6 +103,16 @@ def set_trading_state(account_id: str, state: TradingState | str) -> Call[models
         keys_pb.SetTradingStateRequest(
             account_id=account_id, trading_state=number(TradingState, state)
         ),
+        lambda answer: read(models.Account, answer.account),
+        Repeating.CHANGES_NOTHING_MORE,
+    )
+
+
+def set_margin_mode(account_id: str, mode: MarginMode | str) -> Call[models.Account]:
+    """Set whether an account may borrow money and sell short; it must have no live orders."""
+    return call(
+        lambda service: service.keys.SetMarginMode,
+        keys_pb.SetMarginModeRequest(account_id=account_id, margin_mode=number(MarginMode, mode)),
         lambda answer: read(models.Account, answer.account),
         Repeating.CHANGES_NOTHING_MORE,
     )

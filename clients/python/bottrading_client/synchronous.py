@@ -340,5 +340,6 @@ class KeyManagementClient(_Client):
     accounts = _sends(key_calls.accounts)
     reset_account = _sends(key_calls.reset_account)
     set_trading_state = _sends(key_calls.set_trading_state)
+    set_margin_mode = _sends(key_calls.set_margin_mode)
     set_guard_rails = _sends(key_calls.set_guard_rails)
     deposit = _sends(key_calls.deposit)

@@ -514,6 +514,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/accounts/{account_id}/margin-mode": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sets whether an account may borrow money and sell short
+         * @description Sets whether an account may borrow money and sell short. Refused while the account has live orders (LIVE_ORDERS). Also refused to CASH while the balance is negative or a position is short (MARGIN_IN_USE). The mode that the account already has changes nothing. Every account is opened as CASH; a reset keeps the mode.
+         *
+         *     In a MARGIN account, an instrument that is `marginable` needs only a margin and may be sold short: `balance` and the `quantity` of a position may be negative. Everything else is paid in full and never short.
+         *
+         *     The margin of a symbol is 50 % of the value, at the mark price, of the largest position, long or short, that its live orders could make if they filled. The margin of what is paid in full is its whole value, and the money that its live BUY orders reserve. An order is accepted if the equity covers all margins after it, its worst slippage and its fee. An order that can only reduce a position is accepted too.
+         *
+         *     Interest of 8 % a year is charged for the loan, and a fee of 1 % a year for the market value of short positions, at 00:00 UTC for the night (INTEREST). The loan is what the balance without the proceeds of short sales lies below zero.
+         *
+         *     If the equity falls below the maintenance margin, 30 % of the value of positions on margin and the whole value of what is paid in full, there is a margin call: the venue cancels orders and closes positions until the equity covers it again. An account whose equity is zero or less is HALTED until it is reset. The operator may have set other percentages.
+         */
+        post: operations["SetMarginMode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/accounts/{account_id}/guard-rails": {
         parameters: {
             query?: never;
@@ -3243,6 +3271,51 @@ export interface operations {
                 "application/json": {
                     /** @description The new state. */
                     trading_state: components["schemas"]["TradingState"];
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description Id of the call. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    /** @description Id of the call. */
+                    "X-Request-Id"?: string;
+                    /** @description Whole seconds after which to try again; with 429 and 503. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    SetMarginMode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account. */
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The new mode. */
+                    margin_mode: components["schemas"]["MarginMode"];
                 };
             };
         };

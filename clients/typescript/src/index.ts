@@ -24,6 +24,7 @@ export type {
   LeaderboardPeriod,
   Limits,
   LockStep,
+  MarginMode,
   MarketClock,
   MarketSession,
   NewBotKey,

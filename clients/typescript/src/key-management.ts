@@ -4,6 +4,7 @@ import type {
   Account,
   BotKey,
   GuardRails,
+  MarginMode,
   NewBotKey,
   SignInResponse as Session,
   TradingState,
@@ -88,6 +89,13 @@ export class KeyManagementClient {
     const body = { trading_state: state };
     const request = { ...options, ...REPEATABLE, in: { account_id: accountId }, body };
     return this.#transport.send("post", "/accounts/{account_id}/trading-state", request);
+  }
+
+  /** Set whether an account may borrow money and sell short; it must have no live orders. */
+  setMarginMode(accountId: string, mode: MarginMode, options?: CallOptions): Promise<Account> {
+    const body = { margin_mode: mode };
+    const request = { ...options, ...REPEATABLE, in: { account_id: accountId }, body };
+    return this.#transport.send("post", "/accounts/{account_id}/margin-mode", request);
   }
 
   /** Set all guard rails of an account. */

@@ -181,6 +181,8 @@ test("an account is guarded, halted, paid into and reset", async () => {
   const rails = await manager.setGuardRails(id, { order_notional_max: "500" });
   assert.equal(rails.order_notional_max, "500.00");
   assert.equal((await manager.setTradingState(id, "HALTED")).trading_state, "HALTED");
+  const mode = async (name) => (await manager.setMarginMode(id, name)).margin_mode;
+  assert.deepEqual([await mode("MARGIN"), await mode("CASH")], ["MARGIN", "CASH"]);
   assert.equal((await operator.deposit(id, "5.50")).balance, "100005.50");
   assert.equal((await manager.resetAccount(id)).resets, 1);
   assert.equal((await client.account()).balance, "100000.00");

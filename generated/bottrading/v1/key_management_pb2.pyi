@@ -418,6 +418,56 @@ class SetTradingStateResponse(_message.Message):
 Global___SetTradingStateResponse: _TypeAlias = SetTradingStateResponse  # noqa: Y015
 
 @_typing.final
+class SetMarginModeRequest(_message.Message):
+    """A margin mode to set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    MARGIN_MODE_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """The account."""
+    margin_mode: _account_pb2.MarginMode.ValueType
+    """The new mode."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        margin_mode: _account_pb2.MarginMode.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "margin_mode", b"margin_mode"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetMarginModeRequest: _TypeAlias = SetMarginModeRequest  # noqa: Y015
+
+@_typing.final
+class SetMarginModeResponse(_message.Message):
+    """The account after the change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def account(self) -> _account_pb2.Account:
+        """The account."""
+
+    def __init__(
+        self,
+        *,
+        account: _account_pb2.Account | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetMarginModeResponse: _TypeAlias = SetMarginModeResponse  # noqa: Y015
+
+@_typing.final
 class SetGuardRailsRequest(_message.Message):
     """Guard rails to set."""
 

@@ -80,6 +80,11 @@ class KeyManagementStub:
                 request_serializer=bottrading_dot_v1_dot_key__management__pb2.SetTradingStateRequest.SerializeToString,
                 response_deserializer=bottrading_dot_v1_dot_key__management__pb2.SetTradingStateResponse.FromString,
                 _registered_method=True)
+        self.SetMarginMode = channel.unary_unary(
+                '/bottrading.v1.KeyManagement/SetMarginMode',
+                request_serializer=bottrading_dot_v1_dot_key__management__pb2.SetMarginModeRequest.SerializeToString,
+                response_deserializer=bottrading_dot_v1_dot_key__management__pb2.SetMarginModeResponse.FromString,
+                _registered_method=True)
         self.SetGuardRails = channel.unary_unary(
                 '/bottrading.v1.KeyManagement/SetGuardRails',
                 request_serializer=bottrading_dot_v1_dot_key__management__pb2.SetGuardRailsRequest.SerializeToString,
@@ -172,6 +177,36 @@ class KeyManagementServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetMarginMode(self, request, context):
+        """Sets whether an account may borrow money and sell short. Refused while the account
+        has live orders (LIVE_ORDERS). Also refused to CASH while the balance is negative
+        or a position is short (MARGIN_IN_USE). The mode that the account already has
+        changes nothing. Every account is opened as CASH; a reset keeps the mode.
+
+        In a MARGIN account, an instrument that is `marginable` needs only a margin and may
+        be sold short: `balance` and the `quantity` of a position may be negative.
+        Everything else is paid in full and never short.
+
+        The margin of a symbol is 50 % of the value, at the mark price, of the largest
+        position, long or short, that its live orders could make if they filled. The margin
+        of what is paid in full is its whole value, and the money that its live BUY orders
+        reserve. An order is accepted if the equity covers all margins after it, its worst
+        slippage and its fee. An order that can only reduce a position is accepted too.
+
+        Interest of 8 % a year is charged for the loan, and a fee of 1 % a year for the
+        market value of short positions, at 00:00 UTC for the night (INTEREST). The loan is
+        what the balance without the proceeds of short sales lies below zero.
+
+        If the equity falls below the maintenance margin, 30 % of the value of positions on
+        margin and the whole value of what is paid in full, there is a margin call: the
+        venue cancels orders and closes positions until the equity covers it again. An
+        account whose equity is zero or less is HALTED until it is reset. The operator may
+        have set other percentages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetGuardRails(self, request, context):
         """Sets all guard rails of an account. A limit that is left out is removed.
         """
@@ -231,6 +266,11 @@ def add_KeyManagementServicer_to_server(servicer, server):
                     servicer.SetTradingState,
                     request_deserializer=bottrading_dot_v1_dot_key__management__pb2.SetTradingStateRequest.FromString,
                     response_serializer=bottrading_dot_v1_dot_key__management__pb2.SetTradingStateResponse.SerializeToString,
+            ),
+            'SetMarginMode': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMarginMode,
+                    request_deserializer=bottrading_dot_v1_dot_key__management__pb2.SetMarginModeRequest.FromString,
+                    response_serializer=bottrading_dot_v1_dot_key__management__pb2.SetMarginModeResponse.SerializeToString,
             ),
             'SetGuardRails': grpc.unary_unary_rpc_method_handler(
                     servicer.SetGuardRails,
@@ -465,6 +505,33 @@ class KeyManagement:
             '/bottrading.v1.KeyManagement/SetTradingState',
             bottrading_dot_v1_dot_key__management__pb2.SetTradingStateRequest.SerializeToString,
             bottrading_dot_v1_dot_key__management__pb2.SetTradingStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetMarginMode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bottrading.v1.KeyManagement/SetMarginMode',
+            bottrading_dot_v1_dot_key__management__pb2.SetMarginModeRequest.SerializeToString,
+            bottrading_dot_v1_dot_key__management__pb2.SetMarginModeResponse.FromString,
             options,
             channel_credentials,
             insecure,

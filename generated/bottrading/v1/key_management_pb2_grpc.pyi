@@ -77,6 +77,32 @@ class KeyManagementStub:
     """Sets which orders an account accepts. HALTED also cancels all live orders, in the
     same transaction.
     """
+    SetMarginMode: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.SetMarginModeRequest, _key_management_pb2.SetMarginModeResponse]
+    """Sets whether an account may borrow money and sell short. Refused while the account
+    has live orders (LIVE_ORDERS). Also refused to CASH while the balance is negative
+    or a position is short (MARGIN_IN_USE). The mode that the account already has
+    changes nothing. Every account is opened as CASH; a reset keeps the mode.
+
+    In a MARGIN account, an instrument that is `marginable` needs only a margin and may
+    be sold short: `balance` and the `quantity` of a position may be negative.
+    Everything else is paid in full and never short.
+
+    The margin of a symbol is 50 % of the value, at the mark price, of the largest
+    position, long or short, that its live orders could make if they filled. The margin
+    of what is paid in full is its whole value, and the money that its live BUY orders
+    reserve. An order is accepted if the equity covers all margins after it, its worst
+    slippage and its fee. An order that can only reduce a position is accepted too.
+
+    Interest of 8 % a year is charged for the loan, and a fee of 1 % a year for the
+    market value of short positions, at 00:00 UTC for the night (INTEREST). The loan is
+    what the balance without the proceeds of short sales lies below zero.
+
+    If the equity falls below the maintenance margin, 30 % of the value of positions on
+    margin and the whole value of what is paid in full, there is a margin call: the
+    venue cancels orders and closes positions until the equity covers it again. An
+    account whose equity is zero or less is HALTED until it is reset. The operator may
+    have set other percentages.
+    """
     SetGuardRails: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.SetGuardRailsRequest, _key_management_pb2.SetGuardRailsResponse]
     """Sets all guard rails of an account. A limit that is left out is removed."""
     Deposit: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.DepositRequest, _key_management_pb2.DepositResponse]
@@ -134,6 +160,32 @@ class KeyManagementAsyncStub(KeyManagementStub):
     SetTradingState: _aio.UnaryUnaryMultiCallable[_key_management_pb2.SetTradingStateRequest, _key_management_pb2.SetTradingStateResponse]  # type: ignore[assignment]
     """Sets which orders an account accepts. HALTED also cancels all live orders, in the
     same transaction.
+    """
+    SetMarginMode: _aio.UnaryUnaryMultiCallable[_key_management_pb2.SetMarginModeRequest, _key_management_pb2.SetMarginModeResponse]  # type: ignore[assignment]
+    """Sets whether an account may borrow money and sell short. Refused while the account
+    has live orders (LIVE_ORDERS). Also refused to CASH while the balance is negative
+    or a position is short (MARGIN_IN_USE). The mode that the account already has
+    changes nothing. Every account is opened as CASH; a reset keeps the mode.
+
+    In a MARGIN account, an instrument that is `marginable` needs only a margin and may
+    be sold short: `balance` and the `quantity` of a position may be negative.
+    Everything else is paid in full and never short.
+
+    The margin of a symbol is 50 % of the value, at the mark price, of the largest
+    position, long or short, that its live orders could make if they filled. The margin
+    of what is paid in full is its whole value, and the money that its live BUY orders
+    reserve. An order is accepted if the equity covers all margins after it, its worst
+    slippage and its fee. An order that can only reduce a position is accepted too.
+
+    Interest of 8 % a year is charged for the loan, and a fee of 1 % a year for the
+    market value of short positions, at 00:00 UTC for the night (INTEREST). The loan is
+    what the balance without the proceeds of short sales lies below zero.
+
+    If the equity falls below the maintenance margin, 30 % of the value of positions on
+    margin and the whole value of what is paid in full, there is a margin call: the
+    venue cancels orders and closes positions until the equity covers it again. An
+    account whose equity is zero or less is HALTED until it is reset. The operator may
+    have set other percentages.
     """
     SetGuardRails: _aio.UnaryUnaryMultiCallable[_key_management_pb2.SetGuardRailsRequest, _key_management_pb2.SetGuardRailsResponse]  # type: ignore[assignment]
     """Sets all guard rails of an account. A limit that is left out is removed."""
@@ -237,6 +289,38 @@ class KeyManagementServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_key_management_pb2.SetTradingStateResponse, _abc.Awaitable[_key_management_pb2.SetTradingStateResponse]]:
         """Sets which orders an account accepts. HALTED also cancels all live orders, in the
         same transaction.
+        """
+
+    @_abc_1.abstractmethod
+    def SetMarginMode(
+        self,
+        request: _key_management_pb2.SetMarginModeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_key_management_pb2.SetMarginModeResponse, _abc.Awaitable[_key_management_pb2.SetMarginModeResponse]]:
+        """Sets whether an account may borrow money and sell short. Refused while the account
+        has live orders (LIVE_ORDERS). Also refused to CASH while the balance is negative
+        or a position is short (MARGIN_IN_USE). The mode that the account already has
+        changes nothing. Every account is opened as CASH; a reset keeps the mode.
+
+        In a MARGIN account, an instrument that is `marginable` needs only a margin and may
+        be sold short: `balance` and the `quantity` of a position may be negative.
+        Everything else is paid in full and never short.
+
+        The margin of a symbol is 50 % of the value, at the mark price, of the largest
+        position, long or short, that its live orders could make if they filled. The margin
+        of what is paid in full is its whole value, and the money that its live BUY orders
+        reserve. An order is accepted if the equity covers all margins after it, its worst
+        slippage and its fee. An order that can only reduce a position is accepted too.
+
+        Interest of 8 % a year is charged for the loan, and a fee of 1 % a year for the
+        market value of short positions, at 00:00 UTC for the night (INTEREST). The loan is
+        what the balance without the proceeds of short sales lies below zero.
+
+        If the equity falls below the maintenance margin, 30 % of the value of positions on
+        margin and the whole value of what is paid in full, there is a margin call: the
+        venue cancels orders and closes positions until the equity covers it again. An
+        account whose equity is zero or less is HALTED until it is reset. The operator may
+        have set other percentages.
         """
 
     @_abc_1.abstractmethod
