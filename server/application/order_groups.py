@@ -6,7 +6,7 @@ from server.application.commands import Placed
 from server.application.ports import UnitOfWork
 from server.domain.changes import changed
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
-from server.domain.group_placing import place_group, refuse_prices
+from server.domain.group_placing import place_group, refuse_group
 from server.domain.invariants import BrokenInvariant
 from server.domain.market import Market
 from server.domain.order import Order, OrderTicket
@@ -35,14 +35,15 @@ def place(
     new_id: Callable[[], str],
 ) -> Placed | Refusal:
     """Place the orders of a group."""
-    refusal = _refuse_used_ids(ticket, unit) or refuse_prices(ticket, market)
+    account = unit.account(ticket.account_id)
+    refusal = _refuse_used_ids(ticket, unit) or refuse_group(ticket, account, market)
     if refusal is not None:
         return refusal
     order_ids = [new_id() for _ in range(1 + len(ticket.exits))]
     decision = place_group(
         ticket,
         order_ids,
-        unit.account(ticket.account_id),
+        account,
         unit.position(ticket.account_id, ticket.symbol),
         market,
         new_id,

@@ -20,7 +20,7 @@ from server.application.ports import Chance, UnitOfWork
 from server.application.refusals import ORDER_NOT_FOUND
 from server.domain.changes import changed
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
-from server.domain.group_placing import preview_group, refuse_new_price, refuse_prices
+from server.domain.group_placing import preview_group, refuse_group, refuse_new_price
 from server.domain.instrument import Instrument
 from server.domain.invariants import BrokenInvariant
 from server.domain.order import Order, OrderStatus, OrderTicket, Side, StatusReason
@@ -119,7 +119,7 @@ class Orders:
             if isinstance(sized_ticket, Refusal):
                 return sized_ticket
             ticket = sized_ticket
-        refusal = refuse_prices(ticket, market) if ticket.exits else None
+        refusal = refuse_group(ticket, account, market) if ticket.exits else None
         if refusal is not None:
             return refusal
         found = (preview_group if ticket.exits else preview)(

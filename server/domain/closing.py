@@ -136,7 +136,7 @@ def _free_group(
     freed = end_entry(freed, others, StatusReason.POSITION_CLOSED, now)
     for exit_ in exits:
         freed = shrink(freed, exit_, by, _ending(exit_, now), now)
-    return reserve(changed(freed, covered=frozenset()), holder.symbol, Quantity(-by))
+    return reserve(changed(freed, covered=frozenset()), holder, Quantity(-by))
 
 
 def _ending(holder: Order, now: Micros) -> StatusReason:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from server.domain.account import Account, Position
 from server.domain.changes import changed
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
-from server.domain.margin import MarginBook, staked
+from server.domain.margin import MarginBook, is_on_margin, staked
 from server.domain.market import Market
 from server.domain.matching import seen
 from server.domain.order import (
@@ -96,18 +96,37 @@ def preview_group(
     )
 
 
+def refuse_group(ticket: OrderTicket, account: Account, market: Market) -> Refusal | None:
+    """Refuse a group that makes no sense in this account and this market."""
+    return _refuse_side(ticket, account, market) or refuse_prices(ticket, market)
+
+
+def _refuse_side(ticket: OrderTicket, account: Account, market: Market) -> Refusal | None:
+    """Refuse a group that begins or ends a short position where none is allowed."""
+    if _exit_side(ticket) is Side.SELL or is_on_margin(account, market.instrument):
+        return None
+    message = "`side` of OCO orders must be SELL: both exits sell."
+    if ticket.order_class is not OrderClass.OCO:
+        message = (
+            f"`side` of {ticket.order_class.value} orders must be BUY: their exits sell what it"
+            " buys. Send order_class OCO for the exits of a position."
+        )
+    return refuse_fields([Violation("side", Reason.FIELD_INVALID, message)])
+
+
 def refuse_prices(ticket: OrderTicket, market: Market) -> Refusal | None:
     """Refuse a group whose exits would not lie on both sides of its entry's price."""
     exits = {exit_.leg: exit_ for exit_ in ticket.exits}
     take_profit = exits[Leg.TAKE_PROFIT].limit_price if Leg.TAKE_PROFIT in exits else None
     stop_loss = exits[Leg.STOP_LOSS].stop_price if Leg.STOP_LOSS in exits else None
-    quote = market.quote if market.is_open else None
+    quote, side = market.quote if market.is_open else None, _exit_side(ticket)
     if ticket.order_class is OrderClass.OCO:
         take_profit = ticket.limit_price
-        above = below = None if quote is None else quote.bid
+        leaving = None if quote is None else (quote.bid if side is Side.SELL else quote.ask)
+        prices = leaving, leaving
     else:
-        above, below = _entry_prices(ticket, quote)
-    violations = _crossed(take_profit, stop_loss, above, below)
+        prices = _entry_prices(ticket, quote)
+    violations = _crossed(side, take_profit, stop_loss, *prices)
     return refuse_fields(violations) if violations else None
 
 
@@ -118,16 +137,17 @@ def refuse_new_price(
     new = replaced(order, wanted)
     live = {it.role.leg: it for it in (new, *others.values()) if it.role and it.status.is_live}
     take_profit, stop_loss = live.get(Leg.TAKE_PROFIT), live.get(Leg.STOP_LOSS)
-    above = below = None
+    highest = lowest = None
     entry = live.get(Leg.ENTRY)
     if entry is not None and not entry.filled_quantity:
-        above, below = _entry_prices(entry, market.quote if market.is_open else None)
+        highest, lowest = _entry_prices(entry, market.quote if market.is_open else None)
     field = "stop_price" if wanted.limit_price is None else "limit_price"
     violations = _crossed(
+        order.side if order.is_exit else order.side.opposite,
         None if take_profit is None else take_profit.limit_price,
         None if stop_loss is None else stop_loss.stop_price,
-        above,
-        below,
+        highest,
+        lowest,
     )
     # The two messages of a crossed pair are the same, and one field of the request is wrong.
     return refuse_fields([changed(violations[0], field=field)]) if violations else None
@@ -166,7 +186,7 @@ def _drafts(
 def _ticket_of(exit_: ExitTicket, ticket: OrderTicket) -> OrderTicket:
     return changed(
         ticket,
-        side=Side.SELL,
+        side=_exit_side(ticket),
         notional=None,
         order_type=exit_.order_type,
         limit_price=exit_.limit_price,
@@ -209,39 +229,53 @@ def _rejections(
 def _entry_prices(
     entry: OrderTicket | Order, quote: Quote | None
 ) -> tuple[Price | None, Price | None]:
-    """Return the prices above and below which the exits of a BUY must lie; None for any."""
-    limit, stop = entry.limit_price, entry.stop_price
+    """Return the highest and the lowest price to leave the entry from; None for any."""
+    limit, stop, buys = entry.limit_price, entry.stop_price, entry.side is Side.BUY
     if quote is not None:
-        is_active = stop is None or quote.ask >= stop
-        if is_active and (limit is None or quote.ask <= limit):
+        price = quote.ask if buys else quote.bid
+        is_active = stop is None or (price >= stop if buys else price <= stop)
+        if is_active and (limit is None or (price <= limit if buys else price >= limit)):
             return quote.ask, quote.bid
     prices = [price for price in (limit, stop) if price is not None]
     return max(prices, default=None), min(prices, default=None)
 
 
 def _crossed(
-    take_profit: Price | None, stop_loss: Price | None, above: Price | None, below: Price | None
+    side: Side,
+    take_profit: Price | None,
+    stop_loss: Price | None,
+    highest: Price | None,
+    lowest: Price | None,
 ) -> list[Violation]:
-    """Return which exit prices are on the wrong side of the other, or of the entry's price."""
+    """Return which prices of exits are on the wrong side of the other, or of the entry's prices.
+
+    The take-profit of a SELL lies above its stop-loss and above the entry's highest price, and
+    its stop-loss below the lowest. Those of a BUY lie the other way round.
+    """
+    sign = 1 if side is Side.SELL else -1
+    gain, loss = ("above", "below") if side is Side.SELL else ("below", "above")
+    take_bound, loss_bound = (highest, lowest) if side is Side.SELL else (lowest, highest)
     wrong: dict[str, str] = {}
-    if take_profit is not None and stop_loss is not None and take_profit <= stop_loss:
+    if take_profit is not None and stop_loss is not None and sign * (take_profit - stop_loss) <= 0:
         message = (
-            f"`{TAKE_PROFIT_PRICE}` {format_units(take_profit)} must be above"
+            f"`{TAKE_PROFIT_PRICE}` {format_units(take_profit)} must be {gain}"
             f" `{STOP_LOSS_PRICE}` {format_units(stop_loss)}."
         )
         wrong = {TAKE_PROFIT_PRICE: message, STOP_LOSS_PRICE: message}
-    if take_profit is not None and above is not None and take_profit <= above:
-        wrong.setdefault(
-            TAKE_PROFIT_PRICE,
-            f"`{TAKE_PROFIT_PRICE}` {format_units(take_profit)} must be above the price to leave"
-            f" from, {format_units(above)}.",
-        )
-    if stop_loss is not None and below is not None and stop_loss >= below:
-        wrong.setdefault(
-            STOP_LOSS_PRICE,
-            f"`{STOP_LOSS_PRICE}` {format_units(stop_loss)} must be below the price to leave"
-            f" from, {format_units(below)}.",
-        )
+    for field, price, bound, word, direction in (
+        (TAKE_PROFIT_PRICE, take_profit, take_bound, gain, sign),
+        (STOP_LOSS_PRICE, stop_loss, loss_bound, loss, -sign),
+    ):
+        if price is not None and bound is not None and direction * (price - bound) <= 0:
+            wrong.setdefault(
+                field,
+                f"`{field}` {format_units(price)} must be {word} the price to leave from,"
+                f" {format_units(bound)}.",
+            )
     return [
         Violation(field, Reason.EXIT_PRICE_INVALID, message) for field, message in wrong.items()
     ]
+
+
+def _exit_side(ticket: OrderTicket) -> Side:
+    return ticket.side if ticket.order_class is OrderClass.OCO else ticket.side.opposite

@@ -23,6 +23,11 @@ class Side(KeyEnum):
     BUY = "BUY"
     SELL = "SELL"
 
+    @property
+    def opposite(self) -> "Side":
+        """Return the other side."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
 
 class OrderType(KeyEnum):
     MARKET = "MARKET"
@@ -156,7 +161,7 @@ class PlacedBy(KeyEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitTicket:
-    """An exit of a group as the caller asks for it: it sells what the entry buys."""
+    """An exit of a group as the caller asks for it: it closes what the entry opens."""
 
     leg: Leg
     order_type: OrderType
@@ -313,6 +318,11 @@ class Order:
     def is_exit(self) -> bool:
         """Tell whether the order is an exit of a group."""
         return self.role is not None and self.role.leg is not Leg.ENTRY
+
+    @property
+    def opened_quantity(self) -> Quantity:
+        """Return how much of what the order filled did not reduce a position."""
+        return Quantity(self.filled_quantity - self.closed_quantity)
 
     @property
     def leaves_quantity(self) -> Quantity:

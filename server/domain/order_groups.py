@@ -1,19 +1,21 @@
 """Order groups: what a fill, a trigger or the end of an order does to the others of its group.
 
-An exit sells no more than its entry has bought. Until the entry's first fill it is held. Two live
-exits of a group always have the same quantity left, and hold it back once.
+An exit closes no more than its entry has opened, and is held until the entry opens something. Two
+live exits of a group always have the same quantity left, and hold it back once.
 """
 
 from collections.abc import Mapping
 from typing import TypeAlias
 
 from server.domain.changes import changed
+from server.domain.margin import with_open
 from server.domain.market import Market
 from server.domain.order import (
     TRANSITIONS,
     Leg,
     Order,
     OrderUpdateType,
+    Side,
     StatusReason,
 )
 from server.domain.order_types import awaited
@@ -54,12 +56,13 @@ def waits_for_stop(order: Order, others: Others, market: Market) -> bool:
     quote = market.quote
     if order.role is None or order.role.leg is not Leg.TAKE_PROFIT or quote is None:
         return False
-    if quote.falls_to is None:
+    sells = order.side is Side.SELL
+    reaches = quote.falls_to if sells else quote.rises_to
+    if reaches is None:
         return False
-    falls_to = quote.falls_to
+    stops = [exit_.stop_price for exit_ in live_exits(others) if awaited(exit_) is not None]
     return any(
-        awaited(exit_) is not None and exit_.stop_price is not None and falls_to <= exit_.stop_price
-        for exit_ in live_exits(others)
+        stop is not None and (reaches <= stop if sells else reaches >= stop) for stop in stops
     )
 
 
@@ -76,11 +79,11 @@ def follow(decision: Decision, before: Order, others: Others, now: Micros) -> De
 def _follow_entry(decision: Decision, before: Order, others: Others, now: Micros) -> Decision:
     entry = decision.orders[before.id]
     exits = live_exits(others)
-    bought = Quantity(entry.filled_quantity - before.filled_quantity)
-    if bought and exits:
-        decision = reserve(decision, entry.symbol, bought)
+    opened = Quantity(entry.opened_quantity - before.opened_quantity)
+    if opened and exits:
+        decision = reserve(decision, exits[0], opened)
         for exit_ in exits:
-            decision = _release(decision, exit_, entry.filled_quantity, now)
+            decision = _release(decision, exit_, opened, now)
         return decision
     for exit_ in exits:
         if not exit_.is_held:
@@ -94,12 +97,12 @@ def _follow_entry(decision: Decision, before: Order, others: Others, now: Micros
 
 def _follow_exit(decision: Decision, before: Order, others: Others, now: Micros) -> Decision:
     exit_ = decision.orders[before.id]
-    sold = Quantity(exit_.filled_quantity - before.filled_quantity)
-    if sold or exit_.triggered_at != before.triggered_at:
+    closed = Quantity(exit_.filled_quantity - before.filled_quantity)
+    if closed or exit_.triggered_at != before.triggered_at:
         decision = end_entry(decision, others, StatusReason.EXIT_FILLED, now)
-    if sold:
+    if closed:
         for sibling in live_exits(others):
-            decision = shrink(decision, sibling, sold, StatusReason.SIBLING_FILLED, now)
+            decision = shrink(decision, sibling, closed, StatusReason.SIBLING_FILLED, now)
     return decision
 
 
@@ -125,19 +128,18 @@ def shrink(
     return end_exit(decision, exit_, reason, now)
 
 
-def reserve(decision: Decision, symbol: str, quantity: Quantity) -> Decision:
-    """Hold back a quantity of a position for the exits of a group; this adds no event."""
-    position = decision.positions[symbol]
-    held = changed(position, reserved_quantity=position.reserved_quantity + quantity)
-    return changed(decision, positions={**decision.positions, symbol: held})
+def reserve(decision: Decision, exit_: Order, quantity: Quantity) -> Decision:
+    """Hold back a quantity for an exit and its sibling; this adds no event."""
+    held = with_open(decision.positions[exit_.symbol], exit_, quantity)
+    return changed(decision, positions={**decision.positions, exit_.symbol: held})
 
 
-def _release(decision: Decision, exit_: Order, bought: Quantity, now: Micros) -> Decision:
-    """Let an exit act for what its entry has bought so far."""
+def _release(decision: Decision, exit_: Order, opened: Quantity, now: Micros) -> Decision:
+    """Let an exit act for what its entry has opened now, too."""
     if not exit_.is_held:
-        return _resize(decision, exit_, bought, now)
+        return _resize(decision, exit_, Quantity(exit_.quantity + opened), now)
     free = changed(exit_, role=changed(exit_.role, is_held=False))
-    return _resize(decision, free, bought, now, OrderUpdateType.RELEASED)
+    return _resize(decision, free, opened, now, OrderUpdateType.RELEASED)
 
 
 def _resize(

@@ -26,8 +26,9 @@ class QuoteRefusal(Enum):
 class Quote:
     """The best bid and ask of a symbol with their sizes, and the last price.
 
-    `falls_to` is set for a quote of a replayed bar: the lowest bid of the bar's later quotes.
-    `is_indicative` marks a bid and ask that a feed made of the last price. Neither is stored.
+    `falls_to` and `rises_to` are set for a quote of a replayed bar: the lowest bid and the highest
+    ask of the bar's later quotes. `is_indicative` marks a bid and ask that a feed made of the last
+    price. None of them is stored.
     """
 
     symbol: str
@@ -40,6 +41,7 @@ class Quote:
     sequence: int
     falls_to: Price | None = field(default=None, compare=False)
     is_indicative: bool = field(default=False, compare=False)
+    rises_to: Price | None = field(default=None, compare=False)
 
     @property
     def mark(self) -> Price:
@@ -49,6 +51,10 @@ class Quote:
     def is_ahead(self, now: Micros) -> bool:
         """Tell whether the quote's time is in the future, which happens when a clock was ahead."""
         return self.time > now + FUTURE_TOLERANCE
+
+
+BAR_AHEAD = ("falls_to", "rises_to")
+"""The fields that tell what a replayed bar still does after a quote."""
 
 
 def refusal(quote: Quote, applied: Quote | None, now: Micros) -> QuoteRefusal | None:

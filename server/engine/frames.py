@@ -30,7 +30,7 @@ from server.application.commands import (
 )
 from server.domain.bar import Bar
 from server.domain.errors import Reason, Refusal, Violation
-from server.domain.quote import Quote
+from server.domain.quote import BAR_AHEAD, Quote
 from server.domain.user import Identity, Plan
 from server.domain.values import Micros
 
@@ -38,7 +38,7 @@ LENGTH = struct.Struct("<I")
 CALL_HEADER = struct.Struct("<QB36s36s36s")
 ANSWER_HEADER = struct.Struct("<QB")
 NOBODY = 0
-_SHOWN = attrgetter(*(name for name in Quote.__slots__ if name != "falls_to"))
+_SHOWN = attrgetter(*(name for name in Quote.__slots__ if name not in BAR_AHEAD))
 
 
 class Kind(IntEnum):

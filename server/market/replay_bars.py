@@ -180,13 +180,15 @@ def quotes_of(bar: Bar, span: tuple[Micros, Micros]) -> list[Quote]:
     size, symbol, number = _size(bar), bar.listing.instrument.symbol, QUOTES_OF_A_BAR * bar.line
     tick, bps = bar.listing.instrument.price_tick, round(bar.listing.spread_bps * SCALE)
     sides = [_around(price, tick, bps) for price in prices]
-    last = min(sides[2][0], sides[3][0])
-    lowest = min(sides[1][0], last)
+    last = min(sides[2][0], sides[3][0]), max(sides[2][1], sides[3][1])
+    whole = min(sides[1][0], last[0]), max(sides[1][1], last[1])
     quotes = []
-    for time, price, (bid, ask), falls_to in zip(
-        times, prices, sides, (lowest, lowest, last, None), strict=True
+    for time, price, (bid, ask), (low, high) in zip(
+        times, prices, sides, (whole, whole, last, (None, None)), strict=True
     ):
-        quotes.append(_make_quote(symbol, bid, size, ask, size, price, time, number, falls_to))
+        quotes.append(
+            _make_quote(symbol, bid, size, ask, size, price, time, number, low, False, high)
+        )
         number += 1
     return quotes
 

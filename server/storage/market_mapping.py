@@ -5,10 +5,10 @@ from typing import Any
 from sqlalchemy import Row
 
 from server.domain.bar import Bar, BarInterval
-from server.domain.quote import Quote
+from server.domain.quote import BAR_AHEAD, Quote
 from server.storage.mapping import Values
 
-_QUOTE_COLUMNS = [name for name in Quote.__slots__ if name not in ("falls_to", "is_indicative")]
+_QUOTE_COLUMNS = [name for name in Quote.__slots__ if name not in (*BAR_AHEAD, "is_indicative")]
 """What a bar still does after a quote is not stored: a replay reads its file again."""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from bottrading.v1 import bot_trading_pb2, order_pb2
 from server.domain.errors import Reason
 from server.domain.instrument import Instrument
-from server.domain.order import ExitTicket, Leg, Order, OrderClass, OrderType, Side, TimeInForce
+from server.domain.order import ExitTicket, Leg, Order, OrderClass, OrderType, TimeInForce
 from server.domain.values import Price
 from server.wire import answers, enums
 from server.wire.fields import Fields
@@ -62,24 +62,10 @@ def exits(
     return tuple(found)
 
 
-def check_parent(
-    fields: Fields, request: OrderRequest, order_class: OrderClass, side: Side | None
-) -> None:
+def check_parent(fields: Fields, request: OrderRequest, order_class: OrderClass) -> None:
     """Check the fields of a group's own order."""
-    kind = order_class.value
     if order_class is not OrderClass.OCO:
-        if side is Side.SELL:
-            fields.refuse(
-                "side",
-                Reason.FIELD_INVALID,
-                f"`side` of {kind} orders must be BUY: their exits sell what it buys. Send"
-                " order_class OCO for the exits of a position.",
-            )
         return
-    if side is Side.BUY:
-        fields.refuse(
-            "side", Reason.FIELD_INVALID, "`side` of OCO orders must be SELL: both exits sell."
-        )
     if request.order_type not in (0, enums.ORDER_TYPES[OrderType.LIMIT]):
         fields.refuse(
             "order_type",
@@ -90,7 +76,7 @@ def check_parent(
         fields.refuse(
             "notional",
             Reason.FIELD_INVALID,
-            "`notional` is not used by OCO orders: send the `quantity` to sell.",
+            "`notional` is not used by OCO orders: send the `quantity` to close.",
         )
     for name in ("limit_price", "stop_price"):
         if request.HasField(name):

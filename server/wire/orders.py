@@ -26,7 +26,6 @@ from server.domain.order import (
     OrderClass,
     OrderTicket,
     OrderType,
-    Side,
     TimeInForce,
 )
 from server.domain.order_types import PRICE_FIELDS, RULES
@@ -271,7 +270,7 @@ def _asked(
         trail_amount, trail_percent = trails.trail(fields, request, instrument)
     order_class, legs = OrderClass.SIMPLE, tuple[ExitTicket, ...]()
     if request.order_class or request.HasField("take_profit") or request.HasField("stop_loss"):
-        order_class, legs = _group(fields, request, side, instrument)
+        order_class, legs = _group(fields, request, instrument)
     if order_class is OrderClass.OCO:
         # The order itself is the take-profit; the stop-loss is its only leg.
         order_type = OrderType.LIMIT
@@ -313,7 +312,7 @@ def _asked(
 
 
 def _group(
-    fields: Fields, request: OrderRequest, side: Side | None, instrument: Instrument | None
+    fields: Fields, request: OrderRequest, instrument: Instrument | None
 ) -> tuple[OrderClass, tuple[ExitTicket, ...]]:
     """Read the class of a group and its exits."""
     order_class = fields.member(
@@ -323,7 +322,7 @@ def _group(
         return OrderClass.SIMPLE, ()
     legs = exits(fields, request, order_class, instrument)
     if order_class is not OrderClass.SIMPLE:
-        check_parent(fields, request, order_class, side)
+        check_parent(fields, request, order_class)
     # What is missing is refused; the rest of the fields is still read.
     return (order_class, legs) if legs else (OrderClass.SIMPLE, ())
 

@@ -23,13 +23,14 @@ class Wish:
     notional: Units | None = None
     trail_amount: Units | None = None
     trail_percent: Units | None = None
+    is_oco: bool = False
 
     @property
     def order_class(self) -> OrderClass:
-        """Return the class that has these exits; a SELL is given as its take-profit."""
+        """Return the class that has these exits; an OCO is given as its take-profit."""
         if not self.exits:
             return OrderClass.SIMPLE
-        if self.side is Side.SELL:
+        if self.is_oco:
             return OrderClass.OCO
         return OrderClass.OTO if len(self.exits) == 1 else OrderClass.BRACKET
 

@@ -66,7 +66,8 @@ class GroupAuditor:
                 assert sold, "nothing was sold instead"
         acted = any(order.filled_quantity or order.triggered_at is not None for order in exits)
         for entry in entries:
-            bought, lives = entry.filled_quantity, entry.status.value not in ENDED
+            bought = entry.filled_quantity - entry.closed_quantity
+            lives = entry.status.value not in ENDED
             assert not (acted and lives), "an entry goes on after an exit acted"
             assert sold + sum(left) <= bought, "the exits sell more than the entry bought"
             if lives and left:

@@ -277,12 +277,14 @@ def _wish(step: NewOrder, book: Book) -> Wish:
     if step.stop_percent is not None and step.time_in_force.rests:
         stop_price = Price(level * step.stop_percent // 100)
     exits, time_in_force = _exits(step), step.time_in_force
-    if step.side is Side.SELL and len(exits) == 2 and time_in_force.rests:
+    is_oco = step.side is Side.SELL and len(exits) == 2 and time_in_force.rests
+    if is_oco:
         limit_price, stop_price, exits = exits[0].limit_price, None, exits[1:]
     elif step.side is Side.SELL:
         exits = ()
     return Wish(
         exits=exits,
+        is_oco=is_oco,
         stop_price=stop_price,
         symbol=step.symbol,
         side=step.side,

@@ -18,7 +18,8 @@ step continues the outcome; `-` means no outcome. Each step is audited.
 
 `a: buy 100 AAPL limit 100 take 110 loss 95` places a BRACKET of the orders a, a.take and a.loss;
 `loss 95/94` is a stop-loss with a limit. With one exit it is an OTO. `a: sell 100 AAPL take 110
-loss 95` is an OCO of a and a.loss. After a price, `:DAY` is the time in force of the exit.
+loss 95` is an OCO of a and a.loss. `short` instead of `buy` begins a group with a SELL, and `cover`
+is an OCO that buys. After a price, `:DAY` is the time in force of the exit.
 """
 
 from collections.abc import Callable, Iterable
@@ -89,14 +90,14 @@ class Stage:
                 return self._quote(symbol, (bid, bid_size, ask, ask_size), 0)
             case ["quote", symbol, bid, "x", bid_size, "/", ask, "x", ask_size, "number", number]:
                 return self._quote(symbol, (bid, bid_size, ask, ask_size), int(number))
-            case [name, "buy" | "sell" as side, quantity, symbol, *more] if name.endswith(":"):
+            case [name, side, quantity, symbol, *more] if name.endswith(":") and side in SIDES:
                 wish = self._sized(_wish(symbol, side, quantity, more))
                 if isinstance(wish, Refusal):
                     return [f"refused {wish.reason.value}"]
                 return self._hear(self.book.place(name.removesuffix(":"), wish))
             case [name, "close", *amount, symbol]:
                 return self._close(name.removesuffix(":"), symbol, *amount)
-            case ["preview", "buy" | "sell" as side, quantity, symbol, *more]:
+            case ["preview", side, quantity, symbol, *more]:
                 wish = self._sized(_wish(symbol, side, quantity, more))
                 if isinstance(wish, Refusal):
                     return [f"refused {wish.reason.value}"]
@@ -224,6 +225,7 @@ def clock(moment: Micros | None) -> str:
     return f"{days}d {shown}" if days else shown
 
 
+SIDES = {"buy": Side.BUY, "sell": Side.SELL, "short": Side.SELL, "cover": Side.BUY}
 PRICE_NAMES = {"limit": "limit_price", "stop": "stop_price"}
 ACCOUNT_FIELDS: dict[str, Callable[[Account], str]] = {
     "balance": lambda account: format_money(account.balance),
@@ -304,12 +306,14 @@ def _wish(symbol: str, side: str, quantity: str, more: list[str]) -> Wish:
         limit_price, more = parse_units(more[1]), more[2:]
     exits, more = _exits(more)
     (time_in_force,) = more or ["GTC"]
-    if exits and side == "sell":
+    is_oco = bool(exits) and side in ("sell", "cover")
+    if is_oco:
         limit_price, time_in_force = exits[0].limit_price, exits[0].time_in_force.value
         exits = exits[1:]
     return Wish(
         symbol=symbol,
-        side=Side[side.upper()],
+        side=SIDES[side],
+        is_oco=is_oco,
         quantity=0 if quantity.startswith("$") else parse_units(quantity),
         limit_price=limit_price,
         stop_price=stop_price,

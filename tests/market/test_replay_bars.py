@@ -274,3 +274,21 @@ def test_a_quote_of_a_bar_tells_how_low_the_bar_still_falls(
     bids = {format_units(quote.last): quote.bid for quote in quotes}
     lowest = [None if text is None else bids[format_units(parse_units(text))] for text in falls_to]
     assert [quote.falls_to for quote in quotes] == lowest
+
+
+@pytest.mark.parametrize(
+    ("bar", "rises_to"),
+    [
+        ("110,120,90,100", ["120", "120", "100", None]),
+        ("100,120,90,110", ["120", "120", "120", None]),
+    ],
+)
+def test_a_quote_of_a_bar_tells_how_high_the_bar_still_rises(
+    tmp_path: Path, bar: str, rises_to: list[str | None]
+) -> None:
+    """The take-profit of a short position leaves a bar to the stop-loss, too."""
+    _, quotes = play(tmp_path / "bars.csv", [f"2025-01-06T10:00:00Z,AAPL,{bar}"])
+
+    asks = {format_units(quote.last): quote.ask for quote in quotes}
+    highest = [None if text is None else asks[format_units(parse_units(text))] for text in rises_to]
+    assert [quote.rises_to for quote in quotes] == highest

@@ -65,12 +65,12 @@ def an_exit_sells_more_than_its_entry_bought(
 
 @bug_in("order_groups.reserve")
 def released_exits_reserve_nothing(
-    reserve: Callable[[Decision, str, Quantity], Decision],
+    reserve: Callable[[Decision, Order, Quantity], Decision],
     decision: Decision,
-    symbol: str,
+    exit_: Order,
     quantity: Quantity,
 ) -> Decision:
-    return decision if quantity > 0 else reserve(decision, symbol, quantity)
+    return decision if quantity > 0 else reserve(decision, exit_, quantity)
 
 
 @bug_in("order_groups._resize")
