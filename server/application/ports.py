@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
 
 from server.application.listings import FillFilter, Found, OrderFilter
+from server.application.margin_ports import MarginRecords
 from server.application.people import People
 from server.application.staging import Stage
 from server.domain.account import Account, Inflow, Position, Snapshot, SnapshotFilter
@@ -201,7 +202,7 @@ class Reads(Protocol):
         """Return the entries after each (account, sequence), in order."""
 
 
-class UnitOfWork(People, Protocol):
+class UnitOfWork(People, MarginRecords, Protocol):
     """One transaction: loads state on demand, collects decisions and stores them together.
 
     Reads see the earlier decisions of the same unit. Without `commit`, nothing since the last

@@ -11,6 +11,7 @@ from server.domain.equity_curve import EquityCurve
 from server.domain.quote import Quote
 from server.domain.values import Micros, Units
 from server.storage import curve_mapping, market_mapping, statements
+from server.storage.margin_tables import accruals
 from server.storage.pending import bulk
 from server.storage.tables import accounts, equity_snapshots, inflows, quotes, replays
 
@@ -80,4 +81,5 @@ class MarketRows:
         bulk(self._driver, statements.STORE_REPLAY, [{"digest": digest, "time": time}])
 
     def forget_unused_replay(self) -> None:
-        self._connection.execute(delete(replays).where(~exists(select(accounts.c.id))))
+        for table in (replays, accruals):
+            self._connection.execute(delete(table).where(~exists(select(accounts.c.id))))

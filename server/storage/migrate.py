@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from server.application.ports import StorageDamaged
 from server.storage.database import open_readers, open_writer, translated
 
-NEWEST_REVISION = "0018"
+NEWEST_REVISION = "0019"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 
 from server.application.ports import ReachedOrder
 from server.application.staging import Stage
@@ -84,16 +84,26 @@ class Searches(ABC):
 
     def positions(self, account_id: str) -> list[Position]:
         query = select(positions.c.symbol).where(
-            positions.c.account_id == account_id, positions.c.quantity > 0
+            positions.c.account_id == account_id, text(statements.STAKES)
         )
         symbols = set(self._connection.execute(query).scalars())
         symbols.update(symbol for owner, symbol in self._pending.positions if owner == account_id)
         self.preload([(account_id, symbol) for symbol in symbols])
         return [self._positions[account_id, symbol] for symbol in sorted(symbols)]
 
+    def positions_of_each(self, account_ids: Sequence[str]) -> dict[str, list[Position]]:
+        self._pending.write()
+        rows = self._rows(statements.SELECT_STAKES, json.dumps(account_ids))
+        keys = sorted((row.account_id, row.symbol) for row in rows)
+        self.preload(keys)
+        found: dict[str, list[Position]] = {account_id: [] for account_id in account_ids}
+        for key in keys:
+            found[key[0]].append(self._positions[key])
+        return found
+
     def symbols_in_use(self) -> list[str]:
         self._pending.write()
-        held = select(positions.c.symbol).where(positions.c.quantity > 0)
+        held = select(positions.c.symbol).where(positions.c.quantity != 0)
         ordered = select(orders.c.symbol).where(orders.c.live)
         return sorted(self._connection.execute(held.union(ordered)).scalars())
 

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from server.domain.order_types import Watch
 from server.domain.resting import NEAREST_IS_HIGHEST
+from server.storage.margin_tables import accruals
 from server.storage.tables import (
     accounts,
     api_usage,
@@ -87,6 +88,24 @@ SELECT_BY_CLIENT_ID = (
     "SELECT orders.* FROM json_each(:json) AS wanted CROSS JOIN orders"
     " WHERE orders.account_id = wanted.value ->> 0"
     " AND orders.client_order_id = wanted.value ->> 1 AND orders.client_order_id IS NOT NULL"
+)
+
+# What counts in the margin of an account: positions, and symbols with live orders.
+STAKES = (
+    "(positions.quantity != 0 OR positions.reserved_quantity > 0"
+    " OR positions.open_buy_quantity > 0)"
+)
+SELECT_STAKES = (  # Made of our own constants only.
+    "SELECT positions.account_id, positions.symbol FROM json_each(:json) AS wanted"  # noqa: S608
+    f" CROSS JOIN positions WHERE positions.account_id = wanted.value AND {STAKES}"
+)
+# Each part is one search in a partial index.
+SELECT_AT_RISK = (
+    "SELECT id, max(is_closing) FROM ("
+    "SELECT id, 0 AS is_closing FROM accounts WHERE margin_mode = 'MARGIN' AND balance < 0"
+    " UNION ALL SELECT account_id, 0 FROM positions WHERE quantity < 0"
+    " UNION ALL SELECT account_id, 1 FROM orders WHERE live = 1 AND bot_key_id = 'VENUE'"
+    ") GROUP BY id"
 )
 
 SELECT_LOGS = (
@@ -231,6 +250,7 @@ DROP_MINUTES = (
     " WHERE interval = '1M' AND start < :before ORDER BY start LIMIT :limit)"
 )
 STORE_REPLAY = _upsert(replays, "time")
+STORE_ACCRUAL = _upsert(accruals, "until", "charging", "after")
 STORE_PARTICIPANT = _upsert(participants, "stood", "sequence", "missed")
 
 

@@ -88,6 +88,7 @@ accounts = Table(
     CheckConstraint(
         "reserved >= 0 AND (balance >= reserved OR margin_mode = 'MARGIN')", name="money"
     ),
+    Index("ix_accounts_loan", "id", sqlite_where=text("margin_mode = 'MARGIN' AND balance < 0")),
 )
 
 bot_keys = Table(
@@ -131,6 +132,7 @@ positions = Table(
     Column("ask_taken", UNITS, nullable=False),
     Column("open_buy_quantity", UNITS, nullable=False),
     CheckConstraint("reserved_quantity >= 0 AND open_buy_quantity >= 0", name="quantity"),
+    Index("ix_positions_short", "account_id", sqlite_where=text("quantity < 0")),
     sqlite_with_rowid=False,
 )
 
@@ -210,6 +212,12 @@ orders = Table(
     ),
     Index("ix_orders_live", "account_id", "symbol", **LIVE),
     Index("ix_orders_expiry", "expires_at", **LIVE),
+    # The bot key is that of orders of margin calls.
+    Index(
+        "ix_orders_venue",
+        "account_id",
+        sqlite_where=text("live = 1 AND bot_key_id = 'VENUE'"),
+    ),
     Index("ix_orders_trail_amount", "symbol", "side", "trail_amount", "trail_number", **TRAILING),
     Index("ix_orders_trail_percent", "symbol", "side", "trail_percent", "trail_number", **TRAILING),
     sqlite_with_rowid=False,

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, insert, select
 
 from server.application.ports import Shown, Standing
 from server.application.staging import Stage
-from server.domain.account import Account, Position
+from server.domain.account import Account, MarginMode, Position
 from server.domain.bar import Bar
 from server.domain.events import OrderUpdated
 from server.domain.order import Order, OrderType
@@ -22,8 +22,10 @@ from server.domain.user import Permissions
 from server.domain.values import Micros
 from server.domain.watermarks import Watermarks
 from server.storage import curve_mapping, mapping, statements
+from server.storage.at_risk import AtRisk
 from server.storage.commit_mark import open_mark
 from server.storage.database import DatabaseError, translated
+from server.storage.margin_rows import MarginRows
 from server.storage.market_rows import MarketRows
 from server.storage.pending import EventEncoder, Pending, bulk
 from server.storage.people import People
@@ -64,6 +66,7 @@ class Writer:
         self.permissions: dict[str, Permissions | None] = {}
         self.resting = Resting(driver)
         self.trails = Trails(driver)
+        self.at_risk = AtRisk(driver)
 
     def close(self) -> None:
         """Empty the write-ahead log as far as readers allow, and close the connection."""
@@ -92,6 +95,7 @@ class Writer:
     def forget(self) -> None:
         """Empty the cache, so that everything is read anew."""
         self.resting.forget()
+        self.at_risk.forget()
         self._empty()
 
     def _empty(self) -> None:
@@ -118,7 +122,7 @@ class Writer:
             self.driver.execute("COMMIT")
 
 
-class SqlUnitOfWork(Searches, People, MarketRows, StepRows):
+class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows):
     """One transaction on the writing connection; only one may be open at a time."""
 
     def __init__(self, writer: Writer) -> None:
@@ -133,6 +137,7 @@ class SqlUnitOfWork(Searches, People, MarketRows, StepRows):
         self._client_ids: dict[tuple[str, str], str | None] = {}
         self._decided: set[str] = set()
         self._driver, self._resting, self._trails = writer.driver, writer.resting, writer.trails
+        self._at_risk = writer.at_risk
         self._trail_numbers: dict[str, int | None] = {}
         self._trails_before_step: Mapping[Line, Watermarks] | None = None
         self._pending = Pending(
@@ -272,6 +277,8 @@ class SqlUnitOfWork(Searches, People, MarketRows, StepRows):
             (pending.new_orders if is_new else pending.changed_orders).add(order_id)
             if is_new and order.client_order_id is not None:
                 self._client_ids[account.id, order.client_order_id] = order_id
+        if account.margin_mode is MarginMode.MARGIN:
+            self._at_risk.add(decision)
         if decision.inflow is not None:
             values = curve_mapping.inflow_values(decision.inflow)
             self._connection.execute(insert(inflows), values)

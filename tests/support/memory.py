@@ -33,6 +33,7 @@ PLAIN = {
     "SimulatedSource._paths": _MADE,
     "Resting._prices": _WIDE,
     "Resting._expiry": _WIDE,
+    "AtRisk._accounts": _WIDE,
     "Writer.accounts": _STORED,
     "Writer.positions": _STORED,
     "Writer.permissions": _STORED,

@@ -1,0 +1,44 @@
+"""Margin accounts within a unit of work: who is at risk, and until when interest is charged."""
+
+import sqlite3
+
+from sqlalchemy import Connection, select
+
+from server.application.margin_ports import Accrual
+from server.storage import statements
+from server.storage.at_risk import AtRisk
+from server.storage.margin_tables import accruals
+from server.storage.pending import Pending, bulk
+
+
+class MarginRows:
+    """The part of a unit of work that serves margin calls and interest."""
+
+    _connection: Connection
+    _driver: sqlite3.Connection
+    _pending: Pending
+    _at_risk: AtRisk
+
+    def accounts_at_risk(self) -> list[str]:
+        return self._at_risk.accounts()
+
+    def may_be_closing(self, account_id: str) -> bool:
+        return self._at_risk.is_closing(account_id)
+
+    def note_risk(self, account_id: str, *, is_at_risk: bool, is_closing: bool) -> None:
+        self._at_risk.note(account_id, is_at_risk=is_at_risk, is_closing=is_closing)
+
+    def accrual(self, clock: str) -> Accrual | None:
+        row = self._connection.execute(
+            select(accruals).where(accruals.c.clock == clock)
+        ).one_or_none()
+        return None if row is None else Accrual(row.until, row.charging, row.after)
+
+    def store_accrual(self, clock: str, accrual: Accrual) -> None:
+        row = {
+            "clock": clock,
+            "until": accrual.until,
+            "charging": accrual.charging,
+            "after": accrual.after,
+        }
+        bulk(self._driver, statements.STORE_ACCRUAL, [row])
