@@ -126,6 +126,45 @@ async def test_a_key_is_told_of_what_it_may_see_alone(
     assert start.seconds < seen.seconds < whole.time.seconds
 
 
+async def test_a_key_that_is_revoked_while_it_waits_is_told_nothing_but_the_clock_goes_on(
+    stepped: Callable[..., Awaitable[Venue]],
+) -> None:
+    venue = await stepped(step_participants="2")
+    person = venue.person()
+    key = await person.create_key("waits")
+    ada, bob = Bot(venue, key.key), await venue.bot("bob")
+    await ada.place(limit_price="95", quantity="1")
+    waits = asyncio.ensure_future(ada.call("AdvanceClock", by=HOUR))
+    while (await bob.call("GetMarketClock")).clock.replay.lock_step.joined < 1:
+        await asyncio.sleep(0)
+
+    await person.revoke_key(key.id)
+    told = await step(venue, bob, by=HOUR)
+
+    assert (await refusal(waits)).code is grpc.StatusCode.UNAUTHENTICATED
+    assert told.time.seconds
+    clock = (await bob.call("GetMarketClock")).clock
+    assert clock.time == told.time
+    assert clock.replay.lock_step.awaited == 2
+
+
+async def test_a_wait_that_its_caller_gives_up_does_not_hold_up_the_clock(
+    stepped: Callable[..., Awaitable[Venue]],
+) -> None:
+    venue = await stepped(step_participants="2")
+    ada, bob = await venue.bot(), await venue.bot("bob")
+    waits = asyncio.ensure_future(ada.call("AdvanceClock", by=HOUR))
+    while (await bob.call("GetMarketClock")).clock.replay.lock_step.joined < 1:
+        await asyncio.sleep(0)
+
+    waits.cancel()
+    told = await step(venue, bob, by=HOUR)
+
+    assert waits.cancelled()
+    again = await ada.call("AdvanceClock", until=told.time)
+    assert again.time == told.time
+
+
 @pytest.mark.parametrize(
     ("request_fields", "field", "reason"),
     [
@@ -135,6 +174,10 @@ async def test_a_key_is_told_of_what_it_may_see_alone(
         ({"by": Duration()}, "by", "FIELD_INVALID"),
         ({"by": Duration(seconds=-1)}, "by", "FIELD_INVALID"),
         ({"by": Duration(nanos=999)}, "by", "FIELD_INVALID"),
+        ({"by": Duration(seconds=1, nanos=-1)}, "by", "FIELD_INVALID"),
+        ({"by": Duration(seconds=1, nanos=2_000_000_000)}, "by", "FIELD_INVALID"),
+        ({"until": Timestamp(seconds=1, nanos=-1)}, "until", "FIELD_INVALID"),
+        ({"by": HOUR, "from": Timestamp(nanos=-1)}, "from", "FIELD_INVALID"),
         ({"by": Duration(seconds=2**62)}, "by", "FIELD_INVALID"),
         ({"next_bar": 99}, "next_bar", "ENUM_VALUE_UNKNOWN"),
         ({"until": Timestamp(seconds=2**62)}, "until", "FIELD_INVALID"),
@@ -154,6 +197,22 @@ async def test_a_step_needs_one_time_that_is_not_before_the_callers(
     told = await refusal(bot.call("AdvanceClock", **request_fields))
 
     assert (told.reason, told.fields) == (reason, (field,))
+
+
+@pytest.mark.parametrize(
+    "goal",
+    [{"by": Duration(seconds=315_576_000_000)}, {"until": Timestamp(seconds=253_402_300_799)}],
+)
+async def test_a_step_beyond_the_file_ends_with_it(
+    stepped: Callable[..., Awaitable[Venue]], goal: dict[str, Any]
+) -> None:
+    venue = await stepped()
+    bot = await venue.bot()
+
+    told = await step(venue, bot, **goal)
+
+    assert told.ended
+    assert told.time == Timestamp(seconds=1_735_819_200)
 
 
 async def test_a_key_that_only_reads_moves_no_clock(start_venue: VenueFactory) -> None:
