@@ -73,6 +73,12 @@ async def step(venue: Venue, bot: Bot, **fields: Any) -> Any:
     return answer.result()
 
 
+async def joined(bot: Bot) -> None:
+    """Wait until an account takes part."""
+    while not (await bot.call("GetMarketClock")).clock.replay.lock_step.joined:
+        pass
+
+
 async def test_limits_on_orders_and_calls_of_the_day_do_not_apply_in_lock_step(
     stepped: Callable[..., Awaitable[Venue]],
 ) -> None:
@@ -135,8 +141,7 @@ async def test_a_key_that_is_revoked_while_it_waits_is_told_nothing_but_the_cloc
     ada, bob = Bot(venue, key.key), await venue.bot("bob")
     await ada.place(limit_price="95", quantity="1")
     waits = asyncio.ensure_future(ada.call("AdvanceClock", by=HOUR))
-    while (await bob.call("GetMarketClock")).clock.replay.lock_step.joined < 1:
-        await asyncio.sleep(0)
+    await joined(bob)
 
     await person.revoke_key(key.id)
     told = await step(venue, bob, by=HOUR)
@@ -154,8 +159,7 @@ async def test_a_wait_that_its_caller_gives_up_does_not_hold_up_the_clock(
     venue = await stepped(step_participants="2")
     ada, bob = await venue.bot(), await venue.bot("bob")
     waits = asyncio.ensure_future(ada.call("AdvanceClock", by=HOUR))
-    while (await bob.call("GetMarketClock")).clock.replay.lock_step.joined < 1:
-        await asyncio.sleep(0)
+    await joined(bob)
 
     waits.cancel()
     told = await step(venue, bob, by=HOUR)

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal, DecimalException
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
 
 from bottrading_feeds.port import Alive, Listing, Tick, Unreadable
 
@@ -127,13 +127,16 @@ class Book:
         else:
             try:
                 why = self._take(symbol, told)
-            except (DecimalException, TypeError, ValueError, AttributeError):
+            except (ArithmeticError, TypeError, ValueError, AttributeError):
                 why = UNREADABLE
         if why is not None:
             self.counts.dropped[why] += 1
             # Something newer than the quote is known, and it is not known what.
             if symbol is not None and why != OUT_OF_ORDER:
                 symbol.holds = False
+                if symbol.known is not None and why in (UNREADABLE, OUT_OF_RANGE):
+                    # Later ticks need not tell a last price: a bad one must not spoil them.
+                    symbol.known = replace(symbol.known, last=None)
 
     def take(self, limit: int) -> list[Quote]:
         """Remove and return changed quotes, those first that have waited longest."""
@@ -224,6 +227,8 @@ class Book:
         last = None if last is None else last.quantize(SMALLEST)
         if min(prices) <= 0 or bid <= 0 or last == 0:
             return ONE_SIDED
+        if ask >= PRICE_LIMIT or (last is not None and last >= PRICE_LIMIT):
+            return OUT_OF_RANGE
         if bid > ask:
             return CROSSED
         bid_size, ask_size = _size(tick.bid_size, listing, bid), _size(tick.ask_size, listing, ask)

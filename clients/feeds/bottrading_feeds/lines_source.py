@@ -120,7 +120,7 @@ class Lines:
             fields = self._fields(text)
             if fields is not None:
                 self._tell(tick_of(fields, self._symbols))
-        except (ValueError, TypeError, InvalidOperation, RecursionError, csv.Error):
+        except (ValueError, TypeError, ArithmeticError, RecursionError, csv.Error):
             self._tell(Unreadable(text[:SHOWN_CHARACTERS]))
 
     def _fields(self, text: str) -> Mapping[str, Any] | None:

@@ -116,9 +116,12 @@ def test_what_could_not_be_published_comes_again_unless_it_is_old(book: Book) ->
         (tick("100", "NaN", at=1), "out of range"),
         (tick("100", "Infinity", at=1), "out of range"),
         (tick("100", "1e10", at=1), "out of range"),
+        (tick("100", "9999999999.999999999", at=1), "out of range"),
+        (tick(last=Decimal("9999999999.999999999"), at=1), "out of range"),
         (tick(bid_size=Decimal(-1), at=1), "out of range"),
         (tick(ask_size=Decimal("NaN"), at=1), "out of range"),
         (tick(bid="100", ask_size="many", at=1), "unreadable"),
+        (tick(last="many", at=1), "unreadable"),
         (tick("0.000000001", "101", at=1), "without a price on both sides"),
     ],
 )

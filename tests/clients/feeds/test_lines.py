@@ -84,6 +84,7 @@ def test_a_symbol_may_be_the_sources() -> None:
         '{"symbol": "A", "bid": "one"}',
         '{"symbol": "A", "bid": true}',
         '{"symbol": "A", "last": "1", "time": "2026-01-02T12:00:00"}',
+        '{"symbol": "A", "last": "1", "time": "0001-01-01T00:00:00+01:00"}',
         '{"symbol": "A", "last": "1", "time": -1}',
         '{"symbol": "A", "last": "1", "time": 1e40}',
         '{"symbol": "A", "last": "1", "time": NaN}',
