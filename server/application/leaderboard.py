@@ -1,6 +1,6 @@
 """The leaderboard: accounts ranked by return, recomputed at intervals and read in pages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -10,7 +10,7 @@ from server.application.market_ports import Instruments
 from server.application.paging import Page, number_in, token_after
 from server.application.ports import Clock, StorageUnavailable
 from server.application.return_curves import ReturnCurves, ReturnPoint, Span
-from server.domain.account import TradeStatistics
+from server.domain.account import MarginMode, TradeStatistics
 from server.domain.equity_curve import EquityCurve
 from server.domain.errors import Refusal
 from server.domain.values import DAY, SCALE, SECOND, Micros
@@ -37,8 +37,9 @@ class Period(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """An account's rank: equal returns share a rank, but each account has its own position.
+    """An account's rank among those of its margin mode.
 
+    Equal returns share a rank, but each account has its own position.
     `return_pct` covers the period; the other figures cover the account's epoch.
     """
 
@@ -46,6 +47,7 @@ class Place:
     rank: int
     account_id: str
     display_name: str
+    margin_mode: MarginMode
     was_reset: bool
     return_pct: float
     statistics: TradeStatistics
@@ -57,6 +59,7 @@ class Place:
 class PlacesWanted:
     """Asks for a page of the leaderboard and the account's own place.
 
+    Without `margin_mode`, the page shows the accounts of the own account's mode.
     `curve_points` is the number of points of each return curve; with None there are no curves.
     """
 
@@ -65,6 +68,7 @@ class PlacesWanted:
     token: str
     account_id: str
     curve_points: int | None = None
+    margin_mode: MarginMode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +98,28 @@ class Rankings(Protocol):
         """
 
     def places(
-        self, period: Period, after: int, limit: int, account_id: str
+        self, period: Period, mode: MarginMode | None, after: int, limit: int, account_id: str
     ) -> tuple[list[Place], Place | None, int]:
-        """Return places after a position, the account's own place, and the number of all places."""
+        """Return places after a position, the account's own place, and the number of all places.
+
+        All of them are places of one margin mode. Without `mode` it is the one of the own place,
+        or CASH if there is no own place.
+        """
 
 
 class Leaderboard:
-    """Ranks each user's first account if it traded in its epoch; operators are not ranked."""
+    """Ranks each user's first account if it traded in its epoch, by margin mode.
+
+    Operators and bankrupt accounts are not ranked. `mode_of` returns the mode of an account, CASH
+    if there is no such account.
+    """
 
     def __init__(
         self,
         *,
         rankings: Rankings,
         curves: ReturnCurves,
+        mode_of: Callable[[str], MarginMode],
         board: QuoteBoard,
         instruments: Instruments,
         clock: Clock,
@@ -114,6 +127,7 @@ class Leaderboard:
     ) -> None:
         self._rankings = rankings
         self._curves = curves
+        self._mode_of = mode_of
         self._board = board
         self._instruments = instruments
         self._clock = clock
@@ -133,12 +147,15 @@ class Leaderboard:
     def page(self, wanted: PlacesWanted) -> Board | Refusal:
         """Return a page, best first. Accounts can change places between two pages."""
         period, account_id = wanted.period, wanted.account_id
-        after = number_in(wanted.token, period)
+        mode = wanted.margin_mode or self._mode_of(account_id)
+        after = number_in(wanted.token, (period, mode))
         if isinstance(after, Refusal):
             return after
-        places, own, total = self._rankings.places(period, after or 0, wanted.limit, account_id)
+        places, own, total = self._rankings.places(
+            period, mode, after or 0, wanted.limit, account_id
+        )
         is_last = not places or places[-1].position >= total
-        next_token = "" if is_last else token_after(places[-1].position, period)
+        next_token = "" if is_last else token_after(places[-1].position, (period, mode))
         shown = places if own is None or own in places else [*places, own]
         curves = self._curves_of(shown, wanted.curve_points)
         return Board(places, next_token, own, total, account_id, curves)
@@ -153,13 +170,13 @@ class Leaderboard:
         return {place.account_id: curve for place, curve in zip(places, curves, strict=True)}
 
     def rank(self, account_id: str) -> tuple[int | None, int | None]:
-        """Return an account's rank over its whole epoch, and the number of ranked accounts.
+        """Return an account's rank over its epoch, and the number of ranked accounts of its mode.
 
         Both are None for an account without rank, and while no ranking can be read. The caller's
         other figures must not fail because of a missing ranking.
         """
         try:
-            _, own, total = self._rankings.places(Period.ALL, 0, 0, account_id)
+            _, own, total = self._rankings.places(Period.ALL, None, 0, 0, account_id)
         except StorageUnavailable:
             return None, None
         return (None, None) if own is None else (own.rank, total)

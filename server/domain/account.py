@@ -129,9 +129,10 @@ class Account:
         A deposit does not change this value, so its growth is the time-weighted return: the
         product of the growth between deposits (D. Spaulding, Investment Performance Measurement).
         The floating-point errors of the product are rounded away. They would look like returns
-        of an unchanged account, and ratios of such returns can have any size.
+        of an unchanged account, and ratios of such returns can have any size. An equity below zero
+        counts as zero, because nobody can lose more than everything.
         """
-        value = equity * self.initial_share
+        value = max(equity, 0) * self.initial_share
         if self.initial_share == 1.0 or not value:
             return value
         return round(value, EQUITY_DIGITS - 1 - floor(log10(value)))

@@ -18,7 +18,7 @@ from server.domain.events import AccountUpdated, AccountUpdateType, Settlement
 from server.domain.instrument import Instrument, OptionRight
 from server.domain.invariants import BrokenInvariant
 from server.domain.posting import Decision, check
-from server.domain.values import AMOUNT_LIMIT, Micros, Money, Price, format_money
+from server.domain.values import AMOUNT_LIMIT, Micros, Money, Price, Units, format_money
 
 
 def open_account(account_id: str, user_id: str, starting_balance: Money, now: Micros) -> Decision:
@@ -75,7 +75,10 @@ def reset(
 
 
 def deposit(account: Account, amount: Money, equity: Money, now: Micros) -> Decision | Refusal:
-    """Add money to an account that is worth `equity`; refuse what would reach AMOUNT_LIMIT."""
+    """Add money to an account that is worth `equity`; refuse what would reach AMOUNT_LIMIT.
+
+    A deposit into an equity of zero or below leaves nothing of the initial balance.
+    """
     most = max(account.deposits, equity)
     if most + amount >= AMOUNT_LIMIT:
         return Refusal(
@@ -88,7 +91,7 @@ def deposit(account: Account, amount: Money, equity: Money, now: Micros) -> Deci
         sequence=account.sequence + 1,
         balance=account.balance + amount,
         deposits=account.deposits + amount,
-        initial_share=account.initial_share * (equity / (equity + amount)),
+        initial_share=account.initial_share * kept_share(equity, amount),
     )
     inflow = Inflow(
         account_id=account.id,
@@ -99,6 +102,12 @@ def deposit(account: Account, amount: Money, equity: Money, now: Micros) -> Deci
     )
     event = _updated(account, AccountUpdateType.DEPOSIT, now, amount=amount)
     return Decision(account=account, inflow=inflow, events=(event,))
+
+
+def kept_share(equity_before: Units, amount: Units) -> float:
+    """Return the part of the equity after a deposit that the equity before it makes up."""
+    before = max(equity_before, 0)
+    return before / (before + amount)
 
 
 def set_trading_state(account: Account, state: TradingState, now: Micros) -> Decision:

@@ -127,6 +127,7 @@ def _queries(settings: Settings, reads: SqlReads, instruments: Instruments, now:
     leaderboard = Leaderboard(
         rankings=RankingsFile(Path(settings.data_dir), settings.database_path),
         curves=ReturnCurves(reads),
+        mode_of=reads.margin_mode,
         board=board,
         instruments=instruments,
         clock=clock,

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, select
 
 from server.application.ports import Holdings, Standing, TrackRecord
-from server.domain.account import Account, SnapshotFilter
+from server.domain.account import Account, MarginMode, SnapshotFilter
 from server.domain.bar import Bar, BarFilter, StoredBars
 from server.domain.order import Order
 from server.domain.quote import Quote
@@ -64,7 +64,7 @@ class SqlReads(LogRows, ListingRows, PastValueRows):
 
     def history(self) -> History:
         """Return the market of a database."""
-        held = select(positions.c.symbol).where(positions.c.quantity > 0)
+        held = select(positions.c.symbol).where(positions.c.quantity != 0)
         ordered = select(orders.c.symbol).where(orders.c.live)
         newest = select(replays).order_by(replays.c.time.desc()).limit(1)
         with snapshot(self._engine) as connection:
@@ -104,6 +104,13 @@ class SqlReads(LogRows, ListingRows, PastValueRows):
     def holdings(self, account_id: str) -> Holdings:
         with snapshot(self._engine) as connection:
             return _holdings(connection, account_id)
+
+    def margin_mode(self, account_id: str) -> MarginMode:
+        """Return the margin mode of an account; CASH if there is no such account."""
+        query = select(accounts.c.margin_mode).where(accounts.c.id == account_id)
+        with snapshot(self._engine) as connection:
+            mode = connection.execute(query).scalar_one_or_none()
+        return MarginMode.CASH if mode is None else MarginMode(mode)
 
     def has_account(self, account_id: str) -> bool:
         """Tell whether an account exists."""
@@ -264,7 +271,7 @@ def _owner(connection: Connection, account: Account) -> tuple[User, int]:
 def _holdings(connection: Connection, account_id: str) -> Holdings:
     held = (
         select(positions)
-        .where(positions.c.account_id == account_id, positions.c.quantity > 0)
+        .where(positions.c.account_id == account_id, positions.c.quantity != 0)
         .order_by(positions.c.symbol)
     )
     rows = connection.execute(held)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Row
 from server.application.leaderboard import Period, Place
 from server.application.ports import StorageUnavailable
 from server.application.return_curves import Span
-from server.domain.account import TradeStatistics
+from server.domain.account import MarginMode, TradeStatistics
 from server.domain.equity_curve import EquityCurve
 from server.domain.values import AMOUNT_LIMIT, CENT, Micros
 from server.storage import curve_mapping
@@ -33,23 +33,24 @@ BEYOND_ALL_IDS = "~"
 
 _WORTHS = "CREATE TEMP TABLE worths (symbol TEXT PRIMARY KEY, worth REAL NOT NULL) WITHOUT ROWID"
 _LAST = "SELECT id FROM venue.accounts WHERE id > :after ORDER BY id LIMIT 1 OFFSET :others"
-# Equity as `total_equity` rounds it (half cents to even), and then `initial_value`.
+# Equity as `total_equity` rounds it (half cents to even), and then `initial_value`. An account is
+# bankrupt and has no rank if its `initial_share` is 0.
 _RANKED = """
-SELECT id, name, resets, trades, wins, initial_balance, :now AS time,
+SELECT id, name, margin_mode, resets, trades, wins, initial_balance, :now AS time,
     CAST(printf('%.13g', initial_share * :cent * (
         (equity + :cent / 2 - (equity / :cent % 2 = 0)) / :cent
     )) AS REAL) AS value,
     initial_balance AS since_all, {begun_with}, epoch_began_at,
     owner.epoch_sequence AS epoch, curve.*
 FROM (
-    SELECT accounts.*, users.name, CAST(min(balance + (
+    SELECT accounts.*, users.name, CAST(max(min(balance + (
         SELECT total(ifnull(round(quantity * worth), cost_basis))
         FROM venue.positions AS held LEFT JOIN worths USING (symbol)
-        WHERE held.account_id = accounts.id AND quantity > 0
-    ), :most) AS INTEGER) AS equity
+        WHERE held.account_id = accounts.id AND quantity != 0
+    ), :most), 0) AS INTEGER) AS equity
     FROM venue.accounts JOIN venue.users ON users.id = accounts.user_id
     WHERE accounts.id > :after AND accounts.id <= :last AND fills > 0 AND NOT is_operator
-    AND accounts.id = users.first_account_id
+    AND initial_share > 0 AND accounts.id = users.first_account_id
 ) AS owner
 LEFT JOIN venue.equity_curves AS curve
     ON curve.account_id = owner.id AND curve.epoch_sequence = owner.epoch_sequence
@@ -72,16 +73,18 @@ _SELECT_RANKED = _RANKED.format(
 )
 _PLACES = """
 CREATE TABLE places (
-    period TEXT, position INTEGER, rank INTEGER, row INTEGER, return_pct REAL,
-    PRIMARY KEY (period, position)
+    period TEXT, mode TEXT, position INTEGER, rank INTEGER, row INTEGER, return_pct REAL,
+    PRIMARY KEY (period, mode, position)
 ) WITHOUT ROWID
 """
 _PLACE = """
 INSERT INTO places
-SELECT upper('{name}'), row_number() OVER (ORDER BY return_pct DESC, row),
-    rank() OVER (ORDER BY return_pct DESC), row, return_pct
+SELECT upper('{name}'), mode,
+    row_number() OVER (PARTITION BY mode ORDER BY return_pct DESC, row),
+    rank() OVER (PARTITION BY mode ORDER BY return_pct DESC), row, return_pct
 FROM (
-    SELECT rowid AS row, 100 * (value - since_{name}) / since_{name} AS return_pct
+    SELECT rowid AS row, margin_mode AS mode,
+        100 * (value - since_{name}) / since_{name} AS return_pct
     FROM ranked WHERE since_{name} > 0
 )
 """
@@ -94,9 +97,9 @@ _SELECT = (
     "SELECT ranked.*, position, rank, return_pct FROM places JOIN ranked ON ranked.rowid = row"
     " WHERE period = :period"
 )
-_PAGE = f"{_SELECT} AND position > :after ORDER BY position LIMIT :limit"
+_PAGE = f"{_SELECT} AND mode = :mode AND position > :after ORDER BY position LIMIT :limit"
 _OWN = f"{_SELECT} AND id = :account_id"
-_TOTAL = "SELECT ifnull(max(position), 0) FROM places WHERE period = :period"
+_TOTAL = "SELECT ifnull(max(position), 0) FROM places WHERE period = :period AND mode = :mode"
 
 
 class RankingsFile:
@@ -133,14 +136,19 @@ class RankingsFile:
         self._readers.dispose()
 
     def places(
-        self, period: Period, after: int, limit: int, account_id: str
+        self, period: Period, mode: MarginMode | None, after: int, limit: int, account_id: str
     ) -> tuple[list[Place], Place | None, int]:
         if self._readers is None:
             raise StorageUnavailable("no ranking is made yet")
-        values = {"period": period.name, "after": after, "limit": limit, "account_id": account_id}
         with snapshot(self._readers) as connection:
+            named = {"period": period.name, "account_id": account_id}
+            own = connection.exec_driver_sql(_OWN, named).one_or_none()
+            if mode is None:
+                mode = MarginMode.CASH if own is None else MarginMode(own.margin_mode)
+            elif own is not None and own.margin_mode != mode.value:
+                own = None
+            values = {"period": period.name, "mode": mode.value, "after": after, "limit": limit}
             page = connection.exec_driver_sql(_PAGE, values).all() if limit else ()
-            own = connection.exec_driver_sql(_OWN, values).one_or_none()
             total = connection.exec_driver_sql(_TOTAL, values).scalar_one()
         places = [_place(row, period) for row in page]
         return places, None if own is None else _place(own, period), total
@@ -180,6 +188,7 @@ def _place(row: Row[Any], period: Period) -> Place:
         rank=row.rank,
         account_id=row.id,
         display_name=row.name,
+        margin_mode=MarginMode(row.margin_mode),
         was_reset=row.resets > 0,
         return_pct=row.return_pct,
         statistics=TradeStatistics(trades=row.trades, wins=row.wins),

@@ -75,7 +75,7 @@ class Searches(ABC):
 
     def positions_of(self, symbols: Sequence[str], limit: int) -> list[Position]:
         self._pending.write()
-        query = select(positions).where(positions.c.quantity > 0, positions.c.symbol.in_(symbols))
+        query = select(positions).where(positions.c.quantity != 0, positions.c.symbol.in_(symbols))
         keys = [
             (row.account_id, row.symbol) for row in self._connection.execute(query.limit(limit))
         ]

@@ -23,7 +23,7 @@ def standings_after(connection: Connection, account_id: str, limit: int) -> list
         return []
     first, last = found[0].id, found[-1].id
     held: dict[str, list[Position]] = {}
-    holding = positions.c.account_id.between(first, last) & (positions.c.quantity > 0)
+    holding = positions.c.account_id.between(first, last) & (positions.c.quantity != 0)
     for row in connection.execute(select(positions).where(holding)):
         held.setdefault(row.account_id, []).append(mapping.position_from(row))
     stored = select(equity_curves).where(equity_curves.c.account_id.between(first, last))

@@ -74,6 +74,8 @@ _LEADERBOARD_PERIODS: dict[int, Period] = {
     for period in Period
 }
 
+_MARGIN_MODES = enums.members(enums.MARGIN_MODES)
+
 
 def own_account(_: Message, caller: Caller, __: Surroundings) -> str:
     """Return the account that the caller acts on."""
@@ -115,6 +117,7 @@ def places_wanted(
     """Read the period of a ranking, and the number of rows per page."""
     fields = Fields()
     period = fields.member("period", request.period, _LEADERBOARD_PERIODS, Period.ALL)
+    mode = fields.optional_member("margin_mode", request.margin_mode, _MARGIN_MODES)
     limit = fields.limit("limit", request.limit if request.HasField("limit") else None)
     token = fields.page_token("page_token", request.page_token)
     points = request.curve_points if request.HasField("curve_points") else None
@@ -129,7 +132,7 @@ def places_wanted(
     if refusal is not None:
         return refusal
     assert period is not None, "there is a default"
-    return PlacesWanted(period, limit, token, caller.account_id, points)
+    return PlacesWanted(period, limit, token, caller.account_id, points, mode)
 
 
 def account_read(found: OwnedAccount) -> bot_trading.GetAccountResponse:
@@ -246,6 +249,7 @@ def _leaderboard_entry(
         sharpe_ratio=place.curve.sharpe_ratio,
         max_drawdown=place.curve.max_drawdown_pct,
         was_reset=place.was_reset,
+        margin_mode=enums.MARGIN_MODES[place.margin_mode],
         own=place.account_id == board.account_id,
     )
     curve = board.curves.get(place.account_id)

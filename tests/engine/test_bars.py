@@ -52,6 +52,7 @@ class Recorder:
         leaderboard = Leaderboard(
             rankings=RankingsFile(path.parent, path),
             curves=ReturnCurves(self.reads),
+            mode_of=self.reads.margin_mode,
             board=board,
             instruments=instruments,
             clock=self.clock,

@@ -44,6 +44,7 @@ def add_accounts(data_dir: Path, count: int) -> None:
             "initial_share": "1",
             "fills": "1",
             "trading_state": "'ACTIVE'",
+            "margin_mode": "'CASH'",
             "order_notional_max": "NULL",
             "position_share_max": "NULL",
             "daily_loss_max": "NULL",
@@ -54,13 +55,13 @@ def add_accounts(data_dir: Path, count: int) -> None:
 
 
 def names(rankings: RankingsFile) -> list[str]:
-    places, _, _ = rankings.places(Period.ALL, 0, 3, "1")
+    places, _, _ = rankings.places(Period.ALL, None, 0, 3, "1")
     return [place.display_name for place in places]
 
 
 def test_there_is_none_before_the_first_refresh(rankings: RankingsFile) -> None:
     with pytest.raises(StorageUnavailable):
-        rankings.places(Period.ALL, 0, 1, "1")
+        rankings.places(Period.ALL, None, 0, 1, "1")
 
 
 def test_a_refresh_that_fails_leaves_the_ranking_of_before(
@@ -111,7 +112,7 @@ def test_a_part_of_the_accounts_is_read_without_looking_at_the_others(data_dir: 
     """Otherwise each of a hundred parts would cost as much as all of them."""
     engine = open_scratch(data_dir / "scratch.sqlite3", data_dir / DATABASE_FILE)
     terms = {"cent": 1, "most": 1, "now": 1, "last": "b", "period": "ALL", "limit": 1}
-    terms |= {"after": 0, "account_id": "a"}
+    terms |= {"after": 0, "account_id": "a", "mode": "CASH"}
     steps = []
     with snapshot(engine) as connection:
         rankings_module._rank(connection, [], 0)

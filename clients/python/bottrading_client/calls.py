@@ -14,6 +14,7 @@ from bottrading_client.enums import (
     HistoryInterval,
     HistoryPeriod,
     LeaderboardPeriod,
+    MarginMode,
     OrderClass,
     OrderStatus,
     OrderType,
@@ -282,11 +283,13 @@ def leaderboard(
     limit: int | None = None,
     page_token: str = "",
     curve_points: int | None = None,
+    margin_mode: MarginMode | str | None = None,
 ) -> Call[models.Leaderboard]:
     """Read ranked accounts, best first, and the caller's own row.
 
     `limit` is 1 to 100, by default 20; `page_token` is `next_page_token` of the page before.
-    `curve_points` of 2 to 60 adds a return curve of that many points to each row.
+    `curve_points` of 2 to 60 adds a return curve of that many points to each row. Without
+    `margin_mode` the accounts of the caller's own mode are ranked.
     """
     return call(
         lambda service: service.trading.GetLeaderboard,
@@ -295,6 +298,7 @@ def leaderboard(
             limit=limit,
             page_token=page_token,
             curve_points=curve_points,
+            margin_mode=number(MarginMode, margin_mode),
         ),
         lambda answer: read(models.Leaderboard, answer),
     )

@@ -207,6 +207,7 @@ class LeaderboardEntry:
     was_reset: bool
     own: bool
     return_curve: tuple[ReturnPoint, ...]
+    margin_mode: MarginMode = MarginMode.CASH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

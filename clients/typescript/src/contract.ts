@@ -279,7 +279,7 @@ export interface paths {
          * Lists ranked accounts, best first, one page at a time, and the caller's own row
          * @description Lists ranked accounts, best first, one page at a time, and the caller's own row.
          *
-         *     A person's first account is ranked from the first fill of its epoch on; operators are not ranked. The ranking is renewed every 5 s, or less often if that takes long. Accounts can therefore move between two pages. Before the first ranking after a start, the call is refused (UNAVAILABLE).
+         *     A person's first account is ranked from the first fill of its epoch on. CASH and MARGIN accounts have rankings of their own. Operators are not ranked, and neither are accounts whose equity fell to zero, until they are reset. The ranking is renewed every 5 s, or less often if that takes long. Accounts can therefore move between two pages. Before the first ranking after a start, the call is refused (UNAVAILABLE).
          *
          *     The operator can open the leaderboard to callers without a credential. For them, no row is marked as their own.
          */
@@ -1094,11 +1094,11 @@ export interface components {
         GetLeaderboardResponse: {
             /** @description The rows, best first. */
             entries: components["schemas"]["LeaderboardEntry"][];
-            /** @description The caller's own row; absent when the account is not ranked. */
+            /** @description The caller's own row; absent when the account is not ranked, or is of another margin mode. */
             own_entry: components["schemas"]["LeaderboardEntry"] | null;
             /**
              * Format: int32
-             * @description Number of ranked accounts.
+             * @description Number of ranked accounts of the margin mode.
              */
             rank_total: number;
             /** @description Token of the next page; empty on the last one. */
@@ -1193,7 +1193,7 @@ export interface components {
         LeaderboardEntry: {
             /**
              * Format: int32
-             * @description 1 + number of ranked accounts with a higher return over the period.
+             * @description 1 + number of ranked accounts of the same margin mode with a higher return over the period.
              */
             rank: number;
             /** @description The owner's name. */
@@ -1222,6 +1222,8 @@ export interface components {
             own: boolean;
             /** @description The account's return over the period so far, at `curve_points` moments of equal distance, oldest first. The first point is the beginning of the period, or of the account's epoch if that began later. The last one is `return_pct`. Empty unless `curve_points` is given. */
             return_curve: components["schemas"]["ReturnPoint"][];
+            /** @description Margin mode of the account: accounts are ranked among those of the same mode. */
+            margin_mode: components["schemas"]["MarginMode"];
         };
         /**
          * @description Span over which returns are compared, up to now. An account that was opened within the span counts from its opening. An account that was reset within it is left out.
@@ -1876,9 +1878,9 @@ export interface components {
              * @description Longest run of closed trades with a loss.
              */
             consecutive_losses: number;
-            /** @description 1 + number of ranked accounts with a higher return, as of the newest ranking of GetLeaderboard; null when the account is not ranked. A person's first account is ranked from the first fill of its epoch on. */
+            /** @description 1 + number of ranked accounts of the same margin mode with a higher return, as of the newest ranking of GetLeaderboard; null when the account is not ranked. A person's first account is ranked from the first fill of its epoch on. An account whose equity fell to zero is not ranked until it is reset. */
             rank: number | null;
-            /** @description Number of ranked accounts; null when this account is not ranked. */
+            /** @description Number of ranked accounts of the same margin mode; null when this account is not ranked. */
             rank_total: number | null;
         };
         /**
@@ -2774,10 +2776,12 @@ export interface operations {
                 period?: components["schemas"]["LeaderboardPeriod"];
                 /** @description Rows per page, 1 to 100; left out: 20. */
                 limit?: number;
-                /** @description `next_page_token` of the previous page, with the same period. */
+                /** @description `next_page_token` of the previous page, with the same period and margin mode. */
                 page_token?: string;
                 /** @description Points of `return_curve` in each row, 2 to 60; left out: no curves. */
                 curve_points?: number;
+                /** @description Ranks the accounts of this margin mode. Left out: the mode of the caller's account, or CASH without a credential. */
+                margin_mode?: components["schemas"]["MarginMode"];
             };
             header?: never;
             path?: never;

@@ -1248,14 +1248,19 @@ class GetLeaderboardRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     CURVE_POINTS_FIELD_NUMBER: _builtins.int
+    MARGIN_MODE_FIELD_NUMBER: _builtins.int
     period: _leaderboard_pb2.LeaderboardPeriod.ValueType
     """Span over which returns are compared."""
     limit: _builtins.int
     """Rows per page, 1 to 100; left out: 20."""
     page_token: _builtins.str
-    """`next_page_token` of the previous page, with the same period."""
+    """`next_page_token` of the previous page, with the same period and margin mode."""
     curve_points: _builtins.int
     """Points of `return_curve` in each row, 2 to 60; left out: no curves."""
+    margin_mode: _account_pb2.MarginMode.ValueType
+    """Ranks the accounts of this margin mode. Left out: the mode of the caller's account,
+    or CASH without a credential.
+    """
     def __init__(
         self,
         *,
@@ -1263,10 +1268,11 @@ class GetLeaderboardRequest(_message.Message):
         limit: _builtins.int | None = ...,
         page_token: _builtins.str = ...,
         curve_points: _builtins.int | None = ...,
+        margin_mode: _account_pb2.MarginMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_curve_points", b"_curve_points", "_limit", b"_limit", "curve_points", b"curve_points", "limit", b"limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_curve_points", b"_curve_points", "_limit", b"_limit", "curve_points", b"curve_points", "limit", b"limit", "page_token", b"page_token", "period", b"period"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_curve_points", b"_curve_points", "_limit", b"_limit", "curve_points", b"curve_points", "limit", b"limit", "margin_mode", b"margin_mode", "page_token", b"page_token", "period", b"period"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__curve_points: _TypeAlias = _typing.Literal["curve_points"]  # noqa: Y015
     _WhichOneofArgType__curve_points: _TypeAlias = _typing.Literal["_curve_points", b"_curve_points"]  # noqa: Y015
@@ -1290,7 +1296,7 @@ class GetLeaderboardResponse(_message.Message):
     RANK_TOTAL_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     rank_total: _builtins.int
-    """Number of ranked accounts."""
+    """Number of ranked accounts of the margin mode."""
     next_page_token: _builtins.str
     """Token of the next page; empty on the last one."""
     @_builtins.property
@@ -1299,7 +1305,9 @@ class GetLeaderboardResponse(_message.Message):
 
     @_builtins.property
     def own_entry(self) -> _leaderboard_pb2.LeaderboardEntry:
-        """The caller's own row; absent when the account is not ranked."""
+        """The caller's own row; absent when the account is not ranked, or is of another margin
+        mode.
+        """
 
     def __init__(
         self,

@@ -381,8 +381,9 @@ class BotTradingServicer:
     def GetLeaderboard(self, request, context):
         """Lists ranked accounts, best first, one page at a time, and the caller's own row.
 
-        A person's first account is ranked from the first fill of its epoch on; operators
-        are not ranked. The ranking is renewed every 5 s, or less often if that takes
+        A person's first account is ranked from the first fill of its epoch on. CASH and
+        MARGIN accounts have rankings of their own. Operators are not ranked, and neither are
+        accounts whose equity fell to zero, until they are reset. The ranking is renewed every 5 s, or less often if that takes
         long. Accounts can therefore move between two pages. Before the first ranking
         after a start, the call is refused (UNAVAILABLE).
 

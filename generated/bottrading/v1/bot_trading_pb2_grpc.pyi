@@ -179,8 +179,9 @@ class BotTradingStub:
     GetLeaderboard: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.GetLeaderboardRequest, _bot_trading_pb2.GetLeaderboardResponse]
     """Lists ranked accounts, best first, one page at a time, and the caller's own row.
 
-    A person's first account is ranked from the first fill of its epoch on; operators
-    are not ranked. The ranking is renewed every 5 s, or less often if that takes
+    A person's first account is ranked from the first fill of its epoch on. CASH and
+    MARGIN accounts have rankings of their own. Operators are not ranked, and neither are
+    accounts whose equity fell to zero, until they are reset. The ranking is renewed every 5 s, or less often if that takes
     long. Accounts can therefore move between two pages. Before the first ranking
     after a start, the call is refused (UNAVAILABLE).
 
@@ -405,8 +406,9 @@ class BotTradingAsyncStub(BotTradingStub):
     GetLeaderboard: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.GetLeaderboardRequest, _bot_trading_pb2.GetLeaderboardResponse]  # type: ignore[assignment]
     """Lists ranked accounts, best first, one page at a time, and the caller's own row.
 
-    A person's first account is ranked from the first fill of its epoch on; operators
-    are not ranked. The ranking is renewed every 5 s, or less often if that takes
+    A person's first account is ranked from the first fill of its epoch on. CASH and
+    MARGIN accounts have rankings of their own. Operators are not ranked, and neither are
+    accounts whose equity fell to zero, until they are reset. The ranking is renewed every 5 s, or less often if that takes
     long. Accounts can therefore move between two pages. Before the first ranking
     after a start, the call is refused (UNAVAILABLE).
 
@@ -730,8 +732,9 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_bot_trading_pb2.GetLeaderboardResponse, _abc.Awaitable[_bot_trading_pb2.GetLeaderboardResponse]]:
         """Lists ranked accounts, best first, one page at a time, and the caller's own row.
 
-        A person's first account is ranked from the first fill of its epoch on; operators
-        are not ranked. The ranking is renewed every 5 s, or less often if that takes
+        A person's first account is ranked from the first fill of its epoch on. CASH and
+        MARGIN accounts have rankings of their own. Operators are not ranked, and neither are
+        accounts whose equity fell to zero, until they are reset. The ranking is renewed every 5 s, or less often if that takes
         long. Accounts can therefore move between two pages. Before the first ranking
         after a start, the call is refused (UNAVAILABLE).
 

@@ -22,20 +22,21 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from bottrading.v1 import account_pb2 as bottrading_dot_v1_dot_account__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62ottrading/v1/leaderboard.proto\x12\rbottrading.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x02\n\x10LeaderboardEntry\x12\x0c\n\x04rank\x18\x01 \x01(\x05\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\r\n\x05\x62\x61\x64ge\x18\x03 \x01(\t\x12\x12\n\nreturn_pct\x18\x04 \x01(\x01\x12\x15\n\x08win_rate\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06trades\x18\x06 \x01(\x05\x12\x19\n\x0csharpe_ratio\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x0cmax_drawdown\x18\x08 \x01(\x01H\x02\x88\x01\x01\x12\x11\n\twas_reset\x18\t \x01(\x08\x12\x0b\n\x03own\x18\n \x01(\x08\x12\x30\n\x0creturn_curve\x18\x0b \x03(\x0b\x32\x1a.bottrading.v1.ReturnPointB\x0b\n\t_win_rateB\x0f\n\r_sharpe_ratioB\x0f\n\r_max_drawdown\"K\n\x0bReturnPoint\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nreturn_pct\x18\x02 \x01(\x01*\xaa\x01\n\x11LeaderboardPeriod\x12\"\n\x1eLEADERBOARD_PERIOD_UNSPECIFIED\x10\x00\x12\x1a\n\x16LEADERBOARD_PERIOD_DAY\x10\x01\x12\x1b\n\x17LEADERBOARD_PERIOD_WEEK\x10\x02\x12\x1c\n\x18LEADERBOARD_PERIOD_MONTH\x10\x03\x12\x1a\n\x16LEADERBOARD_PERIOD_ALL\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62ottrading/v1/leaderboard.proto\x12\rbottrading.v1\x1a\x1b\x62ottrading/v1/account.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\x02\n\x10LeaderboardEntry\x12\x0c\n\x04rank\x18\x01 \x01(\x05\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\r\n\x05\x62\x61\x64ge\x18\x03 \x01(\t\x12\x12\n\nreturn_pct\x18\x04 \x01(\x01\x12\x15\n\x08win_rate\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06trades\x18\x06 \x01(\x05\x12\x19\n\x0csharpe_ratio\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x0cmax_drawdown\x18\x08 \x01(\x01H\x02\x88\x01\x01\x12\x11\n\twas_reset\x18\t \x01(\x08\x12\x0b\n\x03own\x18\n \x01(\x08\x12\x30\n\x0creturn_curve\x18\x0b \x03(\x0b\x32\x1a.bottrading.v1.ReturnPoint\x12.\n\x0bmargin_mode\x18\x0c \x01(\x0e\x32\x19.bottrading.v1.MarginModeB\x0b\n\t_win_rateB\x0f\n\r_sharpe_ratioB\x0f\n\r_max_drawdown\"K\n\x0bReturnPoint\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nreturn_pct\x18\x02 \x01(\x01*\xaa\x01\n\x11LeaderboardPeriod\x12\"\n\x1eLEADERBOARD_PERIOD_UNSPECIFIED\x10\x00\x12\x1a\n\x16LEADERBOARD_PERIOD_DAY\x10\x01\x12\x1b\n\x17LEADERBOARD_PERIOD_WEEK\x10\x02\x12\x1c\n\x18LEADERBOARD_PERIOD_MONTH\x10\x03\x12\x1a\n\x16LEADERBOARD_PERIOD_ALL\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bottrading.v1.leaderboard_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LEADERBOARDPERIOD']._serialized_start=475
-  _globals['_LEADERBOARDPERIOD']._serialized_end=645
-  _globals['_LEADERBOARDENTRY']._serialized_start=84
-  _globals['_LEADERBOARDENTRY']._serialized_end=395
-  _globals['_RETURNPOINT']._serialized_start=397
-  _globals['_RETURNPOINT']._serialized_end=472
+  _globals['_LEADERBOARDPERIOD']._serialized_start=552
+  _globals['_LEADERBOARDPERIOD']._serialized_end=722
+  _globals['_LEADERBOARDENTRY']._serialized_start=113
+  _globals['_LEADERBOARDENTRY']._serialized_end=472
+  _globals['_RETURNPOINT']._serialized_start=474
+  _globals['_RETURNPOINT']._serialized_end=549
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 The leaderboard of ranked accounts."""
 
+from bottrading.v1 import account_pb2 as _account_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -73,8 +74,11 @@ class LeaderboardEntry(_message.Message):
     WAS_RESET_FIELD_NUMBER: _builtins.int
     OWN_FIELD_NUMBER: _builtins.int
     RETURN_CURVE_FIELD_NUMBER: _builtins.int
+    MARGIN_MODE_FIELD_NUMBER: _builtins.int
     rank: _builtins.int
-    """1 + number of ranked accounts with a higher return over the period."""
+    """1 + number of ranked accounts of the same margin mode with a higher return over the
+    period.
+    """
     display_name: _builtins.str
     """The owner's name."""
     badge: _builtins.str
@@ -95,6 +99,8 @@ class LeaderboardEntry(_message.Message):
     """Whether the account was ever reset."""
     own: _builtins.bool
     """Whether the row is the caller's own."""
+    margin_mode: _account_pb2.MarginMode.ValueType
+    """Margin mode of the account: accounts are ranked among those of the same mode."""
     @_builtins.property
     def return_curve(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReturnPoint]:
         """The account's return over the period so far, at `curve_points` moments of equal
@@ -117,10 +123,11 @@ class LeaderboardEntry(_message.Message):
         was_reset: _builtins.bool = ...,
         own: _builtins.bool = ...,
         return_curve: _abc.Iterable[Global___ReturnPoint] | None = ...,
+        margin_mode: _account_pb2.MarginMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_drawdown", b"_max_drawdown", "_sharpe_ratio", b"_sharpe_ratio", "_win_rate", b"_win_rate", "max_drawdown", b"max_drawdown", "sharpe_ratio", b"sharpe_ratio", "win_rate", b"win_rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_drawdown", b"_max_drawdown", "_sharpe_ratio", b"_sharpe_ratio", "_win_rate", b"_win_rate", "badge", b"badge", "display_name", b"display_name", "max_drawdown", b"max_drawdown", "own", b"own", "rank", b"rank", "return_curve", b"return_curve", "return_pct", b"return_pct", "sharpe_ratio", b"sharpe_ratio", "trades", b"trades", "was_reset", b"was_reset", "win_rate", b"win_rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_drawdown", b"_max_drawdown", "_sharpe_ratio", b"_sharpe_ratio", "_win_rate", b"_win_rate", "badge", b"badge", "display_name", b"display_name", "margin_mode", b"margin_mode", "max_drawdown", b"max_drawdown", "own", b"own", "rank", b"rank", "return_curve", b"return_curve", "return_pct", b"return_pct", "sharpe_ratio", b"sharpe_ratio", "trades", b"trades", "was_reset", b"was_reset", "win_rate", b"win_rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_drawdown: _TypeAlias = _typing.Literal["max_drawdown"]  # noqa: Y015
     _WhichOneofArgType__max_drawdown: _TypeAlias = _typing.Literal["_max_drawdown", b"_max_drawdown"]  # noqa: Y015

@@ -77,12 +77,15 @@ class TradingKpi(_message.Message):
     consecutive_losses: _builtins.int
     """Longest run of closed trades with a loss."""
     rank: _builtins.int
-    """1 + number of ranked accounts with a higher return, as of the newest ranking of
-    GetLeaderboard; null when the account is not ranked. A person's first account is
-    ranked from the first fill of its epoch on.
+    """1 + number of ranked accounts of the same margin mode with a higher return, as of the
+    newest ranking of GetLeaderboard; null when the account is not ranked. A person's
+    first account is ranked from the first fill of its epoch on. An account whose equity
+    fell to zero is not ranked until it is reset.
     """
     rank_total: _builtins.int
-    """Number of ranked accounts; null when this account is not ranked."""
+    """Number of ranked accounts of the same margin mode; null when this account is not
+    ranked.
+    """
     def __init__(
         self,
         *,
