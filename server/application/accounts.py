@@ -16,7 +16,7 @@ from server.application.refusals import ACCOUNT_NOT_FOUND
 from server.domain import account_changes
 from server.domain.account import TradingState
 from server.domain.errors import Reason, Refusal
-from server.domain.order import StatusReason
+from server.domain.order import PlacedBy, StatusReason
 from server.domain.user import Permissions
 from server.domain.valuation import total_equity
 from server.domain.values import Micros, Money
@@ -80,7 +80,10 @@ class Accounts:
     def set_trading_state(
         self, command: SetTradingState, _: Permissions, unit: UnitOfWork, now: Micros
     ) -> OwnedAccount | Refusal:
-        """Set which orders an account accepts; HALTED also cancels its live orders."""
+        """Set which orders an account accepts.
+
+        HALTED also cancels its live orders, but not those of the venue.
+        """
         if not unit.owns(command.user_id, command.account_id):
             return ACCOUNT_NOT_FOUND
         account = unit.account(command.account_id)
@@ -88,7 +91,8 @@ class Accounts:
             unit.keep(account_changes.set_trading_state(account, command.state, now))
         if command.state is TradingState.HALTED:
             live = unit.live_orders(command.account_id, None)
-            end_all(live, unit, now, StatusReason.TRADING_HALTED)
+            own = [order for order in live if order.placed_by is not PlacedBy.VENUE]
+            end_all(own, unit, now, StatusReason.TRADING_HALTED)
         return self._owned(command.account_id, unit)
 
     def set_margin_mode(

@@ -8,6 +8,7 @@ from server.application.commands import (
     ClosePosition,
     Placed,
 )
+from server.application.margin import book_of
 from server.application.market_feed import MarketFeed
 from server.application.order_groups import others_of
 from server.application.orders import MARKET_STOPPED, refuse_fenced, replay
@@ -111,8 +112,10 @@ class Closes:
             # Guard rails about equity and exposure reject only orders that buy.
             Guard(order_notional_max=permissions.order_notional_max),
             lambda holder: others_of(holder, unit),
+            book_of(account.id, unit, self._feed, now),
         )
         shown = unit.keep(decision)
+        self._feed.look_at_margin(account.id, unit, now)
         return Placed(decision.orders[order_id], replayed=False, shown=shown.get(order_id))
 
 

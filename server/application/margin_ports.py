@@ -30,6 +30,9 @@ class MarginRecords(Protocol):
     def accounts_at_risk(self) -> list[str]:
         """Return the ids of accounts that a margin call can come to, in order; some may be safe."""
 
+    def may_be_at_risk(self, account_id: str) -> bool:
+        """Tell whether a margin call can come to an account, or goes on."""
+
     def may_be_closing(self, account_id: str) -> bool:
         """Tell whether an account at risk may have live orders of the venue."""
 

@@ -1,22 +1,24 @@
 """The market feed: the newest quote of each symbol, and the orders that new quotes fill."""
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from typing import Protocol
 
 from server.application.commands import HoursTold, Notification, QuotesChanged, QuotesConfirmed
+from server.application.margin import book_of
 from server.application.market_ports import Calendar, Instruments, MarketStep, QuoteSource
 from server.application.market_record import MarketRecord, applied
 from server.application.order_groups import others_of
 from server.application.ports import ReachedOrder, UnitOfWork
 from server.application.staging import Outbox, Stage, Staged, StagedMap
 from server.application.stopped_accounts import StoppedAccounts
-from server.domain.account import Account, Position
+from server.domain.account import Account, MarginMode, Position
 from server.domain.bar import Bar
 from server.domain.costs import Costs
 from server.domain.instrument import AssetType, Instrument
 from server.domain.invariants import BrokenInvariant
 from server.domain.market import Market, Session
 from server.domain.matching import Reach, has_seen_later, is_used_up, reach
-from server.domain.posting import Decision
+from server.domain.order import Order, PlacedBy
 from server.domain.quote import FUTURE_TOLERANCE, Quote, QuoteRefusal, refusal
 from server.domain.resting import RestingPrices
 from server.domain.trading import fill_resting, is_overdue
@@ -24,6 +26,15 @@ from server.domain.valuation import ValuedPosition, value
 from server.domain.values import Micros
 
 ORDERS_A_TRANSACTION_MAX = 500
+
+
+class LookAtMargin(Protocol):
+    """Compares the equity of an account with its margin, and acts on it."""
+
+    def __call__(
+        self, account_id: str, unit: UnitOfWork, now: Micros, *, is_called: bool = False
+    ) -> None:
+        """Look at an account; `is_called` if a margin call goes on."""
 
 
 class QuoteBoard:
@@ -123,8 +134,21 @@ class MarketFeed:
 
         self._sessions: dict[AssetType, Session] = {}
         self._costs = costs
+        self.margin_terms = costs.margin
+        self._look: LookAtMargin | None = None
         self._ids_of = ids_of
         self._tell_progress = tell_progress
+
+    def watch_margin(self, look: LookAtMargin) -> None:
+        """Take note of who looks at an account after its orders have filled."""
+        self._look = look
+
+    def look_at_margin(
+        self, account_id: str, unit: UnitOfWork, now: Micros, *, is_called: bool = False
+    ) -> None:
+        """Let a margin call begin, go on or end after a decision about an account."""
+        if self._look is not None and unit.may_be_at_risk(account_id):
+            self._look(account_id, unit, now, is_called=is_called)
 
     def load(self, stored: Sequence[tuple[Quote, Bar]], stage: Stage) -> None:
         """Load the quotes of an earlier run, each with the running minute bar of its symbol."""
@@ -288,7 +312,7 @@ class MarketFeed:
             if reached.account_id in self.stopped.ids:
                 continue
             account, position = _holding(reached, unit)
-            if self._is_shown_again(market.quote, position):
+            if self.is_shown_again(market.quote, position):
                 continue
             # The account has taken the whole displayed size: its other orders keep waiting.
             if not reached.awaits_trigger and is_used_up(
@@ -302,15 +326,24 @@ class MarketFeed:
             if self.holds_endings.value and is_overdue(order, now):
                 continue
             with self.stopped.stopping(order.account_id):
-                others, new_id = others_of(order, unit), self._ids_of(account)
-                decision = fill_resting(order, account, position, market, new_id, others)
-                if decision is not None:
-                    self._keep(decision, unit)
+                self._fill_order(order, account, position, market, unit)
 
-    def _keep(self, decision: Decision, unit: UnitOfWork) -> None:
+    def _fill_order(
+        self, order: Order, account: Account, position: Position, market: Market, unit: UnitOfWork
+    ) -> None:
+        """Fill an order that a quote reached, and look at the margin of its account."""
+        now, others, new_id = market.now, others_of(order, unit), self._ids_of(account)
+        on_margin = account.margin_mode is MarginMode.MARGIN
+        book = book_of(account.id, unit, self, now) if on_margin else None
+        decision = fill_resting(order, account, position, market, new_id, others, book)
+        if decision is None:
+            return
         unit.keep(decision)
         if self.is_stepped:
             unit.end_group()
+        if on_margin:
+            is_called = order.placed_by is PlacedBy.VENUE
+            self.look_at_margin(account.id, unit, now, is_called=is_called)
 
     @property
     def is_stepped(self) -> bool:
@@ -318,12 +351,17 @@ class MarketFeed:
         replay = self.source.replay
         return replay is not None and not replay.speed
 
-    def _is_shown_again(self, quote: Quote, position: Position) -> bool:
+    @property
+    def is_virtual(self) -> bool:
+        """Tell whether the market is a replay, whose time is not that of the day."""
+        return self.source.replay_digest is not None
+
+    def is_shown_again(self, quote: Quote, position: Position) -> bool:
         """Tell whether a replay repeats a quote to an account that has already seen a later one.
 
         An interrupted step of a replay is played again from its first quote.
         """
-        return self.source.replay_digest is not None and has_seen_later(position, quote)
+        return self.is_virtual and has_seen_later(position, quote)
 
     def _in_transactions(
         self, orders: Sequence[ReachedOrder], unit: UnitOfWork

@@ -8,6 +8,7 @@ from server.domain.changes import changed
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
 from server.domain.group_placing import place_group, refuse_group
 from server.domain.invariants import BrokenInvariant
+from server.domain.margin import MarginBook
 from server.domain.market import Market
 from server.domain.order import Order, OrderTicket
 from server.domain.order_groups import ALONE, Others
@@ -33,6 +34,7 @@ def place(
     guard: Guard,
     unit: UnitOfWork,
     new_id: Callable[[], str],
+    book: MarginBook | None = None,
 ) -> Placed | Refusal:
     """Place the orders of a group."""
     account = unit.account(ticket.account_id)
@@ -48,6 +50,7 @@ def place(
         market,
         new_id,
         guard,
+        book,
     )
     shown = unit.keep(decision)
     parent, *legs = (decision.orders[name] for name in order_ids if name in decision.orders)

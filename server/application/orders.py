@@ -14,16 +14,18 @@ from server.application.commands import (
     Replaced,
     ReplaceOrder,
 )
+from server.application.margin import book_of
 from server.application.market_feed import MarketFeed
 from server.application.order_groups import others_of
 from server.application.ports import Chance, UnitOfWork
 from server.application.refusals import ORDER_NOT_FOUND
+from server.domain.account import MarginMode
 from server.domain.changes import changed
 from server.domain.errors import Reason, Refusal, Violation, refuse_fields
 from server.domain.group_placing import preview_group, refuse_group, refuse_new_price
 from server.domain.instrument import Instrument
 from server.domain.invariants import BrokenInvariant
-from server.domain.order import Order, OrderStatus, OrderTicket, Side, StatusReason
+from server.domain.order import Order, OrderStatus, OrderTicket, PlacedBy, Side, StatusReason
 from server.domain.order_types import PRICE_FIELDS, RULES
 from server.domain.previews import preview
 from server.domain.risk import UNGUARDED, Exposure, Guard, Rejection
@@ -78,12 +80,15 @@ class Orders:
             if isinstance(found, Refusal):
                 return found
             ticket = found
-        new_id = self._chance.ids_of(account)
+        new_id, on_margin = self._chance.ids_of(account), account.margin_mode is MarginMode.MARGIN
+        book = book_of(account.id, unit, self._feed, now) if on_margin else None
         if ticket.exits:
             guard = self._guard(ticket, permissions, unit, now)
-            placed = order_groups.place(ticket, market, guard, unit, new_id)
+            placed = order_groups.place(ticket, market, guard, unit, new_id, book)
             if isinstance(placed, Refusal):
                 return placed
+            if on_margin:
+                self._feed.look_at_margin(account.id, unit, now)
             return changed(placed, warnings=command.warnings)
         order_id = new_id()
         decision = place(
@@ -94,8 +99,11 @@ class Orders:
             market,
             new_id,
             self._guard(ticket, permissions, unit, now),
+            book=book,
         )
         shown = unit.keep(decision)
+        if on_margin:
+            self._feed.look_at_margin(account.id, unit, now)
         return Placed(
             decision.orders[order_id],
             replayed=False,
@@ -128,6 +136,7 @@ class Orders:
             unit.position(ticket.account_id, ticket.symbol),
             market,
             self._guard(ticket, permissions, unit, now),
+            book_of(account.id, unit, self._feed, now),
         )
         return Previewed(found, command.warnings)
 
@@ -171,12 +180,14 @@ class Orders:
             self._chance.ids_of(account),
             self._guard(command, permissions, unit, now, order),
             others,
+            book_of(account.id, unit, self._feed, now),
         )
         if isinstance(decision, Rejection):
             return Refusal(reason=decision.reason, message=decision.message)
         if decision is None:
             return Replaced(order)
         shown = unit.keep(decision)
+        self._feed.look_at_margin(account.id, unit, now)
         return Replaced(decision.orders[order.id], shown.get(order.id))
 
     def cancel(
@@ -190,14 +201,23 @@ class Orders:
             return Cancelled((order,))
         if not order.status.is_live:
             return _refuse_ended(order, "cancelled")
+        if order.placed_by is PlacedBy.VENUE:
+            return _refuse_venues("cancelled")
         return Cancelled((end(order, unit, now, StatusReason.REQUESTED),))
 
     def cancel_all(
         self, command: CancelAllOrders, permissions: Permissions, unit: UnitOfWork, now: Micros
     ) -> Cancelled:
-        """Cancel the live orders of an account, or of one symbol, that the key may cancel."""
+        """Cancel the live orders of an account, or of one symbol, that the key may cancel.
+
+        Those of the venue stay.
+        """
         live = unit.live_orders(command.account_id, command.symbol)
-        allowed = [order for order in live if permissions.allow(order)]
+        allowed = [
+            order
+            for order in live
+            if permissions.allow(order) and order.placed_by is not PlacedBy.VENUE
+        ]
         ended = end_all(allowed, unit, now, StatusReason.REQUESTED)
         return Cancelled(ended, skipped=len(live) - len(allowed))
 
@@ -343,12 +363,21 @@ def _wrong_trail(order: Order, wanted: Replacement, instrument: Instrument) -> V
 def _not_live(order: Order, verb: str, now: Micros) -> Refusal | None:
     if not order.status.is_live:
         return _refuse_ended(order, verb)
+    if order.placed_by is PlacedBy.VENUE:
+        return _refuse_venues(verb)
     if is_overdue(order, now):
         return Refusal(
             reason=Reason.ORDER_NOT_LIVE,
             message=f"The order has expired: it can no longer be {verb}.",
         )
     return None
+
+
+def _refuse_venues(verb: str) -> Refusal:
+    return Refusal(
+        reason=Reason.ORDER_NOT_LIVE,
+        message=f"The venue placed the order because of a margin call: it cannot be {verb}.",
+    )
 
 
 def _refuse_ended(order: Order, verb: str) -> Refusal:

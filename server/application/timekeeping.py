@@ -6,9 +6,11 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from operator import attrgetter
 
+from server.application.accruals import Accruals
 from server.application.clock_watch import ClockWatch
 from server.application.commands import TimePassed
 from server.application.endings import Endings
+from server.application.margin_watch import MarginWatch
 from server.application.market_feed import MarketFeed
 from server.application.market_ports import MarketStep
 from server.application.market_record import Applied
@@ -33,6 +35,7 @@ class Timekeeping:
     def __init__(
         self,
         feed: MarketFeed,
+        margin_watch: MarginWatch,
         snapshot_interval: Micros,
         monotonic: Clock,
         since_boot: Clock,
@@ -42,6 +45,8 @@ class Timekeeping:
         self._monotonic = monotonic
         self._snapshots = Snapshots(feed, snapshot_interval)
         self._endings = Endings(feed, tell_progress)
+        self._accruals = Accruals(feed, tell_progress)
+        self._margin_watch = margin_watch
         self._watch = ClockWatch(since_boot)
         self.quotes_ahead = Staged[Micros](0)
         """How far the newest quote is ahead of the clock; 0 within the tolerance."""
@@ -68,7 +73,7 @@ class Timekeeping:
                     is_behind = self._play(step, stood, begun, unit)
                 stood = step.time
             played += count
-        ahead = 0 if self._is_virtual else self._feed.board.ahead(now)
+        ahead = 0 if self._feed.is_virtual else self._feed.board.ahead(now)
         self.quotes_ahead.set(ahead, unit.stage)
         self._feed.record.store(unit, stood)
         digest = self._feed.source.replay_digest
@@ -79,7 +84,7 @@ class Timekeeping:
 
     def look_at_clock(self, unit: UnitOfWork, now: Micros) -> None:
         """Check the clock for a jump ahead, and hold all endings after one."""
-        is_trusted = self._is_virtual or self._watch.is_trusted(now)
+        is_trusted = self._feed.is_virtual or self._watch.is_trusted(now)
         self._feed.holds_endings.set(not is_trusted, unit.stage)
 
     def _pass_by(self, steps: Sequence[MarketStep], stood: Micros, unit: UnitOfWork) -> int:
@@ -88,9 +93,9 @@ class Timekeeping:
         They leave the same as if each was played by itself.
         """
         feed = self._feed
-        if feed.holds_endings.value:
+        if feed.holds_endings.value or unit.accounts_at_risk():
             return 0
-        spans = self._endings.rest(unit), self._snapshots.rest(stood)
+        spans = self._endings.rest(unit), self._snapshots.rest(stood), self._accruals.rest()
         since, until = max(begin for begin, _ in spans), min(end for _, end in spans)
         if steps[0].time < since:
             return 0
@@ -114,29 +119,28 @@ class Timekeeping:
         first = min((it for it in moments if stood < it < step.time), default=None)
         return None if first is None else MarketStep(first, ())
 
-    @property
-    def _is_virtual(self) -> bool:
-        return self._feed.source.replay_digest is not None
-
     def _is_time_up(self, begun: Micros) -> bool:
         """Tell whether the remaining endings must wait; those of a replay never wait.
 
         In virtual time, everything of a moment happens before the next call is decided.
         """
-        return not self._is_virtual and self._monotonic() > begun + ENDINGS_TIME_MAX
+        return not self._feed.is_virtual and self._monotonic() > begun + ENDINGS_TIME_MAX
 
     def _play(self, step: MarketStep, stood: Micros, begun: Micros, unit: UnitOfWork) -> bool:
         """Play a step; return True when orders or options of it still wait to be ended."""
-        if self._is_virtual:
+        if self._feed.is_virtual:
             self._snapshots.end_day(unit, stood, step.time)
         feed, is_time_up = self._feed, partial(self._is_time_up, begun)
         holds_endings = feed.holds_endings.value
+        if not holds_endings:
+            self._accruals.charge(unit, step.time)
         is_all_ended = not holds_endings and self._endings.end(unit, step.time, is_time_up)
         feed.source.play(step, unit.stage)
         feed.apply(step.quotes, unit, step.time)
+        are_all_looked_at = self._margin_watch.look_at_all(unit, step.time, is_time_up)
         if is_all_ended and (step.quotes or not feed.is_stepped):
             self._snapshots.take(unit, step.time)
-        return not is_all_ended and not holds_endings
+        return not are_all_looked_at or (not is_all_ended and not holds_endings)
 
     def _whole(
         self, step: MarketStep, stood: Micros, unit: UnitOfWork

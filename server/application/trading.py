@@ -21,6 +21,7 @@ from server.application.commands import (
 )
 from server.application.keys import Keys
 from server.application.lock_step import LockStepping
+from server.application.margin_watch import MarginWatch
 from server.application.market_calls import MarketCalls
 from server.application.market_feed import MarketFeed
 from server.application.orders import Orders
@@ -92,8 +93,10 @@ class Trading:
         self._feed = feed
         self._clock = clock
         self._chance = chance
+        margin_watch = MarginWatch(feed, chance, tell_progress)
+        feed.watch_margin(margin_watch.look)
         self._timekeeping = Timekeeping(
-            feed, snapshot_interval, monotonic, since_boot, tell_progress
+            feed, margin_watch, snapshot_interval, monotonic, since_boot, tell_progress
         )
         self._lock_step = lock_step
         self._decide_task = self._decide if lock_step is None else self._decide_alone

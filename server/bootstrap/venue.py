@@ -21,6 +21,7 @@ from server.domain.costs import (
     UnlimitedLiquidity,
 )
 from server.domain.invariants import BrokenInvariant
+from server.domain.margin import MarginTerms
 from server.domain.values import Micros
 from server.engine_settings import EngineSettings
 from server.market.exchange_sessions import exchange_sessions
@@ -174,4 +175,10 @@ def costs(settings: EngineSettings) -> Costs:
         fees=NoFees() if settings.fees == "none" else ScheduledFees(FEE_SCHEDULE),
         slippage=NoSlippage() if settings.slippage == "none" else LinearSlippage(),
         liquidity=UnlimitedLiquidity() if settings.liquidity == "none" else DisplayedLiquidity(),
+        margin=MarginTerms(
+            initial_percent=settings.margin_initial,
+            maintenance_percent=settings.margin_maintenance,
+            loan_rate_percent=settings.margin_loan_rate,
+            borrow_rate_percent=settings.margin_borrow_rate,
+        ),
     )

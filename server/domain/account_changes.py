@@ -14,7 +14,13 @@ from server.domain.account import (
 from server.domain.changes import changed
 from server.domain.costs import received
 from server.domain.errors import Reason, Refusal
-from server.domain.events import AccountUpdated, AccountUpdateType, Settlement
+from server.domain.events import (
+    AccountUpdated,
+    AccountUpdateType,
+    Interest,
+    MarginCall,
+    Settlement,
+)
 from server.domain.instrument import Instrument, OptionRight
 from server.domain.invariants import BrokenInvariant
 from server.domain.posting import Decision, check
@@ -34,7 +40,7 @@ def open_account(account_id: str, user_id: str, starting_balance: Money, now: Mi
         epoch_began_at=now,
         initial_balance=starting_balance,
     )
-    event = _updated(account, AccountUpdateType.OPENED, now, amount=starting_balance)
+    event = updated(account, AccountUpdateType.OPENED, now, amount=starting_balance)
     return Decision(account=account, is_new_account=True, events=(event,))
 
 
@@ -44,14 +50,16 @@ def reset(
     """Drop the positions and begin a new epoch; the account must not have a live order.
 
     What the account took of a quote stays taken: a reset must not make it available again.
-    Trading state and guard rails stay, because the owner set them.
+    Trading state and guard rails stay, because the owner set them. Only a bankrupt account was
+    halted by the venue, and becomes ACTIVE.
     """
     if account.live_orders or account.reserved:
         raise BrokenInvariant(f"account {account.id}: it still has live orders")
-    sequence = account.sequence + 1
+    sequence, state = account.sequence + 1, account.trading_state
     account = changed(
         account,
         sequence=sequence,
+        trading_state=state if account.initial_share else TradingState.ACTIVE,
         resets=account.resets + 1,
         epoch_sequence=sequence,
         epoch_began_at=now,
@@ -70,7 +78,7 @@ def reset(
         position.symbol: changed(position, quantity=0, average_cost=0, cost_basis=0, buy_fees=0)
         for position in positions
     }
-    event = _updated(account, AccountUpdateType.RESET, now, amount=starting_balance)
+    event = updated(account, AccountUpdateType.RESET, now, amount=starting_balance)
     return check(Decision(account=account, positions=dropped, events=(event,)))
 
 
@@ -100,7 +108,7 @@ def deposit(account: Account, amount: Money, equity: Money, now: Micros) -> Deci
         amount=amount,
         equity_before=equity,
     )
-    event = _updated(account, AccountUpdateType.DEPOSIT, now, amount=amount)
+    event = updated(account, AccountUpdateType.DEPOSIT, now, amount=amount)
     return Decision(account=account, inflow=inflow, events=(event,))
 
 
@@ -112,7 +120,7 @@ def kept_share(equity_before: Units, amount: Units) -> float:
 
 def set_trading_state(account: Account, state: TradingState, now: Micros) -> Decision:
     account = changed(account, trading_state=state, sequence=account.sequence + 1)
-    event = _updated(account, AccountUpdateType.TRADING_STATE, now)
+    event = updated(account, AccountUpdateType.TRADING_STATE, now)
     return Decision(account=account, events=(event,))
 
 
@@ -141,7 +149,7 @@ def set_margin_mode(
             f" {' and '.join(debts)}, then set the margin mode.",
         )
     account = changed(account, margin_mode=mode, sequence=account.sequence + 1)
-    event = _updated(account, AccountUpdateType.MARGIN_MODE, now)
+    event = updated(account, AccountUpdateType.MARGIN_MODE, now)
     return Decision(account=account, events=(event,))
 
 
@@ -153,7 +161,7 @@ def set_guard_rails(account: Account, guard_rails: GuardRails) -> Decision:
 def miss_step(account: Account, missed: int, now: Micros) -> Decision:
     """Record that the clock of a replay went on without an account, for the `missed` time."""
     account = changed(account, sequence=account.sequence + 1)
-    event = _updated(account, AccountUpdateType.STEP_MISSED, now, missed_steps=missed)
+    event = updated(account, AccountUpdateType.STEP_MISSED, now, missed_steps=missed)
     return Decision(account=account, events=(event,))
 
 
@@ -192,11 +200,11 @@ def settle(
         realized_pnl=pnl,
     )
     position = changed(position, quantity=0, average_cost=0, cost_basis=0, buy_fees=0)
-    event = _updated(account, AccountUpdateType.SETTLED, now, settlement=settlement)
+    event = updated(account, AccountUpdateType.SETTLED, now, settlement=settlement)
     return check(Decision(account=account, positions={position.symbol: position}, events=(event,)))
 
 
-def _updated(
+def updated(
     account: Account,
     kind: AccountUpdateType,
     now: Micros,
@@ -204,7 +212,10 @@ def _updated(
     amount: Money | None = None,
     settlement: Settlement | None = None,
     missed_steps: int | None = None,
+    interest: Interest | None = None,
+    margin_call: MarginCall | None = None,
 ) -> AccountUpdated:
+    """Return the event of a change, with the account as it is right after it."""
     return AccountUpdated(
         account_id=account.id,
         sequence=account.sequence,
@@ -216,4 +227,6 @@ def _updated(
         settlement=settlement,
         missed_steps=missed_steps,
         margin_mode=account.margin_mode,
+        interest=interest,
+        margin_call=margin_call,
     )

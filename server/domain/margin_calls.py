@@ -1,11 +1,11 @@
 """Margin calls: what a MARGIN account owes at midnight, and how the venue closes its positions."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
 
 from server.domain.account import Account, MarginMode, Position, TradingState
+from server.domain.account_changes import updated
 from server.domain.changes import changed
-from server.domain.events import AccountUpdated, AccountUpdateType, Interest, MarginCall
+from server.domain.events import AccountUpdateType, Interest, MarginCall
 from server.domain.invariants import BrokenInvariant
 from server.domain.margin import WHOLE, MarginBook, MarginTerms, Stake, staked
 from server.domain.market import Market
@@ -54,7 +54,7 @@ def accrue(account: Account, book: MarginBook, nights: int, now: Micros) -> Deci
         interest_paid=account.interest_paid + interest + fee,
     )
     charged = Interest(loan_interest=interest, borrow_fee=fee, nights=nights)
-    event = _updated(account, AccountUpdateType.INTEREST, now, interest=charged)
+    event = updated(account, AccountUpdateType.INTEREST, now, interest=charged)
     return check(Decision(account=account, events=(event,)))
 
 
@@ -72,7 +72,7 @@ def begin_call(account: Account, book: MarginBook, now: Micros) -> Decision:
     """Record that the equity fell below the maintenance margin."""
     account = changed(account, sequence=account.sequence + 1)
     call = MarginCall(equity=book.equity(account), maintenance_margin=book.maintenance(account))
-    event = _updated(account, AccountUpdateType.MARGIN_CALL, now, margin_call=call)
+    event = updated(account, AccountUpdateType.MARGIN_CALL, now, margin_call=call)
     return check(Decision(account=account, events=(event,)))
 
 
@@ -84,7 +84,7 @@ def go_bankrupt(account: Account, now: Micros) -> Decision:
         trading_state=TradingState.HALTED,
         initial_share=0.0,
     )
-    event = _updated(account, AccountUpdateType.BANKRUPT, now)
+    event = updated(account, AccountUpdateType.BANKRUPT, now)
     return check(Decision(account=account, events=(event,)))
 
 
@@ -163,19 +163,6 @@ def close_position(
 def of_venue(live: Iterable[Order]) -> list[Order]:
     """Return those orders that the venue has placed."""
     return [order for order in live if order.placed_by is PlacedBy.VENUE]
-
-
-def _updated(account: Account, kind: AccountUpdateType, now: Micros, **told: Any) -> AccountUpdated:
-    return AccountUpdated(
-        account_id=account.id,
-        sequence=account.sequence,
-        time=now,
-        type=kind,
-        balance=account.balance,
-        trading_state=account.trading_state,
-        margin_mode=account.margin_mode,
-        **told,
-    )
 
 
 def _charge(amount: Units, percent: Units, nights: int) -> Units:

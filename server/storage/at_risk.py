@@ -34,6 +34,10 @@ class AtRisk:
         """Return the accounts that may be at risk, in order of their ids."""
         return sorted(self._known())
 
+    def has(self, account_id: str) -> bool:
+        """Tell whether an account may be at risk."""
+        return account_id in self._known()
+
     def is_closing(self, account_id: str) -> bool:
         """Tell whether an account may have live orders of the venue."""
         return self._known().get(account_id, False)

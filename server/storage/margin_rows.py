@@ -22,6 +22,9 @@ class MarginRows:
     def accounts_at_risk(self) -> list[str]:
         return self._at_risk.accounts()
 
+    def may_be_at_risk(self, account_id: str) -> bool:
+        return self._at_risk.has(account_id)
+
     def may_be_closing(self, account_id: str) -> bool:
         return self._at_risk.is_closing(account_id)
 

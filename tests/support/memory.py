@@ -18,6 +18,7 @@ _WIDE = "claims at most too much of what is stored, which costs a query and chan
 _STORED = "is what is stored, taken over after a commit"
 
 PLAIN = {
+    "MarketFeed._look": "is set once, when the engine is built",
     "MarketFeed._sessions": _ASKED,
     "StoppedAccounts.ids": _TOLD,
     "Trading._has_stopped": _TOLD,

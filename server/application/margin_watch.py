@@ -1,0 +1,177 @@
+"""The margin watch: looks at the accounts at risk, and closes positions in a margin call."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from server.application.margin import margin_book
+from server.application.market_feed import MarketFeed
+from server.application.orders import end_all
+from server.application.ports import Chance, UnitOfWork
+from server.application.staging import Staged
+from server.domain.account import Position
+from server.domain.margin import MarginBook
+from server.domain.margin_calls import (
+    begin_call,
+    close_position,
+    go_bankrupt,
+    is_at_risk,
+    is_below,
+    is_newly_bankrupt,
+    next_to_close,
+    of_venue,
+    opening_orders,
+)
+from server.domain.order import Order, StatusReason
+from server.domain.values import SECOND, Micros
+
+ACCOUNTS_AT_ONCE = 100
+"""A round over more accounts is divided into parts, so that calls wait for one part only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The second of the last round, and the account after which an unfinished one continues."""
+
+    second: int = -1
+    after: str = ""
+
+
+class MarginWatch:
+    """Compares equity with maintenance margin, and lets the venue act when it is below.
+
+    Prices must be fresh, and the markets of all positions open: a call judges and closes at the
+    same prices. Until then the account waits.
+    """
+
+    def __init__(self, feed: MarketFeed, chance: Chance, tell_progress: Callable[[], None]) -> None:
+        self._feed = feed
+        self._chance = chance
+        self._tell_progress = tell_progress
+        self._round = Staged(Round())
+
+    def look_at_all(self, unit: UnitOfWork, now: Micros, is_time_up: Callable[[], bool]) -> bool:
+        """Look at all accounts at risk; in real time once a second.
+
+        Returns False if time was up before the end: the next look then continues.
+        """
+        second, last = now // SECOND, self._round.value
+        if last.second == second and not last.after and not self._feed.is_virtual:
+            return True
+        waiting = [it for it in unit.accounts_at_risk() if it > last.after]
+        for begin in range(0, len(waiting), ACCOUNTS_AT_ONCE):
+            part = waiting[begin : begin + ACCOUNTS_AT_ONCE]
+            positions = unit.positions_of_each(part)
+            has_acted = [self._guarded(it, unit, now, positions[it]) for it in part]
+            if begin + len(part) == len(waiting):
+                break
+            if any(has_acted):
+                unit.checkpoint()
+                self._tell_progress()
+            if is_time_up():
+                self._round.set(Round(second, part[-1]), unit.stage)
+                return False
+        if waiting or last.after:
+            self._round.set(Round(second), unit.stage)
+        return True
+
+    def look(
+        self, account_id: str, unit: UnitOfWork, now: Micros, *, is_called: bool = False
+    ) -> None:
+        """Look at an account after a decision; `is_called` if a margin call goes on."""
+        if unit.may_be_at_risk(account_id):
+            self._guarded(account_id, unit, now, unit.positions(account_id), is_called=is_called)
+
+    def _guarded(
+        self,
+        account_id: str,
+        unit: UnitOfWork,
+        now: Micros,
+        positions: Sequence[Position],
+        *,
+        is_called: bool = False,
+    ) -> bool:
+        """Look at an account unless it is stopped; tell whether its log has grown."""
+        stopped, before = self._feed.stopped, unit.account(account_id).sequence
+        if account_id in stopped.ids:
+            return False
+        with stopped.stopping(account_id):
+            self._look(account_id, unit, now, positions, is_called=is_called)
+        has_acted = unit.account(account_id).sequence != before
+        if has_acted and self._feed.is_stepped:
+            unit.end_group()
+        return has_acted
+
+    def _look(
+        self,
+        account_id: str,
+        unit: UnitOfWork,
+        now: Micros,
+        positions: Sequence[Position],
+        *,
+        is_called: bool,
+    ) -> None:
+        account, closing = unit.account(account_id), list[Order]()
+        if unit.may_be_closing(account_id):
+            closing = of_venue(unit.live_orders(account_id, None))
+        at_risk = is_at_risk(account, positions)
+        unit.note_risk(account_id, is_at_risk=at_risk, is_closing=bool(closing))
+        if at_risk and not self._can_judge(positions, now):
+            return
+        book = margin_book(positions, self._feed, now)
+        if not is_below(account, book):
+            end_all(closing, unit, now, StatusReason.MARGIN_RESTORED)
+            return
+        if not (is_called or closing) and next_to_close(book, ()) is not None:
+            unit.keep(begin_call(account, book, now))
+        self._bankrupt(account_id, book, unit, now)
+        others = _of_others(account_id, None, unit)
+        end_all(opening_orders(others, positions), unit, now, StatusReason.MARGIN_CALL)
+        self._close(account_id, {it.symbol for it in closing}, unit, now)
+
+    def _close(self, account_id: str, closing: set[str], unit: UnitOfWork, now: Micros) -> None:
+        """Close positions until maintenance holds, each by one order."""
+        while True:
+            account = unit.account(account_id)
+            book = margin_book(unit.positions(account_id), self._feed, now)
+            self._bankrupt(account_id, book, unit, now)
+            if not is_below(account, book):
+                restored = of_venue(unit.live_orders(account_id, None))
+                end_all(restored, unit, now, StatusReason.MARGIN_RESTORED)
+                return
+            stake = next_to_close(book, closing)
+            if stake is None:
+                return
+            symbol = stake.position.symbol
+            closing.add(symbol)
+            end_all(_of_others(account_id, symbol, unit), unit, now, StatusReason.MARGIN_CALL)
+            account, position = unit.account(account_id), unit.position(account_id, symbol)
+            new_id, market = self._chance.ids_of(account), self._feed.market(stake.instrument, now)
+            unit.keep(close_position(account, position, market, new_id(), new_id, book))
+
+    def _bankrupt(self, account_id: str, book: MarginBook, unit: UnitOfWork, now: Micros) -> None:
+        """Record that nothing is left of the equity, if that is new, and cancel all orders."""
+        account = unit.account(account_id)
+        if is_newly_bankrupt(account, book):
+            unit.keep(go_bankrupt(account, now))
+            others = _of_others(account_id, None, unit)
+            end_all(others, unit, now, StatusReason.TRADING_HALTED)
+
+    def _can_judge(self, positions: Sequence[Position], now: Micros) -> bool:
+        """Tell whether all positions can be valued and closed at fresh quotes."""
+        feed = self._feed
+        for position in positions:
+            if not position.quantity:
+                continue
+            market = feed.market(feed.instrument(position.symbol), now)
+            if market.quote is None or not market.is_open or market.instrument.has_expired(now):
+                return False
+            if feed.is_shown_again(market.quote, position):
+                return False
+        return True
+
+
+def _of_others(account_id: str, symbol: str | None, unit: UnitOfWork) -> list[Order]:
+    """Return the live orders of an account, or of one symbol, that the venue has not placed."""
+    live = unit.live_orders(account_id, symbol)
+    venues = {it.id for it in of_venue(live)}
+    return [it for it in live if it.id not in venues]
