@@ -3,11 +3,13 @@
 import asyncio
 import os
 import re
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any, TypeVar
 
 from alpaca.common.exceptions import APIError
@@ -18,6 +20,7 @@ from alpaca.data.requests import StockBarsRequest, StockLatestQuoteRequest
 from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 from alpaca.trading.client import TradingClient
 
+from bottrading_feeds.logs import plain
 from bottrading_feeds.port import Alive, Candle, Listing, SourceError, Tell, Tick, Unreadable
 from bottrading_feeds.sources import Urls
 
@@ -26,6 +29,11 @@ LIVE_KEY_PREFIX = "AK"
 """Keys of accounts with real money begin so; those of paper accounts belong to another server."""
 
 REQUEST_SECONDS = 15
+"""How long a server may be silent."""
+
+ANSWER_SECONDS_MAX = 120.0
+"""How long an answer may take, with what the library repeats by itself."""
+
 PING_SECONDS = 5.0
 PONG_SECONDS = 20.0
 BARS_A_PAGE = 10_000
@@ -184,8 +192,35 @@ class AlpacaSource:
         return asset if asset["class"] == "us_equity" and asset["status"] == "active" else None
 
     async def _call(self, method: Callable[..., Any], argument: object) -> Any:
+        """Call a method of the library in a thread of its own.
+
+        Nobody can end the thread while a server sends its answer byte by byte. So no pool waits for
+        it, nor does the end of the process.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+
+        def work() -> None:
+            try:
+                found = partial(_settle, answer, method(argument), None)
+            except Exception as error:
+                found = partial(_settle, answer, None, error)
+            with suppress(RuntimeError):  # The loop is closed.
+                loop.call_soon_threadsafe(found)
+
+        threading.Thread(target=work, name="alpaca", daemon=True).start()
         with _refusals():
-            return await asyncio.to_thread(method, argument)
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                return await answer
+
+
+def _settle(answer: "asyncio.Future[Any]", found: Any, error: Exception | None) -> None:
+    if answer.done():
+        return
+    if error is None:
+        answer.set_result(found)
+    else:
+        answer.set_exception(error)
 
 
 class _PatientRequests:
@@ -271,7 +306,8 @@ class _Stream(StockDataStream):
         await super()._dispatch(msg)
 
 
-def _problem(message: str) -> Exception:
+def _problem(told: str) -> Exception:
+    message = plain(told)[:200]
     if not any(part in message for part in _HOPELESS):
         return ConnectionError(message)
     if "limit" in message:
@@ -292,7 +328,7 @@ def _refusals() -> Iterator[None]:
         message = str(error)
         with suppress(*_UNREADABLE):
             message = str(error.message)
-        text = " ".join(message.split())[:200]
+        text = plain(message)[:200]
         raise SourceError(
             f"alpaca refuses the request ({error.status_code}: {text}): check"
             f" {' and '.join(KEY_VARIABLES)}, and your plan"

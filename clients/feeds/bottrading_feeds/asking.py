@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from bottrading_feeds.logs import plain
 from bottrading_feeds.port import Source, SourceError
 from bottrading_feeds.sources import forms, open_source
 
@@ -83,7 +84,7 @@ async def patiently(
         except Exception as error:
             failures = 1 if is_worth_it() else failures + 1
             if failures >= TRIES:
-                reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+                reason = plain(f"{type(error).__name__}: {error}")[:300]
                 raise SourceError(f"the source does not answer: {reason}") from error
             await sleep(FIRST_WAIT_SECONDS * 2 ** (failures - 1))
 

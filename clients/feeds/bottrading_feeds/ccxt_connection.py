@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import ccxt
 
+from bottrading_feeds.logs import plain
 from bottrading_feeds.port import Alive, SourceError, Tell
 from bottrading_feeds.sources import Urls
 
@@ -167,4 +168,4 @@ def _spot_alone(options: Any) -> dict[str, Any]:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+    return plain(str(error))[:300]

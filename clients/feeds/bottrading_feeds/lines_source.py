@@ -102,6 +102,8 @@ class Lines:
         self._symbols = symbols
         self._begun = b""
         self._header: list[str] | None = None
+        self._is_too_long = False
+        """Whether the end of a line is awaited whose beginning was dropped."""
 
     def __call__(self, chunk: bytes) -> None:
         """Take the next bytes; the last line waits until its end comes."""
@@ -109,12 +111,14 @@ class Lines:
         for line in lines:
             self._take(line)
         if len(self._begun) > LINE_BYTES_MAX:
-            self._take(self._begun)
-            self._begun = b""
+            if not self._is_too_long:
+                self._tell(Unreadable(_text(self._begun)[:SHOWN_CHARACTERS]))
+            self._is_too_long, self._begun = True, b""
 
     def _take(self, line: bytes) -> None:
-        text = line.decode("utf-8-sig", "replace").strip()
-        if not text:
+        is_rest, self._is_too_long = self._is_too_long, False
+        text = _text(line)
+        if is_rest or not text:
             return
         try:
             fields = self._fields(text)
@@ -134,6 +138,10 @@ class Lines:
         if self._header is None or len(row) != len(self._header):
             raise ValueError(FORM)
         return dict(zip(self._header, row, strict=True))
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8-sig", "replace").strip()
 
 
 def tick_of(fields: Mapping[str, Any], symbols: Mapping[str, str]) -> Tick:

@@ -2,11 +2,14 @@
 
 import json
 import logging
+import re
 import sys
 import time
 
 FORMATS = ("auto", "text", "json")
 PROCESS = "feed"
+
+_PASSWORD = re.compile(r"//[^/@\s]*@")
 
 
 def begin_logging(log_format: str) -> None:
@@ -22,8 +25,13 @@ def begin_logging(log_format: str) -> None:
 
 def one_line(error: BaseException) -> str:
     """Return what an error says, or its name, as one short line."""
-    told = " ".join(str(error).split())[:200]
-    return told or type(error).__name__
+    return plain(str(error))[:200] or type(error).__name__
+
+
+def plain(text: str) -> str:
+    """Return a text of somebody else as one line: no control characters, no password of a URL."""
+    line = "".join(it if it.isprintable() else repr(it)[1:-1] for it in " ".join(text.split()))
+    return _PASSWORD.sub("//", line)
 
 
 class _Text(logging.Formatter):

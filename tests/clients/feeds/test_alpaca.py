@@ -1,6 +1,7 @@
 """Stocks of Alpaca through the unmodified alpaca-py, from a stand-in on loopback."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from tests.clients.feeds.hearing import hearing
 from tests.support.exchanges.alpaca import KEY, SECRET, Alpaca, bars_between, packed, quote
 
 BURST = 50_000
+POOL_THREADS = min(32, (os.cpu_count() or 1) + 4)
 NOON = datetime(2026, 1, 5, 17, tzinfo=UTC)
 KEYS = dict(zip(KEY_VARIABLES, (KEY, SECRET), strict=True))
 UNREADABLE_QUOTES: list[dict[str, Any]] = [
@@ -95,6 +97,22 @@ async def test_a_server_that_fails_is_worth_another_try(alpaca: Alpaca) -> None:
             with pytest.raises(Exception, match=r"503|maintenance") as failed:
                 await call
             assert not isinstance(failed.value, SourceError)
+
+
+async def test_an_answer_that_trickles_in_is_given_up(
+    alpaca: Alpaca, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte would begin the wait for the next one, for ever."""
+    monkeypatch.setattr(alpaca_source, "ANSWER_SECONDS_MAX", 0.1)
+    alpaca.trickling.add("SPY")
+    async with source_of(alpaca) as source:
+        for _ in range(POOL_THREADS + 1):
+            with pytest.raises(TimeoutError):
+                await source.instruments(["SPY"])
+        monkeypatch.undo()
+        async with asyncio.timeout(10):
+            assert len(await source.instruments(["AAPL"])) == 1
+    alpaca.trickling.clear()
 
 
 async def test_a_connection_tells_first_what_holds_and_then_what_changes(alpaca: Alpaca) -> None:

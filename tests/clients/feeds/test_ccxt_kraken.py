@@ -3,13 +3,14 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 
 import pytest
 
 from bottrading_feeds.ccxt_connection import Patience
 from bottrading_feeds.ccxt_source import CcxtSource, open_source
+from bottrading_feeds.logs import one_line
 from bottrading_feeds.port import Listing, SourceError, Tick
 from tests.clients.feeds.hearing import Hearing, hearing
 from tests.support.exchanges.kraken import Kraken, Pair
@@ -216,6 +217,31 @@ async def test_an_exchange_that_is_away_is_tried_again(kraken: Kraken) -> None:
             await source.instruments(["BTC/USD"])
         kraken.refusing = False
         assert len(await source.instruments(["BTC/USD"])) == 1
+
+
+async def test_neither_passwords_nor_control_characters_are_told(kraken: Kraken) -> None:
+    kraken.refusing = True
+    kraken.refusal = "\x1b[2Jgone\r\naway"
+    url = kraken.url.replace("//", "//user:password@")
+    source = open_source("kraken", {"": url})
+    with pytest.raises(ConnectionError) as failed:
+        await source.instruments(["BTC/USD"])
+    await source.close()
+
+    assert "password" not in str(failed.value)
+    assert str(failed.value).endswith("503 Service Unavailable \\x1b[2Jgone away")
+    assert "password" not in one_line(ValueError(f"no connection to {url}/v2"))
+
+
+async def test_a_message_that_is_much_too_long_ends_the_connection(kraken: Kraken) -> None:
+    async with source_of(kraken) as source:
+        listings = await source.instruments(["BTC/USD"])
+        async with hearing(source, listings) as heard:
+            await kraken.until_subscribed("BTC/USD")
+            with suppress(ConnectionError):
+                await kraken.send("x" * 20_000_000)
+            with pytest.raises(ConnectionError, match="exceeds limit"):
+                await heard.stream
 
 
 async def test_the_stream_of_an_exchange_that_is_away_ends(kraken: Kraken) -> None:

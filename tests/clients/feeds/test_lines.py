@@ -113,6 +113,18 @@ def test_a_line_without_an_end_is_not_kept_for_ever() -> None:
     assert told_by(b"x" * (LINE_BYTES_MAX + 1)) == [Unreadable("x" * 80)]
 
 
+def test_a_line_that_is_too_long_is_dropped_whole() -> None:
+    line = b'{"symbol": "A", "more": "' + b"x" * LINE_BYTES_MAX
+    told: list[Told] = []
+    lines = Lines(told.append, {})
+    for chunk in (b"symbol,last\n", line, line, b"\nA,1\n", line, b"\rA,2", b"\nA,3\n"):
+        lines(chunk)
+
+    begin = Unreadable(line[:80].decode())
+    ticks = [Tick(symbol="A", last=Decimal(number)) for number in (1, 3)]
+    assert told == [begin, ticks[0], begin, ticks[1]]
+
+
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
     read, write = os.pipe()

@@ -1,5 +1,6 @@
 """A stand-in for Alpaca: assets, bars and latest quotes over REST, and the stream of quotes."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from tests.support.exchanges.server import Connection, StandIn
 
 KEY, SECRET = "PKTEST", "secret-of-the-test"
 STREAMED_MAX = 30
+TRICKLE_SECONDS = 0.05
 OPENS, CLOSES = timedelta(hours=14, minutes=30), timedelta(hours=21)
 _LENGTHS = {
     "1Min": timedelta(minutes=1),
@@ -31,7 +33,7 @@ class Alpaca(StandIn):
     """Serves some stocks. Bars follow from their time, so any span of them is there.
 
     `page` is how many bars an answer has at most. After `answers_bars` answers with bars no more
-    are sent.
+    are sent. Assets that are `trickling` come byte by byte and never whole.
     """
 
     def __init__(self, *symbols: str) -> None:
@@ -41,6 +43,7 @@ class Alpaca(StandIn):
         self.signed_in: set[Connection] = set()
         self.bars_from = datetime(2016, 1, 4, tzinfo=UTC)
         self.page = 10_000
+        self.trickling = set[str]()
         self.answers_bars = 1_000_000
         self.greeting = packed({"T": "success", "msg": "connected"})
 
@@ -84,14 +87,25 @@ class Alpaca(StandIn):
         else:
             await super()._take(connection, message)
 
-    async def _get_asset(self, request: web.Request) -> web.Response:
+    async def _get_asset(self, request: web.Request) -> web.StreamResponse:
         if not _is_signed_in(request):
             return web.json_response({"message": "forbidden."}, status=403)
         symbol = request.match_info["symbol"]
+        if symbol in self.trickling:
+            return await self._trickle(request, symbol)
         if symbol not in self.assets:
             text = f"asset not found for {symbol}"
             return web.json_response({"code": 40410000, "message": text}, status=404)
         return web.json_response(self.assets[symbol])
+
+    async def _trickle(self, request: web.Request, symbol: str) -> web.StreamResponse:
+        """Send an answer without an end, a byte at a time."""
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        while symbol in self.trickling:
+            await answer.write(b" ")
+            await asyncio.sleep(TRICKLE_SECONDS)
+        return answer
 
     async def _get_latest(self, request: web.Request) -> web.Response:
         found = {

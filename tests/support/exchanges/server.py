@@ -46,6 +46,7 @@ class StandIn(ABC):
         self.greeting: Message = ""
         self.silent = False
         self.refusing = False
+        self.refusal = "maintenance"
         self.pings = 0
         self._changed = asyncio.Event()
         self._runner: web.AppRunner | None = None
@@ -56,7 +57,7 @@ class StandIn(ABC):
         async def observe(request: web.Request, handler: Any) -> web.StreamResponse:
             self.asked.append(request.path_qs)
             if self.refusing:
-                raise web.HTTPServiceUnavailable(text="maintenance")
+                raise web.HTTPServiceUnavailable(text=self.refusal)
             answer: web.StreamResponse = await handler(request)
             return answer
 
