@@ -248,49 +248,56 @@ class _Builder:
             "type": "object",
             "additionalProperties": False,
             "required": [field.name for field in fields if is_required(field)],
-            "properties": self._properties(descriptor.name, fields),
+            "properties": self._properties(descriptor.name, fields, is_sent=True),
         }
 
-    def _message(self, descriptor: Descriptor) -> Json:
+    def _message(self, descriptor: Descriptor, *, is_sent: bool = False) -> Json:
         """Describe a message by reference; all fields of an answer are always present.
 
-        A message with required fields is one that a caller sends.
+        A message that a caller sends is named in the description of a call before any answer.
         """
         if descriptor.name not in self.schemas:
             # A message can contain messages of its own kind: it is named before it is described.
             self.schemas[descriptor.name] = {}
             required = [field.name for field in descriptor.fields if is_required(field)]
-            always_there = () if required else _always_there(descriptor)
+            always_there = () if is_sent else _always_there(descriptor)
             self.schemas[descriptor.name] = {
                 "type": "object",
                 **self.description(descriptor.name),
-                **({"additionalProperties": False} if required else {}),
-                "required": required or [field.name for field in descriptor.fields],
-                "properties": self._properties(descriptor.name, descriptor.fields, always_there),
+                **({"additionalProperties": False} if is_sent else {}),
+                "required": required if is_sent else [field.name for field in descriptor.fields],
+                "properties": self._properties(
+                    descriptor.name, descriptor.fields, always_there, is_sent=is_sent
+                ),
             }
         return {"$ref": f"#/components/schemas/{descriptor.name}"}
 
     def _properties(
-        self, owner: str, fields: Iterable[FieldDescriptor], always_there: Container[str] = ()
+        self,
+        owner: str,
+        fields: Iterable[FieldDescriptor],
+        always_there: Container[str] = (),
+        *,
+        is_sent: bool = False,
     ) -> Json:
         properties: Json = {}
         for field in fields:
-            schema = self._value(field)
+            schema = self._value(field, is_sent=is_sent)
             if field.has_presence and not is_required(field) and field.name not in always_there:
                 schema = {"anyOf": [schema, {"type": "null"}]}
             properties[field.name] = {**schema, **self.description(f"{owner}.{field.name}")}
         return properties
 
-    def _value(self, field: FieldDescriptor) -> Json:
-        item = self._item(field)
+    def _value(self, field: FieldDescriptor, *, is_sent: bool = False) -> Json:
+        item = self._item(field, is_sent=is_sent)
         return array(field, item) if field.is_repeated else item
 
-    def _item(self, field: FieldDescriptor) -> Json:
+    def _item(self, field: FieldDescriptor, *, is_sent: bool) -> Json:
         described = scalar(field)
         if described is not None:
             return described
         if field.message_type is not None:
-            return self._message(field.message_type)
+            return self._message(field.message_type, is_sent=is_sent)
         enum = field.enum_type
         assert enum is not None, "a scalar has been described"
         self.add_enum(enum)

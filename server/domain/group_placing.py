@@ -25,6 +25,7 @@ from server.domain.previews import Preview
 from server.domain.quote import Quote
 from server.domain.risk import UNGUARDED, Guard, Rejection, Situation, rejections
 from server.domain.trading import Replacement, arrive, drafted, reject, replaced
+from server.domain.trailing import trails
 from server.domain.values import Price, format_units
 
 TAKE_PROFIT_PRICE = "take_profit.limit_price"
@@ -67,7 +68,7 @@ def place_group(
     decision = arrive(decision, parent.id, market, new_id)
     if decision.orders[parent.id].status.is_live and not parent.time_in_force.rests:
         decision = end(decision, parent.id, StatusReason.IOC_REMAINDER, market.now)
-    return check(follow(decision, parent, accepted, market.now))
+    return check(follow(decision, parent, accepted, market.now, market.quote))
 
 
 def preview_group(
@@ -134,18 +135,21 @@ def refuse_new_price(
     order: Order, wanted: Replacement, others: Others, market: Market
 ) -> Refusal | None:
     """Refuse new prices of an order with which its group's exits would not lie on their sides."""
+    if wanted.limit_price is None and wanted.stop_price is None:
+        return None
     new = replaced(order, wanted)
     live = {it.role.leg: it for it in (new, *others.values()) if it.role and it.status.is_live}
     take_profit, stop_loss = live.get(Leg.TAKE_PROFIT), live.get(Leg.STOP_LOSS)
     highest = lowest = None
     entry = live.get(Leg.ENTRY)
-    if entry is not None and not entry.filled_quantity:
+    # Where an entry that trails will be filled is not known before its trigger.
+    if entry is not None and not entry.filled_quantity and not trails(entry):
         highest, lowest = _entry_prices(entry, market.quote if market.is_open else None)
     field = "stop_price" if wanted.limit_price is None else "limit_price"
     violations = _crossed(
         order.side if order.is_exit else order.side.opposite,
         None if take_profit is None else take_profit.limit_price,
-        None if stop_loss is None else stop_loss.stop_price,
+        None if stop_loss is None else _fixed_stop(stop_loss),
         highest,
         lowest,
     )
@@ -164,19 +168,23 @@ def _drafts(
         leg=Leg.TAKE_PROFIT if is_oco else Leg.ENTRY,
         leg_order_ids=tuple(exit_ids),
     )
-    parent = changed(drafted(ticket, account, market, parent_id), role=role)
     return [
-        parent,
+        drafted(ticket, account, market, parent_id, role),
         *(
             changed(
-                drafted(_ticket_of(exit_, ticket), account, market, exit_id),
-                fingerprint=exit_.fingerprint,
-                role=GroupRole(
-                    order_class=ticket.order_class,
-                    leg=exit_.leg,
-                    parent_order_id=parent_id,
-                    is_held=not is_oco,
+                drafted(
+                    _ticket_of(exit_, ticket),
+                    account,
+                    market,
+                    exit_id,
+                    GroupRole(
+                        order_class=ticket.order_class,
+                        leg=exit_.leg,
+                        parent_order_id=parent_id,
+                        is_held=not is_oco,
+                    ),
                 ),
+                fingerprint=exit_.fingerprint,
             )
             for exit_, exit_id in zip(ticket.exits, exit_ids, strict=True)
         ),
@@ -191,8 +199,8 @@ def _ticket_of(exit_: ExitTicket, ticket: OrderTicket) -> OrderTicket:
         order_type=exit_.order_type,
         limit_price=exit_.limit_price,
         stop_price=exit_.stop_price,
-        trail_amount=None,
-        trail_percent=None,
+        trail_amount=exit_.trail_amount,
+        trail_percent=exit_.trail_percent,
         time_in_force=exit_.time_in_force,
         client_order_id=exit_.client_order_id,
     )
@@ -230,7 +238,7 @@ def _entry_prices(
     entry: OrderTicket | Order, quote: Quote | None
 ) -> tuple[Price | None, Price | None]:
     """Return the highest and the lowest price to leave the entry from; None for any."""
-    limit, stop, buys = entry.limit_price, entry.stop_price, entry.side is Side.BUY
+    limit, stop, buys = entry.limit_price, _fixed_stop(entry), entry.side is Side.BUY
     if quote is not None:
         price = quote.ask if buys else quote.bid
         is_active = stop is None or (price >= stop if buys else price <= stop)
@@ -238,6 +246,12 @@ def _entry_prices(
             return quote.ask, quote.bid
     prices = [price for price in (limit, stop) if price is not None]
     return max(prices, default=None), min(prices, default=None)
+
+
+def _fixed_stop(order: OrderTicket | Order) -> Price | None:
+    """Return a stop price that exits are compared with; one that follows the market is none."""
+    follows = order.trail_amount is not None or order.trail_percent is not None
+    return None if follows else order.stop_price
 
 
 def _crossed(

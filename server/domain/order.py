@@ -169,11 +169,16 @@ class ExitTicket:
     stop_price: Price | None
     time_in_force: TimeInForce = TimeInForce.GTC
     client_order_id: str | None = None
+    trail_amount: Price | None = None
+    trail_percent: Units | None = None
 
     @property
     def fingerprint(self) -> str:
         """Return a text that is equal for equal exits."""
-        return f"{self.leg.value} {self.limit_price} {self.stop_price} {self.time_in_force.value}"
+        stop: str | Price | None = self.stop_price
+        if self.trail_amount is not None or self.trail_percent is not None:
+            stop = f"trails {self.trail_amount} {self.trail_percent}"
+        return f"{self.leg.value} {self.limit_price} {stop} {self.time_in_force.value}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,8 +264,9 @@ class Order:
     whole cents, unless it was placed for a quantity. `role` is None for an order that stands alone.
     The `stop_price` of a TRAILING_STOP follows from `watermark`, the best bid (SELL) or ask (BUY)
     of open sessions since the order was accepted, and one of `trail_amount` and `trail_percent`
-    (100 is all of it). `closed_quantity` is how much of `filled_quantity` reduced a position. An
-    order that is `reduce_only` never takes a position through zero; neither does an exit.
+    (100 is all of it). A held order has no watermark. `closed_quantity` is how much of
+    `filled_quantity` reduced a position. An order that is `reduce_only` never takes a position
+    through zero; neither does an exit.
     """
 
     id: str

@@ -20,7 +20,9 @@ from server.domain.order import (
 )
 from server.domain.order_types import awaited
 from server.domain.posting import Decision, end, record
-from server.domain.values import Micros, Quantity
+from server.domain.quote import Quote
+from server.domain.trailing import better, stop_behind, trailed, watched_price
+from server.domain.values import Micros, Price, Quantity
 
 Others: TypeAlias = Mapping[str, Order]
 """The other orders of a group by id, live or ended, as they are before a decision."""
@@ -60,30 +62,48 @@ def waits_for_stop(order: Order, others: Others, market: Market) -> bool:
     reaches = quote.falls_to if sells else quote.rises_to
     if reaches is None:
         return False
-    stops = [exit_.stop_price for exit_ in live_exits(others) if awaited(exit_) is not None]
+    waiting = [exit_ for exit_ in live_exits(others) if awaited(exit_) is not None]
+    stops = [_stop_before(order, exit_, quote) for exit_ in waiting]
     return any(
         stop is not None and (reaches <= stop if sells else reaches >= stop) for stop in stops
     )
 
 
-def follow(decision: Decision, before: Order, others: Others, now: Micros) -> Decision:
+def _stop_before(take_profit: Order, stop_loss: Order, quote: Quote) -> Price | None:
+    """Return the stop that a quote's bar may have reached before the take-profit.
+
+    A trail that has seen no better price than the quote's was, before the take-profit was reached,
+    at most behind the price of the take-profit.
+    """
+    best, reached = stop_loss.watermark, take_profit.limit_price
+    price = watched_price(stop_loss.side, quote)
+    if best is None or reached is None or better(stop_loss.side, best, price) != price:
+        return stop_loss.stop_price
+    return stop_behind(stop_loss, reached)
+
+
+def follow(
+    decision: Decision, before: Order, others: Others, now: Micros, quote: Quote | None = None
+) -> Decision:
     """Add to a decision about an order what follows from it for its group.
 
-    `before` is the order before the decision.
+    `before` is the order before the decision; a fill is one at the `quote`.
     """
     if before.is_exit:
         return _follow_exit(decision, before, others, now)
-    return _follow_entry(decision, before, others, now)
+    return _follow_entry(decision, before, others, now, quote)
 
 
-def _follow_entry(decision: Decision, before: Order, others: Others, now: Micros) -> Decision:
+def _follow_entry(
+    decision: Decision, before: Order, others: Others, now: Micros, quote: Quote | None
+) -> Decision:
     entry = decision.orders[before.id]
     exits = live_exits(others)
     opened = Quantity(entry.opened_quantity - before.opened_quantity)
     if opened and exits:
         decision = reserve(decision, exits[0], opened)
         for exit_ in exits:
-            decision = _release(decision, exit_, opened, now)
+            decision = _release(decision, exit_, opened, now, quote)
         return decision
     for exit_ in exits:
         if not exit_.is_held:
@@ -134,11 +154,16 @@ def reserve(decision: Decision, exit_: Order, quantity: Quantity) -> Decision:
     return changed(decision, positions={**decision.positions, exit_.symbol: held})
 
 
-def _release(decision: Decision, exit_: Order, opened: Quantity, now: Micros) -> Decision:
-    """Let an exit act for what its entry has opened now, too."""
+def _release(
+    decision: Decision, exit_: Order, opened: Quantity, now: Micros, quote: Quote | None
+) -> Decision:
+    """Let an exit act for what its entry has opened now, too.
+
+    A trail begins at the quote at which the entry opened it.
+    """
     if not exit_.is_held:
         return _resize(decision, exit_, Quantity(exit_.quantity + opened), now)
-    free = changed(exit_, role=changed(exit_.role, is_held=False))
+    free = trailed(changed(exit_, role=changed(exit_.role, is_held=False)), quote)
     return _resize(decision, free, opened, now, OrderUpdateType.RELEASED)
 
 

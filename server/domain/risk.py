@@ -205,8 +205,11 @@ def _market_closed(it: Situation) -> str | None:
 
 def _no_quote(it: Situation) -> str | None:
     order = it.order
-    if it.market.quote is not None or (
-        order.time_in_force.rests and not phase(order).takes_any_price
+    # A held exit needs none: it acts once its entry has found one.
+    if (
+        it.market.quote is not None
+        or order.is_held
+        or (order.time_in_force.rests and not phase(order).takes_any_price)
     ):
         return None
     if it.market.is_open or not order.time_in_force.rests:

@@ -13,6 +13,7 @@ from server.domain.matching import Match, match, seen
 from server.domain.order import (
     TRANSITIONS,
     FeeStart,
+    GroupRole,
     Order,
     OrderStatus,
     OrderTicket,
@@ -160,7 +161,7 @@ def replace(
     decision = hold(decision, order.id, OrderUpdateType.REPLACED, market)
     if not order.is_held:
         decision = arrive(decision, order.id, market, new_id)
-    return _checked(decision, order, others, market.now)
+    return _checked(decision, order, others, market.now, market.quote)
 
 
 def fill_resting(
@@ -192,7 +193,9 @@ def fill_resting(
         decision = arrive(decision, order.id, market, new_id)
     elif market.is_open:
         decision = _match(decision, order.id, market, market.quote, new_id, takes=False)
-    return _checked(decision, order, others, market.now) if decision.events else None
+    if not decision.events:
+        return None
+    return _checked(decision, order, others, market.now, market.quote)
 
 
 def cancel(
@@ -243,7 +246,13 @@ def reject(before: Decision, order: Order, rejected: Rejection, market: Market) 
     return record(decision, order, position, OrderUpdateType.REJECTED, market.now)
 
 
-def drafted(ticket: OrderTicket, account: Account, market: Market, order_id: str) -> Order:
+def drafted(
+    ticket: OrderTicket,
+    account: Account,
+    market: Market,
+    order_id: str,
+    role: GroupRole | None = None,
+) -> Order:
     """Return an order as it is before anything has decided about it."""
     expiry = {TimeInForce.DAY: market.day_end, TimeInForce.GTC: market.now + GTC_LIFETIME}
     order = Order(
@@ -268,8 +277,9 @@ def drafted(ticket: OrderTicket, account: Account, market: Market, order_id: str
         notional=ticket.notional,
         trail_amount=ticket.trail_amount,
         trail_percent=ticket.trail_percent,
+        role=role,
     )
-    if RULES[ticket.order_type].trails and market.is_open and market.quote is not None:
+    if RULES[ticket.order_type].trails and market.is_open:
         return trailed(order, market.quote)
     return order
 
@@ -316,10 +326,12 @@ def _about(
     )
 
 
-def _checked(decision: Decision, before: Order, others: Others, now: Micros) -> Decision:
+def _checked(
+    decision: Decision, before: Order, others: Others, now: Micros, quote: Quote | None = None
+) -> Decision:
     """Return a complete decision about a stored order, with what follows for its group."""
     if before.role is not None:
-        decision = follow(decision, before, others, now)
+        decision = follow(decision, before, others, now, quote)
     return check(decision)
 
 

@@ -10,9 +10,10 @@ WHOLE = 100 * SCALE
 
 
 def trails(order: Order) -> bool:
-    """Tell whether the stop of an order still follows the market."""
-    has_trail = order.trail_amount is not None or order.trail_percent is not None
-    return has_trail and order.triggered_at is None and order.status.is_live
+    """Tell whether the stop of an order follows the market; that of a held order does not yet."""
+    if order.trail_amount is None and order.trail_percent is None:
+        return False
+    return order.triggered_at is None and order.status.is_live and not order.is_held
 
 
 def watched_price(side: Side, quote: Quote) -> Price:
@@ -53,6 +54,8 @@ def moved(order: Order, price: Price | None) -> Order:
     return changed(order, watermark=watermark, stop_price=stop_behind(order, watermark))
 
 
-def trailed(order: Order, quote: Quote) -> Order:
+def trailed(order: Order, quote: Quote | None) -> Order:
     """Return an order after a quote of an open session; only a trailing one changes."""
-    return moved(order, watched_price(order.side, quote)) if trails(order) else order
+    if quote is None or not trails(order):
+        return order
+    return moved(order, watched_price(order.side, quote))

@@ -308,6 +308,9 @@ class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows):
         elif number is not None:
             self._trails.leave(order, self.stage)
             self._trail_numbers[order.id] = None
+        elif order.is_held:
+            # It does not trail yet, but its distance may have been replaced.
+            self._trail_numbers[order.id] = None
 
     def add_usage(
         self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]

@@ -7,7 +7,7 @@ from server.domain.errors import Reason
 from server.domain.instrument import Instrument
 from server.domain.order import ExitTicket, Leg, Order, OrderClass, OrderType, TimeInForce
 from server.domain.values import Price
-from server.wire import answers, enums
+from server.wire import answers, enums, trails
 from server.wire.fields import Fields
 
 OrderRequest = bot_trading_pb2.PlaceOrderRequest | bot_trading_pb2.PreviewOrderRequest
@@ -130,17 +130,47 @@ def _stop_loss(
     usual: TimeInForce,
     instrument: Instrument | None,
 ) -> ExitTicket:
-    limit_price = None
+    limit_price = stop_price = None
     if asked.HasField("limit_price"):
         limit_price = price(fields, "stop_loss.limit_price", asked.limit_price, instrument)
+    if asked.HasField("stop_price"):
+        stop_price = price(fields, "stop_loss.stop_price", asked.stop_price, instrument)
+    amount, percent = trails.trail(fields, asked, instrument, "stop_loss.")
+    order_type = OrderType.STOP if limit_price is None else OrderType.STOP_LIMIT
+    if asked.HasField("trail_amount") or asked.HasField("trail_percent"):
+        order_type = OrderType.TRAILING_STOP
+        _check_trail_alone(fields, asked)
+    elif not asked.HasField("stop_price"):
+        fields.refuse(
+            "stop_loss.stop_price",
+            Reason.FIELD_REQUIRED,
+            "Send exactly one of `stop_loss.stop_price`, `stop_loss.trail_amount` and"
+            " `stop_loss.trail_percent`.",
+        )
     return ExitTicket(
         leg=Leg.STOP_LOSS,
-        order_type=OrderType.STOP if limit_price is None else OrderType.STOP_LIMIT,
+        order_type=order_type,
         limit_price=limit_price,
-        stop_price=price(fields, "stop_loss.stop_price", asked.stop_price, instrument),
+        stop_price=stop_price,
+        trail_amount=amount,
+        trail_percent=percent,
         time_in_force=_time_in_force(fields, "stop_loss", asked, usual),
         client_order_id=_client_order_id(fields, "stop_loss", asked),
     )
+
+
+def _check_trail_alone(fields: Fields, asked: bot_trading_pb2.StopLoss) -> None:
+    for name, reason in (
+        ("stop_price", Reason.STOP_PRICE_NOT_ALLOWED),
+        ("limit_price", Reason.LIMIT_PRICE_NOT_ALLOWED),
+    ):
+        if asked.HasField(name):  # type: ignore[arg-type]
+            fields.refuse(
+                f"stop_loss.{name}",
+                reason,
+                f"`stop_loss.{name}` is not used by TRAILING_STOP orders: leave it out, or send no"
+                " trail.",
+            )
 
 
 def _time_in_force(

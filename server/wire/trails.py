@@ -11,32 +11,38 @@ from server.wire.fields import Fields, shown
 
 PERCENT_MAX = bounds(pb.PlaceOrderRequest, "trail_percent").maximum
 
-TrailRequest = pb.PlaceOrderRequest | pb.PreviewOrderRequest | pb.ReplaceOrderRequest
+OrderRequest = pb.PlaceOrderRequest | pb.PreviewOrderRequest | pb.ReplaceOrderRequest
+TrailRequest = OrderRequest | pb.StopLoss
 
 
 def trail(
-    fields: Fields, request: TrailRequest, instrument: Instrument | None
+    fields: Fields, request: TrailRequest, instrument: Instrument | None, path: str = ""
 ) -> tuple[Price | None, Units | None]:
-    """Read the amount or the percentage; the instrument of a replaced order is checked later."""
+    """Read the amount or the percentage; the instrument of a replaced order is checked later.
+
+    `path` is what the names of fields begin with.
+    """
     amount = percent = None
     if request.HasField("trail_amount"):
-        amount = fields.positive("trail_amount", request.trail_amount, Price)
-        off_tick = amount and instrument and instrument.off_tick("trail_amount", amount)
+        field = f"{path}trail_amount"
+        amount = fields.positive(field, request.trail_amount, Price)
+        off_tick = amount and instrument and instrument.off_tick(field, amount)
         if off_tick:
             fields.note(off_tick)
     if request.HasField("trail_percent"):
-        percent = fields.positive("trail_percent", request.trail_percent, Units)
+        field = f"{path}trail_percent"
+        percent = fields.positive(field, request.trail_percent, Units)
         if percent is not None and percent > PERCENT_MAX * SCALE:
             sent = shown(request.trail_percent)
-            message = f"`trail_percent` must be at most {PERCENT_MAX}, not {sent}."
-            fields.refuse("trail_percent", Reason.FIELD_INVALID, message)
+            message = f"`{field}` must be at most {PERCENT_MAX}, not {sent}."
+            fields.refuse(field, Reason.FIELD_INVALID, message)
     if request.HasField("trail_amount") and request.HasField("trail_percent"):
-        message = "Send only one of `trail_amount` and `trail_percent`."
-        fields.refuse("trail_percent", Reason.TRAIL_NOT_ALLOWED, message)
+        message = f"Send only one of `{path}trail_amount` and `{path}trail_percent`."
+        fields.refuse(f"{path}trail_percent", Reason.TRAIL_NOT_ALLOWED, message)
     return amount, percent
 
 
-def check_trail(fields: Fields, request: TrailRequest, order_type: OrderType) -> None:
+def check_trail(fields: Fields, request: OrderRequest, order_type: OrderType) -> None:
     """Note a trail that is missing, or that the order type does not use."""
     needs = RULES[order_type].trails
     has = request.HasField("trail_amount") or request.HasField("trail_percent")

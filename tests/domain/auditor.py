@@ -95,6 +95,8 @@ class Auditor:
             assert before.status.value not in ENDED, f"{update} after {before.status.value}"
             assert update not in {"ACCEPTED", "REJECTED"}, f"{update} twice"
             self._hear_change(before, order, update, event.time)
+            if update == "RELEASED":
+                self.trails.begin(order, self.quotes[order.symbol])
         if order.order_type.value == "TRAILING_STOP":
             self.trails.check(before, order)
         kept = before.status.value if before is not None else ""

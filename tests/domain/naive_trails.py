@@ -24,8 +24,9 @@ class NaiveTrails:
                 self._see(order, quote)
 
     def begin(self, order: Order, quote: Quote | None) -> None:
-        """Follow a new order, from a fresh quote of an open session if there is one."""
-        if order.order_type.value == "TRAILING_STOP" and quote is not None:
+        """Follow a new or released order, from a fresh quote of an open session if there is one."""
+        is_held = order.role is not None and order.role.is_held
+        if order.order_type.value == "TRAILING_STOP" and not is_held and quote is not None:
             self._see(order, quote)
 
     def check(self, before: Order | None, order: Order) -> None:
@@ -33,6 +34,8 @@ class NaiveTrails:
         if before is not None and before.triggered_at is not None:
             return
         best = self.best.get(order.id)
+        if order.role is not None and order.role.is_held:
+            assert best is None, "a held exit trails"
         assert order.watermark == best, "a trail has seen another price"
         assert order.stop_price == naive_stop(order, best), "a stop is not where its trail puts it"
 
@@ -63,8 +66,10 @@ class NaiveTrails:
 
 
 def is_trailing(order: Order) -> bool:
-    """Tell whether a stop still follows the market."""
+    """Tell whether a stop follows the market: not before its entry fills, not after its trigger."""
     waits = order.triggered_at is None and order.status.value not in ENDED
+    if order.role is not None and order.role.is_held:
+        return False
     return order.order_type.value == "TRAILING_STOP" and waits
 
 

@@ -325,7 +325,10 @@ def _exits(step: NewOrder) -> tuple[ExitTicket, ...]:
                 stop_price=None,
             )
         )
-    if loss is not None:
+    if loss is not None and loss % 5 == 0:
+        # These trail, by up to a quarter of the level.
+        exits.append(_trailing_exit(level, loss // 5))
+    elif loss is not None:
         # Some stop-losses have a limit, and some last for a day only.
         has_limit, lasts = loss % 3 == 0, loss % 4 == 0
         exits.append(
@@ -338,6 +341,19 @@ def _exits(step: NewOrder) -> tuple[ExitTicket, ...]:
             )
         )
     return tuple(exits)
+
+
+def _trailing_exit(level: Units, percent: int) -> ExitTicket:
+    by_amount = percent % 2 == 0
+    return ExitTicket(
+        leg=Leg.STOP_LOSS,
+        order_type=OrderType.TRAILING_STOP,
+        limit_price=None,
+        stop_price=None,
+        trail_amount=Price(level * percent // 100) if by_amount else None,
+        trail_percent=None if by_amount else percent * SCALE,
+        time_in_force=TimeInForce.DAY if percent % 3 == 0 else TimeInForce.GTC,
+    )
 
 
 def _new_values(step: NewValues, order: Order) -> Replacement:

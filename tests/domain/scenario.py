@@ -17,9 +17,10 @@ REDUCING` sets the trading state, `preview buy 1 AAPL` shows what placing would 
 step continues the outcome; `-` means no outcome. Each step is audited.
 
 `a: buy 100 AAPL limit 100 take 110 loss 95` places a BRACKET of the orders a, a.take and a.loss;
-`loss 95/94` is a stop-loss with a limit. With one exit it is an OTO. `a: sell 100 AAPL take 110
-loss 95` is an OCO of a and a.loss. `short` instead of `buy` begins a group with a SELL, and `cover`
-is an OCO that buys. After a price, `:DAY` is the time in force of the exit.
+`loss 95/94` is a stop-loss with a limit, `loss -5` and `loss -5%` are ones that trail. With one
+exit it is an OTO. `a: sell 100 AAPL take 110 loss 95` is an OCO of a and a.loss. `short` instead of
+`buy` begins a group with a SELL, and `cover` is an OCO that buys. After a price, `:DAY` is the time
+in force of the exit.
 """
 
 from collections.abc import Callable, Iterable
@@ -124,8 +125,12 @@ class Stage:
 
     def ticket(self, order: str) -> OrderTicket:
         """Return the order that a text such as `buy 1 AAPL limit 99` asks for."""
+        return self.book.ticket(self.wish(order))
+
+    def wish(self, order: str) -> Wish:
+        """Return the wish that such a text describes."""
         side, quantity, symbol, *more = order.split()
-        return self.book.ticket(_wish(symbol, side, quantity, more))
+        return _wish(symbol, side, quantity, more)
 
     def _quote(self, symbol: str, sides: tuple[str, str, str, str], sequence: int) -> list[str]:
         quote = make_quote(symbol, *sides, time=self.book.now, sequence=sequence)
@@ -336,25 +341,29 @@ def _exits(words: list[str]) -> tuple[list[ExitTicket], list[str]]:
         first, _, second = prices.partition("/")
         is_take = word == "take"
         limit = first if is_take else second
+        trail = first.removeprefix("-") if first.startswith("-") else None
         found.append(
             ExitTicket(
                 leg=Leg.TAKE_PROFIT if is_take else Leg.STOP_LOSS,
-                order_type=_exit_type(is_take=is_take, has_limit=bool(limit)),
+                order_type=_exit_type(is_take=is_take, has_limit=bool(limit), trails=bool(trail)),
                 limit_price=Price(parse_units(limit)) if limit else None,
-                stop_price=None if is_take else Price(parse_units(first)),
+                stop_price=None if is_take or trail else Price(parse_units(first)),
                 time_in_force=TimeInForce[lasts or "GTC"],
+                **_trail(trail),
             )
         )
     return found, others
 
 
-def _exit_type(*, is_take: bool, has_limit: bool) -> OrderType:
+def _exit_type(*, is_take: bool, has_limit: bool, trails: bool) -> OrderType:
     if is_take:
         return OrderType.LIMIT
+    if trails:
+        return OrderType.TRAILING_STOP
     return OrderType.STOP_LIMIT if has_limit else OrderType.STOP
 
 
-def _trail(text: str | None) -> dict[str, Units]:
+def _trail(text: str | None) -> dict[str, Any]:
     if text is None:
         return {}
     name = "trail_percent" if text.endswith("%") else "trail_amount"

@@ -120,6 +120,7 @@ def test_random_runs_see_every_outcome_there_is() -> None:
                 seen.update([event.order.status_reason, event.order.rejection_reason])
                 if event.order.order_type is OrderType.TRAILING_STOP:
                     seen["a trail that is", event.type] += 1
+                    seen["an exit that trails and is", event.type] += event.order.is_exit
                 seen["a fill for a notional"] += bool(event.fill and event.order.notional)
         seen["a refused replacement"] += len(floor.refused)
         seen["a row of wins"] += any(
@@ -141,6 +142,7 @@ def test_random_runs_see_every_outcome_there_is() -> None:
     }
     changes = [AccountUpdateType.DEPOSIT, AccountUpdateType.RESET]
     trailing = [update for update in OrderUpdateType if update is not OrderUpdateType.RELEASED]
+    exits = set(OrderUpdateType) - {OrderUpdateType.REJECTED}
     expected = [
         *OrderUpdateType,
         *changes,
@@ -149,6 +151,7 @@ def test_random_runs_see_every_outcome_there_is() -> None:
         "a row of wins",
         "a fill for a notional",
         *(("a trail that is", update) for update in trailing),
+        *(("an exit that trails and is", update) for update in exits),
         "a refused replacement",
     ]
     assert [outcome for outcome in expected if not seen[outcome]] == []

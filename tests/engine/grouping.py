@@ -29,7 +29,12 @@ def make_group(request: pb.PlaceOrderRequest, price: Callable[[int], str], numbe
     if kind != 1:
         request.take_profit.limit_price = take
         request.take_profit.time_in_force = lasts
-    if kind != 2:
+    if kind != 2 and not number(3):
+        if number(2):
+            request.stop_loss.trail_percent = ("0.1", "2.5", "4", "99")[number(4)]
+        else:
+            request.stop_loss.trail_amount = price((1, 2, 5, 110)[number(4)])
+    elif kind != 2:
         request.stop_loss.stop_price = loss
         if not number(3):
             request.stop_loss.limit_price = price(92)

@@ -186,3 +186,36 @@ def test_a_replay_that_is_interrupted_triggers_what_a_calm_one_does(
     bench.parts.close()
 
     assert executed(data_dir) == calm
+
+
+def test_a_held_exit_joins_the_trails_with_its_entrys_first_fill(bench: Bench) -> None:
+    """Until then nothing follows the market for it: no number, no watermark, no best price."""
+    account = bench.account("ada")
+    bench.handle(bench.publish("AAPL", "99.00", "100.00"))
+    group = pb.StopLoss(trail_amount="5.00")
+    entry = place(
+        1,
+        account,
+        quantity="10",
+        order_type=order_pb2.ORDER_TYPE_LIMIT,
+        limit_price="90.00",
+        order_class=order_pb2.ORDER_CLASS_OTO,
+        stop_loss=group,
+    )
+    (leg,) = order_of(bench.handle(entry)[0]).legs
+    bench.handle(bench.publish("AAPL", "150.00", "151.00"))
+    held, known = _trail_of(bench, leg.id), bench.parts.writer.trails.unstored()
+    bench.handle(bench.publish("AAPL", "89.00", "90.00"))
+    released = _trail_of(bench, leg.id)
+    bench.handle(bench.publish("AAPL", "84.00", "85.00"))
+
+    assert (held, known) == ((None, None), {})
+    assert released == (1, 89 * 10**8)
+    assert _trail_of(bench, leg.id) == (None, 89 * 10**8)
+
+
+def _trail_of(bench: Bench, order_id: str) -> tuple[Any, ...]:
+    found: tuple[Any, ...] = bench.parts.writer.driver.execute(
+        "SELECT trail_number, watermark FROM orders WHERE id = ?", (order_id,)
+    ).fetchone()
+    return found

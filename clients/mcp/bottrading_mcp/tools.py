@@ -2,12 +2,12 @@
 
 import asyncio
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from mcp_types import CallToolResult
-from pydantic import Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from bottrading_client import (
     AsyncBotTradingClient,
@@ -26,8 +26,10 @@ Amount = Annotated[
     Decimal, Field(max_digits=28, decimal_places=8), WithJsonSchema({"type": "string"})
 ]
 """A decimal; its schema says string, because not every client reads two types. Numbers work too."""
+Distance = Annotated[str, BeforeValidator(str), WithJsonSchema({"type": "string"})]
+"""How far a stop stays behind: US dollars, or a percentage with its sign."""
 Symbol = Annotated[str, Field(description="AAPL, BTC-USD")]
-"""Described where an agent first needs it; elsewhere a plain `str` says enough."""
+"""Described where an agent first needs it, as enums are; elsewhere a plain `str` says enough."""
 Side = Literal["BUY", "SELL"]
 OrderType = Literal["MARKET", "LIMIT", "STOP", "STOP_LIMIT", "TRAILING_STOP"]
 TimeInForce = Literal["GTC", "DAY", "IOC", "FOK"]
@@ -66,33 +68,29 @@ class Tools:
         client_order_id: OwnId | None = None,
         take_profit: Amount | None = None,
         stop_loss: Amount | None = None,
+        stop_loss_trail: Distance | None = None,
     ) -> CallToolResult:
         """Place an order: it is FILLED, OPEN, or REJECTED with a reason.
 
         LIMIT needs limit_price, STOP stop_price, STOP_LIMIT both, TRAILING_STOP one trail. MARKET
-        and LIMIT BUY take notional (USD) instead of quantity. Prices of exits: a BUY places
-        take_profit, stop_loss or both with it; a SELL with both is two exits of your position. A
-        repetition within 120 s returns the first order, unless that was REJECTED or
-        client_order_id differs.
+        and LIMIT BUY take notional (USD) instead of quantity. A BUY takes exits: prices take_profit
+        and stop_loss, or one of them; a SELL with both is two exits of your position. A
+        stop_loss_trail, "5" (USD) or "5%", follows the market instead of stop_loss. A repetition
+        within 120 s returns the first order, unless that was REJECTED or client_order_id differs.
         """
-        order_class = _order_class(side, take_profit, stop_loss)
-        is_oco = order_class is OrderClass.OCO and order_type == "MARKET"
         send = partial(
             self._client.place_order,
             symbol,
             side,
             quantity,
-            order_type=None if is_oco else order_type,
             limit_price=limit_price,
             stop_price=stop_price,
             time_in_force=time_in_force,
             asset_type=asset_type,
             notional=notional,
-            order_class=order_class,
-            take_profit=None if take_profit is None else TakeProfit(limit_price=take_profit),
-            stop_loss=None if stop_loss is None else StopLoss(stop_price=stop_loss),
             trail_amount=trail_amount,
             trail_percent=trail_percent,
+            **_group(side, order_type, take_profit, stop_loss, stop_loss_trail),
         )
         if client_order_id is not None:
             order = await send(client_order_id=client_order_id)
@@ -109,9 +107,9 @@ class Tools:
                 stop_price=_exact(stop_price),
                 time_in_force=time_in_force,
                 notional=_exact(notional),
-                order_class=order_class,
                 take_profit=_exact(take_profit),
                 stop_loss=_exact(stop_loss),
+                stop_loss_trail=" ".join(str(_exact(it)) for it in _distance(stop_loss_trail)),
                 trail_amount=_exact(trail_amount),
                 trail_percent=_exact(trail_percent),
             )
@@ -123,26 +121,33 @@ class Tools:
     async def preview_order(
         self,
         symbol: str,
-        side: Side,
+        side: str,
         quantity: Amount | None = None,
-        order_type: OrderType = "MARKET",
+        order_type: str = "MARKET",
         limit_price: Amount | None = None,
         stop_price: Amount | None = None,
-        time_in_force: TimeInForce = "GTC",
-        asset_type: AssetType | None = None,
+        time_in_force: str = "GTC",
+        asset_type: str | None = None,
         notional: Amount | None = None,
+        trail_amount: Amount | None = None,
+        trail_percent: Amount | None = None,
+        take_profit: Amount | None = None,
+        stop_loss: Amount | None = None,
+        stop_loss_trail: Distance | None = None,
     ) -> CallToolResult:
         """Return what place_order would do now: price, fees, rejections."""
         preview = await self._client.preview_order(
             symbol,
             side,
             quantity,
-            order_type=order_type,
             limit_price=limit_price,
             stop_price=stop_price,
             time_in_force=time_in_force,
             asset_type=asset_type,
             notional=notional,
+            trail_amount=trail_amount,
+            trail_percent=trail_percent,
+            **_group(side, order_type, take_profit, stop_loss, stop_loss_trail),
         )
         return answer(answers.preview_text(preview), preview=preview)
 
@@ -152,13 +157,17 @@ class Tools:
         quantity: Amount | None = None,
         limit_price: Amount | None = None,
         stop_price: Amount | None = None,
+        trail_amount: Amount | None = None,
+        trail_percent: Amount | None = None,
     ) -> CallToolResult:
-        """Change total quantity or prices of a live order; values left out stay."""
+        """Change total quantity, prices or trail of a live order; values left out stay."""
         order = await self._client.replace_order(
             order_id,
             quantity=quantity,
             limit_price=limit_price,
             stop_price=stop_price,
+            trail_amount=trail_amount,
+            trail_percent=trail_percent,
         )
         return answer(answers.order_text(order), order=order)
 
@@ -168,7 +177,7 @@ class Tools:
         return answer(answers.order_text(order), order=order)
 
     async def cancel_all_orders(self, symbol: str | None = None) -> CallToolResult:
-        """Cancel all live orders that your key may act on, or those of one symbol."""
+        """Cancel all live orders, or those of one symbol."""
         orders = await self._client.cancel_all_orders(symbol)
         return answer(answers.cancelled_text(orders), orders=orders, skipped=orders.skipped)
 
@@ -181,8 +190,7 @@ class Tools:
     ) -> CallToolResult:
         """Sell a position at the market: all of it, a quantity, or a percentage.
 
-        Cancels live SELL orders that reserve the quantity. A repeated call for a part returns the
-        first order, as in place_order.
+        Cancels live SELL orders that reserve the quantity. For a repeated part see place_order.
         """
         send = partial(
             self._client.close_position, symbol, quantity=quantity, percentage=percentage
@@ -299,7 +307,7 @@ class Tools:
     async def find_instruments(
         self,
         query: Annotated[str | None, Field(description="Part of a symbol or name")] = None,
-        asset_type: AssetType | None = None,
+        asset_type: str | None = None,
     ) -> CallToolResult:
         """List instruments, sorted by symbol, at most 50."""
         found = await self._client.instruments(asset_type=asset_type, query=query)
@@ -309,7 +317,7 @@ class Tools:
     async def get_bars(
         self, symbol: str, interval: Interval, limit: Annotated[int, Field(ge=1, le=100)] = 20
     ) -> CallToolResult:
-        """List the newest open, high, low and close prices over an interval, oldest first."""
+        """List the newest bars, oldest first: open, high, low, close."""
         bars = (await self._client.bars(symbol, interval.upper()))[-limit:]
         return answer(answers.bars_text(bars), bars=bars)
 
@@ -319,21 +327,53 @@ class Tools:
         return answer(answers.quote_text(quote), quote=quote)
 
     async def get_limits(self) -> CallToolResult:
-        """Return every limit of account and key, what is left and when it resets."""
+        """Return every limit, what is left of it and when it resets."""
         limits = await self._client.limits()
         return answer(answers.limits_text(limits), limits=limits)
 
 
-def _order_class(
-    side: str, take_profit: Decimal | None, stop_loss: Decimal | None
-) -> OrderClass | None:
-    """Return the class of the group that an order with these exits can only be."""
-    if take_profit is None and stop_loss is None:
-        return None
+def _group(
+    side: str,
+    order_type: str,
+    take_profit: Decimal | None,
+    stop_loss: Decimal | None,
+    trail: str | None,
+) -> dict[str, Any]:
+    """Return the exits of an order, and the class of the group that it can only be with them."""
+    has_stop = stop_loss is not None or trail is not None
+    fields: dict[str, Any] = {"order_type": order_type}
+    if take_profit is not None:
+        fields["take_profit"] = TakeProfit(limit_price=take_profit)
+    if has_stop:
+        amount, percent = _distance(trail)
+        fields["stop_loss"] = StopLoss(
+            stop_price=stop_loss, trail_amount=amount, trail_percent=percent
+        )
+    if take_profit is None and not has_stop:
+        return fields
     if side == "SELL":
-        return OrderClass.OCO
-    is_single = take_profit is None or stop_loss is None
-    return OrderClass.OTO if is_single else OrderClass.BRACKET
+        # An OCO takes the type of its take-profit, which is LIMIT.
+        is_left_out = order_type == "MARKET"
+        return fields | {
+            "order_class": OrderClass.OCO,
+            "order_type": None if is_left_out else order_type,
+        }
+    is_single = take_profit is None or not has_stop
+    return fields | {"order_class": OrderClass.OTO if is_single else OrderClass.BRACKET}
+
+
+def _distance(trail: str | None) -> tuple[Decimal | None, Decimal | None]:
+    """Return a distance as an amount or a percentage."""
+    if trail is None:
+        return None, None
+    number = trail.strip()
+    try:
+        value = Decimal(number.removesuffix("%"))
+    except InvalidOperation:
+        raise ValueError(
+            f'stop_loss_trail is "5" for 5 US dollars or "5%" for 5 percent, not "{trail}"'
+        ) from None
+    return (None, value) if number.endswith("%") else (value, None)
 
 
 def _exact(value: Decimal | None) -> str | None:

@@ -19,10 +19,16 @@ class TakeProfit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopLoss:
-    """An exit that sells at a lower price than the entry; a `limit_price` bounds that price."""
+    """An exit that sells at a lower price than the entry; a `limit_price` bounds that price.
 
-    stop_price: Amount
+    With `trail_amount` or `trail_percent` instead of `stop_price`, the stop follows the market from
+    the entry's first fill on.
+    """
+
+    stop_price: Amount | None = None
     limit_price: Amount | None = None
+    trail_amount: Amount | None = None
+    trail_percent: Amount | None = None
     time_in_force: TimeInForce | str = TimeInForce.GTC
     client_order_id: str | None = None
 
@@ -52,6 +58,8 @@ def _stop_loss(given: StopLoss) -> trading.StopLoss:
     return trading.StopLoss(
         stop_price=text(given.stop_price),
         limit_price=text(given.limit_price),
+        trail_amount=text(given.trail_amount),
+        trail_percent=text(given.trail_percent),
         time_in_force=number(TimeInForce, given.time_in_force),
         client_order_id=given.client_order_id,
     )

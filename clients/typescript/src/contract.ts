@@ -1356,7 +1356,7 @@ export interface components {
             quantity: string;
             /** @description Worst price, in US dollars, 8 decimals; null unless LIMIT or STOP_LIMIT. */
             limit_price: string | null;
-            /** @description Trigger price, in US dollars, 8 decimals; null unless STOP, STOP_LIMIT or TRAILING_STOP. That of a live TRAILING_STOP moves without an entry in the log; here it is at most a second old. It is null until the first quote of an open session, and while a SELL trails by more than the price. */
+            /** @description Trigger price, in US dollars, 8 decimals; null unless STOP, STOP_LIMIT or TRAILING_STOP. That of a live TRAILING_STOP moves without an entry in the log; here it is at most a second old. It is null until the first quote of an open session, while the order is held, and while a SELL trails by more than the price. */
             stop_price: string | null;
             /** @description State of the order. */
             status: components["schemas"]["OrderStatus"];
@@ -1436,7 +1436,7 @@ export interface components {
          *
          *     - `ENTRY`: Buys the position that the exits sell.
          *     - `TAKE_PROFIT`: Sells at a higher price than the entry: a LIMIT order.
-         *     - `STOP_LOSS`: Sells at a lower price than the entry: a STOP or STOP_LIMIT order.
+         *     - `STOP_LOSS`: Sells at a lower price than the entry: a STOP, STOP_LIMIT or TRAILING_STOP order.
          * @enum {string}
          */
         OrderLeg: "ENTRY" | "TAKE_PROFIT" | "STOP_LOSS";
@@ -1772,16 +1772,20 @@ export interface components {
          * @enum {string}
          */
         StatusReason: "REQUESTED" | "IOC_REMAINDER" | "EXPIRED_DAY" | "EXPIRED_GTC" | "INSUFFICIENT_BUYING_POWER" | "TRADING_HALTED" | "INSTRUMENT_EXPIRED" | "ACCOUNT_RESET" | "POSITION_CLOSED" | "EXIT_FILLED" | "SIBLING_FILLED" | "ENTRY_ENDED" | "MARGIN_CALL" | "MARGIN_RESTORED";
-        /** @description The exit of a group that sells at a lower price: a STOP order, or a STOP_LIMIT order with `limit_price`. */
+        /** @description The exit of a group that sells at a lower price: a STOP order, with `limit_price` a STOP_LIMIT order, with a trail a TRAILING_STOP order. Exactly one of `stop_price`, `trail_amount` and `trail_percent` is required. */
         StopLoss: {
             /** @description Trigger price in US dollars, a multiple of the instrument's tick. It must be below the take-profit and below the entry's price; without an entry, below the bid. */
-            stop_price: string | number;
-            /** @description Lowest price to sell at after the trigger, in US dollars, a multiple of the instrument's tick. Left out: any price. */
+            stop_price?: (string | number) | null;
+            /** @description Lowest price to sell at after the trigger, in US dollars, a multiple of the instrument's tick. Left out: any price. Refused with a trail. */
             limit_price?: (string | number) | null;
             /** @description GTC or DAY. Left out: GTC. */
             time_in_force?: components["schemas"]["TimeInForce"];
             /** @description The caller's own id for this order, as for any order. */
             client_order_id?: string | null;
+            /** @description Instead of `stop_price`: how far the stop price stays below the highest bid (of an exit that buys, above the lowest ask), in US dollars, a multiple of the instrument's tick. It follows the market from the quote of the entry's first fill on; without an entry, from its acceptance on. */
+            trail_amount?: (string | number) | null;
+            /** @description Instead of `stop_price`: the same distance in percent of that bid or ask, at most 99. */
+            trail_percent?: (string | number) | null;
         };
         /** @description The stream is alive. */
         StreamHeartbeat: {

@@ -110,8 +110,9 @@ Global___TakeProfit: _TypeAlias = TakeProfit  # noqa: Y015
 
 @_typing.final
 class StopLoss(_message.Message):
-    """The exit of a group that sells at a lower price: a STOP order, or a STOP_LIMIT order
-    with `limit_price`.
+    """The exit of a group that sells at a lower price: a STOP order, with `limit_price` a
+    STOP_LIMIT order, with a trail a TRAILING_STOP order. Exactly one of `stop_price`,
+    `trail_amount` and `trail_percent` is required.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -120,38 +121,64 @@ class StopLoss(_message.Message):
     LIMIT_PRICE_FIELD_NUMBER: _builtins.int
     TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
     CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    TRAIL_AMOUNT_FIELD_NUMBER: _builtins.int
+    TRAIL_PERCENT_FIELD_NUMBER: _builtins.int
     stop_price: _builtins.str
     """Trigger price in US dollars, a multiple of the instrument's tick. It must be below
     the take-profit and below the entry's price; without an entry, below the bid.
     """
     limit_price: _builtins.str
     """Lowest price to sell at after the trigger, in US dollars, a multiple of the
-    instrument's tick. Left out: any price.
+    instrument's tick. Left out: any price. Refused with a trail.
     """
     time_in_force: _order_pb2.TimeInForce.ValueType
     """GTC or DAY. Left out: GTC."""
     client_order_id: _builtins.str
     """The caller's own id for this order, as for any order."""
+    trail_amount: _builtins.str
+    """Instead of `stop_price`: how far the stop price stays below the highest bid (of an
+    exit that buys, above the lowest ask), in US dollars, a multiple of the
+    instrument's tick. It follows the market from the quote of the entry's first fill
+    on; without an entry, from its acceptance on.
+    """
+    trail_percent: _builtins.str
+    """Instead of `stop_price`: the same distance in percent of that bid or ask, at most
+    99.
+    """
     def __init__(
         self,
         *,
-        stop_price: _builtins.str = ...,
+        stop_price: _builtins.str | None = ...,
         limit_price: _builtins.str | None = ...,
         time_in_force: _order_pb2.TimeInForce.ValueType = ...,
         client_order_id: _builtins.str | None = ...,
+        trail_amount: _builtins.str | None = ...,
+        trail_percent: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "client_order_id", b"client_order_id", "limit_price", b"limit_price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_stop_price", b"_stop_price", "_trail_amount", b"_trail_amount", "_trail_percent", b"_trail_percent", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "stop_price", b"stop_price", "trail_amount", b"trail_amount", "trail_percent", b"trail_percent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "stop_price", b"stop_price", "time_in_force", b"time_in_force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id", "_limit_price", b"_limit_price", "_stop_price", b"_stop_price", "_trail_amount", b"_trail_amount", "_trail_percent", b"_trail_percent", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "stop_price", b"stop_price", "time_in_force", b"time_in_force", "trail_amount", b"trail_amount", "trail_percent", b"trail_percent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
     _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015
     _WhichOneofReturnType__limit_price: _TypeAlias = _typing.Literal["limit_price"]  # noqa: Y015
     _WhichOneofArgType__limit_price: _TypeAlias = _typing.Literal["_limit_price", b"_limit_price"]  # noqa: Y015
+    _WhichOneofReturnType__stop_price: _TypeAlias = _typing.Literal["stop_price"]  # noqa: Y015
+    _WhichOneofArgType__stop_price: _TypeAlias = _typing.Literal["_stop_price", b"_stop_price"]  # noqa: Y015
+    _WhichOneofReturnType__trail_amount: _TypeAlias = _typing.Literal["trail_amount"]  # noqa: Y015
+    _WhichOneofArgType__trail_amount: _TypeAlias = _typing.Literal["_trail_amount", b"_trail_amount"]  # noqa: Y015
+    _WhichOneofReturnType__trail_percent: _TypeAlias = _typing.Literal["trail_percent"]  # noqa: Y015
+    _WhichOneofArgType__trail_percent: _TypeAlias = _typing.Literal["_trail_percent", b"_trail_percent"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__client_order_id) -> _WhichOneofReturnType__client_order_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__limit_price) -> _WhichOneofReturnType__limit_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_price) -> _WhichOneofReturnType__stop_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trail_amount) -> _WhichOneofReturnType__trail_amount | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trail_percent) -> _WhichOneofReturnType__trail_percent | None: ...
 
 Global___StopLoss: _TypeAlias = StopLoss  # noqa: Y015
 

@@ -171,7 +171,7 @@ class _OrderLegEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderLeg.Val
     ORDER_LEG_TAKE_PROFIT: _OrderLeg.ValueType  # 2
     """Sells at a higher price than the entry: a LIMIT order."""
     ORDER_LEG_STOP_LOSS: _OrderLeg.ValueType  # 3
-    """Sells at a lower price than the entry: a STOP or STOP_LIMIT order."""
+    """Sells at a lower price than the entry: a STOP, STOP_LIMIT or TRAILING_STOP order."""
 
 class OrderLeg(_OrderLeg, metaclass=_OrderLegEnumTypeWrapper):
     """What an order does in its group. The take-profit and the stop-loss are the exits."""
@@ -183,7 +183,7 @@ ORDER_LEG_ENTRY: OrderLeg.ValueType  # 1
 ORDER_LEG_TAKE_PROFIT: OrderLeg.ValueType  # 2
 """Sells at a higher price than the entry: a LIMIT order."""
 ORDER_LEG_STOP_LOSS: OrderLeg.ValueType  # 3
-"""Sells at a lower price than the entry: a STOP or STOP_LIMIT order."""
+"""Sells at a lower price than the entry: a STOP, STOP_LIMIT or TRAILING_STOP order."""
 Global___OrderLeg: _TypeAlias = OrderLeg  # noqa: Y015
 
 class _OrderStatus:
@@ -391,7 +391,7 @@ class Order(_message.Message):
     """Trigger price, in US dollars, 8 decimals; null unless STOP, STOP_LIMIT or
     TRAILING_STOP. That of a live TRAILING_STOP moves without an entry in the log; here
     it is at most a second old. It is null until the first quote of an open session,
-    and while a SELL trails by more than the price.
+    while the order is held, and while a SELL trails by more than the price.
     """
     status: Global___OrderStatus.ValueType
     """State of the order."""

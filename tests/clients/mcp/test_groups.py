@@ -20,3 +20,42 @@ async def test_an_agent_places_exits_with_its_order(agent: Agent) -> None:
     assert single["order"]["order_class"] == "OTO"
     assert single["order"]["legs"][0]["held"]
     assert pair["order"]["rejection_reason"] == "INSUFFICIENT_POSITION"
+
+
+async def test_an_agent_places_a_stop_loss_that_trails(agent: Agent) -> None:
+    """The same distance in other digits is the same order."""
+    content, text = await agent("place_order", **BUY, take_profit=150, stop_loss_trail="5%")
+    again, told = await agent("place_order", **BUY, take_profit=150, stop_loss_trail="5.0 %")
+    by_amount, _ = await agent("place_order", **BUY, stop_loss_trail=5)
+    wrong = await agent.refused("place_order", **BUY, stop_loss_trail="five")
+    both = await agent.refused("place_order", **BUY, stop_loss=90, stop_loss_trail="5")
+
+    leg = content["order"]["legs"][1]
+    assert (leg["order_type"], leg["trail_percent"]) == ("TRAILING_STOP", "5.00000000")
+    assert "\nSTOP_LOSS: SELL 10 AAPL TRAILING_STOP stop " in text
+    assert (again["order"]["id"], told[:7]) == (content["order"]["id"], "Nothing")
+    assert by_amount["order"]["order_class"] == "OTO"
+    assert by_amount["order"]["legs"][0]["trail_amount"] == "5.00000000"
+    assert wrong.startswith('stop_loss_trail is "5" for 5 US dollars')
+    assert both.startswith("STOP_PRICE_NOT_ALLOWED: ")
+
+
+async def test_an_agent_previews_exits_and_trails(agent: Agent) -> None:
+    exits, text = await agent("preview_order", **BUY, take_profit=150, stop_loss_trail="5%")
+    trail, _ = await agent("preview_order", **BUY, order_type="TRAILING_STOP", trail_amount=3)
+
+    assert [leg["leg"] for leg in exits["preview"]["order"]["legs"]] == ["TAKE_PROFIT", "STOP_LOSS"]
+    assert "\nSTOP_LOSS: SELL 10 AAPL TRAILING_STOP stop " in text
+    assert trail["preview"]["order"]["trail_amount"] == "3.00000000"
+    assert await agent("get_orders") == ({"orders": []}, "No orders.")
+
+
+async def test_an_agent_replaces_the_trail_of_an_exit(agent: Agent) -> None:
+    content, _ = await agent("place_order", **WAITING, stop_loss_trail="5%")
+    (leg,) = content["order"]["legs"]
+
+    replaced, text = await agent("replace_order", order_id=leg["id"], trail_amount=7)
+
+    assert replaced["order"]["trail_amount"] == "7.00000000"
+    assert replaced["order"]["parent_order_id"] == content["order"]["id"]
+    assert text.startswith("STOP_LOSS, held until its entry fills: SELL 10 AAPL TRAILING_STOP")

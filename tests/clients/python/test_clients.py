@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,15 +24,12 @@ from bottrading_client import (
     InvalidRequest,
     KeyManagementClient,
     NotFound,
-    OrderClass,
     OrderStatus,
     OrderType,
     PermissionDenied,
     RateLimited,
     ServiceUnavailable,
     Side,
-    StopLoss,
-    TakeProfit,
     TimeInForce,
     TradingState,
     calls,
@@ -42,35 +39,9 @@ from bottrading_client import (
     replay_calls,
 )
 from bottrading_client.connecting import BOT_KEY, credentials_of, target_of
+from tests.clients.python.conftest import Make
 from tests.support.process import free_port
 from tests.support.venue import Bot, Venue, VenueFactory
-
-Make = Callable[..., Any]
-
-
-@pytest.fixture(params=["asyncio", "synchronous"])
-async def make(
-    request: pytest.FixtureRequest, quoted: Venue, bot: Bot, client: AsyncBotTradingClient
-) -> AsyncIterator[Make]:
-    """Make a call of a bot by its name, with a client of either kind; listings become lists."""
-    if request.param == "asyncio":
-
-        async def make(name: str, *given: Any, **named: Any) -> Any:
-            made = getattr(client, name)(*given, **named)
-            return await made if inspect.isawaitable(made) else [item async for item in made]
-
-        yield make
-        return
-    with BotTradingClient(bot.key, quoted.address) as synchronous:
-
-        def call(name: str, *given: Any, **named: Any) -> Any:
-            made = getattr(synchronous, name)(*given, **named)
-            return list(made) if inspect.isgenerator(made) else made
-
-        async def make_in_a_thread(name: str, *given: Any, **named: Any) -> Any:
-            return await asyncio.to_thread(call, name, *given, **named)
-
-        yield make_in_a_thread
 
 
 async def test_an_order_lives_from_preview_to_cancellation(make: Make) -> None:
@@ -118,33 +89,6 @@ async def test_cancelling_all_with_a_fenced_key_tells_what_is_left(
 
     assert ([order.id for order in cancelled], cancelled.skipped) == ([own.id], 1)
     assert (left, left.skipped) == ((), 1)
-
-
-async def test_groups_are_placed_with_their_exits(make: Make) -> None:
-    exits = {
-        "take_profit": TakeProfit(limit_price="150", client_order_id="take"),
-        "stop_loss": StopLoss(stop_price=90, limit_price="89.5", time_in_force="DAY"),
-    }
-
-    preview = await make("preview_order", "AAPL", "BUY", 10, order_class="BRACKET", **exits)
-    entry = await make("place_order", "AAPL", "BUY", 10, order_class=OrderClass.BRACKET, **exits)
-    assert await make("order", entry.id) == entry
-    take, stop = entry.legs
-    pair = await make(
-        "place_order",
-        "AAPL",
-        "SELL",
-        1,
-        order_class="OCO",
-        take_profit=TakeProfit(limit_price=150),
-        stop_loss=StopLoss(stop_price=90),
-    )
-
-    assert [leg.leg for leg in preview.order.legs] == ["TAKE_PROFIT", "STOP_LOSS"]
-    assert (entry.status, entry.order_class, entry.leg) == ("FILLED", "BRACKET", "ENTRY")
-    assert (take.parent_order_id, take.held, take.client_order_id) == (entry.id, False, "take")
-    assert (stop.limit_price, stop.time_in_force) == (Decimal("89.5"), "DAY")
-    assert (pair.status, pair.rejection_reason) == ("REJECTED", "INSUFFICIENT_POSITION")
 
 
 async def test_positions_are_closed_in_part_as_a_whole_and_all_at_once(

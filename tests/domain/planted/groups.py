@@ -8,11 +8,12 @@ from server.domain.market import Market
 from server.domain.order import Order, OrderUpdateType, StatusReason
 from server.domain.order_groups import Others
 from server.domain.posting import Decision
-from server.domain.values import Micros, Quantity
+from server.domain.quote import Quote
+from server.domain.values import Micros, Price, Quantity
 from tests.domain.planted.planting import bug_in
 
 Ending = Callable[[Decision, Order, StatusReason, Micros], Decision]
-Releasing = Callable[[Decision, Order, Quantity, Micros], Decision]
+Releasing = Callable[..., Decision]
 
 
 @bug_in("order_groups.waits_for_stop")
@@ -58,9 +59,31 @@ def an_exit_outlives_its_entry(
 
 @bug_in("order_groups._release")
 def an_exit_sells_more_than_its_entry_bought(
-    release: Releasing, decision: Decision, exit_: Order, bought: Quantity, now: Micros
+    release: Releasing, decision: Decision, exit_: Order, bought: Quantity, *rest: Any
 ) -> Decision:
-    return release(decision, exit_, max(exit_.quantity, bought), now)
+    return release(decision, exit_, max(exit_.quantity, bought), *rest)
+
+
+@bug_in("order_groups._release")
+def a_released_trail_begins_only_with_the_next_quote(
+    release: Releasing,
+    decision: Decision,
+    exit_: Order,
+    bought: Quantity,
+    now: Micros,
+    quote: Quote | None,
+) -> Decision:
+    return release(decision, exit_, bought, now, None)
+
+
+@bug_in("order_groups._stop_before")
+def a_trail_is_compared_with_a_bar_from_its_best_bid_on(
+    stop_before: Callable[[Order, Order, Quote], Price | None],
+    take_profit: Order,
+    stop_loss: Order,
+    quote: Quote,
+) -> Price | None:
+    return stop_loss.stop_price
 
 
 @bug_in("order_groups.reserve")

@@ -1,6 +1,7 @@
 """Planted bugs of trailing stops: what they follow, where the stop is, and when it triggers."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from server.domain.changes import changed
 from server.domain.market import Market
@@ -39,9 +40,15 @@ def a_percentage_trail_is_rounded_towards_the_market(
 
 @bug_in("trading.drafted")
 def a_closed_market_moves_a_new_trail(
-    drafted: Callable[..., Order], ticket: OrderTicket, account: object, market: Market, name: str
+    drafted: Callable[..., Order], ticket: OrderTicket, account: object, market: Market, *rest: Any
 ) -> Order:
-    return drafted(ticket, account, changed(market, is_open=True), name)
+    return drafted(ticket, account, changed(market, is_open=True), *rest)
+
+
+@bug_in("trailing.trails")
+def a_held_exit_trails(trails: Callable[[Order], bool], order: Order) -> bool:
+    role = order.role
+    return trails(order if role is None else changed(order, role=changed(role, is_held=False)))
 
 
 @bug_in("trading.replaced")
