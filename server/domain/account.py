@@ -119,8 +119,13 @@ class Account:
     interest_paid: Units = 0
 
     @property
+    def uses_margin(self) -> bool:
+        """Tell whether the account may borrow money and sell short."""
+        return self.margin_mode is MarginMode.MARGIN
+
+    @property
     def buying_power(self) -> Units:
-        """Return the money that a new order may spend."""
+        """Return the money that a new order of a CASH account may spend."""
         return self.balance - self.reserved
 
     def initial_value(self, equity: Units) -> float:

@@ -6,9 +6,9 @@ A STOCK or an ETF is on margin: it binds a part of its value. Everything else is
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from server.domain.account import Account, MarginMode, Position
+from server.domain.account import Account, Position
 from server.domain.changes import changed
-from server.domain.instrument import MARGINABLE, Instrument
+from server.domain.instrument import Instrument
 from server.domain.invariants import BrokenInvariant
 from server.domain.order import Order, Side
 from server.domain.quote import Quote
@@ -161,7 +161,7 @@ def staked(
 
 def is_on_margin(account: Account, traded: Instrument | Order) -> bool:
     """Tell whether an account buys an instrument on margin and may sell it short."""
-    return account.margin_mode is MarginMode.MARGIN and traded.asset_type in MARGINABLE
+    return account.uses_margin and traded.is_marginable
 
 
 def exposed_quantity(position: Position) -> Quantity:

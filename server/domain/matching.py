@@ -6,6 +6,7 @@ from server.domain.account import Account, Position
 from server.domain.changes import changed
 from server.domain.costs import Costs
 from server.domain.instrument import Instrument
+from server.domain.margin import closable_quantity
 from server.domain.market import Market
 from server.domain.order import Order, Side
 from server.domain.order_types import RULES, Watch, phase
@@ -95,7 +96,8 @@ def match(
 
     `takes` is true for an order that just arrived, was replaced or was triggered. Such an order
     pays slippage, up to its limit. A resting order fills at the quote. `position` must be as
-    `seen` returns it for the quote.
+    `seen` returns it for the quote. An order on margin that only reduces a position fills at most
+    what there is to close.
     """
     buys = order.side is Side.BUY
     price = quote.ask if buys else quote.bid
@@ -107,6 +109,9 @@ def match(
     )
     available = market.costs.liquidity.available(size, taken)
     quantity = order.leaves_quantity
+    on_margin = account.uses_margin and order.is_marginable
+    if on_margin and order.reduces_only:
+        quantity = min(quantity, closable_quantity(position, order.side))
     if available is not None and available < quantity:
         quantity = Quantity(available - available % market.instrument.quantity_step)
     if quantity <= 0:
@@ -118,7 +123,8 @@ def match(
         if limit is not None:
             price = min(price, limit) if buys else max(price, limit)
     found = Match(quantity, price)
-    return None if _outgrows(found, order, account, position, market.instrument) else found
+    outgrows = _outgrows_on_margin if on_margin else _outgrows
+    return None if outgrows(found, order, account, position, market.instrument) else found
 
 
 def seen(position: Position, quote: Quote) -> Position:
@@ -152,3 +158,23 @@ def _outgrows(
     proceeds = found.quantity * found.price * instrument.multiplier // SCALE
     basis = position.cost_basis * found.quantity // position.quantity
     return account.deposits + account.realized_pnl + proceeds - basis >= AMOUNT_LIMIT
+
+
+def _outgrows_on_margin(
+    found: Match, order: Order, account: Account, position: Position, instrument: Instrument
+) -> bool:
+    """Tell whether a fill on margin would bring a figure to AMOUNT_LIMIT, with either sign."""
+    sign = 1 if order.side is Side.BUY else -1
+    worth = found.quantity * found.price * instrument.multiplier // SCALE
+    closed = min(found.quantity, closable_quantity(position, order.side))
+    pnl = 0
+    if closed:
+        basis = position.cost_basis * closed // abs(position.quantity)
+        pnl = -sign * worth * closed // found.quantity - basis
+    figures = (
+        position.quantity + sign * found.quantity,
+        position.cost_basis + sign * worth,
+        account.balance - sign * worth,
+        account.deposits + account.realized_pnl + pnl,
+    )
+    return any(abs(it) >= AMOUNT_LIMIT for it in figures)

@@ -5,7 +5,7 @@ from enum import Enum
 from typing import NoReturn
 
 from server.domain.errors import Reason
-from server.domain.instrument import AssetType
+from server.domain.instrument import MARGINABLE, AssetType
 from server.domain.invariants import BrokenInvariant
 from server.domain.values import (
     NOTHING,
@@ -309,6 +309,11 @@ class Order:
     def placed_by(self) -> PlacedBy:
         """Return who placed the order."""
         return _PLACED_BY.get(self.bot_key_id, PlacedBy.BOT)
+
+    @property
+    def is_marginable(self) -> bool:
+        """Tell whether a MARGIN account buys and sells the instrument on margin."""
+        return self.asset_type in MARGINABLE
 
     @property
     def reduces_only(self) -> bool:

@@ -9,13 +9,15 @@ from server.domain.changes import changed
 from server.domain.costs import cost_to_fill, fee_due, paid, received
 from server.domain.events import Event, Fill, OrderUpdated
 from server.domain.invariants import BrokenInvariant
-from server.domain.margin import MarginBook
+from server.domain.margin import MarginBook, with_open
 from server.domain.market import Market
 from server.domain.matching import Match
 from server.domain.order import TRANSITIONS, Order, OrderUpdateType, Side, StatusReason
 from server.domain.order_types import phase
+from server.domain.signed_positions import filled
 from server.domain.values import (
     AMOUNT_LIMIT,
+    NOTHING,
     SCALE,
     STORED_LIMIT,
     Micros,
@@ -48,6 +50,19 @@ class Decision:
     covered: frozenset[str] = frozenset()
     book: MarginBook | None = None
 
+    @property
+    def free_money(self) -> Units:
+        """Return what a BUY that is paid in full may still hold back or spend.
+
+        In a MARGIN account it is the free equity, which can be negative.
+        """
+        if not self.account.uses_margin:
+            return self.account.buying_power
+        book = book_after(self)
+        if book is None:
+            raise BrokenInvariant(f"account {self.account.id}: its margin book is missing")
+        return book.free(self.account)
+
 
 def check(decision: Decision) -> Decision:
     """Return the decision; raise BrokenInvariant for a state that must never be committed.
@@ -55,10 +70,12 @@ def check(decision: Decision) -> Decision:
     The events must be complete. The last event of each order has its new state, and the events
     are numbered up to the end of the account's log.
     """
-    for position in decision.positions.values():
-        check_invariants(decision.account, position)
-    told = {it.order.id: it.order for it in decision.events if isinstance(it, OrderUpdated)}
     account = decision.account
+    marginable = (it.symbol for it in decision.orders.values() if it.is_marginable)
+    signed = frozenset(marginable if account.uses_margin else ())
+    for position in decision.positions.values():
+        check_invariants(account, position, on_margin=position.symbol in signed)
+    told = {it.order.id: it.order for it in decision.events if isinstance(it, OrderUpdated)}
     if told != decision.orders or not decision.new_orders <= told.keys():
         raise BrokenInvariant(f"account {account.id}: orders and events do not agree")
     first = account.sequence - len(decision.events) + 1
@@ -78,27 +95,29 @@ def book_after(decision: Decision) -> MarginBook | None:
     return book
 
 
-def check_invariants(account: Account, position: Position) -> None:
+def check_invariants(account: Account, position: Position, *, on_margin: bool = False) -> None:
     """Raise BrokenInvariant for a state that must never be committed."""
-    if not 0 <= account.reserved <= account.balance:
+    if account.reserved < 0 or (account.reserved > account.balance and not account.uses_margin):
         raise BrokenInvariant(
             f"account {account.id}: the reserved money is not between 0 and the balance"
         )
-    if not 0 <= position.reserved_quantity <= position.quantity:
-        raise BrokenInvariant(
-            f"account {account.id}: the reserved quantity exceeds the position or is below 0"
-        )
+    if min(position.reserved_quantity, position.open_buy_quantity) < 0:
+        raise BrokenInvariant(f"account {account.id}: live orders have less than nothing left")
+    if not on_margin and (
+        position.reserved_quantity > position.quantity or position.open_buy_quantity
+    ):
+        raise BrokenInvariant(f"account {account.id}: the reserved quantity exceeds the position")
     if account.live_orders < 0:
         raise BrokenInvariant(f"account {account.id}: fewer than 0 live orders")
     statistics = account.statistics
     largest = max(
-        account.balance,
+        abs(account.balance),
         abs(account.realized_pnl),
         account.fees_paid,
         statistics.gross_profit,
         statistics.gross_loss,
-        position.quantity,
-        position.cost_basis,
+        abs(position.quantity),
+        abs(position.cost_basis),
         position.buy_fees,
         position.bid_taken,
         position.ask_taken,
@@ -111,10 +130,9 @@ def release(decision: Decision, order_id: str) -> Decision:
     """Return the state without what a live order holds back; this adds no event."""
     account, order = decision.account, decision.orders[order_id]
     position = decision.positions[order.symbol]
-    if order.side is Side.SELL and order_id not in decision.covered:
-        position = changed(
-            position, reserved_quantity=position.reserved_quantity - order.leaves_quantity
-        )
+    counts = order.side is Side.SELL or (account.uses_margin and order.is_marginable)
+    if counts and order_id not in decision.covered:
+        position = with_open(position, order, -order.leaves_quantity)
     return changed(
         decision,
         account=changed(
@@ -131,13 +149,11 @@ def hold(decision: Decision, order_id: str, update: OrderUpdateType, market: Mar
     """Hold back what an order may need; add the event that it was accepted or replaced."""
     account, order = decision.account, decision.orders[order_id]
     position = decision.positions[order.symbol]
-    if order.side is Side.BUY:
-        held = reservation(order, account.buying_power, market)
+    if order.side is Side.BUY and not (account.uses_margin and order.is_marginable):
+        held = reservation(order, decision.free_money, market)
         order = changed(order, reserved=held)
     elif order_id not in decision.covered:
-        position = changed(
-            position, reserved_quantity=position.reserved_quantity + order.leaves_quantity
-        )
+        position = with_open(position, order, order.leaves_quantity)
     return record(
         decision,
         order,
@@ -150,11 +166,14 @@ def hold(decision: Decision, order_id: str, update: OrderUpdateType, market: Mar
 
 
 def trigger(decision: Decision, order_id: str, market: Market) -> Decision:
-    """Make a stop order active for good; a BUY then holds back money at its new price."""
+    """Make a stop order active for good; a BUY then holds back money at its new price.
+
+    An order on margin holds back none.
+    """
     account, before = decision.account, decision.orders[order_id]
     order = changed(before, triggered_at=market.now, updated_at=market.now)
-    if order.side is Side.BUY:
-        held = reservation(order, before.reserved + account.buying_power, market)
+    if order.side is Side.BUY and not (account.uses_margin and order.is_marginable):
+        held = reservation(order, before.reserved + decision.free_money, market)
         order = changed(order, reserved=held)
     return record(
         decision,
@@ -174,11 +193,17 @@ def fill(decision: Decision, order_id: str, found: Match, market: Market, fill_i
     notional = before.filled_notional + found.quantity * found.price
     amount, fee = amount_and_fee(before, Quantity(quantity), notional, market)
     worth = _worth(notional, market) - _worth(before.filled_notional, market)
-    if before.side is Side.BUY:
-        balance, pnl, rounding = account.balance - amount - fee, None, amount - worth
+    buys = before.side is Side.BUY
+    on_margin = account.uses_margin and before.is_marginable
+    rounding = amount - worth if buys else worth - amount
+    balance = account.balance - fee + (-amount if buys else amount)
+    if on_margin:
+        position, pnl, closed = filled(position, before, found, worth, fee, rounding)
+    elif buys:
+        pnl, closed = None, NOTHING
         position = _bought(position, found, worth, fee + rounding)
     else:
-        balance, rounding = account.balance + amount - fee, worth - amount
+        closed = found.quantity
         position, pnl = sold(position, found.quantity, Money(amount - fee))
     update = (
         OrderUpdateType.FILLED if quantity == before.quantity else OrderUpdateType.PARTIALLY_FILLED
@@ -192,11 +217,10 @@ def fill(decision: Decision, order_id: str, found: Match, market: Market, fill_i
         fees=before.fees + fee,
         reserved=0,
         realized_pnl=before.realized_pnl + (pnl or 0),
-        closed_quantity=before.closed_quantity + (0 if pnl is None else found.quantity),
+        closed_quantity=before.closed_quantity + closed,
     )
-    if order.side is Side.BUY and quantity < order.quantity:
-        free = balance - (account.reserved - before.reserved)
-        held = reservation(order, free, market)
+    if buys and not on_margin and quantity < order.quantity:
+        held = reservation(order, before.reserved + decision.free_money - amount - fee, market)
         order = changed(order, reserved=held)
     execution = Fill(
         id=fill_id,
@@ -242,10 +266,9 @@ def end(decision: Decision, order_id: str, reason: StatusReason, now: Micros) ->
         updated_at=now,
         reserved=0,
     )
-    if order.side is Side.SELL and order_id not in decision.covered:
-        position = changed(
-            position, reserved_quantity=position.reserved_quantity - order.leaves_quantity
-        )
+    counts = order.side is Side.SELL or (decision.account.uses_margin and order.is_marginable)
+    if counts and order_id not in decision.covered:
+        position = with_open(position, order, -order.leaves_quantity)
     return record(
         decision,
         order,
@@ -267,14 +290,14 @@ def record(
 ) -> Decision:
     """Add an order, its position, the account's `figures` and an event to a decision.
 
-    When an order ends, it no longer counts as live. A SELL order that filled anything is then
+    When an order ends, it no longer counts as live. An order that reduced a position is then
     counted as a closed trade.
     """
     account = decision.account
     statistics = account.statistics
     if update in ENDS:
         figures["live_orders"] = account.live_orders - 1
-        if order.side is Side.SELL and order.filled_quantity:
+        if order.closed_quantity:
             statistics = statistics.book(order.realized_pnl)
     sequence = account.sequence + 1
     event = OrderUpdated(
@@ -301,7 +324,7 @@ ENDS = (OrderUpdateType.FILLED, OrderUpdateType.CANCELLED)
 
 
 def reservation(order: Order, free: Units, market: Market) -> Units:
-    """Return the money that a live BUY order holds back, at most `free`.
+    """Return the money that a live BUY order holds back, at most `free` and never below zero.
 
     It is the cost of the unfilled rest with its fee. It is zero while no price is known: a MARKET
     order can wait for the opening before its symbol has a quote. `free` includes what the order
@@ -311,7 +334,7 @@ def reservation(order: Order, free: Units, market: Market) -> Units:
     if price is None:
         return 0
     cost = cost_to_fill(order, order.leaves_quantity, price, market.instrument, market.costs)
-    return min(cost, free)
+    return max(min(cost, free), 0)
 
 
 def amount_and_fee(

@@ -7,10 +7,11 @@ from server.domain.account import NO_GUARD_RAILS, Account, Position, TradingStat
 from server.domain.costs import cost_to_fill
 from server.domain.errors import Reason
 from server.domain.invariants import BrokenInvariant
-from server.domain.margin import MarginBook
+from server.domain.margin import MarginBook, closable_quantity, goes_towards_zero
+from server.domain.margin_risk import needed, share_at_stake
 from server.domain.market import Market
 from server.domain.matching import match
-from server.domain.order import Order, Side, TimeInForce
+from server.domain.order import THE_VENUE, Order, Side, TimeInForce
 from server.domain.order_types import phase, with_margin
 from server.domain.values import AMOUNT_LIMIT, SCALE, Price, Units, format_money, format_units
 
@@ -66,6 +67,32 @@ class Situation:
     worst_price: Price | None = field(init=False)
     worst_cost: Units = field(init=False)
 
+    @property
+    def on_margin(self) -> bool:
+        """Tell whether the order needs a margin only and may open a short position."""
+        return self.account.uses_margin and self.order.is_marginable
+
+    @property
+    def reduces(self) -> bool:
+        """Tell whether the order can only bring the position towards zero."""
+        if not self.on_margin:
+            return self.order.side is Side.SELL
+        return self.order.reduces_only or goes_towards_zero(self.order, self.position)
+
+    @property
+    def free_money(self) -> Units:
+        """Return the buying power, or the free equity of a MARGIN account."""
+        if not self.account.uses_margin:
+            return self.account.buying_power
+        return self.margin_book.free(self.account)
+
+    @property
+    def margin_book(self) -> MarginBook:
+        """Return the margin book of a MARGIN account."""
+        if self.book is None:
+            raise BrokenInvariant(f"account {self.account.id}: its margin book is missing")
+        return self.book
+
     def __post_init__(self) -> None:
         # Computed once, because four of the rules need both.
         order, market, cost = self.order, self.market, 0
@@ -86,10 +113,15 @@ class Rejection:
 
 
 def rejections(situation: Situation) -> Iterator[Rejection]:
-    """Yield the rejection of every rule that is broken, in order of precedence."""
+    """Yield the rejection of every rule that is broken, in order of precedence.
+
+    The venue's own orders keep no rule.
+    """
     order, guard = situation.order, situation.guard
+    if order.bot_key_id == THE_VENUE:
+        return
     is_limited = guard != UNGUARDED or situation.account.guard_rails != NO_GUARD_RAILS
-    for rule in _RULES_FOR[order.side, order.time_in_force, is_limited]:
+    for rule in _RULES_FOR[situation.on_margin, order.side, order.time_in_force, is_limited]:
         message = rule.check(situation)
         if message is not None:
             yield Rejection(rule.reason, message)
@@ -99,7 +131,7 @@ def _halted(it: Situation) -> str | None:
     state = it.account.trading_state
     if state is TradingState.HALTED:
         return "Trading on the account is HALTED: its owner can set it ACTIVE again."
-    if state is TradingState.REDUCING and it.order.side is Side.BUY:
+    if state is TradingState.REDUCING and not it.reduces:
         return (
             "The account is REDUCING and takes only orders that reduce a position: its owner can"
             " set it ACTIVE again."
@@ -109,16 +141,17 @@ def _halted(it: Situation) -> str | None:
 
 def _daily_loss_reached(it: Situation) -> str | None:
     limit, exposure = it.account.guard_rails.daily_loss_max, it.guard.exposure
-    if limit is None:
+    if limit is None or it.reduces:
         return None
     if exposure is None:
         raise BrokenInvariant("the guard rails need the exposure")
     loss = exposure.equity_at_day_start - exposure.equity
     if loss < limit:
         return None
+    passes = "orders that reduce a position" if it.account.uses_margin else "SELL orders"
     return (
         f"The account lost {format_money(loss)} USD since 00:00 UTC and its limit is"
-        f" {format_money(limit)} USD: until the next 00:00 UTC it accepts only SELL orders."
+        f" {format_money(limit)} USD: until the next 00:00 UTC it accepts only {passes}."
     )
 
 
@@ -164,13 +197,17 @@ def _order_notional_exceeded(it: Situation) -> str | None:
 def _position_share_exceeded(it: Situation) -> str | None:
     limit, exposure = it.account.guard_rails.position_share_max, it.guard.exposure
     price = it.worst_price
-    if limit is None or price is None:
+    if limit is None or price is None or it.reduces:
         return None
     if exposure is None:
         raise BrokenInvariant("the guard rails need the exposure")
-    # The filled part of a replaced order is already at stake: it is part of the position.
-    rest = price * it.order.leaves_quantity * it.market.instrument.multiplier // SCALE
-    if (exposure.at_stake + rest) * 100 * SCALE <= exposure.equity * limit:
+    if it.on_margin:
+        at_stake = share_at_stake(it.order, it.position, it.margin_book, price)
+    else:
+        # The filled part of a replaced order is already at stake: it is part of the position.
+        rest = price * it.order.leaves_quantity * it.market.instrument.multiplier // SCALE
+        at_stake = exposure.at_stake + rest
+    if at_stake * 100 * SCALE <= exposure.equity * limit:
         return None
     return (
         f"With this order {it.order.symbol} would be more than {format_units(limit)} % of the"
@@ -179,21 +216,42 @@ def _position_share_exceeded(it: Situation) -> str | None:
 
 
 def _insufficient_buying_power(it: Situation) -> str | None:
-    if it.worst_cost <= it.account.buying_power:
+    if it.on_margin:
+        return _insufficient_margin(it)
+    free = it.free_money
+    if it.worst_cost <= free:
+        return None
+    whose = "free equity" if it.account.uses_margin else "buying power"
+    return (
+        f"The order may cost {format_money(it.worst_cost)} USD and the {whose} is"
+        f" {format_money(free)} USD: lower the quantity."
+    )
+
+
+def _insufficient_margin(it: Situation) -> str | None:
+    if it.is_covered or goes_towards_zero(it.order, it.position):
+        return None
+    need = needed(it.order, it.account, it.position, it.market, it.margin_book, it.worst_price)
+    free = it.free_money
+    if need <= free:
         return None
     return (
-        f"The order may cost {format_money(it.worst_cost)} USD and the buying power is"
-        f" {format_money(it.account.buying_power)} USD: lower the quantity."
+        f"The order needs {format_money(need)} USD for margin, slippage and fee, and the free"
+        f" equity is {format_money(free)} USD: lower the quantity."
     )
 
 
 def _insufficient_position(it: Situation) -> str | None:
     leaves, free = it.order.leaves_quantity, it.position.free_quantity
+    if it.on_margin:
+        # Any other order may open a position.
+        free = closable_quantity(it.position, it.order.side) if it.order.reduces_only else leaves
     if leaves <= free or it.is_covered:
         return None
+    verb, done = ("sells", "sold") if it.order.side is Side.SELL else ("buys", "bought")
     return (
-        f"The order sells {format_units(leaves)} {it.order.symbol} and {format_units(free)} can be"
-        " sold: lower the quantity."
+        f"The order {verb} {format_units(leaves)} {it.order.symbol} and {format_units(free)} can be"
+        f" {done}: lower the quantity."
     )
 
 
@@ -218,6 +276,8 @@ def _no_quote(it: Situation) -> str | None:
         )
     if not order.quantity:
         return f"{order.symbol} has no quote to find the quantity with: send `quantity` instead."
+    if it.on_margin and not it.margin_book.stakes[order.symbol].mark:
+        return f"{order.symbol} has no quote to find its margin with: send a LIMIT order instead."
     if _limits_notional(it):
         # The order would fill at any price at the opening, but limits are checked on arrival only.
         return f"{order.symbol} has no quote to check limits with: send a LIMIT order instead."
@@ -226,7 +286,7 @@ def _no_quote(it: Situation) -> str | None:
 
 def _limits_notional(it: Situation) -> bool:
     rails = it.account.guard_rails
-    buys_share = it.order.side is Side.BUY and rails.position_share_max is not None
+    buys_share = not it.reduces and rails.position_share_max is not None
     largest = (rails.order_notional_max, it.guard.order_notional_max)
     return buys_share or any(limit is not None for limit in largest)
 
@@ -235,7 +295,7 @@ def _not_fillable(it: Situation) -> str | None:
     if it.market.quote is None:
         return None
     # `match` needs a position to sell from; an earlier rule already rejects a SELL without one.
-    holds = it.order.side is Side.BUY or it.position.quantity > 0
+    holds = it.order.side is Side.BUY or it.on_margin or it.position.quantity > 0
     found = holds and match(
         it.order, it.account, it.position, it.market, it.market.quote, takes=True
     )
@@ -262,8 +322,9 @@ _AT_ONCE = tuple(each for each in TimeInForce if not each.rests)
 class Rule:
     """A reason to reject an order, and the orders that it can reject.
 
-    `check` returns what to change, or None when the order passes. `needs_limits` is true for a
-    rule about limits that the owner sets on the account or its bot key.
+    `check` returns what to change, or None when the order passes. On margin, a rule is for orders
+    of both sides. `needs_limits` is true for a rule about limits that the owner sets on the account
+    or its bot key.
     """
 
     reason: Reason
@@ -307,13 +368,14 @@ RULES: tuple[Rule, ...] = (
 """In order of precedence: rules about money come before rules about liquidity."""
 
 _RULES_FOR = {
-    (side, time_in_force, is_limited): tuple(
+    (on_margin, side, time_in_force, is_limited): tuple(
         rule
         for rule in RULES
-        if side in rule.sides
+        if (on_margin or side in rule.sides)
         and time_in_force in rule.times_in_force
         and (is_limited or not rule.needs_limits)
     )
+    for on_margin in (False, True)
     for side in Side
     for time_in_force in TimeInForce
     for is_limited in (False, True)

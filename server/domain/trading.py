@@ -364,10 +364,11 @@ def _match(
     found = match(order, account, position, market, quote, takes=takes)
     if found is None:
         return decision
-    if order.side is Side.SELL:
+    if order.side is Side.SELL or (account.uses_margin and order.is_marginable):
         return fill(decision, order_id, found, market, new_id())
-    # A LIMIT order has reserved enough, unless the venue was restarted with higher costs.
-    money = order.reserved + account.buying_power
+    # A LIMIT order has reserved enough, unless the venue was restarted with higher costs, or the
+    # positions of a MARGIN account need the money.
+    money = order.reserved + decision.free_money
     quantity = affordable_quantity(
         order, found.quantity, found.price, Money(money), market.instrument, market.costs
     )

@@ -21,6 +21,7 @@ from server.domain.errors import Refusal
 from server.domain.events import AccountUpdated, Event, OrderUpdated
 from server.domain.group_placing import place_group, preview_group
 from server.domain.instrument import AssetType, Instrument, LiquidityClass
+from server.domain.margin import MarginBook, Stake, mark_of
 from server.domain.market import Market
 from server.domain.order import (
     Order,
@@ -125,28 +126,14 @@ class Book:
     def place(self, order_id: str, wish: Wish) -> tuple[OrderUpdated, ...]:
         """Place an order that gets the given id."""
         assert order_id not in self.orders, f"{order_id} is placed twice"
-        ticket = self.ticket(wish)
+        ticket, book = self.ticket(wish), self.margin_book
         order_ids = [order_id, *(f"{order_id}.{LEGS[it.leg]}" for it in wish.exits)]
+        position, market = self.position(wish.symbol), self.market(wish.symbol)
+        state = (self.account, position, market, self._new_fill_id, self.guard)
         return self._keep(
-            place_group(
-                ticket,
-                order_ids,
-                self.account,
-                self.position(wish.symbol),
-                self.market(wish.symbol),
-                self._new_fill_id,
-                self.guard,
-            )
+            place_group(ticket, order_ids, *state, book=book)
             if wish.exits
-            else place(
-                ticket,
-                order_id,
-                self.account,
-                self.position(wish.symbol),
-                self.market(wish.symbol),
-                self._new_fill_id,
-                self.guard,
-            )
+            else place(ticket, order_id, *state, book=book)
         )
 
     def sized(self, wish: Wish) -> Wish | Refusal:
@@ -162,21 +149,15 @@ class Book:
             self.position(wish.symbol),
             self.market(wish.symbol),
             self.guard,
+            self.margin_book,
         )
 
     def replace(self, order_id: str, wanted: Replacement) -> tuple[OrderUpdated, ...] | Rejection:
         """Give a live order new values."""
         order = self.orders[order_id]
-        decision = replace(
-            order,
-            wanted,
-            self.account,
-            self.position(order.symbol),
-            self.market(order.symbol),
-            self._new_fill_id,
-            self.guard,
-            self.others(order),
-        )
+        position, market = self.position(order.symbol), self.market(order.symbol)
+        state = (self.account, position, market, self._new_fill_id, self.guard)
+        decision = replace(order, wanted, *state, self.others(order), self.margin_book)
         return decision if isinstance(decision, Rejection) else self._keep(decision)
 
     def cancel(self, order_id: str) -> tuple[OrderUpdated, ...]:
@@ -200,21 +181,29 @@ class Book:
         already = closing_already(quantity, position, holders)
         if already is not None:
             return already
-        market = self.market(asked.symbol)
-        ticket = asked.order(quantity)
-        return self._keep(
-            close(
-                ticket,
-                order_id,
-                self.account,
-                position,
-                holders,
-                market,
-                self._new_fill_id,
-                self.guard,
-                self.others,
+        state = (self.account, position, holders, self.market(asked.symbol), self._new_fill_id)
+        limits = (self.guard, self.others, self.margin_book)
+        return self._keep(close(asked.order(quantity), order_id, *state, *limits))
+
+    @property
+    def margin_book(self) -> MarginBook | None:
+        """Return what is bound of the equity; None for a CASH account."""
+        if not self.account.uses_margin:
+            return None
+        stakes = [
+            Stake(
+                position=self.position(symbol),
+                instrument=INSTRUMENTS[symbol],
+                mark=mark_of(
+                    self.position(symbol),
+                    self.quotes.get(symbol),
+                    [order for order in self.live_orders if order.symbol == symbol],
+                ),
+                is_fresh=self.market(symbol).quote is not None,
             )
-        )
+            for symbol in self.positions | self.quotes
+        ]
+        return MarginBook(stakes={it.position.symbol: it for it in stakes})
 
     def equity(self) -> Units:
         """Return what the account is worth at the newest quotes."""
@@ -285,9 +274,8 @@ class Book:
             position, market = self.position(order.symbol), self.market(order.symbol)
             if market.quote is not None and self.is_open and order.status.is_live:
                 others = self.others(order)
-                events += self._keep(
-                    fill_resting(order, self.account, position, market, self._new_fill_id, others)
-                )
+                state = (self.account, position, market, self._new_fill_id, others)
+                events += self._keep(fill_resting(order, *state, self.margin_book))
         return tuple(events)
 
     def market(self, symbol: str) -> Market:

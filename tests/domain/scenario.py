@@ -6,10 +6,11 @@
              |                                       | a PARTIALLY_FILLED 200 at 100 fee 1.00
              | show account balance reserved         | balance 79999.00, reserved 10050.50
 
-`given` sets the `balance` (by default 100 000.00) and switches on `fees`, `slippage` and `no sizes`
-(quotes fill any quantity). A step without a time happens at the time of the previous step; `90d
-10:00:00` is 90 days after the first day. A letter names an order. Without a limit it is MARKET, and
-by default GTC; `stop 105 limit 106 DAY` is a STOP_LIMIT. `buy $500 AAPL` is for a notional;
+`given` sets the `balance` (by default 100 000.00) and switches on `fees`, `slippage`, `no sizes`
+(quotes fill any quantity) and `margin` (a MARGIN account). A step without a time happens at the
+time of the previous step; `90d 10:00:00` is 90 days after the first day. A letter names an order.
+Without a limit it is MARKET, and by default GTC; `stop 105 limit 106 DAY` is a STOP_LIMIT.
+`buy $500 AAPL` is for a notional;
 `sell 5 AAPL trail 2` and `trail 2%` are TRAILING_STOP orders.
 `replace a quantity 20 limit 99` gives it new values. `b: close AAPL` closes a position, `close 5
 AAPL` and `close 50% AAPL` parts of it. `close` and `open` close and open the market, `state
@@ -27,7 +28,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from server.domain.account import Account, Position, TradeStatistics, TradingState
+from server.domain.account import Account, MarginMode, Position, TradeStatistics, TradingState
 from server.domain.closing import CloseTicket
 from server.domain.errors import Refusal
 from server.domain.events import OrderUpdated
@@ -50,6 +51,7 @@ from server.domain.values import (
 from tests.domain.asked import Wish
 from tests.domain.auditor import Auditor
 from tests.domain.book import BEGINNING, INSTRUMENTS, Book, make_costs, make_quote
+from tests.domain.margin_figures import margin_figures
 
 Subject = TypeVar("Subject", Account, Order, Position, TradeStatistics)
 
@@ -77,11 +79,15 @@ class Stage:
     """Where a scenario is played: a book and its auditor."""
 
     def __init__(self, given: dict[str, str], steps: list[Step]) -> None:
-        assert given.keys() <= {"balance", "fees", "slippage", "no"}, f"cannot give {given}"
+        known = {"balance", "fees", "slippage", "no", "margin"}
+        assert given.keys() <= known, f"cannot give {given}"
         fees, displayed = "fees" in given, "no" not in given
-        costs = make_costs(fees=fees, slippage="slippage" in given, displayed=displayed)
+        slippage = "slippage" in given
+        costs = make_costs(fees=fees, slippage=slippage, displayed=displayed)
         self.book = Book(deposit=parse_units(given.get("balance", "100000")), costs=costs)
-        self.auditor = Auditor(self.book, fees=fees, displayed=displayed)
+        if "margin" in given:
+            self.book.account = replace(self.book.account, margin_mode=MarginMode.MARGIN)
+        self.auditor = Auditor(self.book, fees=fees, displayed=displayed, slippage=slippage)
         self.steps = steps
 
     def do(self, command: str) -> list[str]:
@@ -177,6 +183,8 @@ class Stage:
     def _show(self, subject: str, names: list[str]) -> str:
         if subject == "account":
             return _fields(ACCOUNT_FIELDS, self.book.account, names)
+        if subject == "margin":
+            return margin_figures(self.book.margin_book, self.book.account, names)
         if subject == "trades":
             return _fields(TRADE_FIELDS, self.book.account.statistics, names)
         if subject in INSTRUMENTS:
@@ -252,6 +260,7 @@ TRADE_FIELDS: dict[str, Callable[[TradeStatistics], str]] = {
 POSITION_FIELDS: dict[str, Callable[[Position], str]] = {
     "quantity": lambda position: plain(position.quantity),
     "held": lambda position: plain(position.reserved_quantity),
+    "buys": lambda position: plain(position.open_buy_quantity),
     "basis": lambda position: exact(position.cost_basis),
     "buy_fees": lambda position: exact(position.buy_fees),
     "average": lambda position: plain(position.average_cost),
