@@ -12,7 +12,7 @@ from tests.domain.asked_for import asked_for
 from tests.domain.book import Book
 from tests.domain.group_auditor import ENDED, GroupAuditor
 from tests.domain.naive_margin import NaiveMargin
-from tests.domain.naive_money import MULTIPLIERS, NOTHING, fee_of, real, worth_of
+from tests.domain.naive_money import NOTHING, fee_of, multiplier_of, real, worth_of
 from tests.domain.naive_positions import NaivePositions
 from tests.domain.naive_trails import NaiveTrails, is_trailing
 
@@ -136,7 +136,7 @@ class Auditor:
             symbol, amount = settled.symbol, real(settled.amount)
             quantity, cost = self.positions.settle(symbol)
             assert real(settled.quantity) == quantity > 0
-            multiplier = MULTIPLIERS.get(symbol, 100)
+            multiplier = multiplier_of(symbol)
             exact = real(settled.quantity) * real(settled.price) * multiplier
             assert amount == Fraction(floor(exact * 100), 100)
             pnl = amount - cost
@@ -310,7 +310,7 @@ class Auditor:
     def _check_money(self, fills: list[Fill]) -> None:
         """Check what the fills of one order moved, rounded once on their sum."""
         newest = fills[-1]
-        multiplier = MULTIPLIERS.get(newest.symbol, 1)
+        multiplier = multiplier_of(newest.symbol)
         quantity = sum((real(fill.quantity) for fill in fills), NOTHING)
         notional = sum((real(fill.quantity) * real(fill.price) for fill in fills), NOTHING)
         notional *= multiplier

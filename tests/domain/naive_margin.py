@@ -10,7 +10,7 @@ from server.domain.events import AccountUpdated, Interest
 from server.domain.order import Order
 from server.domain.quote import Quote
 from tests.domain.group_auditor import ENDED
-from tests.domain.naive_money import MULTIPLIERS, NOTHING, real, to_eight_decimals
+from tests.domain.naive_money import NOTHING, multiplier_of, real, to_eight_decimals
 from tests.domain.naive_positions import NaivePositions
 
 MARGINABLE = {"STOCK", "ETF"}
@@ -183,7 +183,7 @@ class NaiveMargin:
         if not self.on_margin(order.symbol):
             if not buys or worst is None:
                 return NOTHING
-            return left * worst * MULTIPLIERS.get(order.symbol, 1) + fee
+            return left * worst * multiplier_of(order.symbol) + fee
         held = self.positions.quantities[order.symbol]
         if (buys and sides[0] + left <= -held) or (not buys and sides[1] + left <= held):
             return min(was.free, NOTHING)
@@ -247,7 +247,7 @@ class NaiveMargin:
     def _value(self, symbol: str) -> Fraction:
         if symbol not in self.quotes:
             return self.positions.bases[symbol]
-        multiplier = MULTIPLIERS.get(symbol, 1)
+        multiplier = multiplier_of(symbol)
         return to_eight_decimals(
             self.positions.quantities[symbol] * multiplier * self._mark(symbol)
         )

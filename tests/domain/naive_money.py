@@ -1,17 +1,24 @@
 """Money in fractions, as an auditor calculates it, without any arithmetic of the domain."""
 
+import re
 from fractions import Fraction
 from math import ceil
 
 from server.domain.events import Fill
 
-MULTIPLIERS = {"GOLD": 10, "CALL": 100}
+_MULTIPLIERS = {"GOLD": 10, "CALL": 100}
+_OPTION = re.compile(r"[A-Z]+[0-9]{6}[CP][0-9]{8}")
 NOTHING = Fraction(0)
 
 
 def real(units: int) -> Fraction:
     """Return the number that an integer of 10⁻⁸ stands for."""
     return Fraction(units, 10**8)
+
+
+def multiplier_of(symbol: str) -> int:
+    """Return how many units of what it is on a contract is for; 1 for what is no contract."""
+    return _MULTIPLIERS.get(symbol, 100 if _OPTION.fullmatch(symbol) else 1)
 
 
 def to_eight_decimals(number: Fraction) -> Fraction:
@@ -22,7 +29,7 @@ def to_eight_decimals(number: Fraction) -> Fraction:
 def worth_of(fills: list[Fill]) -> Fraction:
     """Return what the fills of one order are worth at their prices."""
     exact = sum((real(fill.quantity) * real(fill.price) for fill in fills), NOTHING)
-    return to_eight_decimals(exact * MULTIPLIERS.get(fills[0].symbol, 1)) if fills else NOTHING
+    return to_eight_decimals(exact * multiplier_of(fills[0].symbol)) if fills else NOTHING
 
 
 def fee_of(fill: Fill, quantity: Fraction, notional: Fraction) -> Fraction:

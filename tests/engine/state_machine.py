@@ -15,35 +15,16 @@ from bottrading.v1 import bot_trading_pb2 as pb
 from server.config import DATABASE_FILE
 from server.domain.events import Event, OrderUpdated
 from server.domain.order import Order, OrderType
-from server.domain.values import DAY, SCALE, SECOND, Micros, Units, format_units, parse_units
+from server.domain.values import DAY, SCALE, SECOND, Micros, Units, format_units
 from server.engine.frames import Call
 from server.wire.answers import timestamp
 from tests.engine.audited import AuditedEngine
 from tests.engine.bench import call
 from tests.engine.grouping import make_group
+from tests.engine.traded import level_of, sizes_of, step_of, tick_of, traded_on
 
 T = TypeVar("T")
 
-LEVELS = {
-    "AAPL": parse_units("250"),
-    "BTC-USD": parse_units("92000"),
-    "EUR-USD": parse_units("1.16"),
-    "SPY": parse_units("670"),
-}
-TICKS = {
-    "AAPL": SCALE // 100,
-    "BTC-USD": SCALE // 100,
-    "EUR-USD": SCALE // 100_000,
-    "SPY": SCALE // 100,
-}
-SYMBOLS = list(LEVELS)
-STEPS = {"AAPL": 1, "BTC-USD": 1, "EUR-USD": SCALE, "SPY": 1}
-SIZES = {
-    "AAPL": ["0.00000001", "0.3", "7", "33.33333333", "250", "9000"],
-    "BTC-USD": ["0.00000001", "0.00012", "0.003", "0.21", "0.5", "70"],
-    "EUR-USD": ["1", "100", "5000", "20001.5", "60000", "900000"],
-    "SPY": ["0.00000001", "0.5", "3", "12.5", "100", "4000"],
-}
 EIGHTHS = [0, 0, 0, 0, 1, 4, 6, 8]
 SPREADS_BPS = [0, 1, 2, 5, 20]
 WAITS: list[Micros] = [
@@ -116,7 +97,7 @@ BUNDLE = st.lists(DRAWN, min_size=4, max_size=10)
 
 
 class Trading(RuleBasedStateMachine):
-    """Two accounts, four symbols, and all operations of callers and of the clock."""
+    """Two accounts, five symbols, and all operations of callers and of the clock."""
 
     empty_database: ClassVar[Path]
     done: ClassVar[Counter[str]] = Counter()
@@ -134,7 +115,9 @@ class Trading(RuleBasedStateMachine):
         """Start an engine with one fresh quote of every symbol."""
         self.engine = AuditedEngine(self.directory, with_costs=with_costs)
         self.accounts = list(self.engine.ledgers)
-        quotes = [self._quote(Dice(b"\x93"), symbol) for symbol in SYMBOLS]
+        quotes = [
+            self._quote(Dice(b"\x93"), symbol) for symbol in traded_on(self._running.clock.now)
+        ]
         self._handle([_publish(1, quotes)])
 
     @rule(drawn=BUNDLE)
@@ -210,7 +193,11 @@ class Trading(RuleBasedStateMachine):
         self._running.handle(calls, passing=passing)
 
     def _place(self, number: int, dice: Dice) -> Call:
-        account, symbol, side = dice.pick(self.accounts), dice.pick(SYMBOLS), dice.pick(SIDES)
+        account, symbol, side = (
+            dice.pick(self.accounts),
+            dice.pick(traded_on(self._running.clock.now)),
+            dice.pick(SIDES),
+        )
         order_type = dice.pick(TYPES)
         request = pb.PlaceOrderRequest(
             symbol=symbol,
@@ -235,15 +222,15 @@ class Trading(RuleBasedStateMachine):
         return call(number, "PlaceOrder", account, request.SerializeToString())
 
     def _quantity(self, dice: Dice, account: str, symbol: str, side: int) -> str:
-        size, eighths = dice.pick(SIZES[symbol]), dice.pick(EIGHTHS)
+        size, eighths = dice.pick(sizes_of(symbol)), dice.pick(EIGHTHS)
         if not eighths:
             return size
         heard = self._running.ledgers[account].auditor
         if side == order_pb2.SIDE_SELL:
             units = int(heard.quantities[symbol] * SCALE) * eighths // 8
         else:
-            units = int(heard.balance * SCALE) * eighths // 8 * SCALE // LEVELS[symbol]
-        step = STEPS[symbol]
+            units = int(heard.balance * SCALE) * eighths // 8 * SCALE // level_of(symbol)
+        step = step_of(symbol)
         return format_units(max(units - units % step, step))
 
     def _change(self, number: int, dice: Dice) -> Call:
@@ -263,7 +250,7 @@ class Trading(RuleBasedStateMachine):
         if kind == 14 or not live:
             request = pb.CancelAllOrdersRequest()
             if dice.number(3):
-                request.symbol = dice.pick(SYMBOLS)
+                request.symbol = dice.pick(traded_on(self._running.clock.now))
             return call(number, "CancelAllOrders", account, request.SerializeToString())
         order = dice.pick(live)
         if kind > 9:
@@ -276,7 +263,7 @@ class Trading(RuleBasedStateMachine):
         if not dice.number(4):
             everything = pb.CloseAllPositionsRequest()
             return call(number, "CloseAllPositions", account, everything.SerializeToString())
-        symbol = dice.pick(SYMBOLS)
+        symbol = dice.pick(traded_on(self._running.clock.now))
         request = pb.ClosePositionRequest(symbol=symbol)
         match dice.number(4):
             case 0:
@@ -296,15 +283,18 @@ class Trading(RuleBasedStateMachine):
         return call(number, "Deposit", owner, deposit.SerializeToString())
 
     def _publish(self, number: int, dice: Dice) -> Call:
-        quotes = [self._quote(dice, dice.pick(SYMBOLS)) for _ in range(dice.pick([1, 1, 2, 3]))]
+        quotes = [
+            self._quote(dice, dice.pick(traded_on(self._running.clock.now)))
+            for _ in range(dice.pick([1, 1, 2, 3]))
+        ]
         return _publish(number, quotes)
 
     def _quote(self, dice: Dice, symbol: str) -> quote_pb2.PublishedQuote:
-        kind, sizes = dice.pick(QUOTE_KINDS), ["0", *SIZES[symbol]]
-        bid = _aligned(LEVELS[symbol] * (94 + dice.number(13)) // 100, symbol)
+        kind, sizes = dice.pick(QUOTE_KINDS), ["0", *sizes_of(symbol)]
+        bid = _aligned(level_of(symbol) * (94 + dice.number(13)) // 100, symbol)
         ask = _aligned(bid + bid * dice.pick(SPREADS_BPS) // 10_000, symbol)
         if kind == "crossed":
-            bid = ask + TICKS[symbol]
+            bid = ask + tick_of(symbol)
         self.sequence += 1
         sent = quote_pb2.PublishedQuote(
             symbol=symbol,
@@ -365,18 +355,18 @@ def _set_trail(
     if dice.number(2):
         request.trail_percent = dice.pick(["0.00000001", "0.1", "2.5", "4", "99.99999999"])
     else:
-        amount = LEVELS[symbol] * dice.pick([1, 2, 5, 110]) // 100
+        amount = level_of(symbol) * dice.pick([1, 2, 5, 110]) // 100
         request.trail_amount = format_units(_aligned(amount, symbol))
 
 
 def _price(dice: Dice, symbol: str) -> str:
-    price = LEVELS[symbol] * (93 + dice.number(15)) // 100
+    price = level_of(symbol) * (93 + dice.number(15)) // 100
     return format_units(_aligned(price, symbol) + (0 if dice.number(40) else 1))
 
 
 def _at(percent: int, symbol: str) -> str:
-    return format_units(_aligned(LEVELS[symbol] * percent // 100, symbol))
+    return format_units(_aligned(level_of(symbol) * percent // 100, symbol))
 
 
 def _aligned(price: Units, symbol: str) -> Units:
-    return price - price % TICKS[symbol]
+    return price - price % tick_of(symbol)
