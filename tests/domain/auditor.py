@@ -14,6 +14,7 @@ from tests.domain.group_auditor import ENDED, GroupAuditor
 from tests.domain.naive_margin import NaiveMargin
 from tests.domain.naive_money import NOTHING, fee_of, multiplier_of, real, worth_of
 from tests.domain.naive_positions import NaivePositions
+from tests.domain.naive_trades import compare_closed_trades
 from tests.domain.naive_trails import NaiveTrails, is_trailing
 
 STATUS_AFTER = {
@@ -173,7 +174,10 @@ class Auditor:
         for order in live:
             assert order.time_in_force.value in {"GTC", "DAY"}, "an IOC or FOK order rests"
         self.compare_positions()
-        self._compare_closed_trades()
+        book = getattr(self.book, "margin_book", None)
+        if book is not None:
+            self.margin.compare(book, account, self.balance)
+        compare_closed_trades(account.statistics, self.closed_trades)
 
     def _is_executed(self, quote: Quote | None) -> bool:
         """Tell whether orders execute on a quote: it is fresh, and the market is open."""
@@ -380,20 +384,3 @@ class Auditor:
             assert real(position.open_buy_quantity) == (buys if on_margin else 0)
         self.margin.check_positions()
         self.groups.compare()
-
-    def _compare_closed_trades(self) -> None:
-        statistics, trades = self.book.account.statistics, self.closed_trades
-        assert statistics.trades == len(trades)
-        assert statistics.wins == sum(pnl > 0 for pnl in trades)
-        assert real(statistics.gross_profit) == sum((max(pnl, NOTHING) for pnl in trades), NOTHING)
-        assert real(statistics.gross_loss) == sum((max(-pnl, NOTHING) for pnl in trades), NOTHING)
-        assert statistics.longest_win_streak == _longest([pnl > 0 for pnl in trades])
-        assert statistics.longest_loss_streak == _longest([pnl < 0 for pnl in trades])
-
-
-def _longest(series: list[bool]) -> int:
-    longest = running = 0
-    for continues in series:
-        running = running + 1 if continues else 0
-        longest = max(longest, running)
-    return longest

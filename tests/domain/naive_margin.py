@@ -4,14 +4,17 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 
+from server.domain.account import Account
 from server.domain.events import AccountUpdated, Interest
+from server.domain.margin import MarginBook
 from server.domain.order import Order
 from server.domain.quote import Quote
 from tests.domain.group_auditor import ENDED
 from tests.domain.naive_money import NOTHING, multiplier_of, real, to_eight_decimals
 from tests.domain.naive_positions import NaivePositions
+from tests.domain.naive_trails import naive_stop
 
 MARGINABLE = {"STOCK", "ETF"}
 INITIAL, MAINTENANCE = Fraction(1, 2), Fraction(3, 10)
@@ -68,7 +71,8 @@ class NaiveMargin:
         maintenance = NOTHING
         for symbol in values.keys() | {order.symbol for order in self.live.values()}:
             if self.on_margin(symbol):
-                margin += INITIAL * self.at_stake(symbol) * self._mark(symbol)
+                at_stake = to_eight_decimals(self.at_stake(symbol) * self._mark(symbol))
+                margin += INITIAL * at_stake
                 maintenance += MAINTENANCE * abs(values.get(symbol, NOTHING))
             else:
                 margin += values.get(symbol, NOTHING)
@@ -158,6 +162,18 @@ class NaiveMargin:
         assert (event.margin_mode.value == "MARGIN") == self.is_margin
         return due
 
+    def compare(self, book: MarginBook, account: Account, balance: Fraction) -> None:
+        """Check that the domain calculates the same margin, to the cent and against the account."""
+        found = self.figures(balance)
+        assert real(book.equity(account)) == found.equity
+        assert real(book.margin(account)) == _up_to_cents(found.margin), "another margin"
+        assert real(book.maintenance(account)) == _up_to_cents(found.maintenance)
+        assert real(book.loan(account)) == found.loan, "another loan"
+        assert real(book.shorts()) == found.shorts
+        free = found.equity - _up_to_cents(found.margin)
+        buying_power = Fraction(floor(max(free, NOTHING) / INITIAL * 100), 100)
+        assert real(book.buying_power(account)) == buying_power
+
     def check_positions(self) -> None:
         """Check that only what is on margin is short, and that reduce-only orders can close."""
         for symbol, units in self.positions.quantities.items():
@@ -182,7 +198,7 @@ class NaiveMargin:
         fee = self._fee(order, worst)
         if not self.on_margin(order.symbol):
             if not buys or worst is None:
-                return NOTHING
+                return min(was.free, NOTHING)
             return left * worst * multiplier_of(order.symbol) + fee
         held = self.positions.quantities[order.symbol]
         if (buys and sides[0] + left <= -held) or (not buys and sides[1] + left <= held):
@@ -200,6 +216,9 @@ class NaiveMargin:
         limit = None if order.limit_price is None else real(order.limit_price)
         stop = None if order.stop_price is None else real(order.stop_price)
         touch = None if fresh is None else real(fresh.ask if buys else fresh.bid)
+        if kind == "TRAILING_STOP" and stop is None and fresh is not None:
+            behind = naive_stop(order, fresh.ask if buys else fresh.bid)
+            stop = None if behind is None else real(behind)
         if kind == "MARKET":
             if touch is None:
                 return None
@@ -258,8 +277,13 @@ class NaiveMargin:
             return real(min(max(quote.last, quote.bid), quote.ask))
         if self.positions.quantities[symbol]:
             return self.positions.averages[symbol]
-        prices = (self._worst_price(order, None) for order in self._live_of(symbol))
-        return max((price for price in prices if price is not None), default=NOTHING)
+        prices = [
+            real(price)
+            for order in self._live_of(symbol)
+            for price in (order.limit_price, order.stop_price)
+            if price is not None
+        ]
+        return max(prices, default=NOTHING)
 
     def _live_of(self, symbol: str) -> Iterable[Order]:
         return (order for order in self.live.values() if order.symbol == symbol)
@@ -267,6 +291,10 @@ class NaiveMargin:
 
 def _leaves(order: Order) -> Fraction:
     return real(order.quantity - order.filled_quantity)
+
+
+def _up_to_cents(number: Fraction) -> Fraction:
+    return Fraction(ceil(number * 100), 100)
 
 
 def _to_cents(number: Fraction) -> Fraction:

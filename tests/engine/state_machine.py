@@ -41,6 +41,8 @@ WAITS: list[Micros] = [
     DAY,
     DAY,
     30 * DAY,
+    30 * DAY,
+    30 * DAY,
     91 * DAY,
 ]
 TYPES = (
