@@ -7,10 +7,11 @@ from math import isclose
 
 from google.protobuf.message import DecodeError
 
-from bottrading.v1 import order_update_pb2
-from server.audit.curves import CurveAudit
-from server.audit.groups import check_groups, held_back_by
-from server.audit.replay import Epoch, Holding, Replay
+from bottrading.v1 import order_pb2, order_update_pb2
+from server.audit.curves import CurveAudit, kept_share
+from server.audit.groups import check_groups, left_by
+from server.audit.holdings import Holding
+from server.audit.replay import Epoch, Replay
 from server.domain.account import Account, Inflow, Position
 from server.domain.values import Units, format_units
 from server.storage.audit_rows import AccountRows
@@ -92,11 +93,16 @@ class AccountAudit:
             self._differ(name, stored, replayed)
         state = enums.TRADING_STATES[account.trading_state]
         self._differ("trading_state", state, replay.trading_state)
+        mode = enums.MARGIN_MODES[account.margin_mode]
+        self._differ("margin_mode", mode, replay.margin.mode)
+        self._differ_money("interest_paid", account.interest_paid, replay.margin.interest_paid)
         self._differ_money("balance", account.balance, epoch.balance)
         self._differ_money("deposits", account.deposits, epoch.deposits)
         self._differ_money("initial_balance", account.initial_balance, epoch.initial_balance)
         self._differ_money("reserved", account.reserved, sum(order.reserved for order in live))
-        if not 0 <= account.reserved <= account.balance:
+        if account.reserved < 0 or (
+            account.reserved > account.balance and not replay.margin.is_margin
+        ):
             self._say("the reserved money is not between 0 and the balance")
         if epoch.is_exact:
             self._differ_money("fees_paid", account.fees_paid, epoch.fees_paid)
@@ -105,19 +111,26 @@ class AccountAudit:
                 self._differ(name, getattr(account.statistics, name), figure)
 
     def _compare_positions(self, account: Account) -> None:
-        epoch, held_back = self.replay.epoch, held_back_by(self.replay)
+        epoch = self.replay.epoch
+        selling = left_by(self.replay, order_pb2.SIDE_SELL)
+        buying = left_by(self.replay, order_pb2.SIDE_BUY)
         stored = {position.symbol: position for position in self._rows.positions()}
         for symbol in sorted(stored.keys() | epoch.holdings.keys()):
             position = stored.get(symbol) or Position(account_id="", symbol=symbol)
-            self._compare_position(position, epoch, held_back.get(symbol, 0))
+            self._compare_position(position, epoch)
+            left = position.reserved_quantity, position.open_buy_quantity
+            self._differ_money(f"reserved quantity of {symbol}", left[0], selling.get(symbol, 0))
+            self._differ_money(f"open buys of {symbol}", left[1], buying.get(symbol, 0))
         paid = sum(position.cost_basis + position.buy_fees for position in stored.values())
-        if account.balance != account.deposits + account.realized_pnl - paid:
-            self._say("the balance is not deposits and profits less the cost of what is held")
+        if (
+            account.balance
+            != account.deposits + account.realized_pnl - paid - account.interest_paid
+        ):
+            self._say("the balance is not deposits and profits less interest and what is held cost")
 
-    def _compare_position(self, position: Position, epoch: Epoch, held_back: Units) -> None:
+    def _compare_position(self, position: Position, epoch: Epoch) -> None:
         held, name = epoch.holdings.get(position.symbol, Holding()), position.symbol
         self._differ_money(f"quantity of {name}", position.quantity, held.quantity)
-        self._differ_money(f"reserved quantity of {name}", position.reserved_quantity, held_back)
         if epoch.is_exact:
             self._differ_money(f"average cost of {name}", position.average_cost, held.average_cost)
             self._differ_money(f"cost basis of {name}", position.cost_basis, held.cost_basis)
@@ -136,6 +149,7 @@ class AccountAudit:
                 self._say(f"{name} is stored differently from its last event")
             self._differ(f"sequence of {name}", order.sequence, replayed.sequence)
             self._differ_money(f"filled of {name}", order.filled_quantity, replayed.filled)
+            self._differ_money(f"closed by {name}", order.closed_quantity, replayed.closed)
             self._differ_money(f"fees of {name}", order.fees, replayed.fees)
             self._differ(f"notional of {name}", order.filled_notional, replayed.notional)
             if self.replay.epoch.is_exact and order.sequence > self.replay.epoch.sequence:
@@ -157,7 +171,9 @@ class AccountAudit:
         for inflow in inflows:
             stored[inflow.sequence] = inflow.amount
             if inflow.sequence > account.epoch_sequence:
-                share *= Fraction(inflow.equity_before, inflow.equity_before + inflow.amount)
+                share *= kept_share(inflow)
+        if self.replay.margin.is_bankrupt:
+            share = Fraction(0)
         if stored != self.replay.deposits:
             self._say("the deposits that are stored are not those of the log")
         if not isclose(account.initial_share, share, rel_tol=SHARE_TOLERANCE):

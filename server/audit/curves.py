@@ -23,6 +23,17 @@ NEARLY_ZERO = 1e-15
 
 NUMBERS_TOLD = 5
 
+HELD = {
+    (False, False): "no position",
+    (True, False): "positions",
+    (False, True): "short positions",
+    (True, True): "long and short positions",
+}
+"""What an account holds, by whether it is long and whether it is short in anything."""
+
+WORTH = {held: signs for signs, held in HELD.items()}
+"""Whether what is held can be worth more than nothing, and less."""
+
 
 class CurveAudit:
     """The audit of one account's snapshots; `say` gets each finding."""
@@ -32,12 +43,14 @@ class CurveAudit:
         self._points = list(rows.points())
         self._curve = rows.curve()
         self._sequences = {point.sequence for point in self._points}
-        self._cash: dict[int, tuple[Units, bool]] = {}
+        self._cash: dict[int, tuple[Units, str]] = {}
 
     def look(self, replay: Replay) -> None:
         """Record the state after the newest event, if a snapshot was taken then."""
         if replay.sequence in self._sequences:
-            held = any(holding.quantity for holding in replay.epoch.holdings.values())
+            quantities = [holding.quantity for holding in replay.epoch.holdings.values()]
+            is_long, is_short = any(it > 0 for it in quantities), any(it < 0 for it in quantities)
+            held = HELD[is_long, is_short]
             self._cash[replay.sequence] = (replay.epoch.balance, held)
 
     def compare(self, epochs: Sequence[Epoch], inflows: Sequence[Inflow]) -> None:
@@ -67,7 +80,7 @@ class CurveAudit:
         numbered = sorted((it for it in points if it.number), key=lambda it: it.number)
         is_whole = len(numbered) == len(points)
         for point in numbered:
-            self._compare_value(point, inflows)
+            self._compare_value(point, epoch, inflows)
         last = curve.points if curve is not None else max((it.number for it in numbered), default=0)
         first = 1 if is_whole else min((it.number for it in numbered), default=last + 1)
         self._compare_numbers(epoch, [it.number for it in numbered], range(first, last + 1))
@@ -84,21 +97,23 @@ class CurveAudit:
         if is_whole:
             self._compare_sums(epoch.initial_balance, numbered, curve)
 
-    def _compare_value(self, point: Point, inflows: Sequence[Inflow]) -> None:
+    def _compare_value(self, point: Point, epoch: Epoch, inflows: Sequence[Inflow]) -> None:
         balance, held = self._cash[point.sequence]
-        if point.equity < balance or (point.equity > balance and not held):
+        is_long, is_short = WORTH[held]
+        if (point.equity < balance and not is_short) or (point.equity > balance and not is_long):
             self._say(
                 f"equity snapshot {point.number} is stored as {format_units(point.equity)}, with a"
-                f" balance of {format_units(balance)} and {'positions' if held else 'no position'}"
+                f" balance of {format_units(balance)} and {held}"
             )
-        share = Fraction(1)
+        since = epoch.bankrupt_since
+        share = Fraction(0 if since is not None and since <= point.sequence else 1)
         for inflow in inflows:
             if inflow.sequence <= point.sequence:
-                share *= Fraction(inflow.equity_before, inflow.equity_before + inflow.amount)
+                share *= kept_share(inflow)
         self._differ(
             f"initial_value of snapshot {point.number}",
             point.initial_value,
-            point.equity * share.numerator / share.denominator,
+            max(point.equity, 0) * share.numerator / share.denominator,
         )
 
     def _compare_numbers(self, epoch: Epoch, numbers: Sequence[int], expected: range) -> None:
@@ -126,6 +141,12 @@ class CurveAudit:
     def _differ(self, what: str, stored: float | None, replayed: float) -> None:
         if stored is None or not isclose(stored, replayed, rel_tol=TOLERANCE, abs_tol=NEARLY_ZERO):
             self._say(f"{what} is stored as {stored}, the snapshots make it {replayed:g}")
+
+
+def kept_share(inflow: Inflow) -> Fraction:
+    """Return the part of the equity after a deposit that was there before it."""
+    before = max(inflow.equity_before, 0)
+    return Fraction(before, before + inflow.amount)
 
 
 def _deepest_fall(values: Sequence[float]) -> float:

@@ -11,6 +11,8 @@ from fractions import Fraction
 from math import ceil, floor
 
 from bottrading.v1 import account_pb2, fill_pb2, instrument_pb2, order_pb2, order_update_pb2
+from server.audit.holdings import Execution, Holding, nearest, units
+from server.audit.margin import MARGINABLE, MarginHistory, problem_of_order, problems
 from server.domain.values import CENT, SCALE, Units
 
 LIVE = (order_pb2.ORDER_STATUS_OPEN, order_pb2.ORDER_STATUS_PARTIALLY_FILLED)
@@ -28,12 +30,6 @@ MULTIPLIERS = {
 """Commodities are missing: each has its own multiplier, which an order's fills show."""
 
 
-def units(text: str) -> Units:
-    """Return a decimal of the contract as a whole number of 10⁻⁸."""
-    whole, _, fraction = text.partition(".")
-    return int(whole + fraction.ljust(8, "0"))
-
-
 @dataclass(slots=True)
 class ReplayedOrder:
     """An order as of its last event, and the sums over its fills.
@@ -45,6 +41,7 @@ class ReplayedOrder:
     message: bytes
     side: int
     symbol: str
+    is_marginable: bool
     group: str = ""
     is_entry: bool = False
     is_live: bool = False
@@ -53,6 +50,7 @@ class ReplayedOrder:
     leaves: Units = 0
     reserved: Units = 0
     filled: Units = 0
+    closed: Units = 0
     notional: int = 0
     worth: Units = 0
     amount: Units = 0
@@ -61,19 +59,10 @@ class ReplayedOrder:
 
 
 @dataclass(slots=True)
-class Holding:
-    """The position in a symbol, and its cost."""
-
-    quantity: Units = 0
-    average_cost: Units = 0
-    cost_basis: Units = 0
-    buy_fees: Units = 0
-
-
-@dataclass(slots=True)
 class Epoch:
     """The figures since an account was opened or reset.
 
+    The event `bankrupt_since` told that nothing was left.
     `is_exact` is false after a fill without a recorded rounding, because the log does not tell its
     exact cost. Only old fills lack the rounding.
     """
@@ -83,6 +72,7 @@ class Epoch:
     initial_balance: Units = 0
     deposits: Units = 0
     balance: Units = 0
+    bankrupt_since: int | None = None
     fills: int = 0
     fees_paid: Units = 0
     realized_pnl: Units = 0
@@ -99,6 +89,7 @@ class Replay:
         self.sequence = 0
         self.resets = -1
         self.trading_state = account_pb2.TRADING_STATE_UNSPECIFIED
+        self.margin = MarginHistory()
         self.epoch = Epoch()
         self.epochs: list[Epoch] = []
         self.orders: dict[str, ReplayedOrder] = {}
@@ -118,14 +109,17 @@ class Replay:
     def _hear_account(self, event: order_update_pb2.AccountEvent) -> None:
         change, epoch = event.account_update, self.epoch
         amount = units(change.amount) if change.HasField("amount") else 0
+        for problem in problems(change, self.margin, epoch.balance, epoch.holdings):
+            self._say(f"event {event.sequence} {problem}")
         match change.type:
             case (
                 order_update_pb2.ACCOUNT_UPDATE_TYPE_OPENED
                 | order_update_pb2.ACCOUNT_UPDATE_TYPE_RESET
             ):
-                if any(order.is_live for order in self.orders.values()):
+                if self._has_live_orders():
                     self._say(f"an order is live at the reset {event.sequence}")
                 self.resets += 1
+                self.margin.begin_epoch()
                 epoch = self.epoch = Epoch(
                     sequence=event.sequence,
                     began_at=event.time.ToMicroseconds(),
@@ -140,6 +134,16 @@ class Replay:
                 self.deposits[event.sequence] = amount
             case order_update_pb2.ACCOUNT_UPDATE_TYPE_SETTLED:
                 self._settle(event.sequence, change.settlement)
+            case order_update_pb2.ACCOUNT_UPDATE_TYPE_MARGIN_MODE:
+                if self._has_live_orders():
+                    self._say(f"event {event.sequence} changes the mode while orders are live")
+                self.margin.mode = change.margin_mode
+            case order_update_pb2.ACCOUNT_UPDATE_TYPE_INTEREST:
+                epoch.balance -= self.margin.charge(change.interest)
+            case order_update_pb2.ACCOUNT_UPDATE_TYPE_MARGIN_CALL:
+                self.margin.was_called = True
+            case order_update_pb2.ACCOUNT_UPDATE_TYPE_BANKRUPT:
+                self.margin.is_bankrupt, epoch.bankrupt_since = True, event.sequence
         self.trading_state = change.trading_state
         if epoch.balance != units(change.balance):
             self._say(
@@ -147,6 +151,9 @@ class Replay:
                 " events up to it make another"
             )
             epoch.balance = units(change.balance)
+
+    def _has_live_orders(self) -> bool:
+        return any(order.is_live for order in self.orders.values())
 
     def _settle(self, sequence: int, settled: order_update_pb2.Settlement) -> None:
         held = self.epoch.holdings.pop(settled.symbol, Holding())
@@ -168,12 +175,12 @@ class Replay:
             self._say(f"event {event.sequence} begins a known order or changes an unknown one")
         if known is not None and not known.is_live:
             self._say(f"event {event.sequence} changes an order that has ended")
-        order = known or ReplayedOrder(event.sequence, b"", shown.side, shown.symbol)
+        order = known or self._begin_order(event.sequence, shown)
         self.orders[shown.id] = order
         if shown.HasField("leg"):
             self.groups.setdefault(shown.parent_order_id or shown.id, set()).add(shown.id)
         if update.HasField("fill"):
-            self._fill(event.sequence, order, update.fill)
+            self._fill(event.sequence, order, update.fill, is_reducing=shown.reduce_only)
         order.message = shown.SerializeToString(deterministic=True)
         order.group = shown.parent_order_id or shown.id
         order.is_entry = shown.leg == order_pb2.ORDER_LEG_ENTRY
@@ -185,10 +192,19 @@ class Replay:
             order_update_pb2.ORDER_UPDATE_TYPE_FILLED,
             order_update_pb2.ORDER_UPDATE_TYPE_CANCELLED,
         )
-        if ended and shown.side == order_pb2.SIDE_SELL and order.filled:
+        if ended and order.closed:
             self.epoch.trades.append(order.realized_pnl)
 
-    def _fill(self, sequence: int, order: ReplayedOrder, fill: fill_pb2.Fill) -> None:
+    def _begin_order(self, sequence: int, shown: order_pb2.Order) -> ReplayedOrder:
+        problem = problem_of_order(shown, self.margin)
+        if problem is not None:
+            self._say(f"event {sequence} {problem}")
+        is_marginable = shown.asset_type in MARGINABLE
+        return ReplayedOrder(sequence, b"", shown.side, shown.symbol, is_marginable)
+
+    def _fill(
+        self, sequence: int, order: ReplayedOrder, fill: fill_pb2.Fill, *, is_reducing: bool
+    ) -> None:
         epoch, buys = self.epoch, fill.side == order_pb2.SIDE_BUY
         quantity, price = units(fill.quantity), units(fill.price)
         amount, fee = units(fill.amount), units(fill.fee)
@@ -204,26 +220,24 @@ class Replay:
         if epoch.is_exact:
             self._check_amount(sequence, order, fill, rounding)
         epoch.fees_paid += fee + rounding
-        if buys:
-            whole = held.average_cost * held.quantity + price * quantity
-            held.quantity += quantity
-            held.average_cost = _nearest(whole, held.quantity)
-            held.cost_basis += amount - rounding
-            held.buy_fees += fee + rounding
-            return
-        if quantity > held.quantity:
+        closable = held.closable_by(buys=buys)
+        if quantity > closable and not buys and not (self.margin.is_margin and order.is_marginable):
             self._say(f"event {sequence} sells more than is held")
             held.quantity = quantity
-        basis = _nearest(held.cost_basis * quantity, held.quantity)
-        buy_fees = _nearest(held.buy_fees * quantity, held.quantity)
-        held.quantity -= quantity
-        held.cost_basis -= basis
-        held.buy_fees -= buy_fees
-        held.average_cost = held.average_cost if held.quantity else 0
-        pnl = amount - fee - basis - buy_fees
+        if quantity > closable and is_reducing:
+            self._say(f"event {sequence} opens a position by an order that may only reduce one")
+        worth = amount + (-rounding if buys else rounding)
+        closed, pnl = held.fill(
+            Execution(
+                buys=buys, quantity=quantity, price=price, worth=worth, fee=fee, rounding=rounding
+            )
+        )
+        order.closed += closed
         order.realized_pnl += pnl
         epoch.realized_pnl += pnl
-        if epoch.is_exact and abs(units(fill.realized_pnl) - pnl) > CENT // 2:
+        if fill.HasField("realized_pnl") is not bool(closed):
+            self._say(f"event {sequence} shows a profit and closes nothing, or the other way round")
+        elif epoch.is_exact and closed and abs(units(fill.realized_pnl) - pnl) > CENT // 2:
             self._say(f"event {sequence} shows another profit than its fill made")
 
     def _check_amount(
@@ -234,15 +248,11 @@ class Replay:
         order.worth += units(fill.amount) + (-rounding if buys else rounding)
         multiplier = MULTIPLIERS.get(fill.asset_type)
         if multiplier is None:
-            multiplier = max(_nearest(order.worth * SCALE, order.notional), 1)
+            multiplier = max(nearest(order.worth * SCALE, order.notional), 1)
         exact = Fraction(order.notional * multiplier, SCALE)
         cents = (ceil if buys else floor)(exact / CENT) * CENT
         if (order.worth, order.amount) != (round(exact), cents):
             self._say(f"event {sequence} moves another amount than its fill is worth")
-
-
-def _nearest(numerator: int, denominator: int) -> int:
-    return round(Fraction(numerator, denominator))
 
 
 def _completed(shown: order_pb2.Order) -> order_pb2.Order:
