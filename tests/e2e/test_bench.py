@@ -12,6 +12,8 @@ from typing import Any
 import grpc
 import pytest
 
+import bench.feeds
+import bench.prices
 import bench.replays
 from bench.figures import store_people
 from bench.readers import CALLS_A_CHANNEL, PLACE_ORDER, Orders
@@ -60,6 +62,17 @@ def test_a_replay_is_measured_to_its_end_and_its_orders_rest(
     costs = bench.replays.replays(tmp_path)
 
     assert min(astuple(costs)) > 0
+
+
+@pytest.mark.parametrize("source", [bench.prices.alpaca, bench.prices.lines])
+def test_the_time_from_a_message_to_its_fill_is_measured_for_each_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: bench.feeds.Source
+) -> None:
+    monkeypatch.setattr(bench.feeds, "STEADY_SECONDS", 1)
+
+    found = bench.feeds.latencies(tmp_path, source)
+
+    assert 0 < found.p50_ms <= found.p99_ms
 
 
 async def test_an_order_that_a_connection_refuses_for_now_is_placed_once_it_has_room() -> None:
