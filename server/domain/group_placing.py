@@ -19,7 +19,7 @@ from server.domain.order import (
     Side,
     StatusReason,
 )
-from server.domain.order_groups import Others, follow
+from server.domain.order_groups import Others, follow, of_leg
 from server.domain.posting import Decision, book_after, check, end, hold
 from server.domain.previews import Preview
 from server.domain.quote import Quote
@@ -215,23 +215,32 @@ def _rejections(
     guard: Guard,
     book: MarginBook | None,
 ) -> Iterator[Rejection]:
-    """Yield the rejections of the parent, then those of the exits that nothing else told."""
-    told = set()
-    for order in (parent, *exits):
-        situation = Situation(
+    """Yield the rejections of the parent, then those of the exits that nothing else told.
+
+    Each names its order, unless it is about all of them.
+    """
+    orders = (parent, *exits)
+    situations = [
+        Situation(
             account=account,
             position=position,
             order=order,
             market=market,
             guard=guard,
-            orders=1 + len(exits),
+            orders=len(orders),
             is_covered=order is not parent,
             book=book,
         )
-        for rejection in rejections(situation):
-            if rejection.reason not in told:
-                told.add(rejection.reason)
-                yield rejection
+        for order in orders
+    ]
+    found = [list(rejections(situation)) for situation in situations]
+    told = set[Rejection]()
+    for order, rejected in zip(orders, found, strict=True):
+        for rejection in rejected:
+            if rejection not in told:
+                told.add(rejection)
+                is_of_all = all(rejection in others for others in found)
+                yield rejection if is_of_all else of_leg(rejection, order)
 
 
 def _entry_prices(

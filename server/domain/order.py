@@ -178,7 +178,9 @@ class ExitTicket:
         stop: str | Price | None = self.stop_price
         if self.trail_amount is not None or self.trail_percent is not None:
             stop = f"trails {self.trail_amount} {self.trail_percent}"
-        return f"{self.leg.value} {self.limit_price} {stop} {self.time_in_force.value}"
+        told = f"{self.leg.value} {self.limit_price} {stop} {self.time_in_force.value}"
+        # Quoted, because an id can contain spaces.
+        return told if self.client_order_id is None else f"{told} {self.client_order_id!r}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

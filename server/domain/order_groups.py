@@ -21,6 +21,7 @@ from server.domain.order import (
 from server.domain.order_types import awaited
 from server.domain.posting import Decision, end, record
 from server.domain.quote import Quote
+from server.domain.risk import Rejection
 from server.domain.trailing import better, stop_behind, trailed, watched_price
 from server.domain.values import Micros, Price, Quantity
 
@@ -80,6 +81,13 @@ def _stop_before(take_profit: Order, stop_loss: Order, quote: Quote) -> Price | 
     if best is None or reached is None or better(stop_loss.side, best, price) != price:
         return stop_loss.stop_price
     return stop_behind(stop_loss, reached)
+
+
+def of_leg(rejection: Rejection, order: Order) -> Rejection:
+    """Return a rejection that names the leg of a group that it is about."""
+    if order.role is None:
+        return rejection
+    return changed(rejection, message=f"{order.role.leg.value}: {rejection.message}")
 
 
 def follow(

@@ -28,6 +28,7 @@ from server.domain.order_groups import (
     covered,
     follow,
     live_exits,
+    of_leg,
     waits_for_stop,
 )
 from server.domain.order_types import RULES, awaited
@@ -157,7 +158,7 @@ def replace(
         )
         rejected = next(rejections(situation), None)
         if rejected is not None:
-            return rejected
+            return rejected if each is new else of_leg(rejected, each)
     decision = hold(decision, order.id, OrderUpdateType.REPLACED, market)
     if not order.is_held:
         decision = arrive(decision, order.id, market, new_id)

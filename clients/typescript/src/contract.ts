@@ -43,7 +43,7 @@ export interface paths {
          *
          *     An order that the trading rules do not allow (no money, no position, no quote …) is no error: it is recorded and returned as REJECTED. With a `client_order_id` the call can be repeated safely. A repeated call returns the same order with `replayed`. A different order under the same id is refused (CLIENT_ORDER_ID_REUSED). Spends one order and one request of the rate limits.
          *
-         *     With `order_class` a group of orders is placed at once: an entry with its exits, or two exits of a position. All orders of the group are accepted, or none. A group spends one order of the rate limits. Its `client_order_id` makes the whole call repeatable. Exits are held until the entry fills. Then they sell what it has filled so far, and the first fill or trigger of an exit cancels the rest of the entry. Two exits reserve the position once: what one sells, the other no longer sells.
+         *     With `order_class` a group of orders is placed at once: an entry with its exits, or two exits of a position. All orders of the group are accepted, or none. A group spends one order of the rate limits. If a rule rejects one of them, the first order of the group is returned as REJECTED, and `rejection_message` begins with the `leg` that is not allowed. Its `client_order_id` makes the whole call repeatable; a call with other ids for the exits is another call. Exits are held until the entry fills. Then they sell what it has filled so far, and the first fill or trigger of an exit cancels the rest of the entry. Two exits reserve the position once: what one sells, the other no longer sells.
          */
         post: operations["PlaceOrder"];
         /**
@@ -1448,7 +1448,7 @@ export interface components {
             estimated_fees: string;
             /** @description Buying power afterwards, in US dollars, 2 decimals. */
             buying_power_after: string;
-            /** @description Every rule that would reject the order, one sentence each. The first is the one that PlaceOrder would give. */
+            /** @description Every rule that would reject the order, one sentence each. The first is the one that PlaceOrder would give. For a group, a sentence begins with the `leg` that it is about, such as "STOP_LOSS: ", unless it is about all orders of the group. */
             rejections: string[];
             /** @description The reasons of `rejections`, in the same order. */
             rejection_reasons: components["schemas"]["ErrorReason"][];

@@ -467,7 +467,8 @@ class OrderPreview(_message.Message):
     @_builtins.property
     def rejections(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Every rule that would reject the order, one sentence each. The first is the one
-        that PlaceOrder would give.
+        that PlaceOrder would give. For a group, a sentence begins with the `leg` that it is
+        about, such as "STOP_LOSS: ", unless it is about all orders of the group.
         """
 
     @_builtins.property

@@ -69,8 +69,10 @@ class BotTradingStub:
 
     With `order_class` a group of orders is placed at once: an entry with its exits, or
     two exits of a position. All orders of the group are accepted, or none. A group
-    spends one order of the rate limits. Its `client_order_id` makes the whole call
-    repeatable. Exits are held until the entry fills. Then they sell what it has filled
+    spends one order of the rate limits. If a rule rejects one of them, the first order
+    of the group is returned as REJECTED, and `rejection_message` begins with the `leg`
+    that is not allowed. Its `client_order_id` makes the whole call repeatable; a call
+    with other ids for the exits is another call. Exits are held until the entry fills. Then they sell what it has filled
     so far, and the first fill or trigger of an exit cancels the rest of the entry. Two
     exits reserve the position once: what one sells, the other no longer sells.
     """
@@ -296,8 +298,10 @@ class BotTradingAsyncStub(BotTradingStub):
 
     With `order_class` a group of orders is placed at once: an entry with its exits, or
     two exits of a position. All orders of the group are accepted, or none. A group
-    spends one order of the rate limits. Its `client_order_id` makes the whole call
-    repeatable. Exits are held until the entry fills. Then they sell what it has filled
+    spends one order of the rate limits. If a rule rejects one of them, the first order
+    of the group is returned as REJECTED, and `rejection_message` begins with the `leg`
+    that is not allowed. Its `client_order_id` makes the whole call repeatable; a call
+    with other ids for the exits is another call. Exits are held until the entry fills. Then they sell what it has filled
     so far, and the first fill or trigger of an exit cancels the rest of the entry. Two
     exits reserve the position once: what one sells, the other no longer sells.
     """
@@ -532,8 +536,10 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
 
         With `order_class` a group of orders is placed at once: an entry with its exits, or
         two exits of a position. All orders of the group are accepted, or none. A group
-        spends one order of the rate limits. Its `client_order_id` makes the whole call
-        repeatable. Exits are held until the entry fills. Then they sell what it has filled
+        spends one order of the rate limits. If a rule rejects one of them, the first order
+        of the group is returned as REJECTED, and `rejection_message` begins with the `leg`
+        that is not allowed. Its `client_order_id` makes the whole call repeatable; a call
+        with other ids for the exits is another call. Exits are held until the entry fills. Then they sell what it has filled
         so far, and the first fill or trigger of an exit cancels the rest of the entry. Two
         exits reserve the position once: what one sells, the other no longer sells.
         """
