@@ -13,10 +13,10 @@ from server.application.market_feed import MarketFeed
 from server.application.order_groups import others_of
 from server.application.orders import MARKET_STOPPED, refuse_fenced, replay
 from server.application.ports import Chance, UnitOfWork
-from server.domain.closing import CloseTicket, close, closing_already
+from server.domain.closing import CloseTicket, close, closing_already, holders_of
 from server.domain.errors import Reason, Refusal
 from server.domain.instrument import Instrument
-from server.domain.order import Order, Side
+from server.domain.order import Order
 from server.domain.risk import Guard
 from server.domain.user import Permissions
 from server.domain.values import Micros, Quantity
@@ -52,8 +52,8 @@ class Closes:
         quantity = ticket.quantity_of(position, instrument)
         if isinstance(quantity, Refusal):
             return quantity
-        sells = _sells(unit.live_orders(ticket.account_id, ticket.symbol))
-        return self._close(ticket, quantity, instrument, sells, permissions, unit, now)
+        live = unit.live_orders(ticket.account_id, ticket.symbol)
+        return self._close(ticket, quantity, instrument, live, permissions, unit, now)
 
     def close_all(
         self, command: CloseAllPositions, permissions: Permissions, unit: UnitOfWork, now: Micros
@@ -62,9 +62,9 @@ class Closes:
         if self._feed.source.fault is not None:
             return MARKET_STOPPED
         account_id = command.account_id
-        holders: dict[str, list[Order]] = {}
-        for order in _sells(unit.live_orders(account_id, None)):
-            holders.setdefault(order.symbol, []).append(order)
+        live: dict[str, list[Order]] = {}
+        for order in unit.live_orders(account_id, None):
+            live.setdefault(order.symbol, []).append(order)
         placed: list[Placed] = []
         skipped = 0
         for position in unit.positions(account_id):
@@ -77,10 +77,8 @@ class Closes:
             ticket = CloseTicket(
                 account_id=account_id, bot_key_id=command.bot_key_id, symbol=position.symbol
             )
-            sells = holders.get(position.symbol, [])
-            placed.append(
-                self._close(ticket, position.quantity, instrument, sells, permissions, unit, now)
-            )
+            quantity, orders = Quantity(abs(position.quantity)), live.get(position.symbol, [])
+            placed.append(self._close(ticket, quantity, instrument, orders, permissions, unit, now))
         return Closed(tuple(placed), skipped)
 
     def _close(
@@ -88,12 +86,13 @@ class Closes:
         ticket: CloseTicket,
         quantity: Quantity,
         instrument: Instrument,
-        holders: Sequence[Order],
+        live: Sequence[Order],
         permissions: Permissions,
         unit: UnitOfWork,
         now: Micros,
     ) -> Placed:
         position = unit.position(ticket.account_id, ticket.symbol)
+        holders = holders_of(position, live)
         if ticket.client_order_id is None:
             waiting = closing_already(quantity, position, holders)
             if waiting is not None:
@@ -102,14 +101,14 @@ class Closes:
         new_id = self._chance.ids_of(account)
         order_id = new_id()
         decision = close(
-            ticket.order(quantity),
+            ticket.order(quantity, position),
             order_id,
             account,
             position,
             holders,
             self._feed.market(instrument, now),
             new_id,
-            # Guard rails about equity and exposure reject only orders that buy.
+            # Guard rails about equity and exposure reject only orders that open a position.
             Guard(order_notional_max=permissions.order_notional_max),
             lambda holder: others_of(holder, unit),
             book_of(account.id, unit, self._feed, now),
@@ -117,7 +116,3 @@ class Closes:
         shown = unit.keep(decision)
         self._feed.look_at_margin(account.id, unit, now)
         return Placed(decision.orders[order_id], replayed=False, shown=shown.get(order_id))
-
-
-def _sells(live: Sequence[Order]) -> list[Order]:
-    return [order for order in live if order.side is Side.SELL and not order.is_held]

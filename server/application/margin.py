@@ -70,4 +70,4 @@ def margin_book(
             mark=mark_of(position, quote, orders),
             is_fresh=quote is not None and board.is_fresh(quote, now),
         )
-    return MarginBook(stakes=stakes, terms=marks.margin_terms)
+    return MarginBook(stakes=stakes, terms=marks.margin_terms, live_orders=live_of)

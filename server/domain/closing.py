@@ -1,6 +1,6 @@
 """Closing: how much of a position a caller wants to close, and the order that closes it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from server.domain.account import Account, Position
@@ -51,8 +51,8 @@ class CloseTicket:
         return f"{self.symbol} CLOSE {percentage} %"
 
     def quantity_of(self, position: Position, instrument: Instrument) -> Quantity | Refusal:
-        """Return the quantity to sell; the whole position counts, even if it is off the step."""
-        held, quantity = position.quantity, self.quantity
+        """Return the quantity to close; the whole position counts, even if it is off the step."""
+        held, quantity = abs(position.quantity), self.quantity
         if quantity is not None and quantity != held:
             off_step = instrument.off_step(quantity)
             if off_step is not None:
@@ -62,18 +62,18 @@ class CloseTicket:
         if quantity is not None:
             return quantity if quantity <= held else _too_much(quantity, position)
         if self.percentage is None or self.percentage == WHOLE:
-            return held
+            return Quantity(held)
         part = held * self.percentage // WHOLE
         quantity = Quantity(part - part % instrument.quantity_step)
         return quantity or _too_little(self.percentage, position, instrument)
 
-    def order(self, quantity: Quantity) -> OrderTicket:
-        """Return the order that sells a quantity of the position."""
+    def order(self, quantity: Quantity, position: Position) -> OrderTicket:
+        """Return the order that closes a quantity of the position."""
         return OrderTicket(
             account_id=self.account_id,
             bot_key_id=self.bot_key_id,
             symbol=self.symbol,
-            side=Side.SELL,
+            side=closing_side(position),
             order_type=OrderType.MARKET,
             quantity=quantity,
             limit_price=None,
@@ -81,14 +81,26 @@ class CloseTicket:
             time_in_force=TimeInForce.GTC,
             client_order_id=self.client_order_id,
             asked=self.fingerprint,
+            reduce_only=True,
         )
 
 
+def closing_side(position: Position) -> Side:
+    """Return the side of the orders that close a position."""
+    return Side.BUY if position.quantity < 0 else Side.SELL
+
+
+def holders_of(position: Position, live: Iterable[Order]) -> list[Order]:
+    """Return those of live orders that hold a position: they can close it."""
+    symbol, side = position.symbol, closing_side(position)
+    return [it for it in live if it.symbol == symbol and it.side is side and not it.is_held]
+
+
 def closing_already(quantity: Units, position: Position, holders: Sequence[Order]) -> Order | None:
-    """Return the live MARKET order that already sells a whole position, if there is one."""
+    """Return the live MARKET order that already closes a whole position, if there is one."""
     for order in holders:
         if order.order_type is OrderType.MARKET and order.leaves_quantity == quantity:
-            return order if quantity == position.quantity else None
+            return order if quantity == abs(position.quantity) else None
     return None
 
 
@@ -104,16 +116,17 @@ def close(
     others_of: Callable[[Order], Others] = lambda _: ALONE,
     book: MarginBook | None = None,
 ) -> Decision:
-    """Sell a quantity of a position at the market, and cancel live orders that hold it.
+    """Close a quantity of a position at the market, and cancel live orders that hold it.
 
-    `holders` are the live SELL orders of the symbol that hold back a quantity, newest first. They
-    are cancelled in this order until the quantity is free. The exits of a group keep what is not
+    `holders` are the live orders that `holders_of` returns, newest first. They are cancelled in
+    this order until the quantity is free: what they and the new order have left is then no more
+    than the position. The exits of a group keep what is not
     needed; what is left of their entry is cancelled. `others_of` returns the other orders of a
     holder's group. An order that is rejected leaves all of them live.
     """
     freed = Decision(account=account, positions={ticket.symbol: position})
     for holder in holders:
-        needed = ticket.quantity - freed.positions[ticket.symbol].free_quantity
+        needed = ticket.quantity - _free(freed.positions[ticket.symbol])
         if needed <= 0:
             break
         if holder.role is not None:
@@ -122,6 +135,13 @@ def close(
         freed = changed(freed, orders={**freed.orders, holder.id: holder})
         freed = end(freed, holder.id, _ending(holder, market.now), market.now)
     return place(ticket, order_id, account, position, market, new_id, guard, freed, book)
+
+
+def _free(position: Position) -> Units:
+    """Return what no live order can close; negative if they can go through zero."""
+    if position.quantity < 0:
+        return -position.quantity - position.open_buy_quantity
+    return position.free_quantity
 
 
 def _free_group(
@@ -146,7 +166,7 @@ def _ending(holder: Order, now: Micros) -> StatusReason:
 def _too_much(quantity: Units, position: Position) -> Refusal:
     return Refusal(
         reason=Reason.INSUFFICIENT_POSITION,
-        message=f"`quantity` must be at most the {format_units(position.quantity)}"
+        message=f"`quantity` must be at most the {format_units(abs(position.quantity))}"
         f" {position.symbol} that are held, not {format_units(quantity)}: leave it out to close"
         " the whole position.",
     )
@@ -156,6 +176,6 @@ def _too_little(percentage: Units, position: Position, instrument: Instrument) -
     return Refusal(
         reason=Reason.QUANTITY_TOO_SMALL,
         message=f"`percentage` {format_units(percentage)} of the"
-        f" {format_units(position.quantity)} {position.symbol} that are held is less than the"
+        f" {format_units(abs(position.quantity))} {position.symbol} that are held is less than the"
         f" quantity step of {format_units(instrument.quantity_step)}: raise it.",
     )

@@ -23,6 +23,7 @@ from server.domain.order_groups import Others, follow, of_leg
 from server.domain.posting import Decision, book_after, check, end, hold
 from server.domain.previews import Preview
 from server.domain.quote import Quote
+from server.domain.reducing import shrink_to_position
 from server.domain.risk import UNGUARDED, Guard, Rejection, Situation, rejections
 from server.domain.trading import Replacement, arrive, drafted, reject, replaced
 from server.domain.trailing import trails
@@ -68,7 +69,10 @@ def place_group(
     decision = arrive(decision, parent.id, market, new_id)
     if decision.orders[parent.id].status.is_live and not parent.time_in_force.rests:
         decision = end(decision, parent.id, StatusReason.IOC_REMAINDER, market.now)
-    return check(follow(decision, parent, accepted, market.now, market.quote))
+    decision = follow(decision, parent, accepted, market.now, market.quote)
+    if book is not None:
+        decision = shrink_to_position(decision, parent.symbol, market.now)
+    return check(decision)
 
 
 def preview_group(

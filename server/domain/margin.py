@@ -3,7 +3,7 @@
 A STOCK or an ETF is on margin: it binds a part of its value. Everything else is paid in full.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from server.domain.account import Account, Position
@@ -76,16 +76,22 @@ class Stake:
         return divide_half_even(quantity * self.instrument.multiplier * self.mark, SCALE)
 
 
+def _no_orders(_: str) -> Iterable[Order]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarginBook:
     """What the margin of a MARGIN account depends on, besides its money.
 
     `stakes` by symbol hold each position that is not empty, and each symbol with live orders. A
-    book for a decision also holds the decision's symbol.
+    book for a decision also holds the decision's symbol. Its `live_orders` returns the live orders
+    of a symbol as they are before the decision.
     """
 
     stakes: Mapping[str, Stake]
     terms: MarginTerms = DEFAULT_TERMS
+    live_orders: Callable[[str], Iterable[Order]] = _no_orders
 
     def with_(self, position: Position) -> "MarginBook":
         """Return the book after a change of one position, which must be in it."""

@@ -190,7 +190,7 @@ class OrderTicket:
     `exits` are the further orders of a group. An OCO is asked for as its take-profit, with the
     stop-loss as the only further order. `asked` is set if the values follow from another request,
     such as to close a position: it is the fingerprint of that request. With a `notional`,
-    `quantity` is zero until the market decides it.
+    `quantity` is zero until the market decides it. A `reduce_only` order closes a position.
     """
 
     account_id: str
@@ -209,6 +209,7 @@ class OrderTicket:
     asked: str | None = None
     order_class: OrderClass = OrderClass.SIMPLE
     exits: tuple[ExitTicket, ...] = ()
+    reduce_only: bool = False
 
     @property
     def fingerprint(self) -> str:

@@ -44,6 +44,7 @@ from server.domain.posting import (
     trigger,
 )
 from server.domain.quote import Quote
+from server.domain.reducing import shrink_to_position
 from server.domain.risk import UNGUARDED, Guard, Rejection, Situation, rejections
 from server.domain.trailing import moved, trailed
 from server.domain.values import DAY, Micros, Money, Price, Quantity, Units
@@ -112,6 +113,8 @@ def place(
     order = decision.orders[order_id]
     if order.status.is_live and not order.time_in_force.rests:
         decision = end(decision, order_id, StatusReason.IOC_REMAINDER, market.now)
+    if book is not None:
+        decision = shrink_to_position(decision, order.symbol, market.now)
     return check(decision)
 
 
@@ -279,6 +282,7 @@ def drafted(
         trail_amount=ticket.trail_amount,
         trail_percent=ticket.trail_percent,
         role=role,
+        reduce_only=ticket.reduce_only,
     )
     if RULES[ticket.order_type].trails and market.is_open:
         return trailed(order, market.quote)
@@ -333,6 +337,8 @@ def _checked(
     """Return a complete decision about a stored order, with what follows for its group."""
     if before.role is not None:
         decision = follow(decision, before, others, now, quote)
+    if decision.book is not None:
+        decision = shrink_to_position(decision, before.symbol, now)
     return check(decision)
 
 

@@ -6,7 +6,7 @@ from itertools import count
 
 from server.domain.account import Account, Inflow, Position
 from server.domain.account_changes import deposit, reset
-from server.domain.closing import CloseTicket, close, closing_already
+from server.domain.closing import CloseTicket, close, closing_already, holders_of
 from server.domain.costs import (
     FEE_SCHEDULE,
     Costs,
@@ -173,17 +173,13 @@ class Book:
         quantity = asked.quantity_of(position, INSTRUMENTS[asked.symbol])
         if isinstance(quantity, Refusal):
             return quantity
-        holders = [
-            order
-            for order in reversed(self.live_orders)
-            if order.symbol == asked.symbol and order.side is Side.SELL and not order.is_held
-        ]
+        holders = holders_of(position, reversed(self.live_orders))
         already = closing_already(quantity, position, holders)
         if already is not None:
             return already
         state = (self.account, position, holders, self.market(asked.symbol), self._new_fill_id)
         limits = (self.guard, self.others, self.margin_book)
-        return self._keep(close(asked.order(quantity), order_id, *state, *limits))
+        return self._keep(close(asked.order(quantity, position), order_id, *state, *limits))
 
     @property
     def margin_book(self) -> MarginBook | None:
@@ -203,7 +199,10 @@ class Book:
             )
             for symbol in self.positions | self.quotes
         ]
-        return MarginBook(stakes={it.position.symbol: it for it in stakes})
+        return MarginBook(
+            stakes={it.position.symbol: it for it in stakes},
+            live_orders=lambda symbol: [it for it in self.live_orders if it.symbol == symbol],
+        )
 
     def equity(self) -> Units:
         """Return what the account is worth at the newest quotes."""

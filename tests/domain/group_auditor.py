@@ -16,6 +16,8 @@ class GroupAuditor:
         self._touched: set[str] = set()
         self.released: dict[str, set[str]] = defaultdict(set)
         """By symbol, the exits that were released since its newest quote: they act on the next."""
+        self._given_up: dict[str, int] = defaultdict(int)
+        """By order, what an exit gave up of its quantity, as the position did without it."""
 
     def hear(self, before: Order | None, order: Order, update: str) -> None:
         """Check what an event may change of an order's place in its group."""
@@ -36,6 +38,8 @@ class GroupAuditor:
         if update == "RELEASED":
             assert held, "released twice"
             self.released[order.symbol].add(order.id)
+        if update == "REPLACED" and order.is_exit and not order.is_held:
+            self._given_up[order.id] += max(before.quantity - order.quantity, 0)
         if order.is_held:
             assert update in {"REPLACED", "CANCELLED"}, f"a held exit is {update}"
 
@@ -71,7 +75,8 @@ class GroupAuditor:
             assert not (acted and lives), "an entry goes on after an exit acted"
             assert sold + sum(left) <= bought, "the exits sell more than the entry bought"
             if lives and left:
-                assert left == {bought}, "an exit does not follow its entry"
+                kept = {bought - self._given_up[order.id] for order in live}
+                assert left == kept, "an exit does not follow its entry"
             for order in live:
                 assert order.is_held == (lives and not bought), "an exit waits for nothing"
                 if order.is_held:

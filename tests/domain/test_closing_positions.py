@@ -2,6 +2,7 @@
 
 import pytest
 
+from server.domain.account import Position
 from server.domain.closing import CloseTicket
 from server.domain.values import Quantity, parse_units
 from tests.domain.scenario import play
@@ -218,7 +219,7 @@ def asked(
 def test_requests_are_compared_by_what_they_ask_for(
     first: CloseTicket, second: CloseTicket, same: bool
 ) -> None:
-    order = first.order(Quantity(parse_units("50")))
+    order = first.order(Quantity(parse_units("50")), Position(account_id="account", symbol="AAPL"))
 
     assert (first.fingerprint == second.fingerprint) is same
     assert (order.fingerprint == second.fingerprint) is same
