@@ -9,6 +9,7 @@ from server.application.commands import (
     SetMarginMode,
     SetTradingState,
 )
+from server.application.margin import book_of
 from server.application.market_feed import MarketFeed
 from server.application.orders import end_all
 from server.application.ports import Chance, OwnedAccount, UnitOfWork
@@ -47,7 +48,7 @@ class Accounts:
             account_id, command.user_id, self._initial_balance, now
         )
         unit.keep(opened)
-        return self._owned(account_id, unit)
+        return self._owned(account_id, unit, now)
 
     def reset(
         self, command: ResetAccount, _: Permissions, unit: UnitOfWork, now: Micros
@@ -60,7 +61,7 @@ class Accounts:
         account = unit.account(command.account_id)
         positions = unit.positions(command.account_id)
         unit.keep(account_changes.reset(account, positions, self._initial_balance, now))
-        return self._owned(command.account_id, unit)
+        return self._owned(command.account_id, unit, now)
 
     def deposit(
         self, command: Deposit, _: Permissions, unit: UnitOfWork, now: Micros
@@ -75,7 +76,7 @@ class Accounts:
         if isinstance(decision, Refusal):
             return decision
         unit.keep(decision)
-        return self._owned(command.account_id, unit)
+        return self._owned(command.account_id, unit, now)
 
     def set_trading_state(
         self, command: SetTradingState, _: Permissions, unit: UnitOfWork, now: Micros
@@ -93,7 +94,7 @@ class Accounts:
             live = unit.live_orders(command.account_id, None)
             own = [order for order in live if order.placed_by is not PlacedBy.VENUE]
             end_all(own, unit, now, StatusReason.TRADING_HALTED)
-        return self._owned(command.account_id, unit)
+        return self._owned(command.account_id, unit, now)
 
     def set_margin_mode(
         self, command: SetMarginMode, _: Permissions, unit: UnitOfWork, now: Micros
@@ -108,7 +109,7 @@ class Accounts:
             if isinstance(decision, Refusal):
                 return decision
             unit.keep(decision)
-        return self._owned(command.account_id, unit)
+        return self._owned(command.account_id, unit, now)
 
     def set_guard_rails(
         self, command: SetGuardRails, _: Permissions, unit: UnitOfWork, __: Micros
@@ -120,8 +121,10 @@ class Accounts:
         unit.keep(account_changes.set_guard_rails(account, command.guard_rails))
         return RailsSet(command.guard_rails)
 
-    def _owned(self, account_id: str, unit: UnitOfWork) -> OwnedAccount:
+    def _owned(self, account_id: str, unit: UnitOfWork, now: Micros) -> OwnedAccount:
         account = unit.account(account_id)
         user = unit.user(account.user_id)
         keys = unit.live_key_count(user.id)
-        return OwnedAccount(account, user, keys, self._feed.source.environment)
+        book = book_of(account_id, unit, self._feed, now)
+        buying_power = account.buying_power if book is None else book.buying_power(account)
+        return OwnedAccount(account, user, keys, self._feed.source.environment, buying_power)

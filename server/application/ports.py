@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
 
@@ -86,10 +86,14 @@ class ReachedOrder:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """An account with its positions, from one snapshot of the database."""
+    """An account with its positions, from one snapshot of the database.
+
+    `ordered` are empty positions of symbols with live orders, which bind margin.
+    """
 
     account: Account
     positions: list[Position]
+    ordered: list[Position] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ class OwnedAccount:
     user: User
     keys: int
     environment: str
+    buying_power: Units
 
 
 @dataclass(frozen=True, slots=True)

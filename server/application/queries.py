@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from server.application.callers import OwnKey
@@ -23,6 +24,7 @@ from server.application.listings import (
     OrderWithLegs,
     PageOf,
 )
+from server.application.margin import margin_book
 from server.application.market_feed import QuoteBoard
 from server.application.market_ports import Instruments
 from server.application.market_record import MINUTE_BARS_SHOWN, HeardMinutes, made_of
@@ -30,7 +32,7 @@ from server.application.paging import Page, number_in, token_after
 from server.application.ports import Clock, Holdings, OwnedAccount, Reads
 from server.application.refusals import ORDER_NOT_FOUND
 from server.domain import performance
-from server.domain.account import Account, SnapshotFilter, TradeStatistics
+from server.domain.account import Account, MarginMode, SnapshotFilter, TradeStatistics
 from server.domain.bar import Bar, BarInterval, StoredBars, joined
 from server.domain.closing import POSITION_NOT_FOUND
 from server.domain.equity_curve import EquityCurve
@@ -38,9 +40,11 @@ from server.domain.errors import Reason, Refusal, Violation, refuse_fields
 from server.domain.events import Fill
 from server.domain.instrument import Instrument
 from server.domain.invariants import BrokenInvariant
-from server.domain.order import Order
+from server.domain.margin import DEFAULT_TERMS, MarginBook, MarginTerms
+from server.domain.order import Order, OrderStatus
 from server.domain.quote import Quote
-from server.domain.user import BotKey, User
+from server.domain.risk import LIVE_ORDERS_LIMIT
+from server.domain.user import EVERYTHING, BotKey, User
 from server.domain.valuation import ValuedPosition, total_equity, value
 from server.domain.values import SECOND, Micros, Units
 
@@ -52,12 +56,19 @@ LATE_QUOTE_MAX: Micros = 5 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """An account with its valued positions."""
+    """An account with its valued positions. `book` is None for a CASH account."""
 
     account: Account
     positions: list[ValuedPosition]
     equity: Units
     environment: str
+    book: MarginBook | None
+
+    @property
+    def buying_power(self) -> Units:
+        """Return the money that a new order may spend, or the value it may have on margin."""
+        book = self.book
+        return self.account.buying_power if book is None else book.buying_power(self.account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,23 @@ class LimitsFound:
     keys: int
     accounts: int
     bot_key: BotKey | None
+    margin_terms: MarginTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What values positions: instruments, newest quotes and the terms of margin trading."""
+
+    board: QuoteBoard
+    instruments: Instruments
+    margin_terms: MarginTerms = DEFAULT_TERMS
+
+    def instrument(self, symbol: str) -> Instrument:
+        """Return an instrument in which an account has a position or orders."""
+        instrument = self.instruments.find(symbol)
+        if instrument is None:
+            raise BrokenInvariant(f"{symbol} is held and is no instrument")
+        return instrument
 
 
 class Queries:
@@ -107,8 +135,10 @@ class Queries:
         leaderboard: Leaderboard,
         clock: Clock,
         environment: str,
+        margin_terms: MarginTerms = DEFAULT_TERMS,
     ) -> None:
         self._reads = reads
+        self._marks = Marks(board, instruments, margin_terms)
         self._leaderboard = leaderboard
         self._environment = environment
         # In a replay, everything of a moment is stored before the clock shows it.
@@ -135,7 +165,7 @@ class Queries:
         account, user, keys = self._reads.account(own.account_id)
         accounts = self._reads.account_count(user.id)
         bot_key = None if own.bot_key_id is None else self._reads.key(own.bot_key_id)
-        return LimitsFound(account, user, keys, accounts, bot_key)
+        return LimitsFound(account, user, keys, accounts, bot_key, self._marks.margin_terms)
 
     def order(self, wanted: OneOrder) -> OrderWithLegs | Refusal:
         """Return an order of an account if the bot key may see it, with the legs of its group."""
@@ -271,23 +301,44 @@ class Queries:
         return points
 
     def _owned(self, account: Account, user: User, keys: int) -> OwnedAccount:
-        return OwnedAccount(account, user, keys, self._environment)
+        buying_power = account.buying_power
+        if account.margin_mode is MarginMode.MARGIN:
+            # Its positions are of a later snapshot than the account, and so is its money then.
+            shown = self.portfolio(account.id)
+            account, buying_power = shown.account, shown.buying_power
+        return OwnedAccount(account, user, keys, self._environment, buying_power)
 
     def _shown(self, quote: Quote) -> ShownQuote:
         return ShownQuote(quote, is_stale=not self._board.is_fresh(quote, self._clock()))
 
     def _valued(self, holdings: Holdings) -> Portfolio:
-        now = self._clock()
+        account, now, book = holdings.account, self._clock(), None
+        if account.margin_mode is MarginMode.MARGIN:
+            staked = [*holdings.positions, *holdings.ordered]
+            book = margin_book(staked, self._marks, now, partial(self._live_orders, account.id))
         positions = []
         for position in holdings.positions:
-            instrument = self._instruments.find(position.symbol)
-            if instrument is None:
-                raise BrokenInvariant(f"{position.symbol} is held and is no instrument")
-            quote = self._board.get(position.symbol)
+            instrument, quote = (
+                self._marks.instrument(position.symbol),
+                self._board.get(position.symbol),
+            )
             fresh = quote is not None and self._board.is_fresh(quote, now)
-            positions.append(value(position, instrument, quote, fresh=fresh))
-        equity = total_equity(holdings.account.balance, positions)
-        return Portfolio(holdings.account, positions, equity, self._environment)
+            valued = value(position, instrument, quote, fresh=fresh)
+            margin = None if book is None else book.margin_of(position.symbol)
+            positions.append(valued if margin is None else replace(valued, margin=margin))
+        equity = total_equity(account.balance, positions)
+        return Portfolio(account, positions, equity, self._environment, book)
+
+    def _live_orders(self, account_id: str, symbol: str) -> list[Order]:
+        live = OrderFilter(
+            account_id=account_id,
+            permissions=EVERYTHING,
+            status=OrderStatus.OPEN,
+            symbol=symbol,
+            after=None,
+            until=None,
+        )
+        return self._reads.orders(live, None, LIVE_ORDERS_LIMIT).items
 
 
 def _page(found: Found[Item], page: PageOf[Any]) -> Page[Item]:

@@ -319,6 +319,7 @@ def _dispatcher(
         leaderboard=leaderboard,
         clock=base.clock,
         environment=settings.market.upper(),
+        margin_terms=venue.costs(settings.for_engine()).margin,
     )
     order_updates = OrderUpdateStream(
         updates=base.order_updates, reads=base.reads, reading=reading, clock=base.clock

@@ -120,6 +120,15 @@ class MarginBook:
         )
         return cents_up(bound, WHOLE) + account.reserved
 
+    def margin_of(self, symbol: str) -> Units:
+        """Return the initial margin of a symbol and its live orders, rounded up to cents.
+
+        The money that live orders hold back is not in it.
+        """
+        stake = self.stakes[symbol]
+        bound = abs(stake.worth(stake.exposed_quantity))
+        return cents_up(bound * self._percent(stake, self.terms.initial_percent), WHOLE)
+
     def maintenance(self, account: Account) -> Units:
         """Return the margin that equity must not fall below, rounded up once to cents."""
         bound = sum(

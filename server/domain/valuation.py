@@ -20,12 +20,16 @@ from server.domain.values import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValuedPosition:
-    """A position and its market value. `current_price` is None without a fresh quote."""
+    """A position and its market value. `current_price` is None without a fresh quote.
+
+    `margin` is the initial margin of the position and its live orders; None in a CASH account.
+    """
 
     position: Position
     instrument: Instrument
     current_price: Price | None
     market_value: Units
+    margin: Units | None = None
 
     @property
     def unrealized_pnl(self) -> Units:

@@ -141,6 +141,7 @@ def _queries(settings: Settings, reads: SqlReads, instruments: Instruments, now:
         leaderboard=leaderboard,
         clock=clock,
         environment=settings.market.upper(),
+        margin_terms=venue.costs(settings.for_engine()).margin,
     )
 
 

@@ -271,8 +271,17 @@ def _owner(connection: Connection, account: Account) -> tuple[User, int]:
 def _holdings(connection: Connection, account_id: str) -> Holdings:
     held = (
         select(positions)
-        .where(positions.c.account_id == account_id, positions.c.quantity != 0)
+        .where(
+            positions.c.account_id == account_id,
+            (positions.c.quantity != 0)
+            | (positions.c.reserved_quantity != 0)
+            | (positions.c.open_buy_quantity != 0),
+        )
         .order_by(positions.c.symbol)
     )
-    rows = connection.execute(held)
-    return Holdings(_account(connection, account_id), [mapping.position_from(row) for row in rows])
+    found = [mapping.position_from(row) for row in connection.execute(held)]
+    return Holdings(
+        _account(connection, account_id),
+        [position for position in found if position.quantity],
+        ordered=[position for position in found if not position.quantity],
+    )

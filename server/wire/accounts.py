@@ -22,10 +22,11 @@ from server.application.queries import Indicators, LimitsFound, Portfolio
 from server.application.return_curves import ReturnPoint
 from server.domain import performance
 from server.domain.errors import Reason, Refusal
+from server.domain.margin import MarginTerms
 from server.domain.risk import LIVE_ORDERS_LIMIT
 from server.domain.valuation import total_unrealized_pnl
 from server.domain.values import DAY as A_DAY
-from server.domain.values import SECOND, Micros, format_money, format_to_the_cent
+from server.domain.values import SECOND, Micros, format_money, format_to_the_cent, format_units
 from server.wire import answers, enums
 from server.wire.bounds import bounds
 from server.wire.fields import Fields
@@ -150,18 +151,24 @@ def stream_ticket(made: tuple[str, Micros]) -> bot_trading.CreateStreamTicketRes
 
 def portfolio(found: Portfolio) -> bot_trading.GetPortfolioResponse:
     """Answer GetPortfolio."""
-    account = found.account
+    account, book = found.account, found.book
     return bot_trading.GetPortfolioResponse(
         portfolio=portfolio_pb2.Portfolio(
             balance=format_money(account.balance),
             total_equity=format_money(found.equity),
             positions=map(answers.position, found.positions),
             total_unrealized_pnl=format_money(total_unrealized_pnl(found.positions)),
-            buying_power=format_money(account.buying_power),
+            buying_power=format_money(found.buying_power),
             reserved=format_money(account.reserved),
             realized_pnl=format_to_the_cent(account.realized_pnl),
             fees_paid=format_to_the_cent(account.fees_paid),
             environment=_environment(found.environment),
+            margin_mode=enums.MARGIN_MODES[account.margin_mode],
+            margin=None if book is None else format_money(book.margin(account)),
+            maintenance_margin=None if book is None else format_money(book.maintenance(account)),
+            free_margin=None if book is None else format_money(book.free(account)),
+            loan="0.00" if book is None else format_to_the_cent(book.loan(account)),
+            interest_paid=format_money(account.interest_paid),
         )
     )
 
@@ -213,7 +220,17 @@ def limits(found: LimitsFound) -> bot_trading.GetLimitsResponse:
             open_orders=quota(LIVE_ORDERS_LIMIT, account.live_orders),
             guard_rails=answers.guard_rails(account.guard_rails),
             bot_key=None if found.bot_key is None else answers.bot_key(found.bot_key),
+            margin_terms=_margin_terms(found.margin_terms),
         )
+    )
+
+
+def _margin_terms(terms: MarginTerms) -> limits_pb2.MarginTerms:
+    return limits_pb2.MarginTerms(
+        initial_percent=format_units(terms.initial_percent),
+        maintenance_percent=format_units(terms.maintenance_percent),
+        loan_rate_percent=format_units(terms.loan_rate_percent),
+        borrow_rate_percent=format_units(terms.borrow_rate_percent),
     )
 
 
@@ -287,7 +304,7 @@ def account(found: OwnedAccount) -> account_pb2.Account:
         plan=plan.value,
         bot_keys_used=found.keys,
         bot_keys_limit=plan.bot_keys,
-        buying_power=format_money(account.buying_power),
+        buying_power=format_money(found.buying_power),
         environment=_environment(found.environment),
         trading_state=enums.TRADING_STATES[account.trading_state],
         resets=account.resets,

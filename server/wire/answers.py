@@ -195,6 +195,8 @@ def position(value: ValuedPosition) -> portfolio_pb2.Position:
         unrealized_pnl=format_money(value.unrealized_pnl),
         unrealized_pnl_pct=format_money(value.unrealized_pnl_percent),
         reserved_quantity=format_units(held.reserved_quantity),
+        open_buy_quantity=format_units(held.open_buy_quantity),
+        margin=None if value.margin is None else format_money(value.margin),
     )
 
 

@@ -192,13 +192,17 @@ def previewed(result: Previewed) -> pb.PreviewOrderResponse:
     found = result.preview
     order = with_legs(answers.order(found.order), found.legs)
     order.warnings.extend(result.warnings)
+    account, book = found.account, found.book
+    buying_power = account.buying_power if book is None else book.buying_power(account)
     return pb.PreviewOrderResponse(
         preview=pb.OrderPreview(
             order=order,
             estimated_fees=format_money(found.order.fees),
-            buying_power_after=format_money(found.account.buying_power),
+            buying_power_after=format_money(buying_power),
             rejections=[rejection.message for rejection in found.rejections],
             rejection_reasons=[enums.REASONS[rejection.reason] for rejection in found.rejections],
+            margin_after=None if book is None else format_money(book.margin(account)),
+            free_margin_after=None if book is None else format_money(book.free(account)),
         )
     )
 

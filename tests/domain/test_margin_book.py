@@ -182,6 +182,14 @@ def test_without_a_quote_the_mark_is_the_average_cost_or_the_price_of_an_order()
     assert mark_of(empty, None) == 0
 
 
+def test_the_margin_of_a_symbol_is_that_of_its_position_and_its_live_orders() -> None:
+    book = make_book(LONG, SHORT, PAID, terms=MarginTerms(initial_percent=33 * SCALE))
+
+    assert book.margin_of("AAPL") == 7_425 * SCALE  # 150 x 150 at 33 %
+    assert book.margin_of("SPY") == 1_980 * SCALE
+    assert book.margin_of("BTC-USD") == 60_000 * SCALE
+
+
 def test_only_stocks_and_etfs_of_a_margin_account_are_on_margin() -> None:
     account = make_account("0")
     cash = Account(id="cash", user_id="user", created_at=0, deposits=0, balance=0)

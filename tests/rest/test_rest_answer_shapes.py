@@ -119,58 +119,6 @@ def test_a_rejected_order_tells_its_reason_without_the_enum_prefix(
     assert answer["rejection_message"] == "Not enough money."
 
 
-def test_the_portfolio_is_answered_as_documented(
-    client: httpx.Client, server: ServerDouble
-) -> None:
-    position = portfolio.Position(
-        symbol="AAPL",
-        asset_type=instrument.ASSET_TYPE_STOCK,
-        quantity="10.00000000",
-        avg_cost="185.50000000",
-        market_value="1870.00000000",
-        unrealized_pnl="15.00",
-        unrealized_pnl_pct="0.81",
-        reserved_quantity="0.00000000",
-    )
-    server.outcomes["GetPortfolio"] = trading.GetPortfolioResponse(
-        portfolio=portfolio.Portfolio(
-            balance="50000.00",
-            total_equity="62500.00",
-            positions=[position],
-            total_unrealized_pnl="15.00",
-            buying_power="49000.00",
-            reserved="1000.00",
-            realized_pnl="-3.00",
-            fees_paid="4.00",
-            environment=account.ENVIRONMENT_SIMULATED,
-        )
-    )
-
-    assert client.get("/portfolio").json() == {
-        "balance": "50000.00",
-        "total_equity": "62500.00",
-        "positions": [
-            {
-                "symbol": "AAPL",
-                "asset_type": "STOCK",
-                "quantity": "10.00000000",
-                "avg_cost": "185.50000000",
-                "current_price": None,
-                "market_value": "1870.00000000",
-                "unrealized_pnl": "15.00",
-                "unrealized_pnl_pct": "0.81",
-                "reserved_quantity": "0.00000000",
-            }
-        ],
-        "total_unrealized_pnl": "15.00",
-        "buying_power": "49000.00",
-        "reserved": "1000.00",
-        "realized_pnl": "-3.00",
-        "fees_paid": "4.00",
-        "environment": "SIMULATED",
-    }
-
-
 def test_the_kpis_are_answered_as_documented_in_json_numbers(
     client: httpx.Client, server: ServerDouble
 ) -> None:

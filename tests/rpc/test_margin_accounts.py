@@ -3,10 +3,16 @@
 import grpc
 import pytest
 
-from bottrading.v1 import account_pb2, order_update_pb2
-from tests.support.accounts import account_of, id_of, manage, on_margin
+from bottrading.v1 import (
+    account_pb2,
+    order_pb2,
+    order_update_pb2,
+)
+from tests.support.accounts import account_of, accounts_of, id_of, manage, on_margin
 from tests.support.streams import order_updates
-from tests.support.venue import Person, Venue, refusal
+from tests.support.venue import Person, Venue, VenueFactory, refusal
+
+BUY = {"symbol": "AAPL", "side": order_pb2.SIDE_BUY, "quantity": "100"}
 
 
 async def set_mode(person: Person, account_id: str, mode: str) -> account_pb2.Account:
@@ -70,3 +76,78 @@ async def test_a_mode_must_be_named(venue: Venue, mode: str | int) -> None:
     told = await refusal(manage(venue.person(), "SetMarginMode", **fields))
 
     assert (told.code, told.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ("margin_mode",))
+
+
+async def test_a_portfolio_on_margin_shows_what_its_positions_bind(venue: Venue) -> None:
+    """100 x 110 on margin and 1 x 2 000 paid in full: 5 500 + 2 000, and 3 300 + 2 000 to keep."""
+    bot = await venue.bot()
+    await venue.publish("AAPL", "100", "100")
+    await venue.publish("BTC-USD", "2000", "2000")
+    await bot.place("AAPL", quantity="100")
+    await bot.place("BTC-USD", quantity="1")
+    in_cash = await bot.portfolio()
+    await on_margin(bot)
+    await venue.publish("AAPL", "110", "110")
+
+    shown = await bot.portfolio()
+
+    assert (in_cash.margin_mode, in_cash.buying_power) == (account_pb2.MARGIN_MODE_CASH, "88000.00")
+    assert (in_cash.loan, in_cash.interest_paid) == ("0.00", "0.00")
+    for name in ("margin", "maintenance_margin", "free_margin"):
+        assert not in_cash.HasField(name), name
+    assert not in_cash.positions[0].HasField("margin")
+    assert shown.margin_mode == account_pb2.MARGIN_MODE_MARGIN
+    assert (shown.balance, shown.total_equity) == ("88000.00", "101000.00")
+    assert (shown.margin, shown.maintenance_margin) == ("7500.00", "5300.00")
+    assert (shown.free_margin, shown.buying_power) == ("93500.00", "187000.00")
+    assert (shown.loan, shown.interest_paid) == ("0.00", "0.00")
+    stock, coin = shown.positions
+    assert (stock.margin, coin.margin) == ("5500.00", "2000.00")
+    assert stock.open_buy_quantity == "0.00000000"
+    one = (await bot.call("GetPosition", symbol="AAPL")).position
+    assert one == stock
+
+
+async def test_the_buying_power_of_an_account_is_that_of_its_portfolio(venue: Venue) -> None:
+    bot, ada = await venue.bot(), venue.person()
+    await venue.publish("AAPL", "100", "100")
+    await bot.place("AAPL", quantity="100")
+
+    changed = await on_margin(bot)
+
+    assert changed.buying_power == (await bot.portfolio()).buying_power == "190000.00"
+    assert (await account_of(bot)).buying_power == "190000.00"
+    assert [it.buying_power for it in await accounts_of(ada)] == ["190000.00"]
+    halted = {"account_id": changed.bot_user_id, "trading_state": "TRADING_STATE_HALTED"}
+    assert (await manage(ada, "SetTradingState", **halted)).account.buying_power == "190000.00"
+
+
+async def test_the_limits_tell_the_percentages_of_margin_trading(
+    start_venue: VenueFactory,
+) -> None:
+    venue = await start_venue(margin_initial="40", margin_loan_rate="7.5")
+    bot = await venue.bot()
+    await venue.publish("AAPL", "100", "100")
+    await bot.place("AAPL", quantity="100")
+    await on_margin(bot)
+
+    terms = (await bot.call("GetLimits")).limits.margin_terms
+
+    assert (terms.initial_percent, terms.maintenance_percent) == ("40.00000000", "30.00000000")
+    assert (terms.loan_rate_percent, terms.borrow_rate_percent) == ("7.50000000", "1.00000000")
+    assert (await bot.portfolio()).margin == "4000.00"
+
+
+async def test_a_preview_on_margin_tells_the_margin_after_the_order(venue: Venue) -> None:
+    bot = await venue.bot()
+    await venue.publish("AAPL", "100", "100")
+    before = (await bot.call("PreviewOrder", **BUY)).preview
+    await on_margin(bot)
+
+    found = (await bot.call("PreviewOrder", **BUY)).preview
+
+    assert not before.HasField("margin_after")
+    assert not before.HasField("free_margin_after")
+    assert before.buying_power_after == "90000.00"
+    assert (found.margin_after, found.free_margin_after) == ("5000.00", "95000.00")
+    assert (found.buying_power_after, list(found.rejections)) == ("190000.00", [])

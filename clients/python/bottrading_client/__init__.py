@@ -50,6 +50,7 @@ from bottrading_client.errors import (
     Violation,
 )
 from bottrading_client.following import Update
+from bottrading_client.limit_models import Limits, MarginTerms, Quota, RateLimit
 from bottrading_client.market_models import (
     Bar,
     Instrument,
@@ -71,7 +72,6 @@ from bottrading_client.models import (
     Interest,
     Leaderboard,
     LeaderboardEntry,
-    Limits,
     MarginCall,
     NewBotKey,
     Order,
@@ -79,8 +79,6 @@ from bottrading_client.models import (
     OrderUpdate,
     Portfolio,
     Position,
-    Quota,
-    RateLimit,
     ReturnPoint,
     Session,
     Settlement,
@@ -140,6 +138,7 @@ __all__ = [
     "LockStep",
     "MarginCall",
     "MarginMode",
+    "MarginTerms",
     "MarketClock",
     "MarketSession",
     "NewBotKey",

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bottrading.v1 import bot_trading_pb2 as trading
 from bottrading.v1 import market_data_pb2 as market
-from bottrading_client import market_models, models
+from bottrading_client import limit_models, market_models, models
 from bottrading_client.call import Call, Page, Repeating, call, pages
 from bottrading_client.cancelled import CancelledOrders
 from bottrading_client.enums import (
@@ -304,12 +304,12 @@ def leaderboard(
     )
 
 
-def limits() -> Call[models.Limits]:
+def limits() -> Call[limit_models.Limits]:
     """Read every limit of the account and what is left of it."""
     return call(
         lambda service: service.trading.GetLimits,
         trading.GetLimitsRequest(),
-        lambda answer: read(models.Limits, answer.limits),
+        lambda answer: read(limit_models.Limits, answer.limits),
     )
 
 

@@ -106,6 +106,8 @@ class OrderPreview:
     buying_power_after: Decimal
     rejections: tuple[str, ...]
     rejection_reasons: tuple[ErrorReason, ...]
+    margin_after: Decimal | None = None
+    free_margin_after: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +131,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """What an account holds of one instrument."""
+    """What an account holds of one instrument; the quantity of a short position is negative."""
 
     symbol: str
     asset_type: AssetType
@@ -140,11 +142,13 @@ class Position:
     unrealized_pnl: Decimal
     unrealized_pnl_pct: Decimal
     reserved_quantity: Decimal
+    open_buy_quantity: Decimal = Decimal(0)
+    margin: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portfolio:
-    """Money and positions of an account at one moment."""
+    """Money and positions of an account at one moment; the margins are None in a CASH account."""
 
     balance: Decimal
     total_equity: Decimal
@@ -155,6 +159,12 @@ class Portfolio:
     realized_pnl: Decimal
     fees_paid: Decimal
     environment: Environment
+    margin_mode: MarginMode = MarginMode.CASH
+    margin: Decimal | None = None
+    maintenance_margin: Decimal | None = None
+    free_margin: Decimal | None = None
+    loan: Decimal = Decimal(0)
+    interest_paid: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,45 +280,6 @@ class StreamTicket:
 
     ticket: str = field(repr=False)
     expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateLimit:
-    """A limit within a moving window."""
-
-    limit: int
-    remaining: int
-    window_seconds: int
-    reset_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quota:
-    """A limit on a count."""
-
-    limit: int
-    used: int
-    remaining: int
-    enforced: bool
-    resets_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The limits of an account and what is left of them.
-
-    `orders` and `requests` are None where the operator lifted that limit.
-    """
-
-    orders: RateLimit | None
-    requests: RateLimit | None
-    api_calls: Quota
-    bot_keys: Quota
-    open_orders: Quota
-    guard_rails: GuardRails
-    bot_key: BotKey | None
-    streams: Quota
-    accounts: Quota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -533,7 +533,7 @@ export interface paths {
          *
          *     Interest of 8 % a year is charged for the loan, and a fee of 1 % a year for the market value of short positions, at 00:00 UTC for the night (INTEREST). The loan is what the balance without the proceeds of short sales lies below zero.
          *
-         *     If the equity falls below the maintenance margin, 30 % of the value of positions on margin and the whole value of what is paid in full, there is a margin call: the venue cancels orders and closes positions until the equity covers it again. An account whose equity is zero or less is HALTED until it is reset. The operator may have set other percentages.
+         *     If the equity falls below the maintenance margin, 30 % of the value of positions on margin and the whole value of what is paid in full, there is a margin call: the venue cancels orders and closes positions until the equity covers it again. An account whose equity is zero or less is HALTED until it is reset. The operator may have set other percentages: see `margin_terms` of GetLimits.
          */
         post: operations["SetMarginMode"];
         delete?: never;
@@ -1255,6 +1255,8 @@ export interface components {
             streams: components["schemas"]["Quota"];
             /** @description Accounts of the owner. */
             accounts: components["schemas"]["Quota"];
+            /** @description The percentages of margin trading on this server. */
+            margin_terms: components["schemas"]["MarginTerms"];
         };
         /**
          * @description How deep the market of an instrument is. It decides the slippage.
@@ -1297,6 +1299,17 @@ export interface components {
          * @enum {string}
          */
         MarginMode: "CASH" | "MARGIN";
+        /** @description The percentages of margin trading; see SetMarginMode. All are in percent, 8 decimals. */
+        MarginTerms: {
+            /** @description Initial margin of the value of what is on margin. */
+            initial_percent: string;
+            /** @description Maintenance margin of the value of what is on margin. */
+            maintenance_percent: string;
+            /** @description Interest on the loan, for a year. */
+            loan_rate_percent: string;
+            /** @description Fee on the market value of short positions, for a year. */
+            borrow_rate_percent: string;
+        };
         /** @description The trading sessions of all asset types at one moment. */
         MarketClock: {
             /**
@@ -1446,12 +1459,16 @@ export interface components {
             order: components["schemas"]["Order"];
             /** @description Fees that would be charged at once, in US dollars, 2 decimals. */
             estimated_fees: string;
-            /** @description Buying power afterwards, in US dollars, 2 decimals. */
+            /** @description Buying power afterwards, in US dollars, 2 decimals, as in Portfolio. */
             buying_power_after: string;
             /** @description Every rule that would reject the order, one sentence each. The first is the one that PlaceOrder would give. For a group, a sentence begins with the `leg` that it is about, such as "STOP_LOSS: ", unless it is about all orders of the group. */
             rejections: string[];
             /** @description The reasons of `rejections`, in the same order. */
             rejection_reasons: components["schemas"]["ErrorReason"][];
+            /** @description Margin of all positions and live orders afterwards, in US dollars, 2 decimals; null in a CASH account. */
+            margin_after: string | null;
+            /** @description Equity less `margin_after` afterwards, in US dollars, 2 decimals; null in a CASH account. */
+            free_margin_after: string | null;
         };
         /**
          * @description The state of an order. FILLED, CANCELLED and REJECTED never change again.
@@ -1514,17 +1531,17 @@ export interface components {
         PlacedBy: "BOT" | "PERSON" | "VENUE";
         /** @description Money and positions of an account, all as of one moment. */
         Portfolio: {
-            /** @description Money, in US dollars, 2 decimals. */
+            /** @description Money, in US dollars, 2 decimals. Negative only in a MARGIN account. */
             balance: string;
-            /** @description Balance plus the market values of all positions, rounded once, in US dollars, 2 decimals. */
+            /** @description Balance plus the market values of all positions, rounded once, in US dollars, 2 decimals. It falls below zero only if prices jump in a MARGIN account. */
             total_equity: string;
-            /** @description Positions with a quantity above zero, sorted by symbol. */
+            /** @description All positions, long and short, sorted by symbol. */
             positions: components["schemas"]["Position"][];
             /** @description Market values less costs of all positions, in US dollars, 2 decimals. */
             total_unrealized_pnl: string;
-            /** @description Balance less `reserved`, in US dollars, 2 decimals. */
+            /** @description In a CASH account, balance less `reserved`. In a MARGIN account, the value that `free_margin` can buy or sell short on margin: `free_margin` divided by the initial margin of 50 %, at least zero. In US dollars, 2 decimals. */
             buying_power: string;
-            /** @description What live BUY orders reserve, in US dollars, 2 decimals. */
+            /** @description What live BUY orders reserve, in US dollars, 2 decimals. Orders on margin reserve no money; they raise `margin`. */
             reserved: string;
             /** @description Realised profit or loss after fees since the account was opened or last reset, in US dollars, 2 decimals. */
             realized_pnl: string;
@@ -1532,6 +1549,18 @@ export interface components {
             fees_paid: string;
             /** @description Where the quotes come from. */
             environment: components["schemas"]["Environment"];
+            /** @description Whether the account may borrow money and sell short. See SetMarginMode for the following figures. */
+            margin_mode: components["schemas"]["MarginMode"];
+            /** @description Margin of all positions and live orders, in US dollars, 2 decimals; null in a CASH account. */
+            margin: string | null;
+            /** @description Margin that the equity must not fall below, in US dollars, 2 decimals; null in a CASH account. Below it there is a margin call. */
+            maintenance_margin: string | null;
+            /** @description Equity less `margin`, in US dollars, 2 decimals; null in a CASH account. Negative if more is bound than there is; then only orders that reduce positions are accepted. */
+            free_margin: string | null;
+            /** @description Borrowed money, in US dollars, 2 decimals. The proceeds of short sales do not lower it. */
+            loan: string;
+            /** @description Interest and fees for borrowed shares since the account was opened or last reset, in US dollars, 2 decimals. They are not part of `fees_paid` and `realized_pnl`. */
+            interest_paid: string;
         };
         /** @description What an account holds of one instrument. */
         Position: {
@@ -1539,20 +1568,24 @@ export interface components {
             symbol: string;
             /** @description Asset type of the instrument. */
             asset_type: components["schemas"]["AssetType"];
-            /** @description Quantity held, 8 decimals. */
+            /** @description Quantity held, 8 decimals. Negative for a short position, which only a MARGIN account can have. */
             quantity: string;
-            /** @description Mean price paid for what is held, without fees, in US dollars, 8 decimals. A sale does not change it. */
+            /** @description Mean price paid for what is held, without fees, in US dollars, 8 decimals. For a short position, the mean price of the sales that opened it. Orders that reduce the position do not change it. */
             avg_cost: string;
             /** @description Mark price: the last price, moved into the range from bid to ask, in US dollars, 8 decimals; null without a fresh quote. */
             current_price: string | null;
-            /** @description Quantity × multiplier × mark price, in US dollars, 8 decimals. Without a fresh quote the last known price is used; without any, the cost. */
+            /** @description Quantity × multiplier × mark price, in US dollars, 8 decimals; negative for a short position. Without a fresh quote the last known price is used; without any, the cost. */
             market_value: string;
             /** @description Market value less cost, in US dollars, 2 decimals. */
             unrealized_pnl: string;
             /** @description Unrealised profit or loss, in percent of the cost, 2 decimals. */
             unrealized_pnl_pct: string;
-            /** @description Quantity that live SELL orders reserve, 8 decimals. */
+            /** @description Quantity that live SELL orders reserve, 8 decimals. On margin, the quantity that live SELL orders have left, which may exceed the position. The two exits of a group count once. */
             reserved_quantity: string;
+            /** @description Quantity that live BUY orders have left, 8 decimals; counted on margin only, else zero. The two exits of a group count once. */
+            open_buy_quantity: string;
+            /** @description Margin of the position and of the live orders of its symbol, in US dollars, rounded up to 2 decimals; null in a CASH account. */
+            margin: string | null;
         };
         /** @description Which quotes were applied and which were refused. */
         PublishQuotesResponse: {
@@ -1962,6 +1995,7 @@ export type LiquidityClass = components['schemas']['LiquidityClass'];
 export type LockStep = components['schemas']['LockStep'];
 export type MarginCall = components['schemas']['MarginCall'];
 export type MarginMode = components['schemas']['MarginMode'];
+export type MarginTerms = components['schemas']['MarginTerms'];
 export type MarketClock = components['schemas']['MarketClock'];
 export type MarketSession = components['schemas']['MarketSession'];
 export type NewBotKey = components['schemas']['NewBotKey'];

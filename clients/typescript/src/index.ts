@@ -25,6 +25,7 @@ export type {
   Limits,
   LockStep,
   MarginMode,
+  MarginTerms,
   MarketClock,
   MarketSession,
   NewBotKey,

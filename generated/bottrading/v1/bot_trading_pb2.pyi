@@ -456,10 +456,20 @@ class OrderPreview(_message.Message):
     BUYING_POWER_AFTER_FIELD_NUMBER: _builtins.int
     REJECTIONS_FIELD_NUMBER: _builtins.int
     REJECTION_REASONS_FIELD_NUMBER: _builtins.int
+    MARGIN_AFTER_FIELD_NUMBER: _builtins.int
+    FREE_MARGIN_AFTER_FIELD_NUMBER: _builtins.int
     estimated_fees: _builtins.str
     """Fees that would be charged at once, in US dollars, 2 decimals."""
     buying_power_after: _builtins.str
-    """Buying power afterwards, in US dollars, 2 decimals."""
+    """Buying power afterwards, in US dollars, 2 decimals, as in Portfolio."""
+    margin_after: _builtins.str
+    """Margin of all positions and live orders afterwards, in US dollars, 2 decimals; null
+    in a CASH account.
+    """
+    free_margin_after: _builtins.str
+    """Equity less `margin_after` afterwards, in US dollars, 2 decimals; null in a CASH
+    account.
+    """
     @_builtins.property
     def order(self) -> _order_pb2.Order:
         """The order as PlaceOrder would return it; its id is empty."""
@@ -483,12 +493,21 @@ class OrderPreview(_message.Message):
         buying_power_after: _builtins.str = ...,
         rejections: _abc.Iterable[_builtins.str] | None = ...,
         rejection_reasons: _abc.Iterable[_error_reason_pb2.ErrorReason.ValueType] | None = ...,
+        margin_after: _builtins.str | None = ...,
+        free_margin_after: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_free_margin_after", b"_free_margin_after", "_margin_after", b"_margin_after", "free_margin_after", b"free_margin_after", "margin_after", b"margin_after", "order", b"order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buying_power_after", b"buying_power_after", "estimated_fees", b"estimated_fees", "order", b"order", "rejection_reasons", b"rejection_reasons", "rejections", b"rejections"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_free_margin_after", b"_free_margin_after", "_margin_after", b"_margin_after", "buying_power_after", b"buying_power_after", "estimated_fees", b"estimated_fees", "free_margin_after", b"free_margin_after", "margin_after", b"margin_after", "order", b"order", "rejection_reasons", b"rejection_reasons", "rejections", b"rejections"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__free_margin_after: _TypeAlias = _typing.Literal["free_margin_after"]  # noqa: Y015
+    _WhichOneofArgType__free_margin_after: _TypeAlias = _typing.Literal["_free_margin_after", b"_free_margin_after"]  # noqa: Y015
+    _WhichOneofReturnType__margin_after: _TypeAlias = _typing.Literal["margin_after"]  # noqa: Y015
+    _WhichOneofArgType__margin_after: _TypeAlias = _typing.Literal["_margin_after", b"_margin_after"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__free_margin_after) -> _WhichOneofReturnType__free_margin_after | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__margin_after) -> _WhichOneofReturnType__margin_after | None: ...
 
 Global___OrderPreview: _TypeAlias = OrderPreview  # noqa: Y015
 

@@ -201,7 +201,7 @@ class KeyManagementServicer:
         margin and the whole value of what is paid in full, there is a margin call: the
         venue cancels orders and closes positions until the equity covers it again. An
         account whose equity is zero or less is HALTED until it is reset. The operator may
-        have set other percentages.
+        have set other percentages: see `margin_terms` of GetLimits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -101,7 +101,7 @@ class KeyManagementStub:
     margin and the whole value of what is paid in full, there is a margin call: the
     venue cancels orders and closes positions until the equity covers it again. An
     account whose equity is zero or less is HALTED until it is reset. The operator may
-    have set other percentages.
+    have set other percentages: see `margin_terms` of GetLimits.
     """
     SetGuardRails: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.SetGuardRailsRequest, _key_management_pb2.SetGuardRailsResponse]
     """Sets all guard rails of an account. A limit that is left out is removed."""
@@ -185,7 +185,7 @@ class KeyManagementAsyncStub(KeyManagementStub):
     margin and the whole value of what is paid in full, there is a margin call: the
     venue cancels orders and closes positions until the equity covers it again. An
     account whose equity is zero or less is HALTED until it is reset. The operator may
-    have set other percentages.
+    have set other percentages: see `margin_terms` of GetLimits.
     """
     SetGuardRails: _aio.UnaryUnaryMultiCallable[_key_management_pb2.SetGuardRailsRequest, _key_management_pb2.SetGuardRailsResponse]  # type: ignore[assignment]
     """Sets all guard rails of an account. A limit that is left out is removed."""
@@ -320,7 +320,7 @@ class KeyManagementServicer(metaclass=_abc_1.ABCMeta):
         margin and the whole value of what is paid in full, there is a margin call: the
         venue cancels orders and closes positions until the equity covers it again. An
         account whose equity is zero or less is HALTED until it is reset. The operator may
-        have set other percentages.
+        have set other percentages: see `margin_terms` of GetLimits.
         """
 
     @_abc_1.abstractmethod

@@ -27,7 +27,7 @@ from bottrading.v1 import bot_key_pb2 as bottrading_dot_v1_dot_bot__key__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x62ottrading/v1/limits.proto\x12\rbottrading.v1\x1a\x1b\x62ottrading/v1/account.proto\x1a\x1b\x62ottrading/v1/bot_key.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\x03\n\x06Limits\x12(\n\x06orders\x18\x01 \x01(\x0b\x32\x18.bottrading.v1.RateLimit\x12*\n\x08requests\x18\x02 \x01(\x0b\x32\x18.bottrading.v1.RateLimit\x12\'\n\tapi_calls\x18\x03 \x01(\x0b\x32\x14.bottrading.v1.Quota\x12&\n\x08\x62ot_keys\x18\x04 \x01(\x0b\x32\x14.bottrading.v1.Quota\x12)\n\x0bopen_orders\x18\x05 \x01(\x0b\x32\x14.bottrading.v1.Quota\x12.\n\x0bguard_rails\x18\x06 \x01(\x0b\x32\x19.bottrading.v1.GuardRails\x12&\n\x07\x62ot_key\x18\x07 \x01(\x0b\x32\x15.bottrading.v1.BotKey\x12%\n\x07streams\x18\x08 \x01(\x0b\x32\x14.bottrading.v1.Quota\x12&\n\x08\x61\x63\x63ounts\x18\t \x01(\x0b\x32\x14.bottrading.v1.Quota\"s\n\tRateLimit\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x11\n\tremaining\x18\x02 \x01(\x05\x12\x16\n\x0ewindow_seconds\x18\x03 \x01(\x05\x12,\n\x08reset_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"x\n\x05Quota\x12\r\n\x05limit\x18\x01 \x01(\x03\x12\x0c\n\x04used\x18\x02 \x01(\x03\x12\x11\n\tremaining\x18\x03 \x01(\x03\x12\x10\n\x08\x65nforced\x18\x04 \x01(\x08\x12-\n\tresets_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x62ottrading/v1/limits.proto\x12\rbottrading.v1\x1a\x1b\x62ottrading/v1/account.proto\x1a\x1b\x62ottrading/v1/bot_key.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x03\n\x06Limits\x12(\n\x06orders\x18\x01 \x01(\x0b\x32\x18.bottrading.v1.RateLimit\x12*\n\x08requests\x18\x02 \x01(\x0b\x32\x18.bottrading.v1.RateLimit\x12\'\n\tapi_calls\x18\x03 \x01(\x0b\x32\x14.bottrading.v1.Quota\x12&\n\x08\x62ot_keys\x18\x04 \x01(\x0b\x32\x14.bottrading.v1.Quota\x12)\n\x0bopen_orders\x18\x05 \x01(\x0b\x32\x14.bottrading.v1.Quota\x12.\n\x0bguard_rails\x18\x06 \x01(\x0b\x32\x19.bottrading.v1.GuardRails\x12&\n\x07\x62ot_key\x18\x07 \x01(\x0b\x32\x15.bottrading.v1.BotKey\x12%\n\x07streams\x18\x08 \x01(\x0b\x32\x14.bottrading.v1.Quota\x12&\n\x08\x61\x63\x63ounts\x18\t \x01(\x0b\x32\x14.bottrading.v1.Quota\x12\x30\n\x0cmargin_terms\x18\n \x01(\x0b\x32\x1a.bottrading.v1.MarginTerms\"{\n\x0bMarginTerms\x12\x17\n\x0finitial_percent\x18\x01 \x01(\t\x12\x1b\n\x13maintenance_percent\x18\x02 \x01(\t\x12\x19\n\x11loan_rate_percent\x18\x03 \x01(\t\x12\x1b\n\x13\x62orrow_rate_percent\x18\x04 \x01(\t\"s\n\tRateLimit\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x11\n\tremaining\x18\x02 \x01(\x05\x12\x16\n\x0ewindow_seconds\x18\x03 \x01(\x05\x12,\n\x08reset_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"x\n\x05Quota\x12\r\n\x05limit\x18\x01 \x01(\x03\x12\x0c\n\x04used\x18\x02 \x01(\x03\x12\x11\n\tremaining\x18\x03 \x01(\x03\x12\x10\n\x08\x65nforced\x18\x04 \x01(\x08\x12-\n\tresets_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,9 +35,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bottrading.v1.limits_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LIMITS']._serialized_start=137
-  _globals['_LIMITS']._serialized_end=522
-  _globals['_RATELIMIT']._serialized_start=524
-  _globals['_RATELIMIT']._serialized_end=639
-  _globals['_QUOTA']._serialized_start=641
-  _globals['_QUOTA']._serialized_end=761
+  _globals['_LIMITS']._serialized_end=572
+  _globals['_MARGINTERMS']._serialized_start=574
+  _globals['_MARGINTERMS']._serialized_end=697
+  _globals['_RATELIMIT']._serialized_start=699
+  _globals['_RATELIMIT']._serialized_end=814
+  _globals['_QUOTA']._serialized_start=816
+  _globals['_QUOTA']._serialized_end=936
 # @@protoc_insertion_point(module_scope)

@@ -34,6 +34,7 @@ class Limits(_message.Message):
     BOT_KEY_FIELD_NUMBER: _builtins.int
     STREAMS_FIELD_NUMBER: _builtins.int
     ACCOUNTS_FIELD_NUMBER: _builtins.int
+    MARGIN_TERMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def orders(self) -> Global___RateLimit:
         """Orders placed or replaced within 60 seconds of real time; null when the operator
@@ -75,6 +76,10 @@ class Limits(_message.Message):
     def accounts(self) -> Global___Quota:
         """Accounts of the owner."""
 
+    @_builtins.property
+    def margin_terms(self) -> Global___MarginTerms:
+        """The percentages of margin trading on this server."""
+
     def __init__(
         self,
         *,
@@ -87,14 +92,49 @@ class Limits(_message.Message):
         bot_key: _bot_key_pb2.BotKey | None = ...,
         streams: Global___Quota | None = ...,
         accounts: Global___Quota | None = ...,
+        margin_terms: Global___MarginTerms | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "api_calls", b"api_calls", "bot_key", b"bot_key", "bot_keys", b"bot_keys", "guard_rails", b"guard_rails", "open_orders", b"open_orders", "orders", b"orders", "requests", b"requests", "streams", b"streams"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "api_calls", b"api_calls", "bot_key", b"bot_key", "bot_keys", b"bot_keys", "guard_rails", b"guard_rails", "margin_terms", b"margin_terms", "open_orders", b"open_orders", "orders", b"orders", "requests", b"requests", "streams", b"streams"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "api_calls", b"api_calls", "bot_key", b"bot_key", "bot_keys", b"bot_keys", "guard_rails", b"guard_rails", "open_orders", b"open_orders", "orders", b"orders", "requests", b"requests", "streams", b"streams"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "api_calls", b"api_calls", "bot_key", b"bot_key", "bot_keys", b"bot_keys", "guard_rails", b"guard_rails", "margin_terms", b"margin_terms", "open_orders", b"open_orders", "orders", b"orders", "requests", b"requests", "streams", b"streams"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Limits: _TypeAlias = Limits  # noqa: Y015
+
+@_typing.final
+class MarginTerms(_message.Message):
+    """The percentages of margin trading; see SetMarginMode. All are in percent, 8 decimals."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INITIAL_PERCENT_FIELD_NUMBER: _builtins.int
+    MAINTENANCE_PERCENT_FIELD_NUMBER: _builtins.int
+    LOAN_RATE_PERCENT_FIELD_NUMBER: _builtins.int
+    BORROW_RATE_PERCENT_FIELD_NUMBER: _builtins.int
+    initial_percent: _builtins.str
+    """Initial margin of the value of what is on margin."""
+    maintenance_percent: _builtins.str
+    """Maintenance margin of the value of what is on margin."""
+    loan_rate_percent: _builtins.str
+    """Interest on the loan, for a year."""
+    borrow_rate_percent: _builtins.str
+    """Fee on the market value of short positions, for a year."""
+    def __init__(
+        self,
+        *,
+        initial_percent: _builtins.str = ...,
+        maintenance_percent: _builtins.str = ...,
+        loan_rate_percent: _builtins.str = ...,
+        borrow_rate_percent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["borrow_rate_percent", b"borrow_rate_percent", "initial_percent", b"initial_percent", "loan_rate_percent", b"loan_rate_percent", "maintenance_percent", b"maintenance_percent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarginTerms: _TypeAlias = MarginTerms  # noqa: Y015
 
 @_typing.final
 class RateLimit(_message.Message):

@@ -27,21 +27,21 @@ from bottrading.v1 import instrument_pb2 as bottrading_dot_v1_dot_instrument__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62ottrading/v1/portfolio.proto\x12\rbottrading.v1\x1a\x1b\x62ottrading/v1/account.proto\x1a\x1e\x62ottrading/v1/instrument.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\x01\n\tPortfolio\x12\x0f\n\x07\x62\x61lance\x18\x01 \x01(\t\x12\x14\n\x0ctotal_equity\x18\x02 \x01(\t\x12*\n\tpositions\x18\x03 \x03(\x0b\x32\x17.bottrading.v1.Position\x12\x1c\n\x14total_unrealized_pnl\x18\x04 \x01(\t\x12\x14\n\x0c\x62uying_power\x18\x05 \x01(\t\x12\x10\n\x08reserved\x18\x06 \x01(\t\x12\x14\n\x0crealized_pnl\x18\x07 \x01(\t\x12\x11\n\tfees_paid\x18\x08 \x01(\t\x12/\n\x0b\x65nvironment\x18\t \x01(\x0e\x32\x1a.bottrading.v1.Environment\"\xff\x01\n\x08Position\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12,\n\nasset_type\x18\x02 \x01(\x0e\x32\x18.bottrading.v1.AssetType\x12\x10\n\x08quantity\x18\x03 \x01(\t\x12\x10\n\x08\x61vg_cost\x18\x04 \x01(\t\x12\x1a\n\rcurrent_price\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x0cmarket_value\x18\x06 \x01(\t\x12\x16\n\x0eunrealized_pnl\x18\x07 \x01(\t\x12\x1a\n\x12unrealized_pnl_pct\x18\x08 \x01(\t\x12\x19\n\x11reserved_quantity\x18\t \x01(\tB\x10\n\x0e_current_price\"Y\n\x0b\x45quityPoint\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65quity\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65posits\x18\x03 \x01(\t*\xab\x01\n\rHistoryPeriod\x12\x1e\n\x1aHISTORY_PERIOD_UNSPECIFIED\x10\x00\x12\x16\n\x12HISTORY_PERIOD_DAY\x10\x01\x12\x17\n\x13HISTORY_PERIOD_WEEK\x10\x02\x12\x18\n\x14HISTORY_PERIOD_MONTH\x10\x03\x12\x17\n\x13HISTORY_PERIOD_YEAR\x10\x04\x12\x16\n\x12HISTORY_PERIOD_ALL\x10\x05*\x87\x01\n\x0fHistoryInterval\x12 \n\x1cHISTORY_INTERVAL_UNSPECIFIED\x10\x00\x12\x1d\n\x19HISTORY_INTERVAL_SNAPSHOT\x10\x01\x12\x19\n\x15HISTORY_INTERVAL_HOUR\x10\x02\x12\x18\n\x14HISTORY_INTERVAL_DAY\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62ottrading/v1/portfolio.proto\x12\rbottrading.v1\x1a\x1b\x62ottrading/v1/account.proto\x1a\x1e\x62ottrading/v1/instrument.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x03\n\tPortfolio\x12\x0f\n\x07\x62\x61lance\x18\x01 \x01(\t\x12\x14\n\x0ctotal_equity\x18\x02 \x01(\t\x12*\n\tpositions\x18\x03 \x03(\x0b\x32\x17.bottrading.v1.Position\x12\x1c\n\x14total_unrealized_pnl\x18\x04 \x01(\t\x12\x14\n\x0c\x62uying_power\x18\x05 \x01(\t\x12\x10\n\x08reserved\x18\x06 \x01(\t\x12\x14\n\x0crealized_pnl\x18\x07 \x01(\t\x12\x11\n\tfees_paid\x18\x08 \x01(\t\x12/\n\x0b\x65nvironment\x18\t \x01(\x0e\x32\x1a.bottrading.v1.Environment\x12.\n\x0bmargin_mode\x18\n \x01(\x0e\x32\x19.bottrading.v1.MarginMode\x12\x13\n\x06margin\x18\x0b \x01(\tH\x00\x88\x01\x01\x12\x1f\n\x12maintenance_margin\x18\x0c \x01(\tH\x01\x88\x01\x01\x12\x18\n\x0b\x66ree_margin\x18\r \x01(\tH\x02\x88\x01\x01\x12\x0c\n\x04loan\x18\x0e \x01(\t\x12\x15\n\rinterest_paid\x18\x0f \x01(\tB\t\n\x07_marginB\x15\n\x13_maintenance_marginB\x0e\n\x0c_free_margin\"\xba\x02\n\x08Position\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12,\n\nasset_type\x18\x02 \x01(\x0e\x32\x18.bottrading.v1.AssetType\x12\x10\n\x08quantity\x18\x03 \x01(\t\x12\x10\n\x08\x61vg_cost\x18\x04 \x01(\t\x12\x1a\n\rcurrent_price\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x0cmarket_value\x18\x06 \x01(\t\x12\x16\n\x0eunrealized_pnl\x18\x07 \x01(\t\x12\x1a\n\x12unrealized_pnl_pct\x18\x08 \x01(\t\x12\x19\n\x11reserved_quantity\x18\t \x01(\t\x12\x19\n\x11open_buy_quantity\x18\n \x01(\t\x12\x13\n\x06margin\x18\x0b \x01(\tH\x01\x88\x01\x01\x42\x10\n\x0e_current_priceB\t\n\x07_margin\"Y\n\x0b\x45quityPoint\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65quity\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65posits\x18\x03 \x01(\t*\xab\x01\n\rHistoryPeriod\x12\x1e\n\x1aHISTORY_PERIOD_UNSPECIFIED\x10\x00\x12\x16\n\x12HISTORY_PERIOD_DAY\x10\x01\x12\x17\n\x13HISTORY_PERIOD_WEEK\x10\x02\x12\x18\n\x14HISTORY_PERIOD_MONTH\x10\x03\x12\x17\n\x13HISTORY_PERIOD_YEAR\x10\x04\x12\x16\n\x12HISTORY_PERIOD_ALL\x10\x05*\x87\x01\n\x0fHistoryInterval\x12 \n\x1cHISTORY_INTERVAL_UNSPECIFIED\x10\x00\x12\x1d\n\x19HISTORY_INTERVAL_SNAPSHOT\x10\x01\x12\x19\n\x15HISTORY_INTERVAL_HOUR\x10\x02\x12\x18\n\x14HISTORY_INTERVAL_DAY\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bottrading.v1.portfolio_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_HISTORYPERIOD']._serialized_start=749
-  _globals['_HISTORYPERIOD']._serialized_end=920
-  _globals['_HISTORYINTERVAL']._serialized_start=923
-  _globals['_HISTORYINTERVAL']._serialized_end=1058
+  _globals['_HISTORYPERIOD']._serialized_start=1023
+  _globals['_HISTORYPERIOD']._serialized_end=1194
+  _globals['_HISTORYINTERVAL']._serialized_start=1197
+  _globals['_HISTORYINTERVAL']._serialized_end=1332
   _globals['_PORTFOLIO']._serialized_start=143
-  _globals['_PORTFOLIO']._serialized_end=397
-  _globals['_POSITION']._serialized_start=400
-  _globals['_POSITION']._serialized_end=655
-  _globals['_EQUITYPOINT']._serialized_start=657
-  _globals['_EQUITYPOINT']._serialized_end=746
+  _globals['_PORTFOLIO']._serialized_end=612
+  _globals['_POSITION']._serialized_start=615
+  _globals['_POSITION']._serialized_end=929
+  _globals['_EQUITYPOINT']._serialized_start=931
+  _globals['_EQUITYPOINT']._serialized_end=1020
 # @@protoc_insertion_point(module_scope)

@@ -101,18 +101,29 @@ class Portfolio(_message.Message):
     REALIZED_PNL_FIELD_NUMBER: _builtins.int
     FEES_PAID_FIELD_NUMBER: _builtins.int
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    MARGIN_MODE_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
+    MAINTENANCE_MARGIN_FIELD_NUMBER: _builtins.int
+    FREE_MARGIN_FIELD_NUMBER: _builtins.int
+    LOAN_FIELD_NUMBER: _builtins.int
+    INTEREST_PAID_FIELD_NUMBER: _builtins.int
     balance: _builtins.str
-    """Money, in US dollars, 2 decimals."""
+    """Money, in US dollars, 2 decimals. Negative only in a MARGIN account."""
     total_equity: _builtins.str
     """Balance plus the market values of all positions, rounded once, in US dollars, 2
-    decimals.
+    decimals. It falls below zero only if prices jump in a MARGIN account.
     """
     total_unrealized_pnl: _builtins.str
     """Market values less costs of all positions, in US dollars, 2 decimals."""
     buying_power: _builtins.str
-    """Balance less `reserved`, in US dollars, 2 decimals."""
+    """In a CASH account, balance less `reserved`. In a MARGIN account, the value that
+    `free_margin` can buy or sell short on margin: `free_margin` divided by the initial
+    margin of 50 %, at least zero. In US dollars, 2 decimals.
+    """
     reserved: _builtins.str
-    """What live BUY orders reserve, in US dollars, 2 decimals."""
+    """What live BUY orders reserve, in US dollars, 2 decimals. Orders on margin reserve
+    no money; they raise `margin`.
+    """
     realized_pnl: _builtins.str
     """Realised profit or loss after fees since the account was opened or last reset, in
     US dollars, 2 decimals.
@@ -123,9 +134,33 @@ class Portfolio(_message.Message):
     """
     environment: _account_pb2.Environment.ValueType
     """Where the quotes come from."""
+    margin_mode: _account_pb2.MarginMode.ValueType
+    """Whether the account may borrow money and sell short. See SetMarginMode for the
+    following figures.
+    """
+    margin: _builtins.str
+    """Margin of all positions and live orders, in US dollars, 2 decimals; null in a CASH
+    account.
+    """
+    maintenance_margin: _builtins.str
+    """Margin that the equity must not fall below, in US dollars, 2 decimals; null in a
+    CASH account. Below it there is a margin call.
+    """
+    free_margin: _builtins.str
+    """Equity less `margin`, in US dollars, 2 decimals; null in a CASH account. Negative if
+    more is bound than there is; then only orders that reduce positions are accepted.
+    """
+    loan: _builtins.str
+    """Borrowed money, in US dollars, 2 decimals. The proceeds of short sales do not lower
+    it.
+    """
+    interest_paid: _builtins.str
+    """Interest and fees for borrowed shares since the account was opened or last reset,
+    in US dollars, 2 decimals. They are not part of `fees_paid` and `realized_pnl`.
+    """
     @_builtins.property
     def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Position]:
-        """Positions with a quantity above zero, sorted by symbol."""
+        """All positions, long and short, sorted by symbol."""
 
     def __init__(
         self,
@@ -139,12 +174,29 @@ class Portfolio(_message.Message):
         realized_pnl: _builtins.str = ...,
         fees_paid: _builtins.str = ...,
         environment: _account_pb2.Environment.ValueType = ...,
+        margin_mode: _account_pb2.MarginMode.ValueType = ...,
+        margin: _builtins.str | None = ...,
+        maintenance_margin: _builtins.str | None = ...,
+        free_margin: _builtins.str | None = ...,
+        loan: _builtins.str = ...,
+        interest_paid: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_free_margin", b"_free_margin", "_maintenance_margin", b"_maintenance_margin", "_margin", b"_margin", "free_margin", b"free_margin", "maintenance_margin", b"maintenance_margin", "margin", b"margin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance", "buying_power", b"buying_power", "environment", b"environment", "fees_paid", b"fees_paid", "positions", b"positions", "realized_pnl", b"realized_pnl", "reserved", b"reserved", "total_equity", b"total_equity", "total_unrealized_pnl", b"total_unrealized_pnl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_free_margin", b"_free_margin", "_maintenance_margin", b"_maintenance_margin", "_margin", b"_margin", "balance", b"balance", "buying_power", b"buying_power", "environment", b"environment", "fees_paid", b"fees_paid", "free_margin", b"free_margin", "interest_paid", b"interest_paid", "loan", b"loan", "maintenance_margin", b"maintenance_margin", "margin", b"margin", "margin_mode", b"margin_mode", "positions", b"positions", "realized_pnl", b"realized_pnl", "reserved", b"reserved", "total_equity", b"total_equity", "total_unrealized_pnl", b"total_unrealized_pnl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__free_margin: _TypeAlias = _typing.Literal["free_margin"]  # noqa: Y015
+    _WhichOneofArgType__free_margin: _TypeAlias = _typing.Literal["_free_margin", b"_free_margin"]  # noqa: Y015
+    _WhichOneofReturnType__maintenance_margin: _TypeAlias = _typing.Literal["maintenance_margin"]  # noqa: Y015
+    _WhichOneofArgType__maintenance_margin: _TypeAlias = _typing.Literal["_maintenance_margin", b"_maintenance_margin"]  # noqa: Y015
+    _WhichOneofReturnType__margin: _TypeAlias = _typing.Literal["margin"]  # noqa: Y015
+    _WhichOneofArgType__margin: _TypeAlias = _typing.Literal["_margin", b"_margin"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__free_margin) -> _WhichOneofReturnType__free_margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maintenance_margin) -> _WhichOneofReturnType__maintenance_margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__margin) -> _WhichOneofReturnType__margin | None: ...
 
 Global___Portfolio: _TypeAlias = Portfolio  # noqa: Y015
 
@@ -163,30 +215,47 @@ class Position(_message.Message):
     UNREALIZED_PNL_FIELD_NUMBER: _builtins.int
     UNREALIZED_PNL_PCT_FIELD_NUMBER: _builtins.int
     RESERVED_QUANTITY_FIELD_NUMBER: _builtins.int
+    OPEN_BUY_QUANTITY_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """The instrument."""
     asset_type: _instrument_pb2.AssetType.ValueType
     """Asset type of the instrument."""
     quantity: _builtins.str
-    """Quantity held, 8 decimals."""
+    """Quantity held, 8 decimals. Negative for a short position, which only a MARGIN
+    account can have.
+    """
     avg_cost: _builtins.str
-    """Mean price paid for what is held, without fees, in US dollars, 8 decimals. A sale
-    does not change it.
+    """Mean price paid for what is held, without fees, in US dollars, 8 decimals. For a
+    short position, the mean price of the sales that opened it. Orders that reduce the
+    position do not change it.
     """
     current_price: _builtins.str
     """Mark price: the last price, moved into the range from bid to ask, in US dollars,
     8 decimals; null without a fresh quote.
     """
     market_value: _builtins.str
-    """Quantity × multiplier × mark price, in US dollars, 8 decimals. Without a fresh
-    quote the last known price is used; without any, the cost.
+    """Quantity × multiplier × mark price, in US dollars, 8 decimals; negative for a short
+    position. Without a fresh quote the last known price is used; without any, the
+    cost.
     """
     unrealized_pnl: _builtins.str
     """Market value less cost, in US dollars, 2 decimals."""
     unrealized_pnl_pct: _builtins.str
     """Unrealised profit or loss, in percent of the cost, 2 decimals."""
     reserved_quantity: _builtins.str
-    """Quantity that live SELL orders reserve, 8 decimals."""
+    """Quantity that live SELL orders reserve, 8 decimals. On margin, the quantity that
+    live SELL orders have left, which may exceed the position. The two exits of a group
+    count once.
+    """
+    open_buy_quantity: _builtins.str
+    """Quantity that live BUY orders have left, 8 decimals; counted on margin only, else
+    zero. The two exits of a group count once.
+    """
+    margin: _builtins.str
+    """Margin of the position and of the live orders of its symbol, in US dollars,
+    rounded up to 2 decimals; null in a CASH account.
+    """
     def __init__(
         self,
         *,
@@ -199,14 +268,21 @@ class Position(_message.Message):
         unrealized_pnl: _builtins.str = ...,
         unrealized_pnl_pct: _builtins.str = ...,
         reserved_quantity: _builtins.str = ...,
+        open_buy_quantity: _builtins.str = ...,
+        margin: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_current_price", b"_current_price", "current_price", b"current_price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_current_price", b"_current_price", "_margin", b"_margin", "current_price", b"current_price", "margin", b"margin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_current_price", b"_current_price", "asset_type", b"asset_type", "avg_cost", b"avg_cost", "current_price", b"current_price", "market_value", b"market_value", "quantity", b"quantity", "reserved_quantity", b"reserved_quantity", "symbol", b"symbol", "unrealized_pnl", b"unrealized_pnl", "unrealized_pnl_pct", b"unrealized_pnl_pct"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_current_price", b"_current_price", "_margin", b"_margin", "asset_type", b"asset_type", "avg_cost", b"avg_cost", "current_price", b"current_price", "margin", b"margin", "market_value", b"market_value", "open_buy_quantity", b"open_buy_quantity", "quantity", b"quantity", "reserved_quantity", b"reserved_quantity", "symbol", b"symbol", "unrealized_pnl", b"unrealized_pnl", "unrealized_pnl_pct", b"unrealized_pnl_pct"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__current_price: _TypeAlias = _typing.Literal["current_price"]  # noqa: Y015
     _WhichOneofArgType__current_price: _TypeAlias = _typing.Literal["_current_price", b"_current_price"]  # noqa: Y015
+    _WhichOneofReturnType__margin: _TypeAlias = _typing.Literal["margin"]  # noqa: Y015
+    _WhichOneofArgType__margin: _TypeAlias = _typing.Literal["_margin", b"_margin"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__current_price) -> _WhichOneofReturnType__current_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__margin) -> _WhichOneofReturnType__margin | None: ...
 
 Global___Position: _TypeAlias = Position  # noqa: Y015
 

@@ -21,6 +21,7 @@ from bottrading_client import (
     Quote,
     Side,
     enums,
+    limit_models,
     market_models,
     models,
 )
@@ -28,7 +29,7 @@ from bottrading_client.messages import number, read, text, timestamp
 
 MODELS = [
     kind
-    for module in (models, market_models)
+    for module in (models, limit_models, market_models)
     for _, kind in inspect.getmembers(module, is_dataclass)
 ]
 ENUMS = [
