@@ -22,7 +22,6 @@ from server.domain.account import Account
 from server.domain.errors import Refusal
 from server.domain.events import Fill
 from server.domain.instrument import AssetType
-from server.domain.order import Side
 from server.domain.user import EVERYTHING
 from server.domain.values import SCALE, Micros, Units
 from server.market.universe import CurrentInstruments
@@ -41,7 +40,7 @@ class ReportUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedTrade:
-    """A closed trade and its profit: a SELL order that ended with fills, or a settled option."""
+    """A closed trade: an order that ended and has reduced a position, or a settled option."""
 
     time: Micros
     symbol: str
@@ -174,13 +173,13 @@ def _fills(reads: SqlReads, account_id: str, since: int) -> list[Fill]:
 
 
 def _closed_trades(reads: SqlReads, account: Account, fills: Sequence[Fill]) -> list[ClosedTrade]:
-    """Return the profit of each SELL order and each settlement, in order of time."""
+    """Return the profit of each order that closed anything and each settlement, by time."""
     live = {order.id for order in reads.live_orders(account.id)[1]}
     trades: dict[str, ClosedTrade] = {}
     for fill in fills:
-        if fill.side is Side.SELL and fill.order_id not in live:
+        if fill.realized_pnl is not None and fill.order_id not in live:
             known = trades.get(fill.order_id)
-            pnl = (fill.realized_pnl or 0) + (known.pnl if known else 0)
+            pnl = fill.realized_pnl + (known.pnl if known else 0)
             time = known.time if known else fill.created_at
             trades[fill.order_id] = ClosedTrade(time=time, symbol=fill.symbol, pnl=pnl)
     closed = list(reversed(trades.values()))

@@ -19,7 +19,7 @@ from server.domain.values import SCALE, SECOND
 from server.market.moments import from_datetime
 from server.report.contents import ClosedTrade
 from server.report.pictures import drawdown_picture, equity_picture, trades_picture
-from tests.support.accounts import deposit, id_of, kpi_of, manage, to_midnight
+from tests.support.accounts import deposit, id_of, kpi_of, manage, on_margin, to_midnight
 from tests.support.venue import Bot, Venue, VenueFactory
 
 UNIVERSE = Path(__file__).parents[2] / "server/market/universe.toml"
@@ -85,7 +85,7 @@ async def test_a_report_shows_the_figures_that_the_account_reads(
     }
     assert page.count("<svg") == 3
     assert "deposit" in page
-    assert "All 1 sales" in page
+    assert "All 1 closing orders" in page
     assert re.search(r"SELL</td><td>AAPL</td><td>4</td><td>110</td><td>0.00</td><td>40.00", page)
     assert re.search(r"AAPL</td><td>6</td><td>540.00</td><td>-60.00", page)
 
@@ -109,7 +109,50 @@ async def test_closed_trades_are_those_that_the_figures_count(venue: Venue, tmp_
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "report.html").read_text()
     assert tiles(page)["Closed trades"] == "1"
-    assert "All 1 sales and settlements" in page
+    assert "All 1 closing orders and settlements" in page
+
+
+async def test_purchases_that_close_a_short_position_are_closed_trades(
+    venue: Venue, tmp_path: Path
+) -> None:
+    """Ten sold at 100 are bought back at 90, with two more; then the two are sold for nothing."""
+    bot = await venue.bot("ada")
+    await on_margin(bot)
+    for side, quantity, price in (("SELL", "10", "100"), ("BUY", "12", "90"), ("SELL", "5", "90")):
+        await venue.publish("AAPL", price, price)
+        await bot.place("AAPL", side, quantity)
+    await bot.place("AAPL", "SELL", "1", limit_price="95")
+    assert (await kpi_of(bot)).total_trades == 2
+
+    done = await report(venue, await id_of(bot), tmp_path / "report.html")
+
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "report.html").read_text()
+    assert tiles(page)["Closed trades"] == "2"
+    assert tiles(page)["Win rate"] == "50.00 %"
+    assert "All 2 closing orders and settlements" in page
+    assert re.search(r"BUY</td><td>AAPL</td><td>12</td><td>90</td><td>0.00</td><td>100.00", page)
+    assert re.search(r"AAPL</td><td>-3</td><td>-270.00</td><td>0.00", page)
+
+
+async def test_an_account_that_lost_everything_has_a_page(venue: Venue, tmp_path: Path) -> None:
+    bot = await venue.bot("ada")
+    await on_margin(bot)
+    await venue.publish("AAPL", "100", "100", size="5000")
+    await bot.place("AAPL", "SELL", "1900")
+    venue.pass_time(seconds=1_800)
+    await venue.publish("AAPL", "160", "160", size="5000")
+    venue.pass_time()
+    await deposit(venue, await id_of(bot), "50000.00")
+    venue.pass_time(seconds=1_800)
+
+    done = await report(venue, await id_of(bot), tmp_path / "report.html")
+
+    assert done.returncode == 0, done.stderr
+    shown = tiles((tmp_path / "report.html").read_text())
+    assert (shown["Equity, USD"], shown["Balance, USD"]) == ("36,000.00", "36,000.00")
+    assert (shown["Total return"], shown["Max drawdown"]) == ("-100.00 %", "100.00 %")
+    assert shown["Realised P&L, USD"] == "-114,000.00"
 
 
 @pytest.mark.parametrize(
