@@ -103,6 +103,11 @@ class Book:
         """Return the seconds since the last sign of life."""
         return self._monotonic() - self.heard
 
+    @property
+    def untold(self) -> list[str]:
+        """Return the symbols of which this connection has told nothing."""
+        return [name for name, symbol in self._symbols.items() if symbol.known is None]
+
     def connect(self) -> None:
         """Begin a connection: what earlier ones told no longer counts."""
         self._is_connected, self.heard = True, self._monotonic()

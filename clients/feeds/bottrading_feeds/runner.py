@@ -15,6 +15,8 @@ from bottrading_feeds.publisher import QUOTES_A_CALL_MAX, VenueAway, VenueRefuse
 
 log = logging.getLogger(__name__)
 
+SYMBOLS_SHOWN = 5
+
 REFUSALS_OF_REPETITION = ("DUPLICATE",)
 """A quote whose publication had no answer is published again."""
 
@@ -180,7 +182,7 @@ class Runner:
                 self._book.counts.dropped[f"refused by the venue ({reason})"] += 1
 
     async def _summarize(self) -> None:
-        told = set[str]()
+        told, untold, named = set[str](), list[str](), list[str]()
         while True:
             await asyncio.sleep(self._pace.summary)
             for line in _lines(self._book.take_counts()):
@@ -188,6 +190,11 @@ class Runner:
             if self._book.made_of_last - told:
                 told |= self._book.made_of_last
                 log.warning("%s", _made_of_last(sorted(told)))
+            before, untold = untold, self._book.untold
+            # A connection that has just begun has told nothing yet.
+            if untold and untold == before != named:
+                named = untold
+                log.warning("The source has told no price of %s", _shown(untold))
 
 
 def _lines(counts: Counts) -> list[str]:
@@ -202,11 +209,14 @@ def _lines(counts: Counts) -> list[str]:
 
 
 def _made_of_last(symbols: Sequence[str]) -> str:
-    shown = ", ".join(symbols[:5]) + (", …" if len(symbols) > 5 else "")
     return (
         f"{len(symbols)} symbols have no bid and ask: their quotes are made of the last price,"
-        f" with a spread of 0.1 % ({shown})."
+        f" with a spread of 0.1 % ({_shown(symbols)})."
     )
+
+
+def _shown(symbols: Sequence[str]) -> str:
+    return ", ".join(symbols[:SYMBOLS_SHOWN]) + (", …" if symbols[SYMBOLS_SHOWN:] else "")
 
 
 async def _first_of(parts: Sequence[Coroutine[object, object, None]]) -> None:

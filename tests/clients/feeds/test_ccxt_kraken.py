@@ -186,6 +186,21 @@ async def test_an_exchange_that_is_silent_is_lost(kraken: Kraken, ping_seconds: 
                     await heard.stream
 
 
+async def test_a_silent_connection_gives_no_sign_of_life(kraken: Kraken) -> None:
+    """Quotes of a connection that may be dead must not be confirmed."""
+    async with source_of(kraken, Patience(0.01, silence_seconds=2)) as source:
+        listings = await source.instruments(["BTC/USD"])
+        async with hearing(source, listings) as heard:
+            await kraken.until_subscribed("BTC/USD")
+            await heard.until(lambda: heard.alive > 0)
+            kraken.silent = True
+            before = heard.alive
+            with pytest.raises(ConnectionError):
+                await heard.stream
+
+    assert heard.alive <= before + 2
+
+
 async def test_a_quiet_exchange_that_answers_pings_is_not_lost(kraken: Kraken) -> None:
     patience = Patience(ping_seconds=0.05, silence_seconds=0.4)
     async with source_of(kraken, patience) as source:

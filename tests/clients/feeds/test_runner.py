@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -84,13 +86,18 @@ def failing(error: Exception) -> Connection:
 
 @contextlib.asynccontextmanager
 async def running(
-    source: Script, board: Board, clock: Clock | None = None
+    source: Script,
+    board: Board,
+    clock: Clock | None = None,
+    listings: Sequence[Listing] = (BTC,),
+    pace: Pace = FAST,
 ) -> AsyncIterator["asyncio.Task[None]"]:
     changed = asyncio.Event()
     given = clock or Clock()
     monotonic = given.monotonic if clock else asyncio.get_running_loop().time
-    book = Book([BTC], given.now, monotonic, changed.set)
-    task = asyncio.create_task(Runner("script", source, [BTC], book, board, changed, FAST).run())
+    book = Book(listings, given.now, monotonic, changed.set)
+    runner = Runner("script", source, listings, book, board, changed, pace)
+    task = asyncio.create_task(runner.run())
     try:
         yield task
     finally:
@@ -183,6 +190,38 @@ async def test_a_quiet_connection_confirms_what_it_told() -> None:
         await until(board, lambda: bool(board.confirmed))
 
     assert (board.bids, board.confirmed) == ([Decimal(100)], [Decimal(100)])
+
+
+class Log(logging.Handler):
+    """Keeps what is logged, and lets those who wait for a board look again."""
+
+    def __init__(self, board: Board) -> None:
+        super().__init__()
+        self._board = board
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+        self._board.changed.set()
+
+
+async def test_symbols_without_any_price_are_named() -> None:
+    """An exchange that refuses one pair may say so to the library alone."""
+    board = Board()
+    logger, log = logging.getLogger("bottrading_feeds.runner"), Log(board)
+    logger.addHandler(log)
+    names = [f"C{number}-USD" for number in range(6)]
+    listings = [BTC, *(replace(BTC, symbol=name) for name in names)]
+    pace = replace(FAST, summary=0.01, silence=60)
+    try:
+        async with running(Script(telling("100", then=stay)), board, None, listings, pace):
+            await until(board, lambda: bool(log.lines))
+    finally:
+        logger.removeHandler(log)
+
+    assert log.lines == [
+        "The source has told no price of C0-USD, C1-USD, C2-USD, C3-USD, C4-USD, …",
+    ]
 
 
 def test_pauses_grow_and_begin_anew_after_a_steady_connection() -> None:
