@@ -43,7 +43,9 @@ export interface paths {
          *
          *     An order that the trading rules do not allow (no money, no position, no quote …) is no error: it is recorded and returned as REJECTED. With a `client_order_id` the call can be repeated safely. A repeated call returns the same order with `replayed`. A different order under the same id is refused (CLIENT_ORDER_ID_REUSED). Spends one order and one request of the rate limits.
          *
-         *     With `order_class` a group of orders is placed at once: an entry with its exits, or two exits of a position. All orders of the group are accepted, or none. A group spends one order of the rate limits. If a rule rejects one of them, the first order of the group is returned as REJECTED, and `rejection_message` begins with the `leg` that is not allowed. Its `client_order_id` makes the whole call repeatable; a call with other ids for the exits is another call. Exits are held until the entry fills. Then they sell what it has filled so far, and the first fill or trigger of an exit cancels the rest of the entry. Two exits reserve the position once: what one sells, the other no longer sells.
+         *     With `order_class` a group of orders is placed at once: an entry with its exits, or two exits of a position. All orders of the group are accepted, or none. A group spends one order of the rate limits. If a rule rejects one of them, the first order of the group is returned as REJECTED, and `rejection_message` begins with the `leg` that is not allowed. Its `client_order_id` makes the whole call repeatable; a call with other ids for the exits is another call. Exits are held until the entry fills. Then they close what it has filled so far, and the first fill or trigger of an exit cancels the rest of the entry. Two exits reserve the position once: what one closes, the other no longer closes.
+         *
+         *     On margin, a SELL can open a short position, and an order can go through zero. A group can begin with a SELL; its exits then buy. Exits never go through zero: they shrink or end with the position (POSITION_CLOSED).
          */
         post: operations["PlaceOrder"];
         /**
@@ -192,11 +194,11 @@ export interface paths {
          * Closes a position, or a part of it, with a MARKET order, and returns that order
          * @description Closes a position, or a part of it, with a MARKET order, and returns that order.
          *
-         *     The order is an ordinary one: PlaceOrder with the same quantity would do the same. It has time in force GTC. The part that the quote does not fill waits for the next quotes. While the market is closed, the whole order waits. The order sells at most what is held, so it never opens a position.
+         *     The order is an ordinary one: PlaceOrder with the same quantity would do the same. It has time in force GTC. The part that the quote does not fill waits for the next quotes. While the market is closed, the whole order waits. A long position is sold, a short one is bought back. The order is `reduce_only`, so it never opens a position.
          *
-         *     Live SELL orders may reserve the quantity. They are then cancelled in the same transaction (POSITION_CLOSED), newest first, until enough is free. They stay live if the closing order is REJECTED, for example because the account is HALTED or there is no quote. Live BUY orders stay.
+         *     Live orders that reduce the position may reserve the quantity. They are then cancelled in the same transaction (POSITION_CLOSED), newest first, until enough is free. They stay live if the closing order is REJECTED, for example because the account is HALTED or there is no quote. Live orders of the other side stay.
          *
-         *     A call that closes the whole position can be repeated. If a live MARKET order already sells all of it, and the call has no `client_order_id`, that order is returned again with `replayed`. With a `client_order_id` every call can be repeated, as with PlaceOrder: the same call returns the same order.
+         *     A call that closes the whole position can be repeated. If a live MARKET order already closes all of it, and the call has no `client_order_id`, that order is returned again with `replayed`. With a `client_order_id` every call can be repeated, as with PlaceOrder: the same call returns the same order.
          *
          *     Refused are: - an instrument that the account does not hold (POSITION_NOT_FOUND); - a quantity that exceeds the position (INSUFFICIENT_POSITION); - a percentage of less than one quantity step (QUANTITY_TOO_SMALL); - an option that has expired: the service settles it (INSTRUMENT_EXPIRED); - an instrument that the key may not trade (INSTRUMENT_NOT_ALLOWED).
          *
@@ -505,7 +507,7 @@ export interface paths {
         put?: never;
         /**
          * Sets which orders an account accepts
-         * @description Sets which orders an account accepts. HALTED also cancels all live orders, in the same transaction.
+         * @description Sets which orders an account accepts. HALTED also cancels all live orders, in the same transaction, but not those of the venue in a margin call.
          */
         post: operations["SetTradingState"];
         delete?: never;
@@ -1038,14 +1040,14 @@ export interface components {
          *     - `SEQUENCE_IN_FUTURE`: The log ends before this sequence. Example: `after_sequence` above the newest. OUT_OF_RANGE, HTTP 410.
          *     - `TRADING_HALTED`: Outcomes: `rejection_reason` of a recorded order. A ReplaceOrder with such an outcome is refused instead and leaves the order as it was: FAILED_PRECONDITION, HTTP 422.
          *
-         *     The account accepts no orders, or only orders that reduce a position. Example: a BUY while the trading state is REDUCING.
-         *     - `DAILY_LOSS_REACHED`: The loss since 00:00 UTC has reached the limit of the guard rails; only SELL orders are accepted. Example: a BUY after a loss of 1 000 with `daily_loss_max` 1000.
+         *     The account accepts no orders, or only orders that reduce a position: a SELL of a long one, a BUY of a short one. Example: a BUY while the trading state is REDUCING.
+         *     - `DAILY_LOSS_REACHED`: The loss since 00:00 UTC has reached the limit of the guard rails; only orders that reduce a position are accepted. Example: a BUY after a loss of 1 000 with `daily_loss_max` 1000.
          *     - `TOO_MANY_OPEN_ORDERS`: The account has 1 000 live orders. Example: the 1 001st resting LIMIT order.
          *     - `ORDER_TOO_LARGE`: The notional value or the reservation would reach 90 000 000 000 US dollars. Example: a BUY of 9 999 999 999 at 100.
          *     - `ORDER_NOTIONAL_EXCEEDED`: The notional value exceeds the limit of the account's guard rails or of the bot key. Example: 100 AAPL at 185 with `order_notional_max` 10000.
-         *     - `POSITION_SHARE_EXCEEDED`: The position would exceed the share of the equity that the guard rails allow. Example: a BUY for half of the equity with `position_share_max` 25.
-         *     - `INSUFFICIENT_BUYING_POWER`: The buying power does not cover the order. Example: a BUY of 1 000 shares at 185 with 50 000 to spend.
-         *     - `INSUFFICIENT_POSITION`: The position, less what live SELL orders reserve, is smaller than the order. ClosePosition of more than the position is refused for this reason: FAILED_PRECONDITION, HTTP 422. Example: a SELL of 10 with a position of 5.
+         *     - `POSITION_SHARE_EXCEEDED`: The position, long or short, would exceed the share of the equity that the guard rails allow. Example: a BUY for half of the equity with `position_share_max` 25.
+         *     - `INSUFFICIENT_BUYING_POWER`: The buying power does not cover the order. In a MARGIN account: the free margin does not cover what the order adds to the margin, its worst slippage and its fee. Example: a BUY of 1 000 shares at 185 with 50 000 to spend.
+         *     - `INSUFFICIENT_POSITION`: The position, less what live SELL orders reserve, is smaller than the order. On margin, PlaceOrder never gives this reason: such an order opens a short position. ClosePosition of more than the position is refused for this reason: FAILED_PRECONDITION, HTTP 422. Example: a SELL of 10 with a position of 5.
          *     - `MARKET_CLOSED`: The market is closed and the order cannot wait. Example: an IOC order at night.
          *     - `NO_QUOTE`: There is no quote, or only a stale one, and the order cannot wait. GetQuote of an instrument that never had a quote is refused for this reason: NOT_FOUND, HTTP 404. Example: a MARKET order before the first quote.
          *     - `FOK_NOT_FILLABLE`: A FOK order could not be filled completely at once. Example: FOK for 5 000 when 300 are offered.
@@ -1078,9 +1080,9 @@ export interface components {
             amount: string;
             /** @description Fee of this fill, in US dollars, 2 decimals. */
             fee: string;
-            /** @description Realised profit or loss of a SELL, in US dollars, 2 decimals; null for a BUY. The fee and the share of cost and buy fees are deducted. Sums and wins are computed from the stored value, which has 8 decimals. */
+            /** @description Realised profit or loss of what the fill closed, in US dollars, 2 decimals; null if it closed nothing. A SELL closes a long position, a BUY a short one. A fill through zero closes one position and opens the other. The closed part's share of this fee, and of the fees paid at the opening, is deducted. Sums and wins are computed from the stored value, which has 8 decimals. */
             realized_pnl: string | null;
-            /** @description The bot key that placed the order; empty if a person did, by closing a position. */
+            /** @description The bot key that placed the order; empty if a person or the venue did. */
             bot_key_id: string;
             /**
              * Format: date-time
@@ -1113,9 +1115,9 @@ export interface components {
         GuardRails: {
             /** @description Largest notional value of one order, in US dollars, 2 decimals. */
             order_notional_max: string | null;
-            /** @description Largest share of the equity that one position may reach, in percent, 2 decimals. */
+            /** @description Largest share of the equity that one position, long or short, may reach, in percent, 2 decimals. */
             position_share_max: string | null;
-            /** @description Loss since 00:00 UTC at which the account accepts only SELL orders, in US dollars, 2 decimals. */
+            /** @description Loss since 00:00 UTC at which the account accepts only orders that reduce a position, in US dollars, 2 decimals. */
             daily_loss_max: string | null;
         };
         /**
@@ -1403,7 +1405,7 @@ export interface components {
             rejection_message: string | null;
             /** @description Fees charged so far, in US dollars, 2 decimals. */
             fees: string;
-            /** @description Money that a live BUY order still reserves, in US dollars, 2 decimals. */
+            /** @description Money that a live BUY order still reserves, in US dollars, 2 decimals. Zero on margin: the order raises the margin instead. */
             reserved: string;
             /** @description When a live order expires; null for an order that never rests. */
             expires_at: string | null;
@@ -1448,8 +1450,8 @@ export interface components {
          * @description What an order does in its group. The take-profit and the stop-loss are the exits.
          *
          *     - `ENTRY`: Buys the position that the exits sell.
-         *     - `TAKE_PROFIT`: Sells at a higher price than the entry: a LIMIT order.
-         *     - `STOP_LOSS`: Sells at a lower price than the entry: a STOP, STOP_LIMIT or TRAILING_STOP order.
+         *     - `TAKE_PROFIT`: Closes at a better price than the entry: a LIMIT order.
+         *     - `STOP_LOSS`: Closes at a worse price than the entry: a STOP, STOP_LIMIT or TRAILING_STOP order.
          * @enum {string}
          */
         OrderLeg: "ENTRY" | "TAKE_PROFIT" | "STOP_LOSS";
@@ -1771,7 +1773,7 @@ export interface components {
          * @description Whether an order buys or sells.
          *
          *     - `BUY`: Buys at the ask.
-         *     - `SELL`: Sells at the bid, never more than the position.
+         *     - `SELL`: Sells at the bid, never more than the position. In a MARGIN account, a `marginable` instrument can be sold short: the position may become negative.
          * @enum {string}
          */
         Side: "BUY" | "SELL";
@@ -1796,20 +1798,20 @@ export interface components {
          *     - `TRADING_HALTED`: The account was halted.
          *     - `INSTRUMENT_EXPIRED`: The instrument expired.
          *     - `ACCOUNT_RESET`: The account was reset.
-         *     - `POSITION_CLOSED`: ClosePosition or CloseAllPositions needed the quantity that the order held.
+         *     - `POSITION_CLOSED`: ClosePosition or CloseAllPositions needed the quantity that the order held. On margin: nothing is left that an order with `reduce_only` could close.
          *     - `EXIT_FILLED`: An exit of the order's group was triggered or filled: the rest of the entry was cancelled.
-         *     - `SIBLING_FILLED`: The other exit of the group sold all that both were for.
+         *     - `SIBLING_FILLED`: The other exit of the group closed all that both were for.
          *     - `ENTRY_ENDED`: The entry of the group ended without a fill.
          *     - `MARGIN_CALL`: A margin call cancelled the order.
          *     - `MARGIN_RESTORED`: The order of a margin call was no longer needed: the equity covers the maintenance margin again.
          * @enum {string}
          */
         StatusReason: "REQUESTED" | "IOC_REMAINDER" | "EXPIRED_DAY" | "EXPIRED_GTC" | "INSUFFICIENT_BUYING_POWER" | "TRADING_HALTED" | "INSTRUMENT_EXPIRED" | "ACCOUNT_RESET" | "POSITION_CLOSED" | "EXIT_FILLED" | "SIBLING_FILLED" | "ENTRY_ENDED" | "MARGIN_CALL" | "MARGIN_RESTORED";
-        /** @description The exit of a group that sells at a lower price: a STOP order, with `limit_price` a STOP_LIMIT order, with a trail a TRAILING_STOP order. Exactly one of `stop_price`, `trail_amount` and `trail_percent` is required. */
+        /** @description The exit of a group at the worse price. It sells at a lower price, or buys back a short position at a higher one: a STOP order, with `limit_price` a STOP_LIMIT order, with a trail a TRAILING_STOP order. Exactly one of `stop_price`, `trail_amount` and `trail_percent` is required. */
         StopLoss: {
-            /** @description Trigger price in US dollars, a multiple of the instrument's tick. It must be below the take-profit and below the entry's price; without an entry, below the bid. */
+            /** @description Trigger price in US dollars, a multiple of the instrument's tick. For an exit that sells it must be below the take-profit and below the entry's price; without an entry, below the bid. For an exit that buys it must be above them; without an entry, above the ask. */
             stop_price?: (string | number) | null;
-            /** @description Lowest price to sell at after the trigger, in US dollars, a multiple of the instrument's tick. Left out: any price. Refused with a trail. */
+            /** @description Worst price to fill at after the trigger, in US dollars, a multiple of the instrument's tick. Left out: any price. Refused with a trail. */
             limit_price?: (string | number) | null;
             /** @description GTC or DAY. Left out: GTC. */
             time_in_force?: components["schemas"]["TimeInForce"];
@@ -1861,9 +1863,9 @@ export interface components {
              */
             time: string;
         };
-        /** @description The exit of a group that sells at a higher price: a LIMIT order. */
+        /** @description The exit of a group at the better price: a LIMIT order. It sells at a higher price, or buys back a short position at a lower one. */
         TakeProfit: {
-            /** @description Lowest price to sell at, in US dollars, a multiple of the instrument's tick. It must be above the stop-loss and above the entry's price; without an entry, above the bid. */
+            /** @description Worst price to fill at, in US dollars, a multiple of the instrument's tick. For an exit that sells it must be above the stop-loss and above the entry's price; without an entry, above the bid. For an exit that buys it must be below them; without an entry, below the ask. */
             limit_price: string | number;
             /** @description GTC or DAY. Left out: GTC. */
             time_in_force?: components["schemas"]["TimeInForce"];
@@ -1880,7 +1882,7 @@ export interface components {
          * @enum {string}
          */
         TimeInForce: "GTC" | "DAY" | "IOC" | "FOK";
-        /** @description Performance of an account since it was opened or last reset. A closed trade is a SELL order that filled anything, booked when it ends, or an option that expired. Returns and drawdown are those of one dollar invested from the beginning: a deposit changes none of them. Percentages are written as 12.5 for 12.5 %. An undefined value is null, never NaN. */
+        /** @description Performance of an account since it was opened or last reset. A closed trade is an order that reduced a position, long or short, booked when it ends, or an option that expired. Returns and drawdown are those of one dollar invested from the beginning: a deposit changes none of them. Percentages are written as 12.5 for 12.5 %. An undefined value is null, never NaN. */
         TradingKpi: {
             /** @description Time-weighted return, in percent: the product of the growth factors between deposits, less one. */
             total_return_pct: number | null;
@@ -1924,8 +1926,8 @@ export interface components {
          * @description Which orders an account accepts.
          *
          *     - `ACTIVE`: All orders.
-         *     - `REDUCING`: Only orders that reduce a position.
-         *     - `HALTED`: No orders.
+         *     - `REDUCING`: Only orders that reduce a position, long or short.
+         *     - `HALTED`: No orders, except those of the venue in a margin call.
          * @enum {string}
          */
         TradingState: "ACTIVE" | "REDUCING" | "HALTED";
@@ -2153,11 +2155,11 @@ export interface operations {
                     client_order_id?: string | null;
                     /** @description Instead of `quantity`, for MARKET orders and for a LIMIT BUY: an amount in US dollars, positive, at most 2 decimals. The quantity is found when the order arrives and does not change later. A BUY gets the largest quantity that costs at most this amount at the ask with the worst slippage, or at `limit_price`, fee included. A SELL gets the largest quantity that is worth at most this amount at the bid. If that is less than one quantity step, the call is refused (NOTIONAL_TOO_SMALL). While the market is closed, the last quote counts. */
                     notional?: (string | number) | null;
-                    /** @description Left out: SIMPLE. BRACKET takes both exits, OTO takes one; the order itself is their entry, which buys. OCO takes both exits of a position that is held: `side` is SELL, `order_type` LIMIT or left out, and the prices are those of the exits. */
+                    /** @description Left out: SIMPLE. BRACKET takes both exits, OTO takes one; the order itself is their entry. OCO takes both exits of a position that is held: `order_type` is LIMIT or left out, and the prices are those of the exits. An entry buys and an OCO sells; on margin, an entry may also sell short, and an OCO buy back a short position. */
                     order_class?: components["schemas"]["OrderClass"];
-                    /** @description The exit at a higher price. Refused for SIMPLE. */
+                    /** @description The exit at the better price. Refused for SIMPLE. */
                     take_profit?: components["schemas"]["TakeProfit"] | null;
-                    /** @description The exit at a lower price. Refused for SIMPLE. */
+                    /** @description The exit at the worse price. Refused for SIMPLE. */
                     stop_loss?: components["schemas"]["StopLoss"] | null;
                     /** @description How far the stop price stays behind the best price, in US dollars, a multiple of the instrument's tick. Exactly one of `trail_amount` and `trail_percent` is required for TRAILING_STOP; both are refused for the others. */
                     trail_amount?: (string | number) | null;
@@ -2276,9 +2278,9 @@ export interface operations {
                     notional?: (string | number) | null;
                     /** @description Left out: SIMPLE. */
                     order_class?: components["schemas"]["OrderClass"];
-                    /** @description The exit at a higher price. */
+                    /** @description The exit at the better price. */
                     take_profit?: components["schemas"]["TakeProfit"] | null;
-                    /** @description The exit at a lower price. */
+                    /** @description The exit at the worse price. */
                     stop_loss?: components["schemas"]["StopLoss"] | null;
                     /** @description Distance of a trailing stop in US dollars. */
                     trail_amount?: (string | number) | null;
@@ -2629,9 +2631,9 @@ export interface operations {
     ClosePosition: {
         parameters: {
             query?: {
-                /** @description Quantity to sell, a multiple of the instrument's quantity step or the whole position. Not together with `percentage`. */
+                /** @description Quantity to close, positive, a multiple of the instrument's quantity step or the whole position. Not together with `percentage`. */
                 quantity?: string | number;
-                /** @description Share of the held quantity to sell, in percent, up to 100. The result is rounded down to the instrument's quantity step. Not together with `quantity`. */
+                /** @description Share of the position to close, in percent, up to 100. The result is rounded down to the instrument's quantity step. Not together with `quantity`. */
                 percentage?: string | number;
                 /** @description The caller's own id for the closing order, as in PlaceOrderRequest. */
                 client_order_id?: string;
@@ -3403,9 +3405,9 @@ export interface operations {
                 "application/json": {
                     /** @description Largest notional value of one order, in US dollars, positive, at most 2 decimals. */
                     order_notional_max?: (string | number) | null;
-                    /** @description Largest share of the equity that one position may reach, in percent, above 0, at most 100, at most 2 decimals. */
+                    /** @description Largest share of the equity that one position, long or short, may reach, in percent, above 0, at most 100, at most 2 decimals. */
                     position_share_max?: (string | number) | null;
-                    /** @description Loss since 00:00 UTC at which the account accepts only SELL orders, in US dollars, positive, at most 2 decimals. */
+                    /** @description Loss since 00:00 UTC at which the account accepts only orders that reduce a position, in US dollars, positive, at most 2 decimals. */
                     daily_loss_max?: (string | number) | null;
                 };
             };

@@ -69,9 +69,9 @@ class _TradingStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradingS
     TRADING_STATE_ACTIVE: _TradingState.ValueType  # 1
     """All orders."""
     TRADING_STATE_REDUCING: _TradingState.ValueType  # 2
-    """Only orders that reduce a position."""
+    """Only orders that reduce a position, long or short."""
     TRADING_STATE_HALTED: _TradingState.ValueType  # 3
-    """No orders."""
+    """No orders, except those of the venue in a margin call."""
 
 class TradingState(_TradingState, metaclass=_TradingStateEnumTypeWrapper):
     """Which orders an account accepts."""
@@ -81,9 +81,9 @@ TRADING_STATE_UNSPECIFIED: TradingState.ValueType  # 0
 TRADING_STATE_ACTIVE: TradingState.ValueType  # 1
 """All orders."""
 TRADING_STATE_REDUCING: TradingState.ValueType  # 2
-"""Only orders that reduce a position."""
+"""Only orders that reduce a position, long or short."""
 TRADING_STATE_HALTED: TradingState.ValueType  # 3
-"""No orders."""
+"""No orders, except those of the venue in a margin call."""
 Global___TradingState: _TypeAlias = TradingState  # noqa: Y015
 
 class _MarginMode:
@@ -152,10 +152,12 @@ class GuardRails(_message.Message):
     order_notional_max: _builtins.str
     """Largest notional value of one order, in US dollars, 2 decimals."""
     position_share_max: _builtins.str
-    """Largest share of the equity that one position may reach, in percent, 2 decimals."""
+    """Largest share of the equity that one position, long or short, may reach, in percent,
+    2 decimals.
+    """
     daily_loss_max: _builtins.str
-    """Loss since 00:00 UTC at which the account accepts only SELL orders, in US
-    dollars, 2 decimals.
+    """Loss since 00:00 UTC at which the account accepts only orders that reduce a
+    position, in US dollars, 2 decimals.
     """
     def __init__(
         self,

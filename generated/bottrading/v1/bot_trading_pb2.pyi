@@ -74,7 +74,9 @@ Global___GetAccountResponse: _TypeAlias = GetAccountResponse  # noqa: Y015
 
 @_typing.final
 class TakeProfit(_message.Message):
-    """The exit of a group that sells at a higher price: a LIMIT order."""
+    """The exit of a group at the better price: a LIMIT order. It sells at a higher price, or
+    buys back a short position at a lower one.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -82,8 +84,10 @@ class TakeProfit(_message.Message):
     TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
     CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     limit_price: _builtins.str
-    """Lowest price to sell at, in US dollars, a multiple of the instrument's tick. It must
-    be above the stop-loss and above the entry's price; without an entry, above the bid.
+    """Worst price to fill at, in US dollars, a multiple of the instrument's tick. For an
+    exit that sells it must be above the stop-loss and above the entry's price; without
+    an entry, above the bid. For an exit that buys it must be below them; without an
+    entry, below the ask.
     """
     time_in_force: _order_pb2.TimeInForce.ValueType
     """GTC or DAY. Left out: GTC."""
@@ -110,7 +114,8 @@ Global___TakeProfit: _TypeAlias = TakeProfit  # noqa: Y015
 
 @_typing.final
 class StopLoss(_message.Message):
-    """The exit of a group that sells at a lower price: a STOP order, with `limit_price` a
+    """The exit of a group at the worse price. It sells at a lower price, or buys back a short
+    position at a higher one: a STOP order, with `limit_price` a
     STOP_LIMIT order, with a trail a TRAILING_STOP order. Exactly one of `stop_price`,
     `trail_amount` and `trail_percent` is required.
     """
@@ -124,11 +129,13 @@ class StopLoss(_message.Message):
     TRAIL_AMOUNT_FIELD_NUMBER: _builtins.int
     TRAIL_PERCENT_FIELD_NUMBER: _builtins.int
     stop_price: _builtins.str
-    """Trigger price in US dollars, a multiple of the instrument's tick. It must be below
-    the take-profit and below the entry's price; without an entry, below the bid.
+    """Trigger price in US dollars, a multiple of the instrument's tick. For an exit that
+    sells it must be below the take-profit and below the entry's price; without an
+    entry, below the bid. For an exit that buys it must be above them; without an entry,
+    above the ask.
     """
     limit_price: _builtins.str
-    """Lowest price to sell at after the trigger, in US dollars, a multiple of the
+    """Worst price to fill at after the trigger, in US dollars, a multiple of the
     instrument's tick. Left out: any price. Refused with a trail.
     """
     time_in_force: _order_pb2.TimeInForce.ValueType
@@ -246,8 +253,9 @@ class PlaceOrderRequest(_message.Message):
     """
     order_class: _order_pb2.OrderClass.ValueType
     """Left out: SIMPLE. BRACKET takes both exits, OTO takes one; the order itself is
-    their entry, which buys. OCO takes both exits of a position that is held: `side`
-    is SELL, `order_type` LIMIT or left out, and the prices are those of the exits.
+    their entry. OCO takes both exits of a position that is held: `order_type` is LIMIT
+    or left out, and the prices are those of the exits. An entry buys and an OCO sells;
+    on margin, an entry may also sell short, and an OCO buy back a short position.
     """
     trail_amount: _builtins.str
     """How far the stop price stays behind the best price, in US dollars, a multiple of the
@@ -258,11 +266,11 @@ class PlaceOrderRequest(_message.Message):
     """How far the stop price stays behind, in percent of the best price, at most 99."""
     @_builtins.property
     def take_profit(self) -> Global___TakeProfit:
-        """The exit at a higher price. Refused for SIMPLE."""
+        """The exit at the better price. Refused for SIMPLE."""
 
     @_builtins.property
     def stop_loss(self) -> Global___StopLoss:
-        """The exit at a lower price. Refused for SIMPLE."""
+        """The exit at the worse price. Refused for SIMPLE."""
 
     def __init__(
         self,
@@ -389,11 +397,11 @@ class PreviewOrderRequest(_message.Message):
     """Distance of a trailing stop in percent of the best price, at most 99."""
     @_builtins.property
     def take_profit(self) -> Global___TakeProfit:
-        """The exit at a higher price."""
+        """The exit at the better price."""
 
     @_builtins.property
     def stop_loss(self) -> Global___StopLoss:
-        """The exit at a lower price."""
+        """The exit at the worse price."""
 
     def __init__(
         self,
@@ -1000,11 +1008,11 @@ class ClosePositionRequest(_message.Message):
     symbol: _builtins.str
     """The instrument. An unknown symbol is refused (SYMBOL_UNKNOWN)."""
     quantity: _builtins.str
-    """Quantity to sell, a multiple of the instrument's quantity step or the whole
+    """Quantity to close, positive, a multiple of the instrument's quantity step or the whole
     position. Not together with `percentage`.
     """
     percentage: _builtins.str
-    """Share of the held quantity to sell, in percent, up to 100. The result is rounded
+    """Share of the position to close, in percent, up to 100. The result is rounded
     down to the instrument's quantity step. Not together with `quantity`.
     """
     client_order_id: _builtins.str

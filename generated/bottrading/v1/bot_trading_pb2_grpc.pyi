@@ -72,9 +72,14 @@ class BotTradingStub:
     spends one order of the rate limits. If a rule rejects one of them, the first order
     of the group is returned as REJECTED, and `rejection_message` begins with the `leg`
     that is not allowed. Its `client_order_id` makes the whole call repeatable; a call
-    with other ids for the exits is another call. Exits are held until the entry fills. Then they sell what it has filled
-    so far, and the first fill or trigger of an exit cancels the rest of the entry. Two
-    exits reserve the position once: what one sells, the other no longer sells.
+    with other ids for the exits is another call. Exits are held until the entry fills.
+    Then they close what it has filled so far, and the first fill or trigger of an exit
+    cancels the rest of the entry. Two exits reserve the position once: what one closes,
+    the other no longer closes.
+
+    On margin, a SELL can open a short position, and an order can go through zero. A
+    group can begin with a SELL; its exits then buy. Exits never go through zero: they
+    shrink or end with the position (POSITION_CLOSED).
     """
     PreviewOrder: _grpc.UnaryUnaryMultiCallable[_bot_trading_pb2.PreviewOrderRequest, _bot_trading_pb2.PreviewOrderResponse]
     """Returns what PlaceOrder would do now, to the cent: the fill, the fees, the money
@@ -134,16 +139,17 @@ class BotTradingStub:
 
     The order is an ordinary one: PlaceOrder with the same quantity would do the same.
     It has time in force GTC. The part that the quote does not fill waits for the next
-    quotes. While the market is closed, the whole order waits. The order sells at most
-    what is held, so it never opens a position.
+    quotes. While the market is closed, the whole order waits. A long position is sold, a
+    short one is bought back. The order is `reduce_only`, so it never opens a position.
 
-    Live SELL orders may reserve the quantity. They are then cancelled in the same
-    transaction (POSITION_CLOSED), newest first, until enough is free. They stay live
+    Live orders that reduce the position may reserve the quantity. They are then
+    cancelled in the same transaction (POSITION_CLOSED), newest first, until enough is
+    free. They stay live
     if the closing order is REJECTED, for example because the account is HALTED or
-    there is no quote. Live BUY orders stay.
+    there is no quote. Live orders of the other side stay.
 
     A call that closes the whole position can be repeated. If a live MARKET order
-    already sells all of it, and the call has no `client_order_id`, that order is
+    already closes all of it, and the call has no `client_order_id`, that order is
     returned again with `replayed`. With a `client_order_id` every call can be
     repeated, as with PlaceOrder: the same call returns the same order.
 
@@ -301,9 +307,14 @@ class BotTradingAsyncStub(BotTradingStub):
     spends one order of the rate limits. If a rule rejects one of them, the first order
     of the group is returned as REJECTED, and `rejection_message` begins with the `leg`
     that is not allowed. Its `client_order_id` makes the whole call repeatable; a call
-    with other ids for the exits is another call. Exits are held until the entry fills. Then they sell what it has filled
-    so far, and the first fill or trigger of an exit cancels the rest of the entry. Two
-    exits reserve the position once: what one sells, the other no longer sells.
+    with other ids for the exits is another call. Exits are held until the entry fills.
+    Then they close what it has filled so far, and the first fill or trigger of an exit
+    cancels the rest of the entry. Two exits reserve the position once: what one closes,
+    the other no longer closes.
+
+    On margin, a SELL can open a short position, and an order can go through zero. A
+    group can begin with a SELL; its exits then buy. Exits never go through zero: they
+    shrink or end with the position (POSITION_CLOSED).
     """
     PreviewOrder: _aio.UnaryUnaryMultiCallable[_bot_trading_pb2.PreviewOrderRequest, _bot_trading_pb2.PreviewOrderResponse]  # type: ignore[assignment]
     """Returns what PlaceOrder would do now, to the cent: the fill, the fees, the money
@@ -363,16 +374,17 @@ class BotTradingAsyncStub(BotTradingStub):
 
     The order is an ordinary one: PlaceOrder with the same quantity would do the same.
     It has time in force GTC. The part that the quote does not fill waits for the next
-    quotes. While the market is closed, the whole order waits. The order sells at most
-    what is held, so it never opens a position.
+    quotes. While the market is closed, the whole order waits. A long position is sold, a
+    short one is bought back. The order is `reduce_only`, so it never opens a position.
 
-    Live SELL orders may reserve the quantity. They are then cancelled in the same
-    transaction (POSITION_CLOSED), newest first, until enough is free. They stay live
+    Live orders that reduce the position may reserve the quantity. They are then
+    cancelled in the same transaction (POSITION_CLOSED), newest first, until enough is
+    free. They stay live
     if the closing order is REJECTED, for example because the account is HALTED or
-    there is no quote. Live BUY orders stay.
+    there is no quote. Live orders of the other side stay.
 
     A call that closes the whole position can be repeated. If a live MARKET order
-    already sells all of it, and the call has no `client_order_id`, that order is
+    already closes all of it, and the call has no `client_order_id`, that order is
     returned again with `replayed`. With a `client_order_id` every call can be
     repeated, as with PlaceOrder: the same call returns the same order.
 
@@ -539,9 +551,14 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         spends one order of the rate limits. If a rule rejects one of them, the first order
         of the group is returned as REJECTED, and `rejection_message` begins with the `leg`
         that is not allowed. Its `client_order_id` makes the whole call repeatable; a call
-        with other ids for the exits is another call. Exits are held until the entry fills. Then they sell what it has filled
-        so far, and the first fill or trigger of an exit cancels the rest of the entry. Two
-        exits reserve the position once: what one sells, the other no longer sells.
+        with other ids for the exits is another call. Exits are held until the entry fills.
+        Then they close what it has filled so far, and the first fill or trigger of an exit
+        cancels the rest of the entry. Two exits reserve the position once: what one closes,
+        the other no longer closes.
+
+        On margin, a SELL can open a short position, and an order can go through zero. A
+        group can begin with a SELL; its exits then buy. Exits never go through zero: they
+        shrink or end with the position (POSITION_CLOSED).
         """
 
     @_abc_1.abstractmethod
@@ -661,16 +678,17 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
 
         The order is an ordinary one: PlaceOrder with the same quantity would do the same.
         It has time in force GTC. The part that the quote does not fill waits for the next
-        quotes. While the market is closed, the whole order waits. The order sells at most
-        what is held, so it never opens a position.
+        quotes. While the market is closed, the whole order waits. A long position is sold, a
+        short one is bought back. The order is `reduce_only`, so it never opens a position.
 
-        Live SELL orders may reserve the quantity. They are then cancelled in the same
-        transaction (POSITION_CLOSED), newest first, until enough is free. They stay live
+        Live orders that reduce the position may reserve the quantity. They are then
+        cancelled in the same transaction (POSITION_CLOSED), newest first, until enough is
+        free. They stay live
         if the closing order is REJECTED, for example because the account is HALTED or
-        there is no quote. Live BUY orders stay.
+        there is no quote. Live orders of the other side stay.
 
         A call that closes the whole position can be repeated. If a live MARKET order
-        already sells all of it, and the call has no `client_order_id`, that order is
+        already closes all of it, and the call has no `client_order_id`, that order is
         returned again with `replayed`. With a `client_order_id` every call can be
         repeated, as with PlaceOrder: the same call returns the same order.
 

@@ -283,12 +283,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     outcome is refused instead and leaves the order as it was: FAILED_PRECONDITION,
     HTTP 422.
 
-    The account accepts no orders, or only orders that reduce a position.
+    The account accepts no orders, or only orders that reduce a position: a SELL of a
+    long one, a BUY of a short one.
     Example: a BUY while the trading state is REDUCING.
     """
     ERROR_REASON_DAILY_LOSS_REACHED: _ErrorReason.ValueType  # 56
-    """The loss since 00:00 UTC has reached the limit of the guard rails; only SELL
-    orders are accepted.
+    """The loss since 00:00 UTC has reached the limit of the guard rails; only orders that
+    reduce a position are accepted.
     Example: a BUY after a loss of 1 000 with `daily_loss_max` 1000.
     """
     ERROR_REASON_TOO_MANY_OPEN_ORDERS: _ErrorReason.ValueType  # 43
@@ -305,15 +306,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: 100 AAPL at 185 with `order_notional_max` 10000.
     """
     ERROR_REASON_POSITION_SHARE_EXCEEDED: _ErrorReason.ValueType  # 58
-    """The position would exceed the share of the equity that the guard rails allow.
+    """The position, long or short, would exceed the share of the equity that the guard
+    rails allow.
     Example: a BUY for half of the equity with `position_share_max` 25.
     """
     ERROR_REASON_INSUFFICIENT_BUYING_POWER: _ErrorReason.ValueType  # 45
-    """The buying power does not cover the order.
+    """The buying power does not cover the order. In a MARGIN account: the free margin
+    does not cover what the order adds to the margin, its worst slippage and its fee.
     Example: a BUY of 1 000 shares at 185 with 50 000 to spend.
     """
     ERROR_REASON_INSUFFICIENT_POSITION: _ErrorReason.ValueType  # 46
-    """The position, less what live SELL orders reserve, is smaller than the order.
+    """The position, less what live SELL orders reserve, is smaller than the order. On
+    margin, PlaceOrder never gives this reason: such an order opens a short position.
     ClosePosition of more than the position is refused for this reason:
     FAILED_PRECONDITION, HTTP 422. Example: a SELL of 10 with a position of 5.
     """
@@ -621,12 +625,13 @@ ERROR_REASON_TRADING_HALTED: ErrorReason.ValueType  # 42
 outcome is refused instead and leaves the order as it was: FAILED_PRECONDITION,
 HTTP 422.
 
-The account accepts no orders, or only orders that reduce a position.
+The account accepts no orders, or only orders that reduce a position: a SELL of a
+long one, a BUY of a short one.
 Example: a BUY while the trading state is REDUCING.
 """
 ERROR_REASON_DAILY_LOSS_REACHED: ErrorReason.ValueType  # 56
-"""The loss since 00:00 UTC has reached the limit of the guard rails; only SELL
-orders are accepted.
+"""The loss since 00:00 UTC has reached the limit of the guard rails; only orders that
+reduce a position are accepted.
 Example: a BUY after a loss of 1 000 with `daily_loss_max` 1000.
 """
 ERROR_REASON_TOO_MANY_OPEN_ORDERS: ErrorReason.ValueType  # 43
@@ -643,15 +648,18 @@ key.
 Example: 100 AAPL at 185 with `order_notional_max` 10000.
 """
 ERROR_REASON_POSITION_SHARE_EXCEEDED: ErrorReason.ValueType  # 58
-"""The position would exceed the share of the equity that the guard rails allow.
+"""The position, long or short, would exceed the share of the equity that the guard
+rails allow.
 Example: a BUY for half of the equity with `position_share_max` 25.
 """
 ERROR_REASON_INSUFFICIENT_BUYING_POWER: ErrorReason.ValueType  # 45
-"""The buying power does not cover the order.
+"""The buying power does not cover the order. In a MARGIN account: the free margin
+does not cover what the order adds to the margin, its worst slippage and its fee.
 Example: a BUY of 1 000 shares at 185 with 50 000 to spend.
 """
 ERROR_REASON_INSUFFICIENT_POSITION: ErrorReason.ValueType  # 46
-"""The position, less what live SELL orders reserve, is smaller than the order.
+"""The position, less what live SELL orders reserve, is smaller than the order. On
+margin, PlaceOrder never gives this reason: such an order opens a short position.
 ClosePosition of more than the position is refused for this reason:
 FAILED_PRECONDITION, HTTP 422. Example: a SELL of 10 with a position of 5.
 """

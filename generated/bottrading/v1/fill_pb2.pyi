@@ -59,12 +59,14 @@ class Fill(_message.Message):
     fee: _builtins.str
     """Fee of this fill, in US dollars, 2 decimals."""
     realized_pnl: _builtins.str
-    """Realised profit or loss of a SELL, in US dollars, 2 decimals; null for a BUY.
-    The fee and the share of cost and buy fees are deducted. Sums and wins are computed
-    from the stored value, which has 8 decimals.
+    """Realised profit or loss of what the fill closed, in US dollars, 2 decimals; null if
+    it closed nothing. A SELL closes a long position, a BUY a short one. A fill through
+    zero closes one position and opens the other. The closed part's share of this fee,
+    and of the fees paid at the opening, is deducted. Sums and wins are computed from
+    the stored value, which has 8 decimals.
     """
     bot_key_id: _builtins.str
-    """The bot key that placed the order; empty if a person did, by closing a position."""
+    """The bot key that placed the order; empty if a person or the venue did."""
     rounding: _builtins.str
     """What rounding `amount` to cents cost, in US dollars, 8 decimals; it counts as a
     fee. An order is rounded once, on the sum of its fills. A later fill may

@@ -482,12 +482,12 @@ class SetGuardRailsRequest(_message.Message):
     order_notional_max: _builtins.str
     """Largest notional value of one order, in US dollars, positive, at most 2 decimals."""
     position_share_max: _builtins.str
-    """Largest share of the equity that one position may reach, in percent, above 0, at
-    most 100, at most 2 decimals.
+    """Largest share of the equity that one position, long or short, may reach, in percent,
+    above 0, at most 100, at most 2 decimals.
     """
     daily_loss_max: _builtins.str
-    """Loss since 00:00 UTC at which the account accepts only SELL orders, in US
-    dollars, positive, at most 2 decimals.
+    """Loss since 00:00 UTC at which the account accepts only orders that reduce a
+    position, in US dollars, positive, at most 2 decimals.
     """
     def __init__(
         self,

@@ -171,7 +171,7 @@ class KeyManagementServicer:
 
     def SetTradingState(self, request, context):
         """Sets which orders an account accepts. HALTED also cancels all live orders, in the
-        same transaction.
+        same transaction, but not those of the venue in a margin call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

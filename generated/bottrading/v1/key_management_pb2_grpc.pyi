@@ -75,7 +75,7 @@ class KeyManagementStub:
     """
     SetTradingState: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.SetTradingStateRequest, _key_management_pb2.SetTradingStateResponse]
     """Sets which orders an account accepts. HALTED also cancels all live orders, in the
-    same transaction.
+    same transaction, but not those of the venue in a margin call.
     """
     SetMarginMode: _grpc.UnaryUnaryMultiCallable[_key_management_pb2.SetMarginModeRequest, _key_management_pb2.SetMarginModeResponse]
     """Sets whether an account may borrow money and sell short. Refused while the account
@@ -159,7 +159,7 @@ class KeyManagementAsyncStub(KeyManagementStub):
     """
     SetTradingState: _aio.UnaryUnaryMultiCallable[_key_management_pb2.SetTradingStateRequest, _key_management_pb2.SetTradingStateResponse]  # type: ignore[assignment]
     """Sets which orders an account accepts. HALTED also cancels all live orders, in the
-    same transaction.
+    same transaction, but not those of the venue in a margin call.
     """
     SetMarginMode: _aio.UnaryUnaryMultiCallable[_key_management_pb2.SetMarginModeRequest, _key_management_pb2.SetMarginModeResponse]  # type: ignore[assignment]
     """Sets whether an account may borrow money and sell short. Refused while the account
@@ -288,7 +288,7 @@ class KeyManagementServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_key_management_pb2.SetTradingStateResponse, _abc.Awaitable[_key_management_pb2.SetTradingStateResponse]]:
         """Sets which orders an account accepts. HALTED also cancels all live orders, in the
-        same transaction.
+        same transaction, but not those of the venue in a margin call.
         """
 
     @_abc_1.abstractmethod

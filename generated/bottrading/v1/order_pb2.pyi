@@ -33,7 +33,9 @@ class _SideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Side.ValueType],
     SIDE_BUY: _Side.ValueType  # 1
     """Buys at the ask."""
     SIDE_SELL: _Side.ValueType  # 2
-    """Sells at the bid, never more than the position."""
+    """Sells at the bid, never more than the position. In a MARGIN account, a `marginable`
+    instrument can be sold short: the position may become negative.
+    """
 
 class Side(_Side, metaclass=_SideEnumTypeWrapper):
     """Whether an order buys or sells."""
@@ -43,7 +45,9 @@ SIDE_UNSPECIFIED: Side.ValueType  # 0
 SIDE_BUY: Side.ValueType  # 1
 """Buys at the ask."""
 SIDE_SELL: Side.ValueType  # 2
-"""Sells at the bid, never more than the position."""
+"""Sells at the bid, never more than the position. In a MARGIN account, a `marginable`
+instrument can be sold short: the position may become negative.
+"""
 Global___Side: _TypeAlias = Side  # noqa: Y015
 
 class _OrderType:
@@ -169,9 +173,9 @@ class _OrderLegEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderLeg.Val
     ORDER_LEG_ENTRY: _OrderLeg.ValueType  # 1
     """Buys the position that the exits sell."""
     ORDER_LEG_TAKE_PROFIT: _OrderLeg.ValueType  # 2
-    """Sells at a higher price than the entry: a LIMIT order."""
+    """Closes at a better price than the entry: a LIMIT order."""
     ORDER_LEG_STOP_LOSS: _OrderLeg.ValueType  # 3
-    """Sells at a lower price than the entry: a STOP, STOP_LIMIT or TRAILING_STOP order."""
+    """Closes at a worse price than the entry: a STOP, STOP_LIMIT or TRAILING_STOP order."""
 
 class OrderLeg(_OrderLeg, metaclass=_OrderLegEnumTypeWrapper):
     """What an order does in its group. The take-profit and the stop-loss are the exits."""
@@ -181,9 +185,9 @@ ORDER_LEG_UNSPECIFIED: OrderLeg.ValueType  # 0
 ORDER_LEG_ENTRY: OrderLeg.ValueType  # 1
 """Buys the position that the exits sell."""
 ORDER_LEG_TAKE_PROFIT: OrderLeg.ValueType  # 2
-"""Sells at a higher price than the entry: a LIMIT order."""
+"""Closes at a better price than the entry: a LIMIT order."""
 ORDER_LEG_STOP_LOSS: OrderLeg.ValueType  # 3
-"""Sells at a lower price than the entry: a STOP, STOP_LIMIT or TRAILING_STOP order."""
+"""Closes at a worse price than the entry: a STOP, STOP_LIMIT or TRAILING_STOP order."""
 Global___OrderLeg: _TypeAlias = OrderLeg  # noqa: Y015
 
 class _OrderStatus:
@@ -279,13 +283,15 @@ class _StatusReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatusRe
     STATUS_REASON_ACCOUNT_RESET: _StatusReason.ValueType  # 8
     """The account was reset."""
     STATUS_REASON_POSITION_CLOSED: _StatusReason.ValueType  # 9
-    """ClosePosition or CloseAllPositions needed the quantity that the order held."""
+    """ClosePosition or CloseAllPositions needed the quantity that the order held. On
+    margin: nothing is left that an order with `reduce_only` could close.
+    """
     STATUS_REASON_EXIT_FILLED: _StatusReason.ValueType  # 10
     """An exit of the order's group was triggered or filled: the rest of the entry was
     cancelled.
     """
     STATUS_REASON_SIBLING_FILLED: _StatusReason.ValueType  # 11
-    """The other exit of the group sold all that both were for."""
+    """The other exit of the group closed all that both were for."""
     STATUS_REASON_ENTRY_ENDED: _StatusReason.ValueType  # 12
     """The entry of the group ended without a fill."""
     STATUS_REASON_MARGIN_CALL: _StatusReason.ValueType  # 13
@@ -317,13 +323,15 @@ STATUS_REASON_INSTRUMENT_EXPIRED: StatusReason.ValueType  # 7
 STATUS_REASON_ACCOUNT_RESET: StatusReason.ValueType  # 8
 """The account was reset."""
 STATUS_REASON_POSITION_CLOSED: StatusReason.ValueType  # 9
-"""ClosePosition or CloseAllPositions needed the quantity that the order held."""
+"""ClosePosition or CloseAllPositions needed the quantity that the order held. On
+margin: nothing is left that an order with `reduce_only` could close.
+"""
 STATUS_REASON_EXIT_FILLED: StatusReason.ValueType  # 10
 """An exit of the order's group was triggered or filled: the rest of the entry was
 cancelled.
 """
 STATUS_REASON_SIBLING_FILLED: StatusReason.ValueType  # 11
-"""The other exit of the group sold all that both were for."""
+"""The other exit of the group closed all that both were for."""
 STATUS_REASON_ENTRY_ENDED: StatusReason.ValueType  # 12
 """The entry of the group ended without a fill."""
 STATUS_REASON_MARGIN_CALL: StatusReason.ValueType  # 13
@@ -418,7 +426,9 @@ class Order(_message.Message):
     fees: _builtins.str
     """Fees charged so far, in US dollars, 2 decimals."""
     reserved: _builtins.str
-    """Money that a live BUY order still reserves, in US dollars, 2 decimals."""
+    """Money that a live BUY order still reserves, in US dollars, 2 decimals. Zero on
+    margin: the order raises the margin instead.
+    """
     replayed: _builtins.bool
     """True if the call would have placed this order, but an earlier call had already
     placed it. False in all other answers.

@@ -18,8 +18,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class TradingKpi(_message.Message):
-    """Performance of an account since it was opened or last reset. A closed trade is a
-    SELL order that filled anything, booked when it ends, or an option that expired.
+    """Performance of an account since it was opened or last reset. A closed trade is an
+    order that reduced a position, long or short, booked when it ends, or an option that
+    expired.
     Returns and drawdown are those of one dollar invested from the beginning: a deposit
     changes none of them. Percentages are written as 12.5 for 12.5 %. An undefined
     value is null, never NaN.
