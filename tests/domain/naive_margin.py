@@ -207,18 +207,16 @@ class NaiveMargin:
         if worst is None:
             return raised + fee
         seen = self._mark(order.symbol)
-        if order.order_type.value in WAITING and order.stop_price is not None:
-            seen = real(order.stop_price)
+        stop = self._stop(order, fresh)
+        if order.order_type.value in WAITING and stop is not None:
+            seen = stop
         return raised + max((worst - seen) if buys else (seen - worst), NOTHING) * left + fee
 
     def _worst_price(self, order: Order, fresh: Quote | None) -> Fraction | None:
         buys, kind = order.side.value == "BUY", order.order_type.value
         limit = None if order.limit_price is None else real(order.limit_price)
-        stop = None if order.stop_price is None else real(order.stop_price)
+        stop = self._stop(order, fresh)
         touch = None if fresh is None else real(fresh.ask if buys else fresh.bid)
-        if kind == "TRAILING_STOP" and stop is None and fresh is not None:
-            behind = naive_stop(order, fresh.ask if buys else fresh.bid)
-            stop = None if behind is None else real(behind)
         if kind == "MARKET":
             if touch is None:
                 return None
@@ -232,6 +230,14 @@ class NaiveMargin:
         if not buys:
             return stop
         return max(stop, touch or NOTHING) * Fraction(105, 100)
+
+    @staticmethod
+    def _stop(order: Order, fresh: Quote | None) -> Fraction | None:
+        """Return the stop price of an order; a trail without one would begin at the quote."""
+        stop: int | None = order.stop_price
+        if stop is None and order.order_type.value == "TRAILING_STOP" and fresh is not None:
+            stop = naive_stop(order, fresh.ask if order.side.value == "BUY" else fresh.bid)
+        return None if stop is None else real(stop)
 
     def _fee(self, order: Order, worst: Fraction | None) -> Fraction:
         if not self.fees:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from server.domain.account import MarginMode
+from server.domain.account_changes import set_margin_mode
 from server.domain.closing import CloseTicket
 from server.domain.errors import Reason, Refusal
 from server.domain.events import AccountUpdated, Event
-from server.domain.order import ExitTicket, Leg, Order, OrderType, Side, TimeInForce
+from server.domain.order import Order, OrderType, Side, TimeInForce
 from server.domain.order_types import awaited
 from server.domain.quote import Quote, QuoteRefusal
 from server.domain.risk import Rejection
@@ -26,6 +28,7 @@ from server.domain.values import (
 from tests.domain.asked import Wish
 from tests.domain.auditor import Auditor
 from tests.domain.book import INSTRUMENTS, Book, make_costs
+from tests.domain.random_groups import make_group
 
 LEVELS = {"AAPL": parse_units("100"), "BTC-USD": parse_units("92000"), "CALL": parse_units("1.5")}
 SIZES = {
@@ -35,7 +38,12 @@ SIZES = {
 }
 QUANTITIES = {symbol: [parse_units(text) for text in texts] for symbol, texts in SIZES.items()}
 SYMBOLS = list(LEVELS)
-DEPOSITS = [parse_units("1000"), parse_units("20000"), parse_units("5000000")]
+DEPOSITS = [
+    *(parse_units("1000"), parse_units("20000"), parse_units("5000000")),
+    *(parse_units("20000"), parse_units("5000000")),
+]
+MARGIN_BOOKS = (3, 4)
+"""The books that begin as MARGIN accounts."""
 AMOUNTS = [1_000_000, parse_units("333.33"), parse_units("20000")]
 EIGHTHS = [0, 0, 1, 4, 6, 6, 7, 8]
 WAITS: list[Micros] = [0, 1, SECOND, 16 * SECOND, DAY, 91 * DAY]
@@ -132,7 +140,15 @@ class Reset:
     book: int
 
 
-Step = NewQuote | NewOrder | Cancel | Close | NewValues | Bell | Wait | NewMoney | Reset
+@dataclass(frozen=True, slots=True)
+class NewMode:
+    """A change of a book's margin mode to the other one, perhaps after all orders are cancelled."""
+
+    book: int
+    cancels: bool
+
+
+Step = NewMode | NewQuote | NewOrder | Cancel | Close | NewValues | Bell | Wait | NewMoney | Reset
 
 
 class Floor:
@@ -144,10 +160,14 @@ class Floor:
             Book(deposit=deposit, costs=costs, name=f"account {number}")
             for number, deposit in enumerate(DEPOSITS)
         ]
-        self.auditors = [Auditor(book, fees=fees, displayed=displayed) for book in self.books]
+        self.auditors = [
+            Auditor(book, fees=fees, displayed=displayed, slippage=slippage) for book in self.books
+        ]
         self.events: list[Event] = []
         self.refused: list[Reason] = []
         self._numbers = 0
+        for number in MARGIN_BOOKS:
+            self._change_mode(number, cancels=False)
 
     def do(self, step: Step) -> None:
         """Do one step and audit all books."""
@@ -176,6 +196,8 @@ class Floor:
                 self._replace(step)
             case NewMoney():
                 self._deposit(step)
+            case NewMode():
+                self._change_mode(step.book, cancels=step.cancels)
             case Reset():
                 self._hear(step.book, self.books[step.book].reset(DEPOSITS[step.book]))
             case Bell():
@@ -225,6 +247,20 @@ class Floor:
         else:
             self._hear(step.book, outcome)
 
+    def _change_mode(self, number: int, *, cancels: bool) -> None:
+        book = self.books[number]
+        while cancels and book.live_orders:
+            self._hear(number, book.cancel(book.live_orders[0].id))
+        is_margin = book.account.margin_mode is MarginMode.MARGIN
+        mode = MarginMode.CASH if is_margin else MarginMode.MARGIN
+        held = list(book.positions.values())
+        decision = set_margin_mode(book.account, held, mode, book.now)
+        if isinstance(decision, Refusal):
+            self.refused.append(decision.reason)
+            return
+        book.account = decision.account
+        self._hear(number, decision.events)
+
     def _deposit(self, step: NewMoney) -> None:
         book = self.books[step.book]
         before = book.initial_value()
@@ -264,10 +300,13 @@ def _wish(step: NewOrder, book: Book) -> Wish:
     instrument, level = INSTRUMENTS[step.symbol], LEVELS[step.symbol]
     if not step.eighths:
         quantity = QUANTITIES[step.symbol][step.size]
-    elif step.side is Side.SELL:
-        quantity = book.position(step.symbol).quantity * step.eighths // 8
+    elif step.side is Side.SELL or book.position(step.symbol).quantity < 0:
+        quantity = abs(book.position(step.symbol).quantity) * step.eighths // 8
     else:
-        money = book.account.buying_power * step.eighths // 8
+        margin, money = book.margin_book, max(book.account.buying_power, 0)
+        if margin is not None and instrument.is_marginable:
+            money = margin.buying_power(book.account)
+        money = money * step.eighths // 8
         quantity = money * SCALE // (level * instrument.multiplier)
     quantity -= quantity % instrument.quantity_step
     limit_price = None
@@ -276,12 +315,13 @@ def _wish(step: NewOrder, book: Book) -> Wish:
     stop_price = None
     if step.stop_percent is not None and step.time_in_force.rests:
         stop_price = Price(level * step.stop_percent // 100)
-    exits, time_in_force = _exits(step), step.time_in_force
-    is_oco = step.side is Side.SELL and len(exits) == 2 and time_in_force.rests
+    may_be_short = book.account.uses_margin and instrument.is_marginable
+    is_oco, exits = make_group(
+        step, level, book.position(step.symbol).quantity, may_be_short=may_be_short
+    )
+    time_in_force = step.time_in_force
     if is_oco:
         limit_price, stop_price, exits = exits[0].limit_price, None, exits[1:]
-    elif step.side is Side.SELL:
-        exits = ()
     return Wish(
         exits=exits,
         is_oco=is_oco,
@@ -296,8 +336,8 @@ def _wish(step: NewOrder, book: Book) -> Wish:
 
 def _trailing(wish: Wish, percent: int) -> Wish:
     """Return a wish that trails by a percentage, or by that part of the symbol's level."""
-    exits = wish.exits if wish.side is Side.BUY else ()
-    wish = replace(wish, limit_price=None, stop_price=None, exits=exits)
+    exits = () if wish.is_oco else wish.exits
+    wish = replace(wish, limit_price=None, stop_price=None, exits=exits, is_oco=False)
     if percent % 2:
         return replace(wish, trail_percent=percent * SCALE)
     return replace(wish, trail_amount=LEVELS[wish.symbol] * percent // 100)
@@ -311,49 +351,6 @@ def _for_notional(wish: Wish, book: Book) -> Wish:
     worth = min(wish.quantity * level * multiplier // SCALE, parse_units("1000000000"))
     found = book.sized(replace(wish, quantity=0, notional=max(worth - worth % CENT, CENT)))
     return wish if isinstance(found, Refusal) else found
-
-
-def _exits(step: NewOrder) -> tuple[ExitTicket, ...]:
-    take, loss = step.take_percent, step.loss_percent
-    level, exits = LEVELS[step.symbol], list[ExitTicket]()
-    if take is not None:
-        exits.append(
-            ExitTicket(
-                leg=Leg.TAKE_PROFIT,
-                order_type=OrderType.LIMIT,
-                limit_price=Price(level * take // 100),
-                stop_price=None,
-            )
-        )
-    if loss is not None and loss % 5 == 0:
-        # These trail, by up to a quarter of the level.
-        exits.append(_trailing_exit(level, loss // 5))
-    elif loss is not None:
-        # Some stop-losses have a limit, and some last for a day only.
-        has_limit, lasts = loss % 3 == 0, loss % 4 == 0
-        exits.append(
-            ExitTicket(
-                leg=Leg.STOP_LOSS,
-                order_type=OrderType.STOP_LIMIT if has_limit else OrderType.STOP,
-                limit_price=Price(level * (loss - 1) // 100) if has_limit else None,
-                stop_price=Price(level * loss // 100),
-                time_in_force=TimeInForce.DAY if lasts else TimeInForce.GTC,
-            )
-        )
-    return tuple(exits)
-
-
-def _trailing_exit(level: Units, percent: int) -> ExitTicket:
-    by_amount = percent % 2 == 0
-    return ExitTicket(
-        leg=Leg.STOP_LOSS,
-        order_type=OrderType.TRAILING_STOP,
-        limit_price=None,
-        stop_price=None,
-        trail_amount=Price(level * percent // 100) if by_amount else None,
-        trail_percent=None if by_amount else percent * SCALE,
-        time_in_force=TimeInForce.DAY if percent % 3 == 0 else TimeInForce.GTC,
-    )
 
 
 def _new_values(step: NewValues, order: Order) -> Replacement:

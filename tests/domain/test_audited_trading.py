@@ -1,20 +1,28 @@
 """Random trading under an auditor: every invariant holds after every step."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.domain.errors import Reason
-from server.domain.events import AccountUpdateType, OrderUpdated
-from server.domain.order import OrderType, OrderUpdateType, Side, StatusReason, TimeInForce
+from server.domain.events import AccountUpdated, AccountUpdateType, OrderUpdated
+from server.domain.order import (
+    OrderClass,
+    OrderType,
+    OrderUpdateType,
+    Side,
+    StatusReason,
+    TimeInForce,
+)
 from server.domain.risk import RULES
 from tests.domain.random_trading import (
     AMOUNTS,
     DEPOSITS,
     EIGHTHS,
+    MARGIN_BOOKS,
     QUANTITIES,
     SYMBOLS,
     WAITS,
@@ -22,6 +30,7 @@ from tests.domain.random_trading import (
     Cancel,
     Close,
     Floor,
+    NewMode,
     NewMoney,
     NewOrder,
     NewQuote,
@@ -75,6 +84,7 @@ closes = st.builds(Close, a_book, a_symbol, st.none() | st.integers(1, 100))
 waits = st.builds(Wait, st.sampled_from(WAITS))
 new_money = st.builds(NewMoney, a_book, st.sampled_from(AMOUNTS))
 resets = st.builds(Reset, a_book)
+new_modes = st.builds(NewMode, a_book, st.booleans())
 a_step = (
     new_quotes
     | new_quotes
@@ -87,6 +97,7 @@ a_step = (
     | bells
     | new_money
     | resets
+    | new_modes
 )
 steps = st.lists(a_step, min_size=25, max_size=60)
 
@@ -112,7 +123,7 @@ def test_random_runs_see_every_outcome_there_is() -> None:
     """An auditor who sees nothing happen would prove nothing: these runs show what he sees."""
     dice = Random(2)
     seen = Counter[object]()
-    for _ in range(16):
+    for _ in range(32):
         floor = trade([throw(dice) for _ in range(250)], fees=True, slippage=True, displayed=True)
         for event in floor.events:
             seen[event.type] += 1
@@ -123,6 +134,8 @@ def test_random_runs_see_every_outcome_there_is() -> None:
                     seen["an exit that trails and is", event.type] += event.order.is_exit
                 seen["a fill for a notional"] += bool(event.fill and event.order.notional)
         seen["a refused replacement"] += len(floor.refused)
+        seen.update(floor.refused)
+        seen.update(on_margin(floor))
         seen["a row of wins"] += any(
             book.account.statistics.longest_win_streak > 1 for book in floor.books
         )
@@ -140,7 +153,10 @@ def test_random_runs_see_every_outcome_there_is() -> None:
         StatusReason.MARGIN_CALL,
         StatusReason.MARGIN_RESTORED,
     }
-    changes = [AccountUpdateType.DEPOSIT, AccountUpdateType.RESET]
+    changes = [
+        *(AccountUpdateType.DEPOSIT, AccountUpdateType.RESET, AccountUpdateType.MARGIN_MODE),
+        *(Reason.LIVE_ORDERS, Reason.MARGIN_IN_USE),
+    ]
     trailing = [update for update in OrderUpdateType if update is not OrderUpdateType.RELEASED]
     exits = set(OrderUpdateType) - {OrderUpdateType.REJECTED}
     expected = [
@@ -150,16 +166,45 @@ def test_random_runs_see_every_outcome_there_is() -> None:
         *reasons,
         "a row of wins",
         "a fill for a notional",
+        "a short position",
+        "a loan",
+        "a fill through zero",
+        "a released exit that buys",
+        "an OCO that bought",
         *(("a trail that is", update) for update in trailing),
         *(("an exit that trails and is", update) for update in exits),
         "a refused replacement",
     ]
+    print(
+        [o for o in expected if not seen[o]], {k: v for k, v in seen.items() if isinstance(k, str)}
+    )
     assert [outcome for outcome in expected if not seen[outcome]] == []
+
+
+def on_margin(floor: Floor) -> Iterator[str]:
+    """Yield what only a MARGIN account can do."""
+    for event in floor.events:
+        if isinstance(event, AccountUpdated):
+            if event.balance < 0:
+                yield "a loan"
+            continue
+        order, fill = event.order, event.fill
+        buys = order.side is Side.BUY
+        if fill is not None and not buys and fill.realized_pnl is None:
+            yield "a short position"
+        if order.closed_quantity and order.opened_quantity:
+            yield "a fill through zero"
+        if buys and event.type is OrderUpdateType.RELEASED:
+            yield "a released exit that buys"
+        if buys and order.is_exit and order.role and order.role.order_class is OrderClass.OCO:
+            yield "an OCO that bought" if fill is not None else "an OCO that waits to buy"
 
 
 def throw(dice: Random) -> Step:
     kind = dice.random()
     symbol, book = dice.choice(SYMBOLS), dice.randrange(len(DEPOSITS))
+    if book in MARGIN_BOOKS and dice.random() < 0.7:
+        symbol = "AAPL"
     if kind < 0.35:
         return NewQuote(
             symbol=symbol,
@@ -184,6 +229,8 @@ def throw(dice: Random) -> Step:
         return NewMoney(book, dice.choice(AMOUNTS))
     if kind < 0.435:
         return Reset(book)
+    if kind < 0.45:
+        return NewMode(book, dice.random() < 0.5)
     if kind < 0.85:
         return NewOrder(
             book=book,

@@ -162,6 +162,100 @@ def test_the_exits_of_an_entry_that_only_reduces_end_with_it() -> None:
     """)
 
 
+def test_two_exits_of_a_short_position_count_once() -> None:
+    # 100 short at 99, 100 to buy: the larger of |-100 + 100| and |-100| is 100 x 99 x 50 %.
+    play("""
+        given    | balance 10000.00, margin       | -
+        10:00:00 | quote AAPL 99 x 500 / 99 x 500 | -
+                 | s: sell 100 AAPL               | s ACCEPTED
+                 |                                | s FILLED 100 at 99
+                 | a: cover 100 AAPL take 90 loss 105 | a ACCEPTED
+                 |                                | a.loss ACCEPTED
+                 | show AAPL held buys            | held 0, buys 100
+                 | show margin margin free        | margin 4950.00, free 5050.00
+                 | b: cover 60 AAPL take 91 loss 104 | b ACCEPTED
+                 |                                | b.loss ACCEPTED
+                 | show AAPL held buys            | held 0, buys 160
+                 | show margin margin             | margin 4950.00
+        10:00:01 | quote AAPL 90 x 500 / 90 x 500 | b FILLED 60 at 90 pnl 540.00
+                 |                                | b.loss CANCELLED SIBLING_FILLED
+                 |                                | a REPLACED
+                 |                                | a.loss REPLACED
+                 |                                | a FILLED 40 at 90 pnl 360.00
+                 |                                | a.loss CANCELLED SIBLING_FILLED
+                 | show AAPL quantity buys        | quantity 0, buys 0
+    """)
+
+
+def test_exits_shrink_with_the_position_that_another_order_reduces() -> None:
+    play("""
+        given    | balance 10000.00, margin       | -
+        10:00:00 | quote AAPL 99 x 500 / 100 x 500 | -
+                 | a: short 100 AAPL take 90 loss 105 | a ACCEPTED
+                 |                                | a.take ACCEPTED
+                 |                                | a.loss ACCEPTED
+                 |                                | a FILLED 100 at 99
+                 |                                | a.take RELEASED
+                 |                                | a.loss RELEASED
+                 | b: buy 60 AAPL                 | b ACCEPTED
+                 |                                | b FILLED 60 at 100 pnl -60.00
+                 |                                | a.take REPLACED
+                 |                                | a.loss REPLACED
+                 | show a.take quantity           | quantity 40
+                 | show a.loss quantity           | quantity 40
+                 | show AAPL quantity buys        | quantity -40, buys 40
+                 | c: buy 50 AAPL                 | c ACCEPTED
+                 |                                | c FILLED 50 at 100 pnl -40.00
+                 |                                | a.take CANCELLED POSITION_CLOSED
+                 |                                | a.loss CANCELLED POSITION_CLOSED
+                 | show AAPL quantity buys        | quantity 10, buys 0
+    """)
+
+
+def test_closing_a_short_position_ends_its_bracket() -> None:
+    play("""
+        given    | balance 10000.00, margin       | -
+        10:00:00 | quote AAPL 99 x 500 / 100 x 500 | -
+                 | a: short 100 AAPL take 90 loss 105 | a ACCEPTED
+                 |                                | a.take ACCEPTED
+                 |                                | a.loss ACCEPTED
+                 |                                | a FILLED 100 at 99
+                 |                                | a.take RELEASED
+                 |                                | a.loss RELEASED
+                 | c: close 30 AAPL               | a.loss REPLACED
+                 |                                | a.take REPLACED
+                 |                                | c ACCEPTED
+                 |                                | c FILLED 30 at 100 pnl -30.00
+                 | show AAPL quantity buys        | quantity -70, buys 70
+                 | d: close AAPL                  | a.loss CANCELLED POSITION_CLOSED
+                 |                                | a.take CANCELLED POSITION_CLOSED
+                 |                                | d ACCEPTED
+                 |                                | d FILLED 70 at 100 pnl -70.00
+                 | show AAPL quantity buys        | quantity 0, buys 0
+    """)
+
+
+def test_an_entry_ends_with_the_exits_that_a_closed_position_ends() -> None:
+    """What it sold later would have no exit."""
+    play("""
+        given    | balance 10000.00, margin       | -
+        10:00:00 | quote AAPL 99 x 40 / 100 x 500 | -
+                 | a: short 100 AAPL limit 99 take 90 loss 105 | a ACCEPTED
+                 |                                | a.take ACCEPTED
+                 |                                | a.loss ACCEPTED
+                 |                                | a PARTIALLY_FILLED 40 at 99
+                 |                                | a.take RELEASED
+                 |                                | a.loss RELEASED
+                 | b: buy 40 AAPL                 | b ACCEPTED
+                 |                                | b FILLED 40 at 100 pnl -40.00
+                 |                                | a CANCELLED POSITION_CLOSED
+                 |                                | a.take CANCELLED POSITION_CLOSED
+                 |                                | a.loss CANCELLED POSITION_CLOSED
+                 | show AAPL quantity held buys   | quantity 0, held 0, buys 0
+                 | show account live              | live 0
+    """)
+
+
 @pytest.mark.parametrize(
     ("held", "group"),
     [
