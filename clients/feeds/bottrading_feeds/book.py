@@ -187,6 +187,9 @@ class Book:
         if before is not None and time < before.time:
             # A connection begins with what holds, which may be from before the last tick.
             if not is_first and tick.time is not None:
+                # If the source's clock was set back, its newest prices are dropped until it catches
+                # up. Nobody can tell that from a tick that comes late.
+                symbol.holds &= before.time - time <= LATE
                 return OUT_OF_ORDER
             time = before.time
         merged = symbol.known = _merged(symbol.known, tick)

@@ -262,6 +262,24 @@ def test_a_source_that_lags_is_not_confirmed(book: Book, clock: Clock) -> None:
     assert len(book.unchanged()) == 1
 
 
+@pytest.mark.parametrize(("back", "confirmed"), [(1, 1), (3_600, 0)])
+def test_a_source_whose_clock_is_set_back_is_not_confirmed(
+    book: Book, clock: Clock, back: float, confirmed: int
+) -> None:
+    book.tell(tick("99", at=0))
+    clock.seconds = 1
+    book.tell(tick("100", at=1))
+    book.take(10)
+
+    book.tell(tick("90", at=1 - back))
+    clock.seconds = 7
+    book.tell(Alive())
+
+    assert len(book.unchanged()) == confirmed
+    book.tell(tick("91", at=7))
+    assert shown(book.take(10)) == [("91", "101")]
+
+
 def test_after_a_crossed_tick_the_quote_before_no_longer_holds(book: Book, clock: Clock) -> None:
     book.tell(tick("100", "101"))
     book.take(1)
