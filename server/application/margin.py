@@ -38,15 +38,24 @@ class Marks(Protocol):
         """Return an instrument; the caller knows that it exists."""
 
 
-def book_of(account_id: str, unit: UnitOfWork, marks: Marks, now: Micros) -> MarginBook | None:
-    """Return the margin book of an account; None for a CASH account, which has none."""
+def book_of(
+    account_id: str, unit: UnitOfWork, marks: Marks, now: Micros, symbol: str | None = None
+) -> MarginBook | None:
+    """Return the margin book of an account; None for a CASH account, which has none.
+
+    If a decision is about a `symbol`, its last known price counts even if the account has neither a
+    position nor an order in it.
+    """
     if unit.account(account_id).margin_mode is not MarginMode.MARGIN:
         return None
 
     def live_of(symbol: str) -> Iterable[Order]:
         return unit.live_orders(account_id, symbol)
 
-    return margin_book(unit.positions(account_id), marks, now, live_of)
+    positions = list(unit.positions(account_id))
+    if symbol is not None and all(it.symbol != symbol for it in positions):
+        positions.append(unit.position(account_id, symbol))
+    return margin_book(positions, marks, now, live_of)
 
 
 def margin_book(

@@ -81,7 +81,7 @@ class Orders:
                 return found
             ticket = found
         new_id, on_margin = self._chance.ids_of(account), account.margin_mode is MarginMode.MARGIN
-        book = book_of(account.id, unit, self._feed, now) if on_margin else None
+        book = book_of(account.id, unit, self._feed, now, ticket.symbol) if on_margin else None
         if ticket.exits:
             guard = self._guard(ticket, permissions, unit, now)
             placed = order_groups.place(ticket, market, guard, unit, new_id, book)
@@ -136,7 +136,7 @@ class Orders:
             unit.position(ticket.account_id, ticket.symbol),
             market,
             self._guard(ticket, permissions, unit, now),
-            book_of(account.id, unit, self._feed, now),
+            book_of(account.id, unit, self._feed, now, ticket.symbol),
         )
         return Previewed(found, command.warnings)
 

@@ -71,8 +71,9 @@ def check(decision: Decision) -> Decision:
     are numbered up to the end of the account's log.
     """
     account = decision.account
-    marginable = (it.symbol for it in decision.orders.values() if it.is_marginable)
-    signed = frozenset(marginable if account.uses_margin else ())
+    signed = frozenset[str]()
+    if account.uses_margin:
+        signed = frozenset(it.symbol for it in decision.orders.values() if it.is_marginable)
     for position in decision.positions.values():
         check_invariants(account, position, on_margin=position.symbol in signed)
     told = {it.order.id: it.order for it in decision.events if isinstance(it, OrderUpdated)}
