@@ -3,7 +3,7 @@
 import pytest
 
 from bottrading.v1 import leaderboard_pb2
-from tests.support.accounts import deposit, id_of, kpi_of, to_midnight
+from tests.support.accounts import deposit, id_of, kpi_of, on_margin, to_midnight
 from tests.support.venue import Bot, Venue
 
 
@@ -47,6 +47,44 @@ async def test_closed_trades_make_the_figures(venue: Venue) -> None:
     assert (kpi.consecutive_wins, kpi.consecutive_losses) == (2, 1)
     assert kpi.total_return_pct == pytest.approx(0.25)
     assert (kpi.rank, kpi.rank_total) == (1, 1)
+
+
+async def test_trades_of_both_directions_are_closed_trades_in_one_row(venue: Venue) -> None:
+    """Short +100, long +100, through zero +50, back through zero -40, short -200, long +0.
+
+    The orders that only open are no closed trades, and a live one is none before it ends.
+    """
+    bot = await venue.bot()
+    await on_margin(bot)
+    orders = (
+        ("SELL", "10", "100"),
+        ("BUY", "10", "90"),
+        ("BUY", "10", "100"),
+        ("SELL", "10", "110"),
+        ("BUY", "10", "100"),
+        ("SELL", "30", "105"),
+        ("BUY", "20", "107"),
+        ("SELL", "10", "100"),
+        ("BUY", "10", "120"),
+        ("BUY", "5", "100"),
+        ("SELL", "5", "100"),
+    )
+    for side, quantity, price in orders:
+        await venue.publish("AAPL", price, price)
+        await bot.place("AAPL", side, quantity)
+    await venue.publish("AAPL", "100", "100", size="1")
+    await bot.place("AAPL", "SELL", "1")
+    await venue.publish("AAPL", "90", "90", size="1")
+    await bot.place("AAPL", "BUY", "2", limit_price="90")
+
+    kpi = await kpi_of(bot)
+
+    assert kpi.total_trades == 6
+    assert (kpi.consecutive_wins, kpi.consecutive_losses) == (3, 2)
+    assert kpi.win_rate == 50
+    assert kpi.profit_factor == pytest.approx(250 / 240)
+    assert kpi.expectancy == pytest.approx(10 / 6)
+    assert (await bot.portfolio()).realized_pnl == "20.00"
 
 
 async def test_ratios_are_of_the_last_snapshot_of_each_day_and_of_now(venue: Venue) -> None:
