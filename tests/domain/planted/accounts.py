@@ -108,6 +108,27 @@ def a_deposit_is_a_gain(deposit: Depositing, account: Account, *rest: Any) -> De
     return _with_account(decision, initial_share=account.initial_share)
 
 
+@bug_in("account_changes.kept_share")
+def a_deposit_into_a_debt_makes_a_share_below_zero(
+    _: Callable[[Units, Units], float], equity_before: Units, amount: Units
+) -> float:
+    return equity_before / ((equity_before + amount) or 1)
+
+
+@bug_in("account.Account.initial_value")
+def a_debt_is_a_loss_of_more_than_everything(
+    initial_value: Callable[[Account, Units], float], self: Account, equity: Units
+) -> float:
+    return -initial_value(self, -equity) if equity < 0 else initial_value(self, equity)
+
+
+@bug_in("account.Account.initial_value")
+def a_bankrupt_account_earns_again(
+    initial_value: Callable[[Account, Units], float], self: Account, equity: Units
+) -> float:
+    return initial_value(self, equity) if self.initial_share else float(max(equity, 0))
+
+
 @bug_in("account_changes.deposit")
 def a_deposit_is_weighed_by_what_the_account_is_worth_after_it(
     deposit: Depositing, account: Account, amount: Units, equity: Units, now: Micros
