@@ -16,6 +16,7 @@ from statistics import median
 from bench.feeds import rows as feed_rows
 from bench.figures import FEW_ACCOUNTS, FEW_TRADES, MANY_ACCOUNTS, MANY_TRADES, figures
 from bench.load import LoadFailed, Target, calls_per_second, latency_p50_us
+from bench.margins import AT_RISK, margins
 from bench.parts import batch_us, observing_us
 from bench.replays import RESTING, replays
 from bench.service import Service, free_port
@@ -86,9 +87,8 @@ def _measure(directory: Path, service: Service, noop: str) -> None:
         f"{os.cpu_count()} cores; medians of {ROUNDS}"
     )
 
-    _measure_parts(directory)
-    _measure_triggers(directory)
-    _measure_replays(directory)
+    for measure in (_measure_parts, _measure_triggers, _measure_replays, _measure_margins):
+        measure(directory)
 
     calls_per_second(bare, calls=200, in_flight=IN_FLIGHT)
     placed.run(ours, 200)
@@ -171,6 +171,12 @@ def _measure_triggers(directory: Path) -> None:
         f"{costs.triggered_seconds * 1e3:.0f}",
         f"in {costs.triggered_transactions} transactions",
     )
+
+
+def _measure_margins(directory: Path) -> None:
+    costs = margins(directory)
+    _row("a second without loans, ms", f"{costs.idle_ms:.2f}", "nothing is due")
+    _row(f"a look at {AT_RISK} accounts, ms", f"{costs.at_risk_ms - costs.idle_ms:.1f}", "(≤ 100)")
 
 
 def _measure_replays(directory: Path) -> None:

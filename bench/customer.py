@@ -17,11 +17,11 @@ def customer(parts: EngineParts, subject: str = "bench") -> tuple[str, str]:
     """Make a person known; return the ids of their account and of a bot key for it."""
     identity = Identity(issuer="", subject=subject, name="bench", plan=Plan.FREE, is_operator=False)
     user_id, account_id = orjson.loads(
-        _answer(parts, Call(1, "KnowUser", SERVICE, encode_identity(identity)))
+        answer_of(parts, Call(1, "KnowUser", SERVICE, encode_identity(identity)))
     )
     request = key_management_pb2.CreateBotKeyRequest(label="bench").SerializeToString()
     made = key_management_pb2.CreateBotKeyResponse.FromString(
-        _answer(parts, Call(1, "CreateBotKey", Caller(user_id=user_id), request))
+        answer_of(parts, Call(1, "CreateBotKey", Caller(user_id=user_id), request))
     )
     return account_id, made.bot_key.id
 
@@ -31,6 +31,7 @@ def market_order(number: int, account_id: str, key_id: str) -> Call:
     return Call(number, "PlaceOrder", Caller(account_id=account_id, bot_key_id=key_id), ORDER)
 
 
-def _answer(parts: EngineParts, call: Call) -> bytes:
+def answer_of(parts: EngineParts, call: Call) -> bytes:
+    """Return the body of the answer to a call."""
     *_, frame = FrameBuffer().feed(b"".join(parts.service.handle([call])))
     return unpack_answer(frame).body

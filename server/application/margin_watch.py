@@ -119,7 +119,8 @@ class MarginWatch:
             return
         book = margin_book(positions, self._feed, now)
         if not is_below(account, book):
-            end_all(closing, unit, now, StatusReason.MARGIN_RESTORED)
+            if closing:
+                end_all(closing, unit, now, StatusReason.MARGIN_RESTORED)
             return
         if not (is_called or closing) and next_to_close(book, ()) is not None:
             unit.keep(begin_call(account, book, now))

@@ -334,6 +334,9 @@ class UnitOfWork(People, MarginRecords, Protocol):
     def add_snapshots(self, snapshots: Sequence[tuple[Snapshot, Account, EquityCurve]]) -> None:
         """Store equity snapshots together with the equity curves of their accounts."""
 
+    def with_snapshot_at(self, time: Micros, account_ids: Sequence[str]) -> set[str]:
+        """Return those of some accounts that have an equity snapshot at exactly this time."""
+
     def replay_time(self, digest: str) -> Micros | None:
         """Return the moment that the replay of a file has reached; None when it has not begun."""
 

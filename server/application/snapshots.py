@@ -70,9 +70,16 @@ class Snapshots:
         due, after = self._round.value.due, self._round.value.after
         standings = unit.standings_after(after or "", ACCOUNTS_AT_ONCE)
         taken = [(standing, self._taken(standing, now)) for standing in standings]
-        unit.add_snapshots(
-            [new for standing, new in taken if not only_changed or new[2].differs(standing.curve)]
-        )
+        if only_changed:
+            # A step that fails late is played again, and may have stored its snapshots.
+            names = [standing.holdings.account.id for standing in standings]
+            known = unit.with_snapshot_at(now, names)
+            taken = [
+                (standing, new)
+                for standing, new in taken
+                if new[0].account_id not in known and new[2].differs(standing.curve)
+            ]
+        unit.add_snapshots([new for _, new in taken])
         is_over = len(standings) < ACCOUNTS_AT_ONCE
         following = Round(
             due=self._next_due(now) if after is None else due,

@@ -1,5 +1,6 @@
 """Quotes, bars, equity snapshots and the progress of a replay, within a unit of work."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
 
@@ -53,6 +54,11 @@ class MarketRows:
             statements.STORE_CURVE,
             [curve_mapping.curve_values(account, curve) for _, account, curve in snapshots],
         )
+
+    def with_snapshot_at(self, time: Micros, account_ids: Sequence[str]) -> set[str]:
+        given = {"json": json.dumps(list(account_ids)), "time": time}
+        rows = self._connection.exec_driver_sql(statements.SELECT_WITH_SNAPSHOT, given)
+        return {account_id for (account_id,) in rows}
 
     def equity_before(self, account: Account, moment: Micros) -> Units | None:
         taken, came_in = equity_snapshots.c, inflows.c

@@ -271,6 +271,10 @@ SELECT_SNAPSHOTS = (
     " SELECT sequence, time, equity FROM kept CROSS JOIN equity_snapshots USING (time)"
     " WHERE account_id = :account_id ORDER BY time"
 )
+SELECT_WITH_SNAPSHOT = (
+    "SELECT account_id FROM json_each(:json) AS wanted CROSS JOIN equity_snapshots"
+    " WHERE account_id = wanted.value AND time = :time"
+)
 ADD_SNAPSHOT = _upsert(equity_snapshots, *_others(equity_snapshots, "account_id", "time"))
 STORE_CURVE = _upsert(equity_curves, *_others(equity_curves, "account_id"))
 _USAGE = upsert(api_usage)

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -61,6 +61,9 @@ def drawn_rows(dice: Random) -> list[str]:
 class Run:
     """A replay in which two accounts place and cancel orders at random moments."""
 
+    OPTIONS: ClassVar[dict[str, Any]] = {}
+    QUANTITIES: ClassVar = ["0.1", "1", "7", "40"]
+
     def __init__(self, data_dir: Path, seed: int) -> None:
         self.dice = Random(seed)
         self.rows = drawn_rows(self.dice)
@@ -72,6 +75,7 @@ class Run:
             fees="default",
             # With a long interval, nothing but the expiry of an order ends a part before it.
             snapshot_interval_seconds=self.dice.choice([900, 40_000]),
+            **self.OPTIONS,
         )
         self.accounts = [self.bench.account(name) for name in ("ada", "bob")]
         self.told: list[Answer] = []
@@ -111,7 +115,7 @@ class Run:
             dice.choice(self.accounts),
             symbol=symbol,
             side=side,
-            quantity=dice.choice(["0.1", "1", "7", "40"]) if symbol != OPTION else "1",
+            quantity=dice.choice(self.QUANTITIES) if symbol != OPTION else "1",
             order_type=order_type,
             time_in_force=dice.choice([order_pb2.TIME_IN_FORCE_GTC, order_pb2.TIME_IN_FORCE_DAY]),
             **prices,
