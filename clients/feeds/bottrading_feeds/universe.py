@@ -20,6 +20,10 @@ FINEST = Decimal("0.00000001")
 
 EXCHANGE_HOURS = "exchange"
 
+OPTION = "OPTION"
+"""The asset type whose entries are named after their underlyings, and which no source has."""
+
+_OPTION = re.compile("(?P<root>[A-Z0-9]+)[0-9]{6}[CP][0-9]{8}")
 _PLAIN_KEY = re.compile("[A-Za-z0-9_-]+")
 
 Fields = dict[str, object]
@@ -124,7 +128,7 @@ def universe_file(
     old = _entries(stored)
     entries: Entries = {}
     found, has_hours = list(listings), False
-    kept = {symbol for lines in old.values() for symbol in lines} & set(keep)
+    kept = {symbol for lines in old.values() for symbol in lines} & _used(keep, old)
     for listing in found:
         has_hours |= listing.session == EXCHANGE_HOURS
         if listing.symbol not in kept:
@@ -161,6 +165,13 @@ def _keep(text: str) -> set[str]:
     return set(filter(None, text.split(",")))
 
 
+def _used(keep: Collection[str], old: Entries) -> set[str]:
+    """Return symbols that are used, with the underlyings of the options among them."""
+    roots = {found["root"] for found in map(_OPTION.fullmatch, keep) if found is not None}
+    chains = {it for it in old.get(OPTION, {}) if re.sub("[^A-Z0-9]", "", it.upper()) in roots}
+    return chains.union(keep)
+
+
 def _entries(stored: str | None) -> Entries:
     try:
         document = tomllib.loads(stored or "", parse_float=Decimal)
@@ -195,7 +206,7 @@ def _changes(
     """Tell where the source no longer agrees with what stays."""
     for asset_type, lines in old.items():
         for symbol, fields in lines.items():
-            if symbol not in kept:
+            if symbol not in kept or asset_type == OPTION:
                 continue
             if symbol not in new:
                 yield f"{symbol} stays listed without quotes, because accounts use it"

@@ -12,6 +12,7 @@ from server.domain.instrument import AssetType, Instrument
 from server.domain.values import parse_units
 from server.market.universe_file import load_universe
 from tests.clients.feeds.invented import InventedSource, listing
+from tests.support.venue import NOON
 
 
 def read(tmp_path: Path, text: str) -> dict[str, Instrument]:
@@ -131,6 +132,29 @@ def test_all_fields_of_an_instrument_that_accounts_use_stay(tmp_path: Path) -> N
     text = made.text.partition("\n\n")[2]
     assert text.replace("\n\n", "\n") == own
     assert "the type STOCK (the source says ETF)" in made.notes[0]
+
+
+def test_the_underlying_of_an_option_that_accounts_hold_stays(tmp_path: Path) -> None:
+    """Without its chain the service would not know the option, and would refuse to start."""
+    path = tmp_path / "universe.toml"
+    own = "".join(
+        f'[{kind}]\n"BRK.B" = {{ {of_share} }}\nMSFT = {{ {of_share} }}\n'
+        for kind, of_share in (
+            ("STOCK", 'name = "x", price_tick = 0.01'),
+            ("OPTION", "strikes = [400, 500], spread_bps = 3"),
+        )
+    )
+    path.write_text(own)
+    options = load_universe(path, simulated=False).instruments(NOON)
+    held = next(symbol for symbol in options if symbol.startswith("BRKB"))
+
+    made = universe_file([listing("ETH-USD", currency="USD")], "x", own, {held})
+
+    path.write_text(made.text)
+    universe = load_universe(path, simulated=False)
+    assert universe.find(held, NOON) is not None
+    assert universe.find("MSFT", NOON) is None
+    assert made.notes == ("BRK.B stays listed without quotes, because accounts use it",)
 
 
 @pytest.mark.parametrize("stored", ["[CRYPTO", "CRYPTO = 5", "[CRYPTO]\nA = 5"])
