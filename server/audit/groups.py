@@ -43,10 +43,12 @@ def _problem(entries: list[ReplayedOrder], exits: list[ReplayedOrder]) -> str | 
     if len(left) > 1:
         return "its exits have different quantities left"
     for entry in entries:
-        if closed + sum(left) > entry.filled:
+        # What reduced an older position is not for the exits.
+        opened = entry.filled - entry.closed
+        if closed + sum(left) > opened:
             return "its exits close more than the entry opened"
-        if any(order.is_held != (entry.is_live and not entry.filled) for order in live):
-            return "an exit is held after the entry filled or ended, or is not held before"
+        if any(order.is_held != (entry.is_live and not opened) for order in live):
+            return "an exit is held after the entry opened or ended, or is not held before"
         if entry.is_live and any(order.filled or order.is_triggered for order in exits):
             return "the entry goes on after an exit acted"
     return None
