@@ -5,7 +5,7 @@ from enum import Enum
 
 from server.domain.account import MarginMode, TradingState
 from server.domain.instrument import AssetType
-from server.domain.order import Order, OrderUpdateType, Side
+from server.domain.order import PLACERS, Order, OrderUpdateType, PlacedBy, Side
 from server.domain.values import Micros, Price, Quantity, Units
 
 
@@ -15,8 +15,8 @@ class Fill:
 
     `rounding` is what the account lost by rounding the amount to cents, with 8 decimals; it
     counts as a fee. It is negative if an earlier fill of the order already lost that money. It is
-    None for old fills, booked before it was recorded. `realized_pnl` is set for a SELL, with 8
-    decimals: the amount less the fee and less the sold share of cost basis and buy fees.
+    None for old fills, booked before it was recorded. `realized_pnl` is set if the fill closed
+    anything, with 8 decimals and after the closed part's share of all fees.
     """
 
     id: str
@@ -34,6 +34,11 @@ class Fill:
     rounding: Units | None
     realized_pnl: Units | None
     created_at: Micros
+
+    @property
+    def placed_by(self) -> PlacedBy:
+        """Return who placed the order."""
+        return PLACERS.get(self.bot_key_id, PlacedBy.BOT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

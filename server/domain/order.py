@@ -311,7 +311,7 @@ class Order:
     @property
     def placed_by(self) -> PlacedBy:
         """Return who placed the order."""
-        return _PLACED_BY.get(self.bot_key_id, PlacedBy.BOT)
+        return PLACERS.get(self.bot_key_id, PlacedBy.BOT)
 
     @property
     def is_marginable(self) -> bool:
@@ -351,4 +351,5 @@ class Order:
         return Price(divide_half_even(self.filled_notional, self.filled_quantity))
 
 
-_PLACED_BY = {A_PERSON: PlacedBy.PERSON, THE_VENUE: PlacedBy.VENUE}
+PLACERS = {A_PERSON: PlacedBy.PERSON, THE_VENUE: PlacedBy.VENUE}
+"""Who placed an order, by its `bot_key_id`; a bot if it is not here."""

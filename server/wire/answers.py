@@ -113,6 +113,7 @@ def fill(value: Fill) -> fill_pb2.Fill:
         realized_pnl=None if value.realized_pnl is None else format_to_the_cent(value.realized_pnl),
         bot_key_id="" if value.bot_key_id == THE_VENUE else value.bot_key_id,
         created_at=timestamp(value.created_at),
+        placed_by=enums.PLACED_BY[value.placed_by],
     )
 
 

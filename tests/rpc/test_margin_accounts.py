@@ -1,5 +1,7 @@
 """Margin accounts over gRPC: who sets the mode, and when it is refused."""
 
+from typing import Any
+
 import grpc
 import pytest
 
@@ -10,7 +12,7 @@ from bottrading.v1 import (
 )
 from tests.support.accounts import account_of, accounts_of, id_of, manage, on_margin
 from tests.support.streams import order_updates
-from tests.support.venue import Person, Venue, VenueFactory, refusal
+from tests.support.venue import Bot, Person, Venue, VenueFactory, refusal
 
 BUY = {"symbol": "AAPL", "side": order_pb2.SIDE_BUY, "quantity": "100"}
 
@@ -19,6 +21,10 @@ async def set_mode(person: Person, account_id: str, mode: str) -> account_pb2.Ac
     fields = {"account_id": account_id, "margin_mode": f"MARGIN_MODE_{mode}"}
     account: account_pb2.Account = (await manage(person, "SetMarginMode", **fields)).account
     return account
+
+
+async def on_cash(bot: Bot) -> account_pb2.Account:
+    return await set_mode(bot.venue.person(), await id_of(bot), "CASH")
 
 
 async def test_an_owner_makes_an_account_a_margin_account_and_its_log_says_so_once(
@@ -151,3 +157,44 @@ async def test_a_preview_on_margin_tells_the_margin_after_the_order(venue: Venue
     assert before.buying_power_after == "90000.00"
     assert (found.margin_after, found.free_margin_after) == ("5000.00", "95000.00")
     assert (found.buying_power_after, list(found.rejections)) == ("190000.00", [])
+
+
+async def test_a_short_position_and_a_live_order_bind_margin(venue: Venue) -> None:
+    """Half of 100 x 100 that are short, and half of 100 x 100 that a live order would buy."""
+    bot = await venue.bot()
+    await on_margin(bot)
+    for symbol in ("AAPL", "MSFT"):
+        await venue.publish(symbol, "100", "100")
+    sold = await bot.place("AAPL", "SELL", quantity="100")
+    waiting = await bot.place("MSFT", quantity="100", limit_price="50.00")
+
+    shown = await bot.portfolio()
+
+    assert sold.status == order_pb2.ORDER_STATUS_FILLED
+    assert waiting.reserved == shown.reserved == "0.00"
+    (short,) = shown.positions
+    assert (short.quantity, short.market_value) == ("-100.00000000", "-10000.00000000")
+    assert (short.avg_cost, short.unrealized_pnl) == ("100.00000000", "0.00")
+    assert (shown.balance, shown.total_equity, shown.loan) == ("110000.00", "100000.00", "0.00")
+    assert (short.margin, shown.margin) == ("5000.00", "10000.00")
+    assert (shown.maintenance_margin, shown.free_margin) == ("3000.00", "90000.00")
+    told = await refusal(on_cash(bot))
+    assert told.reason == "LIVE_ORDERS"
+    await bot.call("CancelAllOrders")
+    told = await refusal(on_cash(bot))
+    assert (told.code, told.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "MARGIN_IN_USE")
+    assert "buy back AAPL" in told.message
+
+
+async def test_a_fill_tells_who_placed_its_order(venue: Venue) -> None:
+    bot = await venue.bot()
+    await venue.publish("AAPL", "100", "100")
+    await bot.place("AAPL", quantity="1")
+    person: Any = Bot(venue, "")
+    person.metadata = (*venue.person().metadata, ("x-account-id", await id_of(bot)))
+    await person.call("ClosePosition", symbol="AAPL")
+
+    closed, bought = (await bot.call("ListFills")).fills
+
+    assert bought.placed_by == order_pb2.PLACED_BY_BOT
+    assert closed.placed_by == order_pb2.PLACED_BY_PERSON

@@ -23,6 +23,11 @@ export function Header() {
         </a>
         {isSignedIn.value && <AccountChoice />}
         <span class="spacer" />
+        {isSignedIn.value && account.value?.margin_mode === "MARGIN" && (
+          <span class="tag tag-warning" title="The account may borrow money and sell short">
+            Margin
+          </span>
+        )}
         {isSignedIn.value && <Status />}
         <ThemeButton />
         {isSignedIn.value && (

@@ -127,6 +127,7 @@ class Fill:
     realized_pnl: Decimal | None
     bot_key_id: str
     created_at: datetime
+    placed_by: PlacedBy = PlacedBy.BOT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1091,6 +1091,8 @@ export interface components {
             created_at: string;
             /** @description What rounding `amount` to cents cost, in US dollars, 8 decimals; it counts as a fee. An order is rounded once, on the sum of its fills. A later fill may therefore give back what an earlier fill took. Null for fills from before the server recorded it. */
             rounding: string | null;
+            /** @description Who placed the order. */
+            placed_by: components["schemas"]["PlacedBy"];
         };
         /** @description One page of the leaderboard. */
         GetLeaderboardResponse: {

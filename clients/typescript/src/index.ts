@@ -35,6 +35,7 @@ export type {
   OrderType,
   OrderUpdate,
   OrderUpdateType,
+  PlacedBy,
   Portfolio,
   Position,
   Quota,

@@ -27,7 +27,7 @@ from bottrading.v1 import order_pb2 as bottrading_dot_v1_dot_order__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x62ottrading/v1/fill.proto\x12\rbottrading.v1\x1a\x1e\x62ottrading/v1/instrument.proto\x1a\x19\x62ottrading/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd7\x02\n\x04\x46ill\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06symbol\x18\x03 \x01(\t\x12,\n\nasset_type\x18\x04 \x01(\x0e\x32\x18.bottrading.v1.AssetType\x12!\n\x04side\x18\x05 \x01(\x0e\x32\x13.bottrading.v1.Side\x12\x10\n\x08quantity\x18\x06 \x01(\t\x12\r\n\x05price\x18\x07 \x01(\t\x12\x0e\n\x06\x61mount\x18\x08 \x01(\t\x12\x0b\n\x03\x66\x65\x65\x18\t \x01(\t\x12\x19\n\x0crealized_pnl\x18\n \x01(\tH\x00\x88\x01\x01\x12\x12\n\nbot_key_id\x18\x0b \x01(\t\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x08rounding\x18\r \x01(\tH\x01\x88\x01\x01\x42\x0f\n\r_realized_pnlB\x0b\n\t_roundingb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x62ottrading/v1/fill.proto\x12\rbottrading.v1\x1a\x1e\x62ottrading/v1/instrument.proto\x1a\x19\x62ottrading/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x03\n\x04\x46ill\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06symbol\x18\x03 \x01(\t\x12,\n\nasset_type\x18\x04 \x01(\x0e\x32\x18.bottrading.v1.AssetType\x12!\n\x04side\x18\x05 \x01(\x0e\x32\x13.bottrading.v1.Side\x12\x10\n\x08quantity\x18\x06 \x01(\t\x12\r\n\x05price\x18\x07 \x01(\t\x12\x0e\n\x06\x61mount\x18\x08 \x01(\t\x12\x0b\n\x03\x66\x65\x65\x18\t \x01(\t\x12\x19\n\x0crealized_pnl\x18\n \x01(\tH\x00\x88\x01\x01\x12\x12\n\nbot_key_id\x18\x0b \x01(\t\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x08rounding\x18\r \x01(\tH\x01\x88\x01\x01\x12*\n\tplaced_by\x18\x0e \x01(\x0e\x32\x17.bottrading.v1.PlacedByB\x0f\n\r_realized_pnlB\x0b\n\t_roundingb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,5 +35,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bottrading.v1.fill_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FILL']._serialized_start=136
-  _globals['_FILL']._serialized_end=479
+  _globals['_FILL']._serialized_end=523
 # @@protoc_insertion_point(module_scope)

@@ -38,6 +38,7 @@ class Fill(_message.Message):
     BOT_KEY_ID_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     ROUNDING_FIELD_NUMBER: _builtins.int
+    PLACED_BY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Unique id, a UUID."""
     order_id: _builtins.str
@@ -73,6 +74,8 @@ class Fill(_message.Message):
     therefore give back what an earlier fill took. Null for fills from before the
     server recorded it.
     """
+    placed_by: _order_pb2.PlacedBy.ValueType
+    """Who placed the order."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the fill happened."""
@@ -93,10 +96,11 @@ class Fill(_message.Message):
         bot_key_id: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         rounding: _builtins.str | None = ...,
+        placed_by: _order_pb2.PlacedBy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_realized_pnl", b"_realized_pnl", "_rounding", b"_rounding", "created_at", b"created_at", "realized_pnl", b"realized_pnl", "rounding", b"rounding"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_realized_pnl", b"_realized_pnl", "_rounding", b"_rounding", "amount", b"amount", "asset_type", b"asset_type", "bot_key_id", b"bot_key_id", "created_at", b"created_at", "fee", b"fee", "id", b"id", "order_id", b"order_id", "price", b"price", "quantity", b"quantity", "realized_pnl", b"realized_pnl", "rounding", b"rounding", "side", b"side", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_realized_pnl", b"_realized_pnl", "_rounding", b"_rounding", "amount", b"amount", "asset_type", b"asset_type", "bot_key_id", b"bot_key_id", "created_at", b"created_at", "fee", b"fee", "id", b"id", "order_id", b"order_id", "placed_by", b"placed_by", "price", b"price", "quantity", b"quantity", "realized_pnl", b"realized_pnl", "rounding", b"rounding", "side", b"side", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__realized_pnl: _TypeAlias = _typing.Literal["realized_pnl"]  # noqa: Y015
     _WhichOneofArgType__realized_pnl: _TypeAlias = _typing.Literal["_realized_pnl", b"_realized_pnl"]  # noqa: Y015

@@ -13,7 +13,7 @@ import { Empty, Loading } from "../shared/states.js";
 import { type Column, Table } from "../shared/table.js";
 import { Time } from "../shared/time.js";
 import { OlderFills } from "./older-fills.js";
-import { useKeyNames } from "./keys.js";
+import { type NameOf, useKeyNames } from "./keys.js";
 
 const SHOWN_AT_FIRST = 15;
 const MORE = 50;
@@ -66,7 +66,7 @@ export function merged(newer: readonly Fill[], older: readonly Fill[]): Fill[] {
   return [...newer, ...older.filter(({ id }) => !known.has(id))];
 }
 
-function columnsOf(nameOf: (keyId: string) => string): Column<Fill>[] {
+function columnsOf(nameOf: NameOf): Column<Fill>[] {
   return [
     { title: "Time", cell: ({ created_at }) => <Time at={created_at} withSeconds /> },
     {
@@ -95,6 +95,6 @@ function columnsOf(nameOf: (keyId: string) => string): Column<Fill>[] {
           </Change>
         ),
     },
-    { title: "By", from: "large", cell: ({ bot_key_id }) => nameOf(bot_key_id) },
+    { title: "By", from: "large", cell: ({ bot_key_id, placed_by }) => nameOf(bot_key_id, placed_by) },
   ];
 }

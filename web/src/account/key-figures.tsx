@@ -30,6 +30,7 @@ export function KeyFigures({ scope }: { scope: AccountScope }) {
         <Money portfolio={portfolio} />
         <Results kpi={kpi} />
       </Figures>
+      {portfolio.margin_mode === "MARGIN" && <Margin portfolio={portfolio} />}
     </section>
   );
 }
@@ -51,6 +52,35 @@ function Money({ portfolio }: { portfolio: Portfolio }) {
       </KeyFigure>
       <KeyFigure title="Fees paid">{money(portfolio.fees_paid)}</KeyFigure>
     </>
+  );
+}
+
+/** Show what the positions and live orders of a MARGIN account bind, and what it owes. */
+function Margin({ portfolio }: { portfolio: Portfolio }) {
+  const { margin, maintenance_margin, free_margin, loan, interest_paid, total_equity } = portfolio;
+  const isCalled = Number(total_equity) < Number(maintenance_margin);
+  return (
+    <Figures label="Margin">
+      <KeyFigure title="Margin" hint="Bound by positions and live orders">
+        {money(margin ?? 0)}
+      </KeyFigure>
+      <KeyFigure
+        title="Maintenance margin"
+        hint="Equity below it leads to a margin call"
+        remark={isCalled && "margin call"}
+      >
+        {money(maintenance_margin ?? 0)}
+      </KeyFigure>
+      <KeyFigure title="Free margin" hint="Equity less margin">
+        <Change of={free_margin ?? 0}>{money(free_margin ?? 0)}</Change>
+      </KeyFigure>
+      <KeyFigure title="Loan" hint="Borrowed money; it costs interest every night">
+        {money(loan)}
+      </KeyFigure>
+      <KeyFigure title="Interest paid" hint="For the loan and for borrowed shares">
+        {money(interest_paid)}
+      </KeyFigure>
+    </Figures>
   );
 }
 

@@ -12,7 +12,7 @@ import { Section } from "../shared/section.js";
 import { Empty, Failure, Loading } from "../shared/states.js";
 import { type Column, Table } from "../shared/table.js";
 import { Time } from "../shared/time.js";
-import { useKeyNames } from "./keys.js";
+import { type NameOf, useKeyNames } from "./keys.js";
 
 const SHOWN_AT_FIRST = 20;
 
@@ -55,7 +55,7 @@ export function LiveOrders({ scope }: { scope: AccountScope }) {
   );
 }
 
-function columnsOf(scope: AccountScope, nameOf: (keyId: string) => string): Column<Order>[] {
+function columnsOf(scope: AccountScope, nameOf: NameOf): Column<Order>[] {
   return [
     {
       title: "Order",
@@ -87,12 +87,12 @@ function columnsOf(scope: AccountScope, nameOf: (keyId: string) => string): Colu
       from: "small",
       cell: ({ created_at }) => <Time at={created_at} withSeconds />,
     },
-    { title: "By", from: "medium", cell: ({ bot_key_id }) => nameOf(bot_key_id) },
+    { title: "By", from: "medium", cell: ({ bot_key_id, placed_by }) => nameOf(bot_key_id, placed_by) },
     {
       title: "",
       label: "Cancel",
       kind: "action",
-      cell: (order) => (
+      cell: (order) => order.placed_by !== "VENUE" && (
         <ActionButton label={`Cancel ${titleOf(order)}`} action={() => cancel(scope, order)}>
           Cancel
         </ActionButton>

@@ -113,7 +113,10 @@ function Name({ position }: { position: Position }) {
     <>
       {symbol}
       <span class="sub">
-        <span class="sub-wide">{word(asset_type)}</span>
+        <span class="sub-wide">
+          {word(asset_type)}
+          {isShort(position) && ", short"}
+        </span>
         <span class="sub-narrow">
           {quantity(position.quantity)} at <Price of={avg_cost} />
         </span>
@@ -122,14 +125,19 @@ function Name({ position }: { position: Position }) {
   );
 }
 
+function isShort({ quantity: held }: Position): boolean {
+  return Number(held) < 0;
+}
+
 async function close(scope: AccountScope, position: Position): Promise<string | void> {
-  const { symbol, quantity: held, reserved_quantity } = position;
-  const isReserved = Number(reserved_quantity) > 0;
+  const { symbol, reserved_quantity, open_buy_quantity } = position;
+  const isReserved = Number(isShort(position) ? open_buy_quantity : reserved_quantity) > 0;
+  const held = quantity(position.quantity).replace(/^\D/, "");
   const isWanted = await confirmed({
     title: `Close ${symbol}?`,
     text:
-      `A MARKET order sells ${quantity(held)} ${symbol}.` +
-      (isReserved ? " Live orders that sell it are cancelled." : ""),
+      `A MARKET order ${isShort(position) ? "buys back" : "sells"} ${held} ${symbol}.` +
+      (isReserved ? " Live orders that would close it are cancelled." : ""),
     action: `Close ${symbol}`,
   });
   if (!isWanted) return;
@@ -142,8 +150,8 @@ async function closeAll(scope: AccountScope, number: number): Promise<string | v
   const isWanted = await confirmed({
     title: "Close all positions?",
     text:
-      `MARKET orders sell everything that the account holds: ${counted(number, "position")}. ` +
-      "Live orders that sell them are cancelled.",
+      `MARKET orders close everything that the account holds: ${counted(number, "position")}. ` +
+      "Live orders that would close them are cancelled.",
     action: "Close all",
   });
   if (!isWanted) return;
@@ -155,8 +163,8 @@ async function closeAll(scope: AccountScope, number: number): Promise<string | v
 }
 
 function said(order: Order): string {
-  const { symbol, status, filled_quantity, filled_price } = order;
+  const { symbol, side, status, filled_quantity, filled_price } = order;
   if (status === "REJECTED") return `${symbol}: ${order.rejection_message}`;
-  if (filled_price === null) return `The order to sell ${symbol} waits.`;
-  return `Sold ${quantity(filled_quantity)} ${symbol} at ${roundedPrice(filled_price)}.`;
+  if (filled_price === null) return `The order to ${side.toLowerCase()} ${symbol} waits.`;
+  return `${side === "BUY" ? "Bought" : "Sold"} ${quantity(filled_quantity)} ${symbol} at ${roundedPrice(filled_price)}.`;
 }

@@ -3,7 +3,7 @@
 import type { AccountUpdate, OrderUpdate } from "bottrading-client";
 
 import type { Entry } from "../service/log.js";
-import { money, price, quantity, roundedPrice, signedMoney, word } from "../shared/format.js";
+import { counted, money, price, quantity, roundedPrice, signedMoney, word } from "../shared/format.js";
 
 export function momentOf(entry: Entry): string {
   return entry.kind === "account_update" ? entry.time : entry.order.updated_at;
@@ -17,8 +17,12 @@ export function toneOf(entry: Entry): string {
       return "tag-accent";
     case "REJECTED":
       return "tag-loss";
+    case "MARGIN_CALL":
+    case "BANKRUPT":
+      return "tag-loss";
     case "RESET":
     case "TRADING_STATE":
+    case "MARGIN_MODE":
       return "tag-warning";
     default:
       return "";
@@ -52,10 +56,21 @@ function terms({ order_type, limit_price, stop_price }: OrderUpdate["order"]): s
   return [stop, limit].filter(Boolean).join(", ") || word(order_type).toLowerCase();
 }
 
-function ofAccount({ type, amount, balance, trading_state, settlement }: AccountUpdate): string {
+function ofAccount(update: AccountUpdate): string {
+  const { type, amount, balance, settlement } = update;
   switch (type) {
     case "TRADING_STATE":
-      return word(trading_state);
+      return word(update.trading_state);
+    case "MARGIN_MODE":
+      return `${word(update.margin_mode)} account`;
+    case "INTEREST":
+      return ofInterest(update);
+    case "MARGIN_CALL":
+      return ofMarginCall(update);
+    case "BANKRUPT":
+      return `Equity is zero or less, ${money(balance)} in cash: halted until a reset`;
+    case "STEP_MISSED":
+      return `${counted(update.missed_steps ?? 1, "step")} missed in a row`;
     case "DEPOSIT":
       return `${signedMoney(amount ?? 0)}, now ${money(balance)} in cash`;
     case "SETTLED":
@@ -66,4 +81,21 @@ function ofAccount({ type, amount, balance, trading_state, settlement }: Account
     default:
       return `Begins with ${money(balance)}`;
   }
+}
+
+function ofInterest({ interest, balance }: AccountUpdate): string {
+  if (!interest) return "";
+  const nights = counted(interest.nights, "night");
+  return (
+    `${money(interest.loan_interest)} for the loan and ${money(interest.borrow_fee)} ` +
+    `for borrowed shares, ${nights}, now ${money(balance)} in cash`
+  );
+}
+
+function ofMarginCall({ margin_call }: AccountUpdate): string {
+  if (!margin_call) return "";
+  return (
+    `Equity of ${money(margin_call.equity)} is below the maintenance margin ` +
+    `of ${money(margin_call.maintenance_margin)}: the venue closes positions`
+  );
 }

@@ -6,6 +6,7 @@ import { Accounts } from "./accounts.js";
 import { GuardRailsForm } from "./guard-rails.js";
 import { Keys } from "./keys.js";
 import { Limits } from "./limits.js";
+import { MarginModeChoice } from "./margin-mode.js";
 import { TradingStateChoice } from "./trading-state.js";
 
 export function DeveloperScreen({ scope }: { scope: AccountScope }) {
@@ -15,6 +16,7 @@ export function DeveloperScreen({ scope }: { scope: AccountScope }) {
       <h1>Developer</h1>
       <Keys scope={scope} />
       <TradingStateChoice scope={scope} />
+      <MarginModeChoice scope={scope} />
       <GuardRailsForm scope={scope} />
       <Limits scope={scope} />
       <Accounts scope={scope} />

@@ -23,7 +23,7 @@ const FIELDS = [
     name: "daily_loss_max",
     label: "Largest daily loss",
     unit: "US dollars",
-    hint: "After this loss only sales are accepted, until 00:00 UTC.",
+    hint: "After this loss only orders that reduce a position are accepted, until 00:00 UTC.",
   },
 ] as const;
 

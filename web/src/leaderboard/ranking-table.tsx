@@ -89,6 +89,7 @@ function Name({ entry }: { entry: LeaderboardEntry }) {
         </span>
       )}{" "}
       {own && <span class="tag tag-accent">You</span>}
+      {entry.margin_mode === "MARGIN" && <span class="tag tag-warning">Margin</span>}{" "}
       {was_reset && (
         <span class="tag" title="This account was reset">
           Reset
