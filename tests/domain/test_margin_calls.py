@@ -269,6 +269,25 @@ def test_what_the_quote_does_not_fill_waits_whatever_it_takes() -> None:
     assert decision.account.live_orders == 1
 
 
+def test_a_short_is_bought_back_with_money_that_is_not_there() -> None:
+    book = Book(deposit=0, costs=make_costs())
+    book.show(make_quote("AAPL", "249", "1000", "250", "1000", time=book.now))
+    short = {"quantity": -1_000 * SCALE, "cost_basis": -100_000 * SCALE}
+    stake = make_stake("AAPL", "250", average_cost=100 * SCALE, **short)
+    account = make_account("200000")
+
+    decision = close_position(
+        account, stake.position, book.market("AAPL"), "order", lambda: "fill", make_book(stake)
+    )
+
+    order = decision.orders["order"]
+    assert (order.side, order.status) == (Side.BUY, OrderStatus.FILLED)
+    assert order.closed_quantity == 1_000 * SCALE
+    # 200 000 - 1 000 x 250, of which the short sale had brought 100 000.
+    assert decision.account.balance == -50_000 * SCALE
+    assert decision.account.realized_pnl == -150_000 * SCALE
+
+
 def test_nothing_is_closed_without_a_position() -> None:
     with pytest.raises(BrokenInvariant, match="AAPL cannot be closed now"):
         closing(0, "30", TradingState.ACTIVE)
