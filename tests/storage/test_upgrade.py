@@ -17,6 +17,7 @@ from server.domain.values import DAY
 from server.storage.database import open_readers
 from server.storage.migrate import bring_up_to_date
 from server.storage.queries import SqlReads
+from tests.support.accounts import kpi_of, on_margin
 from tests.support.audit import audit
 from tests.support.venue import NOON, VenueFactory
 
@@ -147,6 +148,32 @@ def test_an_account_of_before_has_traded_what_it_filled_since_its_reset(
     rows = read(old_database, "SELECT traded FROM accounts WHERE fills > 0 ORDER BY resets")
 
     assert [row["traded"] for row in rows] == ["CRYPTO ETF STOCK", "COMMODITY CRYPTO OPTION STOCK"]
+
+
+async def test_an_account_of_before_can_become_a_margin_account(
+    old_database: Path, start_venue: VenueFactory
+) -> None:
+    """Its long positions are sold through zero, and what old fills lack is no fault in the log."""
+    bring_up_to_date(old_database)
+    assert {row["margin_mode"] for row in read(old_database, "SELECT * FROM accounts")} == {"CASH"}
+    venue = await start_venue(now=LATER, fees="default")
+    for name in ("ada", "bob"):
+        bot = await venue.bot(name)
+        await bot.call("CancelAllOrders")
+        trades = (await kpi_of(bot)).total_trades
+        await on_margin(bot, name)
+        await venue.publish("AAPL", "90.11", "90.11", size="100000")
+        held = [it for it in (await bot.portfolio()).positions if it.symbol == "AAPL"]
+        await bot.place("AAPL", "SELL", "200")
+        await bot.place("AAPL", "BUY", "50")
+        venue.pass_time()
+
+        (short,) = [it for it in (await bot.portfolio()).positions if it.symbol == "AAPL"]
+        before = Fraction(held[0].quantity) if held else 0
+        assert Fraction(short.quantity) == before - 150
+        assert (await kpi_of(bot)).total_trades == trades + (2 if held else 1)
+    await venue.stop()
+    audit(old_database.parent)
 
 
 async def test_people_trade_on_after_an_upgrade(
