@@ -17,7 +17,15 @@ from server.domain.order import (
     StatusReason,
     TimeInForce,
 )
-from server.domain.order_groups import ALONE, Others, end_entry, live_exits, reserve, shrink
+from server.domain.order_groups import (
+    ALONE,
+    Others,
+    end_entry,
+    end_exit,
+    live_exits,
+    reserve,
+    shrink,
+)
 from server.domain.posting import Decision, end
 from server.domain.risk import UNGUARDED, Guard
 from server.domain.trading import expiry_reason, is_overdue, place
@@ -147,12 +155,20 @@ def _free(position: Position) -> Units:
 def _free_group(
     freed: Decision, holder: Order, others: Others, needed: Quantity, now: Micros
 ) -> Decision:
-    """Take a quantity from the exits of a group, and cancel what is left of its entry."""
+    """Take a quantity from the exits of a group, and cancel what is left of its entry.
+
+    On margin an entry can hold an opposite position itself; it then ends with its held exits.
+    """
     if holder.id in freed.orders:
         return freed
     by = min(needed, holder.leaves_quantity)
     exits = live_exits({holder.id: holder, **others})
     freed = changed(freed, covered=frozenset(exit_.id for exit_ in exits))
+    if not holder.is_exit:
+        freed = end_entry(freed, {holder.id: holder}, _ending(holder, now), now)
+        for exit_ in exits:
+            freed = end_exit(freed, exit_, StatusReason.ENTRY_ENDED, now)
+        return changed(freed, covered=frozenset())
     freed = end_entry(freed, others, StatusReason.POSITION_CLOSED, now)
     for exit_ in exits:
         freed = shrink(freed, exit_, by, _ending(exit_, now), now)

@@ -276,6 +276,28 @@ def test_two_exits_close_no_more_than_there_is(held: str, group: str) -> None:
     """)
 
 
+def test_closing_a_position_ends_the_entry_that_holds_it() -> None:
+    """An entry of the other side closes the position before it opens one, so it holds it."""
+    play("""
+        given    | balance 10000.00, margin       | -
+        10:00:00 | quote AAPL 99 x 500 / 100 x 500 | -
+                 | s: sell 10 AAPL                | s ACCEPTED
+                 |                                | s FILLED 10 at 99
+                 | a: buy 7 AAPL limit 95 take 110 loss 90 | a ACCEPTED
+                 |                                | a.take ACCEPTED
+                 |                                | a.loss ACCEPTED
+                 | b: close 3 AAPL                | b ACCEPTED
+                 |                                | b FILLED 3 at 100 pnl -3.00
+                 | c: close 5 AAPL                | a CANCELLED POSITION_CLOSED
+                 |                                | a.take CANCELLED ENTRY_ENDED
+                 |                                | a.loss CANCELLED ENTRY_ENDED
+                 |                                | c ACCEPTED
+                 |                                | c FILLED 5 at 100 pnl -5.00
+                 | show AAPL quantity held buys   | quantity -2, held 0, buys 0
+                 | show account live              | live 0
+    """)
+
+
 def test_a_bracket_on_margin_is_bought_with_borrowed_money() -> None:
     # Of 10 000 only half of 19 800 is bound; the exits bind nothing more.
     play("""
