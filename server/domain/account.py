@@ -32,7 +32,8 @@ class GuardRails:
     """Limits that an owner sets on what an account may do; None is no limit.
 
     `position_share_max` is the largest share of the equity that one position may have, in percent
-    with 8 decimals. Once the loss since 00:00 UTC reaches `daily_loss_max`, only SELL orders pass.
+    with 8 decimals. Once the loss since 00:00 UTC reaches `daily_loss_max`, only orders pass that
+    reduce a position.
     """
 
     order_notional_max: Units | None = None
@@ -52,7 +53,7 @@ NO_GUARD_RAILS = GuardRails()
 class TradeStatistics:
     """Figures over closed trades.
 
-    A closed trade is a SELL order that filled anything, or the settlement of an option.
+    A closed trade is an order that reduced a position, or the settlement of an option.
     """
 
     trades: int = 0
