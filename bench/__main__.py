@@ -163,7 +163,7 @@ def _print_streams(costs: Costs) -> None:
 
 def _measure_triggers(directory: Path) -> None:
     costs = triggers(directory)
-    _row(f"quote over {FEW} resting, µs", f"{costs.over_few_us:.0f}", "it triggers none")
+    _row(f"quote over {FEW} resting, µs", f"{costs.over_few_us:.0f}", "moves trails, triggers none")
     share = costs.over_many_us / costs.over_few_us
     _row(f"quote over {MANY}, µs", f"{costs.over_many_us:.0f}", f"{share:.2f} of that (≤ 1.20)")
     _row(

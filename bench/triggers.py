@@ -49,7 +49,7 @@ def triggers(directory: Path) -> Costs:
 
 
 class _Floor:
-    """An engine on a published market of 100 symbols with resting stops over all of them."""
+    """An engine on a published market of 100 symbols with resting stops; each second one trails."""
 
     def __init__(self, directory: Path, resting: int) -> None:
         directory.mkdir()
@@ -67,19 +67,24 @@ class _Floor:
         )
         bring_up_to_date(settings.database_path)
         self.parts: EngineParts = build(settings.for_engine())
-        self._sequence = 0
+        self._sequence = self._cents = 0
         customers = [customer(self.parts, str(number)) for number in range(ACCOUNTS)]
         for begin in range(0, resting, 500):
             numbers = range(begin, min(begin + 500, resting))
+            # A trail needs a fresh quote.
+            symbols = dict.fromkeys(map(self._symbol, numbers))
+            self.parts.service.handle([self._quote(symbol, "100.00") for symbol in symbols])
             self.parts.service.handle([self._stop(n, *customers[n % ACCOUNTS]) for n in numbers])
 
     def quote_us(self) -> float:
-        """Return the cost of a quote that reaches no order."""
-        calls = [[self._quote(symbol, "100.00")] for symbol in self.symbols]
+        """Return the cost of a quote that reaches no order, and moves the stops that trail."""
+        calls: list[list[Call]] = []
         begun = time.process_time()
         for number in range(QUOTES):
             if number % SYMBOLS == 0:
-                calls = [[self._quote(symbol, "100.00")] for symbol in self.symbols]
+                self._cents += 1
+                price = f"{100 - self._cents / 100:.2f}"
+                calls = [[self._quote(symbol, price)] for symbol in self.symbols]
             self.parts.service.handle(calls[number % SYMBOLS])
         return (time.process_time() - begun) / QUOTES * 1e6
 
@@ -101,16 +106,21 @@ class _Floor:
 
     def _stop(self, number: int, account_id: str, key_id: str) -> Call:
         caller = Caller(account_id=account_id, bot_key_id=key_id)
-        # All accounts have equally many orders of each symbol, at different prices.
-        symbol = self.symbols[number // ACCOUNTS % SYMBOLS]
         request = bot_trading_pb2.PlaceOrderRequest(
-            symbol=symbol,
-            side=order_pb2.SIDE_BUY,
-            quantity="1",
-            order_type=order_pb2.ORDER_TYPE_STOP,
-            stop_price=f"{110 + number % 3_000 / 100:.2f}",
+            symbol=self._symbol(number), side=order_pb2.SIDE_BUY, quantity="1"
         )
+        distance = 10 + number % 3_000 / 100
+        if number % 2:
+            request.order_type = order_pb2.ORDER_TYPE_TRAILING_STOP
+            request.trail_amount = f"{distance:.2f}"
+        else:
+            request.order_type = order_pb2.ORDER_TYPE_STOP
+            request.stop_price = f"{100 + distance:.2f}"
         return Call(number + 1, "PlaceOrder", caller, request.SerializeToString())
+
+    def _symbol(self, number: int) -> str:
+        # All accounts have equally many orders of each symbol, at different prices.
+        return self.symbols[number // ACCOUNTS % SYMBOLS]
 
     def _quote(self, symbol: str, price: str) -> Call:
         self._sequence += 1
