@@ -27,7 +27,7 @@ NODE_FITS := const [major, minor] = process.versions.node.split(".").map(Number)
 NPM_CI := npm ci --loglevel=error --no-audit --no-fund --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-exchange setup-report setup-mcp setup-ccxt setup-alpaca lock proto docs picture pictures page run test setup-browser setup-strace client-types test-clients first-hour soak check bench release clean
+.PHONY: help setup setup-dev setup-exchange setup-report setup-postgresql setup-mcp setup-ccxt setup-alpaca lock proto docs picture pictures page run test setup-browser setup-strace client-types test-clients first-hour soak check bench release clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +39,8 @@ setup-dev: .venv/.installed-dev ## Install also the tools for tests and checks.
 setup-exchange: .venv/.installed-exchange ## Install also what real opening hours (--sessions exchange) need.
 
 setup-report: .venv/.installed-report ## Install also what `bottrading report` needs.
+
+setup-postgresql: .venv/.installed-postgresql ## Install also what a database of PostgreSQL needs.
 
 setup-mcp: .venv/.installed-mcp ## Install also what `bottrading mcp` needs.
 
@@ -70,6 +72,10 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 	$(PIP) --require-hashes -r requirements-report.lock
 	touch $@
 
+.venv/.installed-postgresql: .venv/.installed requirements-postgresql.lock
+	$(PIP) --require-hashes -r requirements-postgresql.lock
+	touch $@
+
 .venv/.installed-mcp: .venv/.installed requirements-mcp.lock clients/mcp/pyproject.toml
 	$(PIP) --require-hashes -r requirements-mcp.lock
 	$(PIP) --no-build-isolation -e clients/mcp
@@ -87,6 +93,7 @@ lock: setup-dev ## Pin the newest allowed versions of all dependencies, with has
 	$(PIN) --extra build -o requirements.lock pyproject.toml
 	$(PIN) --extra exchange -c requirements.lock -o requirements-exchange.lock pyproject.toml
 	$(PIN) --extra report -c requirements.lock -o requirements-report.lock pyproject.toml
+	$(PIN) --extra postgresql -c requirements.lock -o requirements-postgresql.lock pyproject.toml
 	$(PIN) -c requirements.lock -o requirements-mcp.lock clients/mcp/pyproject.toml
 	$(PIN) --extra ccxt -c requirements.lock -o requirements-ccxt.lock clients/feeds/pyproject.toml
 	$(PIN) --extra alpaca -c requirements.lock -o requirements-alpaca.lock clients/feeds/pyproject.toml

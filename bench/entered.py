@@ -61,7 +61,7 @@ def entered_by_an_order(directory: Path) -> Entered:
     The first one fills the caches. Both fill at once.
     """
     settings = Settings(data_dir=directory, seed=1)
-    bring_up_to_date(settings.database_path)
+    bring_up_to_date(settings.location)
     parts = build(settings.for_engine())
     codes: set[CodeType] = set()
 

@@ -15,7 +15,7 @@ from bench.load import Target, latencies_us, latency_p50_us
 from bench.service import Service
 from bottrading.v1 import bot_trading_pb2, bot_trading_pb2_grpc
 from server.bootstrap.adapters import system_clock
-from server.config import Settings
+from server.config import DATABASE_FILE, Settings
 from server.domain.values import DAY
 from server.storage.migrate import bring_up_to_date
 
@@ -126,8 +126,8 @@ def _p99(times: list[int]) -> int:
 def store_people(directory: Path, accounts: int, trades: int) -> None:
     """Store accounts with positions and a history, as if they had traded for 40 days."""
     settings = Settings(data_dir=directory)
-    bring_up_to_date(settings.database_path)
-    connection = sqlite3.connect(settings.database_path)
+    bring_up_to_date(settings.location)
+    connection = sqlite3.connect(settings.data_dir / DATABASE_FILE)
     connection.execute("PRAGMA synchronous = OFF")
     now = system_clock()
     people = {"issuer": settings.jwt_issuer, "now": now, "count": accounts, "trades": trades}

@@ -62,7 +62,7 @@ class _Floor:
             liquidity="none",
             quote_staleness_seconds=86_400,
         )
-        bring_up_to_date(settings.database_path)
+        bring_up_to_date(settings.location)
         self.parts: EngineParts = build(
             settings.for_engine(), clock=self._clock, since_boot=self._clock
         )

@@ -51,7 +51,7 @@ def batch_us(directory: Path) -> tuple[float, float]:
     """
     with tempfile.TemporaryDirectory(dir=directory) as name:
         settings = Settings(data_dir=Path(name), seed=1, initial_balance="9000000000.00")
-        bring_up_to_date(settings.database_path)
+        bring_up_to_date(settings.location)
         parts = build(settings.for_engine())
         parts.service.handle([], passing=True)
         account_id, key_id = customer(parts)

@@ -102,7 +102,7 @@ def _settings(folder: Path, path: Path) -> Settings:
         universe_file=path.with_name("universe.toml"),
         initial_balance="900000000.00",
     )
-    bring_up_to_date(settings.database_path)
+    bring_up_to_date(settings.location)
     return settings
 
 
@@ -136,7 +136,7 @@ def _played(settings: Settings, *, orders: int) -> tuple[float, list[bytes]]:
         frames += parts.service.handle([], passing=True)
     taken = time.process_time() - begun
     live = "SELECT count(*) FROM orders WHERE live = 1"
-    (resting,) = parts.writer.driver.execute(live).fetchone()
+    (resting,) = parts.writer.session.driver.execute(live).fetchone()
     parts.close()
     if resting != orders:
         raise AssertionError(f"{resting} orders rest, not {orders}")

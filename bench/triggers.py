@@ -65,7 +65,7 @@ class _Floor:
             initial_balance="900000000.00",
             liquidity="none",
         )
-        bring_up_to_date(settings.database_path)
+        bring_up_to_date(settings.location)
         self.parts: EngineParts = build(settings.for_engine())
         self._sequence = self._cents = 0
         customers = [customer(self.parts, str(number)) for number in range(ACCOUNTS)]
@@ -91,7 +91,7 @@ class _Floor:
     def trigger(self) -> tuple[float, int]:
         """Return the time and the transactions that one quote needs to fill a symbol's stops."""
         statements: list[str] = []
-        connection, driver = self.parts.writer.connection, self.parts.writer.driver
+        connection, driver = self.parts.writer.session.connection, self.parts.writer.session.driver
         driver.set_trace_callback(statements.append)
         begun = time.perf_counter()
         self.parts.service.handle([self._quote(self.symbols[0], "150.00")])

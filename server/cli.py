@@ -233,7 +233,7 @@ def migrate(
     settings = config.load(data_dir=data_dir, database=database)
     open_data_dir(settings)
     revision = prepare_database(settings)
-    print(f"{settings.database_path}: schema {revision}")
+    print(f"{settings.location}: schema {revision}")
 
 
 @app.command()

@@ -15,7 +15,8 @@ from server.domain.values import SECOND, Micros, Money, parse_units
 from server.engine_settings import EngineSettings
 from server.rpc.own_tokens import OWN_AUDIENCES
 from server.rpc.tokens import TokenTerms
-from server.setting_texts import DATABASE_PREFIX, SecretText, participants
+from server.setting_texts import SecretText, participants
+from server.storage.location import Location, location, text_of
 from server.venue_settings import ENVIRONMENT_PREFIX, YEAR_SECONDS, VenueSettings
 
 DATABASE_FILE = "bottrading.sqlite"
@@ -215,11 +216,11 @@ class Settings(VenueSettings):
         return {name: address for name, address in wanted.items() if address}
 
     @property
-    def database_path(self) -> Path:
-        """Return the file of the database."""
+    def location(self) -> Location:
+        """Return where the venue is stored."""
         if not self.database:
             return self.data_dir / DATABASE_FILE
-        return Path(self.database.removeprefix(DATABASE_PREFIX))
+        return location(self.database, self.data_dir)
 
     @property
     def token_terms(self) -> TokenTerms:
@@ -237,7 +238,7 @@ class Settings(VenueSettings):
         has_hours = self.market == "replay" or self.feed.partition(":")[0] == "alpaca"
         wanted = participants(self.step_participants)
         return EngineSettings(
-            database_path=str(self.database_path.resolve()),
+            database=text_of(self.location),
             data_dir=str(self.data_dir.resolve()),
             market=self.market,
             sessions=self.sessions or ("exchange" if has_hours else "always-open"),

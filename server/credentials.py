@@ -67,11 +67,12 @@ def known_identity(
 def _stored(settings: Settings, subject: str) -> Identity | None:
     """Return the stored identity of a person; None for an unknown one."""
     from server.storage.database import open_readers, snapshot
+    from server.storage.location import is_missing
     from server.storage.migrate import is_up_to_date
     from server.storage.people import People
 
-    path = settings.database_path
-    if not path.exists():
+    path = settings.location
+    if is_missing(path):
         return None
     engine = open_readers(path)
     try:

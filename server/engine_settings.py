@@ -12,7 +12,7 @@ from server.domain.values import Micros, Money, Units
 class EngineSettings:
     """The settings of the engine process, which it receives as its first frame."""
 
-    database_path: str
+    database: str
     data_dir: str
     market: str
     sessions: str

@@ -30,7 +30,8 @@ def open_data_dir(settings: Settings) -> None:
         raise SettingsError(
             f"data_dir: {directory}: everybody can write it; run `chmod o-w {directory}`"
         )
-    _expect_target(settings.database_path)
+    if isinstance(settings.location, Path):
+        _expect_target(settings.location)
     for name in (JWT_SECRET_FILE, TICKET_SECRET_FILE, MARKET_SECRET_FILE):
         _expect_private(directory / name)
     if settings.tls_key is not None:

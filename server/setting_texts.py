@@ -9,8 +9,8 @@ from pydantic import AfterValidator
 
 from server.domain.values import CENT, SCALE, DecimalError, parse_units
 from server.rpc.tokens import SECRET_BYTES_MIN
+from server.storage.location import POSTGRESQL_PREFIX, SQLITE_PREFIX
 
-DATABASE_PREFIX = "sqlite:///"
 _NUMBER = re.compile(r"[1-9][0-9]{0,3}")
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -59,9 +59,11 @@ def _check_percent(value: str) -> str:
 
 
 def _check_database(value: str) -> str:
-    path = value.removeprefix(DATABASE_PREFIX)
-    if value and (path == value or path in ("", ":memory:")):
-        raise ValueError(f"must be {DATABASE_PREFIX}FILE, not {value!r}")
+    path = value.removeprefix(SQLITE_PREFIX)
+    is_file = path not in (value, "", ":memory:")
+    # A wrong URL is not repeated: it may have a password.
+    if value and not is_file and not value.startswith(POSTGRESQL_PREFIX):
+        raise ValueError(f"must be {SQLITE_PREFIX}FILE or {POSTGRESQL_PREFIX}…")
     return value
 
 

@@ -11,6 +11,7 @@ from server.application.ports import StorageBroken, StorageUnavailable
 from server.audit.verifying import Progress, Verdict, verify
 from server.config import Settings, SettingsError
 from server.processes.starting import BACKUP_GUIDE
+from server.storage.location import is_missing
 from server.storage.migrate import is_current
 
 FINDINGS_MAX = 100
@@ -19,8 +20,8 @@ SOUND, FAULTY = 0, 1
 
 def run(settings: Settings) -> int:
     """Check a database and print what was found; return the exit status."""
-    path = settings.database_path
-    if not path.exists():
+    path = settings.location
+    if is_missing(path):
         raise SettingsError(f"database: {path} does not exist")
     begun = monotonic()
     try:
@@ -32,7 +33,7 @@ def run(settings: Settings) -> int:
         with _progress() as progress:
             verdict = verify(path, progress=progress)
     except StorageBroken as error:
-        typer.echo(f"SQLite cannot read the rest: {error}")
+        typer.echo(f"The rest cannot be read: {error}")
         typer.echo(f"{path}: damaged; {BACKUP_GUIDE}")
         return FAULTY
     except StorageUnavailable as error:

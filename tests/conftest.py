@@ -1,7 +1,7 @@
 """Fixtures that every kind of test may use."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,12 @@ import pytest
 
 from server.config import DATABASE_FILE
 from server.storage.migrate import bring_up_to_date
+from tests.support.databases import VARIABLE
+from tests.support.postgresql import Server, running_server
 from tests.support.venue import Venue, VenueFactory
+
+BOTH = {("tests", "storage"), ("tests", "engine")}
+"""The packages of tests that run on both databases."""
 
 
 @pytest.fixture(scope="session")
@@ -20,13 +25,43 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test of BOTH on both databases; those marked `sqlite_only` tell why."""
+    if "database_kind" in metafunc.fixturenames:
+        path = metafunc.module.__name__.split(".")
+        is_of_both = tuple(path[:2]) in BOTH or metafunc.definition.get_closest_marker("both")
+        only_one = metafunc.definition.get_closest_marker("sqlite_only")
+        kinds = ["sqlite", "postgresql"] if is_of_both and not only_one else ["sqlite"]
+        metafunc.parametrize("database_kind", kinds, scope="function")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """Return a server of PostgreSQL, at most one in each process of the tests."""
+    with running_server() as server:
+        yield server
+
+
 @pytest.fixture
-def data_dir(empty_database: Path, tmp_path: Path) -> Path:
-    """Return a data directory with a database of its own."""
+def data_dir(
+    database_kind: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Path]:
+    """Return a data directory with a database of its own, which the settings name."""
     directory = tmp_path / "data"
     directory.mkdir()
-    shutil.copy(empty_database, directory / DATABASE_FILE)
-    return directory
+    if database_kind == "sqlite":
+        empty: Path = request.getfixturevalue("empty_database")
+        shutil.copy(empty, directory / DATABASE_FILE)
+        yield directory
+        return
+    server: Server = request.getfixturevalue("postgresql")
+    url = server.new_database()
+    monkeypatch.setenv(VARIABLE, url)
+    yield directory
+    server.drop(url)
 
 
 @pytest.fixture

@@ -36,6 +36,13 @@ class StorageDamaged(StorageBroken):
     """The stored database is corrupt, and opening it again does not help."""
 
 
+class SessionLost(StorageBroken):
+    """The connection that writes is lost: whether its last transaction is stored is not known.
+
+    Somebody else may write meanwhile, so everything must be read anew.
+    """
+
+
 class Clock(Protocol):
     """The time of day."""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from sqlalchemy import Engine
 
@@ -16,6 +15,7 @@ from server.storage.audit_rows import (
 )
 from server.storage.commit_mark import read_mark, stored_mark
 from server.storage.database import open_readers, snapshot
+from server.storage.location import Location
 
 INTEGRITY_LINES_MAX = 100
 ACCOUNTS_AT_ONCE = 1_000
@@ -37,7 +37,7 @@ Progress = Callable[[int, int], object]
 """Called with the number of log entries read so far, and with their total."""
 
 
-def verify(path: Path, *, progress: Progress = lambda _done, _all: None) -> Verdict:
+def verify(path: Location, *, progress: Progress = lambda _done, _all: None) -> Verdict:
     """Check a database, which must have the schema of this version; a server may be running.
 
     Each account is checked as of one moment. Raise StorageUnavailable if the database cannot be
@@ -60,7 +60,7 @@ def verify(path: Path, *, progress: Progress = lambda _done, _all: None) -> Verd
     return verdict
 
 
-def _check_mark(engine: Engine, path: Path, verdict: Verdict) -> None:
+def _check_mark(engine: Engine, path: Location, verdict: Verdict) -> None:
     # The mark is read before the database, because a running server goes on counting.
     marked = read_mark(path)
     with snapshot(engine) as connection:

@@ -24,7 +24,7 @@ from server.domain.values import Micros
 from server.engine.service import EngineService
 from server.engine_settings import EngineSettings
 from server.market.universe import CurrentInstruments
-from server.storage.database import open_writer
+from server.storage.location import location
 from server.storage.unit_of_work import SqlUnitOfWork, Writer
 from server.wire.answers import encode_event
 from server.wire.rows import Row
@@ -63,7 +63,7 @@ def build(
     lock_step = venue.lock_step(settings, monotonic)
     chance = chance or (SystemChance() if lock_step is None else SteppedChance())
     listed, calendar = venue.universe(settings), venue.calendar(settings)
-    writer = Writer(open_writer(Path(settings.database_path)), encode_event)
+    writer = Writer(location(settings.database, Path(settings.data_dir)), encode_event)
     source: QuoteSource
     if settings.market == "replay":
         source, clock = venue.replay_source(

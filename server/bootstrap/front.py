@@ -118,7 +118,7 @@ class FrontBase:
 
 def history(settings: Settings) -> History:
     """Return the market that a database belongs to."""
-    reads = SqlReads(open_readers(settings.database_path))
+    reads = SqlReads(open_readers(settings.location))
     try:
         return reads.history()
     finally:
@@ -134,7 +134,7 @@ def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> Front
     guard = ThreadPoolExecutor(GUARDS_MAX, thread_name_prefix="guard")
     # Reads of new log entries wait for no other query.
     follower = ThreadPoolExecutor(FOLLOWERS_MAX, thread_name_prefix="follow")
-    reads = SqlReads(open_readers(settings.database_path))
+    reads = SqlReads(open_readers(settings.location))
     meter = UsageMeter()
     keyring = Keyring(reads, meter, wall_clock, guard)
     board = QuoteBoard(settings.for_engine().quote_staleness)
@@ -173,7 +173,7 @@ def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> Front
         ),
         meter=meter,
         reads=reads,
-        rankings=RankingsFile(settings.data_dir, settings.database_path),
+        rankings=RankingsFile(settings.data_dir, settings.location),
         executor=executor,
         guard=guard,
         follower=follower,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import TypeAlias
 
 from server.application.callers import Caller
@@ -96,7 +97,7 @@ class EngineProcess:
             if self._process is not None:
                 await exited(self._process, EXIT_SECONDS_MAX)
                 if self._process.returncode == ExitStatus.DATABASE_DAMAGED:
-                    raise database_damaged(self._settings.database_path)
+                    raise database_damaged(self._settings.location)
             await asyncio.sleep(patience.pause(loop.time() - begun))
 
     def end_waits(self) -> None:
@@ -117,7 +118,8 @@ class EngineProcess:
         self._lost.clear()
         # Raises OSError for a missing database, because SQLite would create the file. The log shows
         # a repeated failure once, with a count.
-        self._settings.database_path.stat()
+        if isinstance(self._settings.location, Path):
+            self._settings.location.stat()
         with self._lend():
             ours, theirs = socket.socketpair()
             with theirs, _closed_on_failure(ours):

@@ -1,7 +1,8 @@
 """Exit statuses of `bottrading`: they say why the command ended."""
 
 from enum import IntEnum
-from pathlib import Path
+
+from server.storage.location import Location
 
 
 class ExitStatus(IntEnum):
@@ -22,10 +23,10 @@ class ServiceFailed(Exception):
         self.status = status
 
 
-def database_damaged(path: Path) -> ServiceFailed:
+def database_damaged(where: Location) -> ServiceFailed:
     """Return the error that ends a running service whose database is damaged."""
     return ServiceFailed(
         ExitStatus.DATABASE_DAMAGED,
-        f"database: {path}: is damaged: the log says where; restore a backup"
+        f"database: {where}: is damaged: the log says where; restore a backup"
         " (docs/operators.md#backup)",
     )

@@ -17,6 +17,7 @@ from server.config import (
 )
 from server.market.replay_file import ReplayFacts
 from server.storage.commit_mark import CommitMark, mark_path, read_mark
+from server.storage.location import Location, is_missing
 from server.storage.migrate import SchemaTooNew, bring_up_to_date
 from server.storage.soundness import (
     ForeignDatabase,
@@ -38,11 +39,11 @@ def prepare_database(settings: Settings, *, begin_anew: bool = False) -> str:
     Raise SettingsError for a database that must not be used; its file stays as it is.
     `begin_anew` permits a new or another database where there was one before.
     """
-    path = settings.database_path
+    path = settings.location
     try:
         is_there = holds_a_venue(path)
-        if is_there:
-            _check_integrity(settings)
+        if is_there and isinstance(path, Path):
+            _check_integrity(path, settings.check_megabytes_max)
         marked, stored = read_mark(path), last_commit(path) if is_there else None
         is_marked = marked is not None and stored is not None and marked.is_of(stored)
         if begin_anew and not is_marked:
@@ -58,13 +59,12 @@ def prepare_database(settings: Settings, *, begin_anew: bool = False) -> str:
         raise SettingsError(f"database: {path}: {error}") from None
 
 
-def damaged(path: Path, error: StorageBroken) -> SettingsError:
+def damaged(path: Location, error: StorageBroken) -> SettingsError:
     """Return the error that refuses a damaged database."""
     return SettingsError(f"database: {path}: is damaged: {error}; {BACKUP_GUIDE}")
 
 
-def _check_integrity(settings: Settings) -> None:
-    path, limit = settings.database_path, settings.check_megabytes_max
+def _check_integrity(path: Path, limit: int) -> None:
     megabytes = size(path) / MEGABYTE
     if megabytes > limit:
         log.info(
@@ -85,8 +85,8 @@ def _expect_no_traces(settings: Settings) -> None:
     If the database file is missing, the token secret proves nothing: `bottrading token` may have
     made it before the first start.
     """
-    path, kept = settings.database_path, settings.data_dir
-    is_there = path.exists()
+    path, kept = settings.location, settings.data_dir
+    is_there = not is_missing(path)
     traces = [kept / TICKET_SECRET_FILE, mark_path(path)]
     if is_there:
         traces += [kept / JWT_SECRET_FILE, kept / MARKET_SECRET_FILE]
@@ -98,7 +98,7 @@ def _expect_no_traces(settings: Settings) -> None:
         )
 
 
-def _check_mark(path: Path, marked: CommitMark, stored: CommitMark | None) -> None:
+def _check_mark(path: Location, marked: CommitMark, stored: CommitMark | None) -> None:
     """Refuse a database that is not the marked one, or that lacks committed transactions."""
     if stored is None or not marked.is_of(stored):
         raise SettingsError(

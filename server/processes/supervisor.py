@@ -6,7 +6,9 @@ import logging
 import math
 import signal
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from pathlib import Path
 
 import uvloop
 
@@ -42,6 +44,7 @@ from server.processes.metrics import serve_metrics
 from server.processes.starting import check_market, damaged, prepare_database
 from server.rpc.tokens import JwksError
 from server.secret_files import open_data_dir
+from server.storage.location import Location
 
 log = logging.getLogger(__name__)
 
@@ -69,12 +72,12 @@ def serve(
     fit = connections_that_fit(wanted)
     if fit < wanted:
         log.warning("The limit of open files (ulimit -n) allows %d of %d connections.", fit, wanted)
-    database = settings.database_path
+    database = settings.location
     try:
         open_data_dir(settings)
         with (
             take_lock(settings.data_dir / LOCK_FILE, BUSY_RETRY_SECONDS),
-            take_lock(database.with_name(f"{database.name}.lock"), BUSY_RETRY_SECONDS),
+            _lock_of(database),
         ):
             tell_step(settings, f"the database {database}")
             prepare_database(settings, begin_anew=begin_anew)
@@ -104,6 +107,13 @@ def serve(
         JwksError,
     ) as error:
         raise SettingsError(str(error)) from None
+
+
+def _lock_of(database: Location) -> AbstractContextManager[None]:
+    """Lock a file; an engine locks a database of PostgreSQL by its session."""
+    if isinstance(database, Path):
+        return take_lock(database.with_name(f"{database.name}.lock"), BUSY_RETRY_SECONDS)
+    return nullcontext()
 
 
 async def _run(settings: Settings, local: str, lines: LineWriter, announcer: Announcer) -> None:
@@ -242,7 +252,7 @@ class Supervisor:
 
     def _fail_for_damage(self) -> None:
         if not self._stopping.is_set():
-            self._failure = database_damaged(self._settings.database_path)
+            self._failure = database_damaged(self._settings.location)
             self._stopping.set()
 
     def _on_ready(self) -> None:
@@ -310,7 +320,7 @@ class Supervisor:
             try:
                 pause = await loop.run_in_executor(None, leaderboard.refresh)
             except StorageDamaged:
-                raise database_damaged(self._settings.database_path) from None
+                raise database_damaged(self._settings.location) from None
             except (StorageUnavailable, StorageBroken, OSError):
                 log.warning("The leaderboard could not be refreshed.", exc_info=True)
                 pause = PAUSE_MIN

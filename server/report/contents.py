@@ -26,6 +26,7 @@ from server.domain.user import EVERYTHING
 from server.domain.values import SCALE, Micros, Units
 from server.market.universe import CurrentInstruments
 from server.storage.database import open_readers
+from server.storage.location import is_missing
 from server.storage.migrate import is_up_to_date
 from server.storage.queries import SqlReads
 from server.storage.rankings import RankingsFile
@@ -67,8 +68,8 @@ class Contents:
 
 def read_contents(settings: Settings, account_id: str) -> Contents:
     """Read the contents about an account; raise ReportUnavailable if there are none."""
-    path = settings.database_path
-    if not path.exists():
+    path = settings.location
+    if is_missing(path):
         raise ReportUnavailable(f"{path} does not exist")
     engine = open_readers(path)
     reads = SqlReads(engine)
@@ -124,7 +125,7 @@ def _queries(settings: Settings, reads: SqlReads, instruments: Instruments, now:
         board.load(reads.quotes(), stage)
         stage.publish()
     leaderboard = Leaderboard(
-        rankings=RankingsFile(Path(settings.data_dir), settings.database_path),
+        rankings=RankingsFile(Path(settings.data_dir), settings.location),
         curves=ReturnCurves(reads),
         mode_of=reads.margin_mode,
         board=board,

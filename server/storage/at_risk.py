@@ -1,10 +1,9 @@
 """Accounts at risk: what the only writer knows of loans, short positions and margin calls."""
 
-import sqlite3
-
 from server.domain.margin_calls import is_at_risk, of_venue
 from server.domain.posting import Decision
 from server.storage import statements
+from server.storage.session import Session
 
 
 class AtRisk:
@@ -15,8 +14,8 @@ class AtRisk:
     makes the next question read everything.
     """
 
-    def __init__(self, driver: sqlite3.Connection) -> None:
-        self._driver = driver
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._accounts: dict[str, bool] | None = None
 
     def forget(self) -> None:
@@ -51,6 +50,6 @@ class AtRisk:
 
     def _known(self) -> dict[str, bool]:
         if self._accounts is None:
-            rows = self._driver.execute(statements.SELECT_AT_RISK)
+            rows = self._session.all(statements.SELECT_AT_RISK)
             self._accounts = {account_id: bool(is_closing) for account_id, is_closing in rows}
         return self._accounts

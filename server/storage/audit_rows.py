@@ -13,6 +13,7 @@ from server.domain.events import Fill
 from server.domain.order import Order
 from server.domain.values import Micros, Units
 from server.storage import curve_mapping, mapping
+from server.storage.database import is_sqlite
 from server.storage.tables import (
     accounts,
     bot_keys,
@@ -49,7 +50,7 @@ class Point:
 def totals(connection: Connection) -> tuple[int, int]:
     """Return the number of accounts and of entries in their logs."""
     row = connection.execute(select(func.count(), func.sum(accounts.c.sequence))).one()
-    return row[0], row[1] or 0
+    return row[0], int(row[1] or 0)
 
 
 def account_ids(connection: Connection, after: str, limit: int) -> Sequence[str]:
@@ -59,7 +60,12 @@ def account_ids(connection: Connection, after: str, limit: int) -> Sequence[str]
 
 
 def integrity(connection: Connection, limit: int) -> list[str]:
-    """Return the findings of SQLite's integrity check, one line each; it reads the whole file."""
+    """Return the findings of SQLite's integrity check, one line each; it reads the whole file.
+
+    PostgreSQL has no such check for everyone; it checks a page whenever it reads one.
+    """
+    if not is_sqlite(connection):
+        return []
     found = connection.exec_driver_sql(f"PRAGMA integrity_check({limit})").scalars()
     lines = [line for part in found for line in part.splitlines() if not line.startswith("***")]
     return [] if lines == ["ok"] else lines

@@ -1,83 +1,65 @@
-"""Databases: how they are opened, for the one writer and for many readers."""
+"""Databases of both kinds: how they are opened, for the one writer and for many readers."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import Connection, CursorResult, Engine
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import QueuePool, StaticPool
 
-from server.application.ports import StorageBroken, StorageDamaged, StorageUnavailable
+from server.storage import sqlite
+from server.storage.location import Location
+from server.storage.session import Session
+from server.storage.sql import Lookup, Query
 
-BUSY_TIMEOUT_MS = 1_000
+Rows: TypeAlias = CursorResult[*tuple[Any, ...]]
+
 READERS_MAX = 4
 READS_OF_PERSON_MAX = 2
 GUARDS_MAX = 2
 FOLLOWERS_MAX = 1
 
-# The driver begins no transactions by itself: `_begin_with` does.
-_SQLITE_ARGUMENTS: dict[str, Any] = {"isolation_level": None, "check_same_thread": False}
 
+def open_session(where: Location) -> Session:
+    """Open the one connection that writes.
 
-def open_writer(path: Path) -> Engine:
-    """Open the one connection that writes; a commit that returns is on disk."""
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        poolclass=StaticPool,
-        connect_args=_SQLITE_ARGUMENTS,
-        hide_parameters=True,
-    )
-    _begin_with(engine, "BEGIN IMMEDIATE")
-    _on_connect(
-        engine,
-        f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
-        "PRAGMA journal_mode = WAL",
-        "PRAGMA synchronous = FULL",
-        "PRAGMA cache_size = -65536",
-        "PRAGMA foreign_keys = ON",
-    )
-    return engine
-
-
-def open_readers(path: Path) -> Engine:
-    """Open a small pool of connections that cannot write; each transaction is one snapshot."""
-    location = f"{path.resolve().as_uri()}?mode=ro"
-    engine = create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(location, uri=True, **_SQLITE_ARGUMENTS),
-        poolclass=QueuePool,
-        pool_size=READERS_MAX + GUARDS_MAX + FOLLOWERS_MAX,
-        max_overflow=0,
-        hide_parameters=True,
-    )
-    _begin_with(engine, "BEGIN")
-    _on_connect(engine, f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}", "PRAGMA query_only = ON")
-    return engine
-
-
-def open_scratch(path: Path, database: Path) -> Engine:
-    """Open a new file, and attach the database from which it is built as `venue`.
-
-    Each statement is a transaction; after a crash the file is unusable.
+    Raises StorageUnavailable if another engine writes to the database.
     """
-    engine = create_engine(
-        URL.create("sqlite", database=str(path.resolve().as_uri()), query={"uri": "true"}),
-        poolclass=StaticPool,
-        connect_args=_SQLITE_ARGUMENTS,
-        hide_parameters=True,
-    )
-    _on_connect(
-        engine,
-        f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
-        "PRAGMA journal_mode = OFF",
-        "PRAGMA synchronous = OFF",
-        "PRAGMA temp_store = MEMORY",
-        f"ATTACH '{database.resolve().as_uri()}?mode=ro' AS venue",
-    )
-    return engine
+    if isinstance(where, Path):
+        return sqlite.SqliteSession(where)
+    # Imported here: the driver is an extra.
+    from server.storage.postgresql_session import PostgresSession
+
+    return PostgresSession(where.url)
+
+
+def open_readers(where: Location) -> Engine:
+    """Open a small pool of connections that cannot write; each transaction is one snapshot."""
+    connections = READERS_MAX + GUARDS_MAX + FOLLOWERS_MAX
+    if isinstance(where, Path):
+        return sqlite.open_readers(where, connections)
+    from server.storage import postgresql
+
+    return postgresql.open_readers(where.url, connections)
+
+
+def open_owner(where: Location) -> Engine:
+    """Open the one connection that changes the schema."""
+    if isinstance(where, Path):
+        return sqlite.open_writer(where)
+    from server.storage import postgresql
+
+    return postgresql.open_owner(where.url)
+
+
+def wait_for_others(connection: Connection) -> None:
+    """Wait, within a transaction, until nobody else changes the schema."""
+    if not is_sqlite(connection):
+        from server.storage import postgresql
+
+        connection.exec_driver_sql(postgresql.WAIT_FOR_OTHERS)
 
 
 @contextmanager
@@ -90,6 +72,31 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
         raise translated(error) from error
 
 
+def is_sqlite(connection: Connection) -> bool:
+    """Tell whether a connection is to a file of SQLite."""
+    return connection.dialect.name == "sqlite"
+
+
+def rows(connection: Connection, query: Query, values: Mapping[str, Any]) -> Rows:
+    """Return the rows of a query."""
+    if is_sqlite(connection):
+        return connection.exec_driver_sql(query.text, dict(values))
+    from server.storage import postgresql
+
+    return connection.exec_driver_sql(postgresql.query_text(query), dict(values))
+
+
+def rows_for(connection: Connection, lookup: Lookup, keys: Sequence[tuple[Any, ...]]) -> Rows:
+    """Return the rows for keys."""
+    if is_sqlite(connection):
+        text, values = sqlite.lookup_text(lookup), sqlite.lookup_values(lookup, keys)
+        return connection.exec_driver_sql(text, values)
+    from server.storage import postgresql
+
+    text, values = postgresql.lookup_text(lookup), postgresql.lookup_values(lookup, keys)
+    return connection.exec_driver_sql(text, values)
+
+
 DatabaseError = (DBAPIError, sqlite3.Error)
 """Errors of the driver, raised by SQLAlchemy or by the driver itself."""
 
@@ -97,27 +104,8 @@ DatabaseError = (DBAPIError, sqlite3.Error)
 def translated(error: DBAPIError | sqlite3.Error) -> Exception:
     """Return the error in `ports.py` for a driver's error; for a bug, the driver's error itself."""
     original = error.orig if isinstance(error, DBAPIError) else error
-    name = getattr(original, "sqlite_errorname", "")
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return StorageDamaged(name)
-    if name.startswith("SQLITE_IOERR"):
-        return StorageBroken(name)
-    if isinstance(original, sqlite3.OperationalError) and name != "SQLITE_ERROR":
-        return StorageUnavailable(name)
-    return error
+    if isinstance(original, sqlite3.Error):
+        return sqlite.translated(error)
+    from server.storage import postgresql
 
-
-def _begin_with(engine: Engine, statement: str) -> None:
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        driver: Any = connection.connection.driver_connection
-        # A unit of work begins its transaction on the driver itself; SQLAlchemy joins that one.
-        if not driver.in_transaction:
-            driver.execute(statement)
-
-
-def _on_connect(engine: Engine, *pragmas: str) -> None:
-    @event.listens_for(engine, "connect")
-    def _connect(connection: sqlite3.Connection, _record: object) -> None:
-        for pragma in pragmas:
-            connection.execute(pragma)
+    return postgresql.translated(getattr(original, "sqlstate", None), error)

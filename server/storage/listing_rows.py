@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, FromClause, Select, Subquery, Table, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    Engine,
+    FromClause,
+    Select,
+    Subquery,
+    Table,
+    select,
+    text,
+)
 
 from server.application.listings import FillFilter, Found, OrderFilter
 from server.domain.events import Fill
@@ -30,9 +40,18 @@ _OF_ORDER = text(
 ).columns(*fills.c)
 
 
-def live_of_account(account_id: str) -> Subquery:
+def live_of_account(account_id: str, dialect: Dialect) -> Subquery:
     """Return the live orders of an account, which are always few."""
-    return _LIVE.bindparams(account_id=account_id).subquery()
+    if dialect.name == "sqlite":
+        return _LIVE.bindparams(account_id=account_id).subquery()
+    return select(orders).where(orders.c.account_id == account_id, orders.c.live).subquery()
+
+
+def _of_order(account_id: str, order_id: str, dialect: Dialect) -> Subquery:
+    if dialect.name == "sqlite":
+        return _OF_ORDER.bindparams(account_id=account_id, order_id=order_id).subquery()
+    same = fills.c.account_id == account_id, fills.c.order_id == order_id
+    return select(fills).where(*same).subquery()
 
 
 class ListingRows:
@@ -42,7 +61,7 @@ class ListingRows:
 
     def orders(self, wanted: OrderFilter, before: int | None, limit: int) -> Found[Order]:
         if wanted.status is OrderStatus.OPEN:
-            live = live_of_account(wanted.account_id)
+            live = live_of_account(wanted.account_id, self._engine.dialect)
             query = select(live).where(*_conditions(live, wanted))
             rows = self._rows(_newest_first(query, live, before).limit(limit))
             return Found(self._orders(rows))
@@ -54,9 +73,7 @@ class ListingRows:
 
     def fills(self, wanted: FillFilter, before: int | None, limit: int) -> Found[Fill]:
         if wanted.order_id is not None:
-            of_order = _OF_ORDER.bindparams(
-                account_id=wanted.account_id, order_id=wanted.order_id
-            ).subquery()
+            of_order = _of_order(wanted.account_id, wanted.order_id, self._engine.dialect)
             query = select(of_order).where(*_conditions(of_order, wanted))
             rows = self._rows(_newest_first(query, of_order, before).limit(limit))
             return Found([mapping.fill_from(row) for row in rows])

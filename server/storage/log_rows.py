@@ -1,6 +1,5 @@
 """Accounts' logs, and the keys that may follow them, for streams."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ from sqlalchemy import Engine, select
 from server.application.ports import StoredEvent
 from server.domain.order import Order
 from server.storage import statements
-from server.storage.database import snapshot
+from server.storage.database import rows_for, snapshot
 from server.storage.listing_rows import live_of_account
 from server.storage.tables import accounts, events
 from server.storage.trail_rows import orders_from
@@ -28,7 +27,7 @@ class LogRows:
 
     def live_orders(self, account_id: str) -> tuple[int, list[Order]]:
         newest = select(accounts.c.sequence).where(accounts.c.id == account_id)
-        live = live_of_account(account_id)
+        live = live_of_account(account_id, self._engine.dialect)
         query = select(live).order_by(live.c.sequence)
         with snapshot(self._engine) as connection:
             found = orders_from(connection.execute(query).all(), connection)
@@ -51,16 +50,14 @@ class LogRows:
             return stored_events(connection.execute(query.where(events.c.sequence <= end)))
 
     def logs_after(self, wanted: Sequence[tuple[str, int]]) -> list[StoredEvent]:
-        parameter = {"json": json.dumps(wanted)}
         with snapshot(self._engine) as connection:
-            found = stored_events(connection.exec_driver_sql(statements.SELECT_LOGS, parameter))
+            found = stored_events(rows_for(connection, statements.SELECT_LOGS, wanted))
         return sorted(found, key=lambda event: (event.account_id, event.sequence))
 
     def revoked_keys(self, key_ids: Sequence[str]) -> list[str]:
-        parameter = {"json": json.dumps(key_ids)}
+        wanted = [(key_id,) for key_id in key_ids]
         with snapshot(self._engine) as connection:
-            found = connection.exec_driver_sql(statements.SELECT_REVOKED, parameter)
-            return list(found.scalars())
+            return list(rows_for(connection, statements.SELECT_REVOKED, wanted).scalars())
 
 
 def stored_events(rows: Iterable[Any]) -> list[StoredEvent]:

@@ -1,21 +1,20 @@
 """Margin accounts within a unit of work: who is at risk, and until when interest is charged."""
 
-import sqlite3
-
 from sqlalchemy import Connection, select
 
 from server.application.margin_ports import Accrual
 from server.storage import statements
 from server.storage.at_risk import AtRisk
 from server.storage.margin_tables import accruals
-from server.storage.pending import Pending, bulk
+from server.storage.pending import Pending
+from server.storage.session import Session
 
 
 class MarginRows:
     """The part of a unit of work that serves margin calls and interest."""
 
     _connection: Connection
-    _driver: sqlite3.Connection
+    _session: Session
     _pending: Pending
     _at_risk: AtRisk
 
@@ -44,4 +43,4 @@ class MarginRows:
             "charging": accrual.charging,
             "after": accrual.after,
         }
-        bulk(self._driver, statements.STORE_ACCRUAL, [row])
+        self._session.bulk(statements.STORE_ACCRUAL, [row])

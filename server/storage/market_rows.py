@@ -1,7 +1,5 @@
 """Quotes, bars, equity snapshots and the progress of a replay, within a unit of work."""
 
-import json
-import sqlite3
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, exists, select
@@ -13,7 +11,7 @@ from server.domain.quote import Quote
 from server.domain.values import Micros, Units
 from server.storage import curve_mapping, market_mapping, statements
 from server.storage.margin_tables import accruals
-from server.storage.pending import bulk
+from server.storage.session import Session
 from server.storage.tables import accounts, equity_snapshots, inflows, quotes, replays
 
 
@@ -21,11 +19,10 @@ class MarketRows:
     """The part of a unit of work that stores market data."""
 
     _connection: Connection
-    _driver: sqlite3.Connection
+    _session: Session
 
     def store_quotes(self, newest: Sequence[tuple[Quote, Bar]]) -> None:
-        bulk(
-            self._driver,
+        self._session.bulk(
             statements.STORE_QUOTE,
             [market_mapping.quote_values(quote, minute) for quote, minute in newest],
         )
@@ -37,28 +34,26 @@ class MarketRows:
     def add_to_bars(self, interval: BarInterval, bars: Sequence[Bar]) -> None:
         name = interval.value
         rows = [market_mapping.bar_values(name, bar) for bar in bars]
-        bulk(self._driver, statements.ADD_TO_BAR, rows)
+        self._session.bulk(statements.ADD_TO_BAR, rows)
 
     def drop_minute_bars(self, before: Micros, limit: int) -> None:
         values = {"before": before, "limit": limit}
-        self._connection.exec_driver_sql(statements.DROP_MINUTES, values)
+        self._session.run(statements.DROP_MINUTES, values)
 
     def add_snapshots(self, snapshots: Sequence[tuple[Snapshot, Account, EquityCurve]]) -> None:
-        bulk(
-            self._driver,
+        self._session.bulk(
             statements.ADD_SNAPSHOT,
             [curve_mapping.snapshot_values(snapshot) for snapshot, _, _ in snapshots],
         )
-        bulk(
-            self._driver,
+        self._session.bulk(
             statements.STORE_CURVE,
             [curve_mapping.curve_values(account, curve) for _, account, curve in snapshots],
         )
 
     def with_snapshot_at(self, time: Micros, account_ids: Sequence[str]) -> set[str]:
-        given = {"json": json.dumps(list(account_ids)), "time": time}
-        rows = self._connection.exec_driver_sql(statements.SELECT_WITH_SNAPSHOT, given)
-        return {account_id for (account_id,) in rows}
+        wanted = [(account_id, time) for account_id in account_ids]
+        rows = self._session.rows(statements.SELECT_WITH_SNAPSHOT, wanted)
+        return {row.account_id for row in rows}
 
     def equity_before(self, account: Account, moment: Micros) -> Units | None:
         taken, came_in = equity_snapshots.c, inflows.c
@@ -84,7 +79,7 @@ class MarketRows:
         return self._connection.execute(query).scalar_one_or_none()
 
     def store_replay(self, digest: str, time: Micros) -> None:
-        bulk(self._driver, statements.STORE_REPLAY, [{"digest": digest, "time": time}])
+        self._session.bulk(statements.STORE_REPLAY, [{"digest": digest, "time": time}])
 
     def forget_unused_replay(self) -> None:
         for table in (replays, accruals):

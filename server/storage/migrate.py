@@ -6,7 +6,13 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from server.application.ports import StorageDamaged
-from server.storage.database import open_readers, open_writer, translated
+from server.storage.database import (
+    open_owner,
+    open_readers,
+    translated,
+    wait_for_others,
+)
+from server.storage.location import Location
 
 NEWEST_REVISION = "0019"
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -16,12 +22,12 @@ class SchemaTooNew(Exception):
     """The database was written by a newer version of the service."""
 
 
-def bring_up_to_date(path: Path) -> str:
+def bring_up_to_date(path: Location) -> str:
     """Apply the migrations that are missing; return the revision.
 
     Raises SchemaTooNew, and StorageUnavailable or StorageBroken for a file that is not a database.
     """
-    engine = open_writer(path)
+    engine = open_owner(path)
     try:
         revision = _revision(engine)
         if revision != NEWEST_REVISION:
@@ -44,8 +50,8 @@ def is_up_to_date(engine: Engine) -> bool:
         raise translated(error) from error
 
 
-def is_current(path: Path) -> bool:
-    """Tell whether a file has the schema of this version."""
+def is_current(path: Location) -> bool:
+    """Tell whether a database has the schema of this version."""
     engine = open_readers(path)
     try:
         return is_up_to_date(engine)
@@ -65,6 +71,7 @@ def _upgrade(engine: Engine, revision: str | None) -> None:
     if revision is not None and revision not in known:
         raise SchemaTooNew(f"schema {revision} is not known to this version; use a newer one")
     with engine.begin() as connection:
+        wait_for_others(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, NEWEST_REVISION)
 

@@ -1,6 +1,5 @@
 """Pending rows: what a unit of work has decided about accounts and not written yet."""
 
-import sqlite3
 from collections.abc import Callable, Mapping
 
 from server.application.ports import Shown
@@ -9,7 +8,7 @@ from server.domain.events import Event, OrderUpdated
 from server.domain.order import Order
 from server.storage import mapping, statements
 from server.storage.mapping import Values
-from server.storage.statements import Bulk
+from server.storage.session import Session
 
 EventEncoder = Callable[[Event], tuple[bytes, Shown | None]]
 """Returns the entry of a log as it is stored, and its order as callers see it."""
@@ -24,20 +23,22 @@ class Pending:
 
     def __init__(
         self,
-        driver: sqlite3.Connection,
+        session: Session,
         encode_event: EventEncoder,
         known_accounts: Mapping[str, Account],
         known_positions: Mapping[tuple[str, str], Position],
         known_orders: Mapping[str, Order],
         trail_numbers: Mapping[str, int | None],
     ) -> None:
-        self._driver = driver
+        self._session = session
         self._encode_event = encode_event
         self._known_accounts = known_accounts
         self._known_positions = known_positions
         self._known_orders = known_orders
         self._trail_numbers = trail_numbers
-        self.accounts: set[str] = set()
+        self.accounts: dict[str, int] = {}
+        """Changed accounts, each with the end of its log as it is stored."""
+
         self.positions: set[tuple[str, str]] = set()
         self.new_orders: set[str] = set()
         self.changed_orders: set[str] = set()
@@ -66,18 +67,19 @@ class Pending:
     def write(self) -> None:
         """Write everything but the events, so that queries see it."""
         orders, numbers = self._known_orders, self._trail_numbers
+        bulk = self._session.bulk
         bulk(
-            self._driver,
             statements.UPDATE_ACCOUNT,
-            [mapping.account_values(self._known_accounts[name]) for name in self.accounts],
+            [
+                {**mapping.account_values(self._known_accounts[name]), "stored_sequence": stored}
+                for name, stored in self.accounts.items()
+            ],
         )
         bulk(
-            self._driver,
             statements.STORE_POSITION,
             [mapping.position_values(self._known_positions[key]) for key in self.positions],
         )
         bulk(
-            self._driver,
             statements.INSERT_ORDER,
             [mapping.order_values(orders[name], numbers.get(name)) for name in self.new_orders],
         )
@@ -85,11 +87,11 @@ class Pending:
             mapping.order_values(orders[name], numbers.get(name))
             for name in self.changed_orders - self.new_orders
         ]
-        bulk(self._driver, statements.UPDATE_ORDER, changed)
+        bulk(statements.UPDATE_ORDER, changed)
         # A statement of its own, so that other orders do not pay for the indexes of trails.
         trailing = [row for row in changed if row["id"] in numbers]
-        bulk(self._driver, statements.UPDATE_TRAIL, trailing)
-        bulk(self._driver, statements.INSERT_FILL, self._fills)
+        bulk(statements.UPDATE_TRAIL, trailing)
+        bulk(statements.INSERT_FILL, self._fills)
         for written in (
             self.accounts,
             self.positions,
@@ -106,7 +108,7 @@ class Pending:
         """
         for event in self._events[self._grouped :]:
             event["transaction_end"] = self._known_accounts[event["account_id"]].sequence
-        bulk(self._driver, statements.INSERT_EVENT, self._events)
+        self._session.bulk(statements.INSERT_EVENT, self._events)
         grown = {event["account_id"] for event in self._events}
         self._events.clear()
         self._grouped = 0
@@ -117,12 +119,3 @@ class Pending:
         for event in self._events[self._grouped :]:
             event["transaction_end"] = self._known_accounts[event["account_id"]].sequence
         self._grouped = len(self._events)
-
-
-def bulk(driver: sqlite3.Connection, statement: Bulk, rows: list[Values]) -> None:
-    """Run a statement for all rows at once, if there are any.
-
-    For a few rows, SQLAlchemy would take several times as long as the driver.
-    """
-    if rows:
-        driver.executemany(statement.text, map(statement.parameters, rows))

@@ -13,7 +13,7 @@ from server.domain.quote import Quote
 from server.domain.user import BotKey, Plan, User
 from server.domain.values import Micros
 from server.storage import curve_mapping, mapping, market_mapping, people_mapping, statements
-from server.storage.database import snapshot
+from server.storage.database import rows, snapshot
 from server.storage.listing_rows import ListingRows
 from server.storage.log_rows import LogRows
 from server.storage.return_curves import PastValueRows
@@ -159,7 +159,7 @@ class SqlReads(LogRows, ListingRows, PastValueRows):
                 "width": wanted.width,
                 "limit": wanted.limit,
             }
-            taken = connection.exec_driver_sql(statements.SELECT_SNAPSHOTS, values)
+            taken = rows(connection, statements.SELECT_SNAPSHOTS, values)
             return TrackRecord(
                 holdings,
                 [curve_mapping.inflow_from(row) for row in connection.execute(came_in)],
@@ -183,12 +183,12 @@ class SqlReads(LogRows, ListingRows, PastValueRows):
             "limit": wanted.limit,
         }
         with snapshot(self._engine) as connection:
-            rows = connection.exec_driver_sql(statements.SELECT_BARS, values).fetchall()
+            found = rows(connection, statements.SELECT_BARS, values).fetchall()
             query = select(quotes).where(quotes.c.symbol == symbol)
             newest = connection.execute(query).one_or_none()
         bars = [
             Bar(symbol=symbol, start=start, open=first, high=high, low=low, close=last)
-            for start, first, high, low, last in reversed(rows)
+            for start, first, high, low, last in reversed(found)
         ]
         if newest is None:
             return StoredBars(bars, None)

@@ -20,7 +20,9 @@ from server.domain.account import MarginMode, TradeStatistics
 from server.domain.equity_curve import EquityCurve
 from server.domain.values import AMOUNT_LIMIT, CENT, Micros
 from server.storage import curve_mapping
-from server.storage.database import open_readers, open_scratch, snapshot
+from server.storage.database import open_readers, snapshot
+from server.storage.location import Location
+from server.storage.sqlite import open_scratch
 
 RANKINGS_FILE = "rankings.sqlite3"
 
@@ -105,9 +107,10 @@ _TOTAL = "SELECT ifnull(max(position), 0) FROM places WHERE period = :period AND
 class RankingsFile:
     """Rankings in a directory; none exist before the first refresh."""
 
-    def __init__(self, directory: Path, database: Path) -> None:
+    def __init__(self, directory: Path, database: Location) -> None:
         self._path, self._new = directory / RANKINGS_FILE, directory / NEW_FILE
         self._database = database
+        self._venue = None if isinstance(database, Path) else open_readers(database)
         self._readers: Engine | None = None
         self._interrupt: Callable[[], object] = _nothing
 
@@ -115,17 +118,25 @@ class RankingsFile:
         """Stop a running refresh, and close all connections."""
         with suppress(sqlite3.ProgrammingError):  # The refresh has just ended.
             self._interrupt()
-        if self._readers is not None:
-            self._readers.dispose()
+        for engine in (self._readers, self._venue):
+            if engine is not None:
+                engine.dispose()
 
     def refresh(self, worths: Sequence[tuple[str, float]], now: Micros) -> None:
         self._new.unlink(missing_ok=True)
-        engine = open_scratch(self._new, self._database)
+        attached = self._database if isinstance(self._database, Path) else None
+        engine = open_scratch(self._new, attached)
         try:
             with snapshot(engine) as connection:
                 driver: Any = connection.connection.driver_connection
                 self._interrupt = driver.interrupt
-                _rank(connection, worths, now)
+                if self._venue is None:
+                    _fill(connection, worths, now)
+                else:
+                    from server.storage import postgresql_rankings as postgresql
+
+                    postgresql.fill(connection, self._venue, worths, now, BEYOND_ALL_IDS)
+                _rank(connection)
         finally:
             self._interrupt = _nothing
             engine.dispose()
@@ -158,7 +169,8 @@ def _nothing() -> None:
     """Do nothing, because no refresh runs that could be interrupted."""
 
 
-def _rank(connection: Connection, worths: Sequence[tuple[str, float]], now: Micros) -> None:
+def _fill(connection: Connection, worths: Sequence[tuple[str, float]], now: Micros) -> None:
+    """Fill the new table `ranked` from the attached file."""
     connection.exec_driver_sql(_WORTHS)
     if worths:
         connection.exec_driver_sql("INSERT INTO worths VALUES (?, ?)", list(worths))
@@ -170,6 +182,10 @@ def _rank(connection: Connection, worths: Sequence[tuple[str, float]], now: Micr
         terms["last"] = chunk.scalar_one_or_none() or BEYOND_ALL_IDS
         connection.exec_driver_sql(f"INSERT INTO ranked {_SELECT_RANKED}", terms)
         terms["after"] = terms["last"]
+
+
+def _rank(connection: Connection) -> None:
+    """Rank the rows of the table `ranked` for each period."""
     connection.exec_driver_sql(_PLACES)
     for period in Period:
         connection.exec_driver_sql(_PLACE.format(name=period.name.lower()))

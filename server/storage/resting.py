@@ -1,12 +1,11 @@
 """Resting orders: what the only writer knows of all live orders without a query."""
 
-import sqlite3
-
 from server.domain.order import Order
 from server.domain.order_types import Watch, watched
 from server.domain.resting import NOTHING_RESTS, RestingPrices
 from server.domain.values import Micros, Price
 from server.storage import statements
+from server.storage.session import Session
 
 NEVER: Micros = 2**63
 _WATCHES = tuple(Watch)
@@ -20,8 +19,8 @@ class Resting:
     in vain calls `look_again`. After a failure `forget` makes the next question read everything.
     """
 
-    def __init__(self, driver: sqlite3.Connection) -> None:
-        self._driver = driver
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._prices: dict[str, RestingPrices] | None = None
         self._expiry: Micros = NEVER
 
@@ -51,7 +50,7 @@ class Resting:
 
     def look_again(self, symbol: str) -> None:
         """Read the prices of a symbol; all that was decided must be written."""
-        found = self._driver.execute(statements.SELECT_NEAREST, {"symbol": symbol}).fetchone()
+        (found,) = self._session.all(statements.SELECT_NEAREST, {"symbol": symbol})
         prices = NOTHING_RESTS
         for movement, price in zip(_WATCHES, found, strict=True):
             if price is not None:
@@ -60,13 +59,13 @@ class Resting:
 
     def look_for_expiry(self) -> None:
         """Read when the first order expires; all that was decided must be written."""
-        (first,) = self._driver.execute(statements.SELECT_NEXT_EXPIRY).fetchone()
+        ((first,),) = self._session.all(statements.SELECT_NEXT_EXPIRY)
         self._expiry = NEVER if first is None else first
 
     def _known(self) -> dict[str, RestingPrices]:
         if self._prices is None:
             read: dict[str, RestingPrices] = {}
-            for symbol, watch, *ends in self._driver.execute(statements.SELECT_RESTING):
+            for symbol, watch, *ends in self._session.all(statements.SELECT_RESTING):
                 known = read.get(symbol, NOTHING_RESTS)
                 for price in ends:
                     known = known.including(Watch(watch), Price(price))

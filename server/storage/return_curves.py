@@ -1,24 +1,13 @@
 """Past values of accounts: the newest equity snapshots at some moments, looked up one by one."""
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import Engine
 
 from server.application.return_curves import Span
 from server.domain.values import Micros
-from server.storage.database import snapshot
-
-# A lookup for each moment costs the same however many snapshots there are between them.
-_PAST_VALUES = """
-SELECT (
-    SELECT initial_value FROM equity_snapshots AS taken
-    WHERE taken.account_id = :account_id AND taken.time <= moment.value
-    AND taken.time >= :epoch_began_at AND taken.sequence >= :epoch_sequence
-    ORDER BY taken.time DESC LIMIT 1
-) FROM json_each(:moments) AS moment ORDER BY moment.key
-"""
+from server.storage import statements
+from server.storage.database import rows_for, snapshot
 
 
 class PastValueRows:
@@ -30,20 +19,11 @@ class PastValueRows:
         self, wanted: Sequence[tuple[Span, Sequence[Micros]]]
     ) -> list[list[float | None]]:
         """Return the values of the newest snapshots at moments; None before the first."""
+        moments = [(span, moment) for span, of_span in wanted for moment in of_span]
+        keys = [
+            (number, span.account_id, moment, span.epoch_began_at, span.epoch_sequence)
+            for number, (span, moment) in enumerate(moments)
+        ]
         with snapshot(self._engine) as connection:
-            driver: Any = connection.connection.driver_connection
-            return [
-                [
-                    value
-                    for (value,) in driver.execute(
-                        _PAST_VALUES,
-                        {
-                            "account_id": span.account_id,
-                            "epoch_began_at": span.epoch_began_at,
-                            "epoch_sequence": span.epoch_sequence,
-                            "moments": json.dumps(moments),
-                        },
-                    )
-                ]
-                for span, moments in wanted
-            ]
+            values = iter(rows_for(connection, statements.SELECT_PAST_VALUES, keys).scalars())
+            return [[next(values) for _ in of_span] for _, of_span in wanted]

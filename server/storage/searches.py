@@ -1,7 +1,5 @@
 """Searches for live orders and positions, within a unit of work: they see what it has changed."""
 
-import json
-import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -23,6 +21,7 @@ from server.storage.listing_rows import live_of_account
 from server.storage.pending import Pending
 from server.storage.reached import Ranked, reached_order, reached_row
 from server.storage.resting import Resting
+from server.storage.session import Session
 from server.storage.tables import orders, positions
 from server.storage.trails import Trails
 
@@ -31,7 +30,7 @@ class Searches(ABC):
     """The part of a unit of work that finds live orders and positions by other than their ids."""
 
     _connection: Connection
-    _driver: sqlite3.Connection
+    _session: Session
     _pending: Pending
     _orders: dict[str, Order]
     _positions: dict[tuple[str, str], Position]
@@ -57,7 +56,7 @@ class Searches(ABC):
         """Return an order that this unit knows, with the stop that it has by now if it trails."""
 
     def live_orders(self, account_id: str, symbol: str | None) -> list[Order]:
-        live = live_of_account(account_id)
+        live = live_of_account(account_id, self._connection.dialect)
         query = select(live) if symbol is None else select(live).where(live.c.symbol == symbol)
         found = self._current(self._connection.execute(query))
         found.update(
@@ -93,7 +92,8 @@ class Searches(ABC):
 
     def positions_of_each(self, account_ids: Sequence[str]) -> dict[str, list[Position]]:
         self._pending.write()
-        rows = self._rows(statements.SELECT_STAKES, json.dumps(account_ids))
+        wanted = [(account_id,) for account_id in account_ids]
+        rows = self._session.rows(statements.SELECT_STAKES, wanted)
         keys = sorted((row.account_id, row.symbol) for row in rows)
         self.preload(keys)
         found: dict[str, list[Position]] = {account_id: [] for account_id in account_ids}
@@ -108,13 +108,11 @@ class Searches(ABC):
         return sorted(self._connection.execute(held.union(ordered)).scalars())
 
     def reached_orders(self, reaches: Sequence[Reach]) -> list[ReachedOrder]:
-        prices = json.dumps(
-            [[it.symbol, it.bid, it.ask, it.takers_bid, it.takers_ask] for it in reaches]
-        )
+        prices = [(it.symbol, it.bid, it.ask, it.takers_bid, it.takers_ask) for it in reaches]
         symbols, touched = {it.symbol for it in reaches}, self._pending.touched_orders
         found = []
-        if self._has_any(statements.ANY_REACHED, {"json": prices}):
-            rows = self._rows(statements.SELECT_REACHED, prices)
+        if self._session.has_any_for(statements.ANY_REACHED, prices):
+            rows = self._session.rows(statements.SELECT_REACHED, prices)
             found = [reached_row(row, self._loaded) for row in rows if row.id not in touched]
         found += self._trails_reached(reaches)
         known = (self._as_now(self._orders[name]) for name in touched)
@@ -136,7 +134,7 @@ class Searches(ABC):
             self._trails.follow(each, self.stage)
             for line, span in list(self._trails.reached(each)):
                 given = {"symbol": line[0], "side": line[1].value, **asdict(span)}
-                rows = self._connection.exec_driver_sql(statements.SELECT_TRAILS_REACHED, given)
+                rows = self._session.found(statements.SELECT_TRAILS_REACHED, given)
                 touched = self._pending.touched_orders
                 orders = [self._loaded(row) for row in rows if row.id not in touched]
                 found += [reached_order(order, self._as_it_is) for order in orders]
@@ -155,22 +153,16 @@ class Searches(ABC):
         if now < self._resting.expiry():
             return []
         self._pending.write()
-        if not self._has_any(statements.ANY_OVERDUE, {"now": now}):
+        if not self._session.has_any(statements.ANY_OVERDUE, {"now": now}):
             self._resting.look_for_expiry()
             return []
         given = {"now": now, "limit": limit}
-        rows = self._connection.exec_driver_sql(statements.SELECT_OVERDUE, given)
+        rows = self._session.found(statements.SELECT_OVERDUE, given)
         return list(self._current(rows).values())
 
     def _touched(self) -> Iterable[Order]:
         """Return the orders that are newer in this unit than in the database."""
         return [self._as_now(self._orders[name]) for name in self._pending.touched_orders]
-
-    def _has_any(self, query: str, parameters: dict[str, Any]) -> bool:
-        return self._driver.execute(query, parameters).fetchone() is not None
-
-    def _rows(self, query: str, parameter: str) -> Iterable[Any]:
-        return self._connection.exec_driver_sql(query, {"json": parameter})
 
     def _loaded(self, row: Any) -> Order:
         """Return the order of a row; this unit may have changed it since the row was read."""

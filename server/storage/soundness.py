@@ -7,21 +7,22 @@ from sqlalchemy.exc import DBAPIError
 
 from server.storage.commit_mark import CommitMark, stored_mark
 from server.storage.database import open_readers, snapshot, translated
+from server.storage.location import Location
 
 OUR_TABLES = frozenset({"alembic_version", "users", "accounts", "orders", "events"})
 
 
 class ForeignDatabase(Exception):
-    """The file is a database of another program."""
+    """The database is one of another program."""
 
 
-def holds_a_venue(path: Path) -> bool:
-    """Tell whether a file has the tables of a venue; a missing or empty one has none.
+def holds_a_venue(path: Location) -> bool:
+    """Tell whether a database has the tables of a venue; a missing or empty one has none.
 
     Raise ForeignDatabase if it has tables of another program, and StorageBroken or
     StorageUnavailable for a file that is not a database or cannot be read.
     """
-    if not path.exists():
+    if isinstance(path, Path) and not path.exists():
         return False
     engine = open_readers(path)
     try:
@@ -48,7 +49,7 @@ def first_damage(path: Path) -> str | None:
     return None if told == "ok" else told
 
 
-def last_commit(path: Path) -> CommitMark | None:
+def last_commit(path: Location) -> CommitMark | None:
     """Return the identity of a database and its newest transaction; an older schema has none."""
     engine = open_readers(path)
     try:

@@ -1,6 +1,5 @@
 """Participants of a lock-step replay, and pages of a log, within a unit of work."""
 
-import sqlite3
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
@@ -9,7 +8,7 @@ from server.application.ports import StoredEvent
 from server.domain.lock_step import Participant
 from server.storage import statements
 from server.storage.log_rows import stored_events
-from server.storage.pending import bulk
+from server.storage.session import Session
 from server.storage.tables import events, participants
 
 
@@ -17,7 +16,7 @@ class StepRows:
     """The part of a unit of work that serves a replay whose clock waits for its participants."""
 
     _connection: Connection
-    _driver: sqlite3.Connection
+    _session: Session
 
     def participants(self) -> list[tuple[str, Participant]]:
         rows = self._connection.execute(select(participants).order_by(participants.c.account_id))
@@ -39,7 +38,7 @@ class StepRows:
             }
             for account_id, one in participants
         ]
-        bulk(self._driver, statements.STORE_PARTICIPANT, rows)
+        self._session.bulk(statements.STORE_PARTICIPANT, rows)
 
     def log_page(self, account_id: str, after: int, limit: int) -> list[StoredEvent]:
         query = (

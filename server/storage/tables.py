@@ -34,6 +34,11 @@ metadata = MetaData(
     }
 )
 
+
+def _where(condition: str) -> dict[str, Any]:
+    return {f"{dialect}_where": text(condition) for dialect in ("sqlite", "postgresql")}
+
+
 users = Table(
     "users",
     metadata,
@@ -88,7 +93,7 @@ accounts = Table(
     CheckConstraint(
         "reserved >= 0 AND (balance >= reserved OR margin_mode = 'MARGIN')", name="money"
     ),
-    Index("ix_accounts_loan", "id", sqlite_where=text("margin_mode = 'MARGIN' AND balance < 0")),
+    Index("ix_accounts_loan", "id", **_where("margin_mode = 'MARGIN' AND balance < 0")),
 )
 
 bot_keys = Table(
@@ -132,13 +137,13 @@ positions = Table(
     Column("ask_taken", UNITS, nullable=False),
     Column("open_buy_quantity", UNITS, nullable=False),
     CheckConstraint("reserved_quantity >= 0 AND open_buy_quantity >= 0", name="quantity"),
-    Index("ix_positions_short", "account_id", sqlite_where=text("quantity < 0")),
+    Index("ix_positions_short", "account_id", **_where("quantity < 0")),
     sqlite_with_rowid=False,
 )
 
 # Written as SQLAlchemy writes the condition, so that queries match the indexes.
-LIVE: dict[str, Any] = {"sqlite_where": text("live = 1")}
-TRAILING: dict[str, Any] = {"sqlite_where": text("trail_number IS NOT NULL")}
+LIVE: dict[str, Any] = {"sqlite_where": text("live = 1"), "postgresql_where": text("live")}
+TRAILING = _where("trail_number IS NOT NULL")
 
 orders = Table(
     "orders",
@@ -202,6 +207,7 @@ orders = Table(
         "client_order_id",
         unique=True,
         sqlite_where=text("client_order_id IS NOT NULL"),
+        postgresql_where=text("client_order_id IS NOT NULL"),
     ),
     Index(
         "ix_orders_match",
@@ -217,6 +223,7 @@ orders = Table(
         "ix_orders_venue",
         "account_id",
         sqlite_where=text("live = 1 AND bot_key_id = 'VENUE'"),
+        postgresql_where=text("live AND bot_key_id = 'VENUE'"),
     ),
     Index("ix_orders_trail_amount", "symbol", "side", "trail_amount", "trail_number", **TRAILING),
     Index("ix_orders_trail_percent", "symbol", "side", "trail_percent", "trail_number", **TRAILING),
@@ -298,6 +305,7 @@ bars = Table(
         "ix_bars_minutes",
         "start",
         sqlite_where=text("interval = '1M'"),
+        postgresql_where=text("interval = '1M'"),
     ),
     sqlite_with_rowid=False,
 )

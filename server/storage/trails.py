@@ -1,9 +1,8 @@
 """Trails: the watermarks of all trailing orders, which the only writer knows without a query."""
 
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from server.application.staging import Stage, Staged, StagedMap
 from server.domain.invariants import BrokenInvariant
@@ -13,6 +12,7 @@ from server.domain.resting import RestingPrices
 from server.domain.trailing import better, moved
 from server.domain.watermarks import Group, Reached, Watermarks
 from server.storage import statements
+from server.storage.session import Session
 
 Line: TypeAlias = tuple[str, Side]
 """A symbol, and the side of the orders that trail."""
@@ -25,9 +25,9 @@ class Trails:
     loses at most what came after the last stored quotes.
     """
 
-    def __init__(self, driver: sqlite3.Connection) -> None:
-        self._driver = driver
-        self._marks = StagedMap(_loaded(driver))
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._marks = StagedMap(_loaded(session))
         self._unstored = Staged[frozenset[Line]](frozenset())
         self._resting: dict[str, tuple[RestingPrices, tuple[object, ...], RestingPrices]] = {}
 
@@ -73,13 +73,13 @@ class Trails:
         """Read the least distances of a span in which no order was found; all must be written."""
         span_of_line = {"after": span.after, "until": span.until}
         given = {"symbol": line[0], "side": line[1].value, **span_of_line}
-        amount = self._driver.execute(statements.SELECT_LEAST_AMOUNT, given).fetchone()
-        percent = self._driver.execute(statements.SELECT_LEAST_PERCENT, given).fetchone()
+        amount = self._session.all(statements.SELECT_LEAST_AMOUNT, given)
+        percent = self._session.all(statements.SELECT_LEAST_PERCENT, given)
         marks = self._marks.get(line)
         if marks is not None:
             self._change(
                 line,
-                marks.looked_at(span.until, amount and amount[0], percent and percent[0]),
+                marks.looked_at(span.until, _only(amount), _only(percent)),
                 stage,
             )
 
@@ -128,13 +128,13 @@ def marks_from(side: Side, text: str) -> Watermarks:
     return Watermarks(side=side, groups=groups)
 
 
-def _loaded(driver: sqlite3.Connection) -> Iterator[tuple[Line, Watermarks]]:
+def _loaded(session: Session) -> Iterator[tuple[Line, Watermarks]]:
     """Yield the stored watermarks, with the distances of the live orders."""
     found: dict[Line, Watermarks] = {}
-    for symbol, side, text in driver.execute(statements.SELECT_MARKS):
+    for symbol, side, text in session.all(statements.SELECT_MARKS):
         found[symbol, Side(side)] = marks_from(Side(side), text)
     restored: dict[Line, Watermarks] = {}
-    for symbol, name, number, low, high, amount, percent, count in driver.execute(
+    for symbol, name, number, low, high, amount, percent, count in session.all(
         statements.SELECT_TRAILING
     ):
         side = Side(name)
@@ -145,6 +145,10 @@ def _loaded(driver: sqlite3.Connection) -> Iterator[tuple[Line, Watermarks]]:
         group = Group(number=number, best=best, amount=amount, percent=percent)
         restored[symbol, side] = marks.restored(group, count)
     yield from restored.items()
+
+
+def _only(found: list[tuple[Any, ...]]) -> Any:
+    return found[0][0] if found else None
 
 
 def _is(one: object, other: object) -> bool:

@@ -1,13 +1,15 @@
 """The unit of work: one transaction that loads in bulk, caches, and stores in bulk."""
 
-import json
-import sqlite3
+import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import insert, select
 
 from server.application.ports import Shown, Standing
 from server.application.staging import Stage
@@ -23,18 +25,22 @@ from server.domain.values import Micros
 from server.domain.watermarks import Watermarks
 from server.storage import curve_mapping, mapping, statements
 from server.storage.at_risk import AtRisk
-from server.storage.commit_mark import open_mark
-from server.storage.database import DatabaseError, translated
+from server.storage.commit_mark import CommitMark, checked_mark, mark_path
+from server.storage.database import DatabaseError, open_session
+from server.storage.location import Location
 from server.storage.margin_rows import MarginRows
 from server.storage.market_rows import MarketRows
-from server.storage.pending import EventEncoder, Pending, bulk
+from server.storage.pending import EventEncoder, Pending
 from server.storage.people import People
 from server.storage.resting import Resting
 from server.storage.searches import Searches
+from server.storage.session import Session
 from server.storage.standings import standings_after
 from server.storage.step_rows import StepRows
 from server.storage.tables import accounts, inflows, orders
 from server.storage.trails import Line, Trails, row_of
+
+log = logging.getLogger(__name__)
 
 POSITIONS_REMEMBERED_MAX = 100_000
 
@@ -48,36 +54,29 @@ class Writer:
     Nobody else writes, so an account or position that this connection stored is not read again.
     """
 
-    def __init__(self, engine: Engine, encode_event: EventEncoder) -> None:
+    def __init__(self, where: Location, encode_event: EventEncoder) -> None:
         """Raise StorageDamaged if committed transactions are missing from the database."""
-        self.connection = engine.connect()
-        driver: Any = self.connection.connection.driver_connection
-        self.driver: sqlite3.Connection = driver
-        """Runs the frequent statements: SQLAlchemy takes several times as long for the same."""
-
+        self.session: Session = open_session(where)
         try:
-            self._number, self._mark = open_mark(self.connection)
+            self._mark = checked_mark(self.session.connection, where)
         except DatabaseError as error:
-            raise translated(error) from error
-        self._changes = driver.total_changes
+            raise self.session.failure(error) from error
+        self._mark_file = MarkFile(where, self._mark)
+        self.end_transaction = self.session.commit
         self.encode_event = encode_event
         self.accounts: dict[str, Account] = {}
         self.positions: dict[tuple[str, str], Position] = {}
         self.permissions: dict[str, Permissions | None] = {}
-        self.resting = Resting(driver)
-        self.trails = Trails(driver)
-        self.at_risk = AtRisk(driver)
+        self.resting = Resting(self.session)
+        self.trails = Trails(self.session)
+        self.at_risk = AtRisk(self.session)
 
     def close(self) -> None:
-        """Empty the write-ahead log as far as readers allow, and close the connection."""
-        if self.connection.closed:
+        """Close the mark and the connection."""
+        if self.session.connection.closed:
             return
-        # What stays in the log is safe there too.
-        with suppress(sqlite3.Error):
-            self.driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._mark.close()
-        self.connection.close()
-        self.connection.engine.dispose()
+        self._mark_file.close()
+        self.session.close()
 
     def remember(
         self,
@@ -105,28 +104,63 @@ class Writer:
 
     def commit(self) -> None:
         """Commit the transaction; if it wrote anything, number it and write the commit mark."""
-        has_written = self.driver.total_changes != self._changes
-        if has_written:
-            self.driver.execute(statements.NUMBER_COMMIT, {"new_number": self._number + 1})
+        if not self.session.has_written:
+            self.end_transaction()
+            return
+        mark = replace(self._mark, number=self._mark.number + 1)
+        row = {"database_id": mark.database_id, "number": mark.number}
+        self.session.bulk(statements.NUMBER_COMMIT, [row])
         self.end_transaction()
-        if has_written:
-            self._changes = self.driver.total_changes
-            self._number += 1
-            self._mark.write(self._number)
+        self._mark = mark
+        self._mark_file.write(mark)
 
-    def end_transaction(self) -> None:
-        """Commit the transaction, by the driver alone if it can: that takes half as long."""
-        if self.connection.in_transaction():
-            self.connection.commit()
-        else:
-            self.driver.execute("COMMIT")
+
+class MarkFile:
+    """The mark of a database that is written to.
+
+    It is never ahead of the database, but can be behind. After a power failure it can be as old as
+    the last checkpoint, which forces it onto the disk.
+    """
+
+    def __init__(self, database: Location, mark: CommitMark) -> None:
+        self._path = mark_path(database)
+        # The mark is forced onto the disk whenever this file has changed.
+        self._file = database if isinstance(database, Path) else None
+        self._is_failing = False
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.ftruncate(self._descriptor, len(mark.line))
+        self._checkpointed = 0
+        self.write(mark)
+
+    def write(self, mark: CommitMark) -> None:
+        """Record that a transaction is committed; a failure to record it is logged as a warning."""
+        try:
+            os.pwrite(self._descriptor, mark.line, 0)
+            if self._file is None:
+                return
+            # The database file itself, unlike its log, changes only by checkpoints.
+            changed = self._file.stat().st_mtime_ns
+            if changed != self._checkpointed:
+                os.fdatasync(self._descriptor)
+                self._checkpointed = changed
+        except OSError as error:
+            if not self._is_failing:
+                log.warning("%s cannot be written: %s", self._path, error)
+            self._is_failing = True
+
+    def close(self) -> None:
+        """Force the mark onto the disk and close its file."""
+        try:
+            os.fdatasync(self._descriptor)
+        finally:
+            os.close(self._descriptor)
 
 
 class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows):
     """One transaction on the writing connection; only one may be open at a time."""
 
     def __init__(self, writer: Writer) -> None:
-        People.__init__(self, writer.connection)
+        People.__init__(self, writer.session.connection)
         self._writer = writer
         self.stage = Stage()
         self._committed = False
@@ -136,12 +170,12 @@ class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows):
         self._orders: dict[str, Order] = {}
         self._client_ids: dict[tuple[str, str], str | None] = {}
         self._decided: set[str] = set()
-        self._driver, self._resting, self._trails = writer.driver, writer.resting, writer.trails
+        self._session, self._resting, self._trails = writer.session, writer.resting, writer.trails
         self._at_risk = writer.at_risk
         self._trail_numbers: dict[str, int | None] = {}
         self._trails_before_step: Mapping[Line, Watermarks] | None = None
         self._pending = Pending(
-            writer.driver,
+            writer.session,
             writer.encode_event,
             self._accounts,
             self._positions,
@@ -152,11 +186,9 @@ class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows):
 
     def __enter__(self) -> Self:
         try:
-            self._driver.execute("BEGIN IMMEDIATE")
+            self._session.begin()
         except DatabaseError as error:
-            # A BEGIN that was interrupted may have begun the transaction.
-            self._driver.rollback()
-            raise translated(error) from error
+            raise self._session.failure(error) from error
         return self
 
     def __exit__(
@@ -169,12 +201,13 @@ class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows):
             self.stage.drop()
             if not self._committed:
                 self._writer.forget()
-                self._connection.rollback()
-                self._driver.rollback()
+                self._session.rollback()
         except DatabaseError as failure:
-            raise translated(failure) from failure
-        if isinstance(error, DatabaseError):
-            raise translated(error) from error
+            raise self._session.failure(failure) from failure
+        if isinstance(error, Exception):
+            told = self._session.failure(error)
+            if told is not error:
+                raise told from error
 
     def commit(self) -> None:
         try:
@@ -182,7 +215,7 @@ class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows):
             grown = self._pending.write_events()
             self._writer.commit()
         except DatabaseError as error:
-            raise translated(error) from error
+            raise self._session.failure(error) from error
         self._committed = True
         self._writer.remember(self._accounts, self._positions, self.permissions)
         self.stage.publish()
@@ -223,7 +256,7 @@ class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows):
             self.load_permissions(keys)
         wanted = [pair for pair in set(client_order_ids) if pair not in self._client_ids]
         self._client_ids.update(dict.fromkeys(wanted))
-        rows = self._rows(statements.SELECT_BY_CLIENT_ID, json.dumps(wanted)) if wanted else ()
+        rows = self._session.rows(statements.SELECT_BY_CLIENT_ID, wanted) if wanted else ()
         for row in rows:
             self._remember(row)
 
@@ -257,12 +290,12 @@ class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows):
 
     def keep(self, decision: Decision) -> dict[str, Shown]:
         account, pending = decision.account, self._pending
-        self._accounts[account.id] = account
         if decision.is_new_account:
             values = mapping.account_values(account)
             self._connection.execute(insert(accounts), values)
-        else:
-            pending.accounts.add(account.id)
+        elif account.id not in pending.accounts:
+            pending.accounts[account.id] = self.account(account.id).sequence
+        self._accounts[account.id] = account
         for symbol, position in decision.positions.items():
             self._positions[account.id, symbol] = position
             pending.positions.add((account.id, symbol))
@@ -299,7 +332,7 @@ class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows):
             marks = self._trails.unstored()
             self._trails.stored(self.stage)
         rows = [row_of(line, each) for line, each in marks.items()]
-        bulk(self._driver, statements.STORE_MARKS, rows)
+        self._session.bulk(statements.STORE_MARKS, rows)
 
     def _note_trail(self, order: Order) -> None:
         number = self._trail_numbers.get(order.id)
@@ -315,24 +348,23 @@ class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows):
     def add_usage(
         self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]
     ) -> None:
-        bulk(
-            self._driver,
+        self._session.bulk(
             statements.ADD_USAGE,
             [{"account_id": who, "day": day, "calls": count} for who, day, count in calls],
         )
-        uses = [{"key_id": key_id, "used_at": moment} for key_id, moment in keys]
-        bulk(self._driver, statements.USE_KEY, uses)
+        uses = [{"id": key_id, "last_used_at": moment} for key_id, moment in keys]
+        self._session.bulk(statements.USE_KEY, uses)
 
     def standings_after(self, account_id: str, limit: int) -> list[Standing]:
         self._pending.write()
         return standings_after(self._connection, account_id, limit)
 
     def _load(self, names: set[str], pairs: set[tuple[str, str]]) -> None:
-        wanted = json.dumps(list(names))
-        for row in self._rows(statements.SELECT_ACCOUNTS, wanted) if names else ():
+        wanted = [(name,) for name in names]
+        for row in self._session.rows(statements.SELECT_ACCOUNTS, wanted) if names else ():
             self._accounts[row.id] = mapping.account_from(row)
-        wanted = json.dumps(list(pairs))
-        for row in self._rows(statements.SELECT_POSITIONS, wanted) if pairs else ():
+        held = list(pairs)
+        for row in self._session.rows(statements.SELECT_POSITIONS, held) if pairs else ():
             self._positions[row.account_id, row.symbol] = mapping.position_from(row)
         for account_id, symbol in pairs:
             self._positions.setdefault(

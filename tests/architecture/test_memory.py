@@ -20,7 +20,10 @@ FRONT = {
 SOURCES = [
     *(path for path in (SERVER / "application").glob("*.py") if path.stem not in FRONT),
     *(SERVER / "market" / f"{name}.py" for name in ("published", "replay", "simulated")),
-    *(SERVER / "storage" / f"{name}.py" for name in ("at_risk", "resting", "unit_of_work")),
+    *(
+        SERVER / "storage" / f"{name}.py"
+        for name in ("at_risk", "resting", "sqlite", "unit_of_work")
+    ),
 ]
 SHORT_LIVED = {
     "SqlUnitOfWork": "is one transaction",

@@ -308,7 +308,7 @@ def test_a_long_file_is_told_by_how_much_of_it_is_read(
         log_format="text",
     )
     settings.data_dir.mkdir()
-    bring_up_to_date(settings.database_path)
+    bring_up_to_date(settings.location)
     caplog.set_level("INFO")
 
     check_market(settings, tell_share(settings, lambda: next(seconds) * SECOND))

@@ -137,8 +137,9 @@ class AuditedEngine:
         self.parts = bootstrap.build(
             self.settings.for_engine(), clock=self.clock, since_boot=self.clock
         )
-        driver: Any = self.parts.writer.connection.connection.driver_connection
-        driver.execute("PRAGMA synchronous = OFF")  # No power failure happens here.
+        if isinstance(self.settings.location, Path):
+            # No power failure happens here.
+            self.parts.writer.session.driver.execute("PRAGMA synchronous = OFF")
         make_key(self.parts)
         self.connection = connect(self.data_dir)
         self._listen()

@@ -1,6 +1,5 @@
 """A program that runs seeded commands on a seeded engine and prints the digest of its logs."""
 
-import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -26,6 +25,7 @@ from server.engine.frames import (
 )
 from server.storage.migrate import bring_up_to_date
 from tests.engine.bench import call, make_key
+from tests.support.databases import connect
 from tests.support.venue import NOON, ManualClock
 
 ROUNDS = 150
@@ -144,7 +144,7 @@ class Run:
 def logged(data_dir: Path) -> tuple[int, str]:
     """Return how many events a database holds, and the digest of all of them."""
     digest, count = sha256(), 0
-    connection = sqlite3.connect(data_dir / DATABASE_FILE)
+    connection = connect(data_dir)
     query = "SELECT account_id, sequence, payload FROM events ORDER BY account_id, sequence"
     for account_id, sequence, payload in connection.execute(query):
         digest.update(f"{account_id} {sequence} {len(payload)} ".encode() + payload)

@@ -1,12 +1,9 @@
 """A ledger of one account: compares the database file with an auditor's own book."""
 
-import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from server.config import DATABASE_FILE
 from server.domain.account import Account, Position
 from server.domain.events import AccountUpdated, Event, OrderUpdated
 from server.domain.order import Order
@@ -17,28 +14,22 @@ from server.wire import answers
 from tests.domain.auditor import Auditor
 from tests.domain.group_auditor import ENDED
 from tests.domain.naive_money import real
+from tests.support import databases
+from tests.support.databases import Opened
 
 STALE_AFTER: Micros = 15 * SECOND
 AHEAD_MAX: Micros = 5 * SECOND
 
 
-def connect(data_dir: Path) -> sqlite3.Connection:
-    """Open a second connection to an engine's database, one that cannot write."""
-    path = data_dir / DATABASE_FILE
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
-    connection.row_factory = _named
-    return connection
-
-
-def _named(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Any:
-    names = (column[0] for column in cursor.description)
-    return SimpleNamespace(**dict(zip(names, row, strict=True)))
+def connect(data_dir: Path) -> Opened:
+    """Open a second connection to an engine's database."""
+    return databases.connect(data_dir, named=True)
 
 
 class StoredBook:
     """The account, positions and orders of one account as the database file has them."""
 
-    def __init__(self, connection: sqlite3.Connection, account_id: str) -> None:
+    def __init__(self, connection: Opened, account_id: str) -> None:
         self.connection, self.account_id = connection, account_id
         self.now: Micros = 0
         self.is_open = True
@@ -90,7 +81,7 @@ class StoredBook:
 class Ledger:
     """An auditor that gets quotes and events, and compares them with the stored data."""
 
-    def __init__(self, connection: sqlite3.Connection, account_id: str, *, fees: bool) -> None:
+    def __init__(self, connection: Opened, account_id: str, *, fees: bool) -> None:
         self.book = StoredBook(connection, account_id)
         book: Any = self.book
         self.auditor = Auditor(book, fees=fees, shows_trails=False)

@@ -1,6 +1,5 @@
 """Margin accounts in an engine: opening them, and their logs as short lines."""
 
-import sqlite3
 from decimal import Decimal
 from typing import Any
 
@@ -8,10 +7,10 @@ import orjson
 
 from bottrading.v1 import account_pb2, key_management_pb2, order_pb2, order_update_pb2
 from server.application.callers import Caller
-from server.config import DATABASE_FILE
 from server.domain.user import Identity, Plan
 from server.engine.frames import Answer, Call, encode_identity
 from tests.engine.bench import KEY_ID, Bench, call
+from tests.support.databases import connect
 
 SELL: dict[str, Any] = {"side": order_pb2.SIDE_SELL}
 
@@ -50,7 +49,7 @@ def squeeze(bench: Bench, symbol: str, price: str, size: str = "100000") -> None
 
 def stored(bench: Bench, query: str) -> list[tuple[Any, ...]]:
     """Read the database."""
-    connection = sqlite3.connect(bench.data_dir / DATABASE_FILE)
+    connection = connect(bench.data_dir)
     rows = connection.execute(query).fetchall()
     connection.close()
     return rows

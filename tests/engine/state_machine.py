@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -12,7 +12,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from bottrading.v1 import account_pb2, key_management_pb2, market_data_pb2, order_pb2, quote_pb2
 from bottrading.v1 import bot_trading_pb2 as pb
-from server.config import DATABASE_FILE
 from server.domain.events import Event, OrderUpdated
 from server.domain.order import Order, OrderType
 from server.domain.values import DAY, SCALE, SECOND, Micros, Units, format_units
@@ -101,14 +100,16 @@ BUNDLE = st.lists(DRAWN, min_size=4, max_size=10)
 class Trading(RuleBasedStateMachine):
     """Two accounts, five symbols, and all operations of callers and of the clock."""
 
-    empty_database: ClassVar[Path]
+    make_database: ClassVar[Callable[[Path], Callable[[], None]]]
+    """Makes the database of a directory; returns what removes it."""
+
     done: ClassVar[Counter[str]] = Counter()
     events: ClassVar[Counter[str]] = Counter()
 
     def __init__(self) -> None:
         super().__init__()
         self.directory = Path(tempfile.mkdtemp(prefix="machine-"))
-        shutil.copy(self.empty_database, self.directory / DATABASE_FILE)
+        self.remove_database = type(self).make_database(self.directory)
         self.engine: AuditedEngine | None = None
         self.sequence = self.steps_since_restart = 0
 
@@ -177,6 +178,7 @@ class Trading(RuleBasedStateMachine):
         finally:
             if self.engine is not None:
                 self.engine.silence()
+            self.remove_database()
             shutil.rmtree(self.directory)
 
     @property

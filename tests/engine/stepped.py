@@ -10,6 +10,7 @@ from bottrading.v1 import market_data_pb2, order_update_pb2
 from server.domain.values import Micros
 from server.engine.frames import Answer, Kind
 from tests.engine.bench import Bench, at, call, place, row
+from tests.support.databases import opened
 from tests.support.venue import NOON, ManualClock
 
 ROWS = [
@@ -127,9 +128,10 @@ class Stepped:
 
     def log(self, account: str) -> list[order_update_pb2.AccountEvent]:
         """Return the log of an account."""
-        rows = self.bench.parts.writer.driver.execute(
-            "SELECT payload FROM events WHERE account_id = ? ORDER BY sequence", (account,)
-        )
+        with opened(self.bench.data_dir) as connection:
+            rows = connection.execute(
+                "SELECT payload FROM events WHERE account_id = ? ORDER BY sequence", (account,)
+            )
         return [order_update_pb2.AccountEvent.FromString(payload) for (payload,) in rows]
 
 

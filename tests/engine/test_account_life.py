@@ -1,6 +1,5 @@
 """Accounts in the engine: concurrent calls have one outcome, which is stored completely."""
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,13 @@ import pytest
 from bottrading.v1 import error_reason_pb2, order_pb2, order_update_pb2
 from bottrading.v1 import key_management_pb2 as keys
 from bottrading.v1.key_management_pb2 import OpenAccountResponse
-from server.config import DATABASE_FILE
 from server.domain.errors import Reason
 from server.domain.user import Identity, Plan
 from server.engine.frames import Answer, Call, Kind, encode_identity
 from server.storage.unit_of_work import SqlUnitOfWork
 from tests.engine.bench import Bench, call, order_of, place, reason_of
 from tests.support.audit import audit
+from tests.support.databases import connect
 from tests.support.venue import NOON, ManualClock
 
 LIMIT = {"order_type": order_pb2.ORDER_TYPE_LIMIT, "limit_price": "90.00"}
@@ -51,7 +50,7 @@ def deposit(number: int, account: str, amount: str) -> Call:
 
 def log_of(bench: Bench, account: str) -> list[tuple[str, str, int]]:
     """Return an event, the money after it, and the last event of its transaction."""
-    connection = sqlite3.connect(bench.data_dir / DATABASE_FILE)
+    connection = connect(bench.data_dir)
     query = "SELECT payload, transaction_end FROM events WHERE account_id = ? ORDER BY sequence"
     rows = connection.execute(query, (account,)).fetchall()
     connection.close()
@@ -72,7 +71,7 @@ def log_of(bench: Bench, account: str) -> list[tuple[str, str, int]]:
 
 
 def column(bench: Bench, query: str, *parameters: Any) -> list[Any]:
-    connection = sqlite3.connect(bench.data_dir / DATABASE_FILE)
+    connection = connect(bench.data_dir)
     found = [row[0] for row in connection.execute(query, parameters)]
     connection.close()
     return found

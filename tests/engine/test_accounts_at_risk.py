@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from server.application.margin_ports import Accrual
 from server.config import DATABASE_FILE
 from server.domain.account import Account, MarginMode, Position
@@ -136,10 +138,11 @@ def test_until_when_interest_is_charged_is_stored_for_each_clock(bench: Bench) -
         assert unit.accrual("digest") == Accrual(5 * DAY)
 
 
+@pytest.mark.sqlite_only
 def test_accounts_at_risk_are_found_by_their_indexes(bench: Bench, data_dir: Path) -> None:
     """At the first question after a start, all accounts, positions and orders would be read."""
     connection = sqlite3.connect(data_dir / DATABASE_FILE)
-    plan = connection.execute(f"EXPLAIN QUERY PLAN {statements.SELECT_AT_RISK}").fetchall()
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {statements.SELECT_AT_RISK.text}").fetchall()
     connection.close()
 
     steps = [str(step[3]) for step in plan if "accounts" in step[3] or "USING" in step[3]]

@@ -30,11 +30,15 @@ from server.domain.quote import Quote
 from server.domain.values import DAY, SCALE, SECOND, Micros, Price, Quantity, Units
 from server.market.universe import CurrentInstruments
 from server.market.universe_file import default_universe
-from server.storage.database import open_readers, open_writer
+from server.storage.database import open_readers
+from server.storage.database import rows as rows_of
+from server.storage.location import Location
 from server.storage.queries import SqlReads
 from server.storage.rankings import RankingsFile
+from server.storage.sql import Query
 from server.storage.unit_of_work import SqlUnitOfWork, Writer
 from tests.engine.bench import Bench
+from tests.support.databases import stored_in
 from tests.support.venue import NOON, ManualClock
 
 MINUTE = 60 * SECOND
@@ -43,14 +47,14 @@ MINUTE = 60 * SECOND
 class Recorder:
     """A record on a real database, as the engine keeps it, and the queries of the front."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Location, directory: Path) -> None:
         self.path, self.clock, self.record = path, ManualClock(NOON), MarketRecord()
-        self.writer = Writer(open_writer(path), lambda _: (b"", None))
+        self.writer = Writer(path, lambda _: (b"", None))
         self.reads = SqlReads(open_readers(path))
         instruments = CurrentInstruments(default_universe(), self.clock)
         board = QuoteBoard(0)
         leaderboard = Leaderboard(
-            rankings=RankingsFile(path.parent, path),
+            rankings=RankingsFile(directory, path),
             curves=ReturnCurves(self.reads),
             mode_of=self.reads.margin_mode,
             board=board,
@@ -94,15 +98,15 @@ class Recorder:
 
     def kept(self, interval: BarInterval) -> list[Micros]:
         """Return when the stored bars of an interval start, of any symbol."""
-        query = "SELECT start FROM bars WHERE interval = ? ORDER BY start"
-        with self.writer.connection.begin():
-            rows = self.writer.connection.exec_driver_sql(query, (interval.value,)).fetchall()
+        query = Query("SELECT start FROM bars WHERE interval = :interval ORDER BY start")
+        with self.writer.session.connection.begin():
+            rows = rows_of(self.writer.session.connection, query, {"interval": interval.value})
         return [start for (start,) in rows]
 
 
 @pytest.fixture
 def recorder(data_dir: Path) -> Iterator[Recorder]:
-    made = Recorder(next(data_dir.glob("*.sqlite")))
+    made = Recorder(stored_in(data_dir), data_dir)
     yield made
     made.close()
 
@@ -247,7 +251,7 @@ def test_bars_are_what_the_quotes_say_over_any_restarts_and_rollbacks(
     heard: list[Quote] = []
     with tempfile.TemporaryDirectory() as directory:
         path = Path(shutil.copy(empty_database, directory))
-        recorder, time = Recorder(path), NOON
+        recorder, time = Recorder(path, path.parent), NOON
         for drawn, outcome in batches:
             quotes = []
             for symbol, gap, last in drawn:

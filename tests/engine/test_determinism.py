@@ -5,6 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.sqlite_only
+"""Each run has a file of its own."""
+
 ROOT = Path(__file__).parent.parent.parent
 EVENTS_MIN = 500
 RUN_SECONDS_MAX = 50

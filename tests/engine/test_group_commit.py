@@ -123,12 +123,13 @@ def test_a_disk_error_stops_the_engine_rather_than_going_on(
         bench.handle(place(1, ada), place(2, ada))
 
 
+@pytest.mark.sqlite_only
 def test_a_locked_database_is_unavailable_and_nothing_is_lost(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada = bench.account("ada")
-    bench.parts.writer.connection.exec_driver_sql("PRAGMA busy_timeout = 1")
-    bench.parts.writer.connection.rollback()
+    bench.parts.writer.session.connection.exec_driver_sql("PRAGMA busy_timeout = 1")
+    bench.parts.writer.session.connection.rollback()
     other = sqlite3.connect(bench.data_dir / DATABASE_FILE, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     limit = {"limit_price": "1.00", "order_type": order_pb2.ORDER_TYPE_LIMIT}

@@ -54,15 +54,16 @@ def _orders(data_dir: Path, accounts: list[str]) -> list[Order]:
 def _commits(bench: Bench) -> Iterator[list[str]]:
     """Collect the transactions that the engine stores."""
     seen: list[str] = []
-    driver = bench.parts.writer.driver
+    writer = bench.parts.writer
+    commit = writer.end_transaction
 
-    def note(statement: str) -> None:
-        if statement == "COMMIT":
-            seen.append(statement)
+    def note() -> None:
+        seen.append("COMMIT")
+        commit()
 
-    driver.set_trace_callback(note)
-    yield seen
-    driver.set_trace_callback(None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer, "end_transaction", note)
+        yield seen
 
 
 def test_one_quote_fills_a_thousand_stops_in_a_handful_of_transactions(bench: Bench) -> None:

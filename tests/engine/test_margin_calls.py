@@ -9,6 +9,9 @@ from tests.engine.bench import Bench, call, order_of, place, reason_of
 from tests.engine.margin import SELL, log_of, manage, margin_account, second, since, squeeze, stored
 from tests.support.audit import audit
 
+pytestmark = pytest.mark.sqlite_only
+"""Its runs compare copies of a file, and its SQL is SQLite's."""
+
 LIMIT = {"order_type": order_pb2.ORDER_TYPE_LIMIT}
 
 

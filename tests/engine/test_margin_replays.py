@@ -17,6 +17,9 @@ from tests.engine.test_replayed_steps import failing
 from tests.support.audit import audit
 from tests.support.venue import NOON, ManualClock
 
+pytestmark = pytest.mark.sqlite_only
+"""Its runs compare copies of a file, and its SQL is SQLite's."""
+
 NAMES = ("ada", "bob", "cyd")
 COMMITS_MAX = 24
 END = at("01-03 15:01")

@@ -17,6 +17,9 @@ from tests.engine.stepped import Stepped
 from tests.engine.test_margin_calls import long_on_margin
 from tests.support.venue import NOON, ManualClock
 
+pytestmark = pytest.mark.sqlite_only
+"""Its SQL is SQLite's."""
+
 HOUR: Micros = 3_600 * SECOND
 CLOSED = [
     "MARGIN_CALL 21415.00 of 21424.50",

@@ -22,6 +22,9 @@ from tests.engine.bench import KEY_ID, Bench, at, call, order_of, place, reason_
 from tests.support.memory import PLAIN, names_of_memory, parts_of_memory, remembered
 from tests.support.venue import NOON, ManualClock
 
+pytestmark = pytest.mark.sqlite_only
+"""SQLite can fail after any of its instructions."""
+
 SEED = 1
 OPTION = "AAPL250117C00260000"
 RESTING = {"order_type": order_pb2.ORDER_TYPE_LIMIT, "limit_price": "1.00"}
@@ -245,7 +248,7 @@ def _known(bench: Bench) -> dict[object, object]:
 @contextmanager
 def _failing_after(bench: Bench, instructions: int) -> Iterator[list[int]]:
     """Let the database fail once, after so many instructions; collect whether it has."""
-    driver: Any = bench.parts.writer.connection.connection.driver_connection
+    driver: Any = bench.parts.writer.session.connection.connection.driver_connection
     left, failed = instructions, list[int]()
 
     def fail_once() -> int:

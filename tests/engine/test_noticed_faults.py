@@ -1,6 +1,5 @@
 """Faults of storage and market, planted one at a time: the state machine's audit notices each."""
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,13 +8,13 @@ import pytest
 
 from bottrading.v1 import market_data_pb2, order_pb2, quote_pb2
 from server.application.market_feed import MarketFeed, QuoteBoard
-from server.config import DATABASE_FILE
 from server.domain.values import CENT
 from server.engine.frames import Call
 from server.storage import mapping
 from server.storage.pending import Pending
 from tests.engine.audited import AuditedEngine
 from tests.engine.bench import call, place
+from tests.support.databases import opened
 
 Patch = pytest.MonkeyPatch
 
@@ -115,7 +114,10 @@ CHANGES: dict[str, tuple[str, str | None]] = {
     "a balance by a cent": (f"UPDATE accounts SET balance = balance - {CENT}", "balance"),
     "a position by the least": ("UPDATE positions SET quantity = quantity + 1", None),
     "an event is gone": ("DELETE FROM events WHERE sequence = 4", "the log"),
-    "an event is another": ("UPDATE events SET payload = x'00' WHERE sequence = 4", "the log"),
+    "an event is another": (
+        "UPDATE events SET payload = substr(payload, 2) WHERE sequence = 4",
+        "the log",
+    ),
 }
 
 
@@ -123,9 +125,8 @@ CHANGES: dict[str, tuple[str, str | None]] = {
 def test_what_is_changed_in_the_database_is_noticed(engine: AuditedEngine, change: str) -> None:
     _trade(engine)
     statement, told = CHANGES[change]
-    other = sqlite3.connect(engine.data_dir / DATABASE_FILE, isolation_level=None)
-    assert other.execute(statement).rowcount > 0
-    other.close()
+    with opened(engine.data_dir) as other:
+        other.execute(statement)
 
     with pytest.raises(AssertionError, match=told):
         _check(engine)

@@ -145,13 +145,14 @@ def test_once_a_side_is_used_up_what_waits_behind_is_left_alone(
 def searches(bench: Bench, bid: str, ask: str) -> int:
     """Return how many statements about orders a quote costs."""
     statements: list[str] = []
-    driver = bench.parts.writer.driver
+    driver = bench.parts.writer.session.driver
     driver.set_trace_callback(statements.append)
     bench.handle(bench.publish("AAPL", bid, ask))
     driver.set_trace_callback(None)
     return sum(" orders" in text for text in statements)
 
 
+@pytest.mark.sqlite_only
 def test_a_quote_between_the_prices_of_all_orders_asks_the_database_for_none(
     bench: Bench,
 ) -> None:
@@ -182,6 +183,6 @@ def test_after_a_start_and_after_a_failure_resting_orders_are_known(
         bench.handle(bench.publish("AAPL", "89.00", "90.00"))
     bench.handle(bench.publish("AAPL", "89.00", "90.00"))
 
-    (fills,) = bench.parts.writer.driver.execute("SELECT count(*) FROM fills").fetchone()
+    (fills,) = bench.parts.writer.session.driver.execute("SELECT count(*) FROM fills").fetchone()
     bench.parts.close()
     assert fills == 1

@@ -149,6 +149,7 @@ def heard(told: Sequence[Answer]) -> dict[str, Any]:
     return known
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("seed", range(6))
 def test_bulk_and_steps_leave_the_same_rows_and_tell_the_front_the_same(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
@@ -174,6 +175,7 @@ def test_bulk_and_steps_leave_the_same_rows_and_tell_the_front_the_same(
     assert quiet < loud / 2, "hardly anything was played in bulk"
 
 
+@pytest.mark.sqlite_only
 def test_the_first_quote_of_an_underlying_settles_its_expired_options(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,6 @@
 """Replayed polls: the outcome does not depend on how much of a file is played at once."""
 
 import shutil
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ import pytest
 from bottrading.v1 import order_pb2
 from server.application import timekeeping
 from server.application.timekeeping import STEPS_TIME_MAX
-from server.config import DATABASE_FILE
 from server.domain.values import CENT, SECOND, Micros
 from tests.engine.bench import Bench, at, order_of, place, row
 from tests.engine.deterministic_run import CountingChance
+from tests.support.databases import connect
 from tests.support.venue import NOON, ManualClock
 
 BUY_BACK = {"limit_price": "30.00", "order_type": order_pb2.ORDER_TYPE_LIMIT}
@@ -58,7 +57,7 @@ class SlowClock:
 
 def tables(data_dir: Path) -> dict[str, list[Any]]:
     """Return the rows of the tables of trading; which events were stored together is left out."""
-    connection = sqlite3.connect(data_dir / DATABASE_FILE)
+    connection = connect(data_dir)
     names = (
         "accounts",
         "positions",
@@ -113,6 +112,7 @@ FILES: dict[str, tuple[list[str], list[dict[str, Any]]]] = {
 }
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("name", FILES)
 def test_one_poll_for_all_and_a_poll_for_each_step_leave_the_same(
     data_dir: Path, tmp_path: Path, name: str
@@ -175,7 +175,7 @@ def test_what_is_stored_together_ends_together_however_often_it_was_looked_at(
     bench.reach(at("01-09 15:00"))
     bench.parts.close()
 
-    connection = sqlite3.connect(data_dir / DATABASE_FILE)
+    connection = connect(data_dir)
     query = "SELECT sequence, transaction_end FROM events ORDER BY sequence"
     ends = dict(connection.execute(query).fetchall())
     connection.close()

@@ -1,7 +1,6 @@
 """Replayed steps: each is played exactly once, whatever fails while it is stored."""
 
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,12 +11,12 @@ import pytest
 from bottrading.v1 import order_pb2
 from server.application import market_feed
 from server.application.ports import StorageBroken, StorageUnavailable
-from server.config import DATABASE_FILE
 from server.domain.errors import Reason
 from server.engine.frames import Kind
 from server.storage.unit_of_work import SqlUnitOfWork
 from tests.engine.bench import Bench, at, order_of, place, reason_of, row
 from tests.support.audit import audit
+from tests.support.databases import connect
 from tests.support.venue import NOON, ManualClock
 
 HOLDERS = 2
@@ -83,7 +82,7 @@ def executed(data_dir: Path) -> list[Any]:
     The latter is the money, the newest quotes and the bars.
     """
     audit(data_dir)
-    connection = sqlite3.connect(data_dir / DATABASE_FILE)
+    connection = connect(data_dir)
     fills = "SELECT side, quantity, price, created_at FROM fills ORDER BY account_id, sequence"
     money = "SELECT balance, live_orders, sequence FROM accounts ORDER BY id"
     market = ("SELECT * FROM quotes ORDER BY symbol", "SELECT * FROM bars")
@@ -105,6 +104,7 @@ def calm(data_dir: Path, tmp_path: Path) -> list[Any]:
     return found
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("number", range(COMMITS_MAX))
 def test_a_commit_that_fails_loses_no_quote_and_repeats_none(
     data_dir: Path, calm: list[Any], number: int
@@ -119,6 +119,7 @@ def test_a_commit_that_fails_loses_no_quote_and_repeats_none(
     assert executed(data_dir) == calm
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("number", range(COMMITS_MAX))
 def test_a_kill_between_two_transactions_loses_no_quote_and_repeats_none(
     data_dir: Path, calm: list[Any], number: int
@@ -145,7 +146,7 @@ def test_these_are_all_the_commits_there_are(data_dir: Path) -> None:
 
 
 def newest_entry(data_dir: Path) -> int:
-    connection = sqlite3.connect(data_dir / DATABASE_FILE)
+    connection = connect(data_dir)
     (moment,) = connection.execute("SELECT max(updated_at) FROM orders").fetchone()
     connection.close()
     return int(moment)

@@ -11,6 +11,10 @@ from bottrading.v1 import order_pb2
 from server.storage.migrate import bring_up_to_date
 from tests.engine.bench import at, place, row
 from tests.engine.stepped import Stepped, names
+from tests.support.databases import opened
+
+pytestmark = pytest.mark.sqlite_only
+"""Each run has a file of its own."""
 
 ROWS = [
     row("01-02 15:00", "AAPL", "100.00", "101.00"),
@@ -55,12 +59,13 @@ class Run:
             if number == 0:
                 self._place({"quantity": "2"}, {**LIMIT, "limit_price": "95.00"}, DAY)
         assert told[-1].ended
-        rows = replay.bench.parts.writer.driver.execute(
-            "SELECT * FROM events WHERE account_id = ? ORDER BY sequence", (ada,)
-        ).fetchall()
-        curve = replay.bench.parts.writer.driver.execute(
-            "SELECT * FROM equity_snapshots WHERE account_id = ? ORDER BY time", (ada,)
-        ).fetchall()
+        with opened(replay.bench.data_dir) as connection:
+            rows = connection.execute(
+                "SELECT * FROM events WHERE account_id = ? ORDER BY sequence", (ada,)
+            )
+            curve = connection.execute(
+                "SELECT * FROM equity_snapshots WHERE account_id = ? ORDER BY time", (ada,)
+            )
         replay.bench.parts.close()
         return [rows, curve, [answer.SerializeToString() for answer in told]]
 

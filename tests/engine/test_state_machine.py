@@ -1,15 +1,21 @@
 """Fifty thousand drawn steps on real engines, each audited."""
 
 import os
+import shutil
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from server.config import DATABASE_FILE
 from server.domain.order import OrderUpdateType
 from tests.engine.state_machine import Trading
+from tests.support.databases import VARIABLE
+from tests.support.postgresql import Server
 
 STEPS = int(os.environ.get("SOAK_STEPS", "50000"))
 PARTS = 10
@@ -21,8 +27,28 @@ SECONDS_A_STEP_MAX = 0.02
 @pytest.mark.timeout(60 + STEPS // PARTS * SECONDS_A_STEP_MAX)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_events_and_database_agree_after_every_step(part: int, empty_database: Path) -> None:
+    def copy(directory: Path) -> Callable[[], None]:
+        shutil.copy(empty_database, directory / DATABASE_FILE)
+        return lambda: None
+
+    _go(part, copy)
+
+
+@pytest.mark.timeout(60 + STEPS // PARTS * SECONDS_A_STEP_MAX)
+def test_events_and_postgresql_agree_after_every_step(
+    postgresql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(_: Path) -> Callable[[], None]:
+        url = postgresql.new_database()
+        monkeypatch.setenv(VARIABLE, url)
+        return partial(postgresql.drop, url)
+
+    _go(PARTS, make)
+
+
+def _go(part: int, make_database: Callable[[Path], Callable[[], None]]) -> None:
     done, events = Counter[str](), Counter[str]()
-    members = {"empty_database": empty_database, "done": done, "events": events}
+    members = {"make_database": staticmethod(make_database), "done": done, "events": events}
     machine = type("Trading", (Trading,), members)
     run = 0
     while done.total() < STEPS / PARTS:

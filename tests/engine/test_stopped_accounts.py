@@ -1,7 +1,6 @@
 """A broken invariant stops its account, and only that one, under `python -O` too."""
 
 import logging
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +10,10 @@ import pytest
 from bottrading.v1 import bot_trading_pb2, key_management_pb2, order_pb2
 from server.application.callers import Caller
 from server.application.stopped_accounts import STOPPED
-from server.config import DATABASE_FILE
 from server.domain.errors import Reason
 from server.engine.frames import Answer, Call, Kind, decode_refusal
 from tests.engine.bench import KEY_ID, Bench, call, order_of, place, reason_of
+from tests.support.databases import connect
 
 HERE = Path(__file__)
 RUN_SECONDS_MAX = 150
@@ -36,9 +35,8 @@ def broken(bench: Bench, data_dir: Path) -> tuple[Bench, str, str]:
     bench.handle(place(1, ada, quantity="10"), place(2, bob, quantity="10"))
     bench.handle(place(3, ada, **RESTING_SALE), place(4, bob, **RESTING_SALE))
     bench.parts.close()
-    connection = sqlite3.connect(data_dir / DATABASE_FILE)
+    connection = connect(data_dir)
     connection.execute("UPDATE accounts SET gross_profit = ? WHERE id = ?", (2**63 - 1, ada))
-    connection.commit()
     connection.close()
     return Bench(data_dir, bench.clock), ada, bob
 

@@ -2,18 +2,17 @@
 
 import fcntl
 import socket
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from bottrading.v1 import market_data_pb2, order_pb2
 from server.application.ports import StorageUnavailable
-from server.config import DATABASE_FILE
 from server.domain.errors import Reason
 from server.engine.frames import FrameBuffer, Kind, pack_call, unpack_answer
 from server.engine.loop import run
 from tests.engine.bench import KEY_ID, Bench, call, order_of, place, reason_of
+from tests.support.databases import connect
 
 RESTING_SELL = {
     "side": order_pb2.SIDE_SELL,
@@ -51,15 +50,14 @@ def test_an_account_in_an_impossible_state_does_not_stop_the_market(
     sold = bench.handle(place(3, ada, **RESTING_SELL), place(4, bob, **RESTING_SELL))
     stuck, other = (order_of(answer) for answer in sold)
     bench.parts.close()
-    connection = sqlite3.connect(data_dir / DATABASE_FILE)
+    connection = connect(data_dir)
     connection.execute("UPDATE accounts SET gross_profit = ? WHERE id = ?", (2**63 - 1, ada))
-    connection.commit()
     connection.close()
 
     again = Bench(data_dir, bench.clock)
     answers = again.handle(again.publish("AAPL", "201.00", "202.00"))
     again.parts.close()
-    connection = sqlite3.connect(data_dir / DATABASE_FILE)
+    connection = connect(data_dir)
     statuses = dict(connection.execute("SELECT id, status FROM orders").fetchall())
     connection.close()
 

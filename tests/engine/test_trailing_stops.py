@@ -1,7 +1,6 @@
 """Trailing stops in the engine: memory, rows, restarts and replays know the same best prices."""
 
 import shutil
-import sqlite3
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,10 @@ from bottrading.v1 import bot_trading_pb2 as pb
 from bottrading.v1 import order_pb2
 from server.application import market_feed
 from server.application.ports import StorageBroken, StorageUnavailable
-from server.config import DATABASE_FILE
 from tests.engine.bench import Bench, at, call, order_of, place, row
 from tests.engine.test_replayed_steps import executed, failing
 from tests.support.audit import audit
+from tests.support.databases import connect
 from tests.support.venue import NOON, ManualClock
 
 COMMITS_MAX = 12
@@ -53,18 +52,19 @@ def stop_of(bench: Bench, account: str, order_id: str) -> str:
 
 
 def stored(data_dir: Path, query: str) -> list[tuple[Any, ...]]:
-    connection = sqlite3.connect(data_dir / DATABASE_FILE)
+    connection = connect(data_dir)
     rows = connection.execute(query).fetchall()
     connection.close()
     return rows
 
 
+@pytest.mark.sqlite_only
 def test_a_best_price_moves_many_stops_and_touches_no_row_of_an_order(bench: Bench) -> None:
     account = holding(bench)
     orders = [place(number, account, quantity="0.1", **TRAIL) for number in range(1, 81)]
     first = order_of(bench.handle(*orders)[0])
     bench.handle(passing=True)
-    driver: Any = bench.parts.writer.connection.connection.driver_connection
+    driver: Any = bench.parts.writer.session.connection.connection.driver_connection
     made = list[str]()
 
     driver.set_trace_callback(made.append)
@@ -138,8 +138,8 @@ def test_cancelled_and_triggered_orders_leave_no_trail(bench: Bench) -> None:
     bench.clock.turn(seconds=1)
     bench.handle(passing=True)
 
-    rows = bench.parts.writer.driver.execute("SELECT marks FROM trails").fetchall()
-    numbers = bench.parts.writer.driver.execute(
+    rows = bench.parts.writer.session.driver.execute("SELECT marks FROM trails").fetchall()
+    numbers = bench.parts.writer.session.driver.execute(
         "SELECT count(*) FROM orders WHERE trail_number IS NOT NULL"
     ).fetchone()
     assert (rows, numbers) == ([("[]",)], (0,))
@@ -170,6 +170,7 @@ def calm(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> lis
     return found
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("number", range(COMMITS_MAX))
 @pytest.mark.parametrize("fault", [StorageUnavailable, StorageBroken])
 def test_a_replay_that_is_interrupted_triggers_what_a_calm_one_does(
@@ -215,7 +216,7 @@ def test_a_held_exit_joins_the_trails_with_its_entrys_first_fill(bench: Bench) -
 
 
 def _trail_of(bench: Bench, order_id: str) -> tuple[Any, ...]:
-    found: tuple[Any, ...] = bench.parts.writer.driver.execute(
+    found: tuple[Any, ...] = bench.parts.writer.session.driver.execute(
         "SELECT trail_number, watermark FROM orders WHERE id = ?", (order_id,)
     ).fetchone()
     return found

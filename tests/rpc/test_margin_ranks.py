@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from bottrading.v1 import account_pb2, portfolio_pb2
+from server.config import DATABASE_FILE
 from tests.support.accounts import deposit, id_of, kpi_of, manage
 from tests.support.venue import Bot, Venue, VenueFactory, refusal
 
@@ -20,7 +21,7 @@ ACCOUNTS = 24
 
 def store(venue: Venue, statement: str, *values: Any) -> None:
     """Change the stored data, as a fill or an operation of the account would."""
-    connection = sqlite3.connect(venue.settings.database_path)
+    connection = sqlite3.connect(venue.settings.data_dir / DATABASE_FILE)
     with connection:
         assert connection.execute(statement, values).rowcount == 1
     connection.close()

@@ -131,7 +131,7 @@ async def test_used_links_are_forgotten_a_day_after_they_expired(
     async def known() -> int:
         await sign_in(venue, bearer(link_token(venue)))
         query = "SELECT count(*) FROM used_sign_ins"
-        return int(venue.parts.writer.driver.execute(query).fetchone()[0])
+        return int(venue.parts.writer.session.driver.execute(query).fetchone()[0])
 
     counts = [await known(), await known()]
     venue.clock.now += DAY

@@ -255,7 +255,7 @@ async def test_a_position_in_an_option_becomes_money_when_it_expires(
 
 def last_event(venue: Venue) -> order_update_pb2.AccountUpdate:
     query = "SELECT payload FROM events ORDER BY sequence DESC LIMIT 1"
-    connection = venue.parts.writer.connection
+    connection = venue.parts.writer.session.connection
     payload = connection.exec_driver_sql(query).scalar_one()
     connection.rollback()
     return order_update_pb2.AccountEvent.FromString(payload).account_update

@@ -1,6 +1,5 @@
 """The equity curve from the database: few rows are read, and they agree with all rows."""
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
@@ -10,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.application.equity_history import EquityPoint, Interval, equity_history
-from server.config import DATABASE_FILE
 from server.domain.account import SnapshotFilter
 from server.domain.values import DAY, SCALE, SECOND, Micros, Units
 from server.storage.database import open_readers, snapshot
 from server.storage.queries import SqlReads
+from tests.support.databases import Opened, connect, stored_in
 
 HOUR = DAY // 24
 BEGIN: Micros = 20_000 * DAY + 5 * HOUR
@@ -31,20 +30,20 @@ histories = st.lists(st.tuples(distances, st.booleans(), st.integers(1, 10**6)),
 
 
 @pytest.fixture
-def database(data_dir: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(data_dir / DATABASE_FILE)
+def database(data_dir: Path) -> Iterator[Opened]:
+    connection = connect(data_dir)
     yield connection
     connection.close()
 
 
 @pytest.fixture
 def reads(data_dir: Path) -> Iterator[SqlReads]:
-    opened = SqlReads(open_readers(data_dir / DATABASE_FILE))
+    opened = SqlReads(open_readers(stored_in(data_dir)))
     yield opened
     opened.close()
 
 
-def store(connection: sqlite3.Connection, snapshots: list[Row], inflows: list[Row]) -> None:
+def store(connection: Opened, snapshots: list[Row], inflows: list[Row]) -> None:
     """Store an account in its second epoch, begun at BEGIN, with its snapshots and deposits."""
     given = {
         "id": "a",
@@ -83,17 +82,9 @@ def store(connection: sqlite3.Connection, snapshots: list[Row], inflows: list[Ro
             for sequence, time, amount in inflows
         ],
     }
-    with connection:
-        for table, values in rows.items():
-            connection.execute(f"DELETE FROM {table}")
-            columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
-            required = {name: 0 for _, name, _, not_null, *_ in columns if not_null}
-            names = [name for _, name, *_ in columns]
-            places = ", ".join("?" * len(names))
-            connection.executemany(
-                f"INSERT INTO {table} VALUES ({places})",
-                [[({**required, **row}).get(name) for name in names] for row in values],
-            )
+    for table, values in rows.items():
+        connection.execute(f"DELETE FROM {table}")
+        connection.insert(table, *values)
 
 
 def read(
@@ -141,7 +132,7 @@ def rows_of(history: list[tuple[Micros, bool, int]]) -> tuple[list[Row], list[Ro
 )
 @given(history=histories)
 def test_a_curve_is_what_all_snapshots_of_the_epoch_come_to(
-    database: sqlite3.Connection, reads: SqlReads, history: list[tuple[Micros, bool, int]]
+    database: Opened, reads: SqlReads, history: list[tuple[Micros, bool, int]]
 ) -> None:
     """With every interval and period, money that came in, gaps, and an epoch of before."""
     snapshots, inflows, now = rows_of(history)
@@ -153,12 +144,13 @@ def test_a_curve_is_what_all_snapshots_of_the_epoch_come_to(
         assert read(reads, now, since, interval) == expected
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     ("period", "interval", "points"),
     [(DAY, Interval.HOUR, 24), (None, Interval.DAY, 210), (3 * DAY, Interval.SNAPSHOT, 289)],
 )
 def test_a_curve_costs_as_much_as_it_has_points(
-    database: sqlite3.Connection,
+    database: Opened,
     reads: SqlReads,
     period: Micros | None,
     interval: Interval,

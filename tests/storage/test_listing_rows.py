@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from shutil import copyfile
 from typing import Any
 
 import pytest
@@ -15,9 +14,12 @@ from server.domain.order import OrderStatus
 from server.domain.user import EVERYTHING, Permissions
 from server.storage import listing_rows
 from server.storage.database import open_readers
+from server.storage.location import Location
 from server.storage.queries import SqlReads
+from tests.support.databases import opened, stored_in
 
 ACCOUNT = "account"
+SAME = {"account_id": ACCOUNT, "asset_type": "STOCK", "side": "BUY"}
 ROWS = 500
 LOOKED_AT = 50
 STEPS_PER_ROW = 40
@@ -25,62 +27,51 @@ STEPS_PER_ROW = 40
 
 
 @pytest.fixture
-def database(empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def database(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Location:
     """Return a database of one account: the oldest order is TSLA's, all others are AAPL's."""
     monkeypatch.setattr(listing_rows, "ROWS_LOOKED_AT_MAX", LOOKED_AT)
-    path = tmp_path / "large.sqlite"
-    copyfile(empty_database, path)
-    connection = sqlite3.connect(path)
-    _insert(connection, "accounts", id=ACCOUNT)
+    orders, fills = [], []
     for number in range(1, ROWS + 1):
         symbol = "TSLA" if number == 1 else "AAPL"
-        _insert(
-            connection,
-            "orders",
-            sequence=2 * number,
-            id=f"o{number}",
-            symbol=symbol,
-            status="OPEN" if number == 2 else "FILLED",
-            live=int(number == 2),
-            created_at=number,
-            order_type="MARKET",
-            time_in_force="GTC",
-            quantity=1,
-            filled_notional="0",
+        orders.append(
+            dict(
+                **SAME,
+                sequence=2 * number,
+                id=f"o{number}",
+                symbol=symbol,
+                status="OPEN" if number == 2 else "FILLED",
+                live=number == 2,
+                created_at=number,
+                order_type="MARKET",
+                time_in_force="GTC",
+                quantity=1,
+                filled_notional="0",
+            )
         )
-        _insert(
-            connection,
-            "fills",
-            sequence=2 * number + 1,
-            id=f"f{number}",
-            symbol=symbol,
-            order_id=f"o{number}",
-            created_at=number,
-            quantity=1,
-            price=1,
+        fills.append(
+            dict(
+                **SAME,
+                sequence=2 * number + 1,
+                id=f"f{number}",
+                symbol=symbol,
+                order_id=f"o{number}",
+                created_at=number,
+                quantity=1,
+                price=1,
+            )
         )
-    connection.commit()
-    connection.close()
-    return path
+    with opened(data_dir) as connection:
+        connection.insert("accounts", {"id": ACCOUNT})
+        connection.insert("orders", *orders)
+        connection.insert("fills", *fills)
+    return stored_in(data_dir)
 
 
 @pytest.fixture
-def reads(database: Path) -> Iterator[SqlReads]:
+def reads(database: Location) -> Iterator[SqlReads]:
     opened = SqlReads(open_readers(database))
     yield opened
     opened.close()
-
-
-def _insert(connection: sqlite3.Connection, table: str, **given: Any) -> None:
-    row: dict[str, Any] = dict(given)
-    if table != "accounts":
-        row |= {"account_id": ACCOUNT, "asset_type": "STOCK", "side": "BUY"}
-    for _, name, _, is_required, _, _ in connection.execute(f"PRAGMA table_info({table})"):
-        if is_required:
-            row.setdefault(name, 0)
-    names = ", ".join(row)
-    marks = ", ".join("?" * len(row))
-    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(row.values()))
 
 
 def orders(**given: Any) -> OrderFilter:
@@ -140,6 +131,7 @@ FOUND_NOWHERE: dict[str, OrderFilter | FillFilter] = {
 }
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("wanted", FOUND_NOWHERE.values(), ids=FOUND_NOWHERE)
 def test_a_listing_that_finds_nothing_looks_at_so_many_rows(
     reads: SqlReads, wanted: OrderFilter | FillFilter
@@ -148,6 +140,7 @@ def test_a_listing_that_finds_nothing_looks_at_so_many_rows(
     assert rows_of(reads, lambda: found(reads, wanted, ROWS)) <= LOOKED_AT
 
 
+@pytest.mark.sqlite_only
 def test_live_orders_are_found_at_once_however_old_they_are(reads: SqlReads) -> None:
     page = reads.orders(orders(status=OrderStatus.OPEN), None, 10)
 

@@ -1,30 +1,29 @@
 """Logs as streams read them: whole transactions, in order, of the requested accounts."""
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from server.config import DATABASE_FILE
 from server.storage.database import open_readers
 from server.storage.queries import SqlReads
+from tests.support.databases import connect, stored_in
 
 
 @pytest.fixture
 def reads(data_dir: Path) -> Iterator[SqlReads]:
     """Logs of transactions with 1, 3 and 5 events for ada, and one event of bob's."""
-    connection = sqlite3.connect(data_dir / DATABASE_FILE)
+    connection = connect(data_dir)
     ends = [1, 4, 4, 4, 9, 9, 9, 9, 9]
     rows = [("ada", n, f"event {n}".encode(), end) for n, end in enumerate(ends, start=1)]
     rows.append(("bob", 1, b"other", 1))
     insert = (
         "INSERT INTO events (account_id, sequence, payload, transaction_end) VALUES (?, ?, ?, ?)"
     )
-    with connection:
-        connection.executemany(insert, rows)
+    for row in rows:
+        connection.execute(insert, row)
     connection.close()
-    opened = SqlReads(open_readers(data_dir / DATABASE_FILE))
+    opened = SqlReads(open_readers(stored_in(data_dir)))
     yield opened
     opened.close()
 
@@ -63,9 +62,8 @@ def test_several_logs_are_read_at_once_each_after_its_own_sequence(reads: SqlRea
 
 
 def test_events_of_an_older_schema_count_as_stored_alone(data_dir: Path, reads: SqlReads) -> None:
-    connection = sqlite3.connect(data_dir / DATABASE_FILE)
-    with connection:
-        connection.execute("UPDATE events SET transaction_end = NULL")
+    connection = connect(data_dir)
+    connection.execute("UPDATE events SET transaction_end = NULL")
     connection.close()
 
     found = reads.log_page("ada", 0, 3)

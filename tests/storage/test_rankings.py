@@ -1,6 +1,5 @@
 """The file of rankings: always complete, whatever happens to a refresh."""
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -11,29 +10,31 @@ from server.application.leaderboard import Period
 from server.application.ports import StorageUnavailable
 from server.config import DATABASE_FILE
 from server.storage import rankings as rankings_module
-from server.storage.database import open_scratch, snapshot
+from server.storage.database import snapshot
 from server.storage.rankings import RankingsFile
+from server.storage.sqlite import open_scratch
+from tests.support.databases import opened, stored_in
 
 MANY = 200_000
 
 
 @pytest.fixture
 def rankings(data_dir: Path) -> Iterator[RankingsFile]:
-    opened = RankingsFile(data_dir, data_dir / DATABASE_FILE)
+    opened = RankingsFile(data_dir, stored_in(data_dir))
     yield opened
     opened.close()
 
 
 def add_accounts(data_dir: Path, count: int) -> None:
     """Store accounts that traded, each with a user; the higher the number, the richer."""
-    with sqlite3.connect(data_dir / DATABASE_FILE) as connection:
+    with opened(data_dir) as connection:
         connection.execute(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
-            " INSERT INTO users SELECT 'u' || i, 'i', 's' || i, 'user ' || i, 'FREE', 0, i, i"
-            " FROM n",
+            "INSERT INTO users WITH RECURSIVE n(i) AS"
+            " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+            " SELECT 'u' || i, 'i', 's' || i, 'user ' || i, 'FREE', FALSE, i, i FROM n",
             (count,),
         )
-        columns = [row[1] for row in connection.execute("PRAGMA table_info(accounts)")]
+        columns = connection.columns("accounts")
         given = {
             "id": "substr(users.id, 2)",
             "user_id": "users.id",
@@ -45,13 +46,13 @@ def add_accounts(data_dir: Path, count: int) -> None:
             "fills": "1",
             "trading_state": "'ACTIVE'",
             "margin_mode": "'CASH'",
+            "traded": "''",
             "order_notional_max": "NULL",
             "position_share_max": "NULL",
             "daily_loss_max": "NULL",
         }
         values = ", ".join(given.get(name, "0") for name in columns)
         connection.execute(f"INSERT INTO accounts SELECT {values} FROM users")
-    connection.close()
 
 
 def names(rankings: RankingsFile) -> list[str]:
@@ -64,6 +65,7 @@ def test_there_is_none_before_the_first_refresh(rankings: RankingsFile) -> None:
         rankings.places(Period.ALL, None, 0, 1, "1")
 
 
+@pytest.mark.sqlite_only
 def test_a_refresh_that_fails_leaves_the_ranking_of_before(
     rankings: RankingsFile, data_dir: Path
 ) -> None:
@@ -88,6 +90,7 @@ def test_what_a_crash_left_is_no_hindrance(rankings: RankingsFile, data_dir: Pat
     assert not (data_dir / "rankings.new.sqlite3").exists()
 
 
+@pytest.mark.sqlite_only
 def test_closing_stops_a_refresh_that_runs(rankings: RankingsFile, data_dir: Path) -> None:
     """Otherwise the end of the service would wait for the refresh."""
     add_accounts(data_dir, MANY)
@@ -108,6 +111,7 @@ def test_closing_stops_a_refresh_that_runs(rankings: RankingsFile, data_dir: Pat
     assert [str(error) for error in failures] == ["SQLITE_INTERRUPT"]
 
 
+@pytest.mark.sqlite_only
 def test_a_part_of_the_accounts_is_read_without_looking_at_the_others(data_dir: Path) -> None:
     """Otherwise each of a hundred parts would cost as much as all of them."""
     engine = open_scratch(data_dir / "scratch.sqlite3", data_dir / DATABASE_FILE)
@@ -115,7 +119,8 @@ def test_a_part_of_the_accounts_is_read_without_looking_at_the_others(data_dir: 
     terms |= {"after": 0, "account_id": "a", "mode": "CASH"}
     steps = []
     with snapshot(engine) as connection:
-        rankings_module._rank(connection, [], 0)
+        rankings_module._fill(connection, [], 0)
+        rankings_module._rank(connection)
         for statement in (
             rankings_module._SELECT_RANKED,
             rankings_module._PAGE,

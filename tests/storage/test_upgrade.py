@@ -21,6 +21,9 @@ from tests.support.accounts import kpi_of, on_margin
 from tests.support.audit import audit
 from tests.support.venue import NOON, VenueFactory
 
+pytestmark = pytest.mark.sqlite_only
+"""Older versions knew no other database."""
+
 DUMP = Path(__file__).with_name("database_0007.sql")
 LATER = NOON + 4 * DAY
 OPTION = "AAPL261218C00260000"

@@ -38,8 +38,10 @@ PLAIN = {
     "Writer.accounts": _STORED,
     "Writer.positions": _STORED,
     "Writer.permissions": _STORED,
-    "Writer._changes": _STORED,
-    "Writer._number": _STORED,
+    "SqliteSession._changes": _STORED,
+    "Writer._mark": _STORED,
+    "MarkFile._checkpointed": _TOLD,
+    "MarkFile._is_failing": _TOLD,
 }
 """What changes without being staged, and why it may."""
 

@@ -137,6 +137,7 @@ def upgrade() -> None:
         ["expires_at"],
         unique=False,
         sqlite_where=sa.text("live = 1"),
+        postgresql_where=sa.text("live"),
     )
     op.create_index(
         "ix_orders_live",
@@ -144,6 +145,7 @@ def upgrade() -> None:
         ["account_id", "symbol"],
         unique=False,
         sqlite_where=sa.text("live = 1"),
+        postgresql_where=sa.text("live"),
     )
     op.create_index(
         "ix_orders_match",
@@ -151,6 +153,7 @@ def upgrade() -> None:
         ["symbol", "side", "match_price"],
         unique=False,
         sqlite_where=sa.text("live = 1"),
+        postgresql_where=sa.text("live"),
     )
     op.create_index(
         "uq_orders_client_order_id",
@@ -158,6 +161,7 @@ def upgrade() -> None:
         ["account_id", "client_order_id"],
         unique=True,
         sqlite_where=sa.text("client_order_id IS NOT NULL"),
+        postgresql_where=sa.text("client_order_id IS NOT NULL"),
     )
     op.create_table(
         "positions",

@@ -30,6 +30,7 @@ def upgrade() -> None:
         "orders",
         ["symbol", "watch", "match_price"],
         sqlite_where=sa.text("live = 1"),
+        postgresql_where=sa.text("live"),
     )
     op.create_table(
         "replays",

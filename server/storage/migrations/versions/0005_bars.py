@@ -29,6 +29,7 @@ def upgrade() -> None:
         "bars",
         ["start"],
         sqlite_where=sa.text("interval = '1M'"),
+        postgresql_where=sa.text("interval = '1M'"),
     )
     for name in MINUTE:
         op.add_column("quotes", sa.Column(name, UNITS))

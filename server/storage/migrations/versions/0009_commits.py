@@ -15,4 +15,9 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("database_id", name=op.f("pk_commits")),
     )
-    op.execute("INSERT INTO commits VALUES (lower(hex(randomblob(8))), 0)")
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute("INSERT INTO commits VALUES (lower(hex(randomblob(8))), 0)")
+    else:
+        op.execute(
+            "INSERT INTO commits VALUES (right(replace(gen_random_uuid()::text, '-', ''), 16), 0)"
+        )

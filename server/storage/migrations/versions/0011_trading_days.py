@@ -11,10 +11,9 @@ def upgrade() -> None:
     """Add the columns; days that have already ended count as before."""
     traded = sa.Column("traded", sa.String(length=64), nullable=False, server_default=sa.text("''"))
     op.add_column("accounts", traded)
-    for name, value in (("day_counts", "1"), ("every_day", "0")):
-        default = sa.text(value)
+    for name, value in (("day_counts", sa.true()), ("every_day", sa.false())):
         column: sa.Column[bool] = sa.Column(
-            name, sa.Boolean(), nullable=False, server_default=default
+            name, sa.Boolean(), nullable=False, server_default=value
         )
         op.add_column("equity_curves", column)
     connection = op.get_bind()

@@ -17,6 +17,7 @@ def upgrade() -> None:
             "orders",
             ["symbol", "side", f"trail_{kind}", "trail_number"],
             sqlite_where=sa.text("trail_number IS NOT NULL"),
+            postgresql_where=sa.text("trail_number IS NOT NULL"),
         )
     op.create_table(
         "trails",

@@ -31,7 +31,7 @@ def upgrade() -> None:
             op.f("ck_positions_quantity"), "reserved_quantity >= 0 AND open_buy_quantity >= 0"
         )
     op.add_column("orders", _new("closed_quantity", sa.BigInteger(), "0"))
-    op.add_column("orders", _new("reduce_only", sa.Boolean(), "0"))
+    op.add_column("orders", _new("reduce_only", sa.Boolean(), "FALSE"))
     op.execute("UPDATE orders SET closed_quantity = filled_quantity WHERE side = 'SELL'")
 
 

@@ -1,5 +1,7 @@
 """Until when interest is charged, and indexes that find the accounts at risk."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -22,14 +24,17 @@ def upgrade() -> None:
         "ix_accounts_loan",
         "accounts",
         ["id"],
-        sqlite_where=sa.text("margin_mode = 'MARGIN' AND balance < 0"),
+        **_where("margin_mode = 'MARGIN' AND balance < 0"),
     )
-    op.create_index(
-        "ix_positions_short", "positions", ["account_id"], sqlite_where=sa.text("quantity < 0")
-    )
+    op.create_index("ix_positions_short", "positions", ["account_id"], **_where("quantity < 0"))
     op.create_index(
         "ix_orders_venue",
         "orders",
         ["account_id"],
         sqlite_where=sa.text("live = 1 AND bot_key_id = 'VENUE'"),
+        postgresql_where=sa.text("live AND bot_key_id = 'VENUE'"),
     )
+
+
+def _where(condition: str) -> dict[str, Any]:
+    return {f"{dialect}_where": sa.text(condition) for dialect in ("sqlite", "postgresql")}

