@@ -1,7 +1,5 @@
 """Closes: closing one position of an account or all of them within a unit of work."""
 
-from collections.abc import Sequence
-
 from server.application.commands import (
     CloseAllPositions,
     Closed,
@@ -16,7 +14,7 @@ from server.application.ports import Chance, UnitOfWork
 from server.domain.closing import CloseTicket, close, closing_already, holders_of
 from server.domain.errors import Reason, Refusal
 from server.domain.instrument import Instrument
-from server.domain.order import Order
+from server.domain.margin_calls import of_venue
 from server.domain.risk import Guard
 from server.domain.user import Permissions
 from server.domain.values import Micros, Quantity
@@ -52,8 +50,7 @@ class Closes:
         quantity = ticket.quantity_of(position, instrument)
         if isinstance(quantity, Refusal):
             return quantity
-        live = unit.live_orders(ticket.account_id, ticket.symbol)
-        return self._close(ticket, quantity, instrument, live, permissions, unit, now)
+        return self._close(ticket, quantity, instrument, permissions, unit, now)
 
     def close_all(
         self, command: CloseAllPositions, permissions: Permissions, unit: UnitOfWork, now: Micros
@@ -62,12 +59,11 @@ class Closes:
         if self._feed.source.fault is not None:
             return MARKET_STOPPED
         account_id = command.account_id
-        live: dict[str, list[Order]] = {}
-        for order in unit.live_orders(account_id, None):
-            live.setdefault(order.symbol, []).append(order)
         placed: list[Placed] = []
         skipped = 0
-        for position in unit.positions(account_id):
+        for held in unit.positions(account_id):
+            # An earlier close can let a margin call begin, which ends orders and closes positions.
+            position = unit.position(account_id, held.symbol)
             if not position.quantity:
                 continue
             instrument = self._feed.instrument(position.symbol)
@@ -77,8 +73,8 @@ class Closes:
             ticket = CloseTicket(
                 account_id=account_id, bot_key_id=command.bot_key_id, symbol=position.symbol
             )
-            quantity, orders = Quantity(abs(position.quantity)), live.get(position.symbol, [])
-            placed.append(self._close(ticket, quantity, instrument, orders, permissions, unit, now))
+            quantity = Quantity(abs(position.quantity))
+            placed.append(self._close(ticket, quantity, instrument, permissions, unit, now))
         return Closed(tuple(placed), skipped)
 
     def _close(
@@ -86,13 +82,16 @@ class Closes:
         ticket: CloseTicket,
         quantity: Quantity,
         instrument: Instrument,
-        live: Sequence[Order],
         permissions: Permissions,
         unit: UnitOfWork,
         now: Micros,
     ) -> Placed:
         position = unit.position(ticket.account_id, ticket.symbol)
-        holders = holders_of(position, live)
+        holders = holders_of(position, unit.live_orders(ticket.account_id, ticket.symbol))
+        venues = of_venue(holders)
+        if venues:
+            # A margin call closes the whole position already, and nobody else ends its orders.
+            return Placed(venues[0], replayed=True)
         if ticket.client_order_id is None:
             waiting = closing_already(quantity, position, holders)
             if waiting is not None:
