@@ -291,9 +291,10 @@ def command(settings: Settings, *words: str) -> str:
 
 
 def child_environment() -> dict[str, str]:
-    """Return the environment for engine and bridge, without the token secret and the target.
+    """Return the environment for engine and bridge, without secrets and the target.
 
-    Only the front needs the secret. The bridge gets its target as an option.
+    Only the front needs the token secret. The engine is told the database, whose URL may have a
+    password. The bridge gets its target as an option.
     """
-    hidden = (f"{ENVIRONMENT_PREFIX}JWT_SECRET", f"{ENVIRONMENT_PREFIX}TARGET")
+    hidden = tuple(f"{ENVIRONMENT_PREFIX}{name}" for name in ("JWT_SECRET", "DATABASE", "TARGET"))
     return {k: v for k, v in os.environ.items() if not k.upper().startswith(hidden)}

@@ -39,7 +39,7 @@ class VenueSettings(BaseSettings):
     )
     page: bool = Field(True, description="serve the page for people at / of the REST bridge")
     database: DatabaseUrl = Field(
-        "", description="sqlite:///FILE; empty: a file in the data directory"
+        "", description="sqlite:///FILE or postgresql://…; empty: a file in the data directory"
     )
     check_megabytes_max: int = Field(
         1_000, ge=0, description="largest database that a start checks for damage; 0: none"

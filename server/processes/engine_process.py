@@ -12,7 +12,7 @@ from typing import cast
 
 from rest_bridge.line_writer import LineWriter, log_through
 from rest_bridge.log_lines import LogFormat, formatter
-from server.application.ports import StorageDamaged
+from server.application.ports import SessionLost, StorageDamaged, StorageUnavailable
 from server.bootstrap.adapters import monotonic_clock
 from server.bootstrap.engine import build
 from server.config import ENGINE_LOCK_FILE
@@ -40,6 +40,10 @@ def main() -> None:
     except StorageDamaged as error:
         logging.getLogger(__name__).error("The database is damaged: %s", error)
         sys.exit(ExitStatus.DATABASE_DAMAGED)
+    except (SessionLost, StorageUnavailable) as error:
+        # All that it remembers may be old: the next engine reads everything anew.
+        logging.getLogger(__name__).error("The engine has no database: %s", error)
+        sys.exit(1)
     except Exception:
         logging.getLogger(__name__).exception("The engine cannot go on.")
         sys.exit(1)

@@ -21,6 +21,8 @@ from server.storage.location import Location, is_missing
 from server.storage.migrate import SchemaTooNew, bring_up_to_date
 from server.storage.soundness import (
     ForeignDatabase,
+    UnfitDatabase,
+    expect_fitting,
     first_damage,
     holds_a_venue,
     last_commit,
@@ -41,6 +43,7 @@ def prepare_database(settings: Settings, *, begin_anew: bool = False) -> str:
     """
     path = settings.location
     try:
+        expect_fitting(path)
         is_there = holds_a_venue(path)
         if is_there and isinstance(path, Path):
             _check_integrity(path, settings.check_megabytes_max)
@@ -55,7 +58,7 @@ def prepare_database(settings: Settings, *, begin_anew: bool = False) -> str:
         return bring_up_to_date(path)
     except StorageBroken as error:
         raise damaged(path, error) from None
-    except (ForeignDatabase, SchemaTooNew, StorageUnavailable) as error:
+    except (ForeignDatabase, SchemaTooNew, StorageUnavailable, UnfitDatabase) as error:
         raise SettingsError(f"database: {path}: {error}") from None
 
 

@@ -5,6 +5,7 @@ the connection has ended, so that there are never two writers. The connection is
 when it is lost, everything that was read on it may be old.
 """
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -30,6 +31,7 @@ from server.storage.postgresql import (
 from server.storage.sql import Bulk, Lookup, Query
 
 SHARDS = 64
+HEARTBEAT_SECONDS = 1.0
 
 WRITING = {
     # A paused or unplugged engine loses its session, and with it the locks.
@@ -59,15 +61,26 @@ class PostgresSession:
         """Connect and take the locks; raise StorageUnavailable if another engine holds them."""
         try:
             self.driver = _connected(url)
-            self._pid = self.driver.info.backend_pid
-            self._take_locks()
         except psycopg.Error as error:
             raise translated(error.sqlstate, error) from error
+        self._pid = self.driver.info.backend_pid
+        try:
+            self._take_locks()
+        except psycopg.Error as error:
+            self.driver.close()
+            raise translated(error.sqlstate, error) from error
+        except StorageUnavailable:
+            self.driver.close()
+            raise
         self._guard = f"SELECT 1 / (pg_backend_pid() = {self._pid})::int"
         self._queue: list[Step] = []
         self._is_open = False
         self.has_written = False
         self.connection = self._joined()
+        self._sending = threading.Lock()
+        self._closing = threading.Event()
+        self._heartbeat = threading.Thread(target=self._beat, daemon=True)
+        self._heartbeat.start()
 
     def begin(self) -> None:
         self._queue = [("BEGIN", None), (self._guard, None)]
@@ -75,9 +88,12 @@ class PostgresSession:
 
     def commit(self) -> None:
         """Commit the transaction; what is not known to be stored is a lost session."""
-        self._queue.append(("COMMIT", None))
         try:
-            *_, committed = self._send()
+            if self._queue:
+                self._send()
+            # Alone and not in a pipeline, after which PostgreSQL may not notice an idle session.
+            with self._sending:
+                committed = self.driver.execute("COMMIT")
         except psycopg.Error as error:
             raise self.failure(error) from error
         if committed.statusmessage != "COMMIT":
@@ -137,6 +153,8 @@ class PostgresSession:
 
     def close(self) -> None:
         """Close the connection, and free the locks with it."""
+        self._closing.set()
+        self._heartbeat.join()
         self.connection.invalidate() if self.driver.closed else self.connection.close()
         self.driver.close()
 
@@ -149,12 +167,28 @@ class PostgresSession:
         """Send what waits in one round trip; the rows of the last step are made by `factory`."""
         steps, self._queue = self._queue, []
         cursors = []
-        with self.driver.pipeline():
+        with self._sending, self.driver.pipeline():
             for text, values in steps:
                 cursor = self.driver.cursor(row_factory=factory)
                 cursor.execute(text, values, prepare=values is not None)
                 cursors.append(cursor)
         return cursors
+
+    def _beat(self) -> None:
+        """Keep the session alive while the engine loads or computes.
+
+        An engine that is paused or unplugged does not, and loses its session.
+        """
+        while not self._closing.wait(HEARTBEAT_SECONDS):
+            if not self._sending.acquire(blocking=False):
+                continue
+            try:
+                self.driver.execute("SELECT 1", prepare=False)
+            except psycopg.Error:
+                if self.driver.closed:
+                    return
+            finally:
+                self._sending.release()
 
     def _take_locks(self) -> None:
         """Take the locks of all shards; one engine has them all."""

@@ -1,5 +1,6 @@
 """Soundness: checks of a database file before anything is changed."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from sqlalchemy import inspect
@@ -12,8 +13,41 @@ from server.storage.location import Location
 OUR_TABLES = frozenset({"alembic_version", "users", "accounts", "orders", "events"})
 
 
+FITTING_COLLATIONS = frozenset({"C", "POSIX", "C.UTF8"})
+_TEXTS = (
+    "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database"
+    " WHERE datname = current_database()"
+)
+
+
 class ForeignDatabase(Exception):
     """The database is one of another program."""
+
+
+class UnfitDatabase(Exception):
+    """The database cannot hold a venue, or its driver is not installed."""
+
+
+def expect_fitting(where: Location) -> None:
+    """Raise UnfitDatabase unless a database of PostgreSQL compares texts byte by byte.
+
+    The service orders ids and symbols so, as SQLite does. Raises it too if the driver is missing.
+    """
+    if isinstance(where, Path):
+        return
+    if find_spec("psycopg") is None:
+        raise UnfitDatabase("PostgreSQL needs a driver: run `make setup-postgresql`")
+    engine = open_readers(where)
+    try:
+        with snapshot(engine) as connection:
+            encoding, collation = connection.exec_driver_sql(_TEXTS).one()
+    finally:
+        engine.dispose()
+    if encoding != "UTF8" or collation.upper().replace("-", "") not in FITTING_COLLATIONS:
+        raise UnfitDatabase(
+            f"has the encoding {encoding} and the collation {collation}: make it by CREATE DATABASE"
+            " … TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
+        )
 
 
 def holds_a_venue(path: Location) -> bool:

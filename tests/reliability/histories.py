@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-import sqlite3
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,8 @@ from bottrading.v1 import (
     order_pb2,
     order_update_pb2,
 )
-from server.config import DATABASE_FILE
 from tests.reliability.journals import Connection, Entry, Journal, Kind, Message
+from tests.support.databases import opened
 from tests.support.process import Process, make_key
 
 QUANTITIES = {"AAPL": "0.1", "MSFT": "0.05", "BTC-USD": "0.0002"}
@@ -292,7 +291,7 @@ def _said(update: Any) -> object:
 
 def _stored(data_dir: Path, account_id: str) -> list[Entry]:
     entries = []
-    with sqlite3.connect(data_dir / DATABASE_FILE) as connection:
+    with opened(data_dir) as connection:
         query = (
             "SELECT sequence, transaction_end, payload FROM events WHERE account_id = ?"
             " ORDER BY sequence"
@@ -302,13 +301,11 @@ def _stored(data_dir: Path, account_id: str) -> list[Entry]:
             update = getattr(event, event.WhichOneof("event") or "")
             symbol = update.order.symbol if event.HasField("order_update") else None
             entries.append(Entry(sequence, end, symbol, _said(update)))
-    connection.close()
     return entries
 
 
 def _newest(data_dir: Path, account_id: str) -> int:
-    connection = sqlite3.connect(f"file:{data_dir / DATABASE_FILE}?mode=ro", uri=True)
-    query = "SELECT sequence FROM accounts WHERE id = ?"
-    (newest,) = connection.execute(query, (account_id,)).fetchone()
-    connection.close()
+    with opened(data_dir) as connection:
+        query = "SELECT sequence FROM accounts WHERE id = ?"
+        (newest,) = connection.execute(query, (account_id,)).fetchone()
     return int(newest)

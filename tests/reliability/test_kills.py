@@ -43,11 +43,12 @@ def place_first(service: Process, key: str, name: str) -> None:
                 return
 
 
+@pytest.mark.both
 @pytest.mark.timeout(60 + 15 * KILLS)
-def test_no_answered_order_is_lost_over_many_kills(tmp_path: Path) -> None:
+def test_no_answered_order_is_lost_over_many_kills(data_dir: Path) -> None:
     """The engine and the front are killed in turn, after a random number of orders."""
     chance, answered = random.Random(1), dict[str, str]()
-    with Process(tmp_path / "data", **UNFENCED) as service:
+    with Process(data_dir, **UNFENCED) as service:
         key = make_key(service)
         for number in range(KILLS):
             place_first(service, key, f"{number}-first")
@@ -73,5 +74,5 @@ def test_no_answered_order_is_lost_over_many_kills(tmp_path: Path) -> None:
                     found = stub.GetOrder(request, metadata=(("x-bot-key", key),))
                     assert found.order.id == order_id
         assert service.stop() == 0
-    assert set(answered.values()) <= audit(tmp_path / "data")
+    assert set(answered.values()) <= audit(data_dir)
     assert len(answered) >= KILLS

@@ -20,6 +20,8 @@ from tests.support.accounts import (
 )
 from tests.support.venue import Bot, Venue, refusal
 
+pytestmark = pytest.mark.both
+
 PERIODS = ("DAY", "WEEK", "MONTH", "ALL")
 
 

@@ -9,6 +9,8 @@ from bottrading.v1 import error_reason_pb2, order_pb2
 from tests.support.accounts import kpi_of
 from tests.support.venue import Venue, VenueFactory, refusal
 
+pytestmark = pytest.mark.both
+
 UNKNOWN_ID = "0198c0de-0000-7000-8000-000000000000"
 
 

@@ -10,6 +10,8 @@ from server.application import queries
 from tests.support.accounts import deposit, id_of, manage, to_midnight
 from tests.support.venue import NOON, Bot, Venue, VenueFactory, refusal
 
+pytestmark = pytest.mark.both
+
 QUARTER_SECONDS = 900
 SNAPSHOT = portfolio_pb2.HISTORY_INTERVAL_SNAPSHOT
 HOUR = portfolio_pb2.HISTORY_INTERVAL_HOUR

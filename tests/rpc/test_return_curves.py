@@ -12,6 +12,8 @@ from tests.rpc.test_leaderboard import PERIODS, board_of, earn
 from tests.support.accounts import deposit, id_of, manage, to_midnight
 from tests.support.venue import NOON, Bot, Venue, refusal
 
+pytestmark = pytest.mark.both
+
 BEGINNINGS = {"DAY": DAY, "WEEK": 7 * DAY, "MONTH": 30 * DAY}
 
 

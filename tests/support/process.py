@@ -21,6 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bottrading.v1 import key_management_pb2, key_management_pb2_grpc
 from server.venue_settings import ENVIRONMENT_PREFIX
+from tests.support.databases import VARIABLE
 
 START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 20
@@ -93,6 +94,8 @@ class Process:
         """Start it, again after it ended, and wait until it is ready."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith(ENVIRONMENT_PREFIX)}
         environment |= {f"{ENVIRONMENT_PREFIX}{k.upper()}": v for k, v in self._settings.items()}
+        if VARIABLE in os.environ:
+            environment.setdefault(VARIABLE, os.environ[VARIABLE])
         with self._standard_error() as error:
             self._process = subprocess.Popen(
                 self._command, env=environment, stdin=self._stdin, stderr=error, cwd=self._cwd

@@ -1,0 +1,99 @@
+"""A proxy in front of PostgreSQL that breaks connections in the middle of a COMMIT."""
+
+import selectors
+import socket
+import struct
+import threading
+from enum import Enum
+from pathlib import Path
+
+COMMIT = b"COMMIT\0"
+KEY_OF_BACKEND = b"K"
+RECEIVE_BYTES = 1 << 16
+
+
+class Cut(Enum):
+    """When the connection that commits is cut."""
+
+    NEVER = "never"
+    BEFORE = "before the server gets the COMMIT"
+    AFTER = "after the server has executed it, before the client hears of that"
+
+
+class Proxy:
+    """Passes on what a client and the server say, until it is told to cut a connection.
+
+    With `renames` it gives the client another number of its backend, as a pooler does.
+    """
+
+    def __init__(self, directory: Path, *, renames: bool = False) -> None:
+        self._server = str(directory / ".s.PGSQL.5432")
+        self._renames = renames
+        self.cut = Cut.NEVER
+        self.cuts = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._threads: list[threading.Thread] = []
+        self._accepting = threading.Thread(target=self._accept)
+        self._accepting.start()
+
+    def url(self, direct: str) -> str:
+        """Return the URL of a database through this proxy."""
+        user, _, rest = direct.partition("@/")
+        return f"{user}@127.0.0.1:{self.port}/{rest.partition('?')[0]}?sslmode=disable"
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in (self._accepting, *self._threads):
+            thread.join()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._pass_on, args=(client,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _pass_on(self, client: socket.socket) -> None:
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(self._server)
+        is_committing = False
+        with client, server, selectors.DefaultSelector() as ready:
+            ready.register(client, selectors.EVENT_READ, server)
+            ready.register(server, selectors.EVENT_READ, client)
+            while True:
+                for key, _ in ready.select():
+                    source, target = key.fileobj, key.data
+                    assert isinstance(source, socket.socket)
+                    try:
+                        said = source.recv(RECEIVE_BYTES)
+                    except ConnectionResetError:
+                        return
+                    if not said:
+                        return
+                    if source is client:
+                        is_committing |= self.cut is not Cut.NEVER and COMMIT in said
+                        if is_committing and self.cut is Cut.BEFORE:
+                            self.cuts += 1
+                            return
+                    elif is_committing and b"COMMIT\0" in said:
+                        self.cuts += 1
+                        return
+                    elif self._renames:
+                        said = _renamed(said)
+                    target.sendall(said)
+
+
+def _renamed(said: bytes) -> bytes:
+    """Change the number of the backend in the message that tells it."""
+    header = KEY_OF_BACKEND + struct.pack("!i", 12)
+    at = said.find(header)
+    if at < 0:
+        return said
+    (number,) = struct.unpack_from("!i", said, at + 5)
+    return said[: at + 5] + struct.pack("!i", number + 1) + said[at + 9 :]
