@@ -118,7 +118,8 @@ class MarginWatch:
         if at_risk and not self._can_judge(positions, now):
             return
         book = margin_book(positions, self._feed, now)
-        if not is_below(account, book):
+        # Without a risk, rounding alone can leave the equity a cent below what is paid in full.
+        if not at_risk or not is_below(account, book):
             if closing:
                 end_all(closing, unit, now, StatusReason.MARGIN_RESTORED)
             return

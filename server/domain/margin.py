@@ -106,8 +106,11 @@ class MarginBook:
 
     def equity(self, account: Account) -> Units:
         """Return balance plus all market values, as `total_equity` rounds and limits it."""
-        equity = account.balance + sum(it.market_value for it in self.stakes.values())
-        return max(min(cents_half_even(equity), AMOUNT_LIMIT), -AMOUNT_LIMIT)
+        return max(min(self._unlimited_equity(account), AMOUNT_LIMIT), -AMOUNT_LIMIT)
+
+    def is_below_maintenance(self, account: Account) -> bool:
+        """Tell whether the equity, whatever a quote makes of it, is below its maintenance."""
+        return self._unlimited_equity(account) < self.maintenance(account)
 
     def margin(self, account: Account) -> Units:
         """Return the initial margin of positions and live orders, rounded up once to cents.
@@ -153,6 +156,11 @@ class MarginBook:
     def shorts(self) -> Units:
         """Return the market value of all short positions, positive, to 8 decimals."""
         return sum(max(-it.market_value, 0) for it in self.stakes.values())
+
+    def _unlimited_equity(self, account: Account) -> Units:
+        return cents_half_even(
+            account.balance + sum(it.market_value for it in self.stakes.values())
+        )
 
     @staticmethod
     def _percent(stake: Stake, percent: Units) -> Units:

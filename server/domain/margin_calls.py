@@ -22,7 +22,7 @@ from server.domain.order import (
 )
 from server.domain.posting import Decision, check, hold
 from server.domain.trading import arrive, drafted
-from server.domain.values import Micros, Quantity, Units, cents_up
+from server.domain.values import AMOUNT_LIMIT, Micros, Quantity, Units, cents_up
 
 DAYS_A_YEAR = 365
 
@@ -41,10 +41,11 @@ def accrue(account: Account, book: MarginBook, nights: int, now: Micros) -> Deci
     """Charge an account for borrowed money and shares; None if that is nothing.
 
     The interest on the loan and the fee for shares are each rounded up to cents, once for all
-    nights.
+    nights. They bring no figure beyond AMOUNT_LIMIT, as an absurd quote can.
     """
-    interest = _charge(book.loan(account), book.terms.loan_rate_percent, nights)
-    fee = _charge(book.shorts(), book.terms.borrow_rate_percent, nights)
+    most = max(min(account.balance + AMOUNT_LIMIT, AMOUNT_LIMIT - account.interest_paid), 0)
+    interest = min(_charge(book.loan(account), book.terms.loan_rate_percent, nights), most)
+    fee = min(_charge(book.shorts(), book.terms.borrow_rate_percent, nights), most - interest)
     if not interest and not fee:
         return None
     account = changed(
@@ -60,7 +61,7 @@ def accrue(account: Account, book: MarginBook, nights: int, now: Micros) -> Deci
 
 def is_below(account: Account, book: MarginBook) -> bool:
     """Tell whether the equity is below the maintenance margin, so that the venue closes."""
-    return book.equity(account) < book.maintenance(account)
+    return book.is_below_maintenance(account)
 
 
 def is_newly_bankrupt(account: Account, book: MarginBook) -> bool:

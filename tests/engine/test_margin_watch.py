@@ -12,7 +12,7 @@ from server.application.timekeeping import ENDINGS_TIME_MAX
 from server.config import DATABASE_FILE
 from server.domain.values import DAY, SECOND, Micros
 from tests.engine.bench import Bench, at, order_of, place, row
-from tests.engine.margin import log_of, manage, margin_account, second, since, squeeze
+from tests.engine.margin import SELL, log_of, manage, margin_account, second, since, squeeze
 from tests.engine.stepped import Stepped
 from tests.engine.test_margin_calls import long_on_margin
 from tests.support.venue import NOON, ManualClock
@@ -182,3 +182,28 @@ def test_setting_the_mode_back_ends_the_watch(bench: Bench) -> None:
     second(bench)
 
     assert not bench.parts.writer.at_risk.accounts()
+
+
+def test_rounding_calls_nobody_who_owes_nothing(bench: Bench) -> None:
+    account = margin_account(bench)
+    bench.handle(bench.publish("AAPL", "100", "100", "100000"), place(1, account, quantity="1000"))
+    bench.handle(
+        bench.publish("AAPL", "200", "200", "100000"),
+        bench.publish("BTC-USD", "100", "100", "100000"),
+        place(2, account, symbol="BTC-USD", quantity="999.1"),
+    )
+    second(bench)
+    known = log_of(bench, account)
+
+    # The equity is 100 000 - 99 910 - 100 000 + 99 910 + 99 919.991; all of it is paid in full.
+    bench.handle(
+        bench.publish("BTC-USD", "100.01", "100.01", "100000"),
+        bench.publish("AAPL", "99.91", "99.91", "100000"),
+        place(3, account, quantity="1000", **SELL),
+    )
+    second(bench)
+
+    assert since(bench, account, known) == [
+        "ACCEPTED SELL 1000 AAPL",
+        "FILLED SELL 1000 AAPL 1000 at 99.91",
+    ]
