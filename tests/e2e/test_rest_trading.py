@@ -3,12 +3,9 @@
 from typing import Any
 
 import httpx
-import pytest
 
 from server.domain.user import Plan
 from tests.e2e.conftest import Rest, RestFactory
-
-pytestmark = pytest.mark.both
 
 LIMIT = {"symbol": "AAPL", "side": "BUY", "order_type": "LIMIT", "quantity": 10, "limit_price": 180}
 

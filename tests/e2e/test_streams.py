@@ -24,8 +24,6 @@ from tests.support.process import (
 )
 from tests.support.venue import Told, told
 
-pytestmark = pytest.mark.both
-
 PREFIX = "/api/trade/v1/bot"
 STREAM_SECONDS_MAX = 30
 

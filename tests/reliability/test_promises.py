@@ -9,8 +9,6 @@ import pytest
 from tests.reliability.histories import History, Plan, run_history
 from tests.reliability.journals import violations
 
-pytestmark = pytest.mark.both
-
 HISTORIES = int(os.environ.get("SOAK_HISTORIES", "1"))
 
 Keeps = Callable[[Plan], Awaitable[History]]
