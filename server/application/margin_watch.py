@@ -39,8 +39,10 @@ class Round:
 class MarginWatch:
     """Compares equity with maintenance margin, and lets the venue act when it is below.
 
-    Prices must be fresh, and the markets of all positions open: a call judges and closes at the
-    same prices. Until then the account waits.
+    Prices must be fresh, and the markets open, of all positions on margin: a call judges and closes
+    at the same prices. Until then the account waits. What is paid in full needs no fresh price,
+    because equity and maintenance margin contain the same value of it. It is closed, and the
+    account bankrupt, only at fresh prices.
     """
 
     def __init__(self, feed: MarketFeed, chance: Chance, tell_progress: Callable[[], None]) -> None:
@@ -115,7 +117,8 @@ class MarginWatch:
             closing = of_venue(unit.live_orders(account_id, None))
         at_risk = is_at_risk(account, positions)
         unit.note_risk(account_id, is_at_risk=at_risk, is_closing=bool(closing))
-        if at_risk and not self._can_judge(positions, now):
+        waiting = self._waiting(positions, now)
+        if at_risk and any(it.symbol in waiting and self._delays(it) for it in positions):
             return
         book = margin_book(positions, self._feed, now)
         # Without a risk, rounding alone can leave the equity a cent below what is paid in full.
@@ -123,24 +126,36 @@ class MarginWatch:
             if closing:
                 end_all(closing, unit, now, StatusReason.MARGIN_RESTORED)
             return
-        if not (is_called or closing) and next_to_close(book, ()) is not None:
+        can_close = next_to_close(book, waiting) is not None
+        if waiting and not (can_close or closing):
+            return
+        if can_close and not (is_called or closing):
             unit.keep(begin_call(account, book, now))
-        self._bankrupt(account_id, book, unit, now)
+        if not waiting:
+            self._bankrupt(account_id, book, unit, now)
         others = _of_others(account_id, None, unit)
         end_all(opening_orders(others, positions), unit, now, StatusReason.MARGIN_CALL)
-        self._close(account_id, {it.symbol for it in closing}, unit, now)
+        self._close(account_id, {it.symbol for it in closing}, waiting, unit, now)
 
-    def _close(self, account_id: str, closing: set[str], unit: UnitOfWork, now: Micros) -> None:
-        """Close positions until maintenance holds, each by one order."""
+    def _close(
+        self,
+        account_id: str,
+        closing: set[str],
+        waiting: frozenset[str],
+        unit: UnitOfWork,
+        now: Micros,
+    ) -> None:
+        """Close positions until maintenance holds, each by one order; none of those that wait."""
         while True:
             account = unit.account(account_id)
             book = margin_book(unit.positions(account_id), self._feed, now)
-            self._bankrupt(account_id, book, unit, now)
+            if not waiting:
+                self._bankrupt(account_id, book, unit, now)
             if not is_below(account, book):
                 restored = of_venue(unit.live_orders(account_id, None))
                 end_all(restored, unit, now, StatusReason.MARGIN_RESTORED)
                 return
-            stake = next_to_close(book, closing)
+            stake = next_to_close(book, closing | waiting)
             if stake is None:
                 return
             symbol = stake.position.symbol
@@ -158,18 +173,23 @@ class MarginWatch:
             others = _of_others(account_id, None, unit)
             end_all(others, unit, now, StatusReason.TRADING_HALTED)
 
-    def _can_judge(self, positions: Sequence[Position], now: Micros) -> bool:
-        """Tell whether all positions can be valued and closed at fresh quotes."""
-        feed = self._feed
-        for position in positions:
-            if not position.quantity:
-                continue
-            market = feed.market(feed.instrument(position.symbol), now)
-            if market.quote is None or not market.is_open or market.instrument.has_expired(now):
-                return False
-            if feed.is_shown_again(market.quote, position):
-                return False
-        return True
+    def _waiting(self, positions: Sequence[Position], now: Micros) -> frozenset[str]:
+        """Return the symbols of the positions that cannot be closed now at a fresh quote."""
+        return frozenset(
+            it.symbol for it in positions if it.quantity and not self._is_closable(it, now)
+        )
+
+    def _delays(self, position: Position) -> bool:
+        """Tell whether an account waits for a fresh price of a position that has none."""
+        quote = self._feed.board.get(position.symbol)
+        is_repeated = quote is not None and self._feed.is_shown_again(quote, position)
+        return is_repeated or self._feed.instrument(position.symbol).is_marginable
+
+    def _is_closable(self, position: Position, now: Micros) -> bool:
+        market = self._feed.market(self._feed.instrument(position.symbol), now)
+        if market.quote is None or not market.is_open or market.instrument.has_expired(now):
+            return False
+        return not self._feed.is_shown_again(market.quote, position)
 
 
 def _of_others(account_id: str, symbol: str | None, unit: UnitOfWork) -> list[Order]:
