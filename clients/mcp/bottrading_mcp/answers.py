@@ -16,6 +16,7 @@ from mcp_types import CallToolResult, TextContent
 
 from bottrading_client import (
     Account,
+    AccountUpdate,
     Bar,
     CancelledOrders,
     ClockAdvance,
@@ -23,11 +24,13 @@ from bottrading_client import (
     Leaderboard,
     LeaderboardEntry,
     Limits,
+    MarginMode,
     Order,
     OrderPreview,
     OrderStatus,
     OrderUpdate,
     Portfolio,
+    Position,
     Quota,
     Quote,
     RateLimit,
@@ -119,9 +122,10 @@ def preview_text(preview: OrderPreview) -> str:
 
 def account_text(account: Account) -> str:
     """Return the account: its owner, its money, and how many calls are left."""
+    mode = ", MARGIN: it may borrow and sell short" if _is_on_margin(account) else ""
     return (
-        f"Account of {quoted(account.display_name)}, {account.trading_state}, virtual money on a"
-        f" {account.environment} market: balance {amount(account.balance)}, buying power"
+        f"Account of {quoted(account.display_name)}, {account.trading_state}{mode}, virtual money"
+        f" on a {account.environment} market: balance {amount(account.balance)}, buying power"
         f" {amount(account.buying_power)}. Plan {account.plan}: {account.api_calls_used} of"
         f" {account.api_calls_limit} calls of the day used."
     )
@@ -132,27 +136,69 @@ def advance_text(advance: ClockAdvance) -> str:
     lines = [f"The time is {_json(advance.time)}."]
     if advance.ended:
         lines.append("The replay has ended.")
-    for event in advance.events:
-        happened = order_text(event.order) if isinstance(event, OrderUpdate) else "account"
-        lines.append(f"{event.type}: {happened}")
+    lines += [f"{event.type}: {_happened(event)}" for event in advance.events]
     if advance.events and advance.events[-1].sequence < advance.last_sequence:
         lines.append("More happened: see get_orders.")
     return "\n".join(lines)
 
 
+def _happened(event: OrderUpdate | AccountUpdate) -> str:
+    return order_text(event.order) if isinstance(event, OrderUpdate) else _of_account(event)
+
+
+def _of_account(update: AccountUpdate) -> str:
+    if update.margin_call is not None:
+        return (
+            f"equity {amount(update.margin_call.equity)} is below the maintenance margin"
+            f" {amount(update.margin_call.maintenance_margin)}: the venue closes positions."
+        )
+    if update.interest is not None:
+        return (
+            f"{amount(update.interest.loan_interest)} for the loan and"
+            f" {amount(update.interest.borrow_fee)} for borrowed shares were charged."
+        )
+    return "account"
+
+
 def portfolio_text(portfolio: Portfolio) -> str:
-    """Return money and positions, one per line."""
+    """Return money, margins and positions, one per line."""
     money = (
         f"Equity {amount(portfolio.total_equity)}: balance {amount(portfolio.balance)} and"
         f" positions; buying power {amount(portfolio.buying_power)}, unrealised P&L"
         f" {amount(portfolio.total_unrealized_pnl)}."
     )
-    held = [
-        f"{one.symbol}: {amount(one.quantity)} at {amount(one.avg_cost)}, worth"
-        f" {amount(one.market_value)}, unrealised P&L {amount(one.unrealized_pnl)}"
-        for one in portfolio.positions
+    held = [_position_text(one) for one in portfolio.positions]
+    return "\n".join([money, *_margin_lines(portfolio), *(held or ["No positions."])])
+
+
+def _margin_lines(portfolio: Portfolio) -> list[str]:
+    """Return the margins of a MARGIN account, and what they mean for its next orders."""
+    margin, free, least = portfolio.margin, portfolio.free_margin, portfolio.maintenance_margin
+    if margin is None or free is None or least is None:
+        return []
+    lines = [
+        f"MARGIN account: margin {amount(margin)}, free margin {amount(free)}, maintenance margin"
+        f" {amount(least)}, loan {amount(portfolio.loan)}, interest paid"
+        f" {amount(portfolio.interest_paid)}."
     ]
-    return "\n".join([money, *(held or ["No positions."])])
+    if portfolio.total_equity < least:
+        lines.append("MARGIN CALL: equity is below the maintenance margin.")
+    if free < 0:
+        lines.append("Free margin is below 0: only orders that reduce positions are accepted.")
+    return lines
+
+
+def _position_text(position: Position) -> str:
+    held, worth = position.quantity, position.market_value
+    if held < 0:
+        value = f"short {amount(-held)}, sold at {amount(position.avg_cost)}, owes {amount(-worth)}"
+    else:
+        value = f"{amount(held)} at {amount(position.avg_cost)}, worth {amount(worth)}"
+    return f"{position.symbol}: {value}, unrealised P&L {amount(position.unrealized_pnl)}"
+
+
+def _is_on_margin(account: Account) -> bool:
+    return account.margin_mode is MarginMode.MARGIN
 
 
 def kpi_text(kpi: TradingKpi) -> str:

@@ -188,9 +188,9 @@ class Tools:
         percentage: Amount | None = None,
         client_order_id: str | None = None,
     ) -> CallToolResult:
-        """Sell a position at the market: all of it, a quantity, or a percentage.
+        """Sell a position, or buy back a short one, at the market: all, a quantity, a percentage.
 
-        Cancels live SELL orders that reserve the quantity. For a repeated part see place_order.
+        Cancels live orders that reserve the quantity. For a repeated part see place_order.
         """
         send = partial(
             self._client.close_position, symbol, quantity=quantity, percentage=percentage
@@ -283,7 +283,7 @@ class Tools:
         return answer(answers.advance_text(stepped), advance=stepped)
 
     async def get_portfolio(self) -> CallToolResult:
-        """Return money, equity and positions."""
+        """Return money, equity, margin and positions."""
         portfolio = await self._client.portfolio()
         return answer(answers.portfolio_text(portfolio), portfolio=portfolio)
 

@@ -10,7 +10,7 @@ from bottrading_client.messages import Amount, number, text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeProfit:
-    """An exit that sells at a higher price than the entry."""
+    """An exit at a better price than the entry: it sells higher, or buys a short position lower."""
 
     limit_price: Amount
     time_in_force: TimeInForce | str = TimeInForce.GTC
@@ -19,7 +19,9 @@ class TakeProfit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopLoss:
-    """An exit that sells at a lower price than the entry; a `limit_price` bounds that price.
+    """An exit at a worse price than the entry; a `limit_price` bounds that price.
+
+    It sells at a lower price, or buys back a short position at a higher one.
 
     With `trail_amount` or `trail_percent` instead of `stop_price`, the stop follows the market from
     the entry's first fill on.

@@ -35,7 +35,7 @@ def close_position(
     """Close a position, or a quantity or percentage of it, by a MARKET order; return that order.
 
     If you give no `client_order_id`, one is generated, so that repeating the call places no second
-    order. Live SELL orders that reserve the quantity are cancelled in the same transaction. Raises
+    order. Live orders that reserve the quantity are cancelled in the same transaction. Raises
     OutcomeUnknown if no answer came in time.
     """
     return call(

@@ -148,7 +148,7 @@ export class BotTradingClient {
    * Close a position, or a part of it, by a MARKET order, and return that order.
    *
    * If you give no `client_order_id`, one is generated, so that repeating the call places no second
-   * order. Live SELL orders that reserve the quantity are cancelled in the same transaction.
+   * order. Live orders that reserve the quantity are cancelled in the same transaction.
    * Rejects with OutcomeUnknown if no answer came in time.
    */
   closePosition(symbol: string, close: CloseRequest = {}, options?: CallOptions): Promise<Order> {

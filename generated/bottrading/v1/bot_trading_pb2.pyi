@@ -115,9 +115,9 @@ Global___TakeProfit: _TypeAlias = TakeProfit  # noqa: Y015
 @_typing.final
 class StopLoss(_message.Message):
     """The exit of a group at the worse price. It sells at a lower price, or buys back a short
-    position at a higher one: a STOP order, with `limit_price` a
-    STOP_LIMIT order, with a trail a TRAILING_STOP order. Exactly one of `stop_price`,
-    `trail_amount` and `trail_percent` is required.
+    position at a higher one: a STOP order, with `limit_price` a STOP_LIMIT order, with a
+    trail a TRAILING_STOP order. Exactly one of `stop_price`, `trail_amount` and
+    `trail_percent` is required.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

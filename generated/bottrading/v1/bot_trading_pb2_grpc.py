@@ -324,9 +324,8 @@ class BotTradingServicer:
 
         Live orders that reduce the position may reserve the quantity. They are then
         cancelled in the same transaction (POSITION_CLOSED), newest first, until enough is
-        free. They stay live
-        if the closing order is REJECTED, for example because the account is HALTED or
-        there is no quote. Live orders of the other side stay.
+        free. They stay live if the closing order is REJECTED, for example because the
+        account is HALTED or there is no quote. Live orders of the other side stay.
 
         A call that closes the whole position can be repeated. If a live MARKET order
         already closes all of it, and the call has no `client_order_id`, that order is

@@ -144,9 +144,8 @@ class BotTradingStub:
 
     Live orders that reduce the position may reserve the quantity. They are then
     cancelled in the same transaction (POSITION_CLOSED), newest first, until enough is
-    free. They stay live
-    if the closing order is REJECTED, for example because the account is HALTED or
-    there is no quote. Live orders of the other side stay.
+    free. They stay live if the closing order is REJECTED, for example because the
+    account is HALTED or there is no quote. Live orders of the other side stay.
 
     A call that closes the whole position can be repeated. If a live MARKET order
     already closes all of it, and the call has no `client_order_id`, that order is
@@ -379,9 +378,8 @@ class BotTradingAsyncStub(BotTradingStub):
 
     Live orders that reduce the position may reserve the quantity. They are then
     cancelled in the same transaction (POSITION_CLOSED), newest first, until enough is
-    free. They stay live
-    if the closing order is REJECTED, for example because the account is HALTED or
-    there is no quote. Live orders of the other side stay.
+    free. They stay live if the closing order is REJECTED, for example because the
+    account is HALTED or there is no quote. Live orders of the other side stay.
 
     A call that closes the whole position can be repeated. If a live MARKET order
     already closes all of it, and the call has no `client_order_id`, that order is
@@ -683,9 +681,8 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
 
         Live orders that reduce the position may reserve the quantity. They are then
         cancelled in the same transaction (POSITION_CLOSED), newest first, until enough is
-        free. They stay live
-        if the closing order is REJECTED, for example because the account is HALTED or
-        there is no quote. Live orders of the other side stay.
+        free. They stay live if the closing order is REJECTED, for example because the
+        account is HALTED or there is no quote. Live orders of the other side stay.
 
         A call that closes the whole position can be repeated. If a live MARKET order
         already closes all of it, and the call has no `client_order_id`, that order is
