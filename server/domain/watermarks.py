@@ -69,12 +69,14 @@ class Reached:
 class Watermarks:
     """The groups of the trailing orders of one symbol and side, the earliest orders first.
 
-    Their best prices become strictly worse from one group to the next.
+    Their best prices become strictly worse from one group to the next. `last` is the highest number
+    that an order had. No number is given twice: what is stored may still hold its best price.
     """
 
     side: Side
     groups: tuple[Group, ...] = ()
     orders: int = 0
+    last: int = 0
 
     def seeing(self, price: Price) -> "Watermarks":
         """Return the watermarks after a price of an open session."""
@@ -91,10 +93,10 @@ class Watermarks:
         marks = self if order.watermark is None else self.seeing(order.watermark)
         groups = marks.groups
         if not groups or groups[-1].best != order.watermark:
-            number = groups[-1].number + 1 if groups else 1
-            groups = (*groups, Group(number=number, best=order.watermark))
+            groups = (*groups, Group(number=self.last + 1, best=order.watermark))
         number = groups[-1].number
-        marks = changed(marks, groups=groups, orders=self.orders + 1)
+        last = max(self.last, number)
+        marks = changed(marks, groups=groups, orders=self.orders + 1, last=last)
         return marks.holding(number, order.trail_amount, order.trail_percent), number
 
     def holding(self, number: int, amount: Price | None, percent: Units | None) -> "Watermarks":
@@ -129,7 +131,8 @@ class Watermarks:
         while groups and not self._improves(groups[-1].best, group.best):
             group = group.holding(groups[-1].amount, groups[-1].percent)
             groups.pop()
-        return changed(self, groups=(*groups, group), orders=self.orders + orders)
+        last = max(self.last, group.number)
+        return changed(self, groups=(*groups, group), orders=self.orders + orders, last=last)
 
     def best(self, number: int) -> Price | None:
         """Return the best price that the order with a number has seen."""

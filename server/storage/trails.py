@@ -125,7 +125,7 @@ def row_of(line: Line, marks: Watermarks) -> dict[str, str]:
 def marks_from(side: Side, text: str) -> Watermarks:
     """Return the watermarks of a row, without what is known of their orders."""
     groups = tuple(Group(number=number, best=best) for number, best in json.loads(text))
-    return Watermarks(side=side, groups=groups)
+    return Watermarks(side=side, groups=groups, last=groups[-1].number if groups else 0)
 
 
 def _loaded(session: Session) -> Iterator[tuple[Line, Watermarks]]:
@@ -133,7 +133,7 @@ def _loaded(session: Session) -> Iterator[tuple[Line, Watermarks]]:
     found: dict[Line, Watermarks] = {}
     for symbol, side, text in session.all(statements.SELECT_MARKS):
         found[symbol, Side(side)] = marks_from(Side(side), text)
-    restored: dict[Line, Watermarks] = {}
+    restored = {line: Watermarks(side=line[1], last=marks.last) for line, marks in found.items()}
     for symbol, name, number, low, high, amount, percent, count in session.all(
         statements.SELECT_TRAILING
     ):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -125,3 +126,14 @@ def test_a_look_at_a_group_without_orders_drops_it() -> None:
     assert marks.looked_at(1, None, None).groups == groups[1:]
     assert marks.looked_at(2, None, None).groups == groups
     assert marks.left().groups == ()
+
+
+@pytest.mark.parametrize("side", Side)
+def test_no_number_is_given_twice(side: Side) -> None:
+    """Not after all orders ended, and not after a restart without the order of the last number."""
+    marks, first = Watermarks(side=side).joined(ORDERS[side, "amount"])
+    marks, second = marks.left().joined(ORDERS[side, "percent"])
+    restored = Watermarks(side=side, last=7).restored(Group(number=2, best=Price(5)), 1)
+    _, third = restored.joined(ORDERS[side, "amount"])
+
+    assert (first, second, third) == (1, 2, 8)

@@ -11,10 +11,12 @@ from bottrading.v1 import bot_trading_pb2 as pb
 from bottrading.v1 import order_pb2
 from server.application import market_feed
 from server.application.ports import StorageBroken, StorageUnavailable
+from server.storage.database import open_readers
+from server.storage.queries import SqlReads
 from tests.engine.bench import Bench, at, call, order_of, place, row
 from tests.engine.test_replayed_steps import executed, failing
 from tests.support.audit import audit
-from tests.support.databases import connect
+from tests.support.databases import connect, opened, stored_in
 from tests.support.venue import NOON, ManualClock
 
 COMMITS_MAX = 12
@@ -117,6 +119,35 @@ def test_an_order_that_came_after_the_stored_best_prices_keeps_what_it_saw(data_
     again.parts.close()
 
 
+@pytest.mark.parametrize("is_killed_before", [False, True])
+def test_an_order_does_not_take_over_the_best_price_of_orders_that_ended(
+    data_dir: Path, is_killed_before: bool
+) -> None:
+    """Theirs is stored: the next order would trigger at once, though the market never fell."""
+    bench = Bench(data_dir, ManualClock(NOON))
+    account = holding(bench)
+    bench.handle(bench.publish("AAPL", "110.00", "111.00"))
+    early = order_of(bench.handle(place(1, account, quantity="10", **TRAIL))[0])
+    bench.handle(passing=True)
+    cancel = pb.CancelOrderRequest(order_id=early.id).SerializeToString()
+    bench.handle(call(1, "CancelOrder", account, cancel))
+    if is_killed_before:
+        bench.parts.close()
+        bench = Bench(data_dir, bench.clock)
+    bench.handle(bench.publish("AAPL", "100.00", "101.00"))
+    late = order_of(bench.handle(place(1, account, quantity="10", **TRAIL))[0])
+    reads = SqlReads(open_readers(stored_in(data_dir)))
+    _, (shown,) = reads.live_orders(account)
+    reads.close()
+    bench.parts.close()
+
+    again = Bench(data_dir, bench.clock)
+
+    assert stop_of(again, account, late.id) == "95.00000000"
+    assert shown.stop_price == 95 * 10**8
+    again.parts.close()
+
+
 def test_what_is_not_committed_moves_no_stop(bench: Bench) -> None:
     account = holding(bench)
     order = order_of(bench.handle(place(1, account, quantity="10", **TRAIL))[0])
@@ -216,7 +247,7 @@ def test_a_held_exit_joins_the_trails_with_its_entrys_first_fill(bench: Bench) -
 
 
 def _trail_of(bench: Bench, order_id: str) -> tuple[Any, ...]:
-    found: tuple[Any, ...] = bench.parts.writer.session.driver.execute(
-        "SELECT trail_number, watermark FROM orders WHERE id = ?", (order_id,)
-    ).fetchone()
+    query = "SELECT trail_number, watermark FROM orders WHERE id = ?"
+    with opened(bench.data_dir) as connection:
+        found: tuple[Any, ...] = connection.execute(query, (order_id,)).fetchone()
     return found
