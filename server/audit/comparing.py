@@ -95,6 +95,7 @@ class AccountAudit:
         self._differ("trading_state", state, replay.trading_state)
         mode = enums.MARGIN_MODES[account.margin_mode]
         self._differ("margin_mode", mode, replay.margin.mode)
+        self._differ("had_margin", account.had_margin, replay.margin.had_margin)
         self._differ_money("interest_paid", account.interest_paid, replay.margin.interest_paid)
         self._differ_money("balance", account.balance, epoch.balance)
         self._differ_money("deposits", account.deposits, epoch.deposits)

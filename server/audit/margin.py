@@ -22,6 +22,7 @@ class MarginHistory:
     interest_paid: Units = 0
     was_called: bool = False
     is_bankrupt: bool = False
+    had_margin: bool = False
 
     @property
     def is_margin(self) -> bool:
@@ -31,6 +32,7 @@ class MarginHistory:
     def begin_epoch(self) -> None:
         """Forget all but the mode, which a reset does not change."""
         self.interest_paid, self.was_called, self.is_bankrupt = 0, False, False
+        self.had_margin = self.is_margin
 
     def charge(self, interest: order_update_pb2.Interest) -> Units:
         """Count what was charged, and return it."""

@@ -137,7 +137,7 @@ class Replay:
             case order_update_pb2.ACCOUNT_UPDATE_TYPE_MARGIN_MODE:
                 if self._has_live_orders():
                     self._say(f"event {event.sequence} changes the mode while orders are live")
-                self.margin.mode = change.margin_mode
+                self.margin.mode, self.margin.had_margin = change.margin_mode, True
             case order_update_pb2.ACCOUNT_UPDATE_TYPE_INTEREST:
                 epoch.balance -= self.margin.charge(change.interest)
             case order_update_pb2.ACCOUNT_UPDATE_TYPE_MARGIN_CALL:
@@ -169,7 +169,9 @@ class Replay:
         self.epoch.trades.append(pnl)
 
     def _hear_order(self, event: order_update_pb2.AccountEvent) -> None:
-        update, shown = event.order_update, _completed(event.order_update.order)
+        update = event.order_update
+        _complete(update)
+        shown = update.order
         known = self.orders.get(shown.id)
         if (known is None) != (update.type in BEGINNINGS):
             self._say(f"event {event.sequence} begins a known order or changes an unknown one")
@@ -255,13 +257,16 @@ class Replay:
             self._say(f"event {sequence} moves another amount than its fill is worth")
 
 
-def _completed(shown: order_pb2.Order) -> order_pb2.Order:
+def _complete(update: order_update_pb2.OrderUpdate) -> None:
     """Fill in what logs of versions before margin accounts do not say of an order."""
-    if shown.placed_by == order_pb2.PLACED_BY_UNSPECIFIED:
-        by_bot = bool(shown.bot_key_id)
-        shown.placed_by = order_pb2.PLACED_BY_BOT if by_bot else order_pb2.PLACED_BY_PERSON
-        shown.reduce_only = shown.leg in (
-            order_pb2.ORDER_LEG_TAKE_PROFIT,
-            order_pb2.ORDER_LEG_STOP_LOSS,
-        )
-    return shown
+    shown = update.order
+    if shown.placed_by != order_pb2.PLACED_BY_UNSPECIFIED:
+        return
+    by_bot = bool(shown.bot_key_id)
+    shown.placed_by = order_pb2.PLACED_BY_BOT if by_bot else order_pb2.PLACED_BY_PERSON
+    shown.reduce_only = shown.leg in (
+        order_pb2.ORDER_LEG_TAKE_PROFIT,
+        order_pb2.ORDER_LEG_STOP_LOSS,
+    )
+    if update.HasField("fill"):
+        update.fill.placed_by = shown.placed_by

@@ -291,7 +291,7 @@ def _leaderboard(base: FrontBase, instruments: CurrentInstruments, monotonic: Cl
     return Leaderboard(
         rankings=base.rankings,
         curves=ReturnCurves(base.reads),
-        mode_of=base.reads.margin_mode,
+        mode_of=base.reads.ranked_as,
         board=base.board,
         instruments=instruments,
         clock=base.clock,

@@ -93,7 +93,8 @@ class Account:
     whole cents. `initial_share` is the share of the equity that the initial balance has become.
     A later deposit multiplies it by the equity before it, divided by the equity after it. It is 0
     once the account is bankrupt. `interest_paid` is what the epoch cost in interest and borrow
-    fees, in whole cents.
+    fees, in whole cents. `had_margin` tells whether it was a MARGIN account at any time of the
+    epoch: it then ranks among those.
     """
 
     id: str
@@ -118,6 +119,7 @@ class Account:
     initial_share: float = 1.0
     margin_mode: MarginMode = MarginMode.CASH
     interest_paid: Units = 0
+    had_margin: bool = False
 
     @property
     def uses_margin(self) -> bool:

@@ -73,6 +73,7 @@ def reset(
         statistics=TradeStatistics(),
         initial_balance=starting_balance,
         initial_share=1.0,
+        had_margin=account.uses_margin,
     )
     dropped = {
         position.symbol: changed(position, quantity=0, average_cost=0, cost_basis=0, buy_fees=0)
@@ -148,7 +149,7 @@ def set_margin_mode(
             message="A CASH account has no loan and no short position:"
             f" {' and '.join(debts)}, then set the margin mode.",
         )
-    account = changed(account, margin_mode=mode, sequence=account.sequence + 1)
+    account = changed(account, margin_mode=mode, had_margin=True, sequence=account.sequence + 1)
     event = updated(account, AccountUpdateType.MARGIN_MODE, now)
     return Decision(account=account, events=(event,))
 

@@ -127,7 +127,7 @@ def _queries(settings: Settings, reads: SqlReads, instruments: Instruments, now:
     leaderboard = Leaderboard(
         rankings=RankingsFile(Path(settings.data_dir), settings.location),
         curves=ReturnCurves(reads),
-        mode_of=reads.margin_mode,
+        mode_of=reads.ranked_as,
         board=board,
         instruments=instruments,
         clock=clock,

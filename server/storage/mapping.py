@@ -68,6 +68,7 @@ def account_values(account: Account) -> Values:
         "initial_share": account.initial_share,
         "margin_mode": account.margin_mode.value,
         "interest_paid": account.interest_paid,
+        "had_margin": account.had_margin,
     }
 
 
@@ -109,6 +110,7 @@ def account_from(row: Row[Any]) -> Account:
         initial_share=row.initial_share,
         margin_mode=MarginMode(row.margin_mode),
         interest_paid=row.interest_paid,
+        had_margin=bool(row.had_margin),
     )
 
 

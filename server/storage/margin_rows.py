@@ -5,7 +5,7 @@ from sqlalchemy import Connection, select
 from server.application.margin_ports import Accrual
 from server.storage import statements
 from server.storage.at_risk import AtRisk
-from server.storage.margin_tables import accruals
+from server.storage.clock_tables import accruals
 from server.storage.pending import Pending
 from server.storage.session import Session
 

@@ -10,9 +10,9 @@ from server.domain.equity_curve import EquityCurve
 from server.domain.quote import Quote
 from server.domain.values import Micros, Units
 from server.storage import curve_mapping, market_mapping, statements
-from server.storage.margin_tables import accruals
+from server.storage.clock_tables import accruals, replays
 from server.storage.session import Session
-from server.storage.tables import accounts, equity_snapshots, inflows, quotes, replays
+from server.storage.tables import accounts, equity_snapshots, inflows, quotes
 
 
 class MarketRows:

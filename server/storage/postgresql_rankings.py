@@ -17,12 +17,14 @@ _LAST = Query("SELECT id FROM accounts WHERE id > :after ORDER BY id LIMIT 1 OFF
 # Equity as `total_equity` rounds it (half cents to even), and then `initial_value` before its own
 # rounding, which SQLite does.
 _RANKED = """
-SELECT id, name, margin_mode, resets, trades, wins, initial_balance, :now AS time,
+SELECT id, name, ranked_as AS margin_mode, resets, trades, wins, initial_balance, :now AS time,
     initial_share * :cent * ((equity + :cent / 2 - (equity / :cent % 2 = 0)::int) / :cent) AS value,
     initial_balance AS since_all, {begun_with}, epoch_began_at,
     owner.epoch_sequence AS epoch, curve.*
 FROM (
-    SELECT accounts.*, users.name, greatest(least(balance + (
+    SELECT accounts.*, users.name,
+        CASE WHEN had_margin THEN 'MARGIN' ELSE 'CASH' END AS ranked_as,
+        greatest(least(balance + (
         SELECT coalesce(sum(coalesce(
             sign(quantity * worth) * floor(abs(quantity * worth) + 0.5), cost_basis
         )), 0)
@@ -33,7 +35,7 @@ FROM (
     ), :most), 0)::bigint AS equity
     FROM accounts JOIN users ON users.id = accounts.user_id
     WHERE accounts.id > :after AND accounts.id <= :last AND fills > 0 AND NOT is_operator
-    AND initial_share > 0 AND accounts.id = users.first_account_id
+    AND (initial_share > 0 OR NOT had_margin) AND accounts.id = users.first_account_id
 ) AS owner
 LEFT JOIN equity_curves AS curve
     ON curve.account_id = owner.id AND curve.epoch_sequence = owner.epoch_sequence

@@ -13,6 +13,7 @@ from server.domain.quote import Quote
 from server.domain.user import BotKey, Plan, User
 from server.domain.values import Micros
 from server.storage import curve_mapping, mapping, market_mapping, people_mapping, statements
+from server.storage.clock_tables import replays
 from server.storage.database import rows, snapshot
 from server.storage.listing_rows import ListingRows
 from server.storage.log_rows import LogRows
@@ -27,7 +28,6 @@ from server.storage.tables import (
     orders,
     positions,
     quotes,
-    replays,
     users,
 )
 from server.storage.trail_rows import orders_from
@@ -105,12 +105,12 @@ class SqlReads(LogRows, ListingRows, PastValueRows):
         with snapshot(self._engine) as connection:
             return _holdings(connection, account_id)
 
-    def margin_mode(self, account_id: str) -> MarginMode:
-        """Return the margin mode of an account; CASH if there is no such account."""
-        query = select(accounts.c.margin_mode).where(accounts.c.id == account_id)
+    def ranked_as(self, account_id: str) -> MarginMode:
+        """Return among which accounts an account ranks; CASH if there is no such account."""
+        query = select(accounts.c.had_margin).where(accounts.c.id == account_id)
         with snapshot(self._engine) as connection:
-            mode = connection.execute(query).scalar_one_or_none()
-        return MarginMode.CASH if mode is None else MarginMode(mode)
+            had_margin = connection.execute(query).scalar_one_or_none()
+        return MarginMode.MARGIN if had_margin else MarginMode.CASH
 
     def has_account(self, account_id: str) -> bool:
         """Tell whether an account exists."""

@@ -36,23 +36,26 @@ BEYOND_ALL_IDS = "~"
 _WORTHS = "CREATE TEMP TABLE worths (symbol TEXT PRIMARY KEY, worth REAL NOT NULL) WITHOUT ROWID"
 _LAST = "SELECT id FROM venue.accounts WHERE id > :after ORDER BY id LIMIT 1 OFFSET :others"
 # Equity as `total_equity` rounds it (half cents to even), and then `initial_value`. An account is
-# bankrupt and has no rank if its `initial_share` is 0.
+# bankrupt and has no rank if its `initial_share` is 0. In a CASH account that takes a deposit into
+# an equity of 0, which is a return of -100 % like any other.
 _RANKED = """
-SELECT id, name, margin_mode, resets, trades, wins, initial_balance, :now AS time,
+SELECT id, name, ranked_as AS margin_mode, resets, trades, wins, initial_balance, :now AS time,
     CAST(printf('%.13g', initial_share * :cent * (
         (equity + :cent / 2 - (equity / :cent % 2 = 0)) / :cent
     )) AS REAL) AS value,
     initial_balance AS since_all, {begun_with}, epoch_began_at,
     owner.epoch_sequence AS epoch, curve.*
 FROM (
-    SELECT accounts.*, users.name, CAST(max(min(balance + (
+    SELECT accounts.*, users.name,
+        CASE WHEN had_margin THEN 'MARGIN' ELSE 'CASH' END AS ranked_as,
+        CAST(max(min(balance + (
         SELECT total(ifnull(round(quantity * worth), cost_basis))
         FROM venue.positions AS held LEFT JOIN worths USING (symbol)
         WHERE held.account_id = accounts.id AND quantity != 0
     ), :most), 0) AS INTEGER) AS equity
     FROM venue.accounts JOIN venue.users ON users.id = accounts.user_id
     WHERE accounts.id > :after AND accounts.id <= :last AND fills > 0 AND NOT is_operator
-    AND initial_share > 0 AND accounts.id = users.first_account_id
+    AND (initial_share > 0 OR NOT had_margin) AND accounts.id = users.first_account_id
 ) AS owner
 LEFT JOIN venue.equity_curves AS curve
     ON curve.account_id = owner.id AND curve.epoch_sequence = owner.epoch_sequence

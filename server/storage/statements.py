@@ -2,7 +2,7 @@
 
 from server.domain.order_types import Watch
 from server.domain.resting import NEAREST_IS_HIGHEST
-from server.storage.margin_tables import accruals
+from server.storage.clock_tables import accruals, participants, replays
 from server.storage.sql import Insert, Lookup, Query, Update, Upsert, others, stored_as_given
 from server.storage.tables import (
     accounts,
@@ -15,10 +15,8 @@ from server.storage.tables import (
     events,
     fills,
     orders,
-    participants,
     positions,
     quotes,
-    replays,
     trails,
 )
 

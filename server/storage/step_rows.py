@@ -7,9 +7,10 @@ from sqlalchemy import Connection, select
 from server.application.ports import StoredEvent
 from server.domain.lock_step import Participant
 from server.storage import statements
+from server.storage.clock_tables import participants
 from server.storage.log_rows import stored_events
 from server.storage.session import Session
-from server.storage.tables import events, participants
+from server.storage.tables import events
 
 
 class StepRows:

@@ -90,6 +90,7 @@ accounts = Table(
     Column("initial_share", Double, nullable=False),
     Column("margin_mode", NAME, nullable=False),
     Column("interest_paid", UNITS, nullable=False),
+    Column("had_margin", Boolean, nullable=False),
     CheckConstraint(
         "reserved >= 0 AND (balance >= reserved OR margin_mode = 'MARGIN')", name="money"
     ),
@@ -368,26 +369,6 @@ api_usage = Table(
     Column("account_id", ID, primary_key=True),
     Column("day", Integer, primary_key=True, autoincrement=False),
     Column("calls", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-)
-
-# The position of the replay of a file, which is named by its SHA-256.
-replays = Table(
-    "replays",
-    metadata,
-    Column("digest", String(64), primary_key=True),
-    Column("time", TIME, nullable=False),
-)
-
-# The accounts for which the clock of a lock-step replay waits, and how many steps in a row each has
-# missed. `sequence` is the end of its log when the clock last came to a stand, at `stood`.
-participants = Table(
-    "participants",
-    metadata,
-    Column("account_id", ID, primary_key=True),
-    Column("stood", TIME, nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    Column("missed", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
 

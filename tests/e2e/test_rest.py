@@ -112,6 +112,7 @@ PLACE = {
     "max_drawdown": float,
     "was_reset": False,
     "own": True,
+    "return_curve": list,
     "margin_mode": "CASH",
 }
 

@@ -56,7 +56,7 @@ class Recorder:
         leaderboard = Leaderboard(
             rankings=RankingsFile(directory, path),
             curves=ReturnCurves(self.reads),
-            mode_of=self.reads.margin_mode,
+            mode_of=self.reads.ranked_as,
             board=board,
             instruments=instruments,
             clock=self.clock,

@@ -238,7 +238,7 @@ async def test_refreshes_take_a_small_part_of_the_time_at_most(
     leaderboard = Leaderboard(
         rankings=venue.base.rankings,
         curves=ReturnCurves(venue.base.reads),
-        mode_of=venue.base.reads.margin_mode,
+        mode_of=venue.base.reads.ranked_as,
         board=venue.base.board,
         clock=venue.clock,
         instruments=venue.parts.feed.instruments,

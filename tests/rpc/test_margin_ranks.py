@@ -17,6 +17,7 @@ CASH, MARGIN = account_pb2.MARGIN_MODE_CASH, account_pb2.MARGIN_MODE_MARGIN
 SNAPSHOT = portfolio_pb2.HISTORY_INTERVAL_SNAPSHOT
 SYMBOLS = {"AAPL": 1, "MGC": 10, "SPY": 1}
 ACCOUNTS = 24
+ON_MARGIN = "UPDATE accounts SET margin_mode = 'MARGIN', had_margin = 1 WHERE id = ?"
 
 
 def store(venue: Venue, statement: str, *values: Any) -> None:
@@ -45,7 +46,7 @@ def hold(venue: Venue, account_id: str, symbol: str, quantity: int, cost: int) -
 async def margin_bot(venue: Venue, name: str) -> Bot:
     """Return a bot of a MARGIN account that has traded."""
     bot = await cash_bot(venue, name)
-    store(venue, "UPDATE accounts SET margin_mode = 'MARGIN' WHERE id = ?", await id_of(bot))
+    store(venue, ON_MARGIN, await id_of(bot))
     return bot
 
 
@@ -110,10 +111,25 @@ async def test_an_account_without_rank_is_shown_the_accounts_of_its_mode(venue: 
     idle = await venue.bot("idle")
     assert names(await board_of(idle)) == ["ada"]
 
-    store(venue, "UPDATE accounts SET margin_mode = 'MARGIN' WHERE id = ?", await id_of(idle))
+    store(venue, ON_MARGIN, await id_of(idle))
 
     board = await board_of(idle)
     assert (names(board), board.HasField("own_entry")) == (["dan"], False)
+
+
+async def test_an_account_that_was_on_margin_ranks_there_until_it_is_reset(venue: Venue) -> None:
+    """Otherwise gains with borrowed money would be ranked among those without."""
+    ada, dan = await cash_bot(venue, "ada"), await cash_bot(venue, "dan")
+    account_id = await id_of(dan)
+    for mode in (MARGIN, CASH):
+        await manage(venue.person("dan"), "SetMarginMode", account_id=account_id, margin_mode=mode)
+
+    assert names(await board_of(dan)) == ["dan"]
+    assert names(await board_of(ada)) == ["ada"]
+
+    await manage(venue.person("dan"), "ResetAccount", account_id=account_id)
+    await dan.place(side="BUY", quantity="1")
+    assert names(await board_of(dan)) == ["ada", "dan"]
 
 
 async def test_a_token_is_good_for_its_margin_mode_only(venue: Venue) -> None:

@@ -46,6 +46,7 @@ def add_accounts(data_dir: Path, count: int) -> None:
             "fills": "1",
             "trading_state": "'ACTIVE'",
             "margin_mode": "'CASH'",
+            "had_margin": "false",
             "traded": "''",
             "order_notional_max": "NULL",
             "position_share_max": "NULL",

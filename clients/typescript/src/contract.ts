@@ -281,7 +281,9 @@ export interface paths {
          * Lists ranked accounts, best first, one page at a time, and the caller's own row
          * @description Lists ranked accounts, best first, one page at a time, and the caller's own row.
          *
-         *     A person's first account is ranked from the first fill of its epoch on. CASH and MARGIN accounts have rankings of their own. Operators are not ranked, and neither are accounts whose equity fell to zero, until they are reset. The ranking is renewed every 5 s, or less often if that takes long. Accounts can therefore move between two pages. Before the first ranking after a start, the call is refused (UNAVAILABLE).
+         *     A person's first account is ranked from the first fill of its epoch on. CASH and MARGIN accounts have rankings of their own. An account that was a MARGIN account ranks there until it is reset. Operators are not ranked, and neither are MARGIN accounts whose equity fell to zero, until they are reset.
+         *
+         *     The ranking is renewed every 5 s, or less often if that takes long. Accounts can therefore move between two pages. Before the first ranking after a start, the call is refused (UNAVAILABLE).
          *
          *     The operator can open the leaderboard to callers without a credential. For them, no row is marked as their own.
          */
@@ -1197,7 +1199,7 @@ export interface components {
         LeaderboardEntry: {
             /**
              * Format: int32
-             * @description 1 + number of ranked accounts of the same margin mode with a higher return over the period.
+             * @description 1 + number of ranked accounts of the same `margin_mode` with a higher return over the period.
              */
             rank: number;
             /** @description The owner's name. */
@@ -1226,7 +1228,7 @@ export interface components {
             own: boolean;
             /** @description The account's return over the period so far, at `curve_points` moments of equal distance, oldest first. The first point is the beginning of the period, or of the account's epoch if that began later. The last one is `return_pct`. Empty unless `curve_points` is given. */
             return_curve: components["schemas"]["ReturnPoint"][];
-            /** @description Margin mode of the account: accounts are ranked among those of the same mode. */
+            /** @description Among which accounts it ranks: MARGIN if it was a MARGIN account at any time since it was opened or last reset. */
             margin_mode: components["schemas"]["MarginMode"];
         };
         /**

@@ -187,10 +187,13 @@ class BotTradingStub:
     """Lists ranked accounts, best first, one page at a time, and the caller's own row.
 
     A person's first account is ranked from the first fill of its epoch on. CASH and
-    MARGIN accounts have rankings of their own. Operators are not ranked, and neither are
-    accounts whose equity fell to zero, until they are reset. The ranking is renewed every 5 s, or less often if that takes
-    long. Accounts can therefore move between two pages. Before the first ranking
-    after a start, the call is refused (UNAVAILABLE).
+    MARGIN accounts have rankings of their own. An account that was a MARGIN account ranks
+    there until it is reset. Operators are not ranked, and neither are MARGIN accounts
+    whose equity fell to zero, until they are reset.
+
+    The ranking is renewed every 5 s, or less often if that takes long. Accounts can
+    therefore move between two pages. Before the first ranking after a start, the call
+    is refused (UNAVAILABLE).
 
     The operator can open the leaderboard to callers without a credential. For them, no
     row is marked as their own.
@@ -421,10 +424,13 @@ class BotTradingAsyncStub(BotTradingStub):
     """Lists ranked accounts, best first, one page at a time, and the caller's own row.
 
     A person's first account is ranked from the first fill of its epoch on. CASH and
-    MARGIN accounts have rankings of their own. Operators are not ranked, and neither are
-    accounts whose equity fell to zero, until they are reset. The ranking is renewed every 5 s, or less often if that takes
-    long. Accounts can therefore move between two pages. Before the first ranking
-    after a start, the call is refused (UNAVAILABLE).
+    MARGIN accounts have rankings of their own. An account that was a MARGIN account ranks
+    there until it is reset. Operators are not ranked, and neither are MARGIN accounts
+    whose equity fell to zero, until they are reset.
+
+    The ranking is renewed every 5 s, or less often if that takes long. Accounts can
+    therefore move between two pages. Before the first ranking after a start, the call
+    is refused (UNAVAILABLE).
 
     The operator can open the leaderboard to callers without a credential. For them, no
     row is marked as their own.
@@ -754,10 +760,13 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         """Lists ranked accounts, best first, one page at a time, and the caller's own row.
 
         A person's first account is ranked from the first fill of its epoch on. CASH and
-        MARGIN accounts have rankings of their own. Operators are not ranked, and neither are
-        accounts whose equity fell to zero, until they are reset. The ranking is renewed every 5 s, or less often if that takes
-        long. Accounts can therefore move between two pages. Before the first ranking
-        after a start, the call is refused (UNAVAILABLE).
+        MARGIN accounts have rankings of their own. An account that was a MARGIN account ranks
+        there until it is reset. Operators are not ranked, and neither are MARGIN accounts
+        whose equity fell to zero, until they are reset.
+
+        The ranking is renewed every 5 s, or less often if that takes long. Accounts can
+        therefore move between two pages. Before the first ranking after a start, the call
+        is refused (UNAVAILABLE).
 
         The operator can open the leaderboard to callers without a credential. For them, no
         row is marked as their own.

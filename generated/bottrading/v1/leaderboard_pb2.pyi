@@ -76,7 +76,7 @@ class LeaderboardEntry(_message.Message):
     RETURN_CURVE_FIELD_NUMBER: _builtins.int
     MARGIN_MODE_FIELD_NUMBER: _builtins.int
     rank: _builtins.int
-    """1 + number of ranked accounts of the same margin mode with a higher return over the
+    """1 + number of ranked accounts of the same `margin_mode` with a higher return over the
     period.
     """
     display_name: _builtins.str
@@ -100,7 +100,9 @@ class LeaderboardEntry(_message.Message):
     own: _builtins.bool
     """Whether the row is the caller's own."""
     margin_mode: _account_pb2.MarginMode.ValueType
-    """Margin mode of the account: accounts are ranked among those of the same mode."""
+    """Among which accounts it ranks: MARGIN if it was a MARGIN account at any time since it
+    was opened or last reset.
+    """
     @_builtins.property
     def return_curve(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReturnPoint]:
         """The account's return over the period so far, at `curve_points` moments of equal
