@@ -64,6 +64,7 @@ def render(contents: Contents) -> str:
     return template.render(
         it=contents,
         account=contents.portfolio.account,
+        margins=contents.portfolio.book,
         curve=contents.indicators.curve,
         win_rate=performance.win_rate(statistics),
         profit_factor=performance.profit_factor(statistics),

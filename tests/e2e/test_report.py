@@ -135,6 +135,37 @@ async def test_purchases_that_close_a_short_position_are_closed_trades(
     assert re.search(r"AAPL</td><td>-3</td><td>-270.00</td><td>0.00", page)
 
 
+async def test_a_margin_account_shows_its_margins_loan_and_interest(
+    venue: Venue, tmp_path: Path
+) -> None:
+    """1 500 bought and 100 sold short: a night costs 10.96 for 50 000 and 0.28 for the shares."""
+    bot = await venue.bot("ada")
+    await report(venue, await id_of(bot), tmp_path / "cash.html")
+    await on_margin(bot)
+    for symbol, side, quantity in (("AAPL", "BUY", "1500"), ("MSFT", "SELL", "100")):
+        await venue.publish(symbol, "100", "100", size="5000")
+        await bot.place(symbol, side, quantity)
+    await to_midnight(venue)
+    venue.pass_time()
+
+    done = await report(venue, await id_of(bot), tmp_path / "report.html")
+
+    assert done.returncode == 0, done.stderr
+    page, cash = ((tmp_path / name).read_text() for name in ("report.html", "cash.html"))
+    added = {name: value for name, value in tiles(page).items() if name not in tiles(cash)}
+    assert added == {
+        "Margin, USD": "80,000.00",
+        "Maintenance margin, USD": "48,000.00",
+        "Free margin, USD": "19,988.76",
+        "Loan, USD": "50,011.24",
+        "Interest paid, USD": "11.24",
+    }
+    assert tiles(page)["Balance, USD"] == "-40,011.24"
+    assert "margin account" in page
+    assert "margin account" not in cash
+    assert re.search(r"MSFT</td><td>-100</td><td>-10,000.00</td><td>0.00</td><td>5,000.00", page)
+
+
 async def test_an_account_that_lost_everything_has_a_page(venue: Venue, tmp_path: Path) -> None:
     bot = await venue.bot("ada")
     await on_margin(bot)
