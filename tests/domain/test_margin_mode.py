@@ -31,7 +31,9 @@ def test_an_account_is_opened_as_cash_and_becomes_a_margin_account_by_one_event(
 
     assert not isinstance(decision, Refusal)
     event = told_by(decision)
-    assert decision.account == changed(account, margin_mode=MarginMode.MARGIN, sequence=2)
+    assert decision.account == changed(
+        account, margin_mode=MarginMode.MARGIN, had_margin=True, sequence=2
+    )
     assert (event.type, event.sequence, event.time) == (AccountUpdateType.MARGIN_MODE, 2, LATER)
     assert (event.margin_mode, event.balance) == (MarginMode.MARGIN, account.balance)
     assert not decision.positions
