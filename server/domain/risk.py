@@ -74,10 +74,15 @@ class Situation:
 
     @property
     def reduces(self) -> bool:
-        """Tell whether the order can only bring the position towards zero."""
+        """Tell whether the order can only bring the position towards zero.
+
+        The exits of a new OCO can not if they let another live order open the opposite position.
+        """
         if not self.on_margin:
             return self.order.side is Side.SELL
-        return self.order.reduces_only or goes_towards_zero(self.order, self.position)
+        is_new_oco = self.orders > 1 and not self.is_covered
+        is_reducer = self.order.reduces_only and not is_new_oco
+        return is_reducer or goes_towards_zero(self.order, self.position)
 
     @property
     def free_money(self) -> Units:

@@ -67,6 +67,25 @@ def test_after_the_largest_daily_loss_orders_may_only_go_towards_zero(
         assert message.endswith("accepts only orders that reduce a position.")
 
 
+def test_a_reducing_account_takes_no_exits_that_free_another_order_to_open() -> None:
+    # What a sells already is all there is: with exits beside it, a could open a short position.
+    play("""
+        given    | margin                                 | -
+        10:00:00 | quote AAPL 100 x 1000 / 100 x 1000     | -
+                 | p: buy 40 AAPL                         | p ACCEPTED
+                 |                                        | p FILLED 40 at 100
+                 | a: sell 30 AAPL limit 120              | a ACCEPTED
+                 | state REDUCING                         | -
+                 | b: sell 11 AAPL take 110 loss 90       | b REJECTED TRADING_HALTED
+                 | c: sell 10 AAPL take 110 loss 90       | c ACCEPTED
+                 |                                        | c.loss ACCEPTED
+                 | replace c limit 111                    | c REPLACED
+        10:00:01 | quote AAPL 120 x 1000 / 120 x 1000     | c FILLED 10 at 120 pnl 200.00
+                 |                                        | c.loss CANCELLED SIBLING_FILLED
+                 |                                        | a FILLED 30 at 120 pnl 600.00
+    """)
+
+
 @pytest.mark.parametrize(
     ("side", "order", "expected"),
     [
