@@ -56,10 +56,12 @@ def reset(
     if account.live_orders or account.reserved:
         raise BrokenInvariant(f"account {account.id}: it still has live orders")
     sequence, state = account.sequence + 1, account.trading_state
+    if account.had_margin and not account.initial_share:
+        state = TradingState.ACTIVE
     account = changed(
         account,
         sequence=sequence,
-        trading_state=state if account.initial_share else TradingState.ACTIVE,
+        trading_state=state,
         resets=account.resets + 1,
         epoch_sequence=sequence,
         epoch_began_at=now,

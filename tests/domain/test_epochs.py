@@ -77,6 +77,17 @@ def test_a_reset_ends_orders_and_drops_positions_and_figures(book: Book) -> None
     assert (position.cost_basis, position.buy_fees) == (0, 0)
 
 
+def test_a_reset_leaves_the_trading_state_of_a_cash_account_that_lost_everything(
+    book: Book,
+) -> None:
+    """The venue halts MARGIN accounts only: here the owner did."""
+    book.account = changed(book.account, trading_state=TradingState.HALTED, initial_share=0.0)
+
+    book.reset(parse_units("2500"))
+
+    assert book.account.trading_state is TradingState.HALTED
+
+
 def test_a_reset_gives_nothing_back_of_a_quote(book: Book) -> None:
     taken = book.position("AAPL").bid_taken
     book.reset(parse_units("10000"))
