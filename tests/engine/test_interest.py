@@ -13,9 +13,6 @@ from tests.engine.test_replayed_steps import failing
 from tests.support.audit import audit
 from tests.support.venue import NOON, ManualClock
 
-pytestmark = pytest.mark.sqlite_only
-"""Its runs compare copies of a file, and its SQL is SQLite's."""
-
 HOUR: Micros = 3_600 * SECOND
 MIDNIGHT: Micros = (NOON // DAY + 1) * DAY
 

@@ -9,9 +9,6 @@ from tests.engine.bench import Bench, call, order_of, place, reason_of
 from tests.engine.margin import SELL, log_of, manage, margin_account, second, since, squeeze, stored
 from tests.support.audit import audit
 
-pytestmark = pytest.mark.sqlite_only
-"""Its runs compare copies of a file, and its SQL is SQLite's."""
-
 LIMIT = {"order_type": order_pb2.ORDER_TYPE_LIMIT}
 
 
@@ -159,7 +156,7 @@ def test_nobody_but_the_venue_ends_or_changes_its_orders(bench: Bench) -> None:
     account = long_on_margin(bench)
     squeeze(bench, "AAPL", "40", size="10")
     known = log_of(bench, account)
-    ((order_id,),) = stored(bench, "SELECT id FROM orders WHERE live = 1")
+    ((order_id,),) = stored(bench, "SELECT id FROM orders WHERE live")
 
     requests = {
         "CancelOrder": bot_trading_pb2.CancelOrderRequest(order_id=order_id),

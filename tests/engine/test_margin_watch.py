@@ -1,7 +1,6 @@
 """The margin watch: whom it leaves alone, and how it divides its work."""
 
 import logging
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -9,16 +8,13 @@ import pytest
 from bottrading.v1 import account_pb2, key_management_pb2, order_pb2
 from server.application import margin_watch
 from server.application.timekeeping import ENDINGS_TIME_MAX
-from server.config import DATABASE_FILE
 from server.domain.values import DAY, SECOND, Micros
 from tests.engine.bench import Bench, at, order_of, place, row
 from tests.engine.margin import SELL, log_of, manage, margin_account, second, since, squeeze
 from tests.engine.stepped import Stepped
 from tests.engine.test_margin_calls import long_on_margin
+from tests.support.databases import opened
 from tests.support.venue import NOON, ManualClock
-
-pytestmark = pytest.mark.sqlite_only
-"""Its SQL is SQLite's."""
 
 HOUR: Micros = 3_600 * SECOND
 CLOSED = [
@@ -33,10 +29,8 @@ def test_an_account_that_breaks_an_invariant_stops_and_others_are_called(
 ) -> None:
     ada, bob = long_on_margin(bench, "ada"), long_on_margin(bench, "bob")
     bench.parts.close()
-    connection = sqlite3.connect(data_dir / DATABASE_FILE)
-    with connection:
+    with opened(data_dir) as connection:
         connection.execute("UPDATE accounts SET gross_loss = ? WHERE id = ?", (2**63 - 1, ada))
-    connection.close()
     again = Bench(data_dir, bench.clock)
     known = log_of(again, ada)
 

@@ -1,6 +1,7 @@
 """The database of a data directory as a test sees it, of whichever kind: SQL with `?`."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import psycopg
+import pytest
 
 from server.config import DATABASE_FILE
 from server.storage.location import Location, PostgresDatabase, location
@@ -105,3 +107,13 @@ def opened(data_dir: Path) -> Iterator[Opened]:
         yield connection
     finally:
         connection.close()
+
+
+@contextmanager
+def on_a_file(template: Path, directory: Path) -> Iterator[Path]:
+    """Let venues run in a new directory, on a copy of a file, whatever database the test has."""
+    directory.mkdir()
+    shutil.copy(template, directory / DATABASE_FILE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(VARIABLE, raising=False)
+        yield directory
