@@ -90,11 +90,14 @@ def deposit(account: Account, amount: Money, equity: Money, now: Micros) -> Deci
 
     A deposit into an equity of zero or below leaves nothing of the initial balance.
     """
-    most = max(account.deposits, equity)
+    # Short sales can bring the balance above both.
+    most, where = max(account.deposits, equity), "deposits or equity"
+    if account.balance > most:
+        most, where = account.balance, "its balance"
     if most + amount >= AMOUNT_LIMIT:
         return Refusal(
             reason=Reason.DEPOSIT_TOO_LARGE,
-            message=f"The account has {format_money(most)} USD in deposits or equity and would"
+            message=f"The account has {format_money(most)} USD in {where} and would"
             f" reach {format_money(AMOUNT_LIMIT)} USD: deposit less.",
         )
     account = changed(

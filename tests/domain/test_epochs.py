@@ -3,14 +3,22 @@
 import pytest
 
 from server.domain.account import GuardRails, Position, TradeStatistics, TradingState
-from server.domain.account_changes import open_account, reset
+from server.domain.account_changes import deposit, open_account, reset
 from server.domain.changes import changed
 from server.domain.errors import Reason, Refusal
 from server.domain.events import AccountUpdateType, OrderUpdated
 from server.domain.invariants import BrokenInvariant
 from server.domain.order import OrderStatus, Side, StatusReason
 from server.domain.user import Plan
-from server.domain.values import AMOUNT_LIMIT, CENT, Money, Quantity, format_money, parse_units
+from server.domain.values import (
+    AMOUNT_LIMIT,
+    CENT,
+    SCALE,
+    Money,
+    Quantity,
+    format_money,
+    parse_units,
+)
 from tests.domain.asked import Wish
 from tests.domain.auditor import Auditor
 from tests.domain.book import BEGINNING, Book, make_costs, make_quote, told_by
@@ -181,6 +189,17 @@ def test_what_came_in_counts_also_when_it_is_lost() -> None:
     book.account = changed(book.account, balance=CENT)
 
     assert isinstance(book.deposit(CENT), Refusal)
+
+
+def test_a_deposit_is_refused_where_what_short_sales_brought_would_outgrow_the_limit() -> None:
+    book = Book(deposit=SCALE, costs=make_costs())
+    book.account = changed(book.account, balance=AMOUNT_LIMIT - 2 * CENT)
+    assert not isinstance(deposit(book.account, Money(CENT), Money(SCALE), BEGINNING), Refusal)
+
+    found = deposit(book.account, Money(2 * CENT), Money(SCALE), BEGINNING)
+
+    assert isinstance(found, Refusal)
+    assert "has 89999999999.98 USD in its balance and would reach" in found.message
 
 
 def test_a_plan_has_an_account_for_each_bot_key() -> None:
