@@ -76,4 +76,5 @@ def test_closing_a_position_leaves_the_order_of_the_venue(bench: Bench) -> None:
     )
 
     assert since(bench, account, known) == []
-    assert {order_of(it).placed_by for it in answers} == {order_pb2.PLACED_BY_VENUE}
+    told = {(order_of(it).placed_by, order_of(it).replayed) for it in answers}
+    assert told == {(order_pb2.PLACED_BY_VENUE, True)}

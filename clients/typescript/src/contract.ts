@@ -200,6 +200,8 @@ export interface paths {
          *
          *     A call that closes the whole position can be repeated. If a live MARKET order already closes all of it, and the call has no `client_order_id`, that order is returned again with `replayed`. With a `client_order_id` every call can be repeated, as with PlaceOrder: the same call returns the same order.
          *
+         *     While a margin call closes the position, nothing is placed or cancelled: the live order of the venue is returned with `replayed`, whatever the call asks for.
+         *
          *     Refused are: - an instrument that the account does not hold (POSITION_NOT_FOUND); - a quantity that exceeds the position (INSUFFICIENT_POSITION); - a percentage of less than one quantity step (QUANTITY_TOO_SMALL); - an option that has expired: the service settles it (INSTRUMENT_EXPIRED); - an instrument that the key may not trade (INSTRUMENT_NOT_ALLOWED).
          *
          *     Spends one order and one request of the rate limits.

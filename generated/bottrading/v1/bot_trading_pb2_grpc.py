@@ -332,6 +332,9 @@ class BotTradingServicer:
         returned again with `replayed`. With a `client_order_id` every call can be
         repeated, as with PlaceOrder: the same call returns the same order.
 
+        While a margin call closes the position, nothing is placed or cancelled: the live
+        order of the venue is returned with `replayed`, whatever the call asks for.
+
         Refused are:
         - an instrument that the account does not hold (POSITION_NOT_FOUND);
         - a quantity that exceeds the position (INSUFFICIENT_POSITION);

@@ -152,6 +152,9 @@ class BotTradingStub:
     returned again with `replayed`. With a `client_order_id` every call can be
     repeated, as with PlaceOrder: the same call returns the same order.
 
+    While a margin call closes the position, nothing is placed or cancelled: the live
+    order of the venue is returned with `replayed`, whatever the call asks for.
+
     Refused are:
     - an instrument that the account does not hold (POSITION_NOT_FOUND);
     - a quantity that exceeds the position (INSUFFICIENT_POSITION);
@@ -388,6 +391,9 @@ class BotTradingAsyncStub(BotTradingStub):
     already closes all of it, and the call has no `client_order_id`, that order is
     returned again with `replayed`. With a `client_order_id` every call can be
     repeated, as with PlaceOrder: the same call returns the same order.
+
+    While a margin call closes the position, nothing is placed or cancelled: the live
+    order of the venue is returned with `replayed`, whatever the call asks for.
 
     Refused are:
     - an instrument that the account does not hold (POSITION_NOT_FOUND);
@@ -694,6 +700,9 @@ class BotTradingServicer(metaclass=_abc_1.ABCMeta):
         already closes all of it, and the call has no `client_order_id`, that order is
         returned again with `replayed`. With a `client_order_id` every call can be
         repeated, as with PlaceOrder: the same call returns the same order.
+
+        While a margin call closes the position, nothing is placed or cancelled: the live
+        order of the venue is returned with `replayed`, whatever the call asks for.
 
         Refused are:
         - an instrument that the account does not hold (POSITION_NOT_FOUND);
