@@ -20,7 +20,6 @@ MARGINABLE = {"STOCK", "ETF"}
 INITIAL, MAINTENANCE = Fraction(1, 2), Fraction(3, 10)
 LOAN_RATE, BORROW_RATE = Fraction(8, 100), Fraction(1, 100)
 CENT = Fraction(1, 100)
-SLIPPAGE_BPS = {"GME": 20}
 WAITING = {"STOP", "STOP_LIMIT", "TRAILING_STOP"}
 
 
@@ -220,7 +219,8 @@ class NaiveMargin:
         if kind == "MARKET":
             if touch is None:
                 return None
-            bps = SLIPPAGE_BPS.get(order.symbol, 2) if self.slippage else 0
+            thin = order.symbol == "GME" or multiplier_of(order.symbol) == 100
+            bps = (20 if thin else 2) if self.slippage else 0
             return touch * (1 + (1 if buys else -1) * Fraction(bps, 10_000))
         if limit is not None:
             bound = stop if kind == "STOP_LIMIT" else touch

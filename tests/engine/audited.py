@@ -99,16 +99,22 @@ class AuditedEngine:
         for symbol in shown:
             self._check_nothing_waits(symbol)
         for ledger in self.ledgers.values():
-            ledger.compare_touched()
+            if ledger.compare_touched():
+                ledger.compare_margin(self.parts.feed, now)
+
+    def check_margin_calls(self) -> None:
+        """Check that no margin call is missed, after time has passed since the newest quotes."""
+        for ledger in self.ledgers.values():
+            ledger.check_margin_call(self.clock.now)
 
     def restart(self) -> None:
         """Compare all accounts in full, and go on with a new engine on the same files."""
         self.close()
         self._open()
+        self.quotes = {quote.symbol: quote for quote in self.parts.feed.board.all()}
         for ledger in self.ledgers.values():
             ledger.book.connection = self.connection
-            ledger.forget_quotes(self._trailing())
-        self.quotes = {quote.symbol: quote for quote in self.parts.feed.board.all()}
+            ledger.forget_quotes(self.quotes, self._trailing())
 
     def _trailing(self) -> dict[str, Order]:
         """Return the orders that trail, as the engine knows them."""

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from server.application.margin import Marks, margin_book
 from server.domain.account import Account, Position
 from server.domain.events import AccountUpdated, Event, OrderUpdated
-from server.domain.order import Order
+from server.domain.order import Order, PlacedBy
 from server.domain.quote import Quote
 from server.domain.values import SECOND, Micros, Units
 from server.storage import mapping
@@ -84,7 +85,7 @@ class Ledger:
     def __init__(self, connection: Opened, account_id: str, *, fees: bool) -> None:
         self.book = StoredBook(connection, account_id)
         book: Any = self.book
-        self.auditor = Auditor(book, fees=fees, shows_trails=False)
+        self.auditor = Auditor(book, fees=fees, shows_trails=False, slippage=fees)
         self.events: list[Event] = []
         self.live: dict[str, Order] = {}
         self.fresh: set[str] = set()
@@ -122,10 +123,35 @@ class Ledger:
         if self.is_fresh(symbol, now) and any(it.symbol == symbol for it in self.live.values()):
             self.auditor.check_nothing_waits_in_vain(symbol, step)
 
-    def compare_touched(self) -> None:
-        """Compare the changes of the newest events with the stored data."""
-        if not self._is_touched:
+    def check_margin_call(self, now: Micros) -> None:
+        """Check that the venue closes everything if equity is below the maintenance margin.
+
+        It waits for fresh prices of all positions, and looks only at loans and short positions.
+        """
+        heard = self.auditor
+        held = [symbol for symbol, units in heard.quantities.items() if units]
+        owes = heard.balance < 0 or any(heard.quantities[symbol] < 0 for symbol in held)
+        if not (heard.margin.is_margin and owes and all(self.is_fresh(it, now) for it in held)):
             return
+        figures = heard.margin.figures(heard.balance)
+        if figures.equity >= figures.maintenance:
+            return
+        closing = {it.symbol for it in self.live.values() if it.placed_by is PlacedBy.VENUE}
+        assert closing >= set(held), "no margin call though equity is below maintenance"
+
+    def compare_margin(self, marks: Marks, now: Micros) -> None:
+        """Compare the margin that the service calculates from the stored positions."""
+        if self.auditor.margin.is_margin:
+            positions, orders = list(self.book.positions.values()), list(self.live.values())
+            book = margin_book(
+                positions, marks, now, lambda symbol: (it for it in orders if it.symbol == symbol)
+            )
+            self.auditor.margin.compare(book, self.book.account, self.auditor.balance)
+
+    def compare_touched(self) -> bool:
+        """Compare the changes of the newest events with the stored data; tell whether any came."""
+        if not self._is_touched:
+            return False
         book, heard = self.book, self.auditor
         book.read_account()
         account, live = book.account, list(self.live.values())
@@ -142,6 +168,7 @@ class Ledger:
         heard.compare_positions()
         self._touched.clear()
         self._is_touched = False
+        return True
 
     def compare_everything(self) -> None:
         """Compare all stored data with the events, and the log byte by byte."""
@@ -154,13 +181,16 @@ class Ledger:
         ]
         assert self.book.log() == encoded, "the log is not what was decided"
 
-    def forget_quotes(self, stored: Mapping[str, Order]) -> None:
+    def forget_quotes(self, known: Mapping[str, Quote], stored: Mapping[str, Order]) -> None:
         """Record that no order may fill until a newer quote comes.
 
-        `stored` are the orders that trail, with the best prices that the new engine knows.
+        `known` are the quotes that the new engine values positions with: those of the last second
+        can be missing. `stored` are the orders that trail, with the best prices that it knows.
         """
         self.fresh.clear()
-        self.auditor.stale.update(self.auditor.quotes)
+        self.auditor.quotes.clear()
+        self.auditor.quotes.update(known)
+        self.auditor.stale.update(known)
         for name, order in stored.items():
             if order.account_id == self.book.account_id:
                 self.auditor.trails.rewind(name, order)

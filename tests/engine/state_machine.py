@@ -5,7 +5,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -13,16 +13,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from bottrading.v1 import account_pb2, key_management_pb2, market_data_pb2, order_pb2, quote_pb2
 from bottrading.v1 import bot_trading_pb2 as pb
 from server.domain.events import Event, OrderUpdated
-from server.domain.order import Order, OrderType
-from server.domain.values import DAY, SCALE, SECOND, Micros, Units, format_units
+from server.domain.values import DAY, SCALE, SECOND, Micros, format_units
 from server.engine.frames import Call
 from server.wire.answers import timestamp
 from tests.engine.audited import AuditedEngine
 from tests.engine.bench import call
+from tests.engine.drawing import Dice, aligned, price_at, price_near, replacement, set_trail
 from tests.engine.grouping import make_group
+from tests.engine.rare_events import RareEvents
 from tests.engine.traded import level_of, sizes_of, step_of, tick_of, traded_on
-
-T = TypeVar("T")
 
 EIGHTHS = [0, 0, 0, 0, 1, 4, 6, 8]
 SPREADS_BPS = [0, 1, 2, 5, 20]
@@ -70,27 +69,13 @@ STATES = (
     account_pb2.TRADING_STATE_REDUCING,
     account_pb2.TRADING_STATE_HALTED,
 )
+MODES = (account_pb2.MARGIN_MODE_MARGIN, account_pb2.MARGIN_MODE_CASH)
 AMOUNTS = ["0.01", "12.34", "5000", "100000.00", "9999999999.99"]
 NOTIONALS = ["0.01", "5", "250.13", "4000", "60000"]
-QUOTE_KINDS = ["now"] * 10 + ["late", "duplicate", "crossed", "stale", "ahead", "too far ahead"]
+ODD_QUOTES = ["late", "duplicate", "crossed", "stale", "ahead", "too far ahead", "jump"]
+QUOTE_KINDS = ["now"] * 10 + ODD_QUOTES
 CLIENT_IDS = 12
 STEPS_BETWEEN_RESTARTS = 120
-
-
-class Dice:
-    """Choices from drawn bytes; zeros choose the first of everything."""
-
-    def __init__(self, drawn: bytes) -> None:
-        self._rest = int.from_bytes(drawn, "little")
-
-    def number(self, count: int) -> int:
-        """Return a number from 0 to below `count`."""
-        self._rest, found = divmod(self._rest, count)
-        return found
-
-    def pick(self, options: Sequence[T]) -> T:
-        """Return one of some options."""
-        return options[self.number(len(options))]
 
 
 DRAWN = st.binary(min_size=18, max_size=18)
@@ -112,14 +97,17 @@ class Trading(RuleBasedStateMachine):
         self.remove_database = type(self).make_database(self.directory)
         self.engine: AuditedEngine | None = None
         self.sequence = self.steps_since_restart = 0
+        self.has_failed = False
 
     @initialize(with_costs=st.booleans())
     def begin(self, with_costs: bool) -> None:
         """Start an engine with one fresh quote of every symbol."""
         self.engine = AuditedEngine(self.directory, with_costs=with_costs)
         self.accounts = list(self.engine.ledgers)
+        self._handle([self._set_margin_mode(1, self.accounts[0], account_pb2.MARGIN_MODE_MARGIN)])
         quotes = [
-            self._quote(Dice(b"\x93"), symbol) for symbol in traded_on(self._running.clock.now)
+            self._quote(Dice(b"\x93"), symbol, "now")
+            for symbol in traded_on(self._running.clock.now)
         ]
         self._handle([_publish(1, quotes)])
 
@@ -159,18 +147,34 @@ class Trading(RuleBasedStateMachine):
         if dice.number(4):
             self._step("pass time", [], passing=True)
 
+    @rule(drawn=BUNDLE)
+    def squeeze(self, drawn: list[bytes]) -> None:
+        """Trade for more than the equity, then let prices jump and a second pass."""
+        for first, second in (drawn[:2], drawn[2:4]):
+            dice = Dice(first)
+            self._quote_all(dice, ["now"])
+            self._step("squeeze", [self._place_large(dice)])
+            self._quote_all(Dice(second), ["jump", "now"])
+            self._running.clock.now += SECOND
+            self._step("squeeze", [], passing=True)
+            self._do(self._running.check_margin_calls)
+
     @precondition(lambda self: self.steps_since_restart >= STEPS_BETWEEN_RESTARTS)
     @rule()
     def restart(self) -> None:
         """Close the engine and start another one on its data."""
-        self._running.restart()
+        self._do(self._running.restart)
         self.steps_since_restart = 0
         type(self).done["restart"] += 1
 
     def teardown(self) -> None:
-        """Compare everything once more and remove the data."""
+        """Force the rare events, compare everything once more and remove the data."""
         try:
             if self.engine is not None:
+                if not self.has_failed:
+                    RareEvents(self.engine).force()
+                    if not self.done["restart"]:
+                        self.restart()
                 self.engine.close()
                 for ledger in self.engine.ledgers.values():
                     type(self).events.update(event.type.value for event in ledger.events)
@@ -194,7 +198,13 @@ class Trading(RuleBasedStateMachine):
         type(self).done[what] += count
 
     def _handle(self, calls: Sequence[Call], *, passing: bool = False) -> None:
-        self._running.handle(calls, passing=passing)
+        self._do(lambda: self._running.handle(calls, passing=passing))
+
+    def _do(self, act: Callable[[], object]) -> None:
+        """Do something; if it fails, the teardown does no more."""
+        self.has_failed = True
+        act()
+        self.has_failed = False
 
     def _place(self, number: int, dice: Dice) -> Call:
         account, symbol, side = (
@@ -211,19 +221,28 @@ class Trading(RuleBasedStateMachine):
             time_in_force=dice.pick(RESTING if order_type in (*STOPPED, TRAILING) else ANY_TIME),
         )
         if order_type == TRAILING:
-            _set_trail(request, dice, symbol)
+            set_trail(request, dice, symbol)
         elif not dice.number(8) and order_type not in STOPPED:
             request.notional = dice.pick(NOTIONALS)
             request.quantity = ""
         if order_type in LIMITED:
-            request.limit_price = _price(dice, symbol)
+            request.limit_price = price_near(dice, symbol)
         if order_type in STOPPED:
-            request.stop_price = _price(dice, symbol)
+            request.stop_price = price_near(dice, symbol)
         if not dice.number(6):
             request.client_order_id = f"order-{dice.number(CLIENT_IDS)}"
         if not dice.number(3):
-            make_group(request, lambda percent: _at(percent, symbol), dice.number)
+            make_group(request, lambda percent: price_at(percent, symbol), dice.number)
         return call(number, "PlaceOrder", account, request.SerializeToString())
+
+    def _place_large(self, dice: Dice) -> Call:
+        account, symbol = self.accounts[0], dice.pick(["SPY", "AAPL"])
+        balance = int(self._running.ledgers[account].auditor.balance * SCALE)
+        units = max(balance, SCALE) * (8 + dice.number(8)) // 8 * SCALE // level_of(symbol)
+        request = pb.PlaceOrderRequest(
+            symbol=symbol, side=dice.pick(SIDES[1:]), quantity=format_units(max(units, 1))
+        )
+        return call(1, "PlaceOrder", account, request.SerializeToString())
 
     def _quantity(self, dice: Dice, account: str, symbol: str, side: int) -> str:
         size, eighths = dice.pick(sizes_of(symbol)), dice.pick(EIGHTHS)
@@ -231,7 +250,7 @@ class Trading(RuleBasedStateMachine):
             return size
         heard = self._running.ledgers[account].auditor
         if side == order_pb2.SIDE_SELL:
-            units = int(heard.quantities[symbol] * SCALE) * eighths // 8
+            units = abs(int(heard.quantities[symbol] * SCALE)) * eighths // 8
         else:
             units = int(heard.balance * SCALE) * eighths // 8 * SCALE // level_of(symbol)
         step = step_of(symbol)
@@ -240,7 +259,9 @@ class Trading(RuleBasedStateMachine):
     def _change(self, number: int, dice: Dice) -> Call:
         account = dice.pick(self.accounts)
         live = list(self._running.ledgers[account].live.values())
-        kind = dice.number(18)
+        kind = dice.number(19)
+        if kind == 18:
+            return self._set_margin_mode(number, account, dice.pick(MODES))
         if kind > 15:
             return self._close(number, dice, account)
         if kind == 15:
@@ -260,8 +281,15 @@ class Trading(RuleBasedStateMachine):
         if kind > 9:
             cancel = pb.CancelOrderRequest(order_id=order.id)
             return call(number, "CancelOrder", account, cancel.SerializeToString())
-        replace = _replacement(order, dice).SerializeToString()
+        replace = replacement(order, dice).SerializeToString()
         return call(number, "ReplaceOrder", account, replace)
+
+    def _set_margin_mode(
+        self, number: int, account: str, mode: account_pb2.MarginMode.ValueType
+    ) -> Call:
+        request = key_management_pb2.SetMarginModeRequest(account_id=account, margin_mode=mode)
+        owner = self._running.owners[account]
+        return call(number, "SetMarginMode", owner, request.SerializeToString())
 
     def _close(self, number: int, dice: Dice, account: str) -> Call:
         if not dice.number(4):
@@ -288,15 +316,23 @@ class Trading(RuleBasedStateMachine):
 
     def _publish(self, number: int, dice: Dice) -> Call:
         quotes = [
-            self._quote(dice, dice.pick(traded_on(self._running.clock.now)))
+            self._quote(dice, dice.pick(traded_on(self._running.clock.now)), dice.pick(QUOTE_KINDS))
             for _ in range(dice.pick([1, 1, 2, 3]))
         ]
         return _publish(number, quotes)
 
-    def _quote(self, dice: Dice, symbol: str) -> quote_pb2.PublishedQuote:
-        kind, sizes = dice.pick(QUOTE_KINDS), ["0", *sizes_of(symbol)]
-        bid = _aligned(level_of(symbol) * (94 + dice.number(13)) // 100, symbol)
-        ask = _aligned(bid + bid * dice.pick(SPREADS_BPS) // 10_000, symbol)
+    def _quote_all(self, dice: Dice, kinds: Sequence[str]) -> None:
+        self._running.clock.now += SECOND
+        symbols = traded_on(self._running.clock.now)
+        quotes = [self._quote(dice, symbol, dice.pick(kinds)) for symbol in symbols]
+        self._step("squeeze", [_publish(1, quotes)])
+
+    def _quote(self, dice: Dice, symbol: str, kind: str) -> quote_pb2.PublishedQuote:
+        sizes = ["0", *sizes_of(symbol)]
+        bid = aligned(level_of(symbol) * (94 + dice.number(13)) // 100, symbol)
+        ask = aligned(bid + bid * dice.pick(SPREADS_BPS) // 10_000, symbol)
+        if kind == "jump":
+            bid = ask = aligned(level_of(symbol) * (40 + dice.number(150)) // 100, symbol)
         if kind == "crossed":
             bid = ask + tick_of(symbol)
         self.sequence += 1
@@ -336,41 +372,3 @@ def _endings(events: Sequence[Event]) -> Iterator[str]:
 def _publish(number: int, quotes: Sequence[quote_pb2.PublishedQuote]) -> Call:
     request = market_data_pb2.PublishQuotesRequest(quotes=quotes)
     return call(number, "PublishQuotes", "", request.SerializeToString())
-
-
-def _replacement(order: Order, dice: Dice) -> pb.ReplaceOrderRequest:
-    request = pb.ReplaceOrderRequest(order_id=order.id)
-    if dice.number(2):
-        quantity = order.quantity * dice.pick([100, 50, 90, 130, 400]) // 100
-        request.quantity = format_units(max(quantity, 1))
-    if dice.number(3) and order.limit_price is not None:
-        request.limit_price = _price(dice, order.symbol)
-    if order.order_type is OrderType.TRAILING_STOP:
-        if dice.number(2):
-            _set_trail(request, dice, order.symbol)
-    elif dice.number(3) and order.stop_price is not None:
-        request.stop_price = _price(dice, order.symbol)
-    return request
-
-
-def _set_trail(
-    request: pb.PlaceOrderRequest | pb.ReplaceOrderRequest, dice: Dice, symbol: str
-) -> None:
-    if dice.number(2):
-        request.trail_percent = dice.pick(["0.00000001", "0.1", "2.5", "4", "99.99999999"])
-    else:
-        amount = level_of(symbol) * dice.pick([1, 2, 5, 110]) // 100
-        request.trail_amount = format_units(_aligned(amount, symbol))
-
-
-def _price(dice: Dice, symbol: str) -> str:
-    price = level_of(symbol) * (93 + dice.number(15)) // 100
-    return format_units(_aligned(price, symbol) + (0 if dice.number(40) else 1))
-
-
-def _at(percent: int, symbol: str) -> str:
-    return format_units(_aligned(level_of(symbol) * percent // 100, symbol))
-
-
-def _aligned(price: Units, symbol: str) -> Units:
-    return price - price % tick_of(symbol)
