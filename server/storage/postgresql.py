@@ -110,7 +110,7 @@ def translated(sqlstate: str | None, error: Exception) -> Exception:
         return StorageUnavailable(first_line(error)) if _is_operational(error) else error
     if sqlstate in _DAMAGE:
         return StorageDamaged(first_line(error))
-    if sqlstate.startswith(_AWAY) or sqlstate in _STANDBY:
+    if sqlstate.startswith(_AWAY) or sqlstate in _REFUSED:
         return StorageUnavailable(first_line(error))
     return error
 
@@ -128,7 +128,8 @@ def _is_operational(error: Exception) -> bool:
 
 # Connections, authorisation, rollbacks, resources, states, interventions, and the system's own.
 _AWAY = ("08", "28", "3D", "40", "53", "55", "57", "58")
-_STANDBY = ("25006",)
+# A standby, and a role without the rights.
+_REFUSED = ("25006", "42501")
 _DAMAGE = ("XX001", "XX002")
 
 

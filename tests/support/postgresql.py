@@ -30,7 +30,7 @@ class Server:
     """A running server; each test gets a copy of one migrated database."""
 
     def __init__(self, directory: Path, binaries: Path, user: str | None) -> None:
-        self.directory, self._binaries, self._user = directory, binaries, user
+        self.directory, self.binaries, self._user = directory, binaries, user
         self._numbers = count(1)
         self._template = ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -40,7 +40,7 @@ class Server:
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    self._binaries / "postgres",
+                    self.binaries / "postgres",
                     "-D",
                     self.directory / "data",
                     "-k",
