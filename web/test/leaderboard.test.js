@@ -37,3 +37,25 @@ test("everybody sees a public leaderboard, and the owner's row is marked", async
   assert.deepEqual([stranger.problems, owner.problems], [[], []]);
   await Promise.all([stranger.context().close(), owner.context().close()]);
 });
+
+test("cash and margin accounts are ranked apart, and owners see their own ranking first", async () => {
+  const { token, bot, manager } = await newPerson(service, { options: ["--name", "Mary"] });
+  await manager.setMarginMode((await bot.account()).bot_user_id, "MARGIN");
+  await bot.placeOrder({ symbol: "AAPL", side: "SELL", quantity: "10" });
+  const owner = await openPage(browser, service, { token, screen: "leaderboard" });
+  const row = owner.getByRole("row", { name: /Mary.*You/ });
+  await row.waitFor({ timeout: 60_000 });
+  const [cash, margin] = ["Cash", "Margin"].map((name) => owner.getByRole("radio", { name }));
+  assert.ok(await margin.isChecked());
+  await cash.check({ force: true });
+  await row.waitFor({ state: "detached" });
+  await margin.check({ force: true });
+  await row.waitFor();
+
+  const stranger = await openPage(browser, service, { screen: "leaderboard" });
+  await stranger.getByRole("radio", { name: "Cash", checked: true }).waitFor();
+  await stranger.getByRole("radio", { name: "Margin" }).check({ force: true });
+  await stranger.getByRole("row", { name: /Mary/ }).waitFor();
+  assert.deepEqual([stranger.problems, owner.problems], [[], []]);
+  await Promise.all([stranger.context().close(), owner.context().close()]);
+});

@@ -5,11 +5,12 @@ import {
   type Leaderboard,
   type LeaderboardEntry,
   type LeaderboardPeriod,
+  type MarginMode,
   PublicClient,
 } from "bottrading-client";
 import { useMemo } from "preact/hooks";
 
-import type { AccountScope } from "../service/account-scope.js";
+import { account, type AccountScope } from "../service/account-scope.js";
 import { Figure, useFigures } from "../service/figure.js";
 import { addressOf } from "../routing.js";
 import { counted } from "../shared/format.js";
@@ -25,15 +26,20 @@ const PERIODS: readonly { value: LeaderboardPeriod; title: string }[] = [
   { value: "MONTH", title: "Month" },
   { value: "ALL", title: "All" },
 ];
+const MODES: readonly { value: MarginMode; title: string }[] = [
+  { value: "CASH", title: "Cash" },
+  { value: "MARGIN", title: "Margin" },
+];
 const ROWS_AT_ONCE = 50;
 const CURVE_POINTS = 40;
 const CHOSEN_AT_FIRST = 4;
 
 export function LeaderboardScreen({ scope }: { scope: AccountScope | null }) {
   const period = useSignal<LeaderboardPeriod>("ALL");
+  const mode = useSignal<MarginMode | undefined>(undefined);
   const rows = useSignal(ROWS_AT_ONCE);
   const chosen = useSignal<ReadonlySet<string> | null>(null);
-  const ranking = useRanking(scope, period.value, rows.value);
+  const ranking = useRanking(scope, period.value, mode.value, rows.value);
   useFigures(ranking);
   const page = ranking.value.value;
   const shown = page ? rowsOf(page) : [];
@@ -53,15 +59,32 @@ export function LeaderboardScreen({ scope }: { scope: AccountScope | null }) {
           Leaderboard
           {page && <span class="sub">{counted(page.rank_total, "ranked account")}</span>}
         </h1>
-        <Segments
-          label="Period"
-          options={PERIODS}
-          value={period.value}
-          onChange={(value) => {
-            period.value = value;
-            rows.value = ROWS_AT_ONCE;
-          }}
-        />
+        <div class="choices">
+          <Segments
+            label="Margin mode"
+            options={MODES}
+            value={
+              mode.value ??
+              page?.entries[0]?.margin_mode ??
+              account.value?.margin_mode ??
+              "CASH"
+            }
+            onChange={(value) => {
+              mode.value = value;
+              rows.value = ROWS_AT_ONCE;
+              chosen.value = null;
+            }}
+          />
+          <Segments
+            label="Period"
+            options={PERIODS}
+            value={period.value}
+            onChange={(value) => {
+              period.value = value;
+              rows.value = ROWS_AT_ONCE;
+            }}
+          />
+        </div>
       </div>
       {!page ? (
         <Loading what="the leaderboard" error={ranking.error} />
@@ -92,13 +115,19 @@ export function LeaderboardScreen({ scope }: { scope: AccountScope | null }) {
   );
 }
 
-function useRanking(scope: AccountScope | null, period: LeaderboardPeriod, limit: number) {
+/** Without a margin mode, the ranking is the one that the reader's account is in. */
+function useRanking(
+  scope: AccountScope | null,
+  period: LeaderboardPeriod,
+  mode: MarginMode | undefined,
+  limit: number,
+) {
   return useMemo(() => {
     const client = scope?.client ?? new PublicClient({ baseUrl: location.origin });
-    const query = { period, limit, curve_points: CURVE_POINTS };
+    const query = { period, margin_mode: mode, limit, curve_points: CURVE_POINTS };
     const read = () => client.leaderboard(query);
     return new Figure(read, { everyMs: 5_000, atMostEveryMs: 2_000 });
-  }, [scope, period, limit]);
+  }, [scope, period, mode, limit]);
 }
 
 /** Return the rows, and below them the reader's own if it ranks further down. */
