@@ -32,12 +32,13 @@ Symbol = Annotated[str, Field(description="AAPL, BTC-USD")]
 """Described where an agent first needs it, as enums are; elsewhere a plain `str` says enough."""
 Side = Literal["BUY", "SELL"]
 OrderType = Literal["MARKET", "LIMIT", "STOP", "STOP_LIMIT", "TRAILING_STOP"]
+GroupClass = Literal["BRACKET", "OTO", "OCO"]
 TimeInForce = Literal["GTC", "DAY", "IOC", "FOK"]
 AssetType = Literal["STOCK", "CRYPTO", "FOREX", "ETF", "OPTION", "COMMODITY"]
 Status = Literal["OPEN", "PARTIALLY_FILLED", "FILLED", "CANCELLED", "REJECTED"]
 Period = Literal["DAY", "WEEK", "MONTH", "ALL"]
 Interval = Literal["1m", "5m", "15m", "1h", "1d"]
-OwnId = Annotated[str, Field(description="An id of your own for this one order")]
+OwnId = Annotated[str, Field(description="Your id for this order")]
 
 INSTRUMENTS_SHOWN = 50
 STEP_SECONDS_MAX = 50
@@ -69,15 +70,18 @@ class Tools:
         take_profit: Amount | None = None,
         stop_loss: Amount | None = None,
         stop_loss_trail: Distance | None = None,
+        order_class: GroupClass | None = None,
     ) -> CallToolResult:
         """Place an order: it is FILLED, OPEN, or REJECTED with a reason.
 
         LIMIT needs limit_price, STOP stop_price, STOP_LIMIT both, TRAILING_STOP one trail. MARKET
-        and LIMIT BUY take notional (USD) instead of quantity. A BUY takes exits: prices take_profit
-        and stop_loss, or one of them; a SELL with both is two exits of your position. A
-        stop_loss_trail, "5" (USD) or "5%", follows the market instead of stop_loss. A repetition
-        within 120 s returns the first order, unless that was REJECTED or client_order_id differs.
+        and LIMIT BUY take notional (USD) instead of quantity. A BUY takes exits: prices
+        take_profit, stop_loss or both; a SELL with both is two exits of a long position. In a
+        MARGIN account, order_class BRACKET or OTO lets a SELL open a short, OCO a BUY exit one.
+        stop_loss_trail, "5" (USD) or "5%", follows the market. A repetition within 120 s returns
+        the first order, unless REJECTED or client_order_id differs.
         """
+        group = _group(side, order_type, take_profit, stop_loss, stop_loss_trail, order_class)
         send = partial(
             self._client.place_order,
             symbol,
@@ -90,7 +94,7 @@ class Tools:
             notional=notional,
             trail_amount=trail_amount,
             trail_percent=trail_percent,
-            **_group(side, order_type, take_profit, stop_loss, stop_loss_trail),
+            **group,
         )
         if client_order_id is not None:
             order = await send(client_order_id=client_order_id)
@@ -107,6 +111,7 @@ class Tools:
                 stop_price=_exact(stop_price),
                 time_in_force=time_in_force,
                 notional=_exact(notional),
+                order_class=group.get("order_class"),
                 take_profit=_exact(take_profit),
                 stop_loss=_exact(stop_loss),
                 stop_loss_trail=" ".join(str(_exact(it)) for it in _distance(stop_loss_trail)),
@@ -134,8 +139,9 @@ class Tools:
         take_profit: Amount | None = None,
         stop_loss: Amount | None = None,
         stop_loss_trail: Distance | None = None,
+        order_class: str | None = None,
     ) -> CallToolResult:
-        """Return what place_order would do now: price, fees, rejections."""
+        """Tell what place_order would do: price, fees, rejections."""
         preview = await self._client.preview_order(
             symbol,
             side,
@@ -147,7 +153,7 @@ class Tools:
             notional=notional,
             trail_amount=trail_amount,
             trail_percent=trail_percent,
-            **_group(side, order_type, take_profit, stop_loss, stop_loss_trail),
+            **_group(side, order_type, take_profit, stop_loss, stop_loss_trail, order_class),
         )
         return answer(answers.preview_text(preview), preview=preview)
 
@@ -177,7 +183,7 @@ class Tools:
         return answer(answers.order_text(order), order=order)
 
     async def cancel_all_orders(self, symbol: str | None = None) -> CallToolResult:
-        """Cancel all live orders, or those of one symbol."""
+        """Cancel all live orders, or those of a symbol."""
         orders = await self._client.cancel_all_orders(symbol)
         return answer(answers.cancelled_text(orders), orders=orders, skipped=orders.skipped)
 
@@ -188,9 +194,9 @@ class Tools:
         percentage: Amount | None = None,
         client_order_id: str | None = None,
     ) -> CallToolResult:
-        """Sell a position, or buy back a short one, at the market: all, a quantity, a percentage.
+        """Close a position, long or short, at the market: all, a quantity or percentage.
 
-        Cancels live orders that reserve the quantity. For a repeated part see place_order.
+        Cancels live orders that reserve it. For a repeated part see place_order.
         """
         send = partial(
             self._client.close_position, symbol, quantity=quantity, percentage=percentage
@@ -217,7 +223,7 @@ class Tools:
     async def get_order(
         self, order_id: str | None = None, client_order_id: str | None = None
     ) -> CallToolResult:
-        """Return one order, by one of its two ids."""
+        """Return an order, by one of its two ids."""
         if client_order_id is None and order_id is not None:
             order = await self._client.order(order_id)
         elif client_order_id is not None and order_id is None:
@@ -242,7 +248,7 @@ class Tools:
         order_id: str,
         timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 30,
     ) -> CallToolResult:
-        """Wait until an order is no longer live or the time is over; return it."""
+        """Wait until an order is not live or time is over."""
         order = await self._client.order(order_id)
         try:
             async with asyncio.timeout(timeout_seconds), self._client.order_updates() as updates:
@@ -259,7 +265,7 @@ class Tools:
     async def advance_clock(
         self, next_bar: Interval = "1d", until: datetime | None = None
     ) -> CallToolResult:
-        """Let a lock-step replay go on until the running bar ends, or until a time.
+        """Let a lock-step replay go on until a bar ends, or until a time.
 
         Returns what became of your orders.
         """
@@ -288,14 +294,14 @@ class Tools:
         return answer(answers.portfolio_text(portfolio), portfolio=portfolio)
 
     async def get_trading_kpi(self) -> CallToolResult:
-        """Return performance: return, Sharpe and Sortino ratio, drawdown, win rate, rank."""
+        """Return performance: Sharpe, Sortino, drawdown, win rate, rank."""
         kpi = await self._client.kpi()
         return answer(answers.kpi_text(kpi), kpi=kpi)
 
     async def get_leaderboard(
         self, period: Period = "ALL", limit: Annotated[int, Field(ge=1, le=100)] = 10
     ) -> CallToolResult:
-        """List accounts with the highest returns of a period, and your rank."""
+        """List the highest returns of a period, and your rank."""
         leaderboard = await self._client.leaderboard(period, limit=limit)
         return answer(answers.leaderboard_text(leaderboard), leaderboard=leaderboard)
 
@@ -309,7 +315,7 @@ class Tools:
         query: Annotated[str | None, Field(description="Part of a symbol or name")] = None,
         asset_type: str | None = None,
     ) -> CallToolResult:
-        """List instruments, sorted by symbol, at most 50."""
+        """List instruments by symbol, at most 50."""
         found = await self._client.instruments(asset_type=asset_type, query=query)
         shown = found[:INSTRUMENTS_SHOWN]
         return answer(answers.instruments_text(shown, len(found)), instruments=shown)
@@ -317,7 +323,7 @@ class Tools:
     async def get_bars(
         self, symbol: str, interval: Interval, limit: Annotated[int, Field(ge=1, le=100)] = 20
     ) -> CallToolResult:
-        """List the newest bars, oldest first: open, high, low, close."""
+        """List the newest bars, oldest first."""
         bars = (await self._client.bars(symbol, interval.upper()))[-limit:]
         return answer(answers.bars_text(bars), bars=bars)
 
@@ -338,8 +344,9 @@ def _group(
     take_profit: Decimal | None,
     stop_loss: Decimal | None,
     trail: str | None,
+    order_class: str | None,
 ) -> dict[str, Any]:
-    """Return the exits of an order, and the class of the group that it can only be with them."""
+    """Return the exits of an order, and its class: if none is given, that of a long position."""
     has_stop = stop_loss is not None or trail is not None
     fields: dict[str, Any] = {"order_type": order_type}
     if take_profit is not None:
@@ -349,17 +356,16 @@ def _group(
         fields["stop_loss"] = StopLoss(
             stop_price=stop_loss, trail_amount=amount, trail_percent=percent
         )
-    if take_profit is None and not has_stop:
-        return fields
-    if side == "SELL":
-        # An OCO takes the type of its take-profit, which is LIMIT.
-        is_left_out = order_type == "MARKET"
-        return fields | {
-            "order_class": OrderClass.OCO,
-            "order_type": None if is_left_out else order_type,
-        }
-    is_single = take_profit is None or not has_stop
-    return fields | {"order_class": OrderClass.OTO if is_single else OrderClass.BRACKET}
+    if order_class is None:
+        if take_profit is None and not has_stop:
+            return fields
+        is_single = take_profit is None or not has_stop
+        entry = OrderClass.OTO if is_single else OrderClass.BRACKET
+        order_class = OrderClass.OCO if side == "SELL" else entry
+    # An OCO takes the type of its take-profit, which is LIMIT.
+    if order_class == OrderClass.OCO and order_type == "MARKET":
+        fields["order_type"] = None
+    return fields | {"order_class": order_class}
 
 
 def _distance(trail: str | None) -> tuple[Decimal | None, Decimal | None]:

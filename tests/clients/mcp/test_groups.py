@@ -1,5 +1,6 @@
 """Groups of orders that an agent places."""
 
+from bottrading_client import AsyncBotTradingClient, AsyncKeyManagementClient
 from tests.clients.mcp.conftest import Agent
 from tests.clients.mcp.test_tools import BUY, WAITING
 
@@ -20,6 +21,33 @@ async def test_an_agent_places_exits_with_its_order(agent: Agent) -> None:
     assert single["order"]["order_class"] == "OTO"
     assert single["order"]["legs"][0]["held"]
     assert pair["order"]["rejection_reason"] == "INSUFFICIENT_POSITION"
+
+
+async def test_an_agent_opens_a_short_with_its_exits(
+    agent: Agent, client: AsyncBotTradingClient, person: AsyncKeyManagementClient
+) -> None:
+    """A SELL with exits would else be two exits of a long position."""
+    short = {"symbol": "AAPL", "side": "SELL", "quantity": 10}
+    account = await client.account()
+    await person.set_margin_mode(account.bot_user_id, "MARGIN")
+
+    exits = {"take_profit": 50, "stop_loss": 150}
+    shown, _ = await agent("preview_order", **short, **exits, order_class="BRACKET")
+    content, text = await agent("place_order", **short, **exits, order_class="BRACKET")
+    again, told = await agent("place_order", **short, **exits, order_class="BRACKET")
+    trailing, _ = await agent("place_order", **short, stop_loss_trail="5%", order_class="OTO")
+    cover = {"symbol": "AAPL", "side": "BUY", "quantity": 1}
+    pair, _ = await agent("place_order", **cover, **exits, order_class="OCO")
+
+    order = content["order"]
+    assert (order["order_class"], order["side"], order["status"]) == ("BRACKET", "SELL", "FILLED")
+    assert [leg["side"] for leg in shown["preview"]["order"]["legs"]] == ["BUY", "BUY"]
+    assert "\nSTOP_LOSS: BUY 10 AAPL STOP stop 150 GTC: OPEN. id " in text
+    assert (again["order"]["id"], told[:7]) == (order["id"], "Nothing")
+    assert trailing["order"]["order_class"] == "OTO"
+    assert (pair["order"]["order_class"], pair["order"]["status"]) == ("OCO", "OPEN")
+    [position] = (await client.portfolio()).positions
+    assert position.quantity == -20
 
 
 async def test_an_agent_places_a_stop_loss_that_trails(agent: Agent) -> None:
