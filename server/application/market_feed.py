@@ -293,7 +293,7 @@ class MarketFeed:
         markets: dict[str, Market] = {}
         reaches: list[Reach] = []
         for quote in quotes:
-            if unit.resting_prices(quote.symbol).misses(quote.bid, quote.ask):
+            if unit.misses(quote.symbol, quote.bid, quote.ask):
                 continue
             instrument = self.instruments.find(quote.symbol)
             if instrument is None:

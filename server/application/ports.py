@@ -21,7 +21,7 @@ from server.domain.posting import Decision
 from server.domain.quote import Quote
 from server.domain.resting import RestingPrices
 from server.domain.user import BotKey, Plan, User
-from server.domain.values import Micros, Units
+from server.domain.values import Micros, Price, Units
 
 
 class StorageUnavailable(Exception):
@@ -295,6 +295,9 @@ class UnitOfWork(People, MarginRecords, Protocol):
 
         The result may include orders decided in the same unit that no quote reaches.
         """
+
+    def misses(self, symbol: str, bid: Price, ask: Price) -> bool:
+        """Tell whether a quote surely reaches no live order, this unit's included."""
 
     def resting_prices(self, symbol: str) -> RestingPrices:
         """Return between which prices a quote reaches no live order, this unit's included."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from server.domain.account import Account, Position
-from server.domain.changes import changed
+from server.domain.changes import changed, maker
 from server.domain.costs import Costs
 from server.domain.instrument import Instrument
 from server.domain.margin import closable_quantity
@@ -44,15 +44,15 @@ class Reach:
     takers_ask: Price | None
 
 
+_reach = maker(Reach)
+
+
 def reach(quote: Quote, instrument: Instrument, costs: Costs) -> Reach:
     """Return which orders a quote reaches while nothing of its sizes is taken."""
-    return Reach(
-        symbol=quote.symbol,
-        bid=quote.bid,
-        ask=quote.ask,
-        takers_bid=quote.bid if _fills(quote.bid_size, NOTHING, instrument, costs) else None,
-        takers_ask=quote.ask if _fills(quote.ask_size, NOTHING, instrument, costs) else None,
-    )
+    bid, ask = quote.bid, quote.ask
+    takers_bid = bid if _fills(quote.bid_size, NOTHING, instrument, costs) else None
+    takers_ask = ask if _fills(quote.ask_size, NOTHING, instrument, costs) else None
+    return _reach(quote.symbol, bid, ask, takers_bid, takers_ask)
 
 
 def is_used_up(

@@ -6,17 +6,17 @@ price share it. Orders with the same best price are a group; a new best price jo
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TypeVar
 
-from server.domain.changes import changed
+from server.domain.changes import changed, maker
 from server.domain.order import Order, Side
 from server.domain.order_types import ANY_ASK, ANY_BID, Watch
 from server.domain.resting import RestingPrices
 from server.domain.trailing import WHOLE, better
-from server.domain.values import Price, Units
+from server.domain.values import Price, Units, divide_up
 
 Distance = TypeVar("Distance", bound=Units)
 
@@ -29,12 +29,14 @@ class Group:
 
     It holds the orders with numbers up to `number` that no earlier group holds. The price is None
     until the first quote of an open session. A distance is None if no order trails in that way.
+    `first` is the first stop that the market reaches, of this group and of all earlier ones.
     """
 
     number: int
     best: Price | None
     amount: Price | None = None
     percent: Units | None = None
+    first: Price | None = None
 
     def holding(self, amount: Price | None, percent: Units | None) -> "Group":
         """Return the group with an order of this distance in it."""
@@ -43,16 +45,19 @@ class Group:
         )
 
     def stop(self, side: Side) -> Price | None:
-        """Return the first stop that the market reaches, or a price before it; None for none."""
+        """Return the first stop that the market reaches; None for none."""
         if self.best is None:
             return None
         distance: Units | None = self.amount
         if self.percent is not None:
-            by_percent = self.best * self.percent // WHOLE
+            by_percent = divide_up(self.best * self.percent, WHOLE)
             distance = by_percent if distance is None else min(distance, by_percent)
         if distance is None:
             return None
         return Price(self.best - distance if side is Side.SELL else self.best + distance)
+
+
+_group = maker(Group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +85,16 @@ class Watermarks:
 
     def seeing(self, price: Price) -> "Watermarks":
         """Return the watermarks after a price of an open session."""
-        if not self.groups or not self._improves(price, self.groups[-1].best):
+        groups = self.groups
+        if not groups or not self._improves(price, groups[-1].best):
             return self
-        *groups, newest = self.groups
-        while groups and (groups[-1].best == price or self._improves(price, groups[-1].best)):
-            newest = newest.holding(groups[-1].amount, groups[-1].percent)
-            groups.pop()
-        return changed(self, groups=(*groups, changed(newest, best=price)))
+        newest, kept = groups[-1], len(groups) - 1
+        while kept and not self._improves(groups[kept - 1].best, price):
+            kept -= 1
+            newest = newest.holding(groups[kept].amount, groups[kept].percent)
+        # Most quotes that move a trail come here.
+        newest = _group(newest.number, price, newest.amount, newest.percent, None)
+        return self._with(groups[:kept], newest)
 
     def joined(self, order: Order) -> tuple["Watermarks", int]:
         """Return the watermarks with one more order, and the number of that order."""
@@ -103,7 +111,7 @@ class Watermarks:
         """Return the watermarks with an order of this number that trails by this distance."""
         index = self._index(number)
         before, group, after = self.groups[:index], self.groups[index], self.groups[index + 1 :]
-        return changed(self, groups=(*before, group.holding(amount, percent), *after))
+        return self._with(before, group.holding(amount, percent), *after)
 
     def left(self) -> "Watermarks":
         """Return the watermarks with one order less; distances stay as they are until a look."""
@@ -116,10 +124,8 @@ class Watermarks:
         before, group, after = self.groups[:index], self.groups[index], self.groups[index + 1 :]
         is_last = not after
         if amount is None and percent is None and not is_last:
-            return changed(self, groups=(*before, *after))
-        return changed(
-            self, groups=(*before, changed(group, amount=amount, percent=percent), *after)
-        )
+            return self._with(before, *after)
+        return self._with(before, changed(group, amount=amount, percent=percent), *after)
 
     def restored(self, group: Group, orders: int) -> "Watermarks":
         """Return the watermarks with a later group of stored orders, and their count.
@@ -131,23 +137,26 @@ class Watermarks:
         while groups and not self._improves(groups[-1].best, group.best):
             group = group.holding(groups[-1].amount, groups[-1].percent)
             groups.pop()
-        last = max(self.last, group.number)
-        return changed(self, groups=(*groups, group), orders=self.orders + orders, last=last)
+        marks = self._with(tuple(groups), group)
+        return changed(marks, orders=self.orders + orders, last=max(self.last, group.number))
 
     def best(self, number: int) -> Price | None:
         """Return the best price that the order with a number has seen."""
         index = self._index(number)
         return self.groups[index].best if index < len(self.groups) else None
 
-    def reached(self, price: Price) -> Iterator[Reached]:
-        """Yield the orders of each group that a price may reach."""
-        after = 0
+    def reached(self, price: Price) -> Sequence[Reached]:
+        """Return the orders of each group that a price may reach."""
+        if not self.groups or not self._reaches(price, self.groups[-1].first):
+            return ()
+        spans, after = list[Reached](), 0
         for group in self.groups:
-            stop = group.stop(self.side)
-            if group.best is not None and stop is not None and not self._improves(price, stop):
+            if group.best is not None and self._reaches(price, group.stop(self.side)):
                 distance = abs(group.best - price)
-                yield Reached(after, group.number, distance, WHOLE * distance // group.best)
+                percent = WHOLE * distance // group.best
+                spans.append(Reached(after, group.number, distance, percent))
             after = group.number
+        return spans
 
     def widen(self, prices: RestingPrices) -> RestingPrices:
         """Return resting prices that also say which quotes move or trigger these orders."""
@@ -161,17 +170,42 @@ class Watermarks:
             )
         moves = Price(newest + 1 if sells else newest - 1)
         prices = prices.including(Watch.BID_RISES if sells else Watch.ASK_FALLS, moves)
-        for group in self.groups:
-            stop = group.stop(self.side)
-            if stop is not None:
-                prices = prices.including(Watch.BID_FALLS if sells else Watch.ASK_RISES, stop)
-        return prices
+        first = self.groups[-1].first
+        if first is None:
+            return prices
+        return prices.including(Watch.BID_FALLS if sells else Watch.ASK_RISES, first)
+
+    def misses(self, price: Price) -> bool:
+        """Tell whether a price moves and triggers none of these orders."""
+        if not self.groups:
+            return True
+        newest = self.groups[-1]
+        return not self._improves(price, newest.best) and not self._reaches(price, newest.first)
 
     def _index(self, number: int) -> int:
         return bisect_left(self.groups, number, key=_BY_NUMBER)
 
+    def _with(self, kept: tuple[Group, ...], *later: Group) -> "Watermarks":
+        """Return the watermarks with other groups after those that are kept."""
+        first, groups = kept[-1].first if kept else None, list(kept)
+        for group in later:
+            # The stop that is reached first is the one nearest to the market.
+            first = better(self.side, first, group.stop(self.side))
+            groups.append(_group(group.number, group.best, group.amount, group.percent, first))
+        return _watermarks(self.side, tuple(groups), self.orders, self.last)
+
     def _improves(self, price: Price | None, known: Price | None) -> bool:
-        return price != known and better(self.side, price, known) == price
+        if price is None or known is None:
+            return price is not None
+        return price > known if self.side is Side.SELL else price < known
+
+    def _reaches(self, price: Price, stop: Price | None) -> bool:
+        if stop is None:
+            return False
+        return price <= stop if self.side is Side.SELL else price >= stop
+
+
+_watermarks = maker(Watermarks)
 
 
 def _least(one: Distance | None, other: Distance | None) -> Distance | None:

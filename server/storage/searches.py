@@ -15,7 +15,7 @@ from server.domain.invariants import BrokenInvariant
 from server.domain.matching import Reach
 from server.domain.order import Order
 from server.domain.resting import RestingPrices
-from server.domain.values import Micros
+from server.domain.values import Micros, Price
 from server.storage import statements
 from server.storage.listing_rows import live_of_account
 from server.storage.pending import Pending
@@ -108,40 +108,50 @@ class Searches(ABC):
         return sorted(self._connection.execute(held.union(ordered)).scalars())
 
     def reached_orders(self, reaches: Sequence[Reach]) -> list[ReachedOrder]:
-        prices = [(it.symbol, it.bid, it.ask, it.takers_bid, it.takers_ask) for it in reaches]
-        symbols, touched = {it.symbol for it in reaches}, self._pending.touched_orders
-        found = []
-        if self._session.has_any_for(statements.ANY_REACHED, prices):
-            rows = self._session.rows(statements.SELECT_REACHED, prices)
-            found = [reached_row(row, self._loaded) for row in rows if row.id not in touched]
-        found += self._trails_reached(reaches)
-        known = (self._as_now(self._orders[name]) for name in touched)
-        found += [
-            reached_order(order, self._as_it_is)
-            for order in known
-            if order.symbol in symbols and order.status.is_live and not order.is_held
-        ]
-        if not found:
+        # A quote that only moves trails costs no query.
+        near = [it for it in reaches if not self._resting.prices(it.symbol).misses(it.bid, it.ask)]
+        # What is touched now stays apart, also when a look at the trails writes it.
+        touched = self._pending.touched_orders
+        found = self._stored_reached(near, touched) if near else []
+        found += self._trails_reached(reaches, touched)
+        if touched:
+            symbols = {it.symbol for it in reaches}
+            found += [
+                reached_order(order, self._as_it_is)
+                for order in map(self._as_now, map(self._orders.__getitem__, touched))
+                if order.symbol in symbols and order.status.is_live and not order.is_held
+            ]
+        if near and not found:
             self._pending.write()
-            for symbol in symbols:
-                self._resting.look_again(symbol)
-        return [reached for _, reached in sorted(found, key=itemgetter(0))]
+            for it in near:
+                self._resting.look_again(it.symbol)
+        return [reached for _, reached in sorted(found, key=itemgetter(0))] if found else []
 
-    def _trails_reached(self, reaches: Sequence[Reach]) -> list[Ranked]:
+    def _stored_reached(self, reaches: Sequence[Reach], touched: set[str]) -> list[Ranked]:
+        """Return the stored orders that do not trail and that quotes reach."""
+        prices = [(it.symbol, it.bid, it.ask, it.takers_bid, it.takers_ask) for it in reaches]
+        if not self._session.has_any_for(statements.ANY_REACHED, prices):
+            return []
+        rows = self._session.rows(statements.SELECT_REACHED, prices)
+        return [reached_row(row, self._loaded) for row in rows if row.id not in touched]
+
+    def _trails_reached(self, reaches: Sequence[Reach], touched: set[str]) -> list[Ranked]:
         """Let trailing orders see quotes, and return those that the quotes trigger."""
         found: list[Ranked] = []
         for each in reaches:
-            self._trails.follow(each, self.stage)
-            for line, span in list(self._trails.reached(each)):
+            for line, span in self._trails.follow(each, self.stage):
                 given = {"symbol": line[0], "side": line[1].value, **asdict(span)}
                 rows = self._session.found(statements.SELECT_TRAILS_REACHED, given)
-                touched = self._pending.touched_orders
                 orders = [self._loaded(row) for row in rows if row.id not in touched]
                 found += [reached_order(order, self._as_it_is) for order in orders]
                 if not orders:
                     self._pending.write()
                     self._trails.look_again(line, span, self.stage)
         return found
+
+    def misses(self, symbol: str, bid: Price, ask: Price) -> bool:
+        prices = self._resting.prices(symbol)
+        return prices.misses(bid, ask) and self._trails.misses(symbol, bid, ask)
 
     def resting_prices(self, symbol: str) -> RestingPrices:
         return self._trails.widen(symbol, self._resting.prices(symbol))

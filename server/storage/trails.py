@@ -1,21 +1,46 @@
 """Trails: the watermarks of all trailing orders, which the only writer knows without a query."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, TypeAlias
 
 from server.application.staging import Stage, Staged, StagedMap
+from server.domain.changes import maker
 from server.domain.invariants import BrokenInvariant
 from server.domain.matching import Reach
 from server.domain.order import Order, Side
 from server.domain.resting import RestingPrices
 from server.domain.trailing import better, moved
+from server.domain.values import Price
 from server.domain.watermarks import Group, Reached, Watermarks
 from server.storage import statements
 from server.storage.session import Session
 
 Line: TypeAlias = tuple[str, Side]
 """A symbol, and the side of the orders that trail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """The watermarks of both sides of a symbol."""
+
+    sells: Watermarks
+    buys: Watermarks
+
+    def of(self, side: Side) -> Watermarks:
+        """Return the watermarks of a side."""
+        return self.sells if side is Side.SELL else self.buys
+
+    def with_(self, marks: Watermarks) -> "Both":
+        """Return both with other watermarks of one side."""
+        sells = marks.side is Side.SELL
+        return _both(marks, self.buys) if sells else _both(self.sells, marks)
+
+
+_both = maker(Both)
+_NONE = Both(Watermarks(side=Side.SELL), Watermarks(side=Side.BUY))
 
 
 class Trails:
@@ -27,47 +52,56 @@ class Trails:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._marks = StagedMap(_loaded(session))
+        # A symbol without an order that ever trailed is not in it: its quotes cost one look.
+        self._marks = StagedMap(_loaded(session).items())
         self._unstored = Staged[frozenset[Line]](frozenset())
-        self._resting: dict[str, tuple[RestingPrices, tuple[object, ...], RestingPrices]] = {}
 
-    def follow(self, reach: Reach, stage: Stage) -> None:
-        """Let the orders of a symbol see the prices of a quote of an open session."""
-        for side, price in ((Side.SELL, reach.bid), (Side.BUY, reach.ask)):
-            marks = self._marks.get((reach.symbol, side))
-            if marks is not None:
-                self._change((reach.symbol, side), marks.seeing(price), stage)
+    def misses(self, symbol: str, bid: Price, ask: Price) -> bool:
+        """Tell whether a quote moves and triggers no order."""
+        both = self._marks.get(symbol)
+        return both is None or (both.sells.misses(bid) and both.buys.misses(ask))
+
+    def follow(self, reach: Reach, stage: Stage) -> Sequence[tuple[Line, Reached]]:
+        """Let the orders of a symbol see the prices of a quote of an open session.
+
+        Returns the spans of orders that the quote may trigger.
+        """
+        both = self._marks.get(reach.symbol)
+        if both is None:
+            return ()
+        spans: list[tuple[Line, Reached]] = []
+        for known, price in ((both.sells, reach.bid), (both.buys, reach.ask)):
+            if not known.groups:
+                continue
+            marks = known.seeing(price)
+            if marks is not known:
+                both = self._change(both, reach.symbol, marks, stage)
+            reached = marks.reached(price)
+            if reached:
+                spans += zip(repeat((reach.symbol, marks.side)), reached)
+        return spans
 
     def join(self, order: Order, number: int | None, stage: Stage) -> int:
         """Take note of an order that trails as it was decided; return its number."""
-        line = (order.symbol, order.side)
-        marks = self._marks.get(line) or Watermarks(side=order.side)
+        both = self._marks.get(order.symbol) or _NONE
+        marks = both.of(order.side)
         if number is None:
             marks, number = marks.joined(order)
         else:
             marks = marks.holding(number, order.trail_amount, order.trail_percent)
-        self._change(line, marks, stage)
+        self._change(both, order.symbol, marks, stage)
         return number
 
     def leave(self, order: Order, stage: Stage) -> None:
         """Take note of an order that no longer trails."""
-        line = (order.symbol, order.side)
-        marks = self._marks.get(line)
-        if marks is None:
+        both = self._marks.get(order.symbol)
+        if both is None or not both.of(order.side).groups:
             raise BrokenInvariant(f"order {order.id} trails and is not known")
-        self._change(line, marks.left(), stage)
+        self._change(both, order.symbol, both.of(order.side).left(), stage)
 
     def current(self, order: Order, number: int) -> Order:
         """Return an order with the stop that it has by now."""
-        marks = self._marks.get((order.symbol, order.side))
-        return order if marks is None else moved(order, marks.best(number))
-
-    def reached(self, reach: Reach) -> Iterator[tuple[Line, Reached]]:
-        """Yield the spans of orders that a quote may trigger."""
-        for side, price in ((Side.SELL, reach.bid), (Side.BUY, reach.ask)):
-            marks = self._marks.get((reach.symbol, side))
-            if marks is not None:
-                yield from (((reach.symbol, side), span) for span in marks.reached(price))
+        return moved(order, self._known((order.symbol, order.side)).best(number))
 
     def look_again(self, line: Line, span: Reached, stage: Stage) -> None:
         """Read the least distances of a span in which no order was found; all must be written."""
@@ -75,28 +109,15 @@ class Trails:
         given = {"symbol": line[0], "side": line[1].value, **span_of_line}
         amount = self._session.all(statements.SELECT_LEAST_AMOUNT, given)
         percent = self._session.all(statements.SELECT_LEAST_PERCENT, given)
-        marks = self._marks.get(line)
-        if marks is not None:
-            self._change(
-                line,
-                marks.looked_at(span.until, _only(amount), _only(percent)),
-                stage,
-            )
+        both = self._marks.get(line[0])
+        if both is not None and both.of(line[1]).groups:
+            marks = both.of(line[1]).looked_at(span.until, _only(amount), _only(percent))
+            self._change(both, line[0], marks, stage)
 
     def widen(self, symbol: str, prices: RestingPrices) -> RestingPrices:
         """Return resting prices that also say which quotes move or trigger trails."""
-        lines = tuple(self._marks.get((symbol, side)) for side in Side)
-        if lines == (None, None):
-            return prices
-        known = self._resting.get(symbol)
-        if known is not None and known[0] is prices and all(map(_is, known[1], lines)):
-            return known[2]
-        widened = prices
-        for marks in lines:
-            if marks is not None:
-                widened = marks.widen(widened)
-        self._resting[symbol] = (prices, lines, widened)
-        return widened
+        both = self._marks.get(symbol)
+        return prices if both is None else both.buys.widen(both.sells.widen(prices))
 
     def unstored(self) -> Mapping[Line, Watermarks]:
         """Return the watermarks that are not stored."""
@@ -108,12 +129,16 @@ class Trails:
             self._unstored.set(frozenset(), stage)
 
     def _known(self, line: Line) -> Watermarks:
-        return self._marks.get(line) or Watermarks(side=line[1])
+        return (self._marks.get(line[0]) or _NONE).of(line[1])
 
-    def _change(self, line: Line, marks: Watermarks, stage: Stage) -> None:
-        if marks is not self._marks.get(line):
-            self._marks.set(line, marks, stage)
+    def _change(self, both: Both, symbol: str, marks: Watermarks, stage: Stage) -> Both:
+        """Keep other watermarks of one side; return both with them."""
+        both = both.with_(marks)
+        self._marks.set(symbol, both, stage)
+        line = (symbol, marks.side)
+        if line not in self._unstored.value:
             self._unstored.set(self._unstored.value | {line}, stage)
+        return both
 
 
 def row_of(line: Line, marks: Watermarks) -> dict[str, str]:
@@ -128,28 +153,28 @@ def marks_from(side: Side, text: str) -> Watermarks:
     return Watermarks(side=side, groups=groups, last=groups[-1].number if groups else 0)
 
 
-def _loaded(session: Session) -> Iterator[tuple[Line, Watermarks]]:
-    """Yield the stored watermarks, with the distances of the live orders."""
+def _loaded(session: Session) -> dict[str, Both]:
+    """Return the stored watermarks by symbol, with the distances of the live orders."""
     found: dict[Line, Watermarks] = {}
     for symbol, side, text in session.all(statements.SELECT_MARKS):
         found[symbol, Side(side)] = marks_from(Side(side), text)
-    restored = {line: Watermarks(side=line[1], last=marks.last) for line, marks in found.items()}
+    restored: dict[str, Both] = {}
+    for line, marks in found.items():
+        # Without their groups: those of orders that have ended must come to no later order.
+        both = restored.get(line[0], _NONE)
+        restored[line[0]] = both.with_(Watermarks(side=line[1], last=marks.last))
     for symbol, name, number, low, high, amount, percent, count in session.all(
         statements.SELECT_TRAILING
     ):
         side = Side(name)
-        marks = restored.get((symbol, side)) or Watermarks(side=side)
-        stored = found.get((symbol, side)) or marks
+        both = restored.get(symbol, _NONE)
+        stored = found.get((symbol, side)) or both.of(side)
         # What one order of a group had seen when it was decided, all of them had seen.
         best = better(side, stored.best(number), high if side is Side.SELL else low)
         group = Group(number=number, best=best, amount=amount, percent=percent)
-        restored[symbol, side] = marks.restored(group, count)
-    yield from restored.items()
+        restored[symbol] = both.with_(both.of(side).restored(group, count))
+    return restored
 
 
 def _only(found: list[tuple[Any, ...]]) -> Any:
     return found[0][0] if found else None
-
-
-def _is(one: object, other: object) -> bool:
-    return one is other

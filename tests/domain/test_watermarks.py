@@ -63,6 +63,8 @@ def test_groups_know_what_each_order_by_itself_has_seen(
         if kind == "price":
             newest = Price(number)
             resting = marks.widen(NOTHING_RESTS)
+            bid, ask = (newest, Price(99)) if side is Side.SELL else (Price(1), newest)
+            assert marks.misses(newest) is resting.misses(bid, ask)
             marks = marks.seeing(newest)
             spans = list(marks.reached(newest))
             for each in live:
@@ -70,7 +72,6 @@ def test_groups_know_what_each_order_by_itself_has_seen(
                 if _is_reached(each.order, newest):
                     assert any(_is_in(each, span) for span in spans), "a trigger is missed"
                 if each.order != before or _is_reached(each.order, newest):
-                    bid, ask = (newest, Price(99)) if side is Side.SELL else (Price(1), newest)
                     assert not resting.misses(bid, ask), "a price is passed by"
         elif kind == "order":
             order = ORDERS[side, "percent" if is_percent else "amount"]

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from bottrading.v1 import order_pb2
+from bottrading.v1 import bot_trading_pb2 as pb
+from bottrading.v1 import market_data_pb2, order_pb2
 from server.application.ports import StorageUnavailable
 from server.domain.matching import reach
 from server.domain.order import Order
@@ -13,13 +14,14 @@ from server.domain.quote import Quote
 from server.domain.values import SCALE, Price, Quantity
 from server.storage import mapping
 from server.storage.unit_of_work import SqlUnitOfWork
-from tests.engine.bench import Bench, order_of, place
+from tests.engine.bench import Bench, call, order_of, place
 from tests.engine.ledger import StoredBook, connect
 from tests.support.venue import NOON, ManualClock
 
 SELL = {"side": order_pb2.SIDE_SELL}
 LIMIT: dict[str, Any] = {"order_type": order_pb2.ORDER_TYPE_LIMIT}
 STOP: dict[str, Any] = {"order_type": order_pb2.ORDER_TYPE_STOP}
+TRAIL: dict[str, Any] = {"order_type": order_pb2.ORDER_TYPE_TRAILING_STOP}
 WAITING: dict[str, dict[str, Any]] = {
     "market buy": {},
     "limit buy": LIMIT | {"limit_price": "100.00"},
@@ -164,6 +166,68 @@ def test_a_quote_between_the_prices_of_all_orders_asks_the_database_for_none(
     assert searches(bench, "89.99", "90.00") > 0
     assert searches(bench, "89.00", "89.01") > 0, "the filled order is still known"
     assert searches(bench, "89.00", "89.01") == 0, "the prices were not read again"
+
+
+@pytest.mark.sqlite_only
+def test_a_quote_that_only_moves_trails_asks_the_database_for_none(data_dir: Path) -> None:
+    """One that moves a trail may reach a stop beside it, before and after a restart."""
+    bench = Bench(data_dir, ManualClock(NOON))
+    account = bench.account("ada")
+    bench.handle(bench.publish("AAPL", "99.00", "100.00"))
+    bench.handle(place(1, account, quantity="9"))
+    bench.handle(place(1, account, **SELL | TRAIL | {"trail_amount": "30.00"}))
+    bench.handle(place(1, account, **SELL | TRAIL | {"trail_percent": "0.00000001"}))
+    bench.handle(place(1, account, **TRAIL | {"trail_amount": "50.00"}))
+    bench.handle(place(1, account, **STOP | {"stop_price": "105.00"}))
+    bench.handle(place(1, account, **SELL | LIMIT | {"limit_price": "110.00"}))
+
+    assert searches(bench, "101.00", "102.00") == 0
+    assert searches(bench, "104.00", "105.00") > 0
+    assert filled(bench) == ["MARKET", "STOP"]
+    assert searches(bench, "105.00", "106.00") > 0, "the filled stop is still known"
+    assert searches(bench, "106.00", "107.00") == 0
+    bench.parts.close()
+    bench = Bench(data_dir, bench.clock)
+    assert searches(bench, "108.00", "109.00") == 2, "what rests is read once"
+    assert searches(bench, "109.00", "110.00") == 0
+    assert searches(bench, "110.00", "111.00") > 0
+    assert filled(bench) == ["LIMIT", "MARKET", "STOP"]
+    # The trail of almost nothing, then the wide one, each at a quote after one that moved it.
+    assert searches(bench, "120.00", "121.00") > 0, "the filled limit is still known"
+    assert searches(bench, "130.00", "131.00") == 0
+    assert searches(bench, "129.99", "131.00") > 0
+    assert filled(bench) == ["LIMIT", "MARKET", "STOP", "TRAILING_STOP"]
+    assert searches(bench, "100.00", "101.00") > 0
+    assert filled(bench) == ["LIMIT", "MARKET", "STOP", "TRAILING_STOP", "TRAILING_STOP"]
+    bench.parts.close()
+
+
+def test_a_vain_look_at_trails_hides_no_order_of_the_same_unit(bench: Bench) -> None:
+    """The look writes what the first of two quotes decided."""
+    account = bench.account("ada")
+    bench.handle(bench.publish("AAPL", "99.00", "100.00"))
+    bench.handle(place(1, account, quantity="9"))
+    near = order_of(bench.handle(place(1, account, **SELL | TRAIL | {"trail_amount": "5.00"}))[0])
+    bench.handle(place(1, account, **SELL | TRAIL | {"trail_amount": "50.00"}))
+    cancel = pb.CancelOrderRequest(order_id=near.id).SerializeToString()
+    bench.handle(call(1, "CancelOrder", account, cancel))
+    bench.handle(place(1, account, limit_price="95.00", **LIMIT | {"quantity": "10"}))
+    both = market_data_pb2.PublishQuotesRequest()
+    for bid, ask, size in (("94.50", "95.00", "4"), ("94.00", "94.50", "1000")):
+        both.MergeFromString(bench.publish("AAPL", bid, ask, size).body)
+        both.quotes[-1].time.FromMicroseconds(bench.clock.now)
+
+    bench.handle(call(7, "PublishQuotes", "", both.SerializeToString()))
+
+    driver = bench.parts.writer.session.driver
+    quantities = driver.execute("SELECT quantity FROM fills ORDER BY quantity").fetchall()
+    assert quantities == [(4 * SCALE,), (6 * SCALE,), (9 * SCALE,)]
+
+
+def filled(bench: Bench) -> list[str]:
+    """Return the types of the orders that are filled."""
+    query = "SELECT order_type FROM orders WHERE status = 'FILLED' ORDER BY order_type"
+    return [name for (name,) in bench.parts.writer.session.driver.execute(query)]
 
 
 def test_after_a_start_and_after_a_failure_resting_orders_are_known(

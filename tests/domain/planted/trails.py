@@ -1,6 +1,6 @@
 """Planted bugs of trailing stops: what they follow, where the stop is, and when it triggers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from server.domain.changes import changed
@@ -72,6 +72,6 @@ def a_new_best_price_takes_earlier_orders_back(
 
 @bug_in("watermarks.Watermarks.reached")
 def only_the_newest_trails_are_reached(
-    reached: Callable[[Watermarks, Price], Iterator[Reached]], marks: Watermarks, price: Price
+    reached: Callable[[Watermarks, Price], Sequence[Reached]], marks: Watermarks, price: Price
 ) -> list[Reached]:
     return list(reached(marks, price))[-1:]
