@@ -38,6 +38,10 @@ WRITING = {
     "idle_session_timeout": "5s",
     "idle_in_transaction_session_timeout": "5s",
     "client_connection_check_interval": "1s",
+    # An engine that is unplugged within a pipeline is not idle.
+    "tcp_keepalives_idle": "2",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
     "synchronous_commit": "on",
     # Each statement finds a few rows by an index. A plan is made once, when tables may be small.
     "plan_cache_mode": "force_generic_plan",
@@ -91,7 +95,7 @@ class PostgresSession:
         try:
             if self._queue:
                 self._send()
-            # Alone and not in a pipeline, after which PostgreSQL may not notice an idle session.
+            # Alone: psycopg ends a pipeline with a Flush, which stops the timers of idle sessions.
             with self._sending:
                 committed = self.driver.execute("COMMIT")
         except psycopg.Error as error:
