@@ -22,6 +22,8 @@ let persons = 0;
 /** Make a person with a bot key; their account has nothing to do with that of any other test. */
 export async function newPerson(service, { baseUrl = service.rest, ...options } = {}) {
   const token = service.token(`person-${(persons += 1)}`);
+  // The command blocked this process: it first has to notice connections that ended meanwhile.
+  await new Promise((resolve) => setTimeout(resolve));
   const manager = new KeyManagementClient({ token, baseUrl: service.rest });
   const { id: keyId, key: botKey } = await manager.createKey({ label: "bot" });
   const client = new BotTradingClient({ botKey, baseUrl, ...options });
