@@ -270,8 +270,7 @@ class NaiveMargin:
         return due
 
     def _value(self, symbol: str) -> Fraction:
-        if symbol not in self.quotes:
-            return self.positions.bases[symbol]
+        """Return the value of a position; without a quote, at its average cost."""
         multiplier = multiplier_of(symbol)
         return to_eight_decimals(
             self.positions.quantities[symbol] * multiplier * self._mark(symbol)
