@@ -32,7 +32,10 @@ async def test_a_preview_has_the_documented_shape_and_records_nothing(rest: Rest
         "buying_power_after",
         "rejections",
         "rejection_reasons",
+        "margin_after",
+        "free_margin_after",
     ]
+    assert preview["margin_after"] is preview["free_margin_after"] is None
     assert preview["order"]["status"] == "FILLED"
     assert preview["buying_power_after"] == "98150.00"
     assert preview["rejection_reasons"] == []
