@@ -6,6 +6,7 @@ Some accounts are margin accounts, which can be short, owe money, and lose every
 
 import asyncio
 import shutil
+import sqlite3
 import tempfile
 from contextlib import suppress
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -18,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from bottrading.v1 import leaderboard_pb2, portfolio_pb2
+from bottrading.v1 import account_pb2, leaderboard_pb2, order_update_pb2, portfolio_pb2
 from server.config import DATABASE_FILE
 from tests.support.accounts import account_of, deposit, id_of, manage
 from tests.support.audit import audit
@@ -152,11 +153,32 @@ async def check_ranks(owned: list[Bot], limit: int) -> None:
                 await check_own(bot, own, page.rank_total)
 
 
+async def had_margin_mode(bot: Bot) -> bool:
+    """Tell from the log whether the account was a MARGIN account in its epoch."""
+    account_id = await id_of(bot)
+    connection = sqlite3.connect(bot.venue.settings.data_dir / DATABASE_FILE)
+    query = "SELECT payload FROM events WHERE account_id = ? ORDER BY sequence"
+    log = connection.execute(query, (account_id,)).fetchall()
+    connection.close()
+    had_margin = is_margin = False
+    for (payload,) in log:
+        event = order_update_pb2.AccountEvent.FromString(payload)
+        if event.HasField("account_update"):
+            change = event.account_update
+            is_margin = change.margin_mode == account_pb2.MARGIN_MODE_MARGIN
+            begins = change.type == order_update_pb2.ACCOUNT_UPDATE_TYPE_RESET
+            had_margin = is_margin if begins else had_margin or is_margin
+    return had_margin
+
+
 async def check_own(bot: Bot, own: list[Any], total: int) -> None:
     """The caller's own row agrees with the KPIs."""
     kpi = (await bot.call("GetTradingKpi")).kpi
     mode = (await account_of(bot)).margin_mode
-    assert all(row.margin_mode == mode for row in own)
+    had_margin = await had_margin_mode(bot)
+    assert had_margin or mode == account_pb2.MARGIN_MODE_CASH
+    ranked_as = account_pb2.MARGIN_MODE_MARGIN if had_margin else account_pb2.MARGIN_MODE_CASH
+    assert all(row.margin_mode == ranked_as for row in own)
     assert kpi.HasField("rank") == kpi.HasField("rank_total") == bool(own)
     for row in own:
         assert (row.rank, row.trades, total) == (kpi.rank, kpi.total_trades, kpi.rank_total)
