@@ -104,7 +104,7 @@ class Auditor:
         assert order.status.value == STATUS_AFTER.get(update, kept)
         assert event.time == self.book.now == order.updated_at
         assert (event.fill is not None) == update.endswith("FILLED")
-        self.groups.hear(before, order, update)
+        self.groups.hear(before, order, update, is_margin=self.margin.is_margin)
         self.margin.hear(before, order, self.balance, self._market_quote(order.symbol))
         self.orders[order.id] = order
         if event.fill is not None:

@@ -17,9 +17,11 @@ class GroupAuditor:
         self.released: dict[str, set[str]] = defaultdict(set)
         """By symbol, the exits that were released since its newest quote: they act on the next."""
         self._given_up: dict[str, int] = defaultdict(int)
-        """By order, what an exit gave up of its quantity, as the position did without it."""
+        """By order, what an exit of a MARGIN account gave up, as the position did without it."""
 
-    def hear(self, before: Order | None, order: Order, update: str) -> None:
+    def hear(
+        self, before: Order | None, order: Order, update: str, *, is_margin: bool = False
+    ) -> None:
         """Check what an event may change of an order's place in its group."""
         role = order.role
         if role is None:
@@ -38,7 +40,7 @@ class GroupAuditor:
         if update == "RELEASED":
             assert held, "released twice"
             self.released[order.symbol].add(order.id)
-        if update == "REPLACED" and order.is_exit and not order.is_held:
+        if is_margin and update == "REPLACED" and order.is_exit and not order.is_held:
             self._given_up[order.id] += max(before.quantity - order.quantity, 0)
         if order.is_held:
             assert update in {"REPLACED", "CANCELLED"}, f"a held exit is {update}"
