@@ -10,6 +10,7 @@ from server.application.commands import (
     SetTradingState,
 )
 from server.application.margin import book_of
+from server.application.margin_watch import record_bankruptcy
 from server.application.market_feed import MarketFeed
 from server.application.orders import end_all
 from server.application.ports import Chance, OwnedAccount, UnitOfWork
@@ -66,16 +67,23 @@ class Accounts:
     def deposit(
         self, command: Deposit, _: Permissions, unit: UnitOfWork, now: Micros
     ) -> OwnedAccount | Refusal:
-        """Add money, and store the equity right before it, which the account's return needs."""
+        """Add money, and store the equity right before it, which the account's return needs.
+
+        A MARGIN account whose equity is zero or less becomes bankrupt first, at fresh prices or
+        not: the deposit makes its loss of everything final, and would hide it from the watch.
+        """
         if not unit.has_account(command.account_id):
             return ACCOUNT_NOT_FOUND
         account = unit.account(command.account_id)
         valued = self._feed.valued(unit.positions(command.account_id))
         equity = total_equity(account.balance, valued)
-        decision = account_changes.deposit(account, command.amount, equity, now)
-        if isinstance(decision, Refusal):
-            return decision
-        unit.keep(decision)
+        refusal = account_changes.refuse_deposit(account, command.amount, equity)
+        if refusal is not None:
+            return refusal
+        if account.uses_margin:
+            record_bankruptcy(account.id, equity, unit, now)
+            account = unit.account(account.id)
+        unit.keep(account_changes.deposit(account, command.amount, equity, now))
         return self._owned(command.account_id, unit, now)
 
     def set_trading_state(

@@ -9,7 +9,6 @@ from server.application.orders import end_all
 from server.application.ports import Chance, UnitOfWork
 from server.application.staging import Staged
 from server.domain.account import Position
-from server.domain.margin import MarginBook
 from server.domain.margin_calls import (
     begin_call,
     close_position,
@@ -22,7 +21,7 @@ from server.domain.margin_calls import (
     opening_orders,
 )
 from server.domain.order import Order, StatusReason
-from server.domain.values import SECOND, Micros
+from server.domain.values import SECOND, Micros, Units
 
 ACCOUNTS_AT_ONCE = 100
 """A round over more accounts is divided into parts, so that calls wait for one part only."""
@@ -132,7 +131,7 @@ class MarginWatch:
         if can_close and not (is_called or closing):
             unit.keep(begin_call(account, book, now))
         if not waiting:
-            self._bankrupt(account_id, book, unit, now)
+            record_bankruptcy(account_id, book.equity(account), unit, now)
         others = _of_others(account_id, None, unit)
         end_all(opening_orders(others, positions), unit, now, StatusReason.MARGIN_CALL)
         self._close(account_id, {it.symbol for it in closing}, waiting, unit, now)
@@ -150,7 +149,7 @@ class MarginWatch:
             account = unit.account(account_id)
             book = margin_book(unit.positions(account_id), self._feed, now)
             if not waiting:
-                self._bankrupt(account_id, book, unit, now)
+                record_bankruptcy(account_id, book.equity(account), unit, now)
             if not is_below(account, book):
                 restored = of_venue(unit.live_orders(account_id, None))
                 end_all(restored, unit, now, StatusReason.MARGIN_RESTORED)
@@ -164,14 +163,6 @@ class MarginWatch:
             account, position = unit.account(account_id), unit.position(account_id, symbol)
             new_id, market = self._chance.ids_of(account), self._feed.market(stake.instrument, now)
             unit.keep(close_position(account, position, market, new_id(), new_id, book))
-
-    def _bankrupt(self, account_id: str, book: MarginBook, unit: UnitOfWork, now: Micros) -> None:
-        """Record that nothing is left of the equity, if that is new, and cancel all orders."""
-        account = unit.account(account_id)
-        if is_newly_bankrupt(account, book):
-            unit.keep(go_bankrupt(account, now))
-            others = _of_others(account_id, None, unit)
-            end_all(others, unit, now, StatusReason.TRADING_HALTED)
 
     def _waiting(self, positions: Sequence[Position], now: Micros) -> frozenset[str]:
         """Return the symbols of the positions that cannot be closed now at a fresh quote."""
@@ -190,6 +181,15 @@ class MarginWatch:
         if market.quote is None or not market.is_open or market.instrument.has_expired(now):
             return False
         return not self._feed.is_shown_again(market.quote, position)
+
+
+def record_bankruptcy(account_id: str, equity: Units, unit: UnitOfWork, now: Micros) -> None:
+    """Record that nothing is left of the equity, if that is new, and cancel all orders."""
+    account = unit.account(account_id)
+    if is_newly_bankrupt(account, equity):
+        unit.keep(go_bankrupt(account, now))
+        others = _of_others(account_id, None, unit)
+        end_all(others, unit, now, StatusReason.TRADING_HALTED)
 
 
 def _of_others(account_id: str, symbol: str | None, unit: UnitOfWork) -> list[Order]:

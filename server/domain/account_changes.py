@@ -85,21 +85,26 @@ def reset(
     return check(Decision(account=account, positions=dropped, events=(event,)))
 
 
-def deposit(account: Account, amount: Money, equity: Money, now: Micros) -> Decision | Refusal:
-    """Add money to an account that is worth `equity`; refuse what would reach AMOUNT_LIMIT.
-
-    A deposit into an equity of zero or below leaves nothing of the initial balance.
-    """
+def refuse_deposit(account: Account, amount: Money, equity: Money) -> Refusal | None:
+    """Refuse a deposit with which an account that is worth `equity` would reach AMOUNT_LIMIT."""
     # Short sales can bring the balance above both.
     most, where = max(account.deposits, equity), "deposits or equity"
     if account.balance > most:
         most, where = account.balance, "its balance"
-    if most + amount >= AMOUNT_LIMIT:
-        return Refusal(
-            reason=Reason.DEPOSIT_TOO_LARGE,
-            message=f"The account has {format_money(most)} USD in {where} and would"
-            f" reach {format_money(AMOUNT_LIMIT)} USD: deposit less.",
-        )
+    if most + amount < AMOUNT_LIMIT:
+        return None
+    return Refusal(
+        reason=Reason.DEPOSIT_TOO_LARGE,
+        message=f"The account has {format_money(most)} USD in {where} and would"
+        f" reach {format_money(AMOUNT_LIMIT)} USD: deposit less.",
+    )
+
+
+def deposit(account: Account, amount: Money, equity: Money, now: Micros) -> Decision:
+    """Add money to an account that is worth `equity`.
+
+    A deposit into an equity of zero or below leaves nothing of the initial balance.
+    """
     account = changed(
         account,
         sequence=account.sequence + 1,

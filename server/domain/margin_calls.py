@@ -64,9 +64,9 @@ def is_below(account: Account, book: MarginBook) -> bool:
     return book.is_below_maintenance(account)
 
 
-def is_newly_bankrupt(account: Account, book: MarginBook) -> bool:
+def is_newly_bankrupt(account: Account, equity: Units) -> bool:
     """Tell whether nothing is left of the equity, and the account does not know it yet."""
-    return account.initial_share != 0 and book.equity(account) <= 0
+    return account.initial_share != 0 and equity <= 0
 
 
 def begin_call(account: Account, book: MarginBook, now: Micros) -> Decision:

@@ -5,7 +5,7 @@ from dataclasses import replace as replaced
 from itertools import count
 
 from server.domain.account import Account, Inflow, Position
-from server.domain.account_changes import deposit, reset
+from server.domain.account_changes import deposit, refuse_deposit, reset
 from server.domain.closing import CloseTicket, close, closing_already, holders_of
 from server.domain.costs import (
     FEE_SCHEDULE,
@@ -222,9 +222,11 @@ class Book:
 
     def deposit(self, amount: Units) -> Refusal | tuple[AccountUpdated, ...]:
         """Add money."""
-        decision = deposit(self.account, Money(amount), Money(self.equity()), self.now)
-        if isinstance(decision, Refusal):
-            return decision
+        given = self.account, Money(amount), Money(self.equity())
+        refusal = refuse_deposit(*given)
+        if refusal is not None:
+            return refusal
+        decision = deposit(*given, self.now)
         assert decision.inflow is not None
         self.inflows.append(decision.inflow)
         return self._keep_account(decision)

@@ -151,7 +151,7 @@ def test_a_call_comes_below_the_maintenance_margin_and_bankruptcy_at_zero(
     assert (format_money(call.equity), format_money(call.maintenance_margin)) == (equity, needs)
     assert decision.account == replace(account, sequence=account.sequence + 1)
     assert is_below(account, book) == (below == "yes")
-    assert is_newly_bankrupt(account, book) == (bankrupt == "yes")
+    assert is_newly_bankrupt(account, book.equity(account)) == (bankrupt == "yes")
 
 
 def test_a_bankrupt_account_is_halted_and_its_return_is_lost() -> None:
@@ -163,7 +163,7 @@ def test_a_bankrupt_account_is_halted_and_its_return_is_lost() -> None:
     assert event.type is AccountUpdateType.BANKRUPT
     assert event.trading_state is after.trading_state is TradingState.HALTED
     assert after.initial_share == 0
-    assert not is_newly_bankrupt(after, make_book())
+    assert not is_newly_bankrupt(after, 0)
 
 
 @pytest.mark.parametrize(

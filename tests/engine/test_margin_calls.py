@@ -259,3 +259,36 @@ def test_a_cash_account_is_never_called(bench: Bench) -> None:
     squeeze(bench, "AAPL", "0.01")
 
     assert stored(bench, "SELECT count(*) FROM events") == [(3,)]
+
+
+def deposit(bench: Bench, account: str, amount: str) -> None:
+    request = key_management_pb2.DepositRequest(account_id=account, amount=amount)
+    assert manage(bench, "operator", "Deposit", request).kind is Kind.RESPONSE
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_a_deposit_that_comes_before_the_look_does_not_hide_a_bankruptcy(
+    bench: Bench, *, stale: bool
+) -> None:
+    """The return is -100 % from then on; so the log tells it, and the account is HALTED."""
+    account = short_on_margin(bench)
+    bench.handle(place(2, account, quantity="1", limit_price="50", **LIMIT))
+    second(bench)
+    known = log_of(bench, account)
+    bench.handle(bench.publish("AAPL", "250", "250", "100000"))
+    if stale:
+        bench.clock.turn(seconds=20)
+
+    deposit(bench, account, "500000")
+    deposit(bench, account, "1")
+    second(bench)
+
+    assert since(bench, account, known) == [
+        "BANKRUPT",
+        "CANCELLED BUY 1 AAPL TRADING_HALTED",
+        "DEPOSIT",
+        "DEPOSIT",
+    ]
+    query = "SELECT balance, trading_state, initial_share FROM accounts WHERE had_margin"
+    assert stored(bench, query) == [(700_001 * 10**8, "HALTED", 0.0)]
+    audit(bench.data_dir)

@@ -56,3 +56,24 @@ def test_what_is_paid_in_full_is_closed_at_its_next_price_and_tells_the_end(benc
         "FILLED SELL 1 BTC-USD 1 at 110 by the venue",
     ]
     audit(bench.data_dir)
+
+
+def test_a_call_that_goes_on_with_what_was_waiting_is_told_once(bench: Bench) -> None:
+    """The fill that ends the venue's last order shows that BTC-USD can be closed now."""
+    account = long_beside_crypto(bench)
+    # Before any fill: 1 500 x 33.30 - 50 100 + 100 is -50.
+    squeeze(bench, "AAPL", "33.30", size="10")
+    known = log_of(bench, account)
+
+    bench.handle(
+        bench.publish("BTC-USD", "110", "110", "100000"),
+        bench.publish("AAPL", "33.30", "33.30", "100000"),
+    )
+
+    assert since(bench, account, known) == [
+        "FILLED SELL 1500 AAPL 1490 at 33.3 by the venue",
+        "BANKRUPT",
+        "ACCEPTED SELL 1 BTC-USD by the venue",
+        "FILLED SELL 1 BTC-USD 1 at 110 by the venue",
+    ]
+    audit(bench.data_dir)

@@ -579,7 +579,7 @@ export interface paths {
         put?: never;
         /**
          * Adds virtual money to any person's account
-         * @description Adds virtual money to any person's account. It changes no return, because key performance indicators are time-weighted. Refused (DEPOSIT_TOO_LARGE) when the deposits since the account was opened or last reset, or the equity, would reach 90 000 000 000 US dollars. A repeated call deposits again.
+         * @description Adds virtual money to any person's account. It changes no return, because key performance indicators are time-weighted. Refused (DEPOSIT_TOO_LARGE) when the deposits since the account was opened or last reset, or the equity, would reach 90 000 000 000 US dollars. A repeated call deposits again. A deposit into an equity of zero or less makes a MARGIN account bankrupt first (BANKRUPT).
          */
         post: operations["Deposit"];
         delete?: never;

@@ -218,7 +218,8 @@ class KeyManagementServicer:
         """Adds virtual money to any person's account. It changes no return, because key
         performance indicators are time-weighted. Refused (DEPOSIT_TOO_LARGE) when the
         deposits since the account was opened or last reset, or the equity, would reach
-        90 000 000 000 US dollars. A repeated call deposits again.
+        90 000 000 000 US dollars. A repeated call deposits again. A deposit into an equity
+        of zero or less makes a MARGIN account bankrupt first (BANKRUPT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

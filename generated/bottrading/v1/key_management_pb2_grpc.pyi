@@ -109,7 +109,8 @@ class KeyManagementStub:
     """Adds virtual money to any person's account. It changes no return, because key
     performance indicators are time-weighted. Refused (DEPOSIT_TOO_LARGE) when the
     deposits since the account was opened or last reset, or the equity, would reach
-    90 000 000 000 US dollars. A repeated call deposits again.
+    90 000 000 000 US dollars. A repeated call deposits again. A deposit into an equity
+    of zero or less makes a MARGIN account bankrupt first (BANKRUPT).
     """
 
 @_typing.type_check_only
@@ -193,7 +194,8 @@ class KeyManagementAsyncStub(KeyManagementStub):
     """Adds virtual money to any person's account. It changes no return, because key
     performance indicators are time-weighted. Refused (DEPOSIT_TOO_LARGE) when the
     deposits since the account was opened or last reset, or the equity, would reach
-    90 000 000 000 US dollars. A repeated call deposits again.
+    90 000 000 000 US dollars. A repeated call deposits again. A deposit into an equity
+    of zero or less makes a MARGIN account bankrupt first (BANKRUPT).
     """
 
 class KeyManagementServicer(metaclass=_abc_1.ABCMeta):
@@ -340,7 +342,8 @@ class KeyManagementServicer(metaclass=_abc_1.ABCMeta):
         """Adds virtual money to any person's account. It changes no return, because key
         performance indicators are time-weighted. Refused (DEPOSIT_TOO_LARGE) when the
         deposits since the account was opened or last reset, or the equity, would reach
-        90 000 000 000 US dollars. A repeated call deposits again.
+        90 000 000 000 US dollars. A repeated call deposits again. A deposit into an equity
+        of zero or less makes a MARGIN account bankrupt first (BANKRUPT).
         """
 
 def add_KeyManagementServicer_to_server(servicer: KeyManagementServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
