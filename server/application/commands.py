@@ -266,6 +266,13 @@ class HoursTold:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """Nothing was decided: the command belongs to a shard of another engine; None: to any."""
+
+    shard: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """A call that is answered once the clock stands at `until`, or where its account is awaited.
 

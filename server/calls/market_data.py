@@ -2,6 +2,7 @@
 
 from server.application.market_calls import MarketCalls
 from server.application.queries import Queries
+from server.domain.sharding import MARKET
 from server.rpc.streams import QuoteStream
 from server.wire import market
 from server.wire.rows import Decided, Queried, Route, Streamed
@@ -46,6 +47,7 @@ StreamQuotes = Streamed(
 )
 PublishQuotes = Decided(
     route=Route.EVERYONE,
+    shard=MARKET,
     read=market.publish_quotes,
     decide=MarketCalls.publish,
     answer=market.quotes_published,

@@ -10,6 +10,7 @@ from server.application.market_feed import QuoteBoard
 from server.application.market_record import HeardMinutes
 from server.application.staging import Stage
 from server.domain.errors import Reason, Refusal
+from server.domain.sharding import ANY_SHARD
 from server.domain.values import Micros
 from server.engine.frames import (
     NOBODY,
@@ -19,6 +20,7 @@ from server.engine.frames import (
     Kind,
     decode_changes,
     decode_confirmed,
+    decode_moved,
     decode_quotes,
     decode_refusal,
     pack_call,
@@ -60,11 +62,27 @@ class EngineRefused(Exception):
         self.refusal = refusal
 
 
+class CallMoved(Exception):
+    """The engine did not execute a call: it belongs to a shard that another engine owns.
+
+    `shard` is ANY_SHARD if the engine does not know which.
+    """
+
+    def __init__(self, shard: int) -> None:
+        super().__init__(shard)
+        self.shard = shard
+
+
 class Engine(Protocol):
     """What the front asks of an engine."""
 
-    def call(self, name: str, caller: Caller, body: bytes) -> "asyncio.Future[bytes]":
-        """Let the engine decide and store a call; the future may raise EngineRefused."""
+    def call(
+        self, name: str, caller: Caller, body: bytes, shard: int | None = None
+    ) -> "asyncio.Future[bytes]":
+        """Let the engine decide and store a call; the future may raise EngineRefused.
+
+        The call goes to whoever owns the shard: without one, that of the caller's user, or any.
+        """
 
 
 class Notifications:
@@ -157,7 +175,9 @@ class SocketEngine(asyncio.Protocol):
         self._ids = itertools.count(NOBODY + 1)
         self._outgoing: list[bytes] = []
 
-    def call(self, name: str, caller: Caller, body: bytes) -> "asyncio.Future[bytes]":
+    def call(
+        self, name: str, caller: Caller, body: bytes, shard: int | None = None
+    ) -> "asyncio.Future[bytes]":
         if self._transport is None or not self._is_ready:
             return refused(AWAY)
         future: asyncio.Future[bytes] = self._loop.create_future()
@@ -165,7 +185,7 @@ class SocketEngine(asyncio.Protocol):
         self._waiting[call_id] = (future, self._loop.time())
         if not self._outgoing:
             self._loop.call_soon(self._send)
-        self._outgoing.append(pack_call(Call(call_id, name, caller, body)))
+        self._outgoing.append(pack_call(Call(call_id, name, caller, body, _named(shard))))
         return future
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -254,11 +274,13 @@ class LocalEngine:
         self._ids = itertools.count(NOBODY + 1)
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
 
-    def call(self, name: str, caller: Caller, body: bytes) -> "asyncio.Future[bytes]":
+    def call(
+        self, name: str, caller: Caller, body: bytes, shard: int | None = None
+    ) -> "asyncio.Future[bytes]":
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         call_id = next(self._ids)
         self._waiting[call_id] = future
-        self._take(self._service.handle([Call(call_id, name, caller, body)]))
+        self._take(self._service.handle([Call(call_id, name, caller, body, _named(shard))]))
         return future
 
     def pass_time(self) -> None:
@@ -281,11 +303,17 @@ def refused(refusal: Refusal) -> "asyncio.Future[bytes]":
     return future
 
 
+def _named(shard: int | None) -> int:
+    return ANY_SHARD if shard is None else shard
+
+
 def _settle(future: "asyncio.Future[bytes]", answer: Answer) -> None:
     if future.done():  # The caller went away: nobody waits for the answer.
         return
     if answer.kind is Kind.RESPONSE:
         future.set_result(answer.body)
+    elif answer.kind is Kind.MOVED:
+        future.set_exception(CallMoved(decode_moved(answer.body)))
     else:
         future.set_exception(EngineRefused(decode_refusal(answer.body)))
 

@@ -1,10 +1,14 @@
 """Frames between front and engine: length-prefixed, many in one write.
 
-A call is (length, call id, length of the name, account id, user id, bot key id, name, body). An
-answer is (length, call id, kind, body). A notification is an answer with call id 0, which no call
-has. The notifications of a batch always come before its answers. Signs of life come while
-something long is loaded or decided. WAITING says of a call that its answer comes later, when the
-clock of a replay gets there.
+A call is (length, version, call id, shard, spends, quota, length of the name, account id, user id,
+bot key id, name, body). An answer is (length, call id, kind, body). A notification is an answer
+with call id 0, which no call has. The notifications of a batch always come before its answers.
+Signs of life come while something long is loaded or decided. WAITING says of a call that its answer
+comes later, when the clock of a replay gets there. MOVED says that a call was not executed, and
+which shard it belongs to.
+
+Version and call id come first in every version: an engine that does not know the version of a call
+answers with MOVED.
 """
 
 import struct
@@ -31,13 +35,19 @@ from server.application.commands import (
 from server.domain.bar import Bar
 from server.domain.errors import Reason, Refusal, Violation
 from server.domain.quote import BAR_AHEAD, Quote
+from server.domain.sharding import ANY_SHARD
 from server.domain.user import Identity, Plan
 from server.domain.values import Micros
+from server.wire.contract import Spends
 
+FRAME_VERSION = 1
 LENGTH = struct.Struct("<I")
-CALL_HEADER = struct.Struct("<QB36s36s36s")
+CALL_START = struct.Struct("<BQ")
+CALL_HEADER = struct.Struct("<BQHBIB36s36s36s")
+SHARD = struct.Struct("<H")
 ANSWER_HEADER = struct.Struct("<QB")
 NOBODY = 0
+SPENDS = tuple(Spends)
 _SHOWN = attrgetter(*(name for name in Quote.__slots__ if name not in BAR_AHEAD))
 
 
@@ -56,16 +66,31 @@ class Kind(IntEnum):
     MARKET_STOPPED = 9
     QUOTES_CONFIRMED = 10
     WAITING = 11
+    MOVED = 12
+
+
+class UnknownVersion(Exception):
+    """A call of a version that this engine cannot read."""
+
+    def __init__(self, call_id: int, version: int) -> None:
+        super().__init__(version)
+        self.call_id = call_id
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call; `name` is that of its row in the table of calls."""
+    """One call; `name` is that of its row in the table of calls.
+
+    `quota` is how many calls its account may make a day; 0: that is not limited.
+    """
 
     id: int
     name: str
     caller: Caller
     body: bytes
+    shard: int = ANY_SHARD
+    spends: Spends = Spends.NOTHING
+    quota: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +106,11 @@ def pack_call(call: Call) -> bytes:
     """Return a call as a frame, without the caller's permissions."""
     name, caller = call.name.encode(), call.caller
     header = CALL_HEADER.pack(
+        FRAME_VERSION,
         call.id,
+        call.shard,
+        SPENDS.index(call.spends),
+        call.quota,
         len(name),
         caller.account_id.encode(),
         caller.user_id.encode(),
@@ -93,16 +122,31 @@ def pack_call(call: Call) -> bytes:
 
 
 def unpack_call(frame: bytes) -> Call:
-    call_id, name_length, *ids = CALL_HEADER.unpack_from(frame)
+    """Return the call in a frame; raise UnknownVersion if only its id can be read."""
+    version, call_id = CALL_START.unpack_from(frame)
+    if version != FRAME_VERSION:
+        raise UnknownVersion(call_id, version)
+    _, _, shard, spends, quota, name_length, *ids = CALL_HEADER.unpack_from(frame)
     account_id, user_id, bot_key_id = (padded.rstrip(b"\0").decode() for padded in ids)
     body_begin = CALL_HEADER.size + name_length
     caller = Caller(account_id=account_id, user_id=user_id, bot_key_id=bot_key_id or None)
     name = frame[CALL_HEADER.size : body_begin].decode()
-    return Call(call_id, name, caller, frame[body_begin:])
+    return Call(call_id, name, caller, frame[body_begin:], shard, SPENDS[spends], quota)
 
 
 def pack_answer(call_id: int, kind: Kind, body: bytes) -> bytes:
     return LENGTH.pack(ANSWER_HEADER.size + len(body)) + ANSWER_HEADER.pack(call_id, kind) + body
+
+
+def pack_moved(call_id: int, shard: int = ANY_SHARD) -> bytes:
+    """Return the answer that a call was not executed, since it belongs to a shard elsewhere."""
+    return pack_answer(call_id, Kind.MOVED, SHARD.pack(shard))
+
+
+def decode_moved(body: bytes) -> int:
+    """Return the shard of a call that was not executed."""
+    (shard,) = SHARD.unpack(body)
+    return int(shard)
 
 
 def unpack_answer(frame: bytes) -> Answer:

@@ -2,11 +2,21 @@
 
 import select
 import socket
+from collections.abc import Iterable, Sequence
 
 from server.application.market_ports import QuoteSource
 from server.application.ports import Clock
 from server.domain.values import MILLISECOND, SECOND, Micros
-from server.engine.frames import NOBODY, FrameBuffer, Kind, pack_answer, unpack_call
+from server.engine.frames import (
+    NOBODY,
+    Call,
+    FrameBuffer,
+    Kind,
+    UnknownVersion,
+    pack_answer,
+    pack_moved,
+    unpack_call,
+)
 from server.engine.service import EngineService
 
 RECEIVE_BYTES = 1 << 20
@@ -40,15 +50,28 @@ def run(
         wait = rest if due_in is None else min(due_in, rest)
         if service.is_behind:
             wait = 0
-        calls = []
+        calls: Sequence[Call] = ()
         if incoming.poll(wait / MILLISECOND):
             received = connection.recv(RECEIVE_BYTES)
             if not received:
                 return
-            calls = [unpack_call(frame) for frame in buffer.feed(received)]
+            calls, refused = read_calls(buffer.feed(received))
+            if refused:
+                connection.sendall(b"".join(refused))
         passing = False
         is_second_over = monotonic() >= passed + TIME_PASSES_EVERY
         if service.is_behind or source.is_due(clock()) or is_second_over:
             passing, passed = True, monotonic()
         if calls or passing:
             connection.sendall(b"".join(service.handle(calls, passing=passing)))
+
+
+def read_calls(frames: Iterable[bytes]) -> tuple[list[Call], list[bytes]]:
+    """Return calls, and answers to those of a version that this engine does not know."""
+    calls, answers = list[Call](), list[bytes]()
+    for frame in frames:
+        try:
+            calls.append(unpack_call(frame))
+        except UnknownVersion as error:
+            answers.append(pack_moved(error.call_id))
+    return calls, answers

@@ -6,12 +6,13 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from server.application.commands import Waiting
+from server.application.commands import Moved, Waiting
 from server.application.market_feed import MarketFeed
 from server.application.ports import Clock
 from server.application.refusals import MALFORMED
 from server.application.trading import Task, Trading
 from server.domain.errors import Reason, Refusal
+from server.domain.sharding import ANY_SHARD
 from server.engine.frames import (
     NOBODY,
     Call,
@@ -19,6 +20,7 @@ from server.engine.frames import (
     encode_quotes,
     encode_refusal,
     pack_answer,
+    pack_moved,
     pack_notification,
 )
 from server.wire.rows import Decided, Route, Surroundings, bound
@@ -134,6 +136,8 @@ class EngineService:
         return Task(command, self._deciders[call.name], bot_key_id, account_id)
 
     def _answer(self, call: Call, result: object) -> bytes:
+        if isinstance(result, Moved):
+            return pack_moved(call.id, ANY_SHARD if result.shard is None else result.shard)
         if isinstance(result, Refusal):
             return pack_answer(call.id, Kind.REFUSAL, encode_refusal(result))
         try:

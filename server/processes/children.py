@@ -72,10 +72,12 @@ class EngineProcess:
         self._client: SocketEngine | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def call(self, name: str, caller: Caller, body: bytes) -> "asyncio.Future[bytes]":
+    def call(
+        self, name: str, caller: Caller, body: bytes, shard: int | None = None
+    ) -> "asyncio.Future[bytes]":
         if self._client is None:
             return refused(AWAY)
-        return self._client.call(name, caller, body)
+        return self._client.call(name, caller, body, shard)
 
     async def run(self) -> None:
         """Start the process and restart it, until cancelled.

@@ -52,18 +52,18 @@ class Dispatcher:
 
     def _decided(self, method: Method, row: Decided[Any, Any, Any]) -> Handler:
         """Pass a request's bytes to the engine, which parses them, and return its answer."""
-        engine, name = self._engine, method.name
+        engine, name, shard = self._engine, method.name, row.shard
         if row.complete is None:
 
             async def forward(call: Call) -> bytes:
-                return await engine.call(name, call.caller, call.body)
+                return await engine.call(name, call.caller, call.body, shard)
 
             return forward
         complete = bound(row.complete, [self._figures])
 
         async def handle(call: Call) -> bytes:
             answer = method.response_type.FromString(
-                await engine.call(name, call.caller, call.body)
+                await engine.call(name, call.caller, call.body, shard)
             )
             await complete(call, answer)
             return bytes(answer.SerializeToString())

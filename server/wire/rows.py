@@ -58,10 +58,12 @@ class Decided(Generic[Request, Wanted, Found]):
     """A call that the engine decides and stores, in a batch with others.
 
     `decide` is a method of a use case and takes (command, permissions, unit, now). A call whose
-    result is `Waiting` is answered later.
+    result is `Waiting` is answered later. `shard` is set if one engine decides all these calls;
+    otherwise the one that owns the caller's shard decides.
     """
 
     route: Route = Route.OWN_ACCOUNT
+    shard: int | None = None
     read: Read[Request, Wanted]
     decide: Callable[..., Found | Waiting | Refusal]
     answer: Callable[[Found], Message | bytes]

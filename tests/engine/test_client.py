@@ -10,8 +10,9 @@ from server.application.callers import Caller
 from server.application.market_feed import QuoteBoard
 from server.application.market_record import HeardMinutes
 from server.bootstrap.adapters import ToldClock
-from server.engine.client import AWAY, EngineRefused, Notifications, SocketEngine
-from server.engine.frames import NOBODY, FrameBuffer, Kind, pack_answer, unpack_call
+from server.domain.sharding import ANY_SHARD
+from server.engine.client import AWAY, CallMoved, EngineRefused, Notifications, SocketEngine
+from server.engine.frames import NOBODY, FrameBuffer, Kind, pack_answer, pack_moved, unpack_call
 
 
 class Pair:
@@ -53,6 +54,13 @@ class Pair:
             ids += [unpack_call(frame).id for frame in buffer.feed(data)]
         return ids
 
+    async def shards(self, calls: int) -> list[int]:
+        buffer, shards = FrameBuffer(), list[int]()
+        while len(shards) < calls:
+            data = await asyncio.get_running_loop().sock_recv(self.theirs, 65536)
+            shards += [unpack_call(frame).shard for frame in buffer.feed(data)]
+        return shards
+
     async def answer(self, *frames: bytes) -> None:
         await asyncio.get_running_loop().sock_sendall(self.theirs, b"".join(frames))
 
@@ -79,6 +87,23 @@ async def test_answers_find_their_calls_in_any_order(pair: Pair) -> None:
     )
 
     assert (await first, await second) == (b"one", b"two")
+
+
+async def test_a_call_names_the_shard_that_it_is_for(pair: Pair) -> None:
+    pair.engine.call("UseSignIn", Caller(), b"", 7)
+    pair.engine.call("RecordUsage", Caller(), b"")
+
+    assert await pair.shards(2) == [7, ANY_SHARD]
+
+
+async def test_a_call_that_was_not_executed_says_where_it_belongs(pair: Pair) -> None:
+    call = pair.call()
+    (call_id,) = await pair.received(1)
+    await pair.answer(pack_moved(call_id, 17))
+
+    with pytest.raises(CallMoved) as told:
+        await call
+    assert told.value.shard == 17
 
 
 async def test_calls_in_flight_are_told_that_their_outcome_is_unknown(pair: Pair) -> None:

@@ -3,6 +3,7 @@
 from server.application.callers import SERVICE
 from server.application.commands import UseSignIn
 from server.application.ports import Clock
+from server.domain.sharding import shard_of
 from server.domain.values import SECOND
 from server.engine.client import Engine
 from server.engine.frames import encode_use_of_sign_in
@@ -29,7 +30,8 @@ class SignIns:
             # A call that cannot be answered leaves the token unused.
             answer = await proceed(call)
             use = UseSignIn(sign_in.token_id, expires_at, self._clock())
-            await self._engine.call("UseSignIn", SERVICE, encode_use_of_sign_in(use))
+            body, shard = encode_use_of_sign_in(use), shard_of(use.token_id)
+            await self._engine.call("UseSignIn", SERVICE, body, shard)
             return answer
 
         return handle
