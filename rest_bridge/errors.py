@@ -84,7 +84,10 @@ class Violation:
 
 
 class Refusal(Exception):
-    """A refusal, by the bridge or by the server."""
+    """A refusal, by the bridge or by the server.
+
+    `is_not_executed` tells, for UNAVAILABLE, that the call certainly changed nothing.
+    """
 
     def __init__(
         self,
@@ -96,6 +99,7 @@ class Refusal(Exception):
         retry_after_seconds: int = 1,
         headers: tuple[tuple[bytes, bytes], ...] = (),
         metadata: RawMetadata = (),
+        is_not_executed: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -104,12 +108,18 @@ class Refusal(Exception):
         self.violations = violations
         self.headers = headers
         self.metadata = metadata
+        self.is_not_executed = is_not_executed
         if status in (429, 503):
             self.headers += ((b"retry-after", b"%d" % max(1, retry_after_seconds)),)
 
     @property
     def kind(self) -> str:
         return _QUOTA_EXCEEDED if self.reason == "DAILY_QUOTA_EXCEEDED" else _KINDS[self.status]
+
+
+def not_executed(message: str) -> Refusal:
+    """Return the refusal of a call that the bridge did not pass on to the server."""
+    return Refusal(503, "UNAVAILABLE", message, is_not_executed=True)
 
 
 def route_not_found() -> Refusal:
@@ -151,6 +161,7 @@ def refusal_from_status(code: grpc.StatusCode, text: str | None, metadata: RawMe
         violations=_violations(details),
         retry_after_seconds=_retry_after_seconds(details),
         metadata=metadata,
+        is_not_executed=info.metadata.get("executed") == "false",
     )
 
 

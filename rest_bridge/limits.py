@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from rest_bridge import replies
-from rest_bridge.errors import Refusal, body_too_large
+from rest_bridge.errors import Refusal, body_too_large, not_executed
 from rest_bridge.places import Places, network_of
 from rest_bridge.settings import Settings
 
@@ -163,7 +163,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._places.take(self):
             self._set_deadline()
         else:
-            self._refuse(Refusal(503, "UNAVAILABLE", "Too many connections; try again."))
+            self._refuse(not_executed("Too many connections; try again."))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._places.leave(self)

@@ -96,6 +96,12 @@ _REFUSAL = {
                         "properties": {"field": _TEXT, "message": _TEXT},
                     },
                 },
+                "executed": {
+                    "type": "boolean",
+                    "const": False,
+                    "description": "With UNAVAILABLE: the call certainly changed nothing, so that"
+                    " any call can be repeated. Left out if the outcome may be unknown.",
+                },
             },
         },
         "request_id": {**_TEXT, "description": "Id of the call; quote it to the operator."},

@@ -54,16 +54,19 @@ def refusal(refused: Refusal, request_id: str | None) -> Reply:
     """Reply with a refusal; `request_id` is the caller's own, if any."""
     told_id, headers = _common_headers(refused.metadata, request_id)
     headers.extend(refused.headers)
+    error: dict[str, object] = {
+        "type": refused.kind,
+        "reason": refused.reason,
+        "message": refused.message,
+        "violations": refused.violations,
+    }
+    if refused.is_not_executed:
+        error["executed"] = False
     body = {
         "type": refused.kind,
         "message": refused.message,
         "detail": refused.message,
-        "error": {
-            "type": refused.kind,
-            "reason": refused.reason,
-            "message": refused.message,
-            "violations": refused.violations,
-        },
+        "error": error,
         "request_id": told_id,
     }
     return _json_reply(

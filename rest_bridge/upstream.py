@@ -11,7 +11,7 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from rest_bridge.errors import RawMetadata, Refusal
+from rest_bridge.errors import RawMetadata, Refusal, not_executed
 from rest_bridge.headers import Metadata
 from rest_bridge.settings import Settings
 
@@ -164,7 +164,7 @@ class _Lane:
             async with asyncio.timeout(deadline_seconds):
                 await self.places.acquire()
         except TimeoutError:
-            raise Refusal(503, "UNAVAILABLE", "The server is busy; nothing was done.") from None
+            raise not_executed("The server is busy; nothing was done, try again.") from None
 
     def unary(self, rpc: str) -> UnaryCall:
         call = self.calls.get(rpc)

@@ -47,6 +47,7 @@ MARKET_STOPPED = Refusal(
     message="The market has stopped because the file of the replay has changed: it takes no orders."
     " Orders can be read and cancelled. An operator must restore the file and start the server"
     " again.",
+    is_not_executed=True,
 )
 
 

@@ -1,7 +1,7 @@
 """Steps of a lock-step replay: participants say until when they are done, and are told so."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from server.application.commands import AdvanceClock, ClockAdvanced, Waiting
 from server.application.lock_step import LockStepping
@@ -21,6 +21,9 @@ NOT_STEPPED = Refusal(
     message="The clock of this market cannot be advanced: start the server with --market replay and"
     " --replay-clock step.",
 )
+
+STOPPED_ON_THE_WAY = replace(MARKET_STOPPED, is_not_executed=False)
+"""The refusal of a call that had begun to wait when the market stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class Steps:
         """
         source = self._feed.source
         if source.fault is not None:
-            return MARKET_STOPPED
+            return STOPPED_ON_THE_WAY
         _, one = self._participant(waiting.account_id)
         last = one.sequence
         first = self._first_after(waiting.account_id, waiting.seen, last, unit)

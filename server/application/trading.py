@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from server.application.accounts import Accounts
@@ -18,6 +18,7 @@ from server.application.commands import (
     PlaceOrder,
     PreviewOrder,
     PublishQuotes,
+    Waiting,
 )
 from server.application.keys import Keys
 from server.application.lock_step import LockStepping
@@ -44,7 +45,14 @@ from server.domain.values import SECOND, Micros
 
 log = logging.getLogger(__name__)
 
-UNAVAILABLE_RETRY_SECONDS = 1.0
+NOT_STORED = Refusal(
+    reason=Reason.UNAVAILABLE,
+    message="The database is not available; try again.",
+    retry_after_seconds=1.0,
+    is_not_executed=True,
+)
+PERHAPS_STORED = replace(NOT_STORED, is_not_executed=False)
+"""The refusal of a command of which an earlier transaction may have stored a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +188,8 @@ class Trading:
             raise
         except StorageUnavailable as error:
             # No retry one by one: each call would wait for the same database in turn.
-            return [self.failed(error)] * len(tasks)
+            log.error("The database did not store a command: %s", error)
+            return [_not_stored(task) for task in tasks]
         except Exception as error:
             if len(tasks) == 1:
                 self._stop_account(tasks[0], error)
@@ -240,18 +249,20 @@ class Trading:
 
     def failed(self, error: Exception) -> Refusal:
         """Log an error, and return the Refusal that the caller gets for it."""
-        if isinstance(error, StorageUnavailable):
-            log.error("The database did not store a command: %s", error)
-            return Refusal(
-                reason=Reason.UNAVAILABLE,
-                message="The database is not available; try again.",
-                retry_after_seconds=UNAVAILABLE_RETRY_SECONDS,
-            )
         error_id = self._chance.new_id()
         log.error("Internal error %s", error_id, exc_info=error)
         return Refusal(
             reason=Reason.INTERNAL, message=f"Internal error {error_id}; quote it to the operator."
         )
+
+
+def _not_stored(task: Task) -> Refusal:
+    """Return the refusal of a task whose transaction was not stored.
+
+    Quotes are stored in parts, and a call that waits for the clock is stored when the wait begins.
+    """
+    is_in_parts = isinstance(task.command, PublishQuotes | Waiting)
+    return PERHAPS_STORED if is_in_parts else NOT_STORED
 
 
 def _apart(tasks: Sequence[Task]) -> list[list[Task]]:

@@ -99,6 +99,8 @@ class Refusal:
     """Why a call changes nothing. `retry_after_seconds` is set when waiting helps.
 
     `is_not_found` tells, for any reason, that the resource that the call names does not exist.
+    `is_not_executed` tells, for UNAVAILABLE, that the call certainly changed nothing; without it,
+    the outcome may be unknown.
     """
 
     reason: Reason
@@ -106,6 +108,7 @@ class Refusal:
     violations: tuple[Violation, ...] = ()
     retry_after_seconds: float | None = None
     is_not_found: bool = False
+    is_not_executed: bool = False
 
 
 def refuse_fields(violations: list[Violation]) -> Refusal:

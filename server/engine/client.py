@@ -38,6 +38,7 @@ AWAY = Refusal(
     reason=Reason.UNAVAILABLE,
     message="The engine is restarting; nothing was done, try again.",
     retry_after_seconds=RETRY_SECONDS,
+    is_not_executed=True,
 )
 OUTCOME_UNKNOWN = Refusal(
     reason=Reason.UNAVAILABLE,

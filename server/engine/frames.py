@@ -183,18 +183,20 @@ def encode_refusal(refusal: Refusal) -> bytes:
             [[item.field, item.reason.value, item.message] for item in refusal.violations],
             refusal.retry_after_seconds,
             refusal.is_not_found,
+            refusal.is_not_executed,
         ]
     )
 
 
 def decode_refusal(body: bytes) -> Refusal:
-    reason, message, violations, retry_after, is_not_found = orjson.loads(body)
+    reason, message, violations, retry_after, is_not_found, is_not_executed = orjson.loads(body)
     return Refusal(
         reason=Reason(reason),
         message=message,
         violations=tuple(Violation(field, Reason(why), text) for field, why, text in violations),
         retry_after_seconds=retry_after,
         is_not_found=is_not_found,
+        is_not_executed=is_not_executed,
     )
 
 

@@ -42,6 +42,8 @@ class Call:
     reason: str = ""
     trailers: list[tuple[str, str | bytes]] = field(default_factory=list)
     stream: OpenStream | None = None
+    is_begun: bool = False
+    """Whether all interceptors let the call pass: until then it has certainly changed nothing."""
 
     @property
     def caller(self) -> Principal:

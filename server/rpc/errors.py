@@ -150,12 +150,18 @@ class Status:
     details: bytes
 
 
-def status_of(refused: Refused) -> Status:
-    """Return the status of a refused call, with ErrorInfo and the other details."""
+def status_of(refused: Refused, *, is_begun: bool) -> Status:
+    """Return the status of a refused call, with ErrorInfo and the other details.
+
+    `is_begun` tells whether anything may have been done for the call.
+    """
     refusal = refused.refusal
     info = error_details_pb2.ErrorInfo(reason=refusal.reason.value, domain=DOMAIN)
     if refused.last_sequence is not None:
         info.metadata["last_sequence"] = str(refused.last_sequence)
+    # All other reasons say by themselves whether the call changed anything.
+    if refusal.reason is Reason.UNAVAILABLE and (refusal.is_not_executed or not is_begun):
+        info.metadata["executed"] = "false"
     details: list[Message] = [info]
     if refusal.violations:
         details.append(

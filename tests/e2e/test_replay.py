@@ -22,7 +22,7 @@ from server.market.universe_file import default_universe
 from server.processes import announcing
 from server.processes.starting import check_market
 from tests.support.process import Process
-from tests.support.venue import Venue, VenueFactory
+from tests.support.venue import Venue, VenueFactory, told
 
 SAMPLE = Path(__file__).parents[2] / "examples/replay/a-year-of-days.csv"
 BARS = """time,symbol,open,high,low,close,volume
@@ -266,6 +266,7 @@ async def test_a_file_that_changes_while_it_plays_stops_the_market_and_nothing_e
         with pytest.raises(grpc.aio.AioRpcError, match="The market has stopped") as caught:
             await call
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert told(caught.value).executed == "false"
     repeated = await bot.place("AAPL", quantity="1", client_order_id="first")
     assert (repeated.id, repeated.replayed) == (order.id, True)
     assert (await bot.call("GetPortfolio")).portfolio.positions[0].symbol == "AAPL"

@@ -141,6 +141,12 @@ def order_of(answer: Answer) -> order_pb2.Order:
     return pb.PlaceOrderResponse.FromString(answer.body).order
 
 
+def is_not_executed(answer: Answer) -> bool:
+    """Tell whether a call was refused as one that certainly changed nothing."""
+    assert answer.kind is Kind.REFUSAL, answer
+    return decode_refusal(answer.body).is_not_executed
+
+
 def reason_of(answer: Answer) -> Reason:
     assert answer.kind is Kind.REFUSAL, answer
     return decode_refusal(answer.body).reason

@@ -114,10 +114,12 @@ async def test_calls_in_flight_are_told_that_their_outcome_is_unknown(pair: Pair
     with pytest.raises(EngineRefused) as told:
         await call
     assert "unknown" in told.value.refusal.message
+    assert not told.value.refusal.is_not_executed
     await pair.lost.wait()
     with pytest.raises(EngineRefused) as later:
         await pair.call()
     assert "nothing was done" in later.value.refusal.message
+    assert later.value.refusal.is_not_executed
 
 
 async def test_a_call_that_waits_for_the_clock_is_no_sign_of_a_hang(
@@ -151,6 +153,7 @@ async def test_a_call_that_waits_for_the_clock_is_told_to_repeat(pair: Pair, end
     with pytest.raises(EngineRefused) as told:
         await waits
     assert "repeat the call with the same `from`" in told.value.refusal.message
+    assert not told.value.refusal.is_not_executed
     if ends == "the server stops":
         late = pair.call()
         (third,) = await pair.received(1)

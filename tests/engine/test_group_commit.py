@@ -20,7 +20,7 @@ from server.engine.frames import (
     pack_call,
     unpack_call,
 )
-from tests.engine.bench import KEY_ID, Bench, call, order_of, place, reason_of
+from tests.engine.bench import KEY_ID, Bench, call, is_not_executed, order_of, place, reason_of
 from tests.support.audit import audit
 
 
@@ -140,6 +140,7 @@ def test_a_locked_database_is_unavailable_and_nothing_is_lost(
     free = bench.handle(place(3, ada, **limit))
 
     assert [reason_of(answer) for answer in locked] == [Reason.UNAVAILABLE] * 2
+    assert [is_not_executed(answer) for answer in locked] == [True] * 2
     assert order_of(free[0]).status == order_pb2.ORDER_STATUS_OPEN
 
 

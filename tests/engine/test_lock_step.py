@@ -10,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from bottrading.v1 import bar_pb2, order_pb2
 from server.domain.errors import Reason
 from server.domain.values import Micros
-from tests.engine.bench import at, reason_of, row
+from tests.engine.bench import at, is_not_executed, reason_of, row
 from tests.engine.stepped import SECONDS, START, Stepped, names
 
 Start = Callable[..., Stepped]
@@ -296,4 +296,5 @@ def test_no_clock_moves_once_the_file_has_changed(start: Start, data_dir: Path) 
     later = replay.advance(bob, "01-02 16:00")
 
     assert [reason_of(replay.answers[it]) for it in (waits, later)] == [Reason.UNAVAILABLE] * 2
+    assert [is_not_executed(replay.answers[it]) for it in (waits, later)] == [False, True]
     assert replay.now == START

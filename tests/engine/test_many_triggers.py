@@ -10,7 +10,7 @@ from bottrading.v1 import order_pb2
 from server.application.ports import StorageBroken, StorageUnavailable
 from server.domain.order import Order
 from server.storage.unit_of_work import SqlUnitOfWork
-from tests.engine.bench import Bench, order_of, place
+from tests.engine.bench import Bench, is_not_executed, order_of, place
 from tests.engine.ledger import StoredBook, connect
 from tests.support.audit import audit
 from tests.support.venue import NOON, ManualClock
@@ -114,7 +114,8 @@ def test_a_kill_between_two_transactions_leaves_no_order_half_done(
             with pytest.raises(StorageBroken):
                 bench.handle(quote)
         else:
-            bench.handle(quote)
+            (*_, told) = bench.handle(quote)
+            assert not is_not_executed(told), "the first transaction is stored"
     bench.parts.close()
 
     stops = _orders(bench.data_dir, accounts)

@@ -43,9 +43,12 @@ class Failure:
     domain: str = "bottrading"
     violations: tuple[tuple[str, str], ...] = ()
     retry_seconds: float | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
 
     def details(self) -> bytes:
-        packed = [error_details_pb2.ErrorInfo(reason=self.reason, domain=self.domain)]
+        info = error_details_pb2.ErrorInfo(reason=self.reason, domain=self.domain)
+        info.metadata.update(self.metadata)
+        packed: list[Message] = [info]
         if self.violations:
             bad_request = error_details_pb2.BadRequest()
             for name, description in self.violations:

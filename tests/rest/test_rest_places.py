@@ -169,7 +169,8 @@ def test_nobody_makes_room_while_a_call_is_answered(
 
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"retry-after: 1" in answer
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["reason"] == "UNAVAILABLE"
+    error = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
+    assert (error["reason"], error["executed"]) == ("UNAVAILABLE", False)
 
 
 def test_the_strangers_of_one_address_make_room_for_each_other_alone(

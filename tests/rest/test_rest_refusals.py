@@ -1,5 +1,6 @@
 """How the server's refusals, and failures that are not the server's own, look over HTTP."""
 
+import json
 import time
 
 import grpc
@@ -60,6 +61,15 @@ def test_a_refusal_of_the_server_keeps_its_reason_and_message(
         },
         "request_id": answer.headers["x-request-id"],
     }
+
+
+def test_a_call_that_the_server_did_not_execute_is_marked(
+    client: httpx.Client, server: ServerDouble
+) -> None:
+    metadata = (("executed", "false"),)
+    server.outcomes["PlaceOrder"] = Failure(Code.UNAVAILABLE, "UNAVAILABLE", metadata=metadata)
+
+    assert client.post("/orders", json={}).json()["error"]["executed"] is False
 
 
 def test_violations_name_their_fields(client: httpx.Client, server: ServerDouble) -> None:
@@ -196,6 +206,11 @@ def test_a_call_past_its_deadline_says_that_the_outcome_is_unknown(
 
 
 def statuses_at_once(bridge: RunningBridge, count: int) -> list[bytes]:
+    """Make calls at one moment; return the status of each."""
+    return [answer[9:12] for answer in answers_at_once(bridge, count)]
+
+
+def answers_at_once(bridge: RunningBridge, count: int) -> list[bytes]:
     """Make calls at one moment, each on a connection of its own."""
     call = b"GET /api/v1/bot/account HTTP/1.1\r\nHost: localhost\r\nX-Bot-Key: k\r\n\r\n"
     connections = [bridge.connect() for _ in range(count)]
@@ -204,7 +219,7 @@ def statuses_at_once(bridge: RunningBridge, count: int) -> list[bytes]:
     answers = [connection.recv(65536) for connection in connections]
     for connection in connections:
         connection.close()
-    return [answer[9:12] for answer in answers]
+    return answers
 
 
 def test_more_calls_than_a_connection_takes_wait_for_their_turn(
@@ -234,10 +249,16 @@ def test_a_call_that_finds_no_place_in_time_is_503(
         upstream_calls_per_channel_max=1,
         upstream_deadline_seconds=0.2,
     )
-    statuses = statuses_at_once(bridge, 6)
+    answers = answers_at_once(bridge, 6)
     bridge.close()
 
-    assert set(statuses) == {b"503", b"504"}
+    assert {answer[9:12] for answer in answers} == {b"503", b"504"}
+    bodies = [json.loads(answer.partition(b"\r\n\r\n")[2]) for answer in answers]
+    # Those that found a place were sent: their outcome is unknown.
+    assert {(body["error"]["reason"], body["error"].get("executed")) for body in bodies} == {
+        ("UNAVAILABLE", False),
+        ("DEADLINE_EXCEEDED", None),
+    }
 
 
 def test_a_server_that_is_away_is_503_and_is_found_again_when_it_is_back(

@@ -126,7 +126,7 @@ class People:
             answer = await self._call(method, metadata)
         except grpc.aio.AioRpcError as error:
             return told(error)
-        return Told(grpc.StatusCode.OK, "", str(answer), (), None, None)
+        return Told(grpc.StatusCode.OK, "", str(answer), (), None, None, None)
 
     async def _call(self, method: Method, metadata: Any) -> Any:
         if not method.streams:

@@ -214,6 +214,7 @@ async def test_before_the_first_ranking_the_board_is_not_available_and_figures_a
 
     assert told.code is grpc.StatusCode.UNAVAILABLE
     assert told.retry_seconds is not None
+    assert told.executed is None, "the call had begun"
     assert (kpi.total_trades, kpi.HasField("rank")) == (1, False)
 
 

@@ -103,6 +103,7 @@ async def test_a_draining_server_ends_streams_with_the_sequence_to_resume_after(
     assert "after sequence 3" in told.message
     assert (await prices.end()).last_sequence is None
     assert (late.code, late.reason) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
+    assert (told.executed, late.executed) == (None, "false")
 
 
 async def test_a_reader_that_takes_nothing_is_ended_and_loses_nothing(

@@ -162,8 +162,28 @@ class Process:
 
     def engine(self) -> int:
         """Return the process id of the engine."""
-        (found,) = [pid for pid in self.children() if b"engine_process" in command_line(pid)]
+        (found,) = self._engines()
         return found
+
+    def _engines(self) -> list[int]:
+        return [pid for pid in self.children() if b"engine_process" in command_line(pid)]
+
+    @contextmanager
+    def held_engine(self) -> Iterator[None]:
+        """End the engine; the next one starts, and is not ready before the block has ended."""
+        before = self.engine()
+        os.kill(before, signal.SIGKILL)
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while (started := self._engines()) in ([], [before]):
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(POLL_SECONDS / 10)
+        (engine,) = started
+        os.kill(engine, signal.SIGSTOP)
+        try:
+            assert not self.is_serving(), "the engine was ready before it was stopped"
+            yield
+        finally:
+            os.kill(engine, signal.SIGCONT)
 
     def feed(self) -> int:
         """Return the process id of the feed."""

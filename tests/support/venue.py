@@ -259,6 +259,7 @@ class Told:
     fields: tuple[str, ...]
     retry_seconds: int | None
     last_sequence: str | None
+    executed: str | None
 
 
 async def refusal(call: Awaitable[Any]) -> Told:
@@ -296,4 +297,5 @@ def told(error: grpc.aio.AioRpcError) -> Told:
         tuple(item.field for item in bad.field_violations),
         retry.retry_delay.seconds if retry is not None else None,
         info.metadata.get("last_sequence"),
+        info.metadata.get("executed"),
     )

@@ -146,7 +146,7 @@ def _refusal(error: BotTradingError) -> str:
     ]
     if isinstance(error, AuthenticationFailed):
         lines.append("Ask your user to set BOTTRADING_BOT_KEY to a bot key that works.")
-    if isinstance(error, ServiceUnavailable | DeadlineExceeded):
+    if isinstance(error, ServiceUnavailable | DeadlineExceeded) and not error.is_not_executed:
         lines.append("The server does not answer; try again later.")
     if error.retry_after is not None:
         lines.append(f"Try again in {error.retry_after:.0f} s.")

@@ -38,9 +38,10 @@ class Attempts:
     """The attempts of one call, all within one deadline.
 
     A call is retried where that is safe. After a lost answer, calls that read are retried, and
-    changes that have no effect the second time. After a refusal by the rate limit, or for a
-    conflict in the server, every call is retried, because it changed nothing. If the requested
-    pause would end after the deadline, the refusal is raised at once.
+    changes that have no effect the second time. After a refusal by the rate limit, for a conflict
+    in the server, or by a service that did not execute the call, every call is retried, because it
+    changed nothing. If the requested pause would end after the deadline, the refusal is raised at
+    once.
     """
 
     def __init__(self, call: Call[object], seconds: float) -> None:
@@ -57,11 +58,10 @@ class Attempts:
     def pause_after(self, failed: grpc.RpcError) -> float:
         """Return the seconds until the next attempt; raise the error if there is none."""
         error = error_of(failed)
-        if isinstance(error, ServiceUnavailable | DeadlineExceeded):
+        again = _changed_nothing(error)
+        if not again and isinstance(error, ServiceUnavailable | DeadlineExceeded):
             self._outcome_unknown |= self._call.repeating is not Repeating.READS
             again = self._call.repeating is not Repeating.CHANGES_AGAIN
-        else:
-            again = _changed_nothing(error)
         if again:
             pause = self._backoff.next(error.retry_after)
             if pause < self.seconds_left:
@@ -74,6 +74,8 @@ class Attempts:
 
 def _changed_nothing(error: BotTradingError) -> bool:
     """Tell whether a refusal is temporary, so that any call can be retried."""
+    if error.is_not_executed:
+        return True
     if isinstance(error, RateLimited):
         return error.retry_after is not None
     return isinstance(error, Conflict) and error.reason == ErrorReason.CONFLICT

@@ -40,6 +40,7 @@ class BotTradingError(Exception):
         request_id: str | None = None,
         metadata: Mapping[str, str] | None = None,
         retry_after: float | None = None,
+        is_not_executed: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -50,6 +51,8 @@ class BotTradingError(Exception):
         self.metadata = dict(metadata or {})
         self.retry_after = retry_after
         """Seconds after which to try again; None if the service gave none."""
+        self.is_not_executed = is_not_executed
+        """Whether a service that is unavailable said that the call certainly changed nothing."""
 
 
 class AuthenticationFailed(BotTradingError):
@@ -147,6 +150,8 @@ def error_of(failed: grpc.RpcError) -> BotTradingError:
     info, bad, retry = _details(trailers.get("grpc-status-details-bin", b""))
     reason = ErrorReason.named(info.reason) if info.reason else _REASONS.get(code)
     kind = _BY_REASON.get(reason or "") or _BY_STATUS.get(code, BotTradingError)
+    metadata = dict(info.metadata)
+    executed = metadata.pop("executed", None)
     return kind(
         call.details() or code.name,
         reason=reason,
@@ -156,8 +161,9 @@ def error_of(failed: grpc.RpcError) -> BotTradingError:
             for item in bad.field_violations
         ),
         request_id=trailers.get("x-request-id"),
-        metadata=info.metadata,
+        metadata=metadata,
         retry_after=None if retry is None else retry.retry_delay.ToTimedelta().total_seconds(),
+        is_not_executed=executed == "false",
     )
 
 

@@ -8,7 +8,6 @@ import {
   OutcomeUnknown,
   RateLimited,
   ServiceUnavailable,
-  wasNotSent,
 } from "./errors.js";
 
 const PAUSE_MS_MIN = 100;
@@ -33,9 +32,10 @@ export class Backoff {
  * The attempts of one call, all within one deadline.
  *
  * A call is retried where that is safe. After a lost answer, calls that read are retried, and
- * changes that have no effect the second time. After a refusal by the rate limit, or for a conflict
- * in the server, every call is retried, because it changed nothing. If the requested pause would
- * end after the deadline, the refusal is thrown at once.
+ * changes that have no effect the second time. After a refusal by the rate limit, for a conflict in
+ * the server, or by a server that did not execute the call, every call is retried, because it
+ * changed nothing. So is a call that did not reach the server. If the requested pause would end
+ * after the deadline, the refusal is thrown at once.
  */
 export class Attempts {
   readonly #repeating: Repeating;
@@ -62,8 +62,8 @@ export class Attempts {
   }
 
   #mayTryAgain(error: BotTradingError): boolean {
+    if (error.isNotExecuted) return true;
     if (error instanceof ServiceUnavailable || error instanceof DeadlineExceeded) {
-      if (wasNotSent(error)) return true;
       this.#isOutcomeUnknown ||= this.#repeating !== "changes nothing";
       return this.#repeating !== "changes again";
     }

@@ -1058,7 +1058,7 @@ export interface components {
          *     - `CONFLICT`: Faults of the server.
          *
          *     A conflict remained after all retries. Nothing changed; try again. Example: many writers on one account. ABORTED, HTTP 409.
-         *     - `UNAVAILABLE`: The server is shutting down or cannot reach its database. The outcome of an order may be unknown: look it up by client_order_id. To resume a stream that ended with this reason, use `last_sequence` in the metadata of ErrorInfo. Example: the engine restarts. UNAVAILABLE, HTTP 503.
+         *     - `UNAVAILABLE`: The server is shutting down or cannot reach its database. If `executed` in the metadata of ErrorInfo is "false", the call certainly changed nothing, so that any call can be repeated; over REST `error.executed` is false. Without it the outcome of an order may be unknown: look it up by client_order_id. To resume a stream that ended with this reason, use `last_sequence` in the same metadata. Example: the engine restarts. UNAVAILABLE, HTTP 503.
          *     - `DEADLINE_EXCEEDED`: The deadline passed. The outcome is unknown: look it up by client_order_id. Example: a deadline of 1 ms. DEADLINE_EXCEEDED, HTTP 504.
          *     - `INTERNAL`: A bug of the server. The message holds an id to quote to the operator. Example: none known. INTERNAL, HTTP 500.
          * @enum {string}
@@ -1962,6 +1962,11 @@ export interface components {
                     field: string;
                     message: string;
                 }[];
+                /**
+                 * @description With UNAVAILABLE: the call certainly changed nothing, so that any call can be repeated. Left out if the outcome may be unknown.
+                 * @constant
+                 */
+                executed?: false;
             };
             /** @description Id of the call; quote it to the operator. */
             request_id: string;

@@ -16,6 +16,7 @@ export interface Facts {
   violations?: Violation[] | undefined;
   requestId?: string | undefined;
   retryAfterSeconds?: number | undefined;
+  isNotExecuted?: boolean | undefined;
   cause?: unknown;
 }
 
@@ -31,6 +32,8 @@ export class BotTradingError extends Error {
   readonly requestId: string | undefined;
   /** Seconds after which to try again; undefined if the service gave none. */
   readonly retryAfterSeconds: number | undefined;
+  /** Whether the call certainly changed nothing, although the server is unavailable. */
+  readonly isNotExecuted: boolean;
 
   constructor(message: string, facts: Facts = {}) {
     super(message, { cause: facts.cause });
@@ -40,6 +43,7 @@ export class BotTradingError extends Error {
     this.violations = facts.violations ?? [];
     this.requestId = facts.requestId;
     this.retryAfterSeconds = facts.retryAfterSeconds;
+    this.isNotExecuted = facts.isNotExecuted ?? false;
   }
 }
 
@@ -104,6 +108,7 @@ export async function refusalOf(response: Response): Promise<BotTradingError> {
     violations: body?.error?.violations,
     requestId: response.headers.get("x-request-id") ?? undefined,
     retryAfterSeconds: Number.isFinite(retryAfter) ? retryAfter : undefined,
+    isNotExecuted: body?.error?.executed === false,
   };
   const Kind = kindOf(facts, body?.type);
   return new Kind(body?.message ?? `HTTP ${response.status} ${response.statusText}`.trim(), facts);
@@ -111,15 +116,12 @@ export async function refusalOf(response: Response): Promise<BotTradingError> {
 
 /** Return the error for a call without an answer; `isLate` if its time was up. */
 export function noAnswer(cause: unknown, isLate: boolean): BotTradingError {
-  return isLate
-    ? new DeadlineExceeded("No answer came in time.", { reason: "DEADLINE_EXCEEDED", cause })
-    : new ServiceUnavailable("The server cannot be reached.", { reason: "UNAVAILABLE", cause });
-}
-
-/** Tell whether a call certainly never reached the server. */
-export function wasNotSent(error: BotTradingError): boolean {
-  const { cause } = (error.cause ?? {}) as { cause?: { code?: string } };
-  return NOT_CONNECTED.includes(cause?.code ?? "");
+  if (isLate) {
+    return new DeadlineExceeded("No answer came in time.", { reason: "DEADLINE_EXCEEDED", cause });
+  }
+  const { code = "" } = (cause as { cause?: { code?: string } } | undefined)?.cause ?? {};
+  const facts: Facts = { reason: "UNAVAILABLE", isNotExecuted: NOT_CONNECTED.includes(code), cause };
+  return new ServiceUnavailable("The server cannot be reached.", facts);
 }
 
 // Causes of a failed fetch in Node; browsers give none.

@@ -4,10 +4,21 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 
 import * as sdk from "../dist/index.js";
-import { Network, newPerson, NO_RATES, rejection, RESTING, startService, take } from "./support.js";
+import { freePorts } from "../../../tests/clients/node/support/service.js";
+import {
+  during,
+  Network,
+  newPerson,
+  NO_RATES,
+  rejection,
+  RESTING,
+  startService,
+  take,
+} from "./support.js";
 
 const ORDER = { symbol: "KO", ...RESTING };
 const SOON = { timeoutMs: 500 };
+const NOT_EXECUTED = JSON.stringify({ error: { reason: "UNAVAILABLE", executed: false } });
 
 let service;
 let network;
@@ -72,13 +83,55 @@ test("a change that would be made twice is made once, and its outcome is unknown
   assert.deepEqual(network.requests, ["POST /keys", "GET /keys"]);
 });
 
-test("a change is made again when the last attempt certainly did not arrive", async () => {
-  const { manager } = await newPerson(service);
-  await service.terminate();
-  const made = manager.createKey({ label: "second" });
-  await service.start();
+test("a change is made again when the last attempt certainly did not arrive", async (t) => {
+  const { token } = await newPerson(service);
+  const [port] = await freePorts(1);
+  const baseUrl = `http://127.0.0.1:${port}`;
+  const manager = new sdk.KeyManagementClient({ token, baseUrl });
+  const made = await during(manager.createKey({ label: "second" }), async () => {
+    // This one is refused after the client's first attempt.
+    await rejection(fetch(baseUrl));
+    const late = await Network.before(service, port);
+    t.after(() => late.close());
+  });
 
-  assert.ok((await made).key);
+  assert.equal(made.label, "second");
+});
+
+test("a change is made once when it came while the engine restarted", async (t) => {
+  const { token } = await newPerson(service);
+  const manager = new sdk.KeyManagementClient({ token, baseUrl: network.url, timeoutMs: 30_000 });
+  const release = await service.holdEngine();
+  t.after(release);
+  const made = await during(manager.createKey({ label: "second" }), async () => {
+    await network.answered(503);
+    release();
+  });
+
+  assert.equal(made.label, "second");
+  assert.ok(network.requests.length > 1);
+  assert.deepEqual((await manager.keys()).map(({ label }) => label), ["second", "bot"]);
+});
+
+test("what the server did not execute is sent again, and is no unknown outcome", async () => {
+  const { token, client } = await newPerson(service, { baseUrl: network.url });
+  const manager = new sdk.KeyManagementClient({ token, baseUrl: network.url });
+  network.answer(503, { "retry-after": "0" }, NOT_EXECUTED);
+  assert.equal((await manager.createKey({ label: "second" })).label, "second");
+
+  network.answer(503, { "retry-after": "60" }, NOT_EXECUTED);
+  const never = await rejection(client.placeOrder(ORDER));
+  assert.deepEqual([never.constructor, never.isNotExecuted], [sdk.ServiceUnavailable, true]);
+});
+
+test("an outcome stays unknown when a later attempt is not executed", async () => {
+  const { client } = await newPerson(service, { baseUrl: network.url });
+  network.loseAnswers(1);
+  network.answer(503, { "retry-after": "60" }, NOT_EXECUTED);
+  const error = await rejection(client.placeOrder(ORDER));
+
+  assert.deepEqual([error.constructor, error.isNotExecuted], [sdk.OutcomeUnknown, false]);
+  assert.equal(error.cause.isNotExecuted, true);
 });
 
 test("what reads is read again, and late answers are a missed deadline", async () => {

@@ -4,7 +4,16 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 
 import * as sdk from "../dist/index.js";
-import { Network, newPerson, NO_RATES, rejection, RESTING, startService, take } from "./support.js";
+import {
+  during,
+  Network,
+  newPerson,
+  NO_RATES,
+  rejection,
+  RESTING,
+  startService,
+  take,
+} from "./support.js";
 
 const { BotTradingClient, KeyManagementClient, PublicClient } = sdk;
 
@@ -62,11 +71,12 @@ test("a person follows an account over a crash, and is told of it", async () => 
   await client.placeOrder({ symbol: "AAPL", side: "BUY", quantity: "1" });
   const seen = await take(3, { [Symbol.asyncIterator]: () => ({ next: () => updates.next() }) });
   assert.deepEqual(connections, [true]);
-  const next = updates.next();
-  await service.kill();
-  await service.start();
-  await client.placeOrder({ symbol: "KO", side: "BUY", quantity: "1" });
-  seen.push((await next).value);
+  const next = await during(updates.next(), async () => {
+    await service.kill();
+    await service.start();
+    await client.placeOrder({ symbol: "KO", side: "BUY", quantity: "1" });
+  });
+  seen.push(next.value);
   await updates.return();
 
   assert.deepEqual(seen.map(({ sequence }) => sequence), [1, 2, 3, 4]);

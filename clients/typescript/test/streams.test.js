@@ -4,7 +4,16 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 
 import * as sdk from "../dist/index.js";
-import { Network, newPerson, NO_RATES, rejection, RESTING, startService, take } from "./support.js";
+import {
+  during,
+  Network,
+  newPerson,
+  NO_RATES,
+  rejection,
+  RESTING,
+  startService,
+  take,
+} from "./support.js";
 
 let service;
 
@@ -114,9 +123,8 @@ test("a stream ends with an error where opening it again cannot help", async () 
   assert.equal((await rejection(client.quoteUpdates(["NOPE"]).next())).reason, "SYMBOL_UNKNOWN");
 
   const updates = await client.orderUpdates().open();
-  const next = rejection(updates.next());
-  await manager.revokeKey(keyId);
-  assert.ok((await next) instanceof sdk.AuthenticationFailed);
+  const ended = during(updates.next(), () => manager.revokeKey(keyId));
+  assert.ok((await rejection(ended)) instanceof sdk.AuthenticationFailed);
   assert.deepEqual(await updates.next(), { done: true, value: undefined });
 });
 
@@ -132,10 +140,9 @@ test("a stream that is left is closed, and one whose signal is aborted too", asy
   const abort = new AbortController();
   const updates = await client.orderUpdates({ signal: abort.signal }).open();
   await take(1, client.quoteUpdates(["AAPL"]));
-  const next = rejection(updates.next());
-  abort.abort();
+  const ended = during(updates.next(), () => abort.abort());
 
-  assert.equal((await next).name, "AbortError");
+  assert.equal((await rejection(ended)).name, "AbortError");
   while ((await client.limits()).streams.used > 0);
 });
 
@@ -145,18 +152,19 @@ test("a stream on which nothing comes any more is opened again", async (t) => {
   const { client } = await newPerson(service, { baseUrl: network.url });
   const updates = await client.orderUpdates().open();
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  const next = updates.next();
-  // Three heartbeats, of which the first is still to come.
-  t.mock.timers.tick(45_000);
-  const patience = performance.now() + 10_000;
-  while (network.requests.length < 2) {
-    assert.ok(performance.now() < patience, "the stream was not opened again");
-    await new Promise(setImmediate);
-    t.mock.timers.tick(100);
-  }
-  await buy(client, "KO");
+  const next = await during(updates.next(), async () => {
+    // Three heartbeats, of which the first is still to come.
+    t.mock.timers.tick(45_000);
+    const patience = performance.now() + 10_000;
+    while (network.requests.length < 2) {
+      assert.ok(performance.now() < patience, "the stream was not opened again");
+      await new Promise(setImmediate);
+      t.mock.timers.tick(100);
+    }
+    await buy(client, "KO");
+  });
 
-  assert.equal(line((await next).value), "2 ACCEPTED KO");
+  assert.equal(line(next.value), "2 ACCEPTED KO");
   const path = "GET /order-updates";
   assert.deepEqual(network.requests.slice(0, 2), [path, `${path}?after_sequence=1`]);
   await updates.return();

@@ -1,6 +1,6 @@
 // What the tests share: the real service, clients of new persons, and a network that loses answers.
 
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { createServer, request as httpRequest } from "node:http";
 
 import { KeyManagementClient, BotTradingClient } from "../dist/index.js";
@@ -38,6 +38,14 @@ export async function rejection(promise) {
   );
 }
 
+/** Do some work while a promise is pending, and return what comes of the promise. */
+export async function during(pending, work) {
+  // Node would end all tests of the file for a rejection that comes before anybody awaits it.
+  pending.catch(() => {});
+  await work();
+  return pending;
+}
+
 /** Return the first items of an iteration, and leave it. */
 export async function take(count, items) {
   const taken = [];
@@ -53,12 +61,14 @@ export class Network {
   /** Every request that came so far: its verb and path. */
   requests = [];
   #faults = [];
+  #statuses = [];
+  #news = new EventEmitter();
   #server = createServer((request, response) => this.#pass(request, response));
 
-  static async before(service) {
+  static async before(service, port = 0) {
     const network = new Network();
     network.service = service;
-    network.#server.listen(0, "127.0.0.1");
+    network.#server.listen(port, "127.0.0.1");
     await once(network.#server, "listening");
     network.url = `http://127.0.0.1:${network.#server.address().port}`;
     return network;
@@ -77,6 +87,11 @@ export class Network {
   /** Answer the next calls in the place of the service. */
   answer(status, headers, body, count = 1) {
     this.#next(count, null, (response) => response.writeHead(status, headers).end(body));
+  }
+
+  /** Wait until the service has given an answer with a status. */
+  async answered(status) {
+    while (!this.#statuses.includes(status)) await once(this.#news, "answer");
   }
 
   /** Break all connections. */
@@ -108,6 +123,8 @@ export class Network {
     const onward = httpRequest(this.service.rest + url, { method, headers, agent: false });
     onward.on("error", () => response.destroy());
     onward.on("response", (answer) => {
+      this.#statuses.push(answer.statusCode);
+      this.#news.emit("answer");
       if (fault) {
         answer.resume().on("end", () => fault.after(answer, response));
         return;

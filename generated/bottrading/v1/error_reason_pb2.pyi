@@ -341,9 +341,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: many writers on one account. ABORTED, HTTP 409.
     """
     ERROR_REASON_UNAVAILABLE: _ErrorReason.ValueType  # 51
-    """The server is shutting down or cannot reach its database. The outcome of an order
-    may be unknown: look it up by client_order_id. To resume a stream that ended with
-    this reason, use `last_sequence` in the metadata of ErrorInfo.
+    """The server is shutting down or cannot reach its database. If `executed` in the
+    metadata of ErrorInfo is "false", the call certainly changed nothing, so that any
+    call can be repeated; over REST `error.executed` is false. Without it the outcome of
+    an order may be unknown: look it up by client_order_id. To resume a stream that ended
+    with this reason, use `last_sequence` in the same metadata.
     Example: the engine restarts. UNAVAILABLE, HTTP 503.
     """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 52
@@ -683,9 +685,11 @@ A conflict remained after all retries. Nothing changed; try again.
 Example: many writers on one account. ABORTED, HTTP 409.
 """
 ERROR_REASON_UNAVAILABLE: ErrorReason.ValueType  # 51
-"""The server is shutting down or cannot reach its database. The outcome of an order
-may be unknown: look it up by client_order_id. To resume a stream that ended with
-this reason, use `last_sequence` in the metadata of ErrorInfo.
+"""The server is shutting down or cannot reach its database. If `executed` in the
+metadata of ErrorInfo is "false", the call certainly changed nothing, so that any
+call can be repeated; over REST `error.executed` is false. Without it the outcome of
+an order may be unknown: look it up by client_order_id. To resume a stream that ended
+with this reason, use `last_sequence` in the same metadata.
 Example: the engine restarts. UNAVAILABLE, HTTP 503.
 """
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 52

@@ -14,7 +14,7 @@ from server.application.refusals import ACCOUNT_NOT_FOUND, KEY_REFUSED
 from server.domain.errors import Reason, Refusal
 from server.domain.user import Identity
 from server.domain.values import SECOND
-from server.engine.client import RETRY_SECONDS, Engine
+from server.engine.client import AWAY, OUTCOME_UNKNOWN, RETRY_SECONDS, Engine, EngineRefused
 from server.engine.frames import encode_identity
 from server.rpc.call import NOBODY, Call, Handler, Principal
 from server.rpc.errors import Refused, refuse
@@ -224,14 +224,22 @@ class Authentication:
             older = identity.issued_at < known.identity.issued_at
             if older or identity == known.identity:
                 return known
-        body = await self._engine.call("KnowUser", SERVICE, encode_identity(identity))
-        user_id, account_id = orjson.loads(body)
+        user_id, account_id = orjson.loads(await self._user_of(identity))
         await self._keyring.load_calls(account_id)
         self._keyring.forget_user(user_id)
         if len(self._users) >= USERS_REMEMBERED_MAX:
             self._users.clear()
         known = self._users[who] = KnownUser(identity, user_id, account_id)
         return known
+
+    async def _user_of(self, identity: Identity) -> bytes:
+        try:
+            return await self._engine.call("KnowUser", SERVICE, encode_identity(identity))
+        except EngineRefused as error:
+            if error.refusal is OUTCOME_UNKNOWN:
+                # Of the user only: the call that the token is for has not begun.
+                raise Refused(AWAY) from error
+            raise
 
 
 def _bearer(value: str) -> str:

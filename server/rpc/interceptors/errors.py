@@ -59,7 +59,7 @@ DATABASE_AWAY = Refusal(
 
 
 def _refuse(call: Call, refused: Refused) -> None:
-    status = status_of(refused)
+    status = status_of(refused, is_begun=call.is_begun)
     call.code, call.reason = status.code, refused.refusal.reason.value
     call.context.set_code(status.code)
     call.context.set_details(status.message)

@@ -326,22 +326,6 @@ async def test_a_wait_ends_when_the_key_does(
     assert (await waiting).startswith("BOT_KEY_INVALID: ")
 
 
-async def test_a_server_that_is_away_is_said_to_be(venue: Venue) -> None:
-    bot = await venue.bot()
-    await venue.front.server.stop(0)
-    async with (
-        AsyncBotTradingClient(bot.key, venue.address, timeout=0.5) as client,
-        Client(build_server(client)) as connection,
-    ):
-        agent = Agent(connection)
-        read = await agent.refused("get_portfolio")
-        placed = await agent.refused("place_order", **BUY, client_order_id="mine")
-
-    assert read.startswith("UNAVAILABLE: ")
-    assert read.endswith("The server does not answer; try again later.")
-    assert "may have been placed: look it up with get_order, client_order_id mine" in placed
-
-
 async def test_tools_say_what_they_do_to_the_account(agent: Agent) -> None:
     tools = (await agent.connection.list_tools()).tools
 

@@ -93,10 +93,12 @@ test('quotes come to an EventSource as they change, also after a crash', async (
 
 test('the EventSource of a revoked key is closed for good', async () => {
   await follow('order-updates', ['order_update']);
-  const refused = page.waitForResponse((response) => response.url().includes('/order-updates?'));
-  await trader.manage('RevokeBotKey', { key_id: trader.keyId });
+  const [refused] = await Promise.all([
+    page.waitForResponse((response) => response.url().includes('/order-updates?')),
+    trader.manage('RevokeBotKey', { key_id: trader.keyId }),
+  ]);
 
-  assert.equal((await refused).status(), 401);
+  assert.equal(refused.status(), 401);
   await page.waitForFunction(() => window.source.readyState === EventSource.CLOSED);
 });
 
@@ -104,13 +106,15 @@ test('the script of the guide follows an order', async () => {
   const [, script] = readFileSync(guide, 'utf8').match(/^```js\n(.*?)^```$/ms);
   const lines = [];
   page.on('console', (message) => lines.push(message.text()));
-  const open = page.waitForResponse((response) => response.url().includes('/order-updates?'));
-  await page.evaluate(`(async (key) => { ${script} })('${trader.key}')`);
-  await open;
+  await Promise.all([
+    page.waitForResponse((response) => response.url().includes('/order-updates?')),
+    page.evaluate(`(async (key) => { ${script} })('${trader.key}')`),
+  ]);
 
-  const filled = page.waitForEvent('console', (message) => message.text().startsWith('3 '));
-  await trader.buy('AAPL', '1');
-  await filled;
+  await Promise.all([
+    page.waitForEvent('console', (message) => message.text().startsWith('3 ')),
+    trader.buy('AAPL', '1'),
+  ]);
   assert.deepEqual(
     lines.map((line) => line.split(' ')[0]),
     ['2', '3'],

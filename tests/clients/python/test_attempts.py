@@ -232,6 +232,44 @@ def test_what_would_change_again_is_sent_once(far_end: FarEnd, keys: KeyManageme
     assert (type(error), error.client_order_id) == (OutcomeUnknown, "")
 
 
+def test_what_was_not_executed_is_sent_again_whatever_it_would_change(
+    far_end: FarEnd, keys: KeyManagementClient
+) -> None:
+    making = far_end.make(keys.open_account)
+    _, _, call = far_end.take("KeyManagement", "OpenAccount")
+    refuse(call, grpc.StatusCode.UNAVAILABLE, because("UNAVAILABLE", executed="false"))
+    _, _, call = far_end.take("KeyManagement", "OpenAccount")
+    answer(call, key_management_pb2.OpenAccountResponse(account=an_account()))
+
+    assert making.answer().bot_user_id == "1"
+
+
+def test_a_change_that_was_never_executed_has_no_unknown_outcome(
+    far_end: FarEnd, client: BotTradingClient
+) -> None:
+    placing = far_end.make(client.with_timeout(SHORT).place_order, "AAPL", "BUY", 10)
+    _, _, call = far_end.take("BotTrading", "PlaceOrder")
+    refuse(call, grpc.StatusCode.UNAVAILABLE, because("UNAVAILABLE", executed="false"))
+
+    error = placing.failure()
+    assert (type(error), error.is_not_executed) == (ServiceUnavailable, True)
+
+
+def test_an_attempt_that_was_not_executed_does_not_hide_that_an_earlier_one_may_have_been(
+    far_end: FarEnd, client: BotTradingClient
+) -> None:
+    placing = far_end.make(client.place_order, "AAPL", "BUY", 10)
+    _, _, call = far_end.take("BotTrading", "PlaceOrder")
+    refuse(call, grpc.StatusCode.UNAVAILABLE, because("UNAVAILABLE"))
+    _, _, call = far_end.take("BotTrading", "PlaceOrder")
+    not_executed = because("UNAVAILABLE", executed="false")
+    refuse(call, grpc.StatusCode.UNAVAILABLE, not_executed, after(60))
+
+    error = placing.failure()
+    assert (type(error), error.is_not_executed) == (OutcomeUnknown, False)
+    assert error.__cause__.is_not_executed
+
+
 def test_a_refusal_for_the_rate_is_waited_out_where_there_is_time(
     far_end: FarEnd, keys: KeyManagementClient
 ) -> None:

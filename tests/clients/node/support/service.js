@@ -103,6 +103,25 @@ class Service {
     await this.#exited;
   }
 
+  /**
+   * End the engine; the next one starts, and is not ready before the returned function was called.
+   *
+   * Until then the service refuses whatever needs an engine.
+   */
+  async holdEngine() {
+    const before = this.#engine();
+    process.kill(before, 'SIGKILL');
+    const deadline = Date.now() + READY_DEADLINE_MS;
+    let engine;
+    while (!engine || engine === before) {
+      if (Date.now() > deadline) throw new Error(`no other engine:\n${this.log}`);
+      await pause(POLL_MS);
+      engine = this.#engine();
+    }
+    process.kill(engine, 'SIGSTOP');
+    return () => signalIfAlive(engine, 'SIGCONT');
+  }
+
   /** Return a token of a person; `options` are more of the command's. */
   token(subject, ...options) {
     return this.#printed('token', subject, ...options);
@@ -146,12 +165,17 @@ class Service {
     throw new Error(`the service ended with ${code}:\n${this.log}`);
   }
 
+  /** Return the process id of the engine, if there is one. */
+  #engine() {
+    return childrenOf(this.#process.pid).find((pid) => commandLine(pid).includes('engine_process'));
+  }
+
   #killAll() {
     if (!this.#isRunning) return;
     const children = childrenOf(this.#process.pid);
     // The front first: it would start the others again.
     this.#process.kill('SIGKILL');
-    children.forEach(killIfAlive);
+    children.forEach((pid) => signalIfAlive(pid, 'SIGKILL'));
   }
 
   #cleanUpWhateverHappens() {
@@ -169,17 +193,26 @@ class Service {
 }
 
 function childrenOf(pid) {
+  return (readIfAlive(`/proc/${pid}/task/${pid}/children`).match(/\d+/g) ?? []).map(Number);
+}
+
+function commandLine(pid) {
+  return readIfAlive(`/proc/${pid}/cmdline`);
+}
+
+/** Return what a file says about a process; nothing when the process has ended. */
+function readIfAlive(path) {
   try {
-    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').match(/\d+/g) ?? [];
+    return readFileSync(path, 'utf8');
   } catch (error) {
-    if (error.code === 'ENOENT') return [];
+    if (['ENOENT', 'ESRCH'].includes(error.code)) return '';
     throw error;
   }
 }
 
-function killIfAlive(pid) {
+function signalIfAlive(pid, signal) {
   try {
-    process.kill(Number(pid), 'SIGKILL');
+    process.kill(pid, signal);
   } catch (error) {
     if (error.code !== 'ESRCH') throw error;
   }
