@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from rest_bridge.log_lines import LogFormat
 from rest_bridge.settings import OidcIssuer
-from server.addresses import is_loopback, split_address
+from server.addresses import UNIX, is_loopback, split_address
 from server.domain.values import SECOND, Micros, Money, parse_units
 from server.engine_settings import EngineSettings
 from server.rpc.own_tokens import OWN_AUDIENCES
@@ -23,6 +23,7 @@ DATABASE_FILE = "bottrading.sqlite"
 LOCK_FILE = "serve.lock"
 ENGINE_LOCK_FILE = "engine.lock"
 SOCKET_FILE = "front.sock"
+ENGINE_SOCKET_FILE = "engine.sock"
 PAGE_FILE = "page.url"
 NEVER: Micros = 2**62
 MARKET_SECRET_FILE = "market.secret"
@@ -234,12 +235,22 @@ class Settings(VenueSettings):
             return self.data_dir / FEED_UNIVERSE_FILE
         return self.universe_file
 
+    @property
+    def engine_socket(self) -> Path | None:
+        """Return where the engine listens for the fronts of other replicas, if there can be any."""
+        if isinstance(self.location, Path):
+            return None
+        return self.data_dir.resolve() / ENGINE_SOCKET_FILE
+
     def for_engine(self) -> EngineSettings:
         has_hours = self.market == "replay" or self.feed.partition(":")[0] == "alpaca"
         wanted = participants(self.step_participants)
+        socket = self.engine_socket
         return EngineSettings(
             database=text_of(self.location),
             data_dir=str(self.data_dir.resolve()),
+            socket="" if socket is None else str(socket),
+            address="" if socket is None else f"{UNIX}{socket}",
             market=self.market,
             sessions=self.sessions or ("exchange" if has_hours else "always-open"),
             replay_file=str(self.replay_file.resolve()) if self.replay_file else None,

@@ -10,10 +10,16 @@ from server.domain.values import Micros, Money, Units
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """The settings of the engine process, which it receives as its first frame."""
+    """The settings of the engine process, which it receives as its first frame.
+
+    `socket` is the path at which it listens for the fronts of other replicas, which find it at
+    `address`; both are empty if a database can only have one engine.
+    """
 
     database: str
     data_dir: str
+    socket: str
+    address: str
     market: str
     sessions: str
     replay_file: str | None

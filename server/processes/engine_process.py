@@ -5,8 +5,7 @@ import logging
 import signal
 import socket
 import sys
-from contextlib import suppress
-from functools import partial
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import cast
 
@@ -16,15 +15,16 @@ from server.application.ports import SessionLost, StorageDamaged, StorageUnavail
 from server.bootstrap.adapters import monotonic_clock
 from server.bootstrap.engine import build
 from server.config import ENGINE_LOCK_FILE
-from server.engine.frames import LENGTH, NOBODY, Kind, pack_answer
+from server.engine.frames import LENGTH
+from server.engine.fronts import Fronts
 from server.engine.loop import run
+from server.engine.unix_sockets import listening
 from server.engine_settings import EngineSettings
 from server.processes.exit_status import ExitStatus
 from server.processes.foreseen import Foreseen
 from server.processes.locking import take_lock
 
 LOCK_TIMEOUT_SECONDS = 5.0
-SIGN_OF_LIFE = pack_answer(NOBODY, Kind.SIGN_OF_LIFE, b"")
 
 
 def main() -> None:
@@ -58,14 +58,25 @@ def _serve() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     settings = EngineSettings.from_json(_first_frame(connection))
     # The engine of a killed front may still be finishing its last batch.
-    with take_lock(Path(settings.data_dir) / ENGINE_LOCK_FILE, LOCK_TIMEOUT_SECONDS):
-        parts = build(settings, tell_progress=partial(connection.sendall, SIGN_OF_LIFE))
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
-        # When the front is gone, nobody is left to answer.
-        with suppress(BrokenPipeError, ConnectionResetError):
-            run(connection, parts.service, parts.feed.source, parts.clock, monotonic_clock)
-        parts.close()
+    lock = take_lock(Path(settings.data_dir) / ENGINE_LOCK_FILE, LOCK_TIMEOUT_SECONDS)
+    with lock, _listening(settings) as listener:
+        _run(settings, Fronts(connection, listener))
+
+
+def _run(settings: EngineSettings, fronts: Fronts) -> None:
+    parts = build(settings, tell_progress=fronts.tell_progress)
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    # When the front is gone, nobody is left to answer.
+    with suppress(BrokenPipeError, ConnectionResetError):
+        run(fronts, parts.service, parts.feed.source, parts.clock, monotonic_clock)
+    fronts.close()
+    parts.close()
+
+
+def _listening(settings: EngineSettings) -> AbstractContextManager[socket.socket | None]:
+    """Listen for the fronts of other replicas, if there can be any."""
+    return listening(Path(settings.socket)) if settings.socket else nullcontext()
 
 
 def _first_frame(connection: socket.socket) -> bytes:

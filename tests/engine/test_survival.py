@@ -10,6 +10,7 @@ from bottrading.v1 import market_data_pb2, order_pb2
 from server.application.ports import StorageUnavailable
 from server.domain.errors import Reason
 from server.engine.frames import FrameBuffer, Kind, pack_call, unpack_answer
+from server.engine.fronts import Fronts
 from server.engine.loop import run
 from tests.engine.bench import KEY_ID, Bench, call, order_of, place, reason_of
 from tests.support.databases import connect
@@ -92,7 +93,13 @@ def test_the_loop_serves_a_descriptor_above_1023(bench: Bench) -> None:
     with socket.socket(fileno=high) as connection, ours:
         ours.sendall(pack_call(call(1, "PlaceOrder", KEY_ID, b"\xff")))
         ours.shutdown(socket.SHUT_WR)
-        run(connection, bench.parts.service, bench.parts.feed.source, bench.clock, bench.clock)
+        run(
+            Fronts(connection),
+            bench.parts.service,
+            bench.parts.feed.source,
+            bench.clock,
+            bench.clock,
+        )
         answers = [unpack_answer(frame) for frame in FrameBuffer().feed(ours.recv(65536))]
 
     assert Kind.READY in [answer.kind for answer in answers]
