@@ -1,9 +1,6 @@
-"""Addresses: of the form HOST:PORT, or unix:PATH for an engine on the same machine."""
+"""Addresses of the form HOST:PORT."""
 
 from rest_bridge.hosts import is_loopback as is_loopback_host
-
-UNIX = "unix:"
-"""Begins the address of a Unix socket; its path follows."""
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104
 

@@ -10,8 +10,9 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from rest_bridge.log_lines import LogFormat
 from rest_bridge.settings import OidcIssuer
-from server.addresses import UNIX, is_loopback, split_address
+from server.addresses import is_loopback, split_address
 from server.domain.values import SECOND, Micros, Money, parse_units
+from server.engine.unix_sockets import UNIX
 from server.engine_settings import EngineSettings
 from server.rpc.own_tokens import OWN_AUDIENCES
 from server.rpc.tokens import TokenTerms

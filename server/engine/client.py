@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 from server.application.callers import Caller
@@ -63,15 +64,43 @@ class EngineRefused(Exception):
         self.refusal = refusal
 
 
-class CallMoved(Exception):
-    """The engine did not execute a call: it belongs to a shard that another engine owns.
+@dataclass(slots=True, eq=False)
+class Asked:
+    """A call that waits for its answer.
 
-    `shard` is ANY_SHARD if the engine does not know which.
+    `since` is when it was last sent, and `until` when it is no longer repeated. `on_moved` is
+    called with the shard that it belongs to, perhaps ANY_SHARD, if the engine did not execute it.
     """
 
-    def __init__(self, shard: int) -> None:
-        super().__init__(shard)
-        self.shard = shard
+    name: str
+    caller: Caller
+    body: bytes
+    shard: int
+    future: "asyncio.Future[bytes]"
+    on_moved: "Callable[[Asked, int], None]"
+    since: float = 0.0
+    until: float = 0.0
+
+    def refuse(self, refusal: Refusal) -> None:
+        """End the call with a refusal, unless its caller went away."""
+        if not self.future.done():
+            self.future.set_exception(EngineRefused(refusal))
+
+    def settle(self, answer: Answer) -> None:
+        """End the call with the engine's answer, unless its caller went away."""
+        if self.future.done():
+            return
+        if answer.kind is Kind.RESPONSE:
+            self.future.set_result(answer.body)
+        elif answer.kind is Kind.MOVED:
+            self.on_moved(self, decode_moved(answer.body))
+        else:
+            self.refuse(decode_refusal(answer.body))
+
+
+def refuse_moved(asked: Asked, _: int) -> None:
+    """Refuse a call that was not executed, where no other engine can take it."""
+    asked.refuse(AWAY)
 
 
 class Engine(Protocol):
@@ -168,9 +197,9 @@ class SocketEngine(asyncio.Protocol):
         self._is_ready = False
         self._buffer = FrameBuffer()
         # In the order of the calls: the first one has waited longest.
-        self._waiting: dict[int, tuple[asyncio.Future[bytes], float]] = {}
+        self._waiting: dict[int, Asked] = {}
         # Calls that wait for a time of the replay: the engine owes them no answer yet.
-        self._later: dict[int, asyncio.Future[bytes]] = {}
+        self._later: dict[int, Asked] = {}
         self._ends_waits = False
         self._connected = self._heard = 0.0
         self._ids = itertools.count(NOBODY + 1)
@@ -179,15 +208,28 @@ class SocketEngine(asyncio.Protocol):
     def call(
         self, name: str, caller: Caller, body: bytes, shard: int | None = None
     ) -> "asyncio.Future[bytes]":
-        if self._transport is None or not self._is_ready:
+        if not self.is_ready:
             return refused(AWAY)
-        future: asyncio.Future[bytes] = self._loop.create_future()
+        named = ANY_SHARD if shard is None else shard
+        asked = Asked(name, caller, body, named, self._loop.create_future(), refuse_moved)
+        self.send(asked)
+        return asked.future
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether the engine has loaded the database and is connected."""
+        return self._is_ready and self._transport is not None
+
+    def send(self, asked: Asked) -> None:
+        """Send a call to an engine that is ready."""
         call_id = next(self._ids)
-        self._waiting[call_id] = (future, self._loop.time())
+        asked.since = self._loop.time()
+        self._waiting[call_id] = asked
         if not self._outgoing:
             self._loop.call_soon(self._send)
-        self._outgoing.append(pack_call(Call(call_id, name, caller, body, _named(shard))))
-        return future
+        self._outgoing.append(
+            pack_call(Call(call_id, asked.name, asked.caller, asked.body, asked.shard))
+        )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.WriteTransport", transport)
@@ -198,11 +240,11 @@ class SocketEngine(asyncio.Protocol):
         for frame in self._buffer.feed(data):
             answer = unpack_answer(frame)
             if answer.kind is Kind.WAITING:
-                self._later[answer.call_id] = self._waiting.pop(answer.call_id)[0]
+                self._later[answer.call_id] = self._waiting.pop(answer.call_id)
                 if self._ends_waits:
                     self.end_waits()
             elif answer.call_id in self._waiting:
-                _settle(self._waiting.pop(answer.call_id)[0], answer)
+                self._waiting.pop(answer.call_id).settle(answer)
             elif answer.call_id != NOBODY:
                 self._answer_later(answer)
             elif answer.kind is Kind.READY:
@@ -214,16 +256,16 @@ class SocketEngine(asyncio.Protocol):
                 self._notifications.take(answer)
 
     def _answer_later(self, answer: Answer) -> None:
-        future = self._later.pop(answer.call_id, None)
-        if future is not None:  # None: the wait was ended.
-            _settle(future, answer)
+        asked = self._later.pop(answer.call_id, None)
+        if asked is not None:  # None: the wait was ended.
+            asked.settle(answer)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         self._outgoing.clear()
         waiting, self._waiting = self._waiting, {}
-        for future, _ in waiting.values():
-            _give_up(future)
+        for asked in waiting.values():
+            asked.refuse(OUTCOME_UNKNOWN)
         self.end_waits()
         self._on_lost()
 
@@ -231,13 +273,18 @@ class SocketEngine(asyncio.Protocol):
         """Refuse the calls that wait for a time of the replay, those that come later too."""
         self._ends_waits = True
         later, self._later = self._later, {}
-        for future in later.values():
-            _give_up(future, WAIT_ENDED)
+        for asked in later.values():
+            asked.refuse(WAIT_ENDED)
 
     def close(self) -> None:
         """Close the connection: the engine finishes the calls that it took, and exits."""
         if self._transport is not None:
             self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection at once: the outcome of calls in flight is unknown."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def _sweep(self) -> None:
         """Call `on_hang` when the engine is silent for too long while it loads or owes an answer.
@@ -248,8 +295,9 @@ class SocketEngine(asyncio.Protocol):
             return
         now = self._loop.time()
         if self._is_ready:
-            _, oldest = next(iter(self._waiting.values()), (None, now))
-            silent, silent_max = now - max(oldest, self._heard), self._answer_seconds_max
+            oldest = next(iter(self._waiting.values()), None)
+            owed_since = now if oldest is None else oldest.since
+            silent, silent_max = now - max(owed_since, self._heard), self._answer_seconds_max
         else:
             silent, silent_max = (
                 now - max(self._connected, self._heard),
@@ -273,15 +321,16 @@ class LocalEngine:
         self._service = service
         self._notifications = notifications
         self._ids = itertools.count(NOBODY + 1)
-        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._waiting: dict[int, Asked] = {}
 
     def call(
         self, name: str, caller: Caller, body: bytes, shard: int | None = None
     ) -> "asyncio.Future[bytes]":
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         call_id = next(self._ids)
-        self._waiting[call_id] = future
-        self._take(self._service.handle([Call(call_id, name, caller, body, _named(shard))]))
+        named = ANY_SHARD if shard is None else shard
+        self._waiting[call_id] = Asked(name, caller, body, named, future, refuse_moved)
+        self._take(self._service.handle([Call(call_id, name, caller, body, named)]))
         return future
 
     def pass_time(self) -> None:
@@ -294,7 +343,7 @@ class LocalEngine:
             if answer.call_id == NOBODY:
                 self._notifications.take(answer)
             elif answer.kind is not Kind.WAITING:
-                _settle(self._waiting.pop(answer.call_id), answer)
+                self._waiting.pop(answer.call_id).settle(answer)
 
 
 def refused(refusal: Refusal) -> "asyncio.Future[bytes]":
@@ -302,23 +351,3 @@ def refused(refusal: Refusal) -> "asyncio.Future[bytes]":
     future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     future.set_exception(EngineRefused(refusal))
     return future
-
-
-def _named(shard: int | None) -> int:
-    return ANY_SHARD if shard is None else shard
-
-
-def _settle(future: "asyncio.Future[bytes]", answer: Answer) -> None:
-    if future.done():  # The caller went away: nobody waits for the answer.
-        return
-    if answer.kind is Kind.RESPONSE:
-        future.set_result(answer.body)
-    elif answer.kind is Kind.MOVED:
-        future.set_exception(CallMoved(decode_moved(answer.body)))
-    else:
-        future.set_exception(EngineRefused(decode_refusal(answer.body)))
-
-
-def _give_up(future: "asyncio.Future[bytes]", refusal: Refusal = OUTCOME_UNKNOWN) -> None:
-    if not future.done():
-        future.set_exception(EngineRefused(refusal))

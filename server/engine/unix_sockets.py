@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+UNIX = "unix:"
+"""Begins the address of a Unix socket; its path follows."""
+
 PATH_BYTES_MAX = 100
 """The kernel takes few more."""
 

@@ -11,7 +11,7 @@ from server.application.market_feed import QuoteBoard
 from server.application.market_record import HeardMinutes
 from server.bootstrap.adapters import ToldClock
 from server.domain.sharding import ANY_SHARD
-from server.engine.client import AWAY, CallMoved, EngineRefused, Notifications, SocketEngine
+from server.engine.client import AWAY, Asked, EngineRefused, Notifications, SocketEngine
 from server.engine.frames import NOBODY, FrameBuffer, Kind, pack_answer, pack_moved, unpack_call
 
 
@@ -97,13 +97,19 @@ async def test_a_call_names_the_shard_that_it_is_for(pair: Pair) -> None:
 
 
 async def test_a_call_that_was_not_executed_says_where_it_belongs(pair: Pair) -> None:
-    call = pair.call()
-    (call_id,) = await pair.received(1)
-    await pair.answer(pack_moved(call_id, 17))
+    moved: list[tuple[Asked, int]] = []
+    future = asyncio.get_running_loop().create_future()
+    asked = Asked("Any", Caller(), b"", 3, future, lambda *told: moved.append(told))
+    pair.engine.send(asked)
+    alone = pair.call()
+    first, second = await pair.received(2)
+    await pair.answer(pack_moved(first, 17), pack_moved(second, 17))
 
-    with pytest.raises(CallMoved) as told:
-        await call
-    assert told.value.shard == 17
+    with pytest.raises(EngineRefused) as told:
+        await alone
+    assert told.value.refusal is AWAY
+    assert moved == [(asked, 17)]
+    assert not future.done()
 
 
 async def test_calls_in_flight_are_told_that_their_outcome_is_unknown(pair: Pair) -> None:
@@ -185,8 +191,7 @@ async def test_an_engine_that_tells_that_it_is_about_something_long_does_not_han
     """Ending the engine would end all calls in flight, and it would begin the same work again."""
     long, short = pair.call(), pair.call()
     first, second = await pair.received(2)
-    waits, since = pair.engine._waiting[first]
-    pair.engine._waiting[first] = (waits, since - 100)
+    pair.engine._waiting[first].since -= 100
     signs = [pack_answer(0, Kind.SIGN_OF_LIFE, b"")] if alive else []
     await pair.answer(*signs, pack_answer(second, Kind.RESPONSE, b"short"))
     assert await short == b"short"

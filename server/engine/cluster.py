@@ -1,0 +1,166 @@
+"""The engines of a venue as one: each call goes to the engine that owns its shard."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from server.application.callers import Caller
+from server.application.ports import StorageBroken, StorageUnavailable
+from server.domain.sharding import ANY_SHARD, shard_of
+from server.engine.client import AWAY, Asked
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+"""The directory is read so often, and at once when a call finds no owner."""
+
+PAUSE_SECONDS = 0.05
+"""A directory that lags is not read more often than this."""
+
+REPEAT_SECONDS_MAX = 5.0
+"""A call that no engine takes for so long is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Where engines are reached: the owner of each shard, and all that are alive."""
+
+    owners: Mapping[int, str] = field(default_factory=dict)
+    engines: frozenset[str] = frozenset()
+
+
+class Linked(Protocol):
+    """An engine to which this front is connected, now or at times."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether calls can be sent."""
+
+    def send(self, asked: Asked) -> None:
+        """Send a call to an engine that is ready."""
+
+
+class Removable(Linked, Protocol):
+    """An engine of another replica."""
+
+    def abort(self) -> None:
+        """End the connection for good."""
+
+
+class ClusterEngine:
+    """Sends calls to the engines of all replicas; `own` is the one of this replica.
+
+    A call that was not executed is repeated at the owner of its shard, and its caller does not
+    notice. A call on a connection that ends has an unknown outcome and is never repeated.
+    `on_new_owners` is called after shards have changed hands.
+    """
+
+    def __init__(
+        self,
+        own: Linked,
+        own_address: str,
+        read: Callable[[], Awaitable[Directory]],
+        link: Callable[[str], Removable],
+        on_new_owners: Callable[[], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._own = own
+        self._own_address = own_address
+        self._read = read
+        self._link = link
+        self._on_new_owners = on_new_owners
+        self._directory = Directory()
+        self._others: dict[str, Removable] = {}
+        self._late: list[Asked] = []
+        self._wanted = asyncio.Event()
+
+    def call(
+        self, name: str, caller: Caller, body: bytes, shard: int | None = None
+    ) -> "asyncio.Future[bytes]":
+        """Let the owner of the shard decide and store a call."""
+        if shard is None:
+            shard = shard_of(caller.user_id) if caller.user_id else ANY_SHARD
+        asked = Asked(name, caller, body, shard, self._loop.create_future(), self._moved)
+        asked.until = self._loop.time() + REPEAT_SECONDS_MAX
+        self._send(asked)
+        return asked.future
+
+    async def run(self) -> None:
+        """Follow the directory, and repeat calls that found no owner, until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(PAUSE_SECONDS)
+            if not self._late:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wanted.wait(), LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Read the directory once, and send the calls that found no owner before."""
+        self._wanted.clear()
+        try:
+            found = await self._read()
+        except (StorageUnavailable, StorageBroken) as error:
+            log.warning("The owners of shards cannot be read: %s; trying again.", error)
+        else:
+            self._follow(found)
+        self._send_late()
+
+    def close(self) -> None:
+        """Refuse calls that no engine took, and leave the engines of other replicas."""
+        for asked in self._late:
+            asked.refuse(AWAY)
+        self._late.clear()
+        for other in self._others.values():
+            other.abort()
+        self._others.clear()
+
+    def _follow(self, found: Directory) -> None:
+        addresses = found.engines - {self._own_address}
+        for gone in self._others.keys() - addresses:
+            self._others.pop(gone).abort()
+        for new in addresses - self._others.keys():
+            self._others[new] = self._link(new)
+        has_new_owners = found.owners != self._directory.owners
+        self._directory = found
+        if has_new_owners:
+            self._on_new_owners()
+
+    def _send_late(self) -> None:
+        late, self._late = self._late, []
+        for asked in late:
+            if not asked.future.done():
+                self._send(asked)
+
+    def _send(self, asked: Asked) -> None:
+        """Send a call to the owner of its shard; without one, send it after the next look."""
+        engine = self._engine(asked.shard)
+        if engine is None:
+            self._put_off(asked)
+        else:
+            engine.send(asked)
+
+    def _moved(self, asked: Asked, shard: int) -> None:
+        """Send a call to where it belongs; if that is not known, send it after the next look."""
+        if shard in (ANY_SHARD, asked.shard):
+            self._put_off(asked)
+        else:
+            asked.shard = shard
+            self._send(asked)
+
+    def _put_off(self, asked: Asked) -> None:
+        if self._loop.time() >= asked.until:
+            asked.refuse(AWAY)
+            return
+        self._late.append(asked)
+        self._wanted.set()
+
+    def _engine(self, shard: int) -> Linked | None:
+        if shard == ANY_SHARD:
+            engines: list[Linked] = [self._own, *self._others.values()]
+            return next((engine for engine in engines if engine.is_ready), None)
+        address = self._directory.owners.get(shard, "")
+        engine = self._own if address == self._own_address else self._others.get(address)
+        return engine if engine is not None and engine.is_ready else None
