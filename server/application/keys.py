@@ -18,6 +18,7 @@ from server.application.refusals import ACCOUNT_NOT_FOUND, BOT_KEY_NOT_FOUND, SI
 from server.domain.account_changes import open_account
 from server.domain.errors import Reason, Refusal
 from server.domain.invariants import BrokenInvariant
+from server.domain.named_ids import user_id
 from server.domain.user import (
     KEY_RANDOM_LENGTH,
     KEY_SHOWN_LENGTH,
@@ -110,9 +111,9 @@ class Keys:
         return Done()
 
     def _open(self, identity: Identity, unit: UnitOfWork, now: Micros) -> User:
-        user_id = self._chance.id_of("user", identity.issuer, identity.subject)
-        account_id = self._chance.id_of("account", user_id, "0")
-        user = User(id=user_id, identity=identity, created_at=now, account_id=account_id)
+        name = user_id(identity.issuer, identity.subject)
+        account_id = self._chance.id_of("account", name, "0")
+        user = User(id=name, identity=identity, created_at=now, account_id=account_id)
         unit.add_user(user)
         unit.keep(open_account(account_id, user.id, self._initial_balance, now))
         return user

@@ -64,7 +64,7 @@ def _check_mark(engine: Engine, path: Location, verdict: Verdict) -> None:
     # The mark is read before the database, because a running server goes on counting.
     marked = read_mark(path)
     with snapshot(engine) as connection:
-        stored = stored_mark(connection)
+        stored = stored_mark(connection, path)
     verdict.transactions = stored.number
     if marked is None:
         return

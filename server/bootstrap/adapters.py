@@ -3,13 +3,12 @@
 import secrets
 import time
 from collections.abc import Callable
-from hashlib import sha256
 from itertools import count
-from uuid import UUID
 
 import uuid_utils
 
 from server.domain.account import Account
+from server.domain.named_ids import named_id
 from server.domain.user import BASE62
 from server.domain.values import Micros
 
@@ -70,13 +69,12 @@ class SystemChance:
 class SteppedChance(SystemChance):
     """Ids that a lock-step replay repeats in every run, and secrets from the operating system.
 
-    Each id is a UUID of version 8: a number of 48 bits, and a digest of all its names. Ids of one
-    account are in order.
+    Ids of one account are in order.
     """
 
     def id_of(self, *names: str) -> str:
         """Return the UUID of some names."""
-        return _named(0, *names)
+        return named_id(0, *names)
 
     def ids_of(self, account: Account) -> Callable[[], str]:
         """Return UUIDs made of the account's id, the end of its log and a number.
@@ -84,11 +82,4 @@ class SteppedChance(SystemChance):
         Each decision adds to the log, so that the next one makes other ids.
         """
         numbers = count()
-        return lambda: _named(account.sequence, account.id, str(next(numbers)))
-
-
-def _named(number: int, *names: str) -> str:
-    digest = sha256("\0".join((str(number), *names)).encode()).digest()
-    bits = int.from_bytes(digest[:10]) | (number % 2**48 << 80)
-    bits = bits & ~(0xF << 76) | (8 << 76)
-    return str(UUID(int=bits & ~(0x3 << 62) | (2 << 62)))
+        return lambda: named_id(account.sequence, account.id, str(next(numbers)))

@@ -9,6 +9,7 @@ from server.application.accounts import Accounts
 from server.application.keys import Keys
 from server.application.market_feed import MarketFeed
 from server.application.market_ports import QuoteSource
+from server.application.ownership import Ownership, WholeVenue
 from server.application.ports import Chance, Clock
 from server.application.trading import Trading
 from server.bootstrap import venue
@@ -39,6 +40,7 @@ class EngineParts:
     feed: MarketFeed
     writer: Writer
     clock: Clock
+    ownership: Ownership
 
     def close(self) -> None:
         """Close the database."""
@@ -101,7 +103,9 @@ def build(
         tell_progress=tell_progress,
     )
     trading.recover()
-    return EngineParts(EngineService(engine_calls(rows), trading, feed, clock), feed, writer, clock)
+    ownership = WholeVenue()
+    service = EngineService(engine_calls(rows), trading, feed, clock, ownership)
+    return EngineParts(service, feed, writer, clock, ownership)
 
 
 def _progress(writer: Writer, digest: str) -> Micros | None:

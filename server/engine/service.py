@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 
 from server.application.commands import Moved, Waiting
 from server.application.market_feed import MarketFeed
+from server.application.ownership import Ownership
 from server.application.ports import Clock
 from server.application.refusals import MALFORMED
 from server.application.trading import Task, Trading
@@ -51,6 +52,7 @@ class EngineService:
         trading: Trading,
         feed: MarketFeed,
         clock: Clock,
+        ownership: Ownership,
     ) -> None:
         self._calls = calls
         self._deciders = {
@@ -59,6 +61,7 @@ class EngineService:
         self._trading = trading
         self._feed = feed
         self._clock = clock
+        self._ownership = ownership
         self._waiting: list[tuple[Call, Waiting]] = []
 
     @property
@@ -116,7 +119,9 @@ class EngineService:
         """Return the frame with the quotes of the last run, which are stale."""
         return pack_answer(NOBODY, Kind.QUOTES_LOADED, encode_quotes(self._feed.board.all()))
 
-    def _read(self, call: Call) -> Task | Refusal:
+    def _read(self, call: Call) -> Task | Refusal | Moved:
+        if call.shard != ANY_SHARD and not self._ownership.owns(call.shard):
+            return Moved(call.shard)
         served = self._calls[call.name]
         given = Surroundings(self._feed.instruments, self._clock())
         try:

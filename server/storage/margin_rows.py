@@ -31,16 +31,19 @@ class MarginRows:
         self._at_risk.note(account_id, is_at_risk=is_at_risk, is_closing=is_closing)
 
     def accrual(self, clock: str) -> Accrual | None:
-        row = self._connection.execute(
-            select(accruals).where(accruals.c.clock == clock)
-        ).one_or_none()
+        query = select(accruals).where(accruals.c.clock == clock).limit(1)
+        row = self._connection.execute(query).one_or_none()
         return None if row is None else Accrual(row.until, row.charging, row.after)
 
     def store_accrual(self, clock: str, accrual: Accrual) -> None:
-        row = {
-            "clock": clock,
-            "until": accrual.until,
-            "charging": accrual.charging,
-            "after": accrual.after,
-        }
-        self._session.bulk(statements.STORE_ACCRUAL, [row])
+        rows = [
+            {
+                "clock": clock,
+                "shard": shard,
+                "until": accrual.until,
+                "charging": accrual.charging,
+                "after": accrual.after,
+            }
+            for shard in range(self._session.shards)
+        ]
+        self._session.bulk(statements.STORE_ACCRUAL, rows)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, exists, select
 
+from server.application.ports import Standing
 from server.domain.account import Account, Snapshot
 from server.domain.bar import Bar, BarInterval
 from server.domain.equity_curve import EquityCurve
@@ -11,7 +12,9 @@ from server.domain.quote import Quote
 from server.domain.values import Micros, Units
 from server.storage import curve_mapping, market_mapping, statements
 from server.storage.clock_tables import accruals, replays
+from server.storage.pending import Pending
 from server.storage.session import Session
+from server.storage.standings import standings_after
 from server.storage.tables import accounts, equity_snapshots, inflows, quotes
 
 
@@ -20,6 +23,7 @@ class MarketRows:
 
     _connection: Connection
     _session: Session
+    _pending: Pending
 
     def store_quotes(self, newest: Sequence[tuple[Quote, Bar]]) -> None:
         self._session.bulk(
@@ -39,6 +43,10 @@ class MarketRows:
     def drop_minute_bars(self, before: Micros, limit: int) -> None:
         values = {"before": before, "limit": limit}
         self._session.run(statements.DROP_MINUTES, values)
+
+    def standings_after(self, account_id: str, limit: int) -> list[Standing]:
+        self._pending.write()
+        return standings_after(self._connection, account_id, limit)
 
     def add_snapshots(self, snapshots: Sequence[tuple[Snapshot, Account, EquityCurve]]) -> None:
         self._session.bulk(

@@ -6,6 +6,7 @@ from server.application.ports import Shown
 from server.domain.account import Account, Position
 from server.domain.events import Event, OrderUpdated
 from server.domain.order import Order
+from server.domain.sharding import shard_of
 from server.storage import mapping, statements
 from server.storage.mapping import Values
 from server.storage.session import Session
@@ -75,14 +76,12 @@ class Pending:
                 for name, stored in self.accounts.items()
             ],
         )
-        bulk(
-            statements.STORE_POSITION,
-            [mapping.position_values(self._known_positions[key]) for key in self.positions],
-        )
-        bulk(
-            statements.INSERT_ORDER,
-            [mapping.order_values(orders[name], numbers.get(name)) for name in self.new_orders],
-        )
+        held = [mapping.position_values(self._known_positions[key]) for key in self.positions]
+        new = [mapping.order_values(orders[name], numbers.get(name)) for name in self.new_orders]
+        if self._session.shards > 1:
+            self._divide(held + new)
+        bulk(statements.STORE_POSITION, held)
+        bulk(statements.INSERT_ORDER, new)
         changed = [
             mapping.order_values(orders[name], numbers.get(name))
             for name in self.changed_orders - self.new_orders
@@ -100,6 +99,11 @@ class Pending:
             self._fills,
         ):
             written.clear()
+
+    def _divide(self, rows: list[Values]) -> None:
+        """Add to rows of accounts the shards in which they are."""
+        for row in rows:
+            row["shard"] = shard_of(self._known_accounts[row["account_id"]].user_id)
 
     def write_events(self) -> set[str]:
         """Write the events at the end of a transaction; return the accounts whose logs grow.

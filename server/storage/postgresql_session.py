@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from server.application.ports import SessionLost, StorageUnavailable
+from server.domain.sharding import SHARDS
 from server.storage.postgresql import (
     LOCK_SPACE,
     connection_options,
@@ -30,7 +31,6 @@ from server.storage.postgresql import (
 )
 from server.storage.sql import Bulk, Lookup, Query
 
-SHARDS = 64
 HEARTBEAT_SECONDS = 1.0
 
 WRITING = {
@@ -60,6 +60,8 @@ Step = tuple[str, Sequence[Any] | Mapping[str, Any] | None]
 
 class PostgresSession:
     """The writing session; writes wait until something is read or committed, and go together."""
+
+    shards = SHARDS
 
     def __init__(self, url: str) -> None:
         """Connect and take the locks; raise StorageUnavailable if another engine holds them."""

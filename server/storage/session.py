@@ -19,6 +19,8 @@ class Session(Protocol):
 
     connection: Connection
     driver: Any
+    shards: int
+    """How many shards the venue has."""
 
     @property
     def has_written(self) -> bool:

@@ -90,7 +90,7 @@ def last_commit(path: Location) -> CommitMark | None:
         if not inspect(engine).has_table("commits"):
             return None
         with snapshot(engine) as connection:
-            return stored_mark(connection)
+            return stored_mark(connection, path)
     except DBAPIError as error:
         raise translated(error) from error
     finally:

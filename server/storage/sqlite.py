@@ -138,7 +138,8 @@ def prepared(statement: Bulk) -> Prepared:
     table = statement.table
     match statement:
         case Insert() | Upsert():
-            names = [column.name for column in table.columns]
+            # In a file, all rows have the same in a column with a default.
+            names = [column.name for column in table.columns if column.server_default is None]
             # Made of our own constants only.
             text = (
                 f"INSERT INTO {table.name} ({', '.join(names)})"  # noqa: S608
@@ -160,6 +161,8 @@ def prepared(statement: Bulk) -> Prepared:
 
 class SqliteSession:
     """The writing session on a file."""
+
+    shards = 1
 
     def __init__(self, path: Path) -> None:
         self.connection: Connection = open_writer(path).connect()

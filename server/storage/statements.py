@@ -3,13 +3,13 @@
 from server.domain.order_types import Watch
 from server.domain.resting import NEAREST_IS_HIGHEST
 from server.storage.clock_tables import accruals, participants, replays
+from server.storage.engine_tables import commits, trails
 from server.storage.sql import Insert, Lookup, Query, Update, Upsert, others, stored_as_given
 from server.storage.tables import (
     accounts,
     api_usage,
     bars,
     bot_keys,
-    commits,
     equity_curves,
     equity_snapshots,
     events,
@@ -17,7 +17,6 @@ from server.storage.tables import (
     orders,
     positions,
     quotes,
-    trails,
 )
 
 SELECT_ACCOUNTS = Lookup(
@@ -148,7 +147,7 @@ UPDATE_TRAIL = Update(
 UPDATE_ACCOUNT = Update(
     accounts,
     ("id",),
-    others(accounts, "id", "user_id", "created_at"),
+    others(accounts, "id", "user_id", "created_at", "shard"),
     expected={"sequence": "stored_sequence"},
 )
 # Only columns that can change: naming an indexed column would write its index again.
@@ -184,7 +183,7 @@ UPDATE_ORDER = Update(
 INSERT_ORDER = Insert(orders)
 INSERT_FILL = Insert(fills)
 INSERT_EVENT = Insert(events)
-STORE_POSITION = stored_as_given(positions, *others(positions, "account_id", "symbol"))
+STORE_POSITION = stored_as_given(positions, *others(positions, "account_id", "symbol", "shard"))
 STORE_QUOTE = stored_as_given(quotes, *others(quotes, "symbol"))
 ADD_TO_BAR = Upsert(
     bars,
@@ -251,4 +250,4 @@ ADD_SNAPSHOT = stored_as_given(equity_snapshots, *others(equity_snapshots, "acco
 STORE_CURVE = stored_as_given(equity_curves, *others(equity_curves, "account_id"))
 ADD_USAGE = Upsert(api_usage, {"calls": "api_usage.calls + excluded.calls"})
 USE_KEY = Update(bot_keys, ("id",), ("last_used_at",))
-NUMBER_COMMIT = Update(commits, ("database_id",), ("number",))
+NUMBER_COMMIT = Update(commits, ("database_id", "replica_id"), ("number",))

@@ -39,6 +39,22 @@ def _where(condition: str) -> dict[str, Any]:
     return {f"{dialect}_where": text(condition) for dialect in ("sqlite", "postgresql")}
 
 
+def _shard() -> Column[int]:
+    """Return the shard of a row: that of its user. In a file it is always the default."""
+    return Column("shard", Integer, nullable=False, server_default="0")
+
+
+def _sharded(name: str, *columns: str, **conditions: Any) -> tuple[Index, Index]:
+    """Return an index that ends with the shard in PostgreSQL.
+
+    So an engine skips the rows of others within the index.
+    """
+    return (
+        Index(name, *columns, **conditions).ddl_if(dialect="sqlite"),
+        Index(name, *columns, "shard", **conditions).ddl_if(dialect="postgresql"),
+    )
+
+
 users = Table(
     "users",
     metadata,
@@ -91,10 +107,11 @@ accounts = Table(
     Column("margin_mode", NAME, nullable=False),
     Column("interest_paid", UNITS, nullable=False),
     Column("had_margin", Boolean, nullable=False),
+    _shard(),
     CheckConstraint(
         "reserved >= 0 AND (balance >= reserved OR margin_mode = 'MARGIN')", name="money"
     ),
-    Index("ix_accounts_loan", "id", **_where("margin_mode = 'MARGIN' AND balance < 0")),
+    *_sharded("ix_accounts_loan", "id", **_where("margin_mode = 'MARGIN' AND balance < 0")),
 )
 
 bot_keys = Table(
@@ -137,8 +154,9 @@ positions = Table(
     Column("bid_taken", UNITS, nullable=False),
     Column("ask_taken", UNITS, nullable=False),
     Column("open_buy_quantity", UNITS, nullable=False),
+    _shard(),
     CheckConstraint("reserved_quantity >= 0 AND open_buy_quantity >= 0", name="quantity"),
-    Index("ix_positions_short", "account_id", **_where("quantity < 0")),
+    *_sharded("ix_positions_short", "account_id", **_where("quantity < 0")),
     sqlite_with_rowid=False,
 )
 
@@ -200,6 +218,7 @@ orders = Table(
     Column("trail_number", BigInteger),
     Column("closed_quantity", UNITS, nullable=False),
     Column("reduce_only", Boolean, nullable=False),
+    _shard(),
     CheckConstraint("filled_quantity <= quantity", name="filled"),
     UniqueConstraint("account_id", "id"),
     Index(
@@ -210,24 +229,22 @@ orders = Table(
         sqlite_where=text("client_order_id IS NOT NULL"),
         postgresql_where=text("client_order_id IS NOT NULL"),
     ),
-    Index(
-        "ix_orders_match",
-        "symbol",
-        "watch",
-        "match_price",
-        **LIVE,
-    ),
+    *_sharded("ix_orders_match", "symbol", "watch", "match_price", **LIVE),
     Index("ix_orders_live", "account_id", "symbol", **LIVE),
-    Index("ix_orders_expiry", "expires_at", **LIVE),
+    *_sharded("ix_orders_expiry", "expires_at", **LIVE),
     # The bot key is that of orders of margin calls.
-    Index(
+    *_sharded(
         "ix_orders_venue",
         "account_id",
         sqlite_where=text("live = 1 AND bot_key_id = 'VENUE'"),
         postgresql_where=text("live AND bot_key_id = 'VENUE'"),
     ),
-    Index("ix_orders_trail_amount", "symbol", "side", "trail_amount", "trail_number", **TRAILING),
-    Index("ix_orders_trail_percent", "symbol", "side", "trail_percent", "trail_number", **TRAILING),
+    *_sharded(
+        "ix_orders_trail_amount", "symbol", "side", "trail_amount", "trail_number", **TRAILING
+    ),
+    *_sharded(
+        "ix_orders_trail_percent", "symbol", "side", "trail_percent", "trail_number", **TRAILING
+    ),
     sqlite_with_rowid=False,
 )
 
@@ -280,15 +297,6 @@ quotes = Table(
     Column("minute_open", UNITS, nullable=False),
     Column("minute_high", UNITS, nullable=False),
     Column("minute_low", UNITS, nullable=False),
-)
-
-trails = Table(
-    "trails",
-    metadata,
-    Column("symbol", SYMBOL, primary_key=True),
-    Column("side", NAME, primary_key=True),
-    # The best prices since the orders of each group were accepted, as JSON: [[number, price], …].
-    Column("marks", Text, nullable=False),
 )
 
 bars = Table(
@@ -370,12 +378,4 @@ api_usage = Table(
     Column("day", Integer, primary_key=True, autoincrement=False),
     Column("calls", BigInteger, nullable=False),
     sqlite_with_rowid=False,
-)
-
-# One row: the identity of this database, and the number of transactions that have written to it.
-commits = Table(
-    "commits",
-    metadata,
-    Column("database_id", String(16), primary_key=True),
-    Column("number", BigInteger, nullable=False),
 )

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 from server.domain.order import Order, Side
 from server.domain.trailing import moved
 from server.storage import mapping
-from server.storage.tables import trails
+from server.storage.engine_tables import shards, trails
 from server.storage.trails import marks_from
 
 
@@ -18,10 +18,18 @@ def orders_from(rows: Sequence[Any], connection: Connection) -> list[Order]:
     symbols = {row.symbol for row in rows if row.trail_number is not None}
     if not symbols:
         return found
-    stored = connection.execute(select(trails).where(trails.c.symbol.in_(symbols)))
-    marks = {(row.symbol, row.side): marks_from(Side(row.side), row.marks) for row in stored}
+    query = (
+        select(shards.c.shard, trails)
+        .join(trails, trails.c.marks_id == shards.c.marks_id)
+        .where(shards.c.shard.in_({row.shard for row in rows}), trails.c.symbol.in_(symbols))
+    )
+    marks = {
+        (row.shard, row.symbol, row.side): marks_from(Side(row.side), row.marks)
+        for row in connection.execute(query)
+    }
     shown = []
     for row, order in zip(rows, found, strict=True):
-        seen = marks.get((row.symbol, row.side)) if row.trail_number is not None else None
+        trails_now = row.trail_number is not None
+        seen = marks.get((row.shard, row.symbol, row.side)) if trails_now else None
         shown.append(order if seen is None else moved(order, seen.best(row.trail_number)))
     return shown

@@ -144,7 +144,7 @@ class Trails:
 def row_of(line: Line, marks: Watermarks) -> dict[str, str]:
     """Return the row of watermarks: numbers and best prices of their groups."""
     groups = json.dumps([[group.number, group.best] for group in marks.groups])
-    return {"symbol": line[0], "side": line[1].value, "marks": groups}
+    return {"marks_id": "", "symbol": line[0], "side": line[1].value, "marks": groups}
 
 
 def marks_from(side: Side, text: str) -> Watermarks:

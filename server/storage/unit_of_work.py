@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 from sqlalchemy import insert, select
 
-from server.application.ports import Shown, Standing
+from server.application.ports import Shown
 from server.application.staging import Stage
 from server.domain.account import Account, MarginMode, Position
 from server.domain.bar import Bar
@@ -19,9 +19,9 @@ from server.domain.events import OrderUpdated
 from server.domain.order import Order, OrderType
 from server.domain.posting import Decision
 from server.domain.quote import Quote
+from server.domain.sharding import shard_of
 from server.domain.trailing import trails
 from server.domain.user import Permissions
-from server.domain.values import Micros
 from server.domain.watermarks import Watermarks
 from server.storage import curve_mapping, mapping, statements
 from server.storage.at_risk import AtRisk
@@ -35,10 +35,10 @@ from server.storage.people import People
 from server.storage.resting import Resting
 from server.storage.searches import Searches
 from server.storage.session import Session
-from server.storage.standings import standings_after
 from server.storage.step_rows import StepRows
 from server.storage.tables import accounts, inflows, orders
 from server.storage.trails import Line, Trails, row_of
+from server.storage.usage_rows import UsageRows
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ class Writer:
         self.session: Session = open_session(where)
         try:
             self._mark = checked_mark(self.session.connection, where)
+            self.session.rollback()
         except DatabaseError as error:
             raise self.session.failure(error) from error
         self._mark_file = MarkFile(where, self._mark)
@@ -108,7 +109,11 @@ class Writer:
             self.end_transaction()
             return
         mark = replace(self._mark, number=self._mark.number + 1)
-        row = {"database_id": mark.database_id, "number": mark.number}
+        row = {
+            "database_id": mark.database_id,
+            "replica_id": mark.replica_id,
+            "number": mark.number,
+        }
         self.session.bulk(statements.NUMBER_COMMIT, [row])
         self.end_transaction()
         self._mark = mark
@@ -156,7 +161,7 @@ class MarkFile:
             os.close(self._descriptor)
 
 
-class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows):
+class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows, UsageRows):
     """One transaction on the writing connection; only one may be open at a time."""
 
     def __init__(self, writer: Writer) -> None:
@@ -292,6 +297,8 @@ class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows):
         account, pending = decision.account, self._pending
         if decision.is_new_account:
             values = mapping.account_values(account)
+            if self._session.shards > 1:
+                values["shard"] = shard_of(account.user_id)
             self._connection.execute(insert(accounts), values)
         elif account.id not in pending.accounts:
             pending.accounts[account.id] = self.account(account.id).sequence
@@ -344,20 +351,6 @@ class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows):
         elif order.is_held:
             # It does not trail yet, but its distance may have been replaced.
             self._trail_numbers[order.id] = None
-
-    def add_usage(
-        self, calls: Sequence[tuple[str, int, int]], keys: Sequence[tuple[str, Micros]]
-    ) -> None:
-        self._session.bulk(
-            statements.ADD_USAGE,
-            [{"account_id": who, "day": day, "calls": count} for who, day, count in calls],
-        )
-        uses = [{"id": key_id, "last_used_at": moment} for key_id, moment in keys]
-        self._session.bulk(statements.USE_KEY, uses)
-
-    def standings_after(self, account_id: str, limit: int) -> list[Standing]:
-        self._pending.write()
-        return standings_after(self._connection, account_id, limit)
 
     def _load(self, names: set[str], pairs: set[tuple[str, str]]) -> None:
         wanted = [(name,) for name in names]

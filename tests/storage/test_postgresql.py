@@ -20,6 +20,7 @@ from server.storage.postgresql import lookup_text, lookup_values, prepared, quer
 from server.storage.postgresql_session import PostgresSession
 from server.storage.sql import Lookup, Query
 from server.storage.tables import metadata
+from tests.support.databases import fitting
 from tests.support.postgresql import Server
 
 
@@ -40,7 +41,8 @@ def session(database: PostgresDatabase) -> Iterator[PostgresSession]:
 def test_the_migrations_make_what_the_tables_say(database: PostgresDatabase) -> None:
     engine = open_owner(database)
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, fitting("postgresql")) == []
     engine.dispose()
 
 

@@ -15,6 +15,7 @@ from server.storage.migrate import NEWEST_REVISION, bring_up_to_date
 from server.storage.sql import Lookup, Query
 from server.storage.sqlite import lookup_text
 from server.storage.tables import metadata, orders
+from tests.support.databases import fitting
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def connection(empty_database: Path) -> Iterator[sqlite3.Connection]:
 def test_the_migrations_make_what_the_tables_say(empty_database: Path) -> None:
     engine = create_engine(f"sqlite:///{empty_database}")
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), fitting("sqlite")) == []
     engine.dispose()
 
 
@@ -172,7 +173,7 @@ def _text(statement: Query | Lookup) -> str:
 FIXED_COLUMNS = {
     *("account_id", "sequence", "id", "bot_key_id", "client_order_id", "fingerprint", "symbol"),
     *("asset_type", "side", "order_type", "time_in_force", "created_at", "reduce_only"),
-    *("rejection_reason", "rejection_message"),
+    *("rejection_reason", "rejection_message", "shard"),
     *("order_class", "leg", "parent_order_id", "leg_order_ids"),
 }
 """The columns of an order that keep their first values."""

@@ -80,6 +80,7 @@ def test_an_upgrade_changes_nothing_that_was_told(old_database: Path) -> None:
     added = [{name: row.pop(name) for name in ADDED} for row in after["orders"]]
     closed = [row.pop("closed_quantity") for row in after["orders"]]
     assert not any(row.pop("reduce_only") for row in after["orders"])
+    assert not any(row.pop("shard") for row in after["orders"])
     assert after == before
     assert added == [dict.fromkeys(ADDED)] * len(before["orders"])
     sold = [row["filled_quantity"] * (row["side"] == "SELL") for row in before["orders"]]

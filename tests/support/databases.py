@@ -11,9 +11,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import MetaData
 
 from server.config import DATABASE_FILE
 from server.storage.location import Location, PostgresDatabase, location
+from server.storage.tables import metadata
 
 VARIABLE = "BOTTRADING_DATABASE"
 
@@ -22,6 +24,20 @@ def stored_in(data_dir: Path) -> Location:
     """Return where the venue of a data directory is stored."""
     url = os.environ.get(VARIABLE, "")
     return location(url, data_dir) if url else data_dir / DATABASE_FILE
+
+
+def fitting(dialect: str) -> MetaData:
+    """Return the tables as a database of one kind has them: some indexes are one kind's only."""
+    copied = MetaData(naming_convention=metadata.naming_convention)
+    for table in metadata.sorted_tables:
+        own = {
+            (index.name, *index.columns.keys())
+            for index in table.indexes
+            if index._ddl_if is None or index._ddl_if.dialect == dialect
+        }
+        copy = table.to_metadata(copied)
+        copy.indexes = {it for it in copy.indexes if (it.name, *it.columns.keys()) in own}
+    return copied
 
 
 class Found(list[Any]):

@@ -1,0 +1,50 @@
+"""The tables of engines: who owns which shard, and what each engine keeps for itself."""
+
+from sqlalchemy import BigInteger, Column, Integer, String, Table, Text
+
+from server.storage.tables import ID, NAME, SYMBOL, TIME, metadata
+
+# The engines that write to a database of PostgreSQL. One whose backend `pid` holds no lock of ours
+# is dead.
+engines = Table(
+    "engines",
+    metadata,
+    Column("id", ID, primary_key=True),
+    # Where fronts reach it: unix:PATH or tcp:HOST:PORT.
+    Column("address", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("since", TIME, nullable=False),
+    Column("version", String(32), nullable=False),
+    # What must be the same for all engines.
+    Column("terms", Text, nullable=False),
+)
+
+# The shards, and beyond them the market and the ranking. `engine_id` is NULL while nobody owns it.
+# `marks_id` says which `trails` its orders follow; NULL: each order has its watermark itself.
+shards = Table(
+    "shards",
+    metadata,
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("engine_id", ID),
+    Column("marks_id", ID),
+)
+
+trails = Table(
+    "trails",
+    metadata,
+    Column("marks_id", ID, primary_key=True),
+    Column("symbol", SYMBOL, primary_key=True),
+    Column("side", NAME, primary_key=True),
+    # The best prices since the orders of each group were accepted, as JSON: [[number, price], …].
+    Column("marks", Text, nullable=False),
+)
+
+# The identity of this database, and the number of transactions that have written to it: in the one
+# row of a file, and in PostgreSQL in a row for each replica.
+commits = Table(
+    "commits",
+    metadata,
+    Column("database_id", String(16), primary_key=True),
+    Column("replica_id", ID, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
