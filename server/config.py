@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from rest_bridge.log_lines import LogFormat
 from rest_bridge.settings import OidcIssuer
 from server.addresses import is_loopback, split_address
+from server.application.rate_limits import LimitsPerMinute
 from server.domain.values import SECOND, Micros, Money, parse_units
 from server.engine.unix_sockets import UNIX
 from server.engine_settings import EngineSettings
@@ -211,6 +212,16 @@ class Settings(VenueSettings):
         return self.quotas == "enforced" and not self.is_stepped
 
     @property
+    def limits_of_accounts(self) -> LimitsPerMinute:
+        """Return the limits that bots spend.
+
+        The time of a lock-step replay is its participants' own: only a flood is refused.
+        """
+        if self.is_stepped:
+            return LimitsPerMinute(orders=0, requests=self.step_requests_per_minute)
+        return LimitsPerMinute(orders=self.orders_per_minute, requests=self.requests_per_minute)
+
+    @property
     def addresses(self) -> dict[str, str]:
         """Return the addresses that the service listens at, by the names of their settings."""
         rest = "" if self.no_rest else self.rest
@@ -277,6 +288,10 @@ class Settings(VenueSettings):
             if self.market == "replay"
             else round(self.quote_staleness_seconds * SECOND),
             snapshot_interval=self.snapshot_interval_seconds * SECOND,
+            orders_per_minute=self.limits_of_accounts.orders,
+            requests_per_minute=self.limits_of_accounts.requests,
+            person_requests_per_minute=self.person_requests_per_minute,
+            usage_interval=round(self.usage_flush_seconds * SECOND),
         )
 
 

@@ -42,6 +42,10 @@ class EngineSettings:
     initial_balance: Money
     quote_staleness: Micros
     snapshot_interval: Micros
+    orders_per_minute: int
+    requests_per_minute: int
+    person_requests_per_minute: int
+    usage_interval: Micros
 
     def to_json(self) -> bytes:
         return orjson.dumps(asdict(self))

@@ -180,6 +180,18 @@ class RecordUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class SpendOnly:
+    """Store what a call spends that another process answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellAllowances:
+    """Return what is left to accounts."""
+
+    account_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
     """The order after matching; `replayed` is true when an earlier call placed it.
 

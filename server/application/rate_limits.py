@@ -5,9 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from server.domain.errors import Reason, Refusal
+from server.domain.invariants import BrokenInvariant
 from server.domain.values import DAY, SECOND, Micros
 
 WINDOW: Micros = 60 * SECOND
+REASONS = {"order": Reason.ORDER_RATE_EXCEEDED, "request": Reason.REQUEST_RATE_EXCEEDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,26 @@ class Figures:
     limit: int
     remaining: int
     reset_in: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsPerMinute:
+    """How many orders and requests are allowed within 60 s; 0: any number."""
+
+    orders: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left to an account or a person; None where there is no limit.
+
+    `calls` are the calls of the current UTC day.
+    """
+
+    orders: Figures | None = None
+    requests: Figures | None = None
+    calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +181,10 @@ class UsageMeter:
             self._last_used[bot_key_id] = now
         return calls
 
+    def forget(self, account_id: str) -> None:
+        """Forget the calls of an account; they must be loaded before they are counted again."""
+        self._today.pop(account_id, None)
+
     def calls(self, account_id: str, now: Micros) -> int:
         """Return the calls of the current UTC day."""
         day, calls = self._today.get(account_id, (0, 0))
@@ -175,3 +202,24 @@ class UsageMeter:
         for account, day, count in calls:
             self._unstored[account, day] = self._unstored.get((account, day), 0) + count
         self._last_used = dict(keys) | self._last_used
+
+
+def over_limit(what: str, figures: Figures | None) -> Refusal:
+    """Return the refusal of an order or a request that is above the limit."""
+    if figures is None:
+        raise BrokenInvariant("a limit that is lifted refuses a call")
+    return Refusal(
+        reason=REASONS[what],
+        message=f"More than {figures.limit} {what}s a minute;"
+        f" try again in {-(-figures.reset_in // SECOND)} s.",
+        retry_after_seconds=figures.reset_in / SECOND,
+    )
+
+
+def over_quota(quota: int, now: Micros) -> Refusal:
+    """Return the refusal of a call that is above the quota of its day."""
+    return Refusal(
+        reason=Reason.DAILY_QUOTA_EXCEEDED,
+        message=f"The daily quota of {quota} calls is used up; it renews at 00:00 UTC.",
+        retry_after_seconds=((now // DAY + 1) * DAY - now) / SECOND,
+    )

@@ -35,6 +35,7 @@ from server.application.ports import (
     UnitOfWork,
 )
 from server.application.refusals import KEY_REFUSED
+from server.application.spending import Spending
 from server.application.steps import LoggedEvent, Steps
 from server.application.stopped_accounts import STOPPED
 from server.application.timekeeping import Timekeeping
@@ -88,6 +89,7 @@ class Trading:
         feed: MarketFeed,
         keys: Keys,
         accounts: Accounts,
+        spending: Spending,
         clock: Clock,
         monotonic: Clock,
         chance: Chance,
@@ -114,6 +116,7 @@ class Trading:
             Closes(feed, chance),
             keys,
             accounts,
+            spending,
             MarketCalls(feed, self._timekeeping, lock_step),
             self.steps,
         )

@@ -11,6 +11,8 @@ from server.application.market_feed import MarketFeed
 from server.application.market_ports import QuoteSource
 from server.application.ownership import Ownership, WholeVenue
 from server.application.ports import Chance, Clock
+from server.application.rate_limits import LimitsPerMinute
+from server.application.spending import Spending
 from server.application.trading import Trading
 from server.bootstrap import venue
 from server.bootstrap.adapters import (
@@ -22,6 +24,7 @@ from server.bootstrap.adapters import (
 )
 from server.calls.table import ROWS, engine_calls
 from server.domain.values import Micros
+from server.engine.charging import Charging
 from server.engine.service import EngineService
 from server.engine_settings import EngineSettings
 from server.market.universe import CurrentInstruments
@@ -65,7 +68,8 @@ def build(
     lock_step = venue.lock_step(settings, monotonic)
     chance = chance or (SystemChance() if lock_step is None else SteppedChance())
     listed, calendar = venue.universe(settings), venue.calendar(settings)
-    writer = Writer(location(settings.database, Path(settings.data_dir)), encode_event)
+    database, real_clock = location(settings.database, Path(settings.data_dir)), clock
+    writer = Writer(database, encode_event)
     source: QuoteSource
     if settings.market == "replay":
         source, clock = venue.replay_source(
@@ -88,11 +92,19 @@ def build(
         ids_of=chance.ids_of,
         tell_progress=tell_progress,
     )
+    # Limits of callers follow real time, also while a replay has a time of its own.
+    spending = Spending(
+        LimitsPerMinute(settings.orders_per_minute, settings.requests_per_minute),
+        LimitsPerMinute(0, settings.person_requests_per_minute),
+        clock=real_clock,
+        monotonic=monotonic,
+    )
     trading = Trading(
         new_unit=partial(SqlUnitOfWork, writer),
         feed=feed,
         keys=Keys(chance, settings.initial_balance),
         accounts=Accounts(feed, chance, settings.initial_balance),
+        spending=spending,
         clock=clock,
         monotonic=monotonic,
         since_boot=since_boot,
@@ -103,8 +115,10 @@ def build(
         tell_progress=tell_progress,
     )
     trading.recover()
-    ownership = WholeVenue()
-    service = EngineService(engine_calls(rows), trading, feed, clock, ownership)
+    ownership, charging = WholeVenue(), None
+    if not isinstance(database, Path):
+        charging = Charging(spending, trading, ownership, monotonic, settings.usage_interval)
+    service = EngineService(engine_calls(rows), trading, feed, clock, ownership, charging)
     return EngineParts(service, feed, writer, clock, ownership)
 
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge
 
@@ -17,10 +18,11 @@ from server.application.ports import Clock
 from server.application.queries import Queries
 from server.application.quote_updates import QuoteUpdates
 from server.application.quote_watch import QuoteWatch
-from server.application.rate_limits import AllRateLimits, MemoryRateLimits, UsageMeter
+from server.application.rate_limits import AllRateLimits, UsageMeter
 from server.application.return_curves import ReturnCurves
 from server.bootstrap import venue
 from server.bootstrap.adapters import SystemChance, ToldClock, monotonic_clock, system_clock
+from server.bootstrap.limits import Limiting, limiting
 from server.calls.table import ROWS
 from server.config import Settings
 from server.engine.client import Engine, Notifications
@@ -40,10 +42,10 @@ from server.rpc.interceptors.observability import (
     answer_headers,
     json_line,
 )
-from server.rpc.interceptors.rate_limit import RateLimiting
 from server.rpc.interceptors.sign_in import SignIns
 from server.rpc.interceptors.streams import OpenStreams
 from server.rpc.keyring import Keyring
+from server.rpc.ledger import Ledger
 from server.rpc.open_stream import Headers
 from server.rpc.own_tokens import OwnTokens
 from server.rpc.owned_accounts import OwnedAccounts
@@ -77,7 +79,7 @@ class Front:
 
     server: RpcServer
     connections: Connections
-    meter: UsageMeter
+    meter: UsageMeter | None
     limits: AllRateLimits
     journal: CallJournal
     registry: CollectorRegistry
@@ -98,7 +100,7 @@ class FrontBase:
     order_updates: OrderUpdates
     quote_updates: QuoteUpdates
     notifications: Notifications
-    meter: UsageMeter
+    meter: UsageMeter | None
     reads: SqlReads
     rankings: RankingsFile
     executor: ThreadPoolExecutor
@@ -135,7 +137,8 @@ def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> Front
     # Reads of new log entries wait for no other query.
     follower = ThreadPoolExecutor(FOLLOWERS_MAX, thread_name_prefix="follow")
     reads = SqlReads(open_readers(settings.location))
-    meter = UsageMeter()
+    # Engines that share a database count the calls of all fronts.
+    meter = UsageMeter() if isinstance(settings.location, Path) else None
     keyring = Keyring(reads, meter, wall_clock, guard)
     board = QuoteBoard(settings.for_engine().quote_staleness)
     heard = HeardMinutes()
@@ -207,7 +210,7 @@ def build(
     """
     chance, registry = SystemChance(), CollectorRegistry()
     instruments = CurrentInstruments(venue.universe(settings.for_engine()), base.clock)
-    limits = _limits(settings, monotonic)
+    limits = _limits(settings, base, engine, rows, registry, wall_clock, monotonic)
     leaderboard = _leaderboard(base, instruments, monotonic)
     dispatcher = _dispatcher(
         settings,
@@ -216,7 +219,7 @@ def build(
         rows,
         instruments=instruments,
         leaderboard=leaderboard,
-        limits=limits,
+        ledger=limits.ledger,
         wall_clock=wall_clock,
     )
     journal = CallJournal(write_line, registry, line)
@@ -231,12 +234,7 @@ def build(
         authentication=_authentication(settings, base, owned, engine, monotonic),
         connections=connections,
         in_flight=InFlight(),
-        rate_limits=RateLimiting(
-            limits=limits,
-            meter=base.meter,
-            clock=wall_clock,
-            enforce_quotas=settings.enforces_quotas,
-        ),
+        rate_limits=limits.interceptor,
         accounts=NamedAccounts(owned),
         sign_ins=SignIns(engine, wall_clock),
         streams=base.streams,
@@ -250,7 +248,9 @@ def build(
         detail=partial(_quotes_detail, watch) if settings.market == "published" else tuple,
     )
     base.notifications.tell_stopped = lambda is_stopped: server.set_stopped(is_stopped=is_stopped)
-    return Front(server, connections, base.meter, limits, journal, registry, leaderboard, watch)
+    return Front(
+        server, connections, base.meter, limits.windows, journal, registry, leaderboard, watch
+    )
 
 
 def _quote_watch(
@@ -269,21 +269,24 @@ def _quotes_detail(watch: QuoteWatch) -> tuple[tuple[str, str], ...]:
     return (FRESH_QUOTES_HEADER, str(counts.fresh)), (STALE_QUOTES_HEADER, str(counts.stale))
 
 
-def _limits(settings: Settings, monotonic: Clock) -> AllRateLimits:
-    def windows(requests_per_minute: int, orders_per_minute: int = 0) -> MemoryRateLimits:
-        return MemoryRateLimits(
-            orders_per_minute=orders_per_minute,
-            requests_per_minute=requests_per_minute,
-            monotonic=monotonic,
-        )
-
-    return AllRateLimits(
-        # The time of a lock-step replay is its participants' own: only a flood is refused.
-        accounts=windows(settings.step_requests_per_minute)
-        if settings.is_stepped
-        else windows(settings.requests_per_minute, settings.orders_per_minute),
-        persons=windows(settings.person_requests_per_minute),
-        public=windows(settings.public_requests_per_minute),
+def _limits(
+    settings: Settings,
+    base: FrontBase,
+    engine: Engine,
+    rows: Mapping[str, Row],
+    registry: CollectorRegistry,
+    wall_clock: Clock,
+    monotonic: Clock,
+) -> Limiting:
+    return limiting(
+        settings,
+        base.meter,
+        base.keyring,
+        engine,
+        rows,
+        registry,
+        wall_clock=wall_clock,
+        monotonic=monotonic,
     )
 
 
@@ -307,7 +310,7 @@ def _dispatcher(
     *,
     instruments: CurrentInstruments,
     leaderboard: Leaderboard,
-    limits: AllRateLimits,
+    ledger: Ledger,
     wall_clock: Clock,
 ) -> Dispatcher:
     reading = SharedReading(base.executor, at_once=READS_OF_PERSON_MAX)
@@ -331,9 +334,7 @@ def _dispatcher(
         readers=(queries, leaderboard, base.tickets, base.own_tokens, order_updates, quotes),
         reading=reading,
         figures=Figures(
-            keyring=base.keyring,
-            meter=base.meter,
-            limits=limits.accounts,
+            ledger=ledger,
             streams=base.streams,
             clock=wall_clock,
             enforce_quotas=settings.enforces_quotas,

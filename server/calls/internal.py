@@ -6,7 +6,9 @@ from server.application import commands
 from server.application.callers import Caller
 from server.application.commands import Done, UserKnown
 from server.application.keys import Keys
+from server.application.spending import Spending
 from server.domain.user import Identity
+from server.engine.receipts import encode_allowances
 from server.wire.rows import Decided, Route, Surroundings
 
 
@@ -20,6 +22,16 @@ def _record_usage(usage: commands.RecordUsage, _: Caller, __: Surroundings) -> c
 
 def _use_sign_in(use: commands.UseSignIn, _: Caller, __: Surroundings) -> commands.UseSignIn:
     return use
+
+
+def _spend_only(_: bytes, __: Caller, ___: Surroundings) -> commands.SpendOnly:
+    return commands.SpendOnly()
+
+
+def _tell_allowances(
+    account_ids: list[str], _: Caller, __: Surroundings
+) -> commands.TellAllowances:
+    return commands.TellAllowances(tuple(account_ids))
 
 
 def _known(result: UserKnown) -> bytes:
@@ -47,4 +59,16 @@ UseSignIn = Decided(
     read=_use_sign_in,
     decide=Keys.use_sign_in,
     answer=_done,
+)
+Spend = Decided(
+    route=Route.OWN_USER,
+    read=_spend_only,
+    decide=Spending.settle,
+    answer=_done,
+)
+TellAllowances = Decided(
+    route=Route.EVERYONE,
+    read=_tell_allowances,
+    decide=Spending.tell,
+    answer=encode_allowances,
 )

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from types import ModuleType
 
+import orjson
+
 from server.calls import bot_trading, internal, key_management, market_data
+from server.engine.charging import SPEND, TELL_ALLOWANCES
 from server.engine.frames import decode_identity, decode_usage, decode_use_of_sign_in
 from server.engine.service import EngineCall
 from server.wire.contract import Method, methods
@@ -39,4 +42,6 @@ def engine_calls(
         "KnowUser": EngineCall(internal.KnowUser, decode_identity),
         "RecordUsage": EngineCall(internal.RecordUsage, decode_usage),
         "UseSignIn": EngineCall(internal.UseSignIn, decode_use_of_sign_in),
+        SPEND: EngineCall(internal.Spend, bytes),
+        TELL_ALLOWANCES: EngineCall(internal.TellAllowances, orjson.loads),
     }

@@ -27,6 +27,7 @@ from server.engine.frames import (
     pack_call,
     unpack_answer,
 )
+from server.engine.receipts import Receipt
 from server.engine.service import EngineService
 
 RETRY_SECONDS = 1.0
@@ -70,6 +71,7 @@ class Asked:
 
     `since` is when it was last sent, and `until` when it is no longer repeated. `on_moved` is
     called with the shard that it belongs to, perhaps ANY_SHARD, if the engine did not execute it.
+    `receipt` says what it spends.
     """
 
     name: str
@@ -78,13 +80,26 @@ class Asked:
     shard: int
     future: "asyncio.Future[bytes]"
     on_moved: "Callable[[Asked, int], None]"
+    receipt: Receipt | None = None
     since: float = 0.0
     until: float = 0.0
+
+    def numbered(self, call_id: int) -> Call:
+        """Return the call as the engine gets it."""
+        if self.receipt is None:
+            return Call(call_id, self.name, self.caller, self.body, self.shard)
+        spends, quota = self.receipt.spends, self.receipt.quota
+        return Call(call_id, self.name, self.caller, self.body, self.shard, spends, quota)
 
     def refuse(self, refusal: Refusal) -> None:
         """End the call with a refusal, unless its caller went away."""
         if not self.future.done():
             self.future.set_exception(EngineRefused(refusal))
+
+    def charge(self, answer: Answer) -> None:
+        """Take what the engine tells about what the call spends."""
+        if self.receipt is not None:
+            self.receipt.take(answer.body)
 
     def settle(self, answer: Answer) -> None:
         """End the call with the engine's answer, unless its caller went away."""
@@ -107,11 +122,17 @@ class Engine(Protocol):
     """What the front asks of an engine."""
 
     def call(
-        self, name: str, caller: Caller, body: bytes, shard: int | None = None
+        self,
+        name: str,
+        caller: Caller,
+        body: bytes,
+        shard: int | None = None,
+        receipt: Receipt | None = None,
     ) -> "asyncio.Future[bytes]":
         """Let the engine decide and store a call; the future may raise EngineRefused.
 
         The call goes to whoever owns the shard: without one, that of the caller's user, or any.
+        It spends what `receipt` says, which is filled in before the future ends.
         """
 
 
@@ -206,12 +227,17 @@ class SocketEngine(asyncio.Protocol):
         self._outgoing: list[bytes] = []
 
     def call(
-        self, name: str, caller: Caller, body: bytes, shard: int | None = None
+        self,
+        name: str,
+        caller: Caller,
+        body: bytes,
+        shard: int | None = None,
+        receipt: Receipt | None = None,
     ) -> "asyncio.Future[bytes]":
         if not self.is_ready:
             return refused(AWAY)
         named = ANY_SHARD if shard is None else shard
-        asked = Asked(name, caller, body, named, self._loop.create_future(), refuse_moved)
+        asked = Asked(name, caller, body, named, self._loop.create_future(), refuse_moved, receipt)
         self.send(asked)
         return asked.future
 
@@ -227,9 +253,7 @@ class SocketEngine(asyncio.Protocol):
         self._waiting[call_id] = asked
         if not self._outgoing:
             self._loop.call_soon(self._send)
-        self._outgoing.append(
-            pack_call(Call(call_id, asked.name, asked.caller, asked.body, asked.shard))
-        )
+        self._outgoing.append(pack_call(asked.numbered(call_id)))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.WriteTransport", transport)
@@ -243,6 +267,8 @@ class SocketEngine(asyncio.Protocol):
                 self._later[answer.call_id] = self._waiting.pop(answer.call_id)
                 if self._ends_waits:
                     self.end_waits()
+            elif answer.kind is Kind.SPENT:
+                self._waiting[answer.call_id].charge(answer)
             elif answer.call_id in self._waiting:
                 self._waiting.pop(answer.call_id).settle(answer)
             elif answer.call_id != NOBODY:
@@ -324,13 +350,19 @@ class LocalEngine:
         self._waiting: dict[int, Asked] = {}
 
     def call(
-        self, name: str, caller: Caller, body: bytes, shard: int | None = None
+        self,
+        name: str,
+        caller: Caller,
+        body: bytes,
+        shard: int | None = None,
+        receipt: Receipt | None = None,
     ) -> "asyncio.Future[bytes]":
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         call_id = next(self._ids)
         named = ANY_SHARD if shard is None else shard
-        self._waiting[call_id] = Asked(name, caller, body, named, future, refuse_moved)
-        self._take(self._service.handle([Call(call_id, name, caller, body, named)]))
+        asked = Asked(name, caller, body, named, future, refuse_moved, receipt)
+        self._waiting[call_id] = asked
+        self._take(self._service.handle([asked.numbered(call_id)]))
         return future
 
     def pass_time(self) -> None:
@@ -342,6 +374,8 @@ class LocalEngine:
             answer = unpack_answer(frame)
             if answer.call_id == NOBODY:
                 self._notifications.take(answer)
+            elif answer.kind is Kind.SPENT:
+                self._waiting[answer.call_id].charge(answer)
             elif answer.kind is not Kind.WAITING:
                 self._waiting.pop(answer.call_id).settle(answer)
 

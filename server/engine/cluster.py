@@ -11,6 +11,7 @@ from server.application.callers import Caller
 from server.application.ports import StorageBroken, StorageUnavailable
 from server.domain.sharding import ANY_SHARD, shard_of
 from server.engine.client import AWAY, Asked
+from server.engine.receipts import Receipt
 
 log = logging.getLogger(__name__)
 
@@ -78,12 +79,17 @@ class ClusterEngine:
         self._wanted = asyncio.Event()
 
     def call(
-        self, name: str, caller: Caller, body: bytes, shard: int | None = None
+        self,
+        name: str,
+        caller: Caller,
+        body: bytes,
+        shard: int | None = None,
+        receipt: Receipt | None = None,
     ) -> "asyncio.Future[bytes]":
         """Let the owner of the shard decide and store a call."""
         if shard is None:
             shard = shard_of(caller.user_id) if caller.user_id else ANY_SHARD
-        asked = Asked(name, caller, body, shard, self._loop.create_future(), self._moved)
+        asked = Asked(name, caller, body, shard, self._loop.create_future(), self._moved, receipt)
         asked.until = self._loop.time() + REPEAT_SECONDS_MAX
         self._send(asked)
         return asked.future

@@ -5,7 +5,8 @@ bot key id, name, body). An answer is (length, call id, kind, body). A notificat
 with call id 0, which no call has. The notifications of a batch always come before its answers.
 Signs of life come while something long is loaded or decided. WAITING says of a call that its answer
 comes later, when the clock of a replay gets there. MOVED says that a call was not executed, and
-which shard it belongs to.
+which shard it belongs to. SPENT comes before the answer to a call that spends, and says what is
+left.
 
 Version and call id come first in every version: an engine that does not know the version of a call
 answers with MOVED.
@@ -67,6 +68,7 @@ class Kind(IntEnum):
     QUOTES_CONFIRMED = 10
     WAITING = 11
     MOVED = 12
+    SPENT = 13
 
 
 class UnknownVersion(Exception):

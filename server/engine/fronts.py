@@ -29,6 +29,9 @@ FOREIGN_CALLS = 1 << 63
 FOR_ALL = frozenset({Kind.KEY_ENDED, Kind.LOGS_GROWN, Kind.SIGN_OF_LIFE})
 """What other fronts are notified of. Quotes and the time of a replay they get from their engine."""
 
+NOT_LAST = frozenset({Kind.WAITING, Kind.SPENT})
+"""After these, another answer to the same call follows."""
+
 READY = pack_answer(NOBODY, Kind.READY, b"")
 SIGN_OF_LIFE = pack_answer(NOBODY, Kind.SIGN_OF_LIFE, b"")
 
@@ -139,7 +142,8 @@ class Fronts:
         return calls
 
     def _answer(self, number: int, kind: int, frame: bytes) -> None:
-        asked = self._asked.get(number) if kind == Kind.WAITING else self._asked.pop(number, None)
+        is_last = kind not in NOT_LAST
+        asked = self._asked.pop(number, None) if is_last else self._asked.get(number)
         if asked is not None:  # None: whoever asked has left.
             other, call_id = asked
             begin = LENGTH.size

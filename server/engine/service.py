@@ -6,14 +6,16 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from server.application.commands import Moved, Waiting
+from server.application.commands import Done, Moved, Waiting
 from server.application.market_feed import MarketFeed
 from server.application.ownership import Ownership
 from server.application.ports import Clock
 from server.application.refusals import MALFORMED
+from server.application.spending import Charged
 from server.application.trading import Task, Trading
 from server.domain.errors import Reason, Refusal
 from server.domain.sharding import ANY_SHARD
+from server.engine.charging import SPEND, Charging
 from server.engine.frames import (
     NOBODY,
     Call,
@@ -24,6 +26,7 @@ from server.engine.frames import (
     pack_moved,
     pack_notification,
 )
+from server.engine.receipts import encode_charged
 from server.wire.rows import Decided, Route, Surroundings, bound
 
 WAITING_CALLS_MAX = 16
@@ -44,7 +47,7 @@ class EngineCall:
 
 
 class EngineService:
-    """Answers calls in batches."""
+    """Answers calls in batches; without `charging`, the front has charged them."""
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class EngineService:
         feed: MarketFeed,
         clock: Clock,
         ownership: Ownership,
+        charging: Charging | None = None,
     ) -> None:
         self._calls = calls
         self._deciders = {
@@ -62,6 +66,7 @@ class EngineService:
         self._feed = feed
         self._clock = clock
         self._ownership = ownership
+        self._charging = charging
         self._waiting: list[tuple[Call, Waiting]] = []
 
     @property
@@ -71,11 +76,18 @@ class EngineService:
 
     def handle(self, calls: Sequence[Call], *, passing: bool = False) -> list[bytes]:
         """Let time pass if `passing`, then decide and store calls; return the frames to send."""
-        read = [self._read(call) for call in calls]
+        charging = self._charging
+        charged = {} if charging is None else charging.charge(calls)
+        read = [self._read(call, charged.get(at)) for at, call in enumerate(calls)]
         tasks = [task for task in read if isinstance(task, Task)]
-        batch = self._trading.handle(tasks, passing=passing)
+        decide = self._trading.handle if charging is None else charging.decide
+        batch = decide(tasks, passing=passing)
         results = iter(batch.results)
         frames = [pack_notification(notification) for notification in batch.notifications]
+        frames += [
+            pack_answer(calls[at].id, Kind.SPENT, encode_charged(bill))
+            for at, bill in charged.items()
+        ]
         for call, task in zip(calls, read, strict=True):
             result = next(results) if isinstance(task, Task) else task
             if isinstance(result, Waiting):
@@ -83,6 +95,11 @@ class EngineService:
             else:
                 frames.append(self._answer(call, result))
         return frames + self._end_waits() if self._waiting else frames
+
+    def close(self) -> None:
+        """Store what is stored from time to time only; call it before the engine ends."""
+        if self._charging is not None:
+            self._charging.close()
 
     def _let_wait(self, call: Call, waiting: Waiting) -> list[bytes]:
         """Keep a call for later; if its account has too many, the oldest of them is refused."""
@@ -119,9 +136,14 @@ class EngineService:
         """Return the frame with the quotes of the last run, which are stale."""
         return pack_answer(NOBODY, Kind.QUOTES_LOADED, encode_quotes(self._feed.board.all()))
 
-    def _read(self, call: Call) -> Task | Refusal | Moved:
+    def _read(self, call: Call, charged: Charged | None) -> Task | Refusal | Done | Moved:
         if call.shard != ANY_SHARD and not self._ownership.owns(call.shard):
             return Moved(call.shard)
+        if charged is not None:
+            if charged.refusal is not None:
+                return charged.refusal
+            if call.name == SPEND and charged.is_stored:
+                return Done()
         served = self._calls[call.name]
         given = Surroundings(self._feed.instruments, self._clock())
         try:

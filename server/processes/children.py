@@ -16,6 +16,7 @@ from server.config import Settings, child_environment
 from server.domain.invariants import BrokenInvariant
 from server.engine.client import AWAY, SocketEngine, refused
 from server.engine.frames import LENGTH
+from server.engine.receipts import Receipt
 from server.processes.exit_status import ExitStatus, ServiceFailed, database_damaged
 
 log = logging.getLogger(__name__)
@@ -73,11 +74,16 @@ class EngineProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def call(
-        self, name: str, caller: Caller, body: bytes, shard: int | None = None
+        self,
+        name: str,
+        caller: Caller,
+        body: bytes,
+        shard: int | None = None,
+        receipt: Receipt | None = None,
     ) -> "asyncio.Future[bytes]":
         if self._client is None:
             return refused(AWAY)
-        return self._client.call(name, caller, body, shard)
+        return self._client.call(name, caller, body, shard, receipt)
 
     async def run(self) -> None:
         """Start the process and restart it, until cancelled.

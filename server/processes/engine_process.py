@@ -70,6 +70,7 @@ def _run(settings: EngineSettings, fronts: Fronts) -> None:
     # When the front is gone, nobody is left to answer.
     with suppress(BrokenPipeError, ConnectionResetError):
         run(fronts, parts.service, parts.feed.source, parts.clock, monotonic_clock)
+    parts.service.close()
     fronts.close()
     parts.close()
 

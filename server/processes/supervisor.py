@@ -17,6 +17,7 @@ from server.addresses import split_address
 from server.application.callers import SERVICE
 from server.application.leaderboard import PAUSE_MIN
 from server.application.ports import StorageBroken, StorageDamaged, StorageUnavailable
+from server.application.rate_limits import UsageMeter
 from server.bootstrap import front as bootstrap
 from server.config import LOCK_FILE, Settings, SettingsError
 from server.domain.values import SECOND
@@ -186,7 +187,8 @@ class Supervisor:
         if not self._settings.no_rest:
             tell_step(self._settings, "the REST bridge")
             self._keep("bridge", self._bridge.run())
-        self._keep("usage", self._flush_usage())
+        if self._base.meter is not None:
+            self._keep("usage", self._flush_usage(self._base.meter))
         self._keep("limits", self._forget_idle())
         self._keep("leaderboard", self._refresh_leaderboard())
         self._keep("streams", self._watch.run())
@@ -277,20 +279,20 @@ class Supervisor:
         self._base.keyring.forget_all()
         self._watch.doubt()
 
-    async def _flush_usage(self) -> None:
+    async def _flush_usage(self, meter: UsageMeter) -> None:
         while True:
             await asyncio.sleep(self._settings.usage_flush_seconds)
-            await self._store_usage()
+            await self._store_usage(meter)
 
-    async def _store_usage(self) -> None:
-        calls, keys = self._base.meter.take()
+    async def _store_usage(self, meter: UsageMeter) -> None:
+        calls, keys = meter.take()
         if not calls and not keys:
             return
         try:
             body = encode_usage(calls, keys)
             await self._engine.call("RecordUsage", SERVICE, body)
         except EngineRefused:
-            self._base.meter.put_back(calls, keys)
+            meter.put_back(calls, keys)
 
     async def _forget_idle(self) -> None:
         while True:
@@ -335,7 +337,8 @@ class Supervisor:
         await self._bridge.stop(self._settings.drain_seconds)
         await self._feed.stop(self._settings.drain_seconds)
         await self._front.server.stop(self._settings.drain_seconds)
-        await self._store_usage()
+        if self._base.meter is not None:
+            await self._store_usage(self._base.meter)
         await self._engine.stop()
         await self._base.close()
         self._front.journal.flush()

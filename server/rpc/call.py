@@ -8,8 +8,9 @@ from grpc import StatusCode
 from grpc.aio import ServicerContext
 
 from server.application.callers import Caller
-from server.application.rate_limits import Figures
+from server.application.rate_limits import Allowance, Figures
 from server.domain.user import Plan
+from server.engine.receipts import Receipt
 from server.rpc.open_stream import OpenStream
 from server.wire.contract import Method
 
@@ -28,7 +29,11 @@ NOBODY = Principal(plan=Plan.FREE)
 
 @dataclass(slots=True)
 class Call:
-    """One call on its way through the interceptors."""
+    """One call on its way through the interceptors.
+
+    `receipt` says what the engine charges when it decides the call; `allowance` is what it told
+    when it was asked before.
+    """
 
     method: Method
     context: ServicerContext[bytes, bytes]
@@ -38,6 +43,8 @@ class Call:
     named_account: str | None = None
     principal: Principal | None = None
     figures: Figures | None = None
+    receipt: Receipt | None = None
+    allowance: Allowance | None = None
     code: StatusCode = StatusCode.OK
     reason: str = ""
     trailers: list[tuple[str, str | bytes]] = field(default_factory=list)

@@ -42,7 +42,9 @@ class Chain(ServerInterceptor):
             for method in methods
         } | {
             UNREADABLE_PREFIX + method.path: _rpc_handler(
-                replace(method, streams=False), interceptors, refuse_unreadable
+                replace(method, path=UNREADABLE_PREFIX + method.path, streams=False),
+                interceptors,
+                refuse_unreadable,
             )
             for method in methods
         }

@@ -56,14 +56,14 @@ class Dispatcher:
         if row.complete is None:
 
             async def forward(call: Call) -> bytes:
-                return await engine.call(name, call.caller, call.body, shard)
+                return await engine.call(name, call.caller, call.body, shard, call.receipt)
 
             return forward
         complete = bound(row.complete, [self._figures])
 
         async def handle(call: Call) -> bytes:
             answer = method.response_type.FromString(
-                await engine.call(name, call.caller, call.body, shard)
+                await engine.call(name, call.caller, call.body, shard, call.receipt)
             )
             await complete(call, answer)
             return bytes(answer.SerializeToString())

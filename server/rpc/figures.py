@@ -1,15 +1,14 @@
-"""Figures that only the front has: rate limits, calls of the day, open streams."""
+"""Figures that no query and no decision has: rate limits, calls of the day, open streams."""
 
 from typing import Any
 
 from bottrading.v1 import limits_pb2
 from server.application.ports import Clock
 from server.application.rate_limits import Figures as RateFigures
-from server.application.rate_limits import RateLimits, UsageMeter
 from server.domain.values import DAY, Micros
 from server.rpc.call import Call
 from server.rpc.interceptors.streams import OpenStreams
-from server.rpc.keyring import Keyring
+from server.rpc.ledger import Ledger
 from server.wire import accounts, answers
 
 RATE_WINDOW_SECONDS = 60
@@ -23,39 +22,36 @@ class Figures:
     def __init__(
         self,
         *,
-        keyring: Keyring,
-        meter: UsageMeter,
-        limits: RateLimits,
+        ledger: Ledger,
         streams: OpenStreams,
         clock: Clock,
         enforce_quotas: bool,
     ) -> None:
-        self._keyring = keyring
-        self._meter = meter
-        self._limits = limits
+        self._ledger = ledger
         self._streams = streams
         self._clock = clock
         self._enforce_quotas = enforce_quotas
 
-    async def add_calls_used(self, _: Call, answer: Any) -> None:
+    async def add_calls_used(self, call: Call, answer: Any) -> None:
         """Add the calls of the day to the account or accounts of an answer."""
         has_one = "account" in answer.DESCRIPTOR.fields_by_name
-        for account in [answer.account] if has_one else answer.accounts:
-            await self._keyring.load_calls(account.bot_user_id)
-            account.api_calls_used = self._meter.calls(account.bot_user_id, self._clock())
+        accounts = [answer.account] if has_one else answer.accounts
+        left = await self._ledger.allowances(call, [it.bot_user_id for it in accounts])
+        for account, allowance in zip(accounts, left, strict=True):
+            account.api_calls_used = allowance.calls
 
     async def add_limits(self, call: Call, answer: Any) -> None:
         """Add rates, calls of the day and streams to the limits of the caller's account."""
         limits: limits_pb2.Limits = answer.limits
         account_id, now = call.caller.account_id, self._clock()
-        orders, requests = self._limits.figures(account_id)
-        if orders is not None:
-            limits.orders.CopyFrom(_rate(orders, now))
-        if requests is not None:
-            limits.requests.CopyFrom(_rate(requests, now))
+        (left,) = await self._ledger.allowances(call, [account_id])
+        if left.orders is not None:
+            limits.orders.CopyFrom(_rate(left.orders, now))
+        if left.requests is not None:
+            limits.requests.CopyFrom(_rate(left.requests, now))
         api_calls = accounts.quota(
             call.caller.plan.api_calls_per_day,
-            self._meter.calls(account_id, now),
+            left.calls,
             is_enforced=self._enforce_quotas,
         )
         api_calls.resets_at.CopyFrom(answers.timestamp((now // DAY + 1) * DAY))

@@ -21,7 +21,6 @@ from server.rpc.interceptors.draining import Draining
 from server.rpc.interceptors.errors import ErrorTranslation
 from server.rpc.interceptors.in_flight import InFlight
 from server.rpc.interceptors.observability import Observability
-from server.rpc.interceptors.rate_limit import RateLimiting
 from server.rpc.interceptors.sign_in import SignIns
 from server.rpc.interceptors.streams import OpenStreams
 from server.rpc.reflection import enable_reflection
@@ -83,7 +82,7 @@ class Links:
     authentication: Authentication  # Nothing is spent or read before a caller is known.
     connections: Connections  # The connection of a known caller is a known one.
     in_flight: InFlight  # A stranger must not take a customer's place.
-    rate_limits: RateLimiting  # Limits belong to callers and come before all work.
+    rate_limits: Interceptor  # Limits belong to callers and come before all work.
     accounts: NamedAccounts  # No account is looked up for a call that a limit refuses.
     sign_ins: SignIns  # A token is not used up by a call that a limit refuses.
     streams: OpenStreams  # A call that was refused takes no place.

@@ -7,11 +7,12 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from server.domain.user import BotKey, Identity, Permissions, User
 from server.domain.values import Micros
 from server.storage import people_mapping
+from server.storage.spend_rows import SpendRows
 from server.storage.tables import accounts, bot_keys, used_sign_ins, users
 
 
-class People:
-    """The part of a unit of work that stores users and keys."""
+class People(SpendRows):
+    """The part of a unit of work that stores users and keys, and what they spend."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -17,6 +17,7 @@ from server.storage.tables import (
     orders,
     positions,
     quotes,
+    spends,
 )
 
 SELECT_ACCOUNTS = Lookup(
@@ -249,5 +250,6 @@ SELECT_PAST_VALUES = Lookup(
 ADD_SNAPSHOT = stored_as_given(equity_snapshots, *others(equity_snapshots, "account_id", "time"))
 STORE_CURVE = stored_as_given(equity_curves, *others(equity_curves, "account_id"))
 ADD_USAGE = Upsert(api_usage, {"calls": "api_usage.calls + excluded.calls"})
+STORE_SPENDS = stored_as_given(spends, "stored_at", "windows")
 USE_KEY = Update(bot_keys, ("id",), ("last_used_at",))
 NUMBER_COMMIT = Update(commits, ("database_id", "replica_id"), ("number",))

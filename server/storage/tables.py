@@ -379,3 +379,14 @@ api_usage = Table(
     Column("calls", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# What accounts and persons spent within a minute before the row was stored, and what may have
+# followed; JSON. Only the engines of a venue on PostgreSQL store it.
+spends = Table(
+    "spends",
+    metadata,
+    Column("spender_id", ID, primary_key=True),
+    Column("stored_at", TIME, nullable=False),
+    Column("windows", Text, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -227,7 +227,7 @@ async def test_the_21st_order_and_a_used_up_quota_are_told_apart(start_rest: Res
         assert (await rest.send("POST", "/orders", json=MARKET)).status_code == 201
     rate = await rest.send("POST", "/orders", json=MARKET)
     account = (await rest.get("/account"))["bot_user_id"]
-    rest.venue.base.meter._today[account] = (rest.venue.clock() // 86_400_000_000, 10_000)
+    rest.venue.meter._today[account] = (rest.venue.clock() // 86_400_000_000, 10_000)
     quota = await rest.send("GET", "/account")
 
     assert (rate.status_code, rate.json()["type"]) == (429, "rate_limit_error")

@@ -126,8 +126,8 @@ async def test_calls_of_the_day_are_listed_after_a_restart_too(start_venue: Venu
     account = (await manage(venue.person("ada"), "OpenAccount")).account
     bot = await bot_on(venue, account.bot_user_id)
     await bot.call("GetLimits")
-    calls, keys = venue.base.meter.take()
-    venue.base.meter.put_back(calls, keys)
+    calls, keys = venue.meter.take()
+    venue.meter.put_back(calls, keys)
     with SqlUnitOfWork(venue.parts.writer) as unit:
         unit.add_usage(calls, keys)
         unit.commit()

@@ -113,7 +113,7 @@ async def test_calls_and_last_uses_survive_a_restart_once_they_are_flushed(
     for _ in range(3):
         await bot.call("GetAccount")
 
-    calls, keys = venue.base.meter.take()
+    calls, keys = venue.meter.take()
     await venue.front_engine.call("RecordUsage", SERVICE, encode_usage(calls, keys))
     await venue.stop()
     again = await start_venue()

@@ -3,10 +3,15 @@
 from typing import Any
 
 import grpc
+import pytest
 
 from bottrading.v1 import bot_trading_pb2, key_management_pb2
+from server.domain.values import DAY
+from server.storage.unit_of_work import SqlUnitOfWork
 from tests.support.streams import Stream, order_updates, stream_call
 from tests.support.venue import Bot, Venue, VenueFactory, refusal
+
+pytestmark = pytest.mark.both
 
 GetAccount = bot_trading_pb2.GetAccountRequest
 
@@ -96,11 +101,15 @@ async def test_a_person_whose_window_is_used_up_leaves_their_bots_alone(
 
 
 async def test_the_daily_quota_is_one_of_bots(start_venue: VenueFactory) -> None:
+    first = await start_venue()
+    key = (await first.bot()).key
+    account_id = (await page_of(first).call("GetAccount")).account.bot_user_id
+    with SqlUnitOfWork(first.parts.writer) as unit:
+        unit.add_usage([(account_id, first.clock() // DAY, 10_000)], [])
+        unit.commit()
+    await first.stop()
     venue = await start_venue(quotas="enforced", requests_per_minute=0)
-    bot, page = await venue.bot(), page_of(venue)
-    account_id = (await bot.call("GetAccount")).account.bot_user_id
-    venue.base.meter._today[account_id] = (venue.clock() // 86_400_000_000, 10_000)
-
+    bot, page = Bot(venue, key), page_of(venue)
     assert (await refusal(bot.call("GetAccount"))).reason == "DAILY_QUOTA_EXCEEDED"
     assert (await page.call("GetAccount")).account.api_calls_used > 10_000
 

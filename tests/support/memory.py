@@ -17,6 +17,10 @@ _ASKED = "is what the calendar says of a moment, whatever is committed"
 _WIDE = "claims at most too much of what is stored, which costs a query and changes nothing"
 _STORED = "is what is stored, taken over after a commit"
 
+_LOADED = "is what is stored and was live when it was read; a revocation removes it"
+_SPENT = "counts at most too many calls: one that is not stored is refused, and stays counted"
+_FORESEEN = "grows after a commit only, and claims at most too little of what is stored"
+
 PLAIN = {
     "MarketFeed._look": "is set once, when the engine is built",
     "MarketFeed._sessions": _ASKED,
@@ -35,6 +39,16 @@ PLAIN = {
     "Resting._prices": _WIDE,
     "Resting._expiry": _WIDE,
     "AtRisk._accounts": _WIDE,
+    "Spending._shards": _LOADED,
+    "Spending._live_keys": _LOADED,
+    "Spending._since": _SEEN,
+    "Spending._spenders": _SPENT,
+    "Spending._due": _SPENT,
+    "Window._moments": _SPENT,
+    "Window._assumed": _SPENT,
+    "Window._assumed_at": _SPENT,
+    "Window._ahead": _FORESEEN,
+    "Window._ahead_until": _FORESEEN,
     "Writer.accounts": _STORED,
     "Writer.positions": _STORED,
     "Writer.permissions": _STORED,

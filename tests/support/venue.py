@@ -21,6 +21,7 @@ from bottrading.v1 import (
     order_pb2,
     quote_pb2,
 )
+from server.application.rate_limits import UsageMeter
 from server.bootstrap import engine as engine_bootstrap
 from server.bootstrap import front as front_bootstrap
 from server.bootstrap.engine import EngineParts
@@ -84,10 +85,21 @@ class Venue:
             **options,
         }
         settings = Settings(data_dir=data_dir, **given)
-        clock, log = ManualClock(now), list[bytes]()
+        clock = ManualClock(now)
         parts = engine_bootstrap.build(
             settings.for_engine(), clock=clock, monotonic=clock, since_boot=clock, rows=rows
         )
+        return await cls._start_front(settings, clock, parts, rows)
+
+    @classmethod
+    async def _start_front(
+        cls,
+        settings: Settings,
+        clock: ManualClock,
+        parts: EngineParts,
+        rows: Mapping[str, Row] = ROWS,
+    ) -> Self:
+        log = list[bytes]()
         base = front_bootstrap.build_base(settings, wall_clock=clock)
         engine = LocalEngine(parts.service, base.notifications)
         front = front_bootstrap.build(
@@ -110,11 +122,32 @@ class Venue:
 
     async def stop(self) -> None:
         """Stop the server and close what it held open."""
+        await self.stop_front()
+        self.parts.close()
+
+    async def beside(self, parts: EngineParts | None = None) -> Self:
+        """Start one more front, of the same engine or of another one on the same database."""
+        return await self._start_front(self.settings, self.clock, parts or self.parts)
+
+    async def stop_front(self) -> None:
+        """Stop the front only."""
         await self.channel.close()
         await self.front.server.stop(0)
         self.front.journal.flush()
-        self.parts.close()
         await self.base.close()
+
+    def new_engine(self) -> EngineParts:
+        """Build another engine; the one that holds the database must be closed."""
+        clock = self.clock
+        return engine_bootstrap.build(
+            self.settings.for_engine(), clock=clock, monotonic=clock, since_boot=clock
+        )
+
+    @property
+    def meter(self) -> UsageMeter:
+        """Return the meter of a front that counts calls itself."""
+        assert self.base.meter is not None
+        return self.base.meter
 
     def token(
         self,

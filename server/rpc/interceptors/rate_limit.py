@@ -1,15 +1,11 @@
 """Rate limits: what a call spends, what is left, and the count of calls of the day."""
 
 from server.application.ports import Clock
-from server.application.rate_limits import AllRateLimits, Spent, UsageMeter
-from server.domain.errors import Reason, Refusal
-from server.domain.values import DAY, SECOND
+from server.application.rate_limits import AllRateLimits, UsageMeter, over_limit, over_quota
 from server.engine.client import AWAY, EngineRefused
 from server.rpc.call import NOBODY, Call, Handler
 from server.rpc.errors import Refused
 from server.wire.contract import Method, Spends
-
-REASONS = {"order": Reason.ORDER_RATE_EXCEEDED, "request": Reason.REQUEST_RATE_EXCEEDED}
 
 
 class RateLimiting:
@@ -41,23 +37,16 @@ class RateLimiting:
                 spent = windows.spend(caller.user_id, order=False)
                 call.figures = spent.figures
                 if spent.refused is not None:
-                    raise _exceeded(spent, spent.refused)
+                    raise Refused(over_limit(spent.refused, spent.figures))
                 return await proceed(call)
             spent = self._accounts.spend(caller.account_id, order=is_order)
             call.figures = spent.figures
             if spent.refused is not None:
-                raise _exceeded(spent, spent.refused)
+                raise Refused(over_limit(spent.refused, spent.figures))
             now = self._clock()
             calls = self._meter.count(caller.account_id, caller.bot_key_id, now)
             if self._enforce_quotas and calls > caller.plan.api_calls_per_day:
-                raise Refused(
-                    Refusal(
-                        reason=Reason.DAILY_QUOTA_EXCEEDED,
-                        message=f"The daily quota of {caller.plan.api_calls_per_day} calls of"
-                        f" the plan {caller.plan.value} is used up; it renews at 00:00 UTC.",
-                        retry_after_seconds=((now // DAY + 1) * DAY - now) / SECOND,
-                    )
-                )
+                raise Refused(over_quota(caller.plan.api_calls_per_day, now))
             try:
                 return await proceed(call)
             except EngineRefused as error:
@@ -67,16 +56,3 @@ class RateLimiting:
                 raise
 
         return handle
-
-
-def _exceeded(spent: Spent, what: str) -> Refused:
-    figures = spent.figures
-    assert figures is not None, "a limit that is lifted refuses nothing"
-    return Refused(
-        Refusal(
-            reason=REASONS[what],
-            message=f"More than {figures.limit} {what}s a minute;"
-            f" try again in {-(-figures.reset_in // SECOND)} s.",
-            retry_after_seconds=figures.reset_in / SECOND,
-        )
-    )
