@@ -369,4 +369,19 @@ class MarketStopped:
     is_stopped: bool
 
 
-Notification = QuotesChanged | QuotesConfirmed | KeyEnded | TimePassed | LogsGrown | MarketStopped
+@dataclass(frozen=True, slots=True)
+class CallsDelayed:
+    """Notification: so many margin calls wait for a fresh quote of each of these symbols."""
+
+    accounts: tuple[tuple[str, int], ...]
+
+
+Notification = (
+    QuotesChanged
+    | QuotesConfirmed
+    | KeyEnded
+    | TimePassed
+    | LogsGrown
+    | MarketStopped
+    | CallsDelayed
+)

@@ -1,8 +1,10 @@
 """The margin watch: looks at the accounts at risk, and closes positions in a margin call."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from server.application.commands import CallsDelayed
 from server.application.margin import margin_book
 from server.application.market_feed import MarketFeed
 from server.application.orders import end_all
@@ -29,10 +31,22 @@ ACCOUNTS_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The second of the last round, and the account after which an unfinished one continues."""
+    """The second of the last round, and the account after which an unfinished one continues.
+
+    `delayed` are the symbols that its margin calls wait for, once for each account.
+    """
 
     second: int = -1
     after: str = ""
+    delayed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Whether a look has made an account's log grow, and the symbols that its call waits for."""
+
+    has_acted: bool = False
+    delayed: frozenset[str] = frozenset()
 
 
 class MarginWatch:
@@ -49,6 +63,11 @@ class MarginWatch:
         self._chance = chance
         self._tell_progress = tell_progress
         self._round = Staged(Round())
+        self._told = Staged(CallsDelayed(()))
+
+    def rests(self, unit: UnitOfWork) -> bool:
+        """Tell whether `look_at_all` has nothing to do, and nothing new to tell."""
+        return not unit.accounts_at_risk() and not self._told.value.accounts
 
     def look_at_all(self, unit: UnitOfWork, now: Micros, is_time_up: Callable[[], bool]) -> bool:
         """Look at all accounts at risk; in real time once a second.
@@ -59,21 +78,31 @@ class MarginWatch:
         if last.second == second and not last.after and not self._feed.is_virtual:
             return True
         waiting = [it for it in unit.accounts_at_risk() if it > last.after]
+        delayed = list(last.delayed)
         for begin in range(0, len(waiting), ACCOUNTS_AT_ONCE):
             part = waiting[begin : begin + ACCOUNTS_AT_ONCE]
             positions = unit.positions_of_each(part)
-            has_acted = [self._guarded(it, unit, now, positions[it]) for it in part]
+            looks = [self._guarded(it, unit, now, positions[it]) for it in part]
+            delayed += (symbol for look in looks for symbol in look.delayed)
             if begin + len(part) == len(waiting):
                 break
-            if any(has_acted):
+            if any(look.has_acted for look in looks):
                 unit.checkpoint()
                 self._tell_progress()
             if is_time_up():
-                self._round.set(Round(second, part[-1]), unit.stage)
+                self._round.set(Round(second, part[-1], tuple(delayed)), unit.stage)
                 return False
         if waiting or last.after:
             self._round.set(Round(second), unit.stage)
+        self._tell_delays(delayed, unit)
         return True
+
+    def _tell_delays(self, delayed: Iterable[str], unit: UnitOfWork) -> None:
+        """Notify the front of how many calls wait for quotes of which symbols, if that is new."""
+        found = CallsDelayed(tuple(sorted(Counter(delayed).items())))
+        if found != self._told.value:
+            self._told.set(found, unit.stage)
+            self._feed.notifications.put(found, unit.stage)
 
     def look(
         self, account_id: str, unit: UnitOfWork, now: Micros, *, is_called: bool = False
@@ -90,17 +119,18 @@ class MarginWatch:
         positions: Sequence[Position],
         *,
         is_called: bool = False,
-    ) -> bool:
-        """Look at an account unless it is stopped; tell whether its log has grown."""
+    ) -> Look:
+        """Look at an account unless it is stopped."""
         stopped, before = self._feed.stopped, unit.account(account_id).sequence
         if account_id in stopped.ids:
-            return False
+            return Look()
+        delayed = frozenset[str]()
         with stopped.stopping(account_id):
-            self._look(account_id, unit, now, positions, is_called=is_called)
+            delayed = self._look(account_id, unit, now, positions, is_called=is_called)
         has_acted = unit.account(account_id).sequence != before
         if has_acted and self._feed.is_stepped:
             unit.end_group()
-        return has_acted
+        return Look(has_acted, delayed)
 
     def _look(
         self,
@@ -110,24 +140,26 @@ class MarginWatch:
         positions: Sequence[Position],
         *,
         is_called: bool,
-    ) -> None:
+    ) -> frozenset[str]:
+        """Look at an account; return the symbols for whose quotes its margin call waits."""
         account, closing = unit.account(account_id), list[Order]()
         if unit.may_be_closing(account_id):
             closing = of_venue(unit.live_orders(account_id, None))
         at_risk = is_at_risk(account, positions)
         unit.note_risk(account_id, is_at_risk=at_risk, is_closing=bool(closing))
         waiting = self._waiting(positions, now)
-        if at_risk and any(it.symbol in waiting and self._delays(it) for it in positions):
-            return
         book = margin_book(positions, self._feed, now)
+        if at_risk and any(it.symbol in waiting and self._delays(it) for it in positions):
+            is_called = bool(closing) or is_below(account, book)
+            return self._without_quote(waiting, now) if is_called else frozenset()
         # Without a risk, rounding alone can leave the equity a cent below what is paid in full.
         if not at_risk or not is_below(account, book):
             if closing:
                 end_all(closing, unit, now, StatusReason.MARGIN_RESTORED)
-            return
+            return frozenset()
         can_close = next_to_close(book, waiting) is not None
         if waiting and not (can_close or closing):
-            return
+            return self._without_quote(waiting, now)
         if can_close and not (is_called or closing):
             unit.keep(begin_call(account, book, now))
         if not waiting:
@@ -135,6 +167,7 @@ class MarginWatch:
         others = _of_others(account_id, None, unit)
         end_all(opening_orders(others, positions), unit, now, StatusReason.MARGIN_CALL)
         self._close(account_id, {it.symbol for it in closing}, waiting, unit, now)
+        return frozenset()
 
     def _close(
         self,
@@ -169,6 +202,11 @@ class MarginWatch:
         return frozenset(
             it.symbol for it in positions if it.quantity and not self._is_closable(it, now)
         )
+
+    def _without_quote(self, symbols: Iterable[str], now: Micros) -> frozenset[str]:
+        """Return those of some symbols whose market is open and has no fresh quote."""
+        markets = (self._feed.market(self._feed.instrument(it), now) for it in symbols)
+        return frozenset(it.instrument.symbol for it in markets if it.is_open and not it.quote)
 
     def _delays(self, position: Position) -> bool:
         """Tell whether an account waits for a fresh price of a position that has none."""

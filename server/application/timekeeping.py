@@ -93,7 +93,7 @@ class Timekeeping:
         They leave the same as if each was played by itself.
         """
         feed = self._feed
-        if feed.holds_endings.value or unit.accounts_at_risk():
+        if feed.holds_endings.value or not self._margin_watch.rests(unit):
             return 0
         spans = self._endings.rest(unit), self._snapshots.rest(stood), self._accruals.rest()
         since, until = max(begin for begin, _ in spans), min(end for _, end in spans)

@@ -28,6 +28,7 @@ from server.config import Settings
 from server.engine.client import Engine, Notifications
 from server.market.universe import CurrentInstruments
 from server.rpc.call import Call
+from server.rpc.delayed_calls import DelayedCalls
 from server.rpc.dispatch import Dispatcher
 from server.rpc.figures import Figures
 from server.rpc.interceptors.accounts import NamedAccounts
@@ -226,6 +227,7 @@ def build(
     Gauge("bottrading_open_streams", "Open streams.", registry=registry).set_function(
         base.streams.__len__
     )
+    base.notifications.tell_delays = DelayedCalls(registry).hear
     connections = Connections(connections_max, lend)
     owned = OwnedAccounts(base.reads, base.keyring, base.guard)
     links = Links(

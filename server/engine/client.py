@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -21,6 +21,7 @@ from server.engine.frames import (
     Kind,
     decode_changes,
     decode_confirmed,
+    decode_delays,
     decode_moved,
     decode_quotes,
     decode_refusal,
@@ -137,7 +138,7 @@ class Engine(Protocol):
 
 
 class Notifications:
-    """Passes on the engine's notifications: quotes, ended keys, virtual time, grown logs."""
+    """Passes on the engine's notifications, such as quotes, ended keys and grown logs."""
 
     def __init__(
         self,
@@ -157,6 +158,9 @@ class Notifications:
         self._set_time = set_time
         self.tell_stopped: Callable[[bool], object] = lambda _: None
         """Called with whether the market has stopped, and with False when an engine starts."""
+
+        self.tell_delays: Callable[[Mapping[str, int]], object] = lambda _: None
+        """Called with how many margin calls wait for a fresh quote of each symbol."""
 
     def take(self, answer: Answer) -> None:
         """Pass a notification on."""
@@ -181,6 +185,7 @@ class Notifications:
                     stage.publish()
                 self._heard.forget()
                 self.tell_stopped(False)
+                self.tell_delays({})
             case Kind.KEY_ENDED:
                 self._end_key(answer.body.decode())
             case Kind.LOGS_GROWN:
@@ -189,6 +194,8 @@ class Notifications:
                 self._set_time(int.from_bytes(answer.body))
             case Kind.MARKET_STOPPED:
                 self.tell_stopped(answer.body != b"\0")
+            case Kind.CALLS_DELAYED:
+                self.tell_delays(decode_delays(answer.body))
 
 
 class SocketEngine(asyncio.Protocol):

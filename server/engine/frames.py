@@ -23,6 +23,7 @@ import orjson
 
 from server.application.callers import Caller
 from server.application.commands import (
+    CallsDelayed,
     KeyEnded,
     LogsGrown,
     MarketStopped,
@@ -69,6 +70,7 @@ class Kind(IntEnum):
     WAITING = 11
     MOVED = 12
     SPENT = 13
+    CALLS_DELAYED = 14
 
 
 class UnknownVersion(Exception):
@@ -217,6 +219,13 @@ def pack_notification(notification: Notification) -> bytes:
             return pack_answer(NOBODY, Kind.LOGS_GROWN, " ".join(account_ids).encode())
         case MarketStopped(is_stopped):
             return pack_answer(NOBODY, Kind.MARKET_STOPPED, bytes([is_stopped]))
+        case CallsDelayed(accounts):
+            return pack_answer(NOBODY, Kind.CALLS_DELAYED, orjson.dumps(dict(accounts)))
+
+
+def decode_delays(body: bytes) -> dict[str, int]:
+    """Return how many margin calls wait for a fresh quote of each symbol."""
+    return dict(orjson.loads(body))
 
 
 def encode_quotes(quotes: Sequence[Quote]) -> bytes:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bottrading.v1.order_update_pb2 import AccountEvent
 from server.application import accruals
 from server.application.ports import StorageUnavailable
 from server.domain.values import DAY, SECOND, Micros
@@ -156,5 +157,9 @@ def test_a_replay_charges_each_midnight_by_itself_at_its_own_time(data_dir: Path
 
     # The loan grows by what was charged, too little to be seen.
     assert since(bench, account, known) == ["INTEREST 4.39 and 0.28 for 1"] * 3
+    payloads = stored(bench, "SELECT payload FROM events ORDER BY sequence DESC LIMIT 3")
+    charges = [AccountEvent.FromString(payload) for (payload,) in payloads]
+    midnights = [at(f"01-0{day} 00:00") for day in (5, 4, 3)]
+    assert [it.time.ToMicroseconds() for it in charges] == midnights
     bench.parts.close()
     audit(data_dir)

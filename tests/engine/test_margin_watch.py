@@ -9,6 +9,7 @@ from bottrading.v1 import account_pb2, key_management_pb2, order_pb2
 from server.application import margin_watch
 from server.application.timekeeping import ENDINGS_TIME_MAX
 from server.domain.values import DAY, SECOND, Micros
+from server.engine.frames import Answer, Kind, decode_delays
 from tests.engine.bench import Bench, at, order_of, place, row
 from tests.engine.margin import SELL, log_of, manage, margin_account, second, since, squeeze
 from tests.engine.stepped import Stepped
@@ -201,3 +202,85 @@ def test_rounding_calls_nobody_who_owes_nothing(bench: Bench) -> None:
         "ACCEPTED SELL 1000 AAPL",
         "FILLED SELL 1000 AAPL 1000 at 99.91",
     ]
+
+
+def delays(told: list[Answer]) -> list[dict[str, int]]:
+    """Return what notifications tell of margin calls that wait for quotes."""
+    return [decode_delays(it.body) for it in told if it.kind is Kind.CALLS_DELAYED]
+
+
+def pass_seconds(bench: Bench, seconds: int = 1) -> list[dict[str, int]]:
+    """Let time pass, with a look at each second, and return which delays are told."""
+    told = list[Answer]()
+    for _ in range(seconds):
+        bench.clock.turn(seconds=1)
+        told += bench.handle(passing=True)
+    while bench.parts.service.is_behind:
+        told += bench.handle(passing=True)
+    return delays(told)
+
+
+@pytest.mark.parametrize("at_once", [1, 100])
+def test_calls_that_wait_for_quotes_are_told_until_these_come(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Otherwise nobody would know why an account below its margin keeps its positions."""
+    monkeypatch.setattr(margin_watch, "ACCOUNTS_AT_ONCE", at_once)
+    bench = Bench(data_dir, ManualClock(NOON), monotonic=SlowClock())
+    accounts = [long_on_margin(bench, name) for name in ("ada", "bob", "cyd")]
+    bench.handle(*(bench.publish(symbol, "50", "50") for symbol in ("MSFT", "SPY")))
+    orders = [place(2, account, symbol="MSFT", quantity="1") for account in accounts]
+    bench.handle(*orders, place(3, accounts[0], symbol="SPY", quantity="1"))
+    assert pass_seconds(bench, 20) == [], "prices are stale, and nobody is below the margin"
+    bench.handle(bench.publish("AAPL", "47.00", "47.00", "100000"))
+
+    assert pass_seconds(bench, 2) == [{"MSFT": 3, "SPY": 1}]
+    bench.handle(bench.publish("MSFT", "50", "50"))
+    assert pass_seconds(bench) == [{"SPY": 1}]
+    bench.handle(bench.publish("SPY", "50", "50"))
+    assert pass_seconds(bench) == [{}]
+
+    for account in accounts:
+        lines = [line.split()[0] for line in log_of(bench, account)]
+        assert lines.count("MARGIN_CALL") == 1
+    bench.parts.close()
+
+
+def test_what_is_paid_in_full_delays_the_rest_of_a_call(bench: Bench) -> None:
+    account = long_on_margin(bench)
+    bench.handle(bench.publish("BTC-USD", "100", "100", "100000"))
+    bench.handle(place(2, account, symbol="BTC-USD", quantity="1"))
+    bench.clock.turn(seconds=60)
+    bench.handle(bench.publish("AAPL", "33.30", "33.30", "100000"))
+
+    assert pass_seconds(bench, 2) == [{"BTC-USD": 1}]
+
+
+def test_a_closed_market_delays_no_call(data_dir: Path) -> None:
+    """No quote would help before the opening."""
+    bench = Bench(data_dir, ManualClock(NOON + 4 * HOUR), sessions="exchange")
+    long_on_margin(bench)
+    bench.clock.now = NOON + 10 * HOUR
+    bench.handle(bench.publish("AAPL", "40", "40"))
+
+    assert pass_seconds(bench) == []
+    bench.clock.now = NOON + DAY + 3 * HOUR
+    assert pass_seconds(bench) == [{"AAPL": 1}]
+    bench.parts.close()
+
+
+def test_a_restart_tells_the_calls_that_wait(bench: Bench, data_dir: Path) -> None:
+    """Even at the price of 100, which is the last one that is stored."""
+    long_on_margin(bench)
+    bench.handle(passing=True)
+    account = bench.account("ada")
+    bench.handle(bench.publish("AAPL", "40", "40", "10"), place(2, account, quantity="1", **SELL))
+    bench.parts.close()
+
+    again = Bench(data_dir, bench.clock)
+
+    assert pass_seconds(again) == [{"AAPL": 1}]
+    again.handle(again.publish("AAPL", "40", "40", "100000"))
+    assert not again.parts.writer.at_risk.accounts()
+    assert pass_seconds(again) == [{}], "nobody is looked at, and the front is told"
+    again.parts.close()

@@ -1561,7 +1561,7 @@ export interface components {
             margin_mode: components["schemas"]["MarginMode"];
             /** @description Margin of all positions and live orders, in US dollars, 2 decimals; null in a CASH account. */
             margin: string | null;
-            /** @description Margin that the equity must not fall below, in US dollars, 2 decimals; null in a CASH account. Below it there is a margin call. */
+            /** @description Margin that the equity must not fall below, in US dollars, 2 decimals; null in a CASH account. Below it there is a margin call, once all positions on margin have a fresh quote (`current_price`). */
             maintenance_margin: string | null;
             /** @description Equity less `margin`, in US dollars, 2 decimals; null in a CASH account. Negative if more is bound than there is; then only orders that reduce positions are accepted. */
             free_margin: string | null;

@@ -144,7 +144,8 @@ class Portfolio(_message.Message):
     """
     maintenance_margin: _builtins.str
     """Margin that the equity must not fall below, in US dollars, 2 decimals; null in a
-    CASH account. Below it there is a margin call.
+    CASH account. Below it there is a margin call, once all positions on margin have a
+    fresh quote (`current_price`).
     """
     free_margin: _builtins.str
     """Equity less `margin`, in US dollars, 2 decimals; null in a CASH account. Negative if
