@@ -237,6 +237,22 @@ def migrate(
 
 
 @app.command()
+def copy(
+    source: Annotated[
+        str, typer.Option("--from", metavar="URL", help="sqlite:///FILE or postgresql://…")
+    ],
+    target: Annotated[
+        str, typer.Option("--to", metavar="URL", help="A database that holds no venue.")
+    ],
+    data_dir: key_commands.DataDir = None,
+) -> None:
+    """Copy a stopped venue to another database and verify the copy; status 1 means faults."""
+    from server.copy_command import run
+
+    sys.exit(run(source, target, data_dir))
+
+
+@app.command()
 def verify(
     data_dir: Annotated[Path | None, typer.Option()] = None,
     database: Annotated[str | None, typer.Option(metavar="URL")] = None,

@@ -1,26 +1,29 @@
 """The command `bottrading verify`: it prints what the audit of a database found."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from time import monotonic
 
 import typer
 
 from server.application.ports import StorageBroken, StorageUnavailable
-from server.audit.verifying import Progress, Verdict, verify
+from server.audit.verifying import Verdict, verify
 from server.config import Settings, SettingsError
 from server.processes.starting import BACKUP_GUIDE
-from server.storage.location import is_missing
+from server.progress import progress_bar
+from server.storage.location import Location, is_missing
 from server.storage.migrate import is_current
 
 FINDINGS_MAX = 100
 SOUND, FAULTY = 0, 1
+REPLAYING = "Replaying the logs"
 
 
 def run(settings: Settings) -> int:
     """Check a database and print what was found; return the exit status."""
-    path = settings.location
+    return check(settings.location)
+
+
+def check(path: Location) -> int:
+    """Check the database at a place, as `run` does."""
     if is_missing(path):
         raise SettingsError(f"database: {path} does not exist")
     begun = monotonic()
@@ -30,8 +33,8 @@ def run(settings: Settings) -> int:
                 f"database: {path} has the schema of another version: if it is older, run"
                 " `bottrading migrate`"
             )
-        with _progress() as progress:
-            verdict = verify(path, progress=progress)
+        with progress_bar("Reading the file") as show:
+            verdict = verify(path, progress=lambda done, total: show(REPLAYING, done, total))
     except StorageBroken as error:
         typer.echo(f"The rest cannot be read: {error}")
         typer.echo(f"{path}: damaged; {BACKUP_GUIDE}")
@@ -53,20 +56,3 @@ def _tell(name: str, verdict: Verdict, seconds: float) -> int:
         f" {f'{len(findings)} faults; {BACKUP_GUIDE}' if findings else 'everything agrees'}"
     )
     return FAULTY if findings else SOUND
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """Show a progress bar on standard error if that is a terminal, else nothing."""
-    if not sys.stderr.isatty():
-        yield lambda _done, _all: None
-        return
-    # Imported here: a script does not need it.
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Reading the file", total=None)
-        yield lambda done, expected: bar.update(
-            task, description="Replaying the logs", completed=done, total=expected
-        )

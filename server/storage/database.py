@@ -9,10 +9,11 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection, CursorResult, Engine
 from sqlalchemy.exc import DBAPIError
 
+from server.application.ports import StorageUnavailable
 from server.storage import sqlite
 from server.storage.location import Location
 from server.storage.session import Session
-from server.storage.sql import Lookup, Query
+from server.storage.sql import Insert, Lookup, Query
 
 Rows: TypeAlias = CursorResult[*tuple[Any, ...]]
 
@@ -62,6 +63,19 @@ def wait_for_others(connection: Connection) -> None:
         connection.exec_driver_sql(postgresql.WAIT_FOR_OTHERS)
 
 
+def expect_alone(connection: Connection) -> None:
+    """Keep all engines of a database of PostgreSQL away until the end of the transaction.
+
+    Raises StorageUnavailable if an engine writes to it. Files have a lock of the operating system.
+    """
+    if not is_sqlite(connection):
+        from server.storage import postgresql
+
+        connection.exec_driver_sql(postgresql.STAY_OPEN)
+        if not connection.exec_driver_sql(postgresql.TRY_TO_BE_ALONE).scalar_one():
+            raise StorageUnavailable("an engine writes to this database: stop its service")
+
+
 @contextmanager
 def snapshot(engine: Engine) -> Iterator[Connection]:
     """Open a transaction for reading; its failures are StorageUnavailable or StorageBroken."""
@@ -95,6 +109,18 @@ def rows_for(connection: Connection, lookup: Lookup, keys: Sequence[tuple[Any, .
 
     text, values = postgresql.lookup_text(lookup), postgresql.lookup_values(lookup, keys)
     return connection.exec_driver_sql(text, values)
+
+
+def add_rows(connection: Connection, statement: Insert, given: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows to a table."""
+    if is_sqlite(connection):
+        many = sqlite.prepared(statement)
+        connection.exec_driver_sql(many.text, list(map(many.parameters, given)))
+        return
+    from server.storage import postgresql
+
+    at_once = postgresql.prepared(statement)
+    connection.exec_driver_sql(at_once.text, tuple(at_once.parameters(given)))
 
 
 DatabaseError = (DBAPIError, sqlite3.Error)

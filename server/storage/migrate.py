@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from server.application.ports import StorageDamaged
@@ -29,9 +29,9 @@ def bring_up_to_date(path: Location) -> str:
     """
     engine = open_owner(path)
     try:
-        revision = _revision(engine)
-        if revision != NEWEST_REVISION:
-            _upgrade(engine, revision)
+        if not is_up_to_date(engine):
+            with engine.begin() as connection:
+                upgrade(connection)
     except DBAPIError as error:
         raise translated(error) from error
     finally:
@@ -45,7 +45,8 @@ def is_up_to_date(engine: Engine) -> bool:
     Raises StorageUnavailable or StorageBroken like `bring_up_to_date`.
     """
     try:
-        return _revision(engine) == NEWEST_REVISION
+        with engine.begin() as connection:
+            return _revision(connection) == NEWEST_REVISION
     except DBAPIError as error:
         raise translated(error) from error
 
@@ -59,7 +60,11 @@ def is_current(path: Location) -> bool:
         engine.dispose()
 
 
-def _upgrade(engine: Engine, revision: str | None) -> None:
+def upgrade(connection: Connection) -> None:
+    """Apply the migrations that are missing, within a transaction of the owner.
+
+    Raises SchemaTooNew, and StorageDamaged for a database without a single revision.
+    """
     # Imported here, because a start without migrations does not need Alembic.
     from alembic import command
     from alembic.config import Config
@@ -68,20 +73,19 @@ def _upgrade(engine: Engine, revision: str | None) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    wait_for_others(connection)
+    revision = _revision(connection)
     if revision is not None and revision not in known:
         raise SchemaTooNew(f"schema {revision} is not known to this version; use a newer one")
-    with engine.begin() as connection:
-        wait_for_others(connection)
-        config.attributes["connection"] = connection
-        command.upgrade(config, NEWEST_REVISION)
+    config.attributes["connection"] = connection
+    command.upgrade(config, NEWEST_REVISION)
 
 
-def _revision(engine: Engine) -> str | None:
-    if not inspect(engine).has_table("alembic_version"):
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
         return None
-    with engine.begin() as connection:
-        query = text("SELECT version_num FROM alembic_version")
-        revisions = connection.execute(query).scalars().all()
+    query = text("SELECT version_num FROM alembic_version")
+    revisions = connection.execute(query).scalars().all()
     if len(revisions) != 1:
         raise StorageDamaged(f"the table alembic_version has {len(revisions)} rows instead of 1")
     return str(revisions[0])

@@ -23,12 +23,20 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from sqlalchemy.types import TypeEngine
 
 from server.application.ports import StorageDamaged, StorageUnavailable
+from server.domain.sharding import RANKING
 from server.storage.sql import Bulk, Insert, Lookup, Query, Update, Upsert
 
 LOCK_SPACE = 0x626F7473
 """The first half of our advisory locks: `bots` in ASCII."""
 
 WAIT_FOR_OTHERS = f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, -1)"
+TRY_TO_BE_ALONE = (
+    f"SELECT bool_and(pg_try_advisory_xact_lock({LOCK_SPACE}, shard))"  # noqa: S608
+    f" FROM generate_series(0, {RANKING}) AS shard"
+)
+"""Takes the locks of all engines until the end of the transaction, or tells that one has some."""
+
+STAY_OPEN = "SET LOCAL idle_in_transaction_session_timeout = 0"
 CONNECT_SECONDS_MAX = 5
 KEEPALIVE = {
     "keepalives_idle": 2,
