@@ -77,6 +77,7 @@ class ClusterEngine:
         self._others: dict[str, Removable] = {}
         self._late: list[Asked] = []
         self._wanted = asyncio.Event()
+        self._is_closed = False
 
     def call(
         self,
@@ -95,8 +96,8 @@ class ClusterEngine:
         return asked.future
 
     async def run(self) -> None:
-        """Follow the directory, and repeat calls that found no owner, until cancelled."""
-        while True:
+        """Follow the directory, and repeat calls that found no owner, until closed."""
+        while not self._is_closed:
             await self.look()
             await asyncio.sleep(PAUSE_SECONDS)
             if not self._late:
@@ -111,14 +112,15 @@ class ClusterEngine:
         except (StorageUnavailable, StorageBroken) as error:
             log.warning("The owners of shards cannot be read: %s; trying again.", error)
         else:
-            self._follow(found)
+            if not self._is_closed:
+                self._follow(found)
         self._send_late()
 
     def close(self) -> None:
         """Refuse calls that no engine took, and leave the engines of other replicas."""
-        for asked in self._late:
-            asked.refuse(AWAY)
-        self._late.clear()
+        self._is_closed = True
+        self._wanted.set()
+        self._send_late()
         for other in self._others.values():
             other.abort()
         self._others.clear()
@@ -157,7 +159,7 @@ class ClusterEngine:
             self._send(asked)
 
     def _put_off(self, asked: Asked) -> None:
-        if self._loop.time() >= asked.until:
+        if self._is_closed or self._loop.time() >= asked.until:
             asked.refuse(AWAY)
             return
         self._late.append(asked)
@@ -167,6 +169,7 @@ class ClusterEngine:
         if shard == ANY_SHARD:
             engines: list[Linked] = [self._own, *self._others.values()]
             return next((engine for engine in engines if engine.is_ready), None)
-        address = self._directory.owners.get(shard, "")
+        # The own engine may have taken a shard a moment ago; if not, it answers with moved.
+        address = self._directory.owners.get(shard, self._own_address)
         engine = self._own if address == self._own_address else self._others.get(address)
         return engine if engine is not None and engine.is_ready else None

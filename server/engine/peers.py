@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
+from server.domain.invariants import BrokenInvariant
 from server.engine.client import Asked, Notifications, SocketEngine
 from server.engine.unix_sockets import UNIX, connected
 
@@ -57,9 +58,8 @@ class Peer:
     def send(self, asked: Asked) -> None:
         """Send a call to an engine that is ready."""
         if self._client is None:
-            asked.on_moved(asked, asked.shard)
-        else:
-            self._client.send(asked)
+            raise BrokenInvariant("only an engine that is ready is sent calls")
+        self._client.send(asked)
 
     def abort(self) -> None:
         """End the connection for good; the outcome of calls in flight is unknown."""

@@ -14,7 +14,7 @@ from server.application.callers import Caller
 from server.bootstrap.front import FrontBase
 from server.config import Settings, child_environment
 from server.domain.invariants import BrokenInvariant
-from server.engine.client import AWAY, SocketEngine, refused
+from server.engine.client import AWAY, Asked, SocketEngine, refused
 from server.engine.frames import LENGTH
 from server.engine.receipts import Receipt
 from server.processes.exit_status import ExitStatus, ServiceFailed, database_damaged
@@ -84,6 +84,17 @@ class EngineProcess:
         if self._client is None:
             return refused(AWAY)
         return self._client.call(name, caller, body, shard, receipt)
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether calls can be sent."""
+        return self._client is not None and self._client.is_ready
+
+    def send(self, asked: Asked) -> None:
+        """Send a call to an engine that is ready."""
+        if self._client is None:
+            raise BrokenInvariant("only an engine that is ready is sent calls")
+        self._client.send(asked)
 
     async def run(self) -> None:
         """Start the process and restart it, until cancelled.

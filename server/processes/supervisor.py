@@ -18,10 +18,12 @@ from server.application.callers import SERVICE
 from server.application.leaderboard import PAUSE_MIN
 from server.application.ports import StorageBroken, StorageDamaged, StorageUnavailable
 from server.application.rate_limits import UsageMeter
+from server.bootstrap import cluster
 from server.bootstrap import front as bootstrap
 from server.config import LOCK_FILE, Settings, SettingsError
 from server.domain.values import SECOND
-from server.engine.client import EngineRefused
+from server.engine.client import Engine, EngineRefused
+from server.engine.cluster import ClusterEngine
 from server.engine.frames import encode_usage
 from server.market.exchange_sessions import SessionsUnavailable
 from server.market.replay_table import ReplayFileError
@@ -138,9 +140,14 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._base = bootstrap.build_base(settings)
         lend = SpareDescriptors().lent
-        self._engine = EngineProcess(
+        self._process = EngineProcess(
             settings, self._base, lend, on_ready=self._on_ready, on_lost=self._on_lost
         )
+        self._engine: Engine = self._process
+        self._cluster: ClusterEngine | None = None
+        if settings.engine_socket is not None:
+            self._cluster = cluster.build(settings, self._base, self._process, self._doubt)
+            self._engine = self._cluster
         self._front = bootstrap.build(
             settings,
             self._base,
@@ -183,7 +190,8 @@ class Supervisor:
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
         tell_step(self._settings, "the engine")
-        self._keep("engine", self._engine.run())
+        following = self._cluster and self._keep("cluster", self._cluster.run())
+        self._keep("engine", self._process.run())
         if not self._settings.no_rest:
             tell_step(self._settings, "the REST bridge")
             self._keep("bridge", self._bridge.run())
@@ -198,7 +206,8 @@ class Supervisor:
         self._begin("replay", self._announcer.follow_replay(self._base.clock))
         await self._stopping.wait()
         log.info("Stopping as soon as the calls in flight have finished.")
-        for task in self._tasks:
+        # Calls in flight may still have to find the owners of their shards.
+        for task in self._tasks - {following}:
             task.cancel()
         await self._drain()
         if self._failure is not None:
@@ -223,9 +232,11 @@ class Supervisor:
             except OSError as error:
                 raise cannot_listen("metrics", self._settings.metrics, error.errno) from None
 
-    def _keep(self, part: str, work: Coroutine[object, object, None]) -> None:
+    def _keep(self, part: str, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
         """Run a part of the service; if it ends before the service is stopped, the service ends."""
-        self._begin(part, work).add_done_callback(self._ended)
+        task = self._begin(part, work)
+        task.add_done_callback(self._ended)
+        return task
 
     def _begin(self, part: str, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work, name=part)
@@ -333,13 +344,15 @@ class Supervisor:
         self._bridge.terminate()
         self._feed.terminate()
         self._base.streams.drain()
-        self._engine.end_waits()
+        self._process.end_waits()
         await self._bridge.stop(self._settings.drain_seconds)
         await self._feed.stop(self._settings.drain_seconds)
         await self._front.server.stop(self._settings.drain_seconds)
         if self._base.meter is not None:
             await self._store_usage(self._base.meter)
-        await self._engine.stop()
+        if self._cluster is not None:
+            self._cluster.close()
+        await self._process.stop()
         await self._base.close()
         self._front.journal.flush()
 

@@ -15,6 +15,7 @@ from server.domain.values import Micros
 from server.storage import curve_mapping, mapping, market_mapping, people_mapping, statements
 from server.storage.clock_tables import replays
 from server.storage.database import rows, snapshot
+from server.storage.engine_rows import EngineRows
 from server.storage.listing_rows import ListingRows
 from server.storage.log_rows import LogRows
 from server.storage.return_curves import PastValueRows
@@ -52,7 +53,7 @@ class History:
         return not self.has_accounts or self.replay_digest == replay_digest
 
 
-class SqlReads(LogRows, ListingRows, PastValueRows):
+class SqlReads(LogRows, ListingRows, PastValueRows, EngineRows):
     """Reads on connections that cannot write."""
 
     def __init__(self, engine: Engine) -> None:

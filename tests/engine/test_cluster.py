@@ -102,6 +102,15 @@ async def test_a_call_goes_to_the_owner_of_its_users_shard(venue: Venue) -> None
     assert (await placed, await published) == (b"placed", b"published")
 
 
+async def test_a_shard_without_a_known_owner_may_be_the_own_engines(venue: Venue) -> None:
+    call = venue.call()
+    venue.own.move(SHARD)
+    await venue.own_shards({SHARD: OTHER})
+    venue.linked[OTHER].answer()
+
+    assert await call == b"done"
+
+
 async def test_a_call_without_a_shard_goes_to_any_engine_first_the_own_one(venue: Venue) -> None:
     await venue.own_shards({SHARD: OTHER})
     venue.front.call("RecordUsage", SERVICE, b"")
@@ -150,11 +159,11 @@ async def test_a_call_is_repeated_until_the_directory_has_caught_up(venue: Venue
 
 
 @pytest.mark.usefixtures("hurried")
-@pytest.mark.parametrize("why", ["no owner", "not connected", "no directory"])
+@pytest.mark.parametrize("why", ["not connected", "no directory"])
 async def test_a_call_waits_for_an_engine_that_takes_its_shard(venue: Venue, why: str) -> None:
     owners = {SHARD: OTHER}
-    await venue.own_shards({} if why == "no owner" else owners, OTHER)
-    venue.linked[OTHER].is_ready = why == "no owner"
+    await venue.own_shards(owners)
+    venue.linked[OTHER].is_ready = False
     venue.is_away = why == "no directory"
     call = venue.call()
     following = asyncio.create_task(venue.front.run())
@@ -174,6 +183,7 @@ async def test_a_call_that_no_engine_takes_is_refused_as_not_executed(
     venue: Venue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "REPEAT_SECONDS_MAX", 0.05)
+    venue.own.is_ready = False
     call = venue.call()
     following = asyncio.create_task(venue.front.run())
 
@@ -197,10 +207,12 @@ async def test_a_call_whose_outcome_is_unknown_is_not_repeated(venue: Venue) -> 
 
 async def test_a_call_whose_caller_left_is_not_repeated(venue: Venue) -> None:
     await venue.own_shards({SHARD: OTHER})
+    venue.own.is_ready = False
     moved, waiting = venue.call(), venue.call(shard=SHARD + 1)
     moved.cancel()
     venue.linked[OTHER].move()
     waiting.cancel()
+    venue.own.is_ready = True
     await venue.own_shards({SHARD: OWN, SHARD + 1: OWN})
 
     assert not venue.own.asked
@@ -227,6 +239,7 @@ async def test_new_owners_are_noticed_once(venue: Venue) -> None:
 
 
 async def test_calls_that_wait_are_refused_when_the_front_stops(venue: Venue) -> None:
+    venue.own.is_ready = False
     call = venue.call()
     venue.front.close()
 

@@ -12,6 +12,8 @@ from server.application.callers import SERVICE
 from server.application.ports import StorageUnavailable
 from server.application.refusals import ACCOUNT_NOT_FOUND, KEY_REFUSED
 from server.domain.errors import Reason, Refusal
+from server.domain.named_ids import user_id
+from server.domain.sharding import shard_of
 from server.domain.user import Identity
 from server.domain.values import SECOND
 from server.engine.client import AWAY, OUTCOME_UNKNOWN, RETRY_SECONDS, Engine, EngineRefused
@@ -233,8 +235,10 @@ class Authentication:
         return known
 
     async def _user_of(self, identity: Identity) -> bytes:
+        # Users of older versions have other ids: the engine then tells where they belong.
+        shard = shard_of(user_id(identity.issuer, identity.subject))
         try:
-            return await self._engine.call("KnowUser", SERVICE, encode_identity(identity))
+            return await self._engine.call("KnowUser", SERVICE, encode_identity(identity), shard)
         except EngineRefused as error:
             if error.refusal is OUTCOME_UNKNOWN:
                 # Of the user only: the call that the token is for has not begun.

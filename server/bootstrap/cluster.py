@@ -1,0 +1,38 @@
+"""Builds what a front needs to call the engines of all replicas."""
+
+from collections.abc import Callable
+from functools import partial
+
+from server.bootstrap.front import FrontBase
+from server.config import Settings
+from server.engine.cluster import ClusterEngine, Directory, Linked
+from server.engine.peers import Peer, open_unix
+from server.rpc.reading import Reading
+from server.storage.queries import SqlReads
+
+
+def build(
+    settings: Settings, base: FrontBase, own: Linked, on_change: Callable[[], None]
+) -> ClusterEngine:
+    """Return all engines of the venue as one; `own` is the engine of this replica.
+
+    `on_change` is called when the connection to an engine begins or ends.
+    """
+    reading = Reading(base.follower)
+
+    async def read() -> Directory:
+        return await reading(_directory, base.reads)
+
+    link = partial(
+        Peer,
+        connect=open_unix,
+        notifications=base.notifications,
+        on_change=on_change,
+        answer_seconds_max=settings.engine_answer_seconds,
+    )
+    address = settings.for_engine().address
+    return ClusterEngine(own, address, read, link, base.order_updates.notify_all)
+
+
+def _directory(reads: SqlReads) -> Directory:
+    return Directory(reads.owners(), frozenset(reads.engines()))
