@@ -94,18 +94,19 @@ def opening_orders(live: Sequence[Order], positions: Sequence[Position]) -> list
 
     Orders that can only reduce a position stay, whether they are exits or not.
     """
-    held = {position.symbol: position.quantity for position in positions}
-    left: dict[tuple[str, Side], Units] = {}
-    for order in live:
-        key = order.symbol, order.side
-        left[key] = left.get(key, 0) + order.leaves_quantity
+    held = {position.symbol: position for position in positions}
 
     def opens(order: Order) -> bool:
         if order.reduces_only:
             return False
-        quantity = held.get(order.symbol, 0)
-        closable = quantity if order.side is Side.SELL else -quantity
-        return left[order.symbol, order.side] > closable
+        position = held.get(order.symbol)
+        if position is None:
+            return True
+        # What the position counts as left has two exits of a group once.
+        left, closable = position.open_buy_quantity, -position.quantity
+        if order.side is Side.SELL:
+            left, closable = position.reserved_quantity, position.quantity
+        return closable <= 0 or left > closable
 
     return [order for order in live if opens(order)]
 

@@ -180,16 +180,17 @@ def test_only_a_loan_or_a_short_position_is_a_risk(
 
 
 ORDERS = """
-    position | orders                     | may open
-    0        | BUY 1, SELL 1              | BUY 1, SELL 1
-    10       | BUY 1, SELL 10             | BUY 1
-    10       | SELL 4, SELL 6             |
-    10       | SELL 4, SELL 7             | SELL 4, SELL 7
-    10       | SELL 4, SELL 7 exit        | SELL 4
-    -10      | SELL 1, BUY 10             | SELL 1
-    -10      | BUY 4, BUY 7               | BUY 4, BUY 7
-    -10      | BUY 9, BUY 9 exit          | BUY 9
-    -10      | BUY 10, BUY 5 venue        | BUY 10
+    position | orders                           | may open
+    0        | BUY 1, SELL 1                    | BUY 1, SELL 1
+    10       | BUY 1, SELL 10                   | BUY 1
+    10       | SELL 4, SELL 6                   |
+    10       | SELL 4, SELL 7                   | SELL 4, SELL 7
+    10       | SELL 4, SELL 7 exit              | SELL 4
+    10       | SELL 4, SELL 6 exit, SELL 6 exit |
+    -10      | SELL 1, BUY 10                   | SELL 1
+    -10      | BUY 4, BUY 7                     | BUY 4, BUY 7
+    -10      | BUY 9, BUY 9 exit                | BUY 9
+    -10      | BUY 10, BUY 5 venue              | BUY 10
 """
 
 
@@ -206,6 +207,13 @@ def live_order(text: str, number: int, account: Account) -> Order:
     return order
 
 
+def left(live: list[Order], side: Side) -> Quantity:
+    """Return what orders of a side have left; the exits are those of one group and count once."""
+    plain = [it.leaves_quantity for it in live if it.side is side and it.role is None]
+    exits = [it.leaves_quantity for it in live if it.side is side and it.role is not None]
+    return Quantity(sum(plain) + max(exits, default=0))
+
+
 @pytest.mark.parametrize(("quantity", "orders", "opening"), rows(ORDERS))
 def test_orders_that_can_open_a_position_are_in_the_way(
     quantity: str, orders: str, opening: str
@@ -213,7 +221,13 @@ def test_orders_that_can_open_a_position_are_in_the_way(
     account = make_account("0")
     texts = orders.split(", ")
     live = [live_order(text, number, account) for number, text in enumerate(texts)]
-    held = Position(account_id="account", symbol="AAPL", quantity=Quantity(int(quantity) * SCALE))
+    held = Position(
+        account_id="account",
+        symbol="AAPL",
+        quantity=Quantity(int(quantity) * SCALE),
+        reserved_quantity=left(live, Side.SELL),
+        open_buy_quantity=left(live, Side.BUY),
+    )
 
     found = opening_orders(live, [held])
 
