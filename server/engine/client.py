@@ -222,7 +222,7 @@ class SocketEngine(asyncio.Protocol):
         self._on_hang = on_hang
         self._answer_seconds_max = answer_seconds_max
         self._transport: asyncio.WriteTransport | None = None
-        self._is_ready = False
+        self._is_ready = self._is_left = False
         self._buffer = FrameBuffer()
         # In the order of the calls: the first one has waited longest.
         self._waiting: dict[int, Asked] = {}
@@ -283,10 +283,14 @@ class SocketEngine(asyncio.Protocol):
             elif answer.kind is Kind.READY:
                 self._is_ready = True
                 self._on_ready()
+            elif answer.kind is Kind.LEAVING:
+                self._is_ready, self._is_left = False, True
             elif answer.kind is Kind.SIGN_OF_LIFE:
                 self._heard = self._loop.time()
             else:
                 self._notifications.take(answer)
+        if self._is_left and not self._waiting:
+            self.close()
 
     def _answer_later(self, answer: Answer) -> None:
         asked = self._later.pop(answer.call_id, None)

@@ -7,6 +7,7 @@ Signs of life come while something long is loaded or decided. WAITING says of a 
 comes later, when the clock of a replay gets there. MOVED says that a call was not executed, and
 which shard it belongs to. SPENT comes before the answer to a call that spends, and says what is
 left.
+LEAVING says that the engine ends: it answers what it was sent, and takes no more calls.
 
 Version and call id come first in every version: an engine that does not know the version of a call
 answers with MOVED.
@@ -71,6 +72,7 @@ class Kind(IntEnum):
     MOVED = 12
     SPENT = 13
     CALLS_DELAYED = 14
+    LEAVING = 15
 
 
 class UnknownVersion(Exception):

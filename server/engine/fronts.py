@@ -1,8 +1,11 @@
 """The fronts of an engine: its own, and those of other replicas, each on its connection."""
 
+import math
 import select
 import socket
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import count
 
 from server.engine.frames import (
@@ -32,19 +35,25 @@ FOR_ALL = frozenset({Kind.KEY_ENDED, Kind.LOGS_GROWN, Kind.SIGN_OF_LIFE})
 NOT_LAST = frozenset({Kind.WAITING, Kind.SPENT})
 """After these, another answer to the same call follows."""
 
+LEAVE_SECONDS_MAX = 2.0
+"""An engine that ends waits so long for the fronts of other replicas to leave it."""
+
 READY = pack_answer(NOBODY, Kind.READY, b"")
+LEAVING = pack_answer(NOBODY, Kind.LEAVING, b"")
 SIGN_OF_LIFE = pack_answer(NOBODY, Kind.SIGN_OF_LIFE, b"")
 
 
 class Fronts:
     """Receives calls from all fronts, and sends each front its answers and notifications.
 
-    The own front may block the engine, whose end is its own. No other front may: what it does not
-    read waits in memory.
+    The own front may block the engine, and ends it. The other fronts are then told that the engine
+    leaves: they send nothing more, and disconnect when they have their answers. No other front may
+    block the engine: what it does not read waits in memory.
     """
 
     def __init__(self, own: socket.socket, listener: socket.socket | None = None) -> None:
         self._own = own
+        self._leaves_at = math.inf
         self._own_buffer = FrameBuffer()
         self._listener = listener
         self._others: dict[int, _Other] = {}
@@ -58,14 +67,15 @@ class Fronts:
             self._poll.register(listener, select.POLLIN)
 
     def receive(self, milliseconds: float) -> list[Call] | None:
-        """Wait for calls of any front; return None once the own front has closed its connection."""
+        """Wait for calls of any front; return None when the own front and then all others left."""
         calls: list[Call] = []
+        if self._is_leaving:
+            if not self._others or time.monotonic() >= self._leaves_at:
+                return None
+            milliseconds = min(milliseconds, LEAVE_SECONDS_MAX * 1000)
         for descriptor, events in self._poll.poll(milliseconds):
             if descriptor == self._own.fileno():
-                received = self._own.recv(RECEIVE_BYTES)
-                if not received:
-                    return None
-                calls += self._read(self._own_buffer.feed(received))
+                calls += self._read(self._own_buffer.feed(self._receive_own()))
             elif descriptor in self._others:
                 calls += self._serve(self._others[descriptor], events)
             elif self._listener is not None:
@@ -75,7 +85,7 @@ class Fronts:
     def send(self, frames: Sequence[bytes]) -> None:
         """Send answers to whoever asked, and notifications to all whom they concern."""
         if self._listener is None:
-            self._own.sendall(b"".join(frames))
+            self._send_own(frames)
             return
         own: list[bytes] = []
         for frame in frames:
@@ -87,17 +97,48 @@ class Fronts:
             if number == NOBODY and kind in FOR_ALL:
                 for other in self._others.values():
                     other.outgoing += frame
-        self._own.sendall(b"".join(own))
+        self._send_own(own)
         self._flush()
 
     def tell_progress(self) -> None:
-        """Send all fronts a sign of life."""
-        self.send([SIGN_OF_LIFE])
+        """Send all fronts a sign of life; raise BrokenPipeError if the own one is gone."""
+        if not self._is_leaving:
+            self._own.sendall(SIGN_OF_LIFE)
+        for other in self._others.values():
+            other.outgoing += SIGN_OF_LIFE
+        self._flush()
 
     def close(self) -> None:
         """Disconnect all fronts but the own one."""
         for other in list(self._others.values()):
             self._drop(other)
+
+    @property
+    def _is_leaving(self) -> bool:
+        return self._leaves_at < math.inf
+
+    def _receive_own(self) -> bytes:
+        """Return what the own front sent; when it has left, the engine begins to leave."""
+        received = b""
+        with suppress(ConnectionResetError):
+            received = self._own.recv(RECEIVE_BYTES)
+        if not received:
+            self._leave()
+        return received
+
+    def _send_own(self, frames: Sequence[bytes]) -> None:
+        if not self._is_leaving:
+            try:
+                self._own.sendall(b"".join(frames))
+            except (BrokenPipeError, ConnectionResetError):
+                self._leave()
+
+    def _leave(self) -> None:
+        self._leaves_at = time.monotonic() + LEAVE_SECONDS_MAX
+        self._poll.unregister(self._own)
+        for other in self._others.values():
+            other.outgoing += LEAVING
+        self._flush()
 
     def _accept(self, listener: socket.socket) -> None:
         try:
@@ -106,7 +147,7 @@ class Fronts:
             return
         other = _Other(connection)
         self._others[connection.fileno()] = other
-        other.outgoing += READY
+        other.outgoing += LEAVING if self._is_leaving else READY
         self._poll.register(connection, select.POLLIN)
         self._write(other)
 

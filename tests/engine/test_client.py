@@ -112,6 +112,23 @@ async def test_a_call_that_was_not_executed_says_where_it_belongs(pair: Pair) ->
     assert not future.done()
 
 
+async def test_an_engine_that_leaves_answers_what_it_was_sent_and_gets_nothing_more(
+    pair: Pair,
+) -> None:
+    """Its front stops; calls of other fronts must not fail."""
+    before, call = pair.call(), pair.call()
+    first, call_id = await pair.received(2)
+    leaving = pack_answer(NOBODY, Kind.LEAVING, b"")
+    await pair.answer(leaving, pack_answer(first, Kind.RESPONSE, b""))
+    await before
+    assert not pair.engine.is_ready
+    assert not pair.lost.is_set()
+    await pair.answer(pack_answer(call_id, Kind.RESPONSE, b"done"))
+
+    assert await call == b"done"
+    await pair.lost.wait()
+
+
 async def test_calls_in_flight_are_told_that_their_outcome_is_unknown(pair: Pair) -> None:
     call = pair.call()
     await pair.received(1)

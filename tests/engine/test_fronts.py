@@ -155,11 +155,41 @@ def test_a_front_that_leaves_takes_no_other_with_it(engine: Engine) -> None:
     third.connection.close()
 
 
-def test_the_own_front_ends_the_engine(engine: Engine) -> None:
-    engine.other.ask(1)
+def test_an_engine_whose_own_front_left_answers_the_others_before_it_ends(engine: Engine) -> None:
+    third = engine.connect()
     engine.own.connection.close()
+    assert engine.fronts.receive(0) == []
+    engine.other.ask(1)
+    (call,) = engine.calls(1)
+    engine.fronts.send([pack_answer(NOBODY, Kind.QUOTES_CHANGED, b""), answer(call, b"done")])
+    assert [told.kind for told in third.told()] == [Kind.LEAVING]
+    assert [told.kind for told in engine.other.told()] == [Kind.LEAVING, Kind.RESPONSE]
+    for front in (third, engine.other):
+        front.connection.close()
+        assert engine.fronts.receive(0) == []
 
     assert engine.fronts.receive(0) is None
+
+
+def test_an_engine_does_not_wait_long_for_fronts_to_leave(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fronts_module, "LEAVE_SECONDS_MAX", 0.0)
+    engine.own.connection.close()
+    assert engine.fronts.receive(0) == []
+
+    assert engine.fronts.receive(0) is None
+
+
+def test_an_engine_that_cannot_answer_its_own_front_leaves(engine: Engine) -> None:
+    engine.own.ask(1)
+    (call,) = engine.calls(1)
+    engine.own.connection.close()
+    engine.fronts.send([answer(call, b"")])
+
+    assert [told.kind for told in engine.other.told()] == [Kind.LEAVING]
+    with pytest.raises(BrokenPipeError):
+        engine._theirs.sendall(b"nobody reads")
 
 
 def test_a_front_that_reads_slowly_gets_everything_in_order(engine: Engine) -> None:
