@@ -214,7 +214,9 @@ class Spending:
         """Let as many calls follow as the stored windows say."""
         now = self._monotonic()
         for row in command.windows:
-            self._due.pop(row.spender_id).foresee(row, now)
+            self._due.pop(row.spender_id, None)
+            if row.spender_id in self._spenders:
+                self._spenders[row.spender_id].foresee(row, now)
 
     def not_stored(self, command: StoreSpends) -> None:
         """Count usage that could not be stored again; windows are due until they are stored."""

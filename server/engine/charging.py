@@ -1,6 +1,6 @@
 """Charging: what the calls of a batch spend, before they are decided."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from server.application.commands import KeyEnded
@@ -78,6 +78,22 @@ class Charging:
         else:
             self._spending.stored(storing)
         return self._without_ended_keys(replace(batch, results=batch.results[1:]))
+
+    def hand_over(self, shards: Iterable[int]) -> None:
+        """Store exactly what was spent, before other engines own some shards.
+
+        If that fails, they count more as spent than was spent.
+        """
+        storing = self._spending.hand_over(shards)
+        (result,) = self._trading.handle([Task(storing, self._spending.store)]).results
+        if isinstance(result, Refusal):
+            self._spending.not_stored(storing)
+        else:
+            self._spending.stored(storing)
+
+    def begin_anew(self) -> None:
+        """Forget everybody who is not owned any more; call it once shards have changed."""
+        self._spending.forget(self._ownership.owns)
 
     def close(self) -> None:
         """Store the usage since the last time."""

@@ -11,7 +11,7 @@ from server.application.market_feed import QuoteBoard
 from server.application.market_record import HeardMinutes
 from server.application.staging import Stage
 from server.domain.errors import Reason, Refusal
-from server.domain.sharding import ANY_SHARD
+from server.domain.sharding import ANY_SHARD, shard_of
 from server.domain.values import Micros
 from server.engine.frames import (
     NOBODY,
@@ -370,7 +370,8 @@ class LocalEngine:
     ) -> "asyncio.Future[bytes]":
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         call_id = next(self._ids)
-        named = ANY_SHARD if shard is None else shard
+        named = shard_of(caller.user_id) if caller.user_id else ANY_SHARD
+        named = named if shard is None else shard
         asked = Asked(name, caller, body, named, future, refuse_moved, receipt)
         self._waiting[call_id] = asked
         self._take(self._service.handle([asked.numbered(call_id)]))

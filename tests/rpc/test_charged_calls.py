@@ -9,9 +9,12 @@ import grpc
 import pytest
 
 from bottrading.v1 import bot_trading_pb2, key_management_pb2
+from server.application.ownership import WholeVenue
 from server.bootstrap.engine import EngineParts
+from server.domain.sharding import SHARDS
 from server.domain.user import Plan
 from server.domain.values import SECOND
+from server.engine.charging import Charging
 from tests.support.postgresql import Server
 from tests.support.venue import Bot, Venue, VenueFactory, refusal
 
@@ -90,6 +93,33 @@ async def is_let_pass(bot: Bot, *, order: bool) -> bool:
     return True
 
 
+class Foreign(WholeVenue):
+    """An engine to which no shard belongs, whatever a call names."""
+
+    owns_all = False
+
+    def owns(self, _shard: int) -> bool:
+        return False
+
+
+def charging_of(fronts: TwoFronts) -> Charging:
+    """Return the part of the engine that charges calls."""
+    charging = fronts.venues[0].parts.service._charging
+    assert charging is not None
+    return charging
+
+
+async def spent(bot: Bot) -> tuple[int, int, int]:
+    """Return the orders and requests of the last minute, and the calls of the day."""
+    limits = (await bot.call("GetLimits")).limits
+    orders, requests = limits.orders, limits.requests
+    return (
+        orders.limit - orders.remaining,
+        requests.limit - requests.remaining,
+        limits.api_calls.used,
+    )
+
+
 def most_in_a_minute(moments: list[int]) -> int:
     """Return the most moments within any 60 s."""
     return max(sum(begin <= it < begin + MINUTE for it in moments) for begin in moments)
@@ -166,6 +196,60 @@ async def test_an_engine_without_a_crash_counts_no_refusal_as_doubtful(fronts: T
         await is_let_pass(bot, order=True)
 
     assert fronts.doubtful() == 0
+
+
+async def test_shards_that_are_handed_over_lose_nothing(fronts: TwoFronts) -> None:
+    for bot in fronts.bots * 4:
+        assert await is_let_pass(bot, order=True)
+    charging_of(fronts).hand_over(range(SHARDS))
+    await fronts.restart()
+    passed = [await is_let_pass(fronts.bots[0], order=True) for _ in range(20)]
+
+    assert passed == [True] * 12 + [False] * 8
+    assert fronts.doubtful() == 0
+
+
+async def test_an_engine_that_keeps_what_it_wanted_to_hand_over_stores_the_next_call(
+    fronts: TwoFronts,
+) -> None:
+    """The stored row foresees no call any more: without another one, a crash would forget calls."""
+    assert await is_let_pass(fronts.bots[0], order=True)
+    charging_of(fronts).hand_over(range(SHARDS))
+    for _ in range(3):
+        assert await is_let_pass(fronts.bots[0], order=True)
+    await fronts.restart()
+    passed = [await is_let_pass(fronts.bots[0], order=True) for _ in range(20)]
+
+    assert passed.count(True) <= 16
+
+
+async def test_a_call_of_a_foreign_shard_spends_nothing(fronts: TwoFronts) -> None:
+    bot = fronts.bots[0]
+    await bot.call("GetAccount")
+    charging = charging_of(fronts)
+    fronts.venues[0].parts.service._ownership = charging._ownership = Foreign()
+    told = [await refusal(bot.call(name)) for name in ("PlaceOrder", "GetAccount")]
+    fronts.venues[0].parts.service._ownership = charging._ownership = WholeVenue()
+
+    assert {it.code for it in told} == {grpc.StatusCode.UNAVAILABLE}
+    assert await spent(bot) == (0, 2, 2)
+
+
+async def test_an_engine_that_owned_a_shard_before_reads_it_anew(fronts: TwoFronts) -> None:
+    for _ in range(3):
+        assert await is_let_pass(fronts.bots[0], order=True)
+    charging = charging_of(fronts)
+    charging.hand_over(range(SHARDS))
+    charging._ownership = Foreign()
+    charging.begin_anew()
+    charging._ownership = WholeVenue()
+
+    limits = (await fronts.bots[0].call("GetLimits")).limits
+    assert (limits.orders.remaining, limits.requests.remaining, limits.api_calls.used) == (
+        17,
+        116,
+        4,
+    )
 
 
 async def test_a_minute_after_a_crash_nothing_is_counted_twice(fronts: TwoFronts) -> None:
