@@ -19,7 +19,7 @@ def refused(host: str, port: int) -> OSError | None:
 def explained(setting: str, host: str, port: int, number: int | None) -> str:
     """Return one line that says what is wrong with the address of a setting, from an errno."""
     address = f"{setting}: {host}:{port}"
-    elsewhere = f"with --{setting} HOST:PORT or BOTTRADING_{setting.upper()}"
+    elsewhere = f"with --{setting.replace('_', '-')} HOST:PORT or BOTTRADING_{setting.upper()}"
     match number:
         case errno.EADDRINUSE:
             return (

@@ -2,6 +2,9 @@
 
 from rest_bridge.hosts import is_loopback as is_loopback_host
 
+TCP = "tcp:"
+"""Begins the address of an engine on any machine; HOST:PORT follows."""
+
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104
 
 

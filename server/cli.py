@@ -100,6 +100,7 @@ def serve(
     step_timeout: Annotated[float | None, typer.Option(metavar="SECONDS")] = None,
     seed: Annotated[int | None, typer.Option()] = None,
     database: Annotated[str | None, typer.Option(metavar="URL")] = None,
+    engine_address: Annotated[str | None, typer.Option(metavar="HOST:PORT")] = None,
     insecure: Annotated[bool | None, typer.Option("--insecure")] = None,
     log_format: Annotated[str | None, typer.Option(metavar="auto|text|json")] = None,
     new: Annotated[
@@ -128,6 +129,7 @@ def serve(
         step_participants=step_participants,
         step_timeout=step_timeout,
         database=database,
+        engine_address=engine_address,
         insecure=insecure,
         metrics=metrics,
         log_format=log_format,
@@ -234,6 +236,20 @@ def migrate(
     open_data_dir(settings)
     revision = prepare_database(settings)
     print(f"{settings.location}: schema {revision}")
+
+
+@app.command("cluster-ca")
+def cluster_ca(
+    hosts: Annotated[list[str], typer.Argument(help="Names or IP addresses of the machines.")],
+    out: Annotated[Path, typer.Option(metavar="DIRECTORY", help="Of the files to write.")],
+) -> None:
+    """Write certificates with which servers of one venue on several machines trust each other."""
+    from server.bootstrap.adapters import system_clock
+    from server.engine_certificates import write_certificates
+    from server.market.moments import to_datetime
+
+    for path in write_certificates(out, hosts, to_datetime(system_clock())):
+        print(path)
 
 
 @app.command()

@@ -10,8 +10,9 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from rest_bridge.log_lines import LogFormat
 from rest_bridge.settings import OidcIssuer
-from server.addresses import is_loopback, split_address
+from server.addresses import TCP, is_loopback, reached, split_address
 from server.application.rate_limits import LimitsPerMinute
+from server.domain.invariants import BrokenInvariant
 from server.domain.values import SECOND, Micros, Money, parse_units
 from server.engine.unix_sockets import UNIX
 from server.engine_settings import EngineSettings
@@ -101,6 +102,19 @@ class Settings(VenueSettings):
     )
     rest_certificate: Path | None = Field(None, description="PEM certificate chain for REST")
     rest_key: Path | None = Field(None, description="PEM private key for REST")
+    engine_address: str = Field(
+        "",
+        description="address at which servers of the same venue on other machines reach this one's"
+        " engine, HOST:PORT; empty: all run on this machine",
+    )
+    engine_certificate: Path | None = Field(
+        None, description="PEM certificate of this server for the host of engine_address"
+    )
+    engine_key: Path | None = Field(None, description="PEM private key of engine_certificate")
+    engine_ca: Path | None = Field(
+        None,
+        description="PEM certificate of the venue's own authority, which signs nothing else",
+    )
     insecure: bool = Field(False, description="allow plaintext on addresses beyond this machine")
     reflection: bool = Field(False, description="offer gRPC server reflection")
     log_format: LogFormat = Field(
@@ -123,10 +137,10 @@ class Settings(VenueSettings):
     def _publish_a_feed(cls, given: dict[str, object]) -> dict[str, object]:
         return {"market": "published", **given} if given.get("feed") else given
 
-    @field_validator("grpc", "rest", "metrics")
+    @field_validator("grpc", "rest", "metrics", "engine_address")
     @classmethod
     def _check_address(cls, value: str, field: ValidationInfo) -> str:
-        if value or field.field_name != "metrics":
+        if value or field.field_name not in ("metrics", "engine_address"):
             split_address(value)
         return value
 
@@ -154,7 +168,12 @@ class Settings(VenueSettings):
         if self.tls_client_ca is not None and self.tls_certificate is None:
             raise ValueError("tls_client_ca needs tls_certificate and tls_key")
         self._check_provider()
-        guarded = {"grpc": self.tls_certificate, "rest": self.rest_certificate}
+        self._check_engine()
+        guarded = {
+            "grpc": self.tls_certificate,
+            "rest": self.rest_certificate,
+            "engine_address": self.engine_certificate,
+        }
         for name, address in self.addresses.items():
             in_plaintext = guarded.get(name) is None
             if in_plaintext and not self.insecure and not is_loopback(address):
@@ -192,6 +211,24 @@ class Settings(VenueSettings):
             if self.oidc_issuer and getattr(self, name) != getattr(self, told):
                 raise ValueError(f"{name} must be the same as {told}: tokens of the page carry it")
 
+    def _check_engine(self) -> None:
+        given = [self.engine_address, *self._engine_files]
+        if any(given) and not all(given):
+            raise ValueError(
+                "engine_address, engine_certificate, engine_key and engine_ca must be given"
+                " together"
+            )
+        if not self.engine_address:
+            return
+        if isinstance(self.location, Path):
+            raise ValueError("engine_address is for a venue in PostgreSQL: leave it out")
+        if reached(self.engine_address) != self.engine_address:
+            raise ValueError(
+                f"engine_address {self.engine_address} is no address that other machines reach"
+            )
+        if not split_address(self.engine_address)[1]:
+            raise ValueError("engine_address needs a port that other machines can know")
+
     def _check_addresses_differ(self) -> None:
         taken: dict[str, str] = {}
         for name, address in self.addresses.items():
@@ -225,8 +262,25 @@ class Settings(VenueSettings):
     def addresses(self) -> dict[str, str]:
         """Return the addresses that the service listens at, by the names of their settings."""
         rest = "" if self.no_rest else self.rest
-        wanted = {"grpc": self.grpc, "rest": rest, "metrics": self.metrics}
+        wanted = {
+            "grpc": self.grpc,
+            "rest": rest,
+            "metrics": self.metrics,
+            "engine_address": self.engine_address,
+        }
         return {name: address for name, address in wanted.items() if address}
+
+    @property
+    def engine_files(self) -> tuple[Path, Path, Path]:
+        """Return certificate, key and authority for connections between engines and fronts."""
+        certificate, key, authority = self._engine_files
+        if certificate is None or key is None or authority is None:
+            raise BrokenInvariant("engine_address is not set")
+        return certificate, key, authority
+
+    @property
+    def _engine_files(self) -> tuple[Path | None, Path | None, Path | None]:
+        return self.engine_certificate, self.engine_key, self.engine_ca
 
     @property
     def location(self) -> Location:
@@ -258,11 +312,12 @@ class Settings(VenueSettings):
         has_hours = self.market == "replay" or self.feed.partition(":")[0] == "alpaca"
         wanted = participants(self.step_participants)
         socket = self.engine_socket
+        nearby = "" if socket is None else f"{UNIX}{socket}"
         return EngineSettings(
             database=text_of(self.location),
             data_dir=str(self.data_dir.resolve()),
             socket="" if socket is None else str(socket),
-            address="" if socket is None else f"{UNIX}{socket}",
+            address=f"{TCP}{self.engine_address}" if self.engine_address else nearby,
             market=self.market,
             sessions=self.sessions or ("exchange" if has_hours else "always-open"),
             replay_file=str(self.replay_file.resolve()) if self.replay_file else None,

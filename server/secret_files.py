@@ -34,8 +34,9 @@ def open_data_dir(settings: Settings) -> None:
         _expect_target(settings.location)
     for name in (JWT_SECRET_FILE, TICKET_SECRET_FILE, MARKET_SECRET_FILE):
         _expect_private(directory / name)
-    if settings.tls_key is not None:
-        _expect_private(settings.tls_key)
+    for key in (settings.tls_key, settings.engine_key):
+        if key is not None:
+            _expect_private(key)
 
 
 def jwt_secret(settings: Settings) -> bytes:

@@ -32,6 +32,7 @@ from server.market.universe_file import UniverseError
 from server.processes.announcing import Announcer, call_line, page_told, tell_share, tell_step
 from server.processes.children import BridgeProcess, EngineProcess
 from server.processes.descriptors import SpareDescriptors, connections_that_fit, raise_limit
+from server.processes.engine_tls import engine_gate
 from server.processes.exit_status import ExitStatus, ServiceFailed, database_damaged
 from server.processes.feeding import FeedProcess, prepare_universe
 from server.processes.listening import (
@@ -159,6 +160,7 @@ class Supervisor:
             on_damage=self._fail_for_damage,
         )
         self._bridge = BridgeProcess(settings, local, lend)
+        self._gate = engine_gate(settings)
         self._feed = FeedProcess(
             settings,
             local,
@@ -225,6 +227,8 @@ class Supervisor:
             path = self._local.removeprefix("unix:")
             raise SettingsError(f"data_dir: no socket can be made at {path}") from None
         self._address = f"{split_address(self._settings.grpc)[0]}:{self._port}"
+        if self._gate is not None:
+            await self._gate.open()
         if self._settings.metrics:
             host, port = split_address(self._settings.metrics)
             try:
@@ -353,6 +357,8 @@ class Supervisor:
         if self._cluster is not None:
             self._cluster.close()
         await self._process.stop()
+        if self._gate is not None:
+            await self._gate.close()
         await self._base.close()
         self._front.journal.flush()
 

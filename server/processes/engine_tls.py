@@ -1,0 +1,167 @@
+"""TLS between machines: fronts reach engines by certificates of the venue's own authority.
+
+A call names its caller, so whoever may connect to an engine can act for everybody. A replica proves
+by its certificate that it is one, whether it connects or is connected to.
+"""
+
+import asyncio
+import socket
+import ssl
+from asyncio import StreamReader, StreamWriter
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from server.addresses import TCP, split_address
+from server.config import Settings, SettingsError
+from server.engine.unix_sockets import connected
+from server.processes.listening import cannot_listen
+
+HANDSHAKE_SECONDS_MAX = 5.0
+CLOSE_SECONDS_MAX = 1.0
+PASSED_BYTES = 1 << 16
+KEEPALIVE = {
+    socket.TCP_KEEPIDLE: 2,
+    socket.TCP_KEEPINTVL: 1,
+    socket.TCP_KEEPCNT: 3,
+    socket.TCP_USER_TIMEOUT: 5_000,
+}
+"""Both ends notice within seconds that the other one is unplugged."""
+
+Connected = TypeVar("Connected", bound=asyncio.Protocol)
+
+
+def tls_of_engine(settings: Settings) -> ssl.SSLContext:
+    """Return the terms under which other replicas may connect to this one.
+
+    Raise SettingsError if a file of the settings cannot be used.
+    """
+    return _context(settings, ssl.PROTOCOL_TLS_SERVER)
+
+
+def tls_to_engines(settings: Settings) -> ssl.SSLContext:
+    """Return the terms under which this replica connects to others, whose hosts are checked.
+
+    Raise SettingsError if a file of the settings cannot be used.
+    """
+    return _context(settings, ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _context(settings: Settings, side: int) -> ssl.SSLContext:
+    context = ssl.SSLContext(side)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_mode = ssl.CERT_REQUIRED
+    certificate, key, authority = (str(path) for path in settings.engine_files)
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:
+        told = f"engine_certificate, engine_key: {certificate}, {key}"
+        raise SettingsError(f"{told}: {error.strerror}") from None
+    try:
+        context.load_verify_locations(authority)
+    except OSError as error:
+        raise SettingsError(f"engine_ca: {authority}: {error.strerror}") from None
+    return context
+
+
+async def connect_by_tls(
+    address: str, tls: ssl.SSLContext, protocol: Callable[[], Connected]
+) -> Connected:
+    """Connect to the engine of another machine at tcp:HOST:PORT; raise OSError if that fails."""
+    host, port = split_address(address.removeprefix(TCP))
+    transport, made = await asyncio.get_running_loop().create_connection(
+        protocol,
+        host.strip("[]"),
+        port,
+        ssl=tls,
+        ssl_handshake_timeout=HANDSHAKE_SECONDS_MAX,
+    )
+    keep_alive(transport.get_extra_info("socket"))
+    return made
+
+
+def engine_gate(settings: Settings) -> "EngineGate | None":
+    """Return the gate of this replica's engine; None if it has no address for other machines.
+
+    Raise SettingsError if a file of the settings cannot be used.
+    """
+    if not settings.engine_address or settings.engine_socket is None:
+        return None
+    return EngineGate(settings.engine_socket, settings.engine_address, tls_of_engine(settings))
+
+
+def keep_alive(connection: socket.socket) -> None:
+    """Let a connection end when its other end is unplugged."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEPALIVE.items():
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+class EngineGate:
+    """Passes bytes between the fronts of other machines and the socket of this replica's engine."""
+
+    def __init__(self, engine: Path, address: str, tls: ssl.SSLContext) -> None:
+        self._engine = engine
+        self._address = address
+        self._tls = tls
+        self._server: asyncio.Server | None = None
+        self._passing: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Listen; raise SettingsError if the address cannot be bound."""
+        host, port = split_address(self._address)
+        try:
+            self._server = await asyncio.start_server(
+                self._begin,
+                host.strip("[]"),
+                port,
+                ssl=self._tls,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS_MAX,
+            )
+        except OSError as error:
+            raise cannot_listen("engine_address", self._address, error.errno) from None
+
+    async def close(self) -> None:
+        """Take no more connections; give those that are open a second to end, as the engine has."""
+        if self._server is not None:
+            self._server.close()
+        if self._passing:
+            _, late = await asyncio.wait(self._passing, timeout=CLOSE_SECONDS_MAX)
+            for task in late:
+                task.cancel()
+
+    def _begin(self, reader: StreamReader, writer: StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._pass_on(reader, writer))
+        self._passing.add(task)
+        task.add_done_callback(self._passing.discard)
+
+    async def _pass_on(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Pass bytes on in both directions until one of them ends."""
+        keep_alive(writer.get_extra_info("socket"))
+        try:
+            inner = await asyncio.open_connection(sock=connected(self._engine))
+        except OSError:  # The engine starts again. Whoever connected tries again, too.
+            writer.close()
+            return
+        directions = [
+            asyncio.ensure_future(_pass(reader, inner[1])),
+            asyncio.ensure_future(_pass(inner[0], writer)),
+        ]
+        try:
+            await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for direction in directions:
+                direction.cancel()
+            for end in (writer, inner[1]):
+                end.close()
+            with suppress(OSError, TimeoutError):
+                await asyncio.wait_for(writer.wait_closed(), CLOSE_SECONDS_MAX)
+
+
+async def _pass(reader: StreamReader, writer: StreamWriter) -> None:
+    """Pass bytes on, no faster than they are taken, until one of the ends is gone."""
+    with suppress(OSError):
+        while received := await reader.read(PASSED_BYTES):
+            writer.write(received)
+            await writer.drain()
