@@ -1,11 +1,16 @@
-"""Secret files: the data directory, and the files that only the service's user may read."""
+"""Secrets: the data directory, and what only the service's user may read.
+
+A venue in PostgreSQL keeps its secrets there, because all its servers need the same.
+"""
 
 import os
 import secrets
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+from server.application.ports import StorageUnavailable
 from server.config import (
     JWT_SECRET_FILE,
     MARKET_SECRET_FILE,
@@ -14,6 +19,8 @@ from server.config import (
     SettingsError,
 )
 from server.rpc.tokens import SECRET_BYTES_MIN
+from server.storage.location import PostgresDatabase
+from server.storage.shared_secrets import shared_secret
 
 
 def open_data_dir(settings: Settings) -> None:
@@ -41,17 +48,42 @@ def open_data_dir(settings: Settings) -> None:
 
 def jwt_secret(settings: Settings) -> bytes:
     """Return the HS256 secret of tokens."""
-    return settings.jwt_secret.encode() or _secret_of(settings.data_dir / JWT_SECRET_FILE)
+    return settings.jwt_secret.encode() or own_secret(settings)
 
 
 def own_secret(settings: Settings) -> bytes:
-    """Return the secret of sign-in links and sessions, always that of the file."""
-    return _secret_of(settings.data_dir / JWT_SECRET_FILE)
+    """Return the secret of sign-in links and sessions, always one that the service made."""
+    return _secret(settings, JWT_SECRET_FILE)
 
 
 def ticket_secret(settings: Settings) -> bytes:
     """Return the secret of stream tickets."""
-    return _secret_of(settings.data_dir / TICKET_SECRET_FILE)
+    return _secret(settings, TICKET_SECRET_FILE)
+
+
+def kept_secret(where: PostgresDatabase, path: Path, make: Callable[[], str]) -> bytes:
+    """Return the secret of a venue in PostgreSQL, under the name of the file without its suffix.
+
+    If there is none, store that of the file, as older versions wrote it, or else what `make`
+    returns.
+    """
+    _expect_private(path)
+
+    def first() -> str:
+        return path.read_text().strip() if path.exists() else make()
+
+    return shared_secret(where, path.stem, first).encode()
+
+
+def _secret(settings: Settings, file_name: str) -> bytes:
+    where, path = settings.location, settings.data_dir / file_name
+    if isinstance(where, Path):
+        return _secret_of(path)
+    try:
+        secret = kept_secret(where, path, _new_secret)
+    except StorageUnavailable as error:
+        raise SettingsError(f"database: {where}: {error}") from None
+    return _expect_long(secret, f"{where}: secret {path.stem}")
 
 
 def _secret_of(path: Path) -> bytes:
@@ -65,7 +97,7 @@ def _secret_of(path: Path) -> bytes:
         descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=path.name)
         try:
             with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_hex(SECRET_BYTES_MIN))
+                file.write(_new_secret())
                 file.flush()
                 os.fsync(file.fileno())
             os.link(draft, path)
@@ -73,9 +105,16 @@ def _secret_of(path: Path) -> bytes:
             pass  # Another process was first; its secret is used.
         finally:
             Path(draft).unlink()
-    secret = path.read_bytes().strip()
+    return _expect_long(path.read_bytes().strip(), path)
+
+
+def _new_secret() -> str:
+    return secrets.token_hex(SECRET_BYTES_MIN)
+
+
+def _expect_long(secret: bytes, place: object) -> bytes:
     if len(secret) < SECRET_BYTES_MIN:
-        raise SettingsError(f"{path}: has fewer than {SECRET_BYTES_MIN} bytes")
+        raise SettingsError(f"{place}: has fewer than {SECRET_BYTES_MIN} bytes")
     return secret
 
 

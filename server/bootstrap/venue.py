@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -31,11 +32,19 @@ from server.market.replay import ReplayClock, ReplaySource, SteppedClock, Virtua
 from server.market.replay_file import ReplayFacts, check_replay_file
 from server.market.replay_index import circumstances, load_index, store_index
 from server.market.replay_table import ReplayOptions
-from server.market.secret import load_or_create_secret, secret_from_seed
+from server.market.secret import (
+    MarketSecret,
+    load_or_create_secret,
+    new_secret_text,
+    read_secret,
+    secret_from_seed,
+)
 from server.market.sessions import AlwaysOpen
 from server.market.simulated import SimulatedSource
 from server.market.universe import Universe
 from server.market.universe_file import default_universe, load_universe
+from server.secret_files import kept_secret
+from server.storage.location import location
 
 SESSION_YEARS_AHEAD = 5
 REPLAYED_YEAR_MIN = 1971
@@ -152,12 +161,19 @@ def quote_source(settings: EngineSettings, listed: Universe) -> QuoteSource:
     """Return the source of a market in real time; create a simulated market's secret if missing."""
     if settings.market == "published":
         return PublishedSource()
+    return SimulatedSource(universe=listed, secret=market_secret(settings))
+
+
+def market_secret(settings: EngineSettings) -> MarketSecret:
+    """Return the secret of a simulated market; raise SecretFileError if it is malformed."""
     if settings.seed is not None:
-        secret = secret_from_seed(settings.seed)
-    else:
-        path = Path(settings.data_dir) / MARKET_SECRET_FILE
-        secret = load_or_create_secret(path, system_clock())
-    return SimulatedSource(universe=listed, secret=secret)
+        return secret_from_seed(settings.seed)
+    directory, now = Path(settings.data_dir), system_clock()
+    where, path = location(settings.database, directory), directory / MARKET_SECRET_FILE
+    if isinstance(where, Path):
+        return load_or_create_secret(path, now)
+    kept = kept_secret(where, path, partial(new_secret_text, now))
+    return read_secret(kept, f"{where}: secret {path.stem}")
 
 
 def calendar(settings: EngineSettings) -> Calendar:

@@ -1,4 +1,4 @@
-"""The market's secret: the key that determines every simulated price, and its file."""
+"""The market's secret: the key that determines every simulated price, its text and its file."""
 
 import os
 import re
@@ -20,7 +20,7 @@ _KEY = re.compile(rf"[0-9a-f]{{{2 * KEY_BYTES}}}")
 
 
 class SecretFileError(ValueError):
-    """The file is not a market secret; the message never shows its content."""
+    """A text is not a market secret; the message names its place and never shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,20 @@ def load_or_create_secret(path: Path, now: Micros) -> MarketSecret:
     exist. Raise SecretFileError when the file is malformed, OSError when it cannot be used.
     """
     try:
-        return _load(path)
+        return read_secret(path.read_bytes(), path)
     except FileNotFoundError:
-        _create(path, MarketSecret(secrets.token_bytes(KEY_BYTES), now - now % SECOND))
-        return _load(path)
+        _create(path, new_secret_text(now))
+        return read_secret(path.read_bytes(), path)
+
+
+def new_secret_text(now: Micros) -> str:
+    """Return the text of a new secret, with `now` as the origin."""
+    key, origin = secrets.token_hex(KEY_BYTES), to_datetime(now - now % SECOND)
+    return (
+        "# Whoever reads this file can foresee every price of this market.\n"
+        f'key = "{key}"\n'
+        f"origin = {origin:%Y-%m-%dT%H:%M:%SZ}\n"
+    )
 
 
 def secret_from_seed(seed: int) -> MarketSecret:
@@ -50,26 +60,27 @@ def secret_from_seed(seed: int) -> MarketSecret:
     return MarketSecret(key, SEED_ORIGIN)
 
 
-def _load(path: Path) -> MarketSecret:
+def read_secret(text: bytes, place: object) -> MarketSecret:
+    """Return the secret of a text; SecretFileError names `place` if the text is malformed."""
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        document = tomllib.loads(text.decode())
     except ValueError:
         document = {}
     key, origin = document.get("key"), document.get("origin")
-    # The error above may quote the file, so it is not passed on.
+    # The error above may quote the text, so it is not passed on.
     if not isinstance(key, str) or _KEY.fullmatch(key) is None:
-        raise SecretFileError(f"{path}: key: must be {2 * KEY_BYTES} hexadecimal digits")
+        raise SecretFileError(f"{place}: key: must be {2 * KEY_BYTES} hexadecimal digits")
     if not isinstance(origin, datetime) or origin.tzinfo is None or origin.microsecond:
-        raise SecretFileError(f"{path}: origin: must be a moment in UTC, in whole seconds")
+        raise SecretFileError(f"{place}: origin: must be a moment in UTC, in whole seconds")
     return MarketSecret(bytes.fromhex(key), from_datetime(origin))
 
 
-def _create(path: Path, secret: MarketSecret) -> None:
+def _create(path: Path, text: str) -> None:
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(_text(secret))
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         # A link, unlike a rename, never replaces a secret that another process created first.
@@ -79,15 +90,6 @@ def _create(path: Path, secret: MarketSecret) -> None:
     finally:
         temporary.unlink()
     _sync_directory(path.parent)
-
-
-def _text(secret: MarketSecret) -> str:
-    origin = to_datetime(secret.origin).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return (
-        "# Whoever reads this file can foresee every price of this market.\n"
-        f'key = "{secret.key.hex()}"\n'
-        f"origin = {origin}\n"
-    )
 
 
 def _sync_directory(directory: Path) -> None:

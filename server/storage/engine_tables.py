@@ -1,4 +1,4 @@
-"""The tables of engines: who owns which shard, and what each engine keeps for itself."""
+"""The tables of engines: who owns which shard, what each keeps for itself, and what all share."""
 
 from sqlalchemy import BigInteger, Column, Integer, String, Table, Text
 
@@ -47,4 +47,13 @@ commits = Table(
     Column("database_id", String(16), primary_key=True),
     Column("replica_id", ID, primary_key=True),
     Column("number", BigInteger, nullable=False),
+)
+
+# What signs tokens and determines prices, if the venue is in PostgreSQL: `jwt`, `ticket`, `market`.
+# A role that only reads reports must not see it.
+shared_secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("value", Text, nullable=False),
 )
