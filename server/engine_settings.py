@@ -13,7 +13,8 @@ class EngineSettings:
     """The settings of the engine process, which it receives as its first frame.
 
     `socket` is the path at which it listens for the fronts of other replicas, which find it at
-    `address`; both are empty if a database can only have one engine.
+    `address`; both are empty if a database can only have one engine. `terms` is what it must have
+    in common with the engines of other replicas, as JSON.
     """
 
     database: str
@@ -46,6 +47,7 @@ class EngineSettings:
     requests_per_minute: int
     person_requests_per_minute: int
     usage_interval: Micros
+    terms: str = ""
 
     def to_json(self) -> bytes:
         return orjson.dumps(asdict(self))

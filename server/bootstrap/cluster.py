@@ -6,17 +6,21 @@ from functools import partial
 from server.bootstrap.front import FrontBase
 from server.config import Settings
 from server.engine.cluster import ClusterEngine, Directory, Linked
-from server.engine.peers import Peer, open_unix
+from server.engine.peers import Open, Peer
 from server.rpc.reading import Reading
 from server.storage.queries import SqlReads
 
 
 def build(
-    settings: Settings, base: FrontBase, own: Linked, on_change: Callable[[], None]
+    settings: Settings,
+    base: FrontBase,
+    own: Linked,
+    connect: Open,
+    on_change: Callable[[], None],
 ) -> ClusterEngine:
     """Return all engines of the venue as one; `own` is the engine of this replica.
 
-    `on_change` is called when the connection to an engine begins or ends.
+    `connect` connects to the others. `on_change` is called when a connection begins or ends.
     """
     reading = Reading(base.follower)
 
@@ -25,7 +29,7 @@ def build(
 
     link = partial(
         Peer,
-        connect=open_unix,
+        connect=connect,
         notifications=base.notifications,
         on_change=on_change,
         answer_seconds_max=settings.engine_answer_seconds,

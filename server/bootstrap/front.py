@@ -23,6 +23,7 @@ from server.application.return_curves import ReturnCurves
 from server.bootstrap import venue
 from server.bootstrap.adapters import SystemChance, ToldClock, monotonic_clock, system_clock
 from server.bootstrap.limits import Limiting, limiting
+from server.bootstrap.terms import terms_text
 from server.calls.table import ROWS
 from server.config import Settings
 from server.engine.client import Engine, Notifications
@@ -109,6 +110,7 @@ class FrontBase:
     follower: ThreadPoolExecutor
     clock: Clock
     wall_clock: Clock
+    terms: str
 
     async def close(self) -> None:
         """End the threads and close the connections."""
@@ -183,6 +185,7 @@ def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> Front
         follower=follower,
         clock=clock,
         wall_clock=wall_clock,
+        terms=terms_text(settings),
     )
 
 

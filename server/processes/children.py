@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -158,7 +159,7 @@ class EngineProcess:
             await self._connect(ours)
 
     async def _connect(self, ours: socket.socket) -> None:
-        body = self._settings.for_engine().to_json()
+        body = replace(self._settings.for_engine(), terms=self._base.terms).to_json()
         ours.sendall(LENGTH.pack(len(body)) + body)
         ours.setblocking(False)
         _, self._client = await asyncio.get_running_loop().create_connection(

@@ -11,10 +11,11 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
 from server.addresses import TCP, split_address
 from server.config import Settings, SettingsError
+from server.engine.client import SocketEngine
+from server.engine.peers import Open, open_unix
 from server.engine.unix_sockets import connected
 from server.processes.listening import cannot_listen
 
@@ -28,8 +29,6 @@ KEEPALIVE = {
     socket.TCP_USER_TIMEOUT: 5_000,
 }
 """Both ends notice within seconds that the other one is unplugged."""
-
-Connected = TypeVar("Connected", bound=asyncio.Protocol)
 
 
 def tls_of_engine(settings: Settings) -> ssl.SSLContext:
@@ -65,20 +64,27 @@ def _context(settings: Settings, side: int) -> ssl.SSLContext:
     return context
 
 
-async def connect_by_tls(
-    address: str, tls: ssl.SSLContext, protocol: Callable[[], Connected]
-) -> Connected:
-    """Connect to the engine of another machine at tcp:HOST:PORT; raise OSError if that fails."""
-    host, port = split_address(address.removeprefix(TCP))
-    transport, made = await asyncio.get_running_loop().create_connection(
-        protocol,
-        host.strip("[]"),
-        port,
-        ssl=tls,
-        ssl_handshake_timeout=HANDSHAKE_SECONDS_MAX,
-    )
-    keep_alive(transport.get_extra_info("socket"))
-    return made
+def opener(settings: Settings) -> Open:
+    """Return how this replica connects to the engines of others.
+
+    Raise SettingsError if a file of the settings cannot be used.
+    """
+    if not settings.engine_address:
+        return open_unix
+    tls = tls_to_engines(settings)
+
+    async def open_tls(address: str, client: Callable[[], SocketEngine]) -> None:
+        host, port = split_address(address.removeprefix(TCP))
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            client,
+            host.strip("[]"),
+            port,
+            ssl=tls,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS_MAX,
+        )
+        keep_alive(transport.get_extra_info("socket"))
+
+    return open_tls
 
 
 def engine_gate(settings: Settings) -> "EngineGate | None":

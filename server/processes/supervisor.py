@@ -32,9 +32,10 @@ from server.market.universe_file import UniverseError
 from server.processes.announcing import Announcer, call_line, page_told, tell_share, tell_step
 from server.processes.children import BridgeProcess, EngineProcess
 from server.processes.descriptors import SpareDescriptors, connections_that_fit, raise_limit
-from server.processes.engine_tls import engine_gate
+from server.processes.engine_tls import engine_gate, opener
 from server.processes.exit_status import ExitStatus, ServiceFailed, database_damaged
 from server.processes.feeding import FeedProcess, prepare_universe
+from server.processes.joining import check_joining
 from server.processes.listening import (
     BUSY_RETRY_SECONDS,
     await_free,
@@ -90,6 +91,7 @@ def serve(
                 prepare_universe(settings)
             tell_step(settings, f"the market, {settings.replay_file or settings.market}")
             replay = check_market(settings, tell_share(settings))
+            check_joining(settings)
             announcer = Announcer(settings, lines, replay, sign_in_link)
             # The bridge connects through a socket that only this user can reach. So it needs no
             # certificates, whatever the public port requires.
@@ -147,7 +149,8 @@ class Supervisor:
         self._engine: Engine = self._process
         self._cluster: ClusterEngine | None = None
         if settings.engine_socket is not None:
-            self._cluster = cluster.build(settings, self._base, self._process, self._doubt)
+            connect = opener(settings)
+            self._cluster = cluster.build(settings, self._base, self._process, connect, self._doubt)
             self._engine = self._cluster
         self._front = bootstrap.build(
             settings,

@@ -11,15 +11,26 @@ from typing import Any
 
 import pytest
 
+from server.application.market_feed import QuoteBoard
+from server.application.market_record import HeardMinutes
 from server.config import Settings, SettingsError, load
-from server.engine.fronts import READY
+from server.engine.client import Notifications
+from server.engine.peers import Peer
 from server.engine_certificates import write_certificates
-from server.processes.engine_tls import EngineGate, tls_of_engine, tls_to_engines
+from server.processes.engine_tls import EngineGate, opener, tls_of_engine, tls_to_engines
 from tests.support.postgresql import Server
 from tests.support.process import Process, free_port
 
 HOST = "127.0.0.1"
 NOW = datetime.now(UTC)
+NOTIFICATIONS = Notifications(
+    QuoteBoard(0),
+    HeardMinutes(),
+    notify_quotes=lambda _: None,
+    notify_logs=lambda _: None,
+    end_key=lambda _: None,
+    set_time=lambda _: None,
+)
 MEGABYTES = bytes(range(256)) * 16_384
 
 
@@ -179,12 +190,19 @@ async def test_a_replica_reaches_the_engine_of_a_running_service(
     options = ["--engine-address", other.engine_address]
     with Process(tmp_path / "data", *options, database=url, **given) as service:
         assert await is_refused(other, None)
-        reader, writer = await connect(other, tls_to_engines(other))
-        assert await reader.readexactly(len(READY)) == READY
+        changes: asyncio.Queue[bool] = asyncio.Queue()
+        peer = Peer(
+            f"tcp:{other.engine_address}",
+            opener(other),
+            NOTIFICATIONS,
+            lambda: changes.put_nowait(peer.is_ready),
+            answer_seconds_max=9,
+        )
+        assert await changes.get()
 
         assert await asyncio.to_thread(service.stop) == 0
-        assert await reader.read() == b""
-        writer.close()
+        assert not await changes.get()
+        peer.abort()
     postgresql.drop(url)
 
 
