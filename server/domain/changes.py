@@ -1,8 +1,9 @@
 """Copies of frozen values, and many new ones: faster than the constructors of dataclasses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, make_dataclass
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from server.domain.invariants import BrokenInvariant
@@ -11,18 +12,20 @@ Value = TypeVar("Value")
 
 
 def changed(value: Value, **changes: Any) -> Value:
-    """Return a copy with some fields changed, in a third of the time of `dataclasses.replace`.
+    """Return a copy with some fields changed, in a fifth of the time of `dataclasses.replace`.
 
-    The value must be a frozen dataclass with slots and without `__post_init__`.
+    The value must be a frozen dataclass with two slots or more and without `__post_init__`.
     """
     kind: Any = type(value)
-    slots, names = _fields(kind)
-    if not changes.keys() <= names:
-        raise BrokenInvariant(f"{kind.__name__} has no {changes.keys() - names}")
-    copy: Value = object.__new__(kind)
-    for name, read, write in slots:
-        write(copy, changes[name] if name in changes else read(value))
-    return copy
+    read, twin = _copier(kind)
+    copy = twin(*read(value))
+    try:
+        for name, new in changes.items():
+            setattr(copy, name, new)
+    except AttributeError as error:
+        raise BrokenInvariant(f"{kind.__name__} has no {name}") from error
+    copy.__class__ = kind
+    return copy  # type: ignore[no-any-return]
 
 
 def maker(kind: type[Value]) -> Callable[..., Value]:
@@ -30,11 +33,8 @@ def maker(kind: type[Value]) -> Callable[..., Value]:
 
     The kind must be a frozen dataclass with slots and without `__post_init__`.
     """
-    # The constructor of a frozen class sets each field by a call. That of a twin that is not frozen
-    # sets them directly, and its object can take the class, because both have the same slots.
     defaults = {it.name: it.default for it in fields(kind) if it.default is not MISSING}  # type: ignore[arg-type]
-    names = kind.__slots__  # type: ignore[attr-defined]
-    twin: Any = make_dataclass(kind.__name__, names, namespace=defaults, slots=True)
+    twin = _twin(kind, defaults)
 
     def make(*values: Any) -> Value:
         made = twin(*values)
@@ -45,6 +45,13 @@ def maker(kind: type[Value]) -> Callable[..., Value]:
 
 
 @cache
-def _fields(kind: type) -> tuple[list[tuple[str, Any, Any]], frozenset[str]]:
-    slots = [(name, getattr(kind, name)) for name in kind.__slots__]  # type: ignore[attr-defined]
-    return [(name, slot.__get__, slot.__set__) for name, slot in slots], frozenset(dict(slots))
+def _copier(kind: Any) -> tuple[Callable[[Any], tuple[Any, ...]], Any]:
+    return attrgetter(*kind.__slots__), _twin(kind, {})
+
+
+def _twin(kind: Any, defaults: Mapping[str, Any]) -> Any:
+    """Return a class with the slots of a frozen one, whose objects can take the frozen class.
+
+    A constructor of a frozen class sets each field by a call; that of its twin sets them directly.
+    """
+    return make_dataclass(kind.__name__, kind.__slots__, namespace={**defaults}, slots=True)

@@ -19,6 +19,10 @@ from server.storage.sql import Bulk, Insert, Lookup, Query, Update, Upsert
 
 BUSY_TIMEOUT_MS = 1_000
 
+# Without these, the driver looks for two methods of each NULL and BLOB and formats two errors.
+sqlite3.register_adapter(type(None), {}.get)  # type: ignore[arg-type]
+sqlite3.register_adapter(bytes, bytes)
+
 # The driver begins no transactions by itself: `_begin_with` does.
 _ARGUMENTS: dict[str, Any] = {"isolation_level": None, "check_same_thread": False}
 
