@@ -32,7 +32,9 @@ def hold(venue: Venue, account_id: str, symbol: str, quantity: int, cost: int) -
     """Store a position; below zero it is short, and what it was sold for is its cost."""
     store(
         venue,
-        "INSERT INTO positions VALUES (?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0)"
+        "INSERT INTO positions (account_id, symbol, quantity, average_cost, cost_basis, buy_fees,"
+        " reserved_quantity, quote_time, quote_sequence, bid_taken, ask_taken, open_buy_quantity)"
+        " VALUES (?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0)"
         " ON CONFLICT DO UPDATE SET quantity = excluded.quantity,"
         " average_cost = excluded.average_cost, cost_basis = excluded.cost_basis",
         account_id,
