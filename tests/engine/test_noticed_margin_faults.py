@@ -39,7 +39,7 @@ def test_rare_events_without_a_fault_pass_the_audit(engine: AuditedEngine) -> No
 
 
 def test_a_margin_call_that_is_missed_is_noticed(engine: AuditedEngine, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(MarginWatch, "_look", lambda *_, **__: None)
+    monkeypatch.setattr(MarginWatch, "_look", lambda *_, **__: frozenset())
 
     with pytest.raises(AssertionError, match="no margin call"):
         RareEvents(engine).force()

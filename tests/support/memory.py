@@ -39,16 +39,6 @@ PLAIN = {
     "Resting._prices": _WIDE,
     "Resting._expiry": _WIDE,
     "AtRisk._accounts": _WIDE,
-    "Spending._shards": _LOADED,
-    "Spending._live_keys": _LOADED,
-    "Spending._since": _SEEN,
-    "Spending._spenders": _SPENT,
-    "Spending._due": _SPENT,
-    "Window._moments": _SPENT,
-    "Window._assumed": _SPENT,
-    "Window._assumed_at": _SPENT,
-    "Window._ahead": _FORESEEN,
-    "Window._ahead_until": _FORESEEN,
     "Writer.accounts": _STORED,
     "Writer.positions": _STORED,
     "Writer.permissions": _STORED,
@@ -59,13 +49,27 @@ PLAIN = {
 }
 """What changes without being staged, and why it may."""
 
+ON_POSTGRESQL = {
+    "Spending._shards": _LOADED,
+    "Spending._live_keys": _LOADED,
+    "Spending._since": _SEEN,
+    "Spending._spenders": _SPENT,
+    "Spending._due": _SPENT,
+    "Window._moments": _SPENT,
+    "Window._assumed": _SPENT,
+    "Window._assumed_at": _SPENT,
+    "Window._ahead": _FORESEEN,
+    "Window._ahead_until": _FORESEEN,
+}
+"""What else does, in an engine that charges calls."""
+
 
 def remembered(*roots: object) -> dict[str, Any]:
     """Return copies of all that some objects and their parts hold, but PLAIN, by its name."""
     return {
         name: _copy(value)
         for name, value in _attributes(list(roots))
-        if name not in PLAIN and not name.startswith("Events.")
+        if name not in PLAIN | ON_POSTGRESQL and not name.startswith("Events.")
     }
 
 
@@ -88,7 +92,7 @@ def _attributes(waiting: list[object]) -> Iterator[tuple[str, Any]]:
         seen[id(owner)] = owner
         for name, value in _held(owner):
             yield f"{type(owner).__name__}.{name}", value
-            if f"{type(owner).__name__}.{name}" not in PLAIN:
+            if f"{type(owner).__name__}.{name}" not in PLAIN | ON_POSTGRESQL:
                 waiting += [value, *_bound(value)]
 
 
