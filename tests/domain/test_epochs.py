@@ -3,7 +3,7 @@
 import pytest
 
 from server.domain.account import GuardRails, Position, TradeStatistics, TradingState
-from server.domain.account_changes import deposit, open_account, reset
+from server.domain.account_changes import open_account, refuse_deposit, reset
 from server.domain.changes import changed
 from server.domain.errors import Reason, Refusal
 from server.domain.events import AccountUpdateType, OrderUpdated
@@ -194,9 +194,9 @@ def test_what_came_in_counts_also_when_it_is_lost() -> None:
 def test_a_deposit_is_refused_where_what_short_sales_brought_would_outgrow_the_limit() -> None:
     book = Book(deposit=SCALE, costs=make_costs())
     book.account = changed(book.account, balance=AMOUNT_LIMIT - 2 * CENT)
-    assert not isinstance(deposit(book.account, Money(CENT), Money(SCALE), BEGINNING), Refusal)
+    assert refuse_deposit(book.account, Money(CENT), Money(SCALE)) is None
 
-    found = deposit(book.account, Money(2 * CENT), Money(SCALE), BEGINNING)
+    found = refuse_deposit(book.account, Money(2 * CENT), Money(SCALE))
 
     assert isinstance(found, Refusal)
     assert "has 89999999999.98 USD in its balance and would reach" in found.message
