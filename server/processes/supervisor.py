@@ -20,6 +20,7 @@ from server.application.ports import StorageBroken, StorageDamaged, StorageUnava
 from server.application.rate_limits import UsageMeter
 from server.bootstrap import cluster
 from server.bootstrap import front as bootstrap
+from server.bootstrap.rankings import refreshing
 from server.config import LOCK_FILE, Settings, SettingsError
 from server.domain.values import SECOND
 from server.engine.client import Engine, EngineRefused
@@ -335,16 +336,17 @@ class Supervisor:
                 log.log(logging.WARNING if news.is_warning else logging.INFO, "%s", news.line)
 
     async def _refresh_leaderboard(self) -> None:
-        loop, leaderboard = asyncio.get_running_loop(), self._front.leaderboard
-        while True:
-            try:
-                pause = await loop.run_in_executor(None, leaderboard.refresh)
-            except StorageDamaged:
-                raise database_damaged(self._settings.location) from None
-            except (StorageUnavailable, StorageBroken, OSError):
-                log.warning("The leaderboard could not be refreshed.", exc_info=True)
-                pause = PAUSE_MIN
-            await asyncio.sleep(pause / SECOND)
+        where, loop = self._settings.location, asyncio.get_running_loop()
+        with refreshing(where, self._base.rankings, self._front.leaderboard) as refresh:
+            while True:
+                try:
+                    pause = await loop.run_in_executor(None, refresh)
+                except StorageDamaged:
+                    raise database_damaged(where) from None
+                except (StorageUnavailable, StorageBroken, OSError):
+                    log.warning("The leaderboard could not be refreshed.", exc_info=True)
+                    pause = PAUSE_MIN
+                await asyncio.sleep(pause / SECOND)
 
     async def _drain(self) -> None:
         await self._front.server.set_ready(ready=False)

@@ -1,6 +1,6 @@
 """The tables of engines: who owns which shard, what each keeps for itself, and what all share."""
 
-from sqlalchemy import BigInteger, Column, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, String, Table, Text
 
 from server.storage.tables import ID, NAME, SYMBOL, TIME, metadata
 
@@ -56,4 +56,17 @@ shared_secrets = Table(
     metadata,
     Column("name", NAME, primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+# The file of the newest ranking, compressed in parts, if the venue is in PostgreSQL. Servers of
+# another version may write another form of it.
+rankings = Table(
+    "rankings",
+    metadata,
+    Column("form", Integer, primary_key=True, autoincrement=False),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Column("made_at", TIME, nullable=False),
+    Column("due_at", TIME, nullable=False),
+    Column("content", LargeBinary, nullable=False),
 )

@@ -29,6 +29,9 @@ from server.storage.sql import Bulk, Insert, Lookup, Query, Update, Upsert
 LOCK_SPACE = 0x626F7473
 """The first half of our advisory locks: `bots` in ASCII."""
 
+RANKING_LOCK = -2
+"""The second half of the lock of whoever ranks all accounts. Shards count from 0."""
+
 WAIT_FOR_OTHERS = f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, -1)"
 TRY_TO_BE_ALONE = (
     f"SELECT bool_and(pg_try_advisory_xact_lock({LOCK_SPACE}, shard))"  # noqa: S608
@@ -51,6 +54,13 @@ READ_ONLY = {
     "default_transaction_isolation": "repeatable\\ read",
     "idle_in_transaction_session_timeout": "60s",
     "jit": "off",
+}
+
+RANKING_ONLY = {
+    "default_transaction_isolation": "repeatable\\ read",
+    # A front that is paused while it ranks leaves the next ranking to others.
+    "idle_session_timeout": "10min",
+    "idle_in_transaction_session_timeout": "60s",
 }
 
 _TYPES: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
@@ -77,6 +87,18 @@ def open_readers(url: str, connections: int) -> Engine:
         connect_args=connection_options(url, READ_ONLY, "bottrading reads"),
         poolclass=QueuePool,
         pool_size=connections,
+        max_overflow=0,
+        hide_parameters=True,
+    )
+
+
+def open_ranking(url: str) -> Engine:
+    """Open the one connection that stores rankings; its locks end with it."""
+    return create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        connect_args=connection_options(url, RANKING_ONLY, "bottrading ranking"),
+        poolclass=QueuePool,
+        pool_size=1,
         max_overflow=0,
         hide_parameters=True,
     )

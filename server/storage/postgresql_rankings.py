@@ -1,6 +1,6 @@
 """Rankings from PostgreSQL: the rows to rank, computed by the database and read in parts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Engine
@@ -66,8 +66,9 @@ def fill(
     worths: Sequence[tuple[str, float]],
     now: Micros,
     beyond_all_ids: str,
+    goes_on: Callable[[], object],
 ) -> None:
-    """Fill the new table `ranked` of a scratch file."""
+    """Fill the new table `ranked` of a scratch file; `goes_on` may raise between two parts."""
     terms = {
         "cent": CENT,
         "most": AMOUNT_LIMIT,
@@ -77,6 +78,7 @@ def fill(
     }
     is_first = True
     for after, last in _parts(venue, beyond_all_ids):
+        goes_on()
         with snapshot(venue) as connection:
             found = rows(connection, _SELECT_RANKED, {**terms, "after": after, "last": last})
             if is_first:

@@ -1,4 +1,4 @@
-"""Rankings: a separate file beside the database, which is always rebuilt as a whole.
+"""Rankings: a separate file beside the database, which is always replaced as a whole.
 
 Each account is ranked by its state at one moment, but different accounts at different moments.
 SQLite aggregates and ranks without the interpreter lock and writes nothing to the database, so
@@ -6,7 +6,7 @@ neither calls nor the engine wait. A lost file is soon rebuilt.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,10 @@ _TOTAL = "SELECT ifnull(max(position), 0) FROM places WHERE period = :period AND
 
 
 class RankingsFile:
-    """Rankings in a directory; none exist before the first refresh."""
+    """Rankings in a directory; none exist before the first refresh.
+
+    `keep` is called with each new file before it is shown.
+    """
 
     def __init__(self, directory: Path, database: Location) -> None:
         self._path, self._new = directory / RANKINGS_FILE, directory / NEW_FILE
@@ -116,9 +119,12 @@ class RankingsFile:
         self._venue = None if isinstance(database, Path) else open_readers(database)
         self._readers: Engine | None = None
         self._interrupt: Callable[[], object] = _nothing
+        self._is_closed = False
+        self.keep: Callable[[Path], object] = _nothing
 
     def close(self) -> None:
         """Stop a running refresh, and close all connections."""
+        self._is_closed = True
         with suppress(sqlite3.ProgrammingError):  # The refresh has just ended.
             self._interrupt()
         for engine in (self._readers, self._venue):
@@ -138,16 +144,32 @@ class RankingsFile:
                 else:
                     from server.storage import postgresql_rankings as postgresql
 
-                    postgresql.fill(connection, self._venue, worths, now, BEYOND_ALL_IDS)
+                    postgresql.fill(
+                        connection, self._venue, worths, now, BEYOND_ALL_IDS, self._goes_on
+                    )
                 _rank(connection)
         finally:
             self._interrupt = _nothing
             engine.dispose()
+        self.keep(self._new)
+        self._show()
+
+    def take(self, parts: Iterable[bytes]) -> None:
+        """Show the ranking of a file that was made elsewhere."""
+        with self._new.open("wb") as file:
+            file.writelines(parts)
+        self._show()
+
+    def _show(self) -> None:
         self._new.replace(self._path)
         if self._readers is None:
             self._readers = open_readers(self._path)
         # Current readers go on with the old file; later readers open the new one.
         self._readers.dispose()
+
+    def _goes_on(self) -> None:
+        if self._is_closed:
+            raise StorageUnavailable("the refresh of the ranking was stopped")
 
     def places(
         self, period: Period, mode: MarginMode | None, after: int, limit: int, account_id: str
@@ -168,8 +190,8 @@ class RankingsFile:
         return places, None if own is None else _place(own, period), total
 
 
-def _nothing() -> None:
-    """Do nothing, because no refresh runs that could be interrupted."""
+def _nothing(*_: object) -> None:
+    """Do nothing: no refresh runs that could be interrupted, or nobody keeps a file."""
 
 
 def _fill(connection: Connection, worths: Sequence[tuple[str, float]], now: Micros) -> None:
