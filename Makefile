@@ -156,6 +156,8 @@ SOAK_RACES ?= 20000
 SOAK_ROUNDS ?= 5000
 SOAK_ANSWERS ?= 10000
 SOAK_KILLS ?= 100
+SOAK_DATABASE_KILLS ?= 50
+SOAK_CUTS ?= 100
 
 soak: setup-dev setup-strace ## Run the long tests: random steps, kills, hostile inputs and races. It takes an hour.
 	SOAK_STEPS=$(SOAK_STEPS) $(BIN)/python -m pytest -n 2 tests/engine/test_state_machine.py
@@ -164,6 +166,8 @@ soak: setup-dev setup-strace ## Run the long tests: random steps, kills, hostile
 	SOAK_INPUTS=$(SOAK_INPUTS) $(BIN)/python -m pytest -n 2 tests/reliability/test_fuzz.py
 	SOAK_RACES=$(SOAK_RACES) SOAK_ROUNDS=$(SOAK_ROUNDS) SOAK_ANSWERS=$(SOAK_ANSWERS) SOAK_KILLS=$(SOAK_KILLS) \
 		$(BIN)/python -m pytest -n 2 tests/reliability/test_races.py tests/reliability/test_fsync.py tests/reliability/test_kills.py
+	SOAK_DATABASE_KILLS=$(SOAK_DATABASE_KILLS) SOAK_CUTS=$(SOAK_CUTS) $(BIN)/python -m pytest -n 2 \
+		tests/reliability/test_killed_databases.py tests/reliability/test_cut_commits.py
 
 setup-strace: ## Install strace for the test of the engine's fsyncs (Debian, root).
 	command -v strace >/dev/null || \

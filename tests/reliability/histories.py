@@ -70,12 +70,12 @@ async def run_history(data_dir: Path, plan: Plan) -> History:
         venue = _Venue(service, await asyncio.to_thread(make_key, service), plan)
         readers = [asyncio.ensure_future(reader) for reader in venue.readers()]
         await venue.trade()
-        venue.newest = await asyncio.to_thread(_newest, data_dir, venue.account_id)
+        venue.newest = await asyncio.to_thread(newest_sequence, data_dir, venue.account_id)
         venue.progress.set()
         await asyncio.gather(*readers)
         await venue.close()
         await asyncio.to_thread(service.stop)
-    return History(venue.journals, _stored(data_dir, venue.account_id), venue.kills)
+    return History(venue.journals, stored_log(data_dir, venue.account_id), venue.kills)
 
 
 class _Venue:
@@ -220,7 +220,7 @@ class _Venue:
             stub = bot_trading_pb2_grpc.BotTradingStub(channel)
             call = stub.StreamOrderUpdates(request, metadata=self._metadata)
             async for message in call:
-                if not self._note(journal, made, _from_proto(message), patience):
+                if not self._note(journal, made, message_of(message), patience):
                     return
 
     async def _over_rest(self, journal: Journal, made: Connection) -> None:
@@ -247,7 +247,8 @@ class _Venue:
                     fields = {}
 
 
-def _from_proto(message: Any) -> Message:
+def message_of(message: Any) -> Message:
+    """Return what a message of a stream says."""
     name = message.WhichOneof("message")
     if name not in EVENTS:
         return Message(Kind(name), message.sequence)
@@ -289,7 +290,8 @@ def _said(update: Any) -> object:
     )
 
 
-def _stored(data_dir: Path, account_id: str) -> list[Entry]:
+def stored_log(data_dir: Path, account_id: str) -> list[Entry]:
+    """Return the log of an account."""
     entries = []
     with opened(data_dir) as connection:
         query = (
@@ -304,7 +306,8 @@ def _stored(data_dir: Path, account_id: str) -> list[Entry]:
     return entries
 
 
-def _newest(data_dir: Path, account_id: str) -> int:
+def newest_sequence(data_dir: Path, account_id: str) -> int:
+    """Return the sequence of the newest entry of an account's log."""
     with opened(data_dir) as connection:
         query = "SELECT sequence FROM accounts WHERE id = ?"
         (newest,) = connection.execute(query, (account_id,)).fetchone()

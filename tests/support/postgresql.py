@@ -5,6 +5,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import psycopg
 
 from server.storage.location import PostgresDatabase
 from server.storage.migrate import bring_up_to_date
+from tests.support.process import wait_until_gone
 
 UNPRIVILEGED = "nobody"
 """PostgreSQL refuses to run as root."""
@@ -51,6 +53,7 @@ class Server:
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
+                    *_as(self._user),
                     self.binaries / "postgres",
                     "-D",
                     self.directory / "data",
@@ -65,16 +68,16 @@ class Server:
                 ],
                 stdout=log,
                 stderr=log,
-                user=self._user,
                 cwd="/",
                 start_new_session=True,
             )
         deadline = time.monotonic() + START_SECONDS_MAX
-        while not self._answers():
+        while not self.answers():
             assert time.monotonic() < deadline, (self.directory / "log").read_text()
             time.sleep(POLL_SECONDS)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Tell whether it takes connections."""
         try:
             self.administer("SELECT 1")
         except psycopg.OperationalError:
@@ -86,6 +89,14 @@ class Server:
         assert self._process is not None
         self._process.send_signal(how)
         self._process.wait(START_SECONDS_MAX)
+
+    def kill(self) -> None:
+        """Kill its first process; wait until the others have noticed that and ended."""
+        assert self._process is not None
+        pid = self._process.pid
+        others = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        self.stop(signal.SIGKILL)
+        wait_until_gone([int(other) for other in others])
 
     def new_database(self, *, migrated: bool = True) -> str:
         """Return the URL of a new database."""
@@ -113,6 +124,17 @@ class Server:
 
     def _create(self, name: str, template: str) -> None:
         self.administer(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+
+
+def _as(user: str | None) -> list[str]:
+    """Return what runs a command as a user.
+
+    Popen can do so, too. But then it forks, and a fork may abort in a process that uses gRPC.
+    """
+    if user is None:
+        return []
+    run = "import os, sys; os.setuid(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
+    return [sys.executable, "-I", "-S", "-c", run, str(pwd.getpwnam(user).pw_uid)]
 
 
 @contextmanager

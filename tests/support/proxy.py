@@ -1,5 +1,6 @@
 """A proxy in front of PostgreSQL that breaks connections in the middle of a COMMIT."""
 
+import re
 import selectors
 import socket
 import struct
@@ -8,6 +9,9 @@ from enum import Enum
 from pathlib import Path
 
 COMMIT = b"COMMIT\0"
+PREPARED = re.compile(rb"P.{4}(_pg\w+)\0COMMIT\0", re.DOTALL)
+"""The driver prepares what it sends often, and then sends only its name."""
+
 KEY_OF_BACKEND = b"K"
 RECEIVE_BYTES = 1 << 16
 
@@ -17,19 +21,24 @@ class Cut(Enum):
 
     NEVER = "never"
     BEFORE = "before the server gets the COMMIT"
+    HALF = "when the server has got half of the COMMIT"
     AFTER = "after the server has executed it, before the client hears of that"
+    HALF_ANSWER = "when the client has got half of the server's answer"
+    ANSWERED = "when the client has got the answer"
 
 
 class Proxy:
     """Passes on what a client and the server say, until it is told to cut a connection.
 
-    With `renames` it gives the client another number of its backend, as a pooler does.
+    It cuts once, the next connection that commits; with a `mark`, the one that has said the mark
+    since then. With `renames` it gives the client another number of its backend, as a pooler does.
     """
 
     def __init__(self, directory: Path, *, renames: bool = False) -> None:
         self._server = str(directory / ".s.PGSQL.5432")
         self._renames = renames
         self.cut = Cut.NEVER
+        self.mark = b""
         self.cuts = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -62,7 +71,8 @@ class Proxy:
     def _pass_on(self, client: socket.socket) -> None:
         server = socket.socket(socket.AF_UNIX)
         server.connect(self._server)
-        is_committing = False
+        is_marked = is_committing = False
+        commits = [COMMIT]
         with client, server, selectors.DefaultSelector() as ready:
             ready.register(client, selectors.EVENT_READ, server)
             ready.register(server, selectors.EVENT_READ, client)
@@ -77,16 +87,23 @@ class Proxy:
                     if not said:
                         return
                     if source is client:
-                        is_committing |= self.cut is not Cut.NEVER and COMMIT in said
-                        if is_committing and self.cut is Cut.BEFORE:
-                            self.cuts += 1
-                            return
-                    elif is_committing and b"COMMIT\0" in said:
-                        self.cuts += 1
+                        is_marked |= self.cut is not Cut.NEVER and self.mark in said
+                        commits += (b"\0%b\0" % name for name in PREPARED.findall(said))
+                        is_committing |= is_marked and any(each in said for each in commits)
+                        part = _BEFORE.get(self.cut) if is_committing else None
+                    else:
+                        part = _AFTER.get(self.cut) if is_committing and COMMIT in said else None
+                        said = _renamed(said) if self._renames else said
+                    if part is not None:
+                        self.cut, self.cuts = Cut.NEVER, self.cuts + 1
+                        target.sendall(said[: int(len(said) * part)])
                         return
-                    elif self._renames:
-                        said = _renamed(said)
                     target.sendall(said)
+
+
+_BEFORE = {Cut.BEFORE: 0.0, Cut.HALF: 0.5}
+_AFTER = {Cut.AFTER: 0.0, Cut.HALF_ANSWER: 0.5, Cut.ANSWERED: 1.0}
+"""The share of the message that still arrives."""
 
 
 def _renamed(said: bytes) -> bytes:
