@@ -12,6 +12,7 @@ from bottrading.v1 import order_pb2
 from server.application import market_feed
 from server.application.ports import StorageBroken, StorageUnavailable
 from server.domain.errors import Reason
+from server.domain.values import DAY, SECOND
 from server.engine.frames import Kind
 from server.storage.unit_of_work import SqlUnitOfWork
 from tests.engine.bench import Bench, at, order_of, place, reason_of, row
@@ -26,13 +27,13 @@ ROWS = [
     row("01-02T15:00", "AAPL", "99", "100"),
     row("01-02T15:01", "AAPL", "98", "99", size=3),
     row("01-02T15:02", "MSFT", "400", "401"),
-    # Reaches the stops: too many for one transaction.
-    row("01-02T15:03", "AAPL", "94", "95", size=4),
-    row("01-02T15:04", "AAPL", "79", "80", size=3),
+    # Ends the day, and reaches the stops: too many for one transaction.
+    row("01-03T15:03", "AAPL", "94", "95", size=4),
+    row("01-03T15:04", "AAPL", "79", "80", size=3),
     # Two quotes of one moment; the first one is gone when the second one is there.
-    row("01-02T15:05", "AAPL", "96", "97", size=2),
-    row("01-02T15:05", "AAPL", "97", "98", size=3),
-    row("01-02T15:06", "AAPL", "199", "200"),
+    row("01-03T15:05", "AAPL", "96", "97", size=2),
+    row("01-03T15:05", "AAPL", "97", "98", size=3),
+    row("01-03T15:06", "AAPL", "199", "200"),
 ]
 STOP = {
     "side": order_pb2.SIDE_SELL,
@@ -97,7 +98,7 @@ def calm(data_dir: Path, tmp_path: Path) -> list[Any]:
     other = tmp_path / "calm"
     shutil.copytree(data_dir, other)
     bench = waiting(other)
-    bench.reach(at("01-02 15:06"))
+    bench.reach(at("01-03 15:06"))
     bench.parts.close()
     found = executed(other)
     assert len(found) > HOLDERS * STOPS
@@ -112,8 +113,8 @@ def test_a_commit_that_fails_loses_no_quote_and_repeats_none(
     bench = waiting(data_dir)
 
     with failing(number, StorageUnavailable):
-        bench.reach(at("01-02 15:06"))
-    bench.reach(at("01-02 15:06"))
+        bench.reach(at("01-03 15:06"))
+    bench.reach(at("01-03 15:06"))
     bench.parts.close()
 
     assert executed(data_dir) == calm
@@ -127,11 +128,11 @@ def test_a_kill_between_two_transactions_loses_no_quote_and_repeats_none(
     bench = waiting(data_dir)
 
     with failing(number, StorageBroken), suppress(StorageBroken):
-        bench.reach(at("01-02 15:06"))
+        bench.reach(at("01-03 15:06"))
     bench.parts.close()
     again = Bench(data_dir, bench.clock, rows=ROWS)
     assert again.parts.clock() >= newest_entry(data_dir) - 1, "time went back"
-    again.reach(at("01-02 15:06"))
+    again.reach(at("01-03 15:06"))
     again.parts.close()
 
     assert executed(data_dir) == calm
@@ -140,7 +141,7 @@ def test_a_kill_between_two_transactions_loses_no_quote_and_repeats_none(
 def test_these_are_all_the_commits_there_are(data_dir: Path) -> None:
     bench = waiting(data_dir)
     with failing(-1, StorageUnavailable) as done:
-        bench.reach(at("01-02 15:06"))
+        bench.reach(at("01-03 15:06"))
     bench.parts.close()
     assert HOLDERS * STOPS < len(done) <= COMMITS_MAX
 
@@ -157,7 +158,7 @@ def test_nothing_is_decided_while_what_was_due_before_cannot_be_stored(data_dir:
     bench = waiting(data_dir)
     account = bench.account("late")
     bench.handle(passing=True)
-    bench.clock.turn(seconds=200)
+    bench.clock.turn(seconds=DAY // SECOND + 200)
 
     with failing(2, StorageUnavailable):
         answers = bench.handle(place(1, account), passing=True)
@@ -173,7 +174,7 @@ def test_the_front_is_told_of_the_quotes_that_stay_when_a_later_step_fails(
 ) -> None:
     bench = waiting(data_dir)
     bench.handle(passing=True)
-    bench.clock.turn(seconds=400)
+    bench.clock.turn(seconds=DAY // SECOND + 400)
 
     with failing(2, StorageUnavailable):
         notifications = bench.handle(passing=True)
