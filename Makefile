@@ -26,6 +26,9 @@ NODE_FITS := const [major, minor] = process.versions.node.split(".").map(Number)
 	process.exit(+!(major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19)))
 NPM_CI := npm ci --loglevel=error --no-audit --no-fund --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000
 
+# The tests start Python many times. Without bytecode, each start would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-exchange setup-report setup-postgresql setup-mcp setup-ccxt setup-alpaca lock proto docs picture pictures page run test setup-browser setup-strace client-types test-clients first-hour soak check bench release clean
 
