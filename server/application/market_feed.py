@@ -8,6 +8,7 @@ from server.application.margin import book_of
 from server.application.market_ports import Calendar, Instruments, MarketStep, QuoteSource
 from server.application.market_record import MarketRecord, applied
 from server.application.order_groups import others_of
+from server.application.ownership import Ownership
 from server.application.ports import ReachedOrder, UnitOfWork
 from server.application.staging import Outbox, Stage, Staged, StagedMap
 from server.application.stopped_accounts import StoppedAccounts
@@ -119,11 +120,12 @@ class MarketFeed:
         staleness_limit: Micros,
         ids_of: Callable[[Account], Callable[[], str]],
         tell_progress: Callable[[], None],
+        ownership: Ownership,
     ) -> None:
         self.source = source
         self.instruments = instruments
         self.board = QuoteBoard(staleness_limit)
-        self.record = MarketRecord()
+        self.record = MarketRecord(ownership)
         self.stopped = StoppedAccounts()
         self.calendar = calendar
         self.holds_endings = Staged(value=False)
@@ -153,7 +155,7 @@ class MarketFeed:
     def load(self, stored: Sequence[tuple[Quote, Bar]], stage: Stage) -> None:
         """Load the quotes of an earlier run, each with the running minute bar of its symbol."""
         self.board.load([quote for quote, _ in stored], stage)
-        self.record.load([minute for _, minute in stored], stage)
+        self.record.load(stored, stage)
 
     def instrument(self, symbol: str) -> Instrument:
         """Return an instrument; the caller knows that it exists."""

@@ -1,13 +1,15 @@
 """The market's record: the newest quotes and the bars of all quotes, until they are stored."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from server.application.ownership import Ownership
 from server.application.ports import UnitOfWork
 from server.application.staging import Stage, Staged, StagedMap
 from server.domain.bar import Bar, BarInterval, joined, minute_bars
 from server.domain.quote import Quote
+from server.domain.sharding import MARKET
 from server.domain.values import DAY, Micros
 
 MINUTE_BARS_SHOWN: Micros = 14 * DAY
@@ -46,6 +48,14 @@ class Applied:
             last[minute.symbol] = (*last.get(minute.symbol, ())[-1:], minute)
         return tuple(chain.from_iterable(last.values()))
 
+    def by_symbol(self) -> Iterator[tuple[Quote, list[Bar]]]:
+        """Yield the newest quote of each symbol with the bars of its quotes."""
+        bars: dict[str, list[Bar]] = {}
+        for minute in self.minutes:
+            bars.setdefault(minute.symbol, []).append(minute)
+        for quote in self.newest:
+            yield quote, bars[quote.symbol]
+
 
 def applied(quotes: Sequence[Quote]) -> Applied:
     """Return what is kept of quotes; those of a symbol must be in order of time."""
@@ -59,16 +69,24 @@ class MarketRecord:
     A minute bar is added to the stored bars once, when its minute is over. The running minute is
     stored beside the newest quote of its symbol. If it were written to the stored bars each
     second, a page of the database would be written for every symbol.
+
+    Only the owner of the market stores them. Another engine keeps the last two minutes of each
+    symbol, and goes on where the stored quotes end once it owns the market.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ownership: Ownership) -> None:
+        self._ownership = ownership
         self._unstored = Staged[tuple[Applied, ...]](())
         self._running = StagedMap[str, Bar]()
+        self._kept = StagedMap[str, Heard]()
+        self._goes_on = Staged(value=False)
+        """Whether what is in memory continues what is stored: nobody else has stored since."""
 
-    def load(self, running: Sequence[Bar], stage: Stage) -> None:
-        """Load the running minute bars of an earlier run, to continue them."""
-        for bar in running:
-            self._running.set(bar.symbol, bar, stage)
+    def load(self, stored: Sequence[tuple[Quote, Bar]], stage: Stage) -> None:
+        """Load the newest quotes that are stored, with their running minutes, to continue them."""
+        for quote, minute in stored:
+            self._running.set(quote.symbol, minute, stage)
+        self._goes_on.set(self._is_owned, stage)
 
     def add(self, quotes: Applied, stage: Stage) -> None:
         """Add applied quotes; those of a symbol must be later than what was added before."""
@@ -84,7 +102,17 @@ class MarketRecord:
         self._write(unstored, unit)
 
     def store(self, unit: UnitOfWork, now: Micros) -> None:
-        """Store what is not stored yet, and drop minute bars that are too old."""
+        """Store what is not stored yet, and drop minute bars that are too old.
+
+        An engine that does not own the market stores no quotes, only its own watermarks.
+        """
+        if not self._is_owned:
+            unit.store_quotes([])
+            self._keep(unit.stage)
+            self._goes_on.set(False, unit.stage)
+            return
+        if not self._goes_on.value:
+            self._go_on(unit)
         running, over = self._write(self._unstored.value, unit)
         self._unstored.set((), unit.stage)
         for symbol, minute in running.items():
@@ -92,6 +120,32 @@ class MarketRecord:
         if over:
             # Twice as many as are added: a backlog after a long pause shrinks step by step.
             unit.drop_minute_bars(now - MINUTE_BARS_KEPT, 2 * len(over))
+
+    @property
+    def _is_owned(self) -> bool:
+        return self._ownership.owns(MARKET)
+
+    def _keep(self, stage: Stage) -> None:
+        """Keep quotes that the owner stores, in case that it fails before it does."""
+        for quotes in self._unstored.value:
+            for quote, minutes in quotes.by_symbol():
+                known = self._kept.get(quote.symbol)
+                self._kept.set(quote.symbol, heard_after(known, quote, minutes), stage)
+        self._unstored.set((), stage)
+
+    def _go_on(self, unit: UnitOfWork) -> None:
+        """Continue what the last owner stored with what it did not store any more."""
+        self._keep(unit.stage)
+        stored = unit.stored_quotes()
+        self.load(stored, unit.stage)
+        newer = self._kept.all()
+        for quote, running in stored:
+            kept = newer.pop(quote.symbol, None)
+            if kept is not None and kept.is_newer_than(quote):
+                minutes = tuple(it for it in kept.minutes if it.start >= running.start)
+                newer[quote.symbol] = Heard(kept.quote, minutes)
+        unstored = (Applied((kept.quote,), kept.minutes) for kept in newer.values())
+        self._unstored.set(tuple(unstored), unit.stage)
 
     def _write(
         self, unstored: tuple[Applied, ...], unit: UnitOfWork
@@ -131,6 +185,12 @@ class Heard:
         return (quote.time, quote.sequence) < (self.quote.time, self.quote.sequence)
 
 
+def heard_after(known: Heard | None, quote: Quote, minutes: Sequence[Bar]) -> Heard:
+    """Return what is known of a symbol after its newest quote, with the bars up to that quote."""
+    both = [*(known.minutes if known else ()), *minutes]
+    return Heard(quote, tuple(joined(both, BarInterval.ONE_MINUTE)[-2:]))
+
+
 class HeardMinutes:
     """The newest minutes in the front's memory: the engine stores quotes up to a second later."""
 
@@ -139,14 +199,8 @@ class HeardMinutes:
 
     def hear(self, quotes: Sequence[Quote], minutes: Sequence[Bar]) -> None:
         """Add the newest applied quotes of some symbols, and the bars of their last two minutes."""
-        made: dict[str, list[Bar]] = {}
-        for minute in minutes:
-            made.setdefault(minute.symbol, []).append(minute)
-        for quote in quotes:
-            known = self._heard.get(quote.symbol)
-            both = [*(known.minutes if known else ()), *made[quote.symbol]]
-            minutes_heard = joined(both, BarInterval.ONE_MINUTE)[-2:]
-            self._heard[quote.symbol] = Heard(quote, tuple(minutes_heard))
+        for quote, made in Applied(tuple(quotes), tuple(minutes)).by_symbol():
+            self._heard[quote.symbol] = heard_after(self._heard.get(quote.symbol), quote, made)
 
     def forget(self) -> None:
         """Drop everything and rely on what is stored, as the engine does when it starts."""

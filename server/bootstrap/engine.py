@@ -83,6 +83,7 @@ def build(
         )
     else:
         source = venue.quote_source(settings, listed)
+    ownership, charging = WholeVenue(), None
     feed = MarketFeed(
         source=source,
         instruments=CurrentInstruments(listed, clock),
@@ -91,14 +92,10 @@ def build(
         staleness_limit=settings.quote_staleness,
         ids_of=chance.ids_of,
         tell_progress=tell_progress,
+        ownership=ownership,
     )
     # Limits of callers follow real time, also while a replay has a time of its own.
-    spending = Spending(
-        LimitsPerMinute(settings.orders_per_minute, settings.requests_per_minute),
-        LimitsPerMinute(0, settings.person_requests_per_minute),
-        clock=real_clock,
-        monotonic=monotonic,
-    )
+    spending = _spending(settings, real_clock, monotonic)
     trading = Trading(
         new_unit=partial(SqlUnitOfWork, writer),
         feed=feed,
@@ -115,11 +112,19 @@ def build(
         tell_progress=tell_progress,
     )
     trading.recover()
-    ownership, charging = WholeVenue(), None
     if not isinstance(database, Path):
         charging = Charging(spending, trading, ownership, monotonic, settings.usage_interval)
     service = EngineService(engine_calls(rows), trading, feed, clock, ownership, charging)
     return EngineParts(service, feed, writer, clock, ownership)
+
+
+def _spending(settings: EngineSettings, clock: Clock, monotonic: Clock) -> Spending:
+    return Spending(
+        LimitsPerMinute(settings.orders_per_minute, settings.requests_per_minute),
+        LimitsPerMinute(0, settings.person_requests_per_minute),
+        clock=clock,
+        monotonic=monotonic,
+    )
 
 
 def _progress(writer: Writer, digest: str) -> Micros | None:

@@ -42,6 +42,10 @@ def check_joining(settings: Settings) -> None:
 def _check_other(settings: Settings, address: str) -> None:
     if settings.market == "replay":
         raise SettingsError(f"market: a replay runs on one server alone: {address} runs it")
+    if settings.market == "published":
+        raise SettingsError(
+            f"market: a published market runs on one server alone: {address} runs it"
+        )
     if address.startswith(UNIX) and not Path(address.removeprefix(UNIX)).exists():
         raise SettingsError(
             f"engine_address: the server at {address} is on another machine: give both servers an"

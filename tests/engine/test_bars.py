@@ -1,5 +1,6 @@
 """Stored bars: across restarts and rollbacks they agree with the quotes."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bottrading.v1 import order_pb2
 from server.application.leaderboard import Leaderboard
 from server.application.listings import BarsOf
 from server.application.market_feed import QuoteBoard
@@ -22,11 +24,13 @@ from server.application.market_record import (
     applied,
     made_of,
 )
+from server.application.ownership import Ownership, WholeVenue
 from server.application.ports import StorageUnavailable
 from server.application.queries import Queries
 from server.application.return_curves import ReturnCurves
 from server.domain.bar import Bar, BarFilter, BarInterval, joined, minute_bars
 from server.domain.quote import Quote
+from server.domain.sharding import MARKET
 from server.domain.values import DAY, SCALE, SECOND, Micros, Price, Quantity, Units
 from server.market.universe import CurrentInstruments
 from server.market.universe_file import default_universe
@@ -37,19 +41,32 @@ from server.storage.queries import SqlReads
 from server.storage.rankings import RankingsFile
 from server.storage.sql import Query
 from server.storage.unit_of_work import SqlUnitOfWork, Writer
-from tests.engine.bench import Bench
-from tests.support.databases import stored_in
+from tests.engine.bench import Bench, place
+from tests.support.databases import opened, stored_in
 from tests.support.venue import NOON, ManualClock
 
 MINUTE = 60 * SECOND
+
+
+class Owned(WholeVenue):
+    """The ownership of an engine that owns the market or not, as the test says."""
+
+    owns_all = False
+
+    def __init__(self, *, is_owner: bool) -> None:
+        self.is_owner = is_owner
+
+    def owns(self, shard: int) -> bool:
+        return shard == MARKET and self.is_owner
 
 
 class Recorder:
     """A record on a real database, as the engine keeps it, and the queries of the front."""
 
     def __init__(self, path: Location, directory: Path) -> None:
-        self.path, self.clock, self.record = path, ManualClock(NOON), MarketRecord()
+        self.path, self.clock = path, ManualClock(NOON)
         self.writer = Writer(path, lambda _: (b"", None))
+        self.record = self.beside(WholeVenue())
         self.reads = SqlReads(open_readers(path))
         instruments = CurrentInstruments(default_universe(), self.clock)
         board = QuoteBoard(0)
@@ -78,16 +95,24 @@ class Recorder:
 
     def restart(self) -> None:
         """Lose what is in memory."""
-        self.record = MarketRecord()
-        with SqlUnitOfWork(self.writer) as unit:
-            self.record.load([minute for _, minute in unit.stored_quotes()], unit.stage)
-            unit.commit()
+        self.record = self.beside(WholeVenue())
 
-    def hear(self, quotes: Sequence[Quote], *, fails: bool = False) -> None:
-        """Apply and store quotes in one transaction."""
+    def beside(self, ownership: Ownership) -> MarketRecord:
+        """Return the record of another engine, which has just started."""
+        record = MarketRecord(ownership)
         with SqlUnitOfWork(self.writer) as unit:
-            self.record.add(applied(quotes), unit.stage)
-            self.record.store(unit, self.clock())
+            record.load(unit.stored_quotes(), unit.stage)
+            unit.commit()
+        return record
+
+    def hear(
+        self, quotes: Sequence[Quote], record: MarketRecord | None = None, *, fails: bool = False
+    ) -> None:
+        """Apply and store quotes in one transaction."""
+        record = record or self.record
+        with SqlUnitOfWork(self.writer) as unit:
+            record.add(applied(quotes), unit.stage)
+            record.store(unit, self.clock())
             if not fails:
                 unit.commit()
 
@@ -145,6 +170,90 @@ def test_a_minute_that_is_over_is_in_every_interval_after_a_restart(recorder: Re
 
     assert prices(recorder.bars("AAPL", BarInterval.ONE_MINUTE)) == [(20, 50, 20, 50), (30,) * 4]
     assert prices(recorder.bars("AAPL", BarInterval.ONE_DAY)) == [(20, 50, 20, 30)]
+
+
+def test_only_the_owner_of_the_market_stores_quotes_and_bars(recorder: Recorder) -> None:
+    other = recorder.beside(Owned(is_owner=False))
+    heard = [quote(NOON, 20), quote(NOON + MINUTE, 50)]
+    recorder.clock.turn(seconds=60)
+    recorder.hear(heard[:1])
+    recorder.hear(heard, other)
+
+    assert prices(recorder.bars("AAPL", BarInterval.ONE_MINUTE)) == [(20,) * 4]
+    assert recorder.kept(BarInterval.ONE_MINUTE) == []
+
+
+def test_a_new_owner_of_the_market_stores_what_the_last_one_did_not_and_nothing_twice(
+    recorder: Recorder,
+) -> None:
+    """The other engine started in the middle of a minute; the owner failed before it stored."""
+    heard = [
+        quote(NOON, 20),
+        quote(NOON + SECOND, 90),
+        quote(NOON + 2 * SECOND, 10),
+        quote(NOON + MINUTE, 30),
+        quote(NOON + MINUTE + SECOND, 70),
+        quote(NOON + MINUTE + 2 * SECOND, 40),
+    ]
+    ownership = Owned(is_owner=False)
+    recorder.clock.turn(seconds=120)
+    recorder.hear(heard[:1])
+    other = recorder.beside(ownership)
+    for each in heard[1:5]:
+        recorder.hear([each], other)
+    for each in heard[1:3]:
+        recorder.hear([each])
+    ownership.is_owner = True
+    recorder.hear(heard[5:], other)
+    over = recorder.kept(BarInterval.ONE_MINUTE)
+    recorder.hear([quote(NOON + MINUTE + 3 * SECOND, 50), quote(NOON + 2 * MINUTE, 60)], other)
+
+    assert over == [NOON]
+    assert recorder.kept(BarInterval.ONE_MINUTE) == [NOON, NOON + MINUTE]
+    assert prices(recorder.bars("AAPL", BarInterval.ONE_MINUTE)) == [
+        (20, 90, 10, 10),
+        (30, 70, 30, 50),
+        (60,) * 4,
+    ]
+    assert prices(recorder.bars("AAPL", BarInterval.ONE_HOUR)) == [(20, 90, 10, 60)]
+
+
+def test_a_new_owner_of_the_market_stores_no_minute_that_is_over_and_stored(
+    recorder: Recorder,
+) -> None:
+    """The last owner stored later quotes than this engine applied before it owned the market."""
+    ownership = Owned(is_owner=False)
+    other = recorder.beside(ownership)
+    recorder.clock.turn(seconds=61)
+    recorder.hear([quote(NOON, 20), quote(NOON + SECOND, 30), quote(NOON + MINUTE, 50)])
+    recorder.hear([quote(NOON, 20)], other)
+    ownership.is_owner = True
+    recorder.hear([quote(NOON + MINUTE + SECOND, 40)], other)
+
+    assert recorder.kept(BarInterval.ONE_MINUTE) == [NOON]
+    assert prices(recorder.bars("AAPL", BarInterval.ONE_MINUTE)) == [
+        (20, 30, 20, 30),
+        (50, 50, 40, 40),
+    ]
+
+
+def test_an_engine_that_does_not_own_the_market_stores_where_its_orders_trail(
+    bench: Bench,
+) -> None:
+    ownership = Owned(is_owner=False)
+    bench.parts.feed.record._ownership = ownership
+    account = bench.account("ada")
+    bench.handle(bench.publish("AAPL", "20", "20"), place(2, account))
+    trail = {"order_type": order_pb2.ORDER_TYPE_TRAILING_STOP, "trail_amount": "5.00"}
+    bench.handle(place(3, account, side=order_pb2.SIDE_SELL, **trail))
+    bench.handle(bench.publish("AAPL", "25", "25"))
+    bench.clock.turn(seconds=1)
+    bench.handle(passing=True)
+
+    with opened(bench.data_dir) as database:
+        assert database.execute("SELECT * FROM quotes") == []
+        ((marks,),) = database.execute("SELECT marks FROM trails")
+    assert [best for _, best in json.loads(marks)] == [25 * SCALE]
 
 
 def test_what_is_rolled_back_is_in_no_bar(recorder: Recorder) -> None:
