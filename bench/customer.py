@@ -1,12 +1,10 @@
 """A person with an account, a bot key and orders, for an engine without other processes."""
 
-import orjson
-
 from bottrading.v1 import bot_trading_pb2, key_management_pb2, order_pb2
 from server.application.callers import SERVICE, Caller
 from server.bootstrap.engine import EngineParts
 from server.domain.user import Identity, Plan
-from server.engine.frames import Call, FrameBuffer, encode_identity, unpack_answer
+from server.engine.frames import Call, FrameBuffer, decode_user, encode_identity, unpack_answer
 
 ORDER = bot_trading_pb2.PlaceOrderRequest(
     symbol="AAPL", side=order_pb2.SIDE_BUY, quantity="0.01"
@@ -16,7 +14,7 @@ ORDER = bot_trading_pb2.PlaceOrderRequest(
 def customer(parts: EngineParts, subject: str = "bench") -> tuple[str, str]:
     """Make a person known; return the ids of their account and of a bot key for it."""
     identity = Identity(issuer="", subject=subject, name="bench", plan=Plan.FREE, is_operator=False)
-    user_id, account_id = orjson.loads(
+    user_id, account_id, _ = decode_user(
         answer_of(parts, Call(1, "KnowUser", SERVICE, encode_identity(identity)))
     )
     request = key_management_pb2.CreateBotKeyRequest(label="bench").SerializeToString()

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import orjson
-
 from bench.customer import answer_of, customer
 from bottrading.v1 import (
     account_pb2,
@@ -23,7 +21,7 @@ from server.bootstrap.engine import EngineParts, build
 from server.config import Settings
 from server.domain.user import Identity, Plan
 from server.domain.values import SECOND
-from server.engine.frames import Call, encode_identity
+from server.engine.frames import Call, decode_user, encode_identity
 from server.storage.migrate import bring_up_to_date
 
 AT_RISK = 1_000
@@ -100,7 +98,7 @@ class _Floor:
         )
         account_id, key_id = customer(self.parts, subject)
         known = answer_of(self.parts, Call(1, "KnowUser", SERVICE, encode_identity(identity)))
-        user_id, _ = orjson.loads(known)
+        user_id, _, _ = decode_user(known)
         mode = key_management_pb2.SetMarginModeRequest(
             account_id=account_id, margin_mode=account_pb2.MARGIN_MODE_MARGIN
         )

@@ -173,6 +173,7 @@ def _front_seconds(frames: list[bytes]) -> float:
         notify_quotes=_look_at,
         notify_logs=lambda _: None,
         end_key=lambda _: None,
+        forget_user=lambda _: None,
         set_time=lambda _: None,
     )
     begun = time.process_time()

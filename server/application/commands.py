@@ -257,7 +257,10 @@ class RailsSet:
 
 @dataclass(frozen=True, slots=True)
 class UserKnown:
+    """`is_changed` is true when the token has described a user anew."""
+
     user: User
+    is_changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +352,13 @@ class KeyEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class UserChanged:
+    """Notification: a newer token has changed what is known of a user, perhaps the plan."""
+
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """Notification: the clock of a replay has reached this moment."""
 
@@ -380,6 +390,7 @@ Notification = (
     QuotesChanged
     | QuotesConfirmed
     | KeyEnded
+    | UserChanged
     | TimePassed
     | LogsGrown
     | MarketStopped

@@ -42,15 +42,18 @@ class Keys:
     def know_user(
         self, command: KnowUser, _: Permissions, unit: UnitOfWork, now: Micros
     ) -> UserKnown:
-        """Return the user of a token; a person's first valid token opens an account."""
+        """Return the user of a token; a person's first valid token opens an account.
+
+        Of several tokens, the one that was issued last describes the user.
+        """
         identity = command.identity
         user = unit.user_by_identity(identity.issuer, identity.subject)
         if user is None:
             return UserKnown(self._open(identity, unit, now))
-        if user.identity != identity:
-            unit.update_identity(user.id, identity)
-            user = replace(user, identity=identity)
-        return UserKnown(user)
+        if identity.issued_at < user.identity.issued_at or identity == user.identity:
+            return UserKnown(user)
+        unit.update_identity(user.id, identity)
+        return UserKnown(replace(user, identity=identity), is_changed=True)
 
     def create(
         self, command: CreateBotKey, _: Permissions, unit: UnitOfWork, now: Micros

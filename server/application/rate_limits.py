@@ -7,6 +7,7 @@ from typing import Protocol
 
 from server.domain.errors import Reason, Refusal
 from server.domain.invariants import BrokenInvariant
+from server.domain.user import Plan
 from server.domain.values import DAY, SECOND, Micros
 
 WINDOW: Micros = 60 * SECOND
@@ -217,9 +218,10 @@ def over_limit(what: str, figures: Figures | None) -> Refusal:
 
 
 def over_quota(quota: int, now: Micros) -> Refusal:
-    """Return the refusal of a call that is above the quota of its day."""
+    """Return the refusal of a call that is above the quota of its day, which is that of a plan."""
+    plan = "".join(f" of the plan {it.value}" for it in Plan if it.api_calls_per_day == quota)
     return Refusal(
         reason=Reason.DAILY_QUOTA_EXCEEDED,
-        message=f"The daily quota of {quota} calls is used up; it renews at 00:00 UTC.",
+        message=f"The daily quota of {quota} calls{plan} is used up; it renews at 00:00 UTC.",
         retry_after_seconds=((now // DAY + 1) * DAY - now) / SECOND,
     )

@@ -18,6 +18,8 @@ from server.application.commands import (
     PlaceOrder,
     PreviewOrder,
     PublishQuotes,
+    UserChanged,
+    UserKnown,
     Waiting,
 )
 from server.application.keys import Keys
@@ -239,6 +241,8 @@ class Trading:
         result = task.decide(task.command, permissions, unit, now)
         if isinstance(result, KeyRevoked):
             self._feed.notifications.put(KeyEnded(result.key.id), unit.stage)
+        elif isinstance(result, UserKnown) and result.is_changed:
+            self._feed.notifications.put(UserChanged(result.user.id), unit.stage)
         return result
 
     def _pass_time(self, _: None, __: Permissions, unit: UnitOfWork, now: Micros) -> Passed:

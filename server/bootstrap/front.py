@@ -175,6 +175,7 @@ def build_base(settings: Settings, *, wall_clock: Clock = system_clock) -> Front
             notify_quotes=quote_updates.notify,
             notify_logs=order_updates.notify,
             end_key=end_key,
+            forget_user=keyring.forget_user,
             set_time=told_clock.set,
         ),
         meter=meter,

@@ -1,13 +1,12 @@
 """Internal calls: those that the front itself makes to the engine."""
 
-import orjson
-
 from server.application import commands
 from server.application.callers import Caller
 from server.application.commands import Done, UserKnown
 from server.application.keys import Keys
 from server.application.spending import Spending
 from server.domain.user import Identity
+from server.engine.frames import encode_user
 from server.engine.receipts import encode_allowances
 from server.wire.rows import Decided, Route, Surroundings
 
@@ -35,7 +34,7 @@ def _tell_allowances(
 
 
 def _known(result: UserKnown) -> bytes:
-    return orjson.dumps([result.user.id, result.user.account_id])
+    return encode_user(result.user)
 
 
 def _done(_: Done) -> bytes:

@@ -11,7 +11,7 @@ from server.application.market_feed import QuoteBoard
 from server.application.market_record import HeardMinutes
 from server.application.staging import Stage
 from server.domain.errors import Reason, Refusal
-from server.domain.sharding import ANY_SHARD, shard_of
+from server.domain.sharding import ANY_SHARD
 from server.domain.values import Micros
 from server.engine.frames import (
     NOBODY,
@@ -29,7 +29,6 @@ from server.engine.frames import (
     unpack_answer,
 )
 from server.engine.receipts import Receipt
-from server.engine.service import EngineService
 
 RETRY_SECONDS = 1.0
 LOADING_SILENCE_SECONDS_MAX = 120.0
@@ -148,6 +147,7 @@ class Notifications:
         notify_quotes: Callable[[Iterable[str]], None],
         notify_logs: Callable[[Iterable[str]], None],
         end_key: Callable[[str], None],
+        forget_user: Callable[[str], None],
         set_time: Callable[[Micros], None],
     ) -> None:
         self._board = board
@@ -155,6 +155,7 @@ class Notifications:
         self._notify_quotes = notify_quotes
         self._notify_logs = notify_logs
         self._end_key = end_key
+        self._forget_user = forget_user
         self._set_time = set_time
         self.tell_stopped: Callable[[bool], object] = lambda _: None
         """Called with whether the market has stopped, and with False when an engine starts."""
@@ -188,6 +189,8 @@ class Notifications:
                 self.tell_delays({})
             case Kind.KEY_ENDED:
                 self._end_key(answer.body.decode())
+            case Kind.USER_CHANGED:
+                self._forget_user(answer.body.decode())
             case Kind.LOGS_GROWN:
                 self._notify_logs(answer.body.decode().split())
             case Kind.TIME_PASSED:
@@ -349,47 +352,6 @@ class SocketEngine(asyncio.Protocol):
         if self._transport is not None and self._outgoing:
             self._transport.write(b"".join(self._outgoing))
         self._outgoing.clear()
-
-
-class LocalEngine:
-    """An engine in this process, for tests of the front: every call is a batch."""
-
-    def __init__(self, service: EngineService, notifications: Notifications) -> None:
-        self._service = service
-        self._notifications = notifications
-        self._ids = itertools.count(NOBODY + 1)
-        self._waiting: dict[int, Asked] = {}
-
-    def call(
-        self,
-        name: str,
-        caller: Caller,
-        body: bytes,
-        shard: int | None = None,
-        receipt: Receipt | None = None,
-    ) -> "asyncio.Future[bytes]":
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        call_id = next(self._ids)
-        named = shard_of(caller.user_id) if caller.user_id else ANY_SHARD
-        named = named if shard is None else shard
-        asked = Asked(name, caller, body, named, future, refuse_moved, receipt)
-        self._waiting[call_id] = asked
-        self._take(self._service.handle([asked.numbered(call_id)]))
-        return future
-
-    def pass_time(self) -> None:
-        """Let the engine do what is due."""
-        self._take(self._service.handle([], passing=True))
-
-    def _take(self, frames: list[bytes]) -> None:
-        for frame in FrameBuffer().feed(b"".join(frames)):
-            answer = unpack_answer(frame)
-            if answer.call_id == NOBODY:
-                self._notifications.take(answer)
-            elif answer.kind is Kind.SPENT:
-                self._waiting[answer.call_id].charge(answer)
-            elif answer.kind is not Kind.WAITING:
-                self._waiting.pop(answer.call_id).settle(answer)
 
 
 def refused(refusal: Refusal) -> "asyncio.Future[bytes]":

@@ -33,13 +33,14 @@ from server.application.commands import (
     QuotesConfirmed,
     RecordUsage,
     TimePassed,
+    UserChanged,
     UseSignIn,
 )
 from server.domain.bar import Bar
 from server.domain.errors import Reason, Refusal, Violation
 from server.domain.quote import BAR_AHEAD, Quote
 from server.domain.sharding import ANY_SHARD
-from server.domain.user import Identity, Plan
+from server.domain.user import Identity, Plan, User
 from server.domain.values import Micros
 from server.wire.contract import Spends
 
@@ -73,6 +74,7 @@ class Kind(IntEnum):
     SPENT = 13
     CALLS_DELAYED = 14
     LEAVING = 15
+    USER_CHANGED = 16
 
 
 class UnknownVersion(Exception):
@@ -215,6 +217,8 @@ def pack_notification(notification: Notification) -> bytes:
             return pack_answer(NOBODY, Kind.QUOTES_CONFIRMED, body)
         case KeyEnded(key_id):
             return pack_answer(NOBODY, Kind.KEY_ENDED, key_id.encode())
+        case UserChanged(user_id):
+            return pack_answer(NOBODY, Kind.USER_CHANGED, user_id.encode())
         case TimePassed(now):
             return pack_answer(NOBODY, Kind.TIME_PASSED, now.to_bytes(8))
         case LogsGrown(account_ids):
@@ -290,15 +294,32 @@ def encode_identity(identity: Identity) -> bytes:
             identity.name,
             identity.plan.value,
             identity.is_operator,
+            identity.issued_at,
         ]
     )
 
 
 def decode_identity(body: bytes) -> Identity:
-    issuer, subject, name, plan, is_operator = orjson.loads(body)
+    issuer, subject, name, plan, is_operator, issued_at = orjson.loads(body)
     return Identity(
-        issuer=issuer, subject=subject, name=name, plan=Plan(plan), is_operator=is_operator
+        issuer=issuer,
+        subject=subject,
+        name=name,
+        plan=Plan(plan),
+        is_operator=is_operator,
+        issued_at=issued_at,
     )
+
+
+def encode_user(user: User) -> bytes:
+    """Return a user as the body of an answer."""
+    return orjson.dumps([user.id, user.account_id, encode_identity(user.identity).decode()])
+
+
+def decode_user(body: bytes) -> tuple[str, str, Identity]:
+    """Return a user's id, first account and identity."""
+    user_id, account_id, identity = orjson.loads(body)
+    return user_id, account_id, decode_identity(identity)
 
 
 def encode_use_of_sign_in(use: UseSignIn) -> bytes:

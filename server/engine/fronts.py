@@ -29,7 +29,7 @@ UNREAD_BYTES_MAX = 64 << 20
 FOREIGN_CALLS = 1 << 63
 """Calls of other replicas' fronts are numbered anew from here; own fronts count from 1."""
 
-FOR_ALL = frozenset({Kind.KEY_ENDED, Kind.LOGS_GROWN, Kind.SIGN_OF_LIFE})
+FOR_ALL = frozenset({Kind.KEY_ENDED, Kind.USER_CHANGED, Kind.LOGS_GROWN, Kind.SIGN_OF_LIFE})
 """What other fronts are notified of. Quotes and the time of a replay they get from their engine."""
 
 NOT_LAST = frozenset({Kind.WAITING, Kind.SPENT})

@@ -1,4 +1,4 @@
-"""The keyring: which bot keys open which accounts, cached between calls."""
+"""The keyring: which bot keys open which accounts, and who is known, cached between calls."""
 
 import asyncio
 from collections import OrderedDict
@@ -11,6 +11,7 @@ from server.application.rate_limits import UsageMeter
 from server.domain.user import BotKey, Plan, hash_key, is_well_formed_key
 from server.domain.values import DAY
 from server.rpc.call import Principal
+from server.rpc.known_users import KnownUsers
 
 KEYS_REMEMBERED_MAX = 100_000
 
@@ -31,6 +32,7 @@ class Keyring:
         self._clock = clock
         self._executor = executor
         self._principals: OrderedDict[str, Principal] = OrderedDict()
+        self.users = KnownUsers()
         self._ended = 0
 
     async def find(self, key: str) -> Principal | None:
@@ -58,13 +60,15 @@ class Keyring:
         self._forget(lambda principal: principal.bot_key_id == bot_key_id)
 
     def forget_all(self) -> None:
-        """Look up every key again, because notifications of revoked keys may have been lost."""
+        """Look up every key and user again, because notifications may have been lost."""
         self._ended += 1
+        self.users.forget_all()
         self._principals.clear()
 
     def forget_user(self, user_id: str) -> None:
-        """Look up the keys of a user again at their next use, because the plan may have changed."""
+        """Look up a user and their keys again, because the plan may have changed."""
         self._ended += 1
+        self.users.forget(user_id)
         self._forget(lambda principal: principal.user_id == user_id)
 
     async def load_calls(self, account_id: str) -> None:

@@ -57,7 +57,12 @@ class People(SpendRows):
         self._connection.execute(
             update(users)
             .where(users.c.id == user_id)
-            .values(name=identity.name, plan=identity.plan.value, is_operator=identity.is_operator)
+            .values(
+                name=identity.name,
+                plan=identity.plan.value,
+                is_operator=identity.is_operator,
+                token_issued_at=identity.issued_at,
+            )
         )
 
     def use_sign_in(self, token_id: str, expires_at: Micros) -> bool:

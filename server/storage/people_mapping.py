@@ -64,6 +64,7 @@ def user_from(row: Row[Any]) -> User:
             name=row.name,
             plan=Plan(row.plan),
             is_operator=row.is_operator,
+            issued_at=row.token_issued_at,
         ),
         created_at=row.created_at,
         account_id=row.first_account_id,
@@ -81,6 +82,7 @@ def user_values(user: User) -> Values:
         "is_operator": user.identity.is_operator,
         "created_at": user.created_at,
         "first_account_id": user.account_id,
+        "token_issued_at": user.identity.issued_at,
     }
 
 

@@ -67,6 +67,8 @@ users = Table(
     Column("created_at", TIME, nullable=False),
     # The account that the first token opened; times may go back, so they cannot identify it.
     Column("first_account_id", ID, nullable=False),
+    # Of the token that described the user last, in Unix seconds.
+    Column("token_issued_at", BigInteger, nullable=False),
     UniqueConstraint("issuer", "subject"),
 )
 

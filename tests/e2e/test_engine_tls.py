@@ -29,6 +29,7 @@ NOTIFICATIONS = Notifications(
     notify_quotes=lambda _: None,
     notify_logs=lambda _: None,
     end_key=lambda _: None,
+    forget_user=lambda _: None,
     set_time=lambda _: None,
 )
 MEGABYTES = bytes(range(256)) * 16_384

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from bottrading.v1 import market_data_pb2, quote_pb2
 from server.application.staging import Stage
 from server.bootstrap import engine as bootstrap
@@ -23,6 +21,7 @@ from server.engine.frames import (
     FrameBuffer,
     Kind,
     decode_refusal,
+    decode_user,
     encode_identity,
     unpack_answer,
 )
@@ -172,7 +171,7 @@ class AuditedEngine:
         opening = call(1, "KnowUser", "", encode_identity(identity))
         frames = self.parts.service.handle([opening])
         *_, answer = map(unpack_answer, FrameBuffer().feed(b"".join(frames)))
-        user_id, account_id = orjson.loads(answer.body)
+        user_id, account_id, _ = decode_user(answer.body)
         self.owners[account_id] = user_id
         self.ledgers[account_id] = Ledger(self.connection, account_id, fees=self.with_costs)
         self.audit()

@@ -3,12 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
-import orjson
-
 from bottrading.v1 import account_pb2, key_management_pb2, order_pb2, order_update_pb2
 from server.application.callers import Caller
 from server.domain.user import Identity, Plan
-from server.engine.frames import Answer, Call, encode_identity
+from server.engine.frames import Answer, Call, decode_user, encode_identity
 from tests.engine.bench import KEY_ID, Bench, call
 from tests.support.databases import connect
 
@@ -112,5 +110,5 @@ def _ids(bench: Bench, subject: str) -> tuple[str, str]:
         issuer="i", subject=subject, name=subject, plan=Plan.FREE, is_operator=False
     )
     *_, answer = bench.handle(call(1, "KnowUser", "", encode_identity(identity)))
-    user_id, account_id = orjson.loads(answer.body)
+    user_id, account_id, _ = decode_user(answer.body)
     return str(user_id), str(account_id)

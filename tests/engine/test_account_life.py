@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 from bottrading.v1 import error_reason_pb2, order_pb2, order_update_pb2
@@ -12,7 +11,7 @@ from bottrading.v1 import key_management_pb2 as keys
 from bottrading.v1.key_management_pb2 import OpenAccountResponse
 from server.domain.errors import Reason
 from server.domain.user import Identity, Plan
-from server.engine.frames import Answer, Call, Kind, encode_identity
+from server.engine.frames import Answer, Call, Kind, decode_user, encode_identity
 from server.storage.unit_of_work import SqlUnitOfWork
 from tests.engine.bench import Bench, call, order_of, place, reason_of
 from tests.support.audit import audit
@@ -33,8 +32,8 @@ def audited(data_dir: Path) -> Iterator[None]:
 def known(bench: Bench, subject: str = "ada", plan: Plan = Plan.STANDARD) -> tuple[str, str]:
     """Return the ids of a person and of their first account."""
     identity = Identity(issuer="i", subject=subject, name=subject, plan=plan, is_operator=False)
-    (answer,) = bench.handle(call(1, "KnowUser", "", encode_identity(identity)))
-    user_id, account_id = orjson.loads(answer.body)
+    *_, answer = bench.handle(call(1, "KnowUser", "", encode_identity(identity)))
+    user_id, account_id, _ = decode_user(answer.body)
     return user_id, account_id
 
 

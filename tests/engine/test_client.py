@@ -38,6 +38,7 @@ class Pair:
             notify_quotes=lambda _: None,
             notify_logs=lambda _: None,
             end_key=self.ended.append,
+            forget_user=lambda _: None,
             set_time=ToldClock().set,
         )
         _, self.engine = await asyncio.get_running_loop().create_connection(

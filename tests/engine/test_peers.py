@@ -56,6 +56,7 @@ class Front:
             notify_quotes=lambda _: None,
             notify_logs=lambda names: self.grown.put_nowait(list(names)),
             end_key=lambda _: None,
+            forget_user=lambda _: None,
             set_time=ToldClock().set,
         )
         self.peer = Peer(

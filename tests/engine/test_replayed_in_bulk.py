@@ -142,6 +142,7 @@ def heard(told: Sequence[Answer]) -> dict[str, Any]:
         notify_quotes=look,
         notify_logs=lambda _: None,
         end_key=lambda _: None,
+        forget_user=lambda _: None,
         set_time=lambda _: None,
     )
     for answer in told:

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import orjson
 import pytest
 
 from bottrading.v1 import bot_trading_pb2 as pb
@@ -14,7 +13,7 @@ from server.application.ports import StorageUnavailable
 from server.application.refusals import KEY_REFUSED
 from server.domain.errors import Reason
 from server.domain.user import Identity, Plan
-from server.engine.frames import Answer, Call, Kind, decode_refusal, encode_identity
+from server.engine.frames import Answer, Call, Kind, decode_refusal, decode_user, encode_identity
 from tests.engine.bench import Bench, order_of, reason_of
 
 
@@ -26,7 +25,7 @@ class Owner:
             issuer="i", subject="ada", name="ada", plan=Plan.STANDARD, is_operator=False
         )
         (known,) = bench.handle(Call(1, "KnowUser", SERVICE, encode_identity(identity)))
-        self.user_id, self.account_id = orjson.loads(known.body)
+        self.user_id, self.account_id, _ = decode_user(known.body)
         request = keys.CreateBotKeyRequest(label="bot").SerializeToString()
         (made,) = bench.handle(Call(1, "CreateBotKey", Caller(user_id=self.user_id), request))
         self.key_id = keys.CreateBotKeyResponse.FromString(made.body).bot_key.id

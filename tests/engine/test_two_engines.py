@@ -95,6 +95,7 @@ class Front:
             notify_quotes=lambda _: None,
             notify_logs=lambda _: None,
             end_key=lambda _: None,
+            forget_user=lambda _: None,
             set_time=ToldClock().set,
         )
 

@@ -20,12 +20,11 @@ with atheris.instrument_imports(
     from server.calls.table import ROWS
     from server.domain.errors import Reason
     from server.domain.user import Identity, Plan
-    from server.engine.frames import Kind, decode_refusal, encode_identity
+    from server.engine.frames import Kind, decode_refusal, decode_user, encode_identity
     from server.wire.contract import methods
     from server.wire.rows import Decided
     from tests.engine.bench import Bench, call
 
-import orjson
 
 from server.config import DATABASE_FILE
 from server.storage.migrate import bring_up_to_date
@@ -59,7 +58,7 @@ def engine(data_dir: Path) -> Target:
     bench = Bench(data_dir, ManualClock(NOON))
     identity = Identity(issuer="i", subject="a", name="a", plan=Plan.FREE, is_operator=False)
     [known, *_] = bench.handle(call(1, "KnowUser", "", encode_identity(identity)))
-    user_id, account_id = orjson.loads(known.body)
+    user_id, account_id, _ = decode_user(known.body)
     for symbol in SYMBOLS:
         bench.handle(bench.publish(symbol, "100", "100.01"))
 

@@ -377,7 +377,9 @@ async def test_a_quota_is_counted_always_and_refused_only_where_it_is_enforced(
         grpc.StatusCode.RESOURCE_EXHAUSTED,
         "DAILY_QUOTA_EXCEEDED",
     )
-    assert "quota" in told.message
+    assert told.message == (
+        "The daily quota of 1000 calls of the plan Free is used up; it renews at 00:00 UTC."
+    )
     assert told.retry_seconds == 12 * 3600
     assert (tomorrow.api_calls_used, tomorrow.api_calls_limit) == (1, 1_000)
 

@@ -11,7 +11,7 @@ def add_accounts(data_dir: Path, count: int) -> None:
         connection.execute(
             "INSERT INTO users WITH RECURSIVE n(i) AS"
             " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
-            " SELECT 'u' || i, 'i', 's' || i, 'user ' || i, 'FREE', FALSE, i, i FROM n",
+            " SELECT 'u' || i, 'i', 's' || i, 'user ' || i, 'FREE', FALSE, i, i, 0 FROM n",
             (count,),
         )
         columns = connection.columns("accounts")

@@ -30,7 +30,7 @@ from server.calls.table import ROWS
 from server.config import Settings
 from server.domain.user import Identity, Plan
 from server.domain.values import SECOND, Micros
-from server.engine.client import LocalEngine
+from server.engine.local_engine import LocalEngine
 from server.processes.descriptors import connections_that_fit
 from server.rpc.tokens import issue
 from server.secret_files import jwt_secret

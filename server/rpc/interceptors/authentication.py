@@ -3,10 +3,8 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
-
-import orjson
 
 from server.application.callers import SERVICE
 from server.application.ports import StorageUnavailable
@@ -17,10 +15,11 @@ from server.domain.sharding import shard_of
 from server.domain.user import Identity
 from server.domain.values import SECOND
 from server.engine.client import AWAY, OUTCOME_UNKNOWN, RETRY_SECONDS, Engine, EngineRefused
-from server.engine.frames import encode_identity
+from server.engine.frames import decode_user, encode_identity
 from server.rpc.call import NOBODY, Call, Handler, Principal
 from server.rpc.errors import Refused, refuse
 from server.rpc.keyring import Keyring
+from server.rpc.known_users import KnownUser
 from server.rpc.own_tokens import OwnTokens, is_of_feed, is_session
 from server.rpc.owned_accounts import OwnedAccounts
 from server.rpc.published_keys import KeysUnavailable
@@ -35,7 +34,6 @@ TOKEN_HEADER = "authorization"
 TICKET_HEADER = "x-stream-ticket"
 ACCOUNT_HEADER = "x-account-id"
 HEADERS = frozenset({BOT_KEY_HEADER, TOKEN_HEADER, TICKET_HEADER, ACCOUNT_HEADER})
-USERS_REMEMBERED_MAX = 10_000
 
 
 KEYS_AWAY = Refusal(
@@ -74,7 +72,6 @@ class Authentication:
         self._engine = engine
         self._executor = executor
         self._has_public_methods = has_public_methods
-        self._users: dict[tuple[str, str], KnownUser] = {}
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
         """Return a handler that authenticates its caller."""
@@ -218,20 +215,17 @@ class Authentication:
         except KeysUnavailable as error:
             raise Refused(KEYS_AWAY) from error
 
-    async def _known(self, identity: Identity) -> "KnownUser":
+    async def _known(self, identity: Identity) -> KnownUser:
         """Return a token's user: the first token creates the user, the newest describes them."""
-        who = (identity.issuer, identity.subject)
-        known = self._users.get(who)
-        if known is not None:
-            older = identity.issued_at < known.identity.issued_at
-            if older or identity == known.identity:
-                return known
-        user_id, account_id = orjson.loads(await self._user_of(identity))
-        await self._keyring.load_calls(account_id)
-        self._keyring.forget_user(user_id)
-        if len(self._users) >= USERS_REMEMBERED_MAX:
-            self._users.clear()
-        known = self._users[who] = KnownUser(identity, user_id, account_id)
+        users = self._keyring.users
+        known = users.find(identity)
+        if known is None:
+            before = users.changes
+            user_id, account_id, newest = decode_user(await self._user_of(identity))
+            await self._keyring.load_calls(account_id)
+            known = KnownUser(newest, user_id, account_id)
+            if before == users.changes:
+                users.keep(known)
         return known
 
     async def _user_of(self, identity: Identity) -> bytes:
@@ -259,15 +253,6 @@ async def _closed(_: Call) -> bytes:
     raise refuse(
         Reason.TOKEN_REQUIRED, "Nobody may make this call: the contract lacks a credential or cost."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class KnownUser:
-    """A user as described by their newest token, with their first account."""
-
-    identity: Identity
-    user_id: str
-    account_id: str
 
 
 def _credential(metadata: Sequence[tuple[str, str | bytes]]) -> tuple[str, str, str | None]:

@@ -1,6 +1,6 @@
 """Streams: their places, and every end that their callers did not request."""
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -29,6 +29,9 @@ TOO_SLOW = Refusal(
     retry_after_seconds=RETRY_SECONDS,
 )
 
+ENDED_KEYS_REMEMBERED_MAX = 10_000
+"""A call that was on its way when its key was revoked ends long before so many others are."""
+
 
 class OpenStreams:
     """The innermost interceptor: opening a stream costs a call, and an open one takes a place."""
@@ -46,6 +49,7 @@ class OpenStreams:
         self._looks_max = looks_max
         self._headers = headers
         self._streams: set[OpenStream] = set()
+        self._ended_keys: OrderedDict[str, None] = OrderedDict()
         self._counts: Counter[str] = Counter()
         self._draining = False
 
@@ -56,6 +60,7 @@ class OpenStreams:
 
         async def handle(call: Call) -> bytes:
             caller = call.caller
+            self._check_key(caller.bot_key_id)
             self._check_place(caller.account_id)
             call.stream = stream = OpenStream(
                 call.context,
@@ -95,7 +100,10 @@ class OpenStreams:
         return {stream.bot_key_id for stream in self._streams if stream.bot_key_id is not None}
 
     def end_key(self, bot_key_id: str) -> None:
-        """End the streams of a revoked bot key."""
+        """End the streams of a revoked bot key, and open no more."""
+        self._ended_keys[bot_key_id] = None
+        if len(self._ended_keys) > ENDED_KEYS_REMEMBERED_MAX:
+            self._ended_keys.popitem(last=False)
         for stream in self._streams:
             if stream.bot_key_id == bot_key_id:
                 stream.end(KEY_REFUSED)
@@ -117,6 +125,11 @@ class OpenStreams:
         self._draining = True
         for stream in self._streams:
             stream.end(DRAINING)
+
+    def _check_key(self, bot_key_id: str | None) -> None:
+        # The key may have been revoked after the engine charged the call.
+        if bot_key_id in self._ended_keys:
+            raise Refused(KEY_REFUSED)
 
     def _check_place(self, account_id: str) -> None:
         if self._draining:
