@@ -19,6 +19,9 @@ from bench.load import LoadFailed, Target, calls_per_second, latency_p50_us
 from bench.margins import AT_RISK, margins
 from bench.parts import batch_us, observing_us
 from bench.replays import RESTING, replays
+from bench.scale import PARTS
+from bench.scale import measured as scale_measured
+from bench.scale import rows as scale_rows
 from bench.service import Service, free_port
 from bench.streams import FANNED_STREAMS, STALLED, SUBSCRIBERS, Costs, streams
 from bench.triggers import FEW, MANY, TRIGGERED, triggers
@@ -57,7 +60,7 @@ def main() -> None:
             finally:
                 service.stop()
             _measure_figures(directory)
-            for what, figure, note in feed_rows():
+            for what, figure, note in [*feed_rows(), *scale_rows(scale_measured(directory, PARTS))]:
                 _row(what, figure, note)
         except LoadFailed as error:
             sys.exit(str(error))

@@ -25,11 +25,11 @@ class Target:
     http1: bool = False
 
 
-def calls_per_second(target: Target, *, calls: int, in_flight: int) -> float:
-    """Return the rate of `calls` for each account, `in_flight` of them at once."""
+def calls_per_second(*targets: Target, calls: int, in_flight: int) -> float:
+    """Return the rate of `calls` for each account at each target, `in_flight` of them at once."""
     shape = (
         ["-c", str(in_flight), "-m", "1", "--h1"]
-        if target.http1
+        if targets[0].http1
         else [
             "-c",
             "1",
@@ -38,7 +38,11 @@ def calls_per_second(target: Target, *, calls: int, in_flight: int) -> float:
         ]
     )
     begun = time.perf_counter()
-    running = [_start(target, headers, ["-n", str(calls), *shape]) for headers in target.headers]
+    running = [
+        _start(target, headers, ["-n", str(calls), *shape])
+        for target in targets
+        for headers in target.headers
+    ]
     for process in running:
         _finish(process, calls)
     return calls * len(running) / (time.perf_counter() - begun)

@@ -8,10 +8,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 import grpc
 
+from bench.processor import children, seconds
 from bottrading.v1 import key_management_pb2, key_management_pb2_grpc
 from server.bootstrap.adapters import system_clock
 from server.config import Settings
@@ -37,10 +39,14 @@ UNFENCED = {
 
 
 class Service:
-    """`bottrading serve` as a process, with REST, on free ports."""
+    """`bottrading serve` as a process, with REST, on free ports.
 
-    def __init__(self, directory: Path) -> None:
+    `environment` are further variables, for instance of another database than a file.
+    """
+
+    def __init__(self, directory: Path, environment: Mapping[str, str] | None = None) -> None:
         self.directory = directory
+        self._environment = environment or {}
         self.grpc = f"127.0.0.1:{free_port()}"
         self.rest = f"127.0.0.1:{free_port()}"
         self._log = (directory / "serve.log").open("wb")
@@ -59,7 +65,7 @@ class Service:
                 "--seed",
                 "1",
             ],
-            env=os.environ | UNFENCED,
+            env={**os.environ, **UNFENCED, **self._environment},
             stderr=self._log,
         )
         wait_until_ready(self.rest)
@@ -89,8 +95,18 @@ class Service:
         (resident,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(resident.split()[1])
 
+    def processor_seconds(self) -> dict[str, float]:
+        """Return the processor time that front and engine have taken."""
+        (engine,) = (
+            pid
+            for pid, command in children(self._process.pid).items()
+            if "engine_process" in command
+        )
+        return {"front": seconds(self._process.pid), "engine": seconds(engine)}
+
     def _make_key(self, stub: key_management_pb2_grpc.KeyManagementStub, subject: str) -> str:
-        settings = Settings(data_dir=self.directory)
+        database = self._environment.get("BOTTRADING_DATABASE", "")
+        settings = Settings(data_dir=self.directory, database=database)
         identity = Identity(
             issuer=settings.jwt_issuer,
             subject=subject,

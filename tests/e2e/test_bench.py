@@ -5,19 +5,23 @@ import os
 import sqlite3
 import subprocess
 import sys
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
+import bench.commits
 import bench.feeds
 import bench.prices
 import bench.replays
+import bench.scale
+import bench.stored
 from bench.figures import store_people
 from bench.readers import CALLS_A_CHANNEL, PLACE_ORDER, Orders
 from bottrading.v1 import bot_trading_pb2 as pb
+from tests.support.postgresql import Server
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,6 +66,36 @@ def test_a_replay_is_measured_to_its_end_and_its_orders_rest(
     costs = bench.replays.replays(tmp_path)
 
     assert min(astuple(costs)) > 0
+
+
+def test_what_a_venue_stores_is_measured_over_accounts_of_which_each_order_fills(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgresql: Server
+) -> None:
+    for name, number in {"PEOPLE": 70, "FEW": 5, "ROUNDS": 1}.items():
+        monkeypatch.setattr(bench.stored, name, number)
+
+    crowd = bench.stored.Crowd(tmp_path / "crowd", postgresql)
+    try:
+        found = crowd.measure()
+    finally:
+        crowd.close()
+
+    told = {"calls": {}, "commits": {}, "stored": asdict(found)}
+    assert [row[0] for row in bench.scale.rows(told)][-1] == "stored of a snapshot"
+    assert found.order_after_checkpoint_bytes > found.costs["an order, 64 at once"].log_bytes
+    assert all(cost.log_bytes > 0 for cost in found.costs.values())
+    assert min(found.bytes.values()) > 0
+
+
+def test_commits_are_counted_for_each_number_of_sessions(
+    monkeypatch: pytest.MonkeyPatch, postgresql: Server
+) -> None:
+    monkeypatch.setattr(bench.commits, "SECONDS", 0.1)
+
+    found = bench.commits.commits_a_second(postgresql.new_database(), (1, 2))
+
+    assert found.keys() == {1, 2}
+    assert min(found.values()) > 0
 
 
 @pytest.mark.parametrize("source", [bench.prices.alpaca, bench.prices.lines])

