@@ -1,17 +1,26 @@
 """Accruals: charges accounts at 00:00 UTC for borrowed money and shares."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from server.application.margin import margin_book
 from server.application.margin_ports import Accrual
 from server.application.market_feed import MarketFeed
 from server.application.ports import UnitOfWork
-from server.application.staging import Staged
+from server.application.staging import Stage, Staged
 from server.domain.margin_calls import accrue
 from server.domain.values import DAY, Micros
 
 ACCOUNTS_AT_ONCE = 200
 """So many accounts are charged in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """Shards whose accounts are charged together, and whether these are all that are owned."""
+
+    shards: frozenset[int]
+    are_all: bool
 
 
 class Accruals:
@@ -28,20 +37,22 @@ class Accruals:
         self._day = Staged(-1)
         """The number of the UTC day for which all accounts are known to be charged."""
 
+    def begin_anew(self, stage: Stage) -> None:
+        """Look once more until when accounts are charged."""
+        self._day.set(-1, stage)
+
     def charge(self, unit: UnitOfWork, now: Micros) -> None:
-        """Charge the midnights up to a moment; nothing is due before the first look."""
+        """Charge the midnights up to a moment; nothing is due before the first look.
+
+        Shards whose accounts are charged until different midnights are charged one after another.
+        """
         day = now // DAY
         if day == self._day.value:
             return
-        clock, midnight = self._feed.source.replay_digest or "", day * DAY
-        known = unit.accrual(clock) or Accrual(midnight)
-        if known.charging is not None:
-            known = self._charge(known, known.charging, unit, now)
-        first = known.until + DAY if self._feed.is_virtual else midnight
-        for until in range(first, midnight + 1, DAY):
-            if until > known.until:
-                known = self._charge(known, until, unit, now)
-        unit.store_accrual(clock, known)
+        known = unit.accruals(self._clock, Accrual(day * DAY))
+        for accrual, shards in known.items():
+            among = Among(frozenset(shards), are_all=len(known) == 1)
+            self._catch_up(accrual, among, day * DAY, unit, now)
         self._day.set(day, unit.stage)
 
     def rest(self) -> tuple[Micros, Micros]:
@@ -49,17 +60,38 @@ class Accruals:
         day = self._day.value
         return day * DAY, (day + 1) * DAY
 
-    def _charge(self, known: Accrual, until: Micros, unit: UnitOfWork, now: Micros) -> Accrual:
-        """Charge all accounts for the nights up to a midnight."""
+    @property
+    def _clock(self) -> str:
+        return self._feed.source.replay_digest or ""
+
+    def _catch_up(
+        self, known: Accrual, among: Among, midnight: Micros, unit: UnitOfWork, now: Micros
+    ) -> None:
+        """Charge the accounts of shards for the midnights up to one."""
+        if known.charging is not None:
+            known = self._charge(known, known.charging, among, unit, now)
+        first = known.until + DAY if self._feed.is_virtual else midnight
+        for until in range(first, midnight + 1, DAY):
+            if until > known.until:
+                known = self._charge(known, until, among, unit, now)
+        unit.store_accrual(self._clock, known, among.shards)
+
+    def _charge(
+        self, known: Accrual, until: Micros, among: Among, unit: UnitOfWork, now: Micros
+    ) -> Accrual:
+        """Charge the accounts of shards for the nights up to a midnight."""
         nights = (until - known.until) // DAY
         time = until if self._feed.is_virtual else now
         waiting = [it for it in unit.accounts_at_risk() if it > known.after]
+        if not among.are_all:
+            found = unit.shards_of(waiting)
+            waiting = [it for it in waiting if found[it] in among.shards]
         for begin in range(0, len(waiting), ACCOUNTS_AT_ONCE):
             part = waiting[begin : begin + ACCOUNTS_AT_ONCE]
             self._charge_part(part, nights, time, unit)
             if begin + len(part) < len(waiting):
-                clock = self._feed.source.replay_digest or ""
-                unit.store_accrual(clock, Accrual(known.until, until, part[-1]))
+                charged = Accrual(known.until, until, part[-1])
+                unit.store_accrual(self._clock, charged, among.shards)
                 unit.checkpoint()
                 self._tell_progress()
         return Accrual(until)

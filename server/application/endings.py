@@ -7,7 +7,7 @@ from typing import TypeVar
 from server.application.market_feed import MarketFeed
 from server.application.orders import end
 from server.application.ports import UnitOfWork
-from server.application.staging import Staged
+from server.application.staging import Stage, Staged
 from server.domain.account import Position
 from server.domain.account_changes import settle
 from server.domain.instrument import Instrument
@@ -40,6 +40,11 @@ class Endings:
         self._tell_progress = tell_progress
         self._impossible = Staged[frozenset[str]](frozenset())
         self._settled = Staged(Settled())
+
+    def begin_anew(self, stage: Stage) -> None:
+        """Look once more for options to settle, and for what another engine had stopped."""
+        self._impossible.set(frozenset(), stage)
+        self._settled.set(Settled(), stage)
 
     def end(self, unit: UnitOfWork, now: Micros, is_time_up: Callable[[], bool]) -> bool:
         """End due orders and settle due options; return False if time was up before all were done.

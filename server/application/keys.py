@@ -117,6 +117,7 @@ class Keys:
         name = user_id(identity.issuer, identity.subject)
         account_id = self._chance.id_of("account", name, "0")
         user = User(id=name, identity=identity, created_at=now, account_id=account_id)
-        unit.add_user(user)
+        # First, because it is refused if another engine owns the user.
         unit.keep(open_account(account_id, user.id, self._initial_balance, now))
+        unit.add_user(user)
         return user

@@ -1,6 +1,6 @@
 """What margin accounts need from storage: who is at risk, and until when interest is charged."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,11 +39,15 @@ class MarginRecords(Protocol):
     def note_risk(self, account_id: str, *, is_at_risk: bool, is_closing: bool) -> None:
         """Take note of whether an account is at risk, and has live orders of the venue."""
 
-    def accrual(self, clock: str) -> Accrual | None:
-        """Return until when interest is charged on a clock; None when it never was looked at.
+    def accruals(self, clock: str, first: Accrual) -> Mapping[Accrual, Collection[int]]:
+        """Return until when interest is charged on a clock, with the owned shards where it is so.
 
-        A clock is the digest of a replay, or empty for the time of day.
+        It is `first` where nobody ever looked at it. A clock is the digest of a replay, or empty
+        for the time of day.
         """
 
-    def store_accrual(self, clock: str, accrual: Accrual) -> None:
-        """Store until when interest is charged on a clock."""
+    def store_accrual(self, clock: str, accrual: Accrual, shards: Collection[int]) -> None:
+        """Store until when interest is charged on a clock in some shards."""
+
+    def shards_of(self, account_ids: Sequence[str]) -> Mapping[str, int]:
+        """Return the shards of accounts."""

@@ -9,7 +9,7 @@ from server.application.margin import margin_book
 from server.application.market_feed import MarketFeed
 from server.application.orders import end_all
 from server.application.ports import Chance, UnitOfWork
-from server.application.staging import Staged
+from server.application.staging import Stage, Staged
 from server.domain.account import Position
 from server.domain.margin_calls import (
     begin_call,
@@ -68,6 +68,10 @@ class MarginWatch:
     def rests(self, unit: UnitOfWork) -> bool:
         """Tell whether `look_at_all` has nothing to do, and nothing new to tell."""
         return not unit.accounts_at_risk() and not self._told.value.accounts
+
+    def begin_anew(self, stage: Stage) -> None:
+        """Begin a round at once."""
+        self._round.set(Round(), stage)
 
     def look_at_all(self, unit: UnitOfWork, now: Micros, is_time_up: Callable[[], bool]) -> bool:
         """Look at all accounts at risk; in real time once a second.

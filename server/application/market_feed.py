@@ -238,6 +238,11 @@ class MarketFeed:
         self.notifications.put(QuotesConfirmed(told, now), unit.stage)
         self._fill([quote for quote in quotes if quote.symbol in fresh_again], unit, now)
 
+    def look_anew(self, unit: UnitOfWork, now: Micros) -> None:
+        """Fill what the newest quotes reach if they are fresh."""
+        if not self.is_virtual:
+            self._fill([it for it in self.board.all() if self.board.is_fresh(it, now)], unit, now)
+
     def pass_by(
         self, steps: Sequence[MarketStep], awaited: Container[str], unit: UnitOfWork
     ) -> int:

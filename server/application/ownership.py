@@ -1,6 +1,9 @@
 """Ownership: which shards of a venue an engine owns; only their owner decides about accounts."""
 
+from collections.abc import Callable, Collection
 from typing import Protocol
+
+from server.domain.values import Micros
 
 
 class ForeignShard(Exception):
@@ -12,7 +15,12 @@ class ForeignShard(Exception):
 
 
 class Ownership(Protocol):
-    """The shards that an engine owns. They change only between two batches."""
+    """The shards that an engine owns. They change only between two batches.
+
+    `before_giving` is called with shards before they are given up.
+    """
+
+    before_giving: Callable[[Collection[int]], None]
 
     @property
     def owns_all(self) -> bool:
@@ -29,14 +37,29 @@ class Ownership(Protocol):
         StorageUnavailable or StorageBroken.
         """
 
+    def due_in(self) -> Micros | None:
+        """Return in how long `look` has something to do; None for never."""
+
+    def leave(self) -> None:
+        """Give up everything before the engine ends, so that other engines need not wait."""
+
 
 class WholeVenue:
     """The ownership of an engine that is always alone, as on a file."""
 
     owns_all = True
 
+    def __init__(self) -> None:
+        self.before_giving: Callable[[Collection[int]], None] = lambda _: None
+
     def owns(self, _shard: int) -> bool:
         return True
 
     def look(self) -> bool:
         return False
+
+    def due_in(self) -> None:
+        return None
+
+    def leave(self) -> None:
+        """Do nothing: nobody else can take over."""

@@ -1,6 +1,6 @@
 """Ports: what the use cases need from clock, chance, market and storage."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -259,7 +259,13 @@ class UnitOfWork(People, MarginRecords, SpendingRecords, Protocol):
         """Load (account, symbol) and (account, client_order_id) pairs and keys together."""
 
     def account(self, account_id: str) -> Account:
-        """Return an account; the caller knows that it exists."""
+        """Return an account; the caller knows that it exists.
+
+        Raises ForeignShard if another engine owns it.
+        """
+
+    def owned_of(self, account_ids: Collection[str]) -> set[str]:
+        """Return those of some accounts that this engine owns."""
 
     def position(self, account_id: str, symbol: str) -> Position:
         """Return a position, an empty one when there is none."""
@@ -347,6 +353,9 @@ class UnitOfWork(People, MarginRecords, SpendingRecords, Protocol):
 
     def with_snapshot_at(self, time: Micros, account_ids: Sequence[str]) -> set[str]:
         """Return those of some accounts that have an equity snapshot at exactly this time."""
+
+    def with_snapshot_since(self, time: Micros, account_ids: Sequence[str]) -> set[str]:
+        """Return those of some accounts that have an equity snapshot since a time."""
 
     def replay_time(self, digest: str) -> Micros | None:
         """Return the moment that the replay of a file has reached; None when it has not begun."""

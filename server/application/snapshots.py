@@ -5,7 +5,7 @@ from datetime import date
 
 from server.application.market_feed import MarketFeed
 from server.application.ports import Standing, UnitOfWork
-from server.application.staging import Staged
+from server.application.staging import Stage, Staged
 from server.domain.account import Account, Snapshot
 from server.domain.equity_curve import EquityCurve, TradingDays
 from server.domain.valuation import total_equity
@@ -23,10 +23,15 @@ ACCOUNTS_AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """When the next round is due, and the account after which an unfinished round continues."""
+    """When the next round is due, and the account after which an unfinished round continues.
+
+    A round `is_rest` if it is only for those without a snapshot of it, which was due at `since`.
+    """
 
     due: Micros = 0
     after: str | None = None
+    is_rest: bool = False
+    since: Micros = 0
 
 
 class Snapshots:
@@ -44,6 +49,10 @@ class Snapshots:
         if after is None and due - self._interval <= now < due:
             return
         self._go_on(unit, now)
+
+    def begin_anew(self, stage: Stage) -> None:
+        """Begin a round at once, for those to whom the last owner of their shard did not come."""
+        self._round.set(Round(is_rest=True), stage)
 
     def rest(self, stood: Micros) -> tuple[Micros, Micros]:
         """Return the span of time in which `take` and `end_day` do nothing, for a clock at `stood`.
@@ -67,9 +76,15 @@ class Snapshots:
                 self._go_on(unit, day_end, only_changed=True)
 
     def _go_on(self, unit: UnitOfWork, now: Micros, *, only_changed: bool = False) -> None:
-        due, after = self._round.value.due, self._round.value.after
-        standings = unit.standings_after(after or "", ACCOUNTS_AT_ONCE)
-        taken = [(standing, self._taken(standing, now)) for standing in standings]
+        last = self._round.value
+        due, after = last.due, last.after
+        since = last.since if after is not None else self._last_due(now)
+        standings = waiting = unit.standings_after(after or "", ACCOUNTS_AT_ONCE)
+        if last.is_rest:
+            names = [standing.holdings.account.id for standing in standings]
+            done = unit.with_snapshot_since(since, names)
+            waiting = [it for it in standings if it.holdings.account.id not in done]
+        taken = [(standing, self._taken(standing, now)) for standing in waiting]
         if only_changed:
             # A step that fails late is played again, and may have stored its snapshots.
             names = [standing.holdings.account.id for standing in standings]
@@ -84,6 +99,8 @@ class Snapshots:
         following = Round(
             due=self._next_due(now) if after is None else due,
             after=None if is_over else standings[-1].holdings.account.id,
+            is_rest=last.is_rest and not is_over,
+            since=since,
         )
         self._round.set(following, unit.stage)
 
@@ -117,6 +134,11 @@ class Snapshots:
             skipped=sum(map(counts, range(since, today))),
             every_day=any(calendar.hours(kind, now).next_close is None for kind in account.traded),
         )
+
+    def _last_due(self, now: Micros) -> Micros:
+        """Return when the round that is taken at a moment was due."""
+        day_end, begun = _end_of_day(now), now // self._interval * self._interval
+        return max(begun, day_end) if now >= day_end else begun
 
     def _next_due(self, now: Micros) -> Micros:
         due = (now // self._interval + 1) * self._interval

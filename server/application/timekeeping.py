@@ -16,7 +16,7 @@ from server.application.market_ports import MarketStep
 from server.application.market_record import Applied
 from server.application.ports import Clock, UnitOfWork
 from server.application.snapshots import Snapshots
-from server.application.staging import Staged
+from server.application.staging import Stage, Staged
 from server.domain.values import DAY, MILLISECOND, Micros
 
 STEPS_TIME_MAX: Micros = 20 * MILLISECOND
@@ -81,6 +81,13 @@ class Timekeeping:
             unit.store_replay(digest, stood)
             self._feed.notifications.put(TimePassed(stood), unit.stage)
         return is_behind
+
+    def begin_anew(self, stage: Stage) -> None:
+        """Look at everything once more: the accounts are others than before."""
+        self._endings.begin_anew(stage)
+        self._accruals.begin_anew(stage)
+        self._margin_watch.begin_anew(stage)
+        self._snapshots.begin_anew(stage)
 
     def look_at_clock(self, unit: UnitOfWork, now: Micros) -> None:
         """Check the clock for a jump ahead, and hold all endings after one."""

@@ -13,6 +13,7 @@ from server.application.commands import (
     KeyRevoked,
     LogsGrown,
     MarketStopped,
+    Moved,
     Notification,
     Passed,
     PlaceOrder,
@@ -28,6 +29,7 @@ from server.application.margin_watch import MarginWatch
 from server.application.market_calls import MarketCalls
 from server.application.market_feed import MarketFeed
 from server.application.orders import Orders
+from server.application.ownership import ForeignShard
 from server.application.ports import (
     Chance,
     Clock,
@@ -136,6 +138,14 @@ class Trading:
                 self._lock_step.load(unit.participants(), unit.stage)
             unit.commit()
 
+    def begin_anew(self) -> Batch:
+        """Go on with other shards: what was found out about the accounts before holds no more.
+
+        Orders that fresh quotes reach are filled: nobody owned their accounts for a moment. The
+        first result is a Refusal if it must be tried again.
+        """
+        return self.handle([Task(None, self._forget), Task(None, self._fill_anew)])
+
     def handle(self, tasks: Sequence[Task], *, passing: bool = False) -> Batch:
         """Let time pass if `passing`, then decide and store tasks.
 
@@ -238,7 +248,10 @@ class Trading:
             if found is None:
                 return KEY_REFUSED
             permissions = found
-        result = task.decide(task.command, permissions, unit, now)
+        try:
+            result = task.decide(task.command, permissions, unit, now)
+        except ForeignShard as error:
+            return Moved(error.shard)
         if isinstance(result, KeyRevoked):
             self._feed.notifications.put(KeyEnded(result.key.id), unit.stage)
         elif isinstance(result, UserKnown) and result.is_changed:
@@ -253,6 +266,15 @@ class Trading:
         if self._lock_step is not None:
             self._lock_step.stand(unit, self._clock())
         return Passed(is_behind)
+
+    def _forget(self, _: None, __: Permissions, unit: UnitOfWork, ___: Micros) -> None:
+        self._timekeeping.begin_anew(unit.stage)
+        stopped = self._feed.stopped
+        if stopped.ids:
+            stopped.ids &= unit.owned_of(stopped.ids)
+
+    def _fill_anew(self, _: None, __: Permissions, unit: UnitOfWork, now: Micros) -> None:
+        self._feed.look_anew(unit, now)
 
     def failed(self, error: Exception) -> Refusal:
         """Log an error, and return the Refusal that the caller gets for it."""

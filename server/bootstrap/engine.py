@@ -3,14 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 from server.application.accounts import Accounts
 from server.application.keys import Keys
 from server.application.market_feed import MarketFeed
 from server.application.market_ports import QuoteSource
-from server.application.ownership import Ownership, WholeVenue
-from server.application.ports import Chance, Clock
+from server.application.ownership import Ownership
+from server.application.ports import Chance, Clock, StorageUnavailable
 from server.application.rate_limits import LimitsPerMinute
 from server.application.spending import Spending
 from server.application.trading import Trading
@@ -29,6 +30,7 @@ from server.engine.service import EngineService
 from server.engine_settings import EngineSettings
 from server.market.universe import CurrentInstruments
 from server.storage.location import location
+from server.storage.ownership import Member, joined
 from server.storage.unit_of_work import SqlUnitOfWork, Writer
 from server.wire.answers import encode_event
 from server.wire.rows import Row
@@ -70,6 +72,8 @@ def build(
     listed, calendar = venue.universe(settings), venue.calendar(settings)
     database, real_clock = location(settings.database, Path(settings.data_dir)), clock
     writer = Writer(database, encode_event)
+    member = Member(settings.address, version("bottrading"), settings.terms, clock())
+    ownership = joined(writer, member, monotonic)
     source: QuoteSource
     if settings.market == "replay":
         source, clock = venue.replay_source(
@@ -83,7 +87,6 @@ def build(
         )
     else:
         source = venue.quote_source(settings, listed)
-    ownership, charging = WholeVenue(), None
     feed = MarketFeed(
         source=source,
         instruments=CurrentInstruments(listed, clock),
@@ -112,10 +115,19 @@ def build(
         tell_progress=tell_progress,
     )
     trading.recover()
+    charging = None
     if not isinstance(database, Path):
         charging = Charging(spending, trading, ownership, monotonic, settings.usage_interval)
+        ownership.before_giving = charging.hand_over
     service = EngineService(engine_calls(rows), trading, feed, clock, ownership, charging)
+    _take_shards(service, source, ownership)
     return EngineParts(service, feed, writer, clock, ownership)
+
+
+def _take_shards(service: EngineService, source: QuoteSource, ownership: Ownership) -> None:
+    service.look()
+    if source.replay_digest is not None and not ownership.owns_all:
+        raise StorageUnavailable("a replay runs on one server alone")
 
 
 def _spending(settings: EngineSettings, clock: Clock, monotonic: Clock) -> Spending:

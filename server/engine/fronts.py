@@ -69,7 +69,7 @@ class Fronts:
     def receive(self, milliseconds: float) -> list[Call] | None:
         """Wait for calls of any front; return None when the own front and then all others left."""
         calls: list[Call] = []
-        if self._is_leaving:
+        if self.is_leaving:
             if not self._others or time.monotonic() >= self._leaves_at:
                 return None
             milliseconds = min(milliseconds, LEAVE_SECONDS_MAX * 1000)
@@ -102,7 +102,7 @@ class Fronts:
 
     def tell_progress(self) -> None:
         """Send all fronts a sign of life; raise BrokenPipeError if the own one is gone."""
-        if not self._is_leaving:
+        if not self.is_leaving:
             self._own.sendall(SIGN_OF_LIFE)
         for other in self._others.values():
             other.outgoing += SIGN_OF_LIFE
@@ -114,7 +114,8 @@ class Fronts:
             self._drop(other)
 
     @property
-    def _is_leaving(self) -> bool:
+    def is_leaving(self) -> bool:
+        """Tell whether the own front has left."""
         return self._leaves_at < math.inf
 
     def _receive_own(self) -> bytes:
@@ -127,7 +128,7 @@ class Fronts:
         return received
 
     def _send_own(self, frames: Sequence[bytes]) -> None:
-        if not self._is_leaving:
+        if not self.is_leaving:
             try:
                 self._own.sendall(b"".join(frames))
             except (BrokenPipeError, ConnectionResetError):
@@ -147,7 +148,7 @@ class Fronts:
             return
         other = _Other(connection)
         self._others[connection.fileno()] = other
-        other.outgoing += LEAVING if self._is_leaving else READY
+        other.outgoing += LEAVING if self.is_leaving else READY
         self._poll.register(connection, select.POLLIN)
         self._write(other)
 

@@ -21,6 +21,7 @@ def run(
     All calls that wait become one batch. Calls that arrive while it is written become the next
     batch. Time passes when quotes are due, and at least every second. Orders and
     options whose time is over are ended in parts. Waiting calls are answered between two parts.
+    Shards change hands between two batches, but no more once the engine leaves.
     """
     fronts.send([service.board()])
     fronts.send(service.handle([], passing=True))
@@ -29,12 +30,14 @@ def run(
     while True:
         rest = max(passed + TIME_PASSES_EVERY - monotonic(), 0)
         due_in = source.due_in(clock())
-        wait = rest if due_in is None else min(due_in, rest)
+        wait = min(it for it in (rest, due_in, service.look_due_in) if it is not None)
         if service.is_behind:
             wait = 0
         calls = fronts.receive(wait / MILLISECOND)
         if calls is None:
             return
+        if not fronts.is_leaving:
+            fronts.send(service.look())
         passing = False
         is_second_over = monotonic() >= passed + TIME_PASSES_EVERY
         if service.is_behind or source.is_due(clock()) or is_second_over:

@@ -15,6 +15,7 @@ from server.application.spending import Charged
 from server.application.trading import Task, Trading
 from server.domain.errors import Reason, Refusal
 from server.domain.sharding import ANY_SHARD
+from server.domain.values import Micros
 from server.engine.charging import SPEND, Charging
 from server.engine.frames import (
     NOBODY,
@@ -68,6 +69,7 @@ class EngineService:
         self._ownership = ownership
         self._charging = charging
         self._waiting: list[tuple[Call, Waiting]] = []
+        self._begins_anew = False
 
     @property
     def is_behind(self) -> bool:
@@ -96,10 +98,31 @@ class EngineService:
                 frames.append(self._answer(call, result))
         return frames + self._end_waits() if self._waiting else frames
 
+    def look(self) -> list[bytes]:
+        """Give up and take shards, if that is due; call it between two batches.
+
+        Returns the frames to send. Raises StorageUnavailable or StorageBroken.
+        """
+        if self._ownership.look():
+            self._begins_anew = True
+            if self._charging is not None:
+                self._charging.begin_anew()
+        if not self._begins_anew:
+            return []
+        batch = self._trading.begin_anew()
+        self._begins_anew = isinstance(batch.results[0], Refusal)
+        return list(map(pack_notification, batch.notifications))
+
+    @property
+    def look_due_in(self) -> Micros | None:
+        """Return in how long `look` has something to do; None for never."""
+        return self._ownership.due_in()
+
     def close(self) -> None:
-        """Store what is stored from time to time only; call it before the engine ends."""
+        """Store what is stored from time to time only, and give up all shards at the end."""
         if self._charging is not None:
             self._charging.close()
+        self._ownership.leave()
 
     def _let_wait(self, call: Call, waiting: Waiting) -> list[bytes]:
         """Keep a call for later; if its account has too many, the oldest of them is refused."""

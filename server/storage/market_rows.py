@@ -13,7 +13,7 @@ from server.domain.values import Micros, Units
 from server.storage import curve_mapping, market_mapping, statements
 from server.storage.clock_tables import accruals, replays
 from server.storage.pending import Pending
-from server.storage.session import Session
+from server.storage.session import Session, of_owned
 from server.storage.standings import standings_after
 from server.storage.tables import accounts, equity_snapshots, inflows, quotes
 
@@ -46,7 +46,8 @@ class MarketRows:
 
     def standings_after(self, account_id: str, limit: int) -> list[Standing]:
         self._pending.write()
-        return standings_after(self._connection, account_id, limit)
+        owned = of_owned(accounts, self._session)
+        return standings_after(self._connection, account_id, limit, owned)
 
     def add_snapshots(self, snapshots: Sequence[tuple[Snapshot, Account, EquityCurve]]) -> None:
         self._session.bulk(
@@ -61,6 +62,11 @@ class MarketRows:
     def with_snapshot_at(self, time: Micros, account_ids: Sequence[str]) -> set[str]:
         wanted = [(account_id, time) for account_id in account_ids]
         rows = self._session.rows(statements.SELECT_WITH_SNAPSHOT, wanted)
+        return {row.account_id for row in rows}
+
+    def with_snapshot_since(self, time: Micros, account_ids: Sequence[str]) -> set[str]:
+        wanted = [(account_id, time) for account_id in account_ids]
+        rows = self._session.rows(statements.SELECT_WITH_SNAPSHOT_SINCE, wanted)
         return {row.account_id for row in rows}
 
     def equity_before(self, account: Account, moment: Micros) -> Units | None:

@@ -164,20 +164,24 @@ _DAMAGE = ("XX001", "XX002")
 
 
 @cache
-def query_text(query: Query) -> str:
-    """Return a query as psycopg runs it."""
+def query_text(query: Query, *, divided: bool = False) -> str:
+    """Return a query as psycopg runs it; `divided` finds only rows of the shards `:shards`."""
     text = query.text if query.postgresql is None else query.postgresql
-    return _written(text)
+    return _written(query.of_shards if divided and query.of_shards is not None else text)
 
 
 @cache
-def lookup_text(lookup: Lookup) -> str:
-    """Return a lookup as psycopg runs it, with an array for each value of the keys."""
+def lookup_text(lookup: Lookup, *, divided: bool = False) -> str:
+    """Return a lookup as psycopg runs it, with an array for each value of the keys.
+
+    `divided` finds only rows of the shards `:shards`.
+    """
+    text = lookup.of_shards if divided and lookup.of_shards is not None else lookup.text
     names = [f"k{number}" for number in range(len(lookup.types))]
     arrays = ", ".join(f":{name}::{kind}[]" for name, kind in zip(names, lookup.types, strict=True))
     wanted = f"unnest({arrays}) AS wanted ({', '.join(names)})"
     values = [f"wanted.{name}" for name in names]
-    return _written(lookup.text.format(*values, wanted=wanted))
+    return _written(text.format(*values, wanted=wanted))
 
 
 def lookup_values(lookup: Lookup, keys: Sequence[tuple[Any, ...]]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The writing session on PostgreSQL: one connection that holds the venue's locks.
+"""The writing session on PostgreSQL: one connection that holds the locks of its shards.
 
 Locks and writes share the connection. PostgreSQL frees the locks only after the last transaction of
 the connection has ended, so that there are never two writers. The connection is never opened again:
@@ -6,7 +6,7 @@ when it is lost, everything that was read on it may be old.
 """
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from server.application.ports import SessionLost, StorageUnavailable
+from server.domain.invariants import BrokenInvariant
 from server.domain.sharding import SHARDS
 from server.storage.postgresql import (
     LOCK_SPACE,
@@ -29,7 +30,7 @@ from server.storage.postgresql import (
     query_text,
     translated,
 )
-from server.storage.sql import Bulk, Lookup, Query
+from server.storage.sql import Bulk, Lookup, Query, shards_text
 
 HEARTBEAT_SECONDS = 1.0
 
@@ -53,32 +54,39 @@ WRITING = {
     "lock_timeout": "10s",
 }
 
-_TAKE = "SELECT pg_advisory_lock(%s, shard) FROM generate_series(0, %s) AS shard"
+_TRY = "SELECT number, pg_try_advisory_lock(%s, number) FROM unnest(%s::integer[]) AS number"
+_WAIT = "SELECT pg_advisory_lock(%s, %s)"
+_FREE = "SELECT pg_advisory_unlock(%s, number) FROM unnest(%s::integer[]) AS number"
 
 Step = tuple[str, Sequence[Any] | Mapping[str, Any] | None]
 
 
 class PostgresSession:
-    """The writing session; writes wait until something is read or committed, and go together."""
+    """The writing session; writes wait until something is read or committed, and go together.
+
+    It begins without locks. Locks are taken and freed only between two transactions.
+    """
 
     shards = SHARDS
 
     def __init__(self, url: str) -> None:
-        """Connect and take the locks; raise StorageUnavailable if another engine holds them."""
+        """Connect; raise StorageUnavailable if that is impossible, or if it is to a pooler."""
         try:
             self.driver = _connected(url)
         except psycopg.Error as error:
             raise translated(error.sqlstate, error) from error
-        self._pid = self.driver.info.backend_pid
+        self.pid = self.driver.info.backend_pid
         try:
-            self._take_locks()
+            self._expect_no_pooler()
         except psycopg.Error as error:
             self.driver.close()
             raise translated(error.sqlstate, error) from error
         except StorageUnavailable:
             self.driver.close()
             raise
-        self._guard = f"SELECT 1 / (pg_backend_pid() = {self._pid})::int"
+        self._guard = f"SELECT 1 / (pg_backend_pid() = {self.pid})::int"
+        self.owned: frozenset[int] | None = frozenset()
+        self._owned_text = shards_text(())
         self._queue: list[Step] = []
         self._is_open = False
         self.has_written = False
@@ -87,6 +95,39 @@ class PostgresSession:
         self._closing = threading.Event()
         self._heartbeat = threading.Thread(target=self._beat, daemon=True)
         self._heartbeat.start()
+
+    def own(self, shards: frozenset[int]) -> None:
+        """Let searches find only what is in shards."""
+        self.owned = None if len(shards) == SHARDS else shards
+        self._owned_text = shards_text(shards)
+
+    def try_locks(self, numbers: Collection[int]) -> set[int]:
+        """Take those locks that are free; return them."""
+        found = self.look(_TRY, (LOCK_SPACE, list(numbers)))
+        return {number for number, is_taken in found if is_taken}
+
+    def wait_for_lock(self, number: int) -> bool:
+        """Take a lock; return False if it was not freed in time."""
+        try:
+            self.look(_WAIT, (LOCK_SPACE, number))
+        except LockNotAvailable:
+            return False
+        return True
+
+    def free_locks(self, numbers: Collection[int]) -> None:
+        """Free locks that this session holds."""
+        self.look(_FREE, (LOCK_SPACE, list(numbers)))
+
+    def look(self, text: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Run a statement between two transactions; return what it finds.
+
+        It is not part of a pipeline, so that PostgreSQL then waits for the next statement with its
+        timers of idle sessions.
+        """
+        if self._is_open:
+            raise BrokenInvariant("locks change between two transactions only")
+        with self._sending:
+            return self.driver.execute(text, values).fetchall()
 
     def begin(self) -> None:
         self._queue = [("BEGIN", None), (self._guard, None)]
@@ -99,7 +140,7 @@ class PostgresSession:
                 self._send()
             # Alone: psycopg ends a pipeline with a Flush, which stops the timers of idle sessions.
             with self._sending:
-                committed = self.driver.execute("COMMIT")
+                committed = self.driver.execute("COMMIT", prepare=False)
         except psycopg.Error as error:
             raise self.failure(error) from error
         if committed.statusmessage != "COMMIT":
@@ -116,21 +157,21 @@ class PostgresSession:
             self.driver.rollback()
 
     def rows(self, lookup: Lookup, keys: Sequence[tuple[Any, ...]]) -> Iterable[Any]:
-        values = lookup_values(lookup, keys)
-        return self._read(lookup_text(lookup), values, factories.namedtuple_row)
+        text, values = self._looked_up(lookup, keys)
+        return self._read(text, values, factories.namedtuple_row)
 
     def found(self, query: Query, values: Mapping[str, Any]) -> Iterable[Any]:
-        return self._read(query_text(query), values, factories.namedtuple_row)
+        return self._found(query, values, factories.namedtuple_row)
 
     def all(self, query: Query, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        return self._read(query_text(query), values, factories.tuple_row)
+        return self._found(query, values, factories.tuple_row)
 
     def has_any(self, query: Query, values: Mapping[str, Any]) -> bool:
-        return bool(self._read(query_text(query), values, factories.tuple_row))
+        return bool(self._found(query, values, factories.tuple_row))
 
     def has_any_for(self, lookup: Lookup, keys: Sequence[tuple[Any, ...]]) -> bool:
-        text = f"{lookup_text(lookup)} LIMIT 1"
-        return bool(self._read(text, lookup_values(lookup, keys), factories.tuple_row))
+        text, values = self._looked_up(lookup, keys)
+        return bool(self._read(f"{text} LIMIT 1", values, factories.tuple_row))
 
     def bulk(self, statement: Bulk, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
@@ -164,6 +205,22 @@ class PostgresSession:
         self.connection.invalidate() if self.driver.closed else self.connection.close()
         self.driver.close()
 
+    def _looked_up(
+        self, lookup: Lookup, keys: Sequence[tuple[Any, ...]]
+    ) -> tuple[str, Mapping[str, Any]]:
+        """Return a lookup for the owned shards, and its parameters."""
+        values = lookup_values(lookup, keys)
+        if lookup.of_shards is None or self.owned is None:
+            return lookup_text(lookup), values
+        return lookup_text(lookup, divided=True), values | {"shards": self._owned_text}
+
+    def _found(self, query: Query, values: Mapping[str, Any] | None, factory: Any) -> list[Any]:
+        """Run a query for the shards among the values, or for the owned ones."""
+        if query.of_shards is None or (self.owned is None and "shards" not in (values or ())):
+            return self._read(query_text(query), values, factory)
+        given = {"shards": self._owned_text, **(values or {})}
+        return self._read(query_text(query, divided=True), given, factory)
+
     def _read(self, text: str, values: Mapping[str, Any] | None, factory: Any) -> list[Any]:
         self._queue.append((text, values))
         *_, cursor = self._send(factory)
@@ -196,15 +253,10 @@ class PostgresSession:
             finally:
                 self._sending.release()
 
-    def _take_locks(self) -> None:
-        """Take the locks of all shards; one engine has them all."""
+    def _expect_no_pooler(self) -> None:
         backend = self.driver.execute("SELECT pg_backend_pid()").fetchone()
-        if backend != (self._pid,):
+        if backend != (self.pid,):
             raise StorageUnavailable("a connection pooler is in between: connect to PostgreSQL")
-        try:
-            self.driver.execute(_TAKE, (LOCK_SPACE, SHARDS - 1))
-        except LockNotAvailable as error:
-            raise StorageUnavailable("another engine writes to this database") from error
 
     def _joined(self) -> Connection:
         """Return a connection of SQLAlchemy that uses the driver's, and never another one."""

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -21,9 +21,9 @@ from server.storage.listing_rows import live_of_account
 from server.storage.pending import Pending
 from server.storage.reached import Ranked, reached_order, reached_row
 from server.storage.resting import Resting
-from server.storage.session import Session
+from server.storage.session import Session, of_owned
 from server.storage.tables import orders, positions
-from server.storage.trails import Trails
+from server.storage.trail_sets import AnyTrails
 
 
 class Searches(ABC):
@@ -36,7 +36,7 @@ class Searches(ABC):
     _positions: dict[tuple[str, str], Position]
     _decided: set[str]
     _resting: Resting
-    _trails: Trails
+    _trails: AnyTrails
     stage: Stage
 
     @abstractmethod
@@ -69,12 +69,14 @@ class Searches(ABC):
 
     def live_orders_of(self, symbols: Sequence[str], limit: int) -> list[Order]:
         self._pending.write()
-        query = select(orders).where(orders.c.live, orders.c.symbol.in_(symbols)).limit(limit)
+        query = select(orders).where(orders.c.live, orders.c.symbol.in_(symbols))
+        query = query.where(*of_owned(orders, self._session)).limit(limit)
         return list(self._current(self._connection.execute(query)).values())
 
     def positions_of(self, symbols: Sequence[str], limit: int) -> list[Position]:
         self._pending.write()
         query = select(positions).where(positions.c.quantity != 0, positions.c.symbol.in_(symbols))
+        query = query.where(*of_owned(positions, self._session))
         keys = [
             (row.account_id, row.symbol) for row in self._connection.execute(query.limit(limit))
         ]
@@ -103,8 +105,9 @@ class Searches(ABC):
 
     def symbols_in_use(self) -> list[str]:
         self._pending.write()
-        held = select(positions.c.symbol).where(positions.c.quantity != 0)
-        ordered = select(orders.c.symbol).where(orders.c.live)
+        own = partial(of_owned, session=self._session)
+        held = select(positions.c.symbol).where(positions.c.quantity != 0, *own(positions))
+        ordered = select(orders.c.symbol).where(orders.c.live, *own(orders))
         return sorted(self._connection.execute(held.union(ordered)).scalars())
 
     def reached_orders(self, reaches: Sequence[Reach]) -> list[ReachedOrder]:
@@ -139,14 +142,13 @@ class Searches(ABC):
         """Let trailing orders see quotes, and return those that the quotes trigger."""
         found: list[Ranked] = []
         for each in reaches:
-            for line, span in self._trails.follow(each, self.stage):
-                given = {"symbol": line[0], "side": line[1].value, **asdict(span)}
-                rows = self._session.found(statements.SELECT_TRAILS_REACHED, given)
+            for trails, line, span in self._trails.follow(each, self.stage):
+                rows = trails.search(line, span)
                 orders = [self._loaded(row) for row in rows if row.id not in touched]
                 found += [reached_order(order, self._as_it_is) for order in orders]
                 if not orders:
                     self._pending.write()
-                    self._trails.look_again(line, span, self.stage)
+                    trails.look_again(line, span, self.stage)
         return found
 
     def misses(self, symbol: str, bid: Price, ask: Price) -> bool:

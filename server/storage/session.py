@@ -1,9 +1,9 @@
 """The writing session: what a unit of work needs of the one connection that writes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, Table
 
 from server.storage.sql import Bulk, Lookup, Query
 
@@ -11,7 +11,7 @@ Values = Mapping[str, Any]
 
 
 class Session(Protocol):
-    """One connection that writes; nobody else writes while it is open.
+    """One connection that writes; nobody else writes what belongs to its shards.
 
     SQLAlchemy runs rare statements on `connection`, within the same transaction. Frequent ones run
     on the `driver`: SQLAlchemy takes several times as long for the same.
@@ -21,6 +21,10 @@ class Session(Protocol):
     driver: Any
     shards: int
     """How many shards the venue has."""
+
+    @property
+    def owned(self) -> Collection[int] | None:
+        """Return the shards whose rows searches find; None if these are all."""
 
     @property
     def has_written(self) -> bool:
@@ -39,7 +43,10 @@ class Session(Protocol):
         """Return the rows for keys; their columns are attributes."""
 
     def found(self, query: Query, values: Values) -> Iterable[Any]:
-        """Return the rows of a query; their columns are attributes."""
+        """Return the rows of a query; their columns are attributes.
+
+        With `shards` among the values, a query that can be divided finds only rows of these.
+        """
 
     def all(self, query: Query, values: Values | None = None) -> list[tuple[Any, ...]]:
         """Return the rows of a query as tuples."""
@@ -61,3 +68,8 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Close the connection."""
+
+
+def of_owned(table: Table, session: Session) -> list[ColumnElement[bool]]:
+    """Return the condition that rows are of owned shards; none if all are."""
+    return [] if session.owned is None else [table.c.shard.in_(sorted(session.owned))]

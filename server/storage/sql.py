@@ -4,7 +4,8 @@ The texts are written once, in the SQL that SQLite and PostgreSQL share. `sqlite
 `postgresql.py` write what differs: parameters, lists of keys, and many rows at once.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -15,11 +16,13 @@ from sqlalchemy import Table
 class Query:
     """A statement with parameters that are written `:name`.
 
-    `postgresql` is its text where PostgreSQL needs another one.
+    `postgresql` is its text where PostgreSQL needs another one. `of_shards` is its text for the
+    rows of some shards, which are the parameter `:shards`.
     """
 
     text: str
     postgresql: str | None = None
+    of_shards: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,11 +30,12 @@ class Lookup:
     """A query about many keys at once, each a tuple of values with the types `types`.
 
     In the text, `{wanted}` stands for the table of the keys, which is joined first, and `{0}`,
-    `{1}`, … for the values of a key. The types are PostgreSQL's.
+    `{1}`, … for the values of a key. The types are PostgreSQL's. `of_shards` is as in a query.
     """
 
     text: str
     types: tuple[str, ...]
+    of_shards: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +69,24 @@ class Update:
     key: tuple[str, ...]
     changing: tuple[str, ...]
     expected: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+_OF_SHARDS = re.compile(r"\[\[(.*?)\]\]")
+
+
+def divided(text: str) -> Query:
+    """Return a query of which the parts in `[[…]]` hold only if an engine owns some shards."""
+    return Query(_OF_SHARDS.sub("", text), of_shards=_OF_SHARDS.sub(r"\1", text))
+
+
+def divided_lookup(text: str, types: tuple[str, ...]) -> Lookup:
+    """Return a lookup of which the parts in `[[…]]` hold only if an engine owns some shards."""
+    return Lookup(_OF_SHARDS.sub("", text), types, _OF_SHARDS.sub(r"\1", text))
+
+
+def shards_text(shards: Iterable[int]) -> str:
+    """Return shards as the parameter `:shards`."""
+    return f"{{{','.join(map(str, sorted(shards)))}}}"
 
 
 Bulk: TypeAlias = Insert | Upsert | Update

@@ -167,6 +167,7 @@ class SqliteSession:
     """The writing session on a file."""
 
     shards = 1
+    owned = None
 
     def __init__(self, path: Path) -> None:
         self.connection: Connection = open_writer(path).connect()

@@ -1,6 +1,8 @@
 """Standings: accounts with their positions and the sums of their equity curves."""
 
-from sqlalchemy import Connection, select
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, select
 
 from server.application.ports import Holdings, Standing
 from server.domain.account import Account, Position
@@ -10,11 +12,19 @@ from server.storage import curve_mapping, mapping
 from server.storage.tables import accounts, equity_curves, equity_snapshots, fills, positions
 
 
-def standings_after(connection: Connection, account_id: str, limit: int) -> list[Standing]:
-    """Return accounts that traded in their epoch, by id, from after `account_id` up to a limit."""
+def standings_after(
+    connection: Connection,
+    account_id: str,
+    limit: int,
+    conditions: Sequence[ColumnElement[bool]] = (),
+) -> list[Standing]:
+    """Return accounts that traded in their epoch, by id, from after `account_id` up to a limit.
+
+    `conditions` are about their rows.
+    """
     traded = (
         select(accounts)
-        .where(accounts.c.id > account_id, accounts.c.fills > 0)
+        .where(accounts.c.id > account_id, accounts.c.fills > 0, *conditions)
         .order_by(accounts.c.id)
         .limit(limit)
     )

@@ -4,7 +4,17 @@ from server.domain.order_types import Watch
 from server.domain.resting import NEAREST_IS_HIGHEST
 from server.storage.clock_tables import accruals, participants, replays
 from server.storage.engine_tables import commits, trails
-from server.storage.sql import Insert, Lookup, Query, Update, Upsert, others, stored_as_given
+from server.storage.sql import (
+    Insert,
+    Lookup,
+    Query,
+    Update,
+    Upsert,
+    divided,
+    divided_lookup,
+    others,
+    stored_as_given,
+)
 from server.storage.tables import (
     accounts,
     api_usage,
@@ -19,6 +29,9 @@ from server.storage.tables import (
     quotes,
     spends,
 )
+
+_OWNED = "[[ AND shard = ANY(:shards::integer[])]]"
+"""Ends a condition: an engine of PostgreSQL that owns some shards finds only what is in them."""
 
 SELECT_ACCOUNTS = Lookup(
     "SELECT accounts.* FROM {wanted} CROSS JOIN accounts WHERE accounts.id = {0}", ("text",)
@@ -45,12 +58,16 @@ SELECT_STAKES = Lookup(  # Made of our own constants only.
     ("text",),
 )
 # Each part is one search in a partial index.
-SELECT_AT_RISK = Query(
-    "SELECT id, max(is_closing) FROM ("
-    "SELECT id, 0 AS is_closing FROM accounts WHERE margin_mode = 'MARGIN' AND balance < 0"
-    " UNION ALL SELECT account_id, 0 FROM positions WHERE quantity < 0"
-    " UNION ALL SELECT account_id, 1 FROM orders WHERE live = 1 AND bot_key_id = 'VENUE'"
+SELECT_AT_RISK = divided(  # Made of our own constants only.
+    "SELECT id, max(is_closing) FROM ("  # noqa: S608
+    f"SELECT id, 0 AS is_closing FROM accounts WHERE margin_mode = 'MARGIN' AND balance < 0{_OWNED}"
+    f" UNION ALL SELECT account_id, 0 FROM positions WHERE quantity < 0{_OWNED}"
+    f" UNION ALL SELECT account_id, 1 FROM orders WHERE live = 1 AND bot_key_id = 'VENUE'{_OWNED}"
     ") AS found GROUP BY id"
+)
+SELECT_SHARDS = Lookup(
+    "SELECT accounts.id, accounts.shard FROM {wanted} CROSS JOIN accounts WHERE accounts.id = {0}",
+    ("text",),
 )
 
 SELECT_LOGS = Lookup(
@@ -78,27 +95,27 @@ def _reached(columns: str) -> Lookup:
     text = " UNION ALL ".join(  # Made of our own constants only.
         f"SELECT {columns} FROM {{wanted}} CROSS JOIN orders"  # noqa: S608
         " WHERE orders.live = 1 AND orders.symbol = {0}"
-        f" AND orders.watch = '{movement.value}' AND orders.match_price {comparison}"
+        f" AND orders.watch = '{movement.value}' AND orders.match_price {comparison}{_OWNED}"
         for movement, comparison in watched
     )
-    return Lookup(text, ("text", "bigint", "bigint", "bigint", "bigint"))
+    return divided_lookup(text, ("text", "bigint", "bigint", "bigint", "bigint"))
 
 
-_OVERDUE = "FROM orders WHERE orders.live = 1 AND orders.expires_at <= :now"
+_OVERDUE = f"FROM orders WHERE orders.live = 1 AND orders.expires_at <= :now{_OWNED}"
 
 SELECT_REACHED = _reached("orders.*")
-SELECT_OVERDUE = Query(
+SELECT_OVERDUE = divided(
     f"SELECT orders.* {_OVERDUE}"
     " ORDER BY orders.expires_at, orders.account_id, orders.sequence LIMIT :limit"
 )
 
 # Mostly nothing is found, and preparing so many columns costs several times the search.
 ANY_REACHED = _reached("1")
-ANY_OVERDUE = Query(f"SELECT 1 {_OVERDUE} LIMIT 1")
+ANY_OVERDUE = divided(f"SELECT 1 {_OVERDUE} LIMIT 1")
 
-SELECT_RESTING = Query(
-    "SELECT symbol, watch, min(match_price), max(match_price)"
-    " FROM orders WHERE live = 1 AND watch IS NOT NULL GROUP BY symbol, watch"
+SELECT_RESTING = divided(
+    "SELECT symbol, watch, min(match_price), max(match_price)"  # noqa: S608
+    f" FROM orders WHERE live = 1 AND watch IS NOT NULL{_OWNED} GROUP BY symbol, watch"
 )
 
 
@@ -106,35 +123,37 @@ def _nearest(movement: Watch) -> str:
     nearest = "max" if movement in NEAREST_IS_HIGHEST else "min"
     return (  # Made of our own constants only.
         f"(SELECT {nearest}(match_price) FROM orders"  # noqa: S608
-        f" WHERE live = 1 AND symbol = :symbol AND watch = '{movement.value}')"
+        f" WHERE live = 1 AND symbol = :symbol AND watch = '{movement.value}'{_OWNED})"
     )
 
 
 # One column for each movement, in the order of `Watch`. Each is one search in the index.
-SELECT_NEAREST = Query(f"SELECT {', '.join(map(_nearest, Watch))}")
-SELECT_NEXT_EXPIRY = Query("SELECT min(expires_at) FROM orders WHERE live = 1")
+SELECT_NEAREST = divided(f"SELECT {', '.join(map(_nearest, Watch))}")
+SELECT_NEXT_EXPIRY = divided(
+    f"SELECT min(expires_at) FROM orders WHERE live = 1{_OWNED}"  # noqa: S608
+)
 
-_TRAILING = "FROM orders WHERE orders.trail_number IS NOT NULL"
+_TRAILING = f"FROM orders WHERE orders.trail_number IS NOT NULL{_OWNED}"
 _SPAN = (
     f"{_TRAILING} AND orders.symbol = :symbol AND orders.side = :side"
     " AND orders.trail_number > :after AND orders.trail_number <= :until"
 )
-SELECT_TRAILS_REACHED = Query(  # Made of our own constants only.
+SELECT_TRAILS_REACHED = divided(  # Made of our own constants only.
     f"SELECT orders.* {_SPAN} AND orders.trail_amount <= :amount"
     f" UNION ALL SELECT orders.* {_SPAN} AND orders.trail_percent <= :percent"
 )
-SELECT_LEAST_AMOUNT = Query(
+SELECT_LEAST_AMOUNT = divided(
     f"SELECT trail_amount {_SPAN} AND trail_amount IS NOT NULL ORDER BY trail_amount LIMIT 1"
 )
-SELECT_LEAST_PERCENT = Query(
+SELECT_LEAST_PERCENT = divided(
     f"SELECT trail_percent {_SPAN} AND trail_percent IS NOT NULL ORDER BY trail_percent LIMIT 1"
 )
-SELECT_TRAILING = Query(
+SELECT_TRAILING = divided(
     "SELECT symbol, side, trail_number, min(watermark), max(watermark), min(trail_amount),"
     f" min(trail_percent), count(*) {_TRAILING}"
     " GROUP BY symbol, side, trail_number ORDER BY symbol, side, trail_number"
 )
-SELECT_MARKS = Query("SELECT symbol, side, marks FROM trails")
+SELECT_MARKS = Query("SELECT symbol, side, marks FROM trails WHERE marks_id = :marks_id")
 # With the whole key of either index, it does not matter which one PostgreSQL searches.
 _SAME_ORDER = {"id": "id"}
 STORE_MARKS = stored_as_given(trails, "marks")
@@ -237,6 +256,11 @@ SELECT_SNAPSHOTS = Query(
 SELECT_WITH_SNAPSHOT = Lookup(
     "SELECT equity_snapshots.account_id FROM {wanted} CROSS JOIN equity_snapshots"
     " WHERE equity_snapshots.account_id = {0} AND equity_snapshots.time = {1}",
+    ("text", "bigint"),
+)
+SELECT_WITH_SNAPSHOT_SINCE = Lookup(
+    "SELECT DISTINCT equity_snapshots.account_id FROM {wanted} CROSS JOIN equity_snapshots"
+    " WHERE equity_snapshots.account_id = {0} AND equity_snapshots.time >= {1}",
     ("text", "bigint"),
 )
 # A lookup for each moment costs the same however many snapshots there are between them.

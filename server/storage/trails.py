@@ -1,8 +1,8 @@
-"""Trails: the watermarks of all trailing orders, which the only writer knows without a query."""
+"""Trails: the watermarks of trailing orders, which the only writer knows without a query."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import repeat
 from typing import Any, TypeAlias
 
@@ -20,6 +20,9 @@ from server.storage.session import Session
 
 Line: TypeAlias = tuple[str, Side]
 """A symbol, and the side of the orders that trail."""
+
+MarksKey: TypeAlias = tuple[str, Line]
+"""The id of marks that are followed together, and a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +50,35 @@ class Trails:
     """The watermarks by symbol and side, and which of them are not stored yet.
 
     They change with the commit, as all memory does. They are stored with the quotes, so a kill
-    loses at most what came after the last stored quotes.
+    loses at most what came after the last stored quotes. They are those of all orders, or with
+    `shards` those of the orders of some shards, whose groups are numbered together.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, marks_id: str = "", shards: str | None = None) -> None:
         self._session = session
+        self._id = marks_id
+        self._shards = {} if shards is None else {"shards": shards}
         # A symbol without an order that ever trailed is not in it: its quotes cost one look.
-        self._marks = StagedMap(_loaded(session).items())
+        self._marks = StagedMap(_loaded(session, marks_id, self._shards).items())
         self._unstored = Staged[frozenset[Line]](frozenset())
+
+    def know(self, account_id: str, shard: int) -> None:
+        """Take note of the shard of an account: all have the same trails."""
 
     def misses(self, symbol: str, bid: Price, ask: Price) -> bool:
         """Tell whether a quote moves and triggers no order."""
         both = self._marks.get(symbol)
         return both is None or (both.sells.misses(bid) and both.buys.misses(ask))
 
-    def follow(self, reach: Reach, stage: Stage) -> Sequence[tuple[Line, Reached]]:
+    def follow(self, reach: Reach, stage: Stage) -> "Sequence[tuple[Trails, Line, Reached]]":
         """Let the orders of a symbol see the prices of a quote of an open session.
 
-        Returns the spans of orders that the quote may trigger.
+        Returns the spans of orders that the quote may trigger, each with the trails that know it.
         """
         both = self._marks.get(reach.symbol)
         if both is None:
             return ()
-        spans: list[tuple[Line, Reached]] = []
+        spans: list[tuple[Trails, Line, Reached]] = []
         for known, price in ((both.sells, reach.bid), (both.buys, reach.ask)):
             if not known.groups:
                 continue
@@ -78,7 +87,7 @@ class Trails:
                 both = self._change(both, reach.symbol, marks, stage)
             reached = marks.reached(price)
             if reached:
-                spans += zip(repeat((reach.symbol, marks.side)), reached)
+                spans += zip(repeat(self), repeat((reach.symbol, marks.side)), reached)
         return spans
 
     def join(self, order: Order, number: int | None, stage: Stage) -> int:
@@ -103,10 +112,15 @@ class Trails:
         """Return an order with the stop that it has by now."""
         return moved(order, self._known((order.symbol, order.side)).best(number))
 
+    def search(self, line: Line, span: Reached) -> Iterable[Any]:
+        """Return the rows of the orders of a span that are near enough to be triggered."""
+        given = {"symbol": line[0], "side": line[1].value, **asdict(span), **self._shards}
+        return self._session.found(statements.SELECT_TRAILS_REACHED, given)
+
     def look_again(self, line: Line, span: Reached, stage: Stage) -> None:
         """Read the least distances of a span in which no order was found; all must be written."""
         span_of_line = {"after": span.after, "until": span.until}
-        given = {"symbol": line[0], "side": line[1].value, **span_of_line}
+        given = {"symbol": line[0], "side": line[1].value, **span_of_line, **self._shards}
         amount = self._session.all(statements.SELECT_LEAST_AMOUNT, given)
         percent = self._session.all(statements.SELECT_LEAST_PERCENT, given)
         both = self._marks.get(line[0])
@@ -119,9 +133,17 @@ class Trails:
         both = self._marks.get(symbol)
         return prices if both is None else both.buys.widen(both.sells.widen(prices))
 
-    def unstored(self) -> Mapping[Line, Watermarks]:
+    def all(self) -> Mapping[Line, Watermarks]:
+        """Return the watermarks of all lines."""
+        return {
+            (symbol, marks.side): marks
+            for symbol, both in self._marks.all().items()
+            for marks in (both.sells, both.buys)
+        }
+
+    def unstored(self) -> Mapping[MarksKey, Watermarks]:
         """Return the watermarks that are not stored."""
-        return {line: self._known(line) for line in self._unstored.value}
+        return {(self._id, line): self._known(line) for line in self._unstored.value}
 
     def stored(self, stage: Stage) -> None:
         """Take note that all watermarks are stored."""
@@ -141,10 +163,11 @@ class Trails:
         return both
 
 
-def row_of(line: Line, marks: Watermarks) -> dict[str, str]:
+def row_of(key: MarksKey, marks: Watermarks) -> dict[str, str]:
     """Return the row of watermarks: numbers and best prices of their groups."""
+    marks_id, (symbol, side) = key
     groups = json.dumps([[group.number, group.best] for group in marks.groups])
-    return {"marks_id": "", "symbol": line[0], "side": line[1].value, "marks": groups}
+    return {"marks_id": marks_id, "symbol": symbol, "side": side.value, "marks": groups}
 
 
 def marks_from(side: Side, text: str) -> Watermarks:
@@ -153,10 +176,10 @@ def marks_from(side: Side, text: str) -> Watermarks:
     return Watermarks(side=side, groups=groups, last=groups[-1].number if groups else 0)
 
 
-def _loaded(session: Session) -> dict[str, Both]:
+def _loaded(session: Session, marks_id: str, shards: Mapping[str, str]) -> dict[str, Both]:
     """Return the stored watermarks by symbol, with the distances of the live orders."""
     found: dict[Line, Watermarks] = {}
-    for symbol, side, text in session.all(statements.SELECT_MARKS):
+    for symbol, side, text in session.all(statements.SELECT_MARKS, {"marks_id": marks_id}):
         found[symbol, Side(side)] = marks_from(Side(side), text)
     restored: dict[str, Both] = {}
     for line, marks in found.items():
@@ -164,7 +187,7 @@ def _loaded(session: Session) -> dict[str, Both]:
         both = restored.get(line[0], _NONE)
         restored[line[0]] = both.with_(Watermarks(side=line[1], last=marks.last))
     for symbol, name, number, low, high, amount, percent, count in session.all(
-        statements.SELECT_TRAILING
+        statements.SELECT_TRAILING, shards
     ):
         side = Side(name)
         both = restored.get(symbol, _NONE)

@@ -11,16 +11,14 @@ from typing import Any, Self, TypeVar
 
 from sqlalchemy import insert, select
 
+from server.application.ownership import ForeignShard
 from server.application.ports import Shown
 from server.application.staging import Stage
 from server.domain.account import Account, MarginMode, Position
-from server.domain.bar import Bar
 from server.domain.events import OrderUpdated
 from server.domain.order import Order, OrderType
 from server.domain.posting import Decision
-from server.domain.quote import Quote
 from server.domain.sharding import shard_of
-from server.domain.trailing import trails
 from server.domain.user import Permissions
 from server.domain.watermarks import Watermarks
 from server.storage import curve_mapping, mapping, statements
@@ -29,7 +27,6 @@ from server.storage.commit_mark import CommitMark, checked_mark, mark_path
 from server.storage.database import DatabaseError, open_session
 from server.storage.location import Location
 from server.storage.margin_rows import MarginRows
-from server.storage.market_rows import MarketRows
 from server.storage.pending import EventEncoder, Pending
 from server.storage.people import People
 from server.storage.resting import Resting
@@ -37,7 +34,9 @@ from server.storage.searches import Searches
 from server.storage.session import Session
 from server.storage.step_rows import StepRows
 from server.storage.tables import accounts, inflows, orders
-from server.storage.trails import Line, Trails, row_of
+from server.storage.trail_notes import TrailNotes
+from server.storage.trail_sets import AnyTrails, TrailSets
+from server.storage.trails import MarksKey, Trails
 from server.storage.usage_rows import UsageRows
 
 log = logging.getLogger(__name__)
@@ -49,9 +48,10 @@ V = TypeVar("V")
 
 
 class Writer:
-    """The only connection that writes, and a cache of what is stored.
+    """The connection that writes, and a cache of what is stored.
 
-    Nobody else writes, so an account or position that this connection stored is not read again.
+    Nobody else writes what belongs to its shards, so an account or position that this connection
+    stored is not read again.
     """
 
     def __init__(self, where: Location, encode_event: EventEncoder) -> None:
@@ -69,8 +69,14 @@ class Writer:
         self.positions: dict[tuple[str, str], Position] = {}
         self.permissions: dict[str, Permissions | None] = {}
         self.resting = Resting(self.session)
-        self.trails = Trails(self.session)
+        is_alone = self.session.shards == 1
+        self.trails: AnyTrails = Trails(self.session) if is_alone else TrailSets({}, self.session)
         self.at_risk = AtRisk(self.session)
+
+    @property
+    def replica_id(self) -> str:
+        """Return the id of this replica; empty for a file."""
+        return self._mark.replica_id
 
     def close(self) -> None:
         """Close the mark and the connection."""
@@ -161,7 +167,7 @@ class MarkFile:
             os.close(self._descriptor)
 
 
-class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows, UsageRows):
+class SqlUnitOfWork(TrailNotes, Searches, People, MarginRows, StepRows, UsageRows):
     """One transaction on the writing connection; only one may be open at a time."""
 
     def __init__(self, writer: Writer) -> None:
@@ -171,6 +177,7 @@ class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows, UsageRow
         self._committed = False
         self._store_before_step: Callable[[], None] | None = None
         self._accounts: dict[str, Account] = {}
+        self._foreign: dict[str, int] = {}
         self._positions: dict[tuple[str, str], Position] = {}
         self._orders: dict[str, Order] = {}
         self._client_ids: dict[tuple[str, str], str | None] = {}
@@ -178,7 +185,7 @@ class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows, UsageRow
         self._session, self._resting, self._trails = writer.session, writer.resting, writer.trails
         self._at_risk = writer.at_risk
         self._trail_numbers: dict[str, int | None] = {}
-        self._trails_before_step: Mapping[Line, Watermarks] | None = None
+        self._trails_before_step: Mapping[MarksKey, Watermarks] | None = None
         self._pending = Pending(
             writer.session,
             writer.encode_event,
@@ -268,6 +275,7 @@ class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows, UsageRow
     def account(self, account_id: str) -> Account:
         if account_id not in self._accounts:
             self._load({account_id}, set())
+            self._own(self._foreign.get(account_id))
         return self._accounts[account_id]
 
     def position(self, account_id: str, symbol: str) -> Position:
@@ -298,7 +306,7 @@ class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows, UsageRow
         if decision.is_new_account:
             values = mapping.account_values(account)
             if self._session.shards > 1:
-                values["shard"] = shard_of(account.user_id)
+                values["shard"] = self._own(shard_of(account.user_id))
             self._connection.execute(insert(accounts), values)
         elif account.id not in pending.accounts:
             pending.accounts[account.id] = self.account(account.id).sequence
@@ -332,30 +340,14 @@ class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows, UsageRow
     def end_group(self) -> None:
         self._pending.end_group()
 
-    def store_quotes(self, newest: Sequence[tuple[Quote, Bar]]) -> None:
-        super().store_quotes(newest)
-        marks = self._trails_before_step
-        if marks is None:
-            marks = self._trails.unstored()
-            self._trails.stored(self.stage)
-        rows = [row_of(line, each) for line, each in marks.items()]
-        self._session.bulk(statements.STORE_MARKS, rows)
-
-    def _note_trail(self, order: Order) -> None:
-        number = self._trail_numbers.get(order.id)
-        if trails(order):
-            self._trail_numbers[order.id] = self._trails.join(order, number, self.stage)
-        elif number is not None:
-            self._trails.leave(order, self.stage)
-            self._trail_numbers[order.id] = None
-        elif order.is_held:
-            # It does not trail yet, but its distance may have been replaced.
-            self._trail_numbers[order.id] = None
-
     def _load(self, names: set[str], pairs: set[tuple[str, str]]) -> None:
         wanted = [(name,) for name in names]
+        owned = self._session.owned
         for row in self._session.rows(statements.SELECT_ACCOUNTS, wanted) if names else ():
-            self._accounts[row.id] = mapping.account_from(row)
+            if owned is None or row.shard in owned:
+                self._accounts[row.id] = mapping.account_from(row)
+            else:
+                self._foreign[row.id] = row.shard
         held = list(pairs)
         for row in self._session.rows(statements.SELECT_POSITIONS, held) if pairs else ():
             self._positions[row.account_id, row.symbol] = mapping.position_from(row)
@@ -364,11 +356,19 @@ class SqlUnitOfWork(Searches, People, MarketRows, MarginRows, StepRows, UsageRow
                 (account_id, symbol), Position(account_id=account_id, symbol=symbol)
             )
 
+    def _own(self, shard: int | None) -> int:
+        """Return a shard; raise ForeignShard if another engine owns it."""
+        owned = self._session.owned
+        if shard is None or owned is None or shard in owned:
+            return shard or 0
+        raise ForeignShard(shard)
+
     def _remember(self, row: Any) -> Order:
         """Cache the order of a row; return this unit's version of it, which may be newer."""
         if row.id not in self._orders:
             self._orders[row.id] = mapping.order_from(row)
             if row.trail_number is not None:
+                self._trails.know(row.account_id, row.shard)
                 self._trail_numbers[row.id] = row.trail_number
         if row.client_order_id is not None:
             self._client_ids[row.account_id, row.client_order_id] = row.id

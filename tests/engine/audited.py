@@ -119,6 +119,8 @@ class AuditedEngine:
         """Return the orders that trail, as the engine knows them."""
         rows = self.connection.execute("SELECT * FROM orders WHERE trail_number IS NOT NULL")
         trails = self.parts.writer.trails
+        for row in rows:
+            trails.know(row.account_id, row.shard)
         return {row.id: trails.current(mapping.order_from(row), row.trail_number) for row in rows}
 
     def close(self) -> None:

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.engine.bench import Bench
+from tests.engine.several import Engines
+from tests.support.databases import VARIABLE
+from tests.support.postgresql import Server
 from tests.support.venue import NOON, ManualClock
 
 
@@ -14,3 +17,16 @@ def bench(data_dir: Path) -> Iterator[Bench]:
     made = Bench(data_dir, ManualClock(NOON))
     yield made
     made.parts.close()
+
+
+@pytest.fixture
+def engines(
+    postgresql: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Engines]:
+    url = postgresql.new_database()
+    monkeypatch.setenv(VARIABLE, url)
+    made = Engines(postgresql, tmp_path, url)
+    yield made
+    for engine in made.running:
+        engine.parts.close()
+    postgresql.drop(url)

@@ -126,16 +126,18 @@ def test_positions_of_several_accounts_are_those_that_count(bench: Bench) -> Non
 def test_until_when_interest_is_charged_is_stored_for_each_clock(bench: Bench) -> None:
     bench.account("ada")
     with unit_of(bench) as unit:
-        assert unit.accrual("") is None
-        unit.store_accrual("", Accrual(DAY))
-        unit.store_accrual("", Accrual(2 * DAY, 3 * DAY, "account"))
-        unit.store_accrual("digest", Accrual(5 * DAY))
+        first, shards = Accrual(7 * DAY), range(unit._session.shards)
+        assert unit.accruals("", first) == {first: [*shards]}
+        unit.store_accrual("", Accrual(DAY), shards)
+        unit.store_accrual("", Accrual(2 * DAY, 3 * DAY, "account"), shards)
+        unit.store_accrual("digest", Accrual(5 * DAY), shards)
         unit.forget_unused_replay()
         unit.commit()
 
     with unit_of(bench) as unit:
-        assert unit.accrual("") == Accrual(2 * DAY, 3 * DAY, "account")
-        assert unit.accrual("digest") == Accrual(5 * DAY)
+        found = unit.accruals("", first), unit.accruals("digest", first)
+        assert found[0] == {Accrual(2 * DAY, 3 * DAY, "account"): [*shards]}
+        assert found[1] == {Accrual(5 * DAY): [*shards]}
 
 
 @pytest.mark.sqlite_only

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from server.application.ports import SessionLost, StorageDamaged, StorageUnavailable
+from server.domain.invariants import BrokenInvariant
+from server.domain.sharding import SHARDS
 from server.storage import postgresql_session
 from server.storage.location import PostgresDatabase
 from server.storage.postgresql_session import PostgresSession
@@ -63,21 +65,36 @@ def trading(database: PostgresDatabase) -> tuple[Bench, str]:
     return bench, account
 
 
-def test_two_engines_never_write_to_one_database(database: PostgresDatabase, at_once: None) -> None:
-    first = PostgresSession(database.url)
-    with pytest.raises(StorageUnavailable, match="another engine writes to this database"):
-        PostgresSession(database.url)
+def test_two_sessions_never_hold_the_same_lock(database: PostgresDatabase, at_once: None) -> None:
+    first, second = PostgresSession(database.url), PostgresSession(database.url)
+    assert first.try_locks([1, 2]) == {1, 2}
+    assert second.try_locks([1, 2, 3]) == {3}
+    assert not second.wait_for_lock(1)
+    first.free_locks([2])
+    assert second.try_locks([1, 2]) == {2}
     first.close()
-    PostgresSession(database.url).close()
+
+    assert second.wait_for_lock(1)
+    second.close()
+
+
+def test_locks_change_between_two_transactions_only(database: PostgresDatabase) -> None:
+    session = PostgresSession(database.url)
+    session.begin()
+    with pytest.raises(BrokenInvariant):
+        session.try_locks([1])
+    session.rollback()
+    session.close()
 
 
 def test_a_session_that_is_ended_frees_the_locks_and_is_lost_before_it_writes(
-    database: PostgresDatabase, postgresql: Server, at_once: None
+    database: PostgresDatabase, postgresql: Server
 ) -> None:
     bench, account = trading(database)
     (pid,) = backends(postgresql, database)
     terminate(postgresql, pid)
     other = PostgresSession(database.url)
+    assert other.try_locks(range(SHARDS)) == set(range(SHARDS))
 
     with pytest.raises(SessionLost):
         bench.handle(place(2, account))
@@ -174,6 +191,7 @@ def test_an_idle_session_is_kept_alive(
     monkeypatch.setitem(postgresql_session.WRITING, "idle_session_timeout", "300ms")
     monkeypatch.setattr(postgresql_session, "HEARTBEAT_SECONDS", 0.05)
     session = PostgresSession(database.url)
+    session.try_locks([1])
     (pid,) = backends(postgresql, database)
     postgresql.administer("SELECT pg_sleep(1)")
 

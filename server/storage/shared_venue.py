@@ -1,0 +1,197 @@
+"""The shared venue: how an engine of PostgreSQL owns some shards while other engines own the rest.
+
+The locks of the writing session decide who owns what. The tables `engines` and `shards` only tell
+fronts where to find the owners.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+
+from server.application.ports import Clock, StorageBroken, StorageUnavailable
+from server.domain.invariants import BrokenInvariant
+from server.domain.sharding import MARKET, RANKING, SHARDS
+from server.domain.sharing import moves
+from server.domain.values import MILLISECOND, Micros
+from server.storage import trail_sets
+from server.storage.ownership import Member
+from server.storage.postgresql import LOCK_SPACE
+from server.storage.postgresql_session import PostgresSession
+from server.storage.sql import Query, shards_text
+from server.storage.trail_union import unite
+from server.storage.unit_of_work import Writer
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY: Micros = 200 * MILLISECOND
+"""A dead engine's shards are taken after this time and that which its connection takes to end."""
+
+FIRST_OF_ENGINES = RANKING + 1
+"""Each engine also holds a lock of its own, which tells that it is alive; they begin here."""
+
+SINGLE = frozenset({MARKET, RANKING})
+"""What one engine owns until it ends, whichever finds it free."""
+
+_NAMES = {MARKET: "the market", RANKING: "the ranking"}
+
+_LOOK = """
+SELECT locks.objid::bigint, engines.id
+FROM pg_locks AS locks LEFT JOIN engines ON engines.pid = locks.pid
+WHERE locks.locktype = 'advisory' AND locks.classid = %s AND locks.granted
+AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+_ENTER = Query(
+    "INSERT INTO engines (id, address, pid, since, version, terms)"
+    " VALUES (:id, :address, :pid, :since, :version, :terms)"
+    " ON CONFLICT (id) DO UPDATE SET address = excluded.address, pid = excluded.pid,"
+    " since = excluded.since, version = excluded.version, terms = excluded.terms"
+)
+# A backend can have the number of one that ended long ago.
+_DROP_SAME_PID = Query("DELETE FROM engines WHERE pid = :pid AND id <> :id")
+_LEAVE = Query("UPDATE shards SET engine_id = NULL WHERE engine_id = :id")
+_OWN = Query("UPDATE shards SET engine_id = :id WHERE shard = ANY(:shards::integer[])")
+
+
+class SharedVenue:
+    """The shards that this engine owns, and its fair share of them.
+
+    `before_giving` is called with shards before they are given up, outside of a transaction.
+    """
+
+    def __init__(self, writer: Writer, member: Member, monotonic: Clock) -> None:
+        """Let the other engines know this one; it owns nothing yet."""
+        if not isinstance(writer.session, PostgresSession):
+            raise BrokenInvariant("a file has one engine")
+        self._writer, self._session = writer, writer.session
+        self._id = writer.replica_id
+        self._monotonic = monotonic
+        self._look_at: Micros | None = None
+        self._owned = frozenset[int]()
+        self.before_giving: Callable[[Collection[int]], None] = lambda _: None
+        with self._failing():
+            self._session.wait_for_lock(FIRST_OF_ENGINES + self._session.pid)
+            self._enter(member)
+
+    @property
+    def owns_all(self) -> bool:
+        return self._session.owned is None
+
+    def owns(self, shard: int) -> bool:
+        return shard in self._owned
+
+    def due_in(self) -> Micros:
+        """Return in how long `look` has something to do."""
+        return 0 if self._look_at is None else max(self._look_at - self._monotonic(), 0)
+
+    def look(self) -> bool:
+        is_first, now = self._look_at is None, self._monotonic()
+        if self._look_at is not None and now < self._look_at:
+            return False
+        self._look_at = now + LOOK_EVERY
+        with self._failing():
+            holders = {
+                number: name or ""
+                for number, name in self._session.look(_LOOK, (LOCK_SPACE,))
+                if number >= 0
+            }
+            engines = {name for name in holders.values() if name}
+            if is_first and engines == {self._id}:
+                # Locks of sessions that are about to end, as that of this replica before.
+                return self._take(range(RANKING + 1), holders)
+            owners = {number: name for number, name in holders.items() if number < SHARDS}
+            wanted = moves(self._id, engines, owners)
+            if wanted.give:
+                self._give(wanted.give)
+            free = wanted.take | (SINGLE - holders.keys())
+            has_taken = bool(free) and self._take(free)
+        return bool(wanted.give) or has_taken
+
+    def leave(self) -> None:
+        """Give up everything, so that others need not wait; the session must be closed then."""
+        try:
+            with self._failing():
+                self._give(self._owned)
+        except (StorageUnavailable, StorageBroken) as error:
+            log.warning("The shards of this engine are not handed over: %s", error)
+
+    def _enter(self, member: Member) -> None:
+        given = {
+            "id": self._id,
+            "pid": self._session.pid,
+            "address": member.address,
+            "since": member.since,
+            "version": member.version,
+            "terms": member.terms,
+        }
+        with self._transaction():
+            self._session.run(_DROP_SAME_PID, given)
+            self._session.run(_ENTER, given)
+            self._session.run(_LEAVE, given)
+
+    def _take(self, numbers: Collection[int], awaited: Collection[int] = ()) -> bool:
+        """Take what is free, or is freed in time if it is awaited; tell whether anything was."""
+        taken = self._session.try_locks(numbers)
+        for number in numbers:
+            if number not in taken and number in awaited:
+                if not self._session.wait_for_lock(number):
+                    break
+                taken.add(number)
+        if not taken:
+            return False
+        begins = not self._owned
+        with self._transaction():
+            trail_sets.store_marks(self._writer.trails.unstored(), self._session)
+            self._session.run(_OWN, {"id": self._id, "shards": shards_text(taken)})
+            trail_sets.separate(self._owned | taken, self._session)
+            if begins and taken.issuperset(range(SHARDS)):
+                unite(self._session)
+            self._begin_anew(self._owned | taken)
+            trail_sets.drop_unused(self._session)
+        log.info("This engine took %s.", _told(taken))
+        return True
+
+    def _give(self, numbers: Collection[int]) -> None:
+        """Give up shards, and store all that the next owner needs before."""
+        self.before_giving(numbers)
+        with self._transaction():
+            trail_sets.store_marks(self._writer.trails.unstored(), self._session)
+            self._session.run(_OWN, {"id": None, "shards": shards_text(numbers)})
+            trail_sets.separate(numbers, self._session)
+            self._begin_anew(self._owned - set(numbers))
+        self._session.free_locks(numbers)
+        log.info("This engine gave up %s.", _told(numbers))
+
+    def _begin_anew(self, owned: frozenset[int]) -> None:
+        """Forget what is remembered, and know the trails of other shards."""
+        self._owned = owned
+        shards = frozenset(shard for shard in owned if shard < SHARDS)
+        self._session.own(shards)
+        self._writer.forget()
+        self._writer.trails = trail_sets.followed(shards, self._session)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._session.begin()
+        try:
+            yield
+            self._session.commit()
+        except BaseException:
+            self._session.rollback()
+            raise
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Let failures be those of a storage."""
+        try:
+            yield
+        except Exception as error:
+            told = self._session.failure(error)
+            if told is error:
+                raise
+            raise told from error
+
+
+def _told(numbers: Collection[int]) -> str:
+    shards = sum(number < SHARDS for number in numbers)
+    others = [name for number, name in _NAMES.items() if number in numbers]
+    return " and ".join([f"{shards} shards", *others])
