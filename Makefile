@@ -30,7 +30,7 @@ NPM_CI := npm ci --loglevel=error --no-audit --no-fund --fetch-retry-mintimeout=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-exchange setup-report setup-postgresql setup-mcp setup-ccxt setup-alpaca lock proto docs picture pictures page run test setup-browser setup-strace client-types test-clients first-hour soak check bench release clean
+.PHONY: help setup setup-dev setup-exchange setup-report setup-postgresql setup-cluster setup-mcp setup-ccxt setup-alpaca lock proto docs picture pictures page run run-cluster test setup-browser setup-strace client-types test-clients first-hour soak check bench release clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -44,6 +44,8 @@ setup-exchange: .venv/.installed-exchange ## Install also what real opening hour
 setup-report: .venv/.installed-report ## Install also what `bottrading report` needs.
 
 setup-postgresql: .venv/.installed-postgresql ## Install also what a database of PostgreSQL needs.
+
+setup-cluster: .venv/.installed-cluster ## Install also a PostgreSQL for `make run-cluster` (Linux).
 
 setup-mcp: .venv/.installed-mcp ## Install also what `bottrading mcp` needs.
 
@@ -79,6 +81,10 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 	$(PIP) --require-hashes -r requirements-postgresql.lock
 	touch $@
 
+.venv/.installed-cluster: .venv/.installed-postgresql requirements-cluster.lock
+	$(PIP) --require-hashes -r requirements-cluster.lock
+	touch $@
+
 .venv/.installed-mcp: .venv/.installed requirements-mcp.lock clients/mcp/pyproject.toml
 	$(PIP) --require-hashes -r requirements-mcp.lock
 	$(PIP) --no-build-isolation -e clients/mcp
@@ -101,6 +107,7 @@ lock: setup-dev ## Pin the newest allowed versions of all dependencies, with has
 	$(PIN) --extra ccxt -c requirements.lock -o requirements-ccxt.lock clients/feeds/pyproject.toml
 	$(PIN) --extra alpaca -c requirements.lock -o requirements-alpaca.lock clients/feeds/pyproject.toml
 	$(PIN) --group page -o requirements-page.lock
+	$(PIN) --group cluster -o requirements-cluster.lock
 	$(PIN) --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml clients/*/pyproject.toml
 
 proto: setup-dev ## Generate the Python code of the contract into generated/.
@@ -147,6 +154,10 @@ $(PAGE): $(PAGE_SOURCES)
 run: setup ## Run the service: gRPC on 127.0.0.1:50051, REST on 127.0.0.1:8080, data in ./data.
 	@$(MAKE) --no-print-directory page || echo "The service runs without its page: \`make page\` says why."
 	$(BIN)/bottrading serve
+
+run-cluster: setup-cluster ## Run two replicas on a PostgreSQL of their own, behind the ports of `run`; data in ./data-cluster.
+	@$(MAKE) --no-print-directory page || echo "The service runs without its page: \`make page\` says why."
+	$(BIN)/python -m examples.cluster
 
 test: setup-dev ## Run the tests.
 	$(BIN)/python -m pytest -n 2

