@@ -1,7 +1,6 @@
 """The union of trails: one engine that owns all shards numbers the groups of all sets together."""
 
 from itertools import groupby
-from typing import TypeAlias
 
 from server.domain.order import Side
 from server.domain.sharding import SHARDS
@@ -12,18 +11,12 @@ from server.storage.sql import Query, shards_text
 from server.storage.trail_sets import give_id, new_id, sets_of, store_marks
 from server.storage.trails import Line, MarksKey, Trails
 
-Numbers: TypeAlias = list[tuple[Line, int, int, int]]
-"""Spans of old numbers, from the one after the first up to the second, and their new number."""
-
-# All rows are read once: the spans of a symbol would be searched one after the other.
-_SEARCH_ONCE = Query("SET LOCAL enable_hashjoin = on")
+# `begins` are the first numbers of groups, in order, and `numbers` are the new numbers of each.
 _RENUMBER = Query(
-    "UPDATE orders SET trail_number = given.number FROM"
-    " unnest(:symbols::text[], :sides::text[], :after::bigint[], :until::bigint[],"
-    " :numbers::bigint[]) AS given (symbol, side, after, until, number)"
-    " WHERE orders.trail_number IS NOT NULL AND orders.shard = ANY(:shards::integer[])"
-    " AND orders.symbol = given.symbol AND orders.side = given.side"
-    " AND orders.trail_number > given.after AND orders.trail_number <= given.until"
+    "UPDATE orders"
+    " SET trail_number = (:numbers::bigint[])[width_bucket(trail_number, :begins::bigint[])]"
+    " WHERE trail_number IS NOT NULL AND symbol = :symbol AND side = :side"
+    " AND shard = ANY(:shards::integer[])"
 )
 
 
@@ -37,37 +30,32 @@ def unite(session: Session) -> None:
         return
     found = {name: Trails(session, name, shards_text(own)).all() for name, own in sets.items()}
     made, united = new_id(session), dict[MarksKey, Watermarks]()
-    numbers: dict[str, Numbers] = {name: [] for name in sets}
     for line in {line for marks in found.values() for line in marks}:
         of_line = {name: marks[line] for name, marks in found.items() if line in marks}
-        united[made, line] = _numbered(line, of_line, numbers)
-    session.run(_SEARCH_ONCE, {})
-    for name, own in sets.items():
-        _store(numbers[name], shards_text(own), session)
+        united[made, line], numbers = _numbered(line[1], of_line)
+        for name, marks in of_line.items():
+            _renumber(line, marks, numbers[name], shards_text(sets[name]), session)
     give_id(made, range(SHARDS), session)
     store_marks(united, session)
 
 
 def _numbered(
-    line: Line, of_line: dict[str, Watermarks], numbers: dict[str, Numbers]
-) -> Watermarks:
-    """Return the groups of all sets with new numbers, the best price first; note the numbers."""
-    spans: list[tuple[Price | None, str, int, int]] = []
-    for name, marks in of_line.items():
-        after = 0
-        for group in marks.groups:
-            spans.append((group.best, name, after, group.number))
-            after = group.number
-    # No old number is used again: what is not renumbered yet must not look like what is.
+    side: Side, of_line: dict[str, Watermarks]
+) -> tuple[Watermarks, dict[str, dict[int, int]]]:
+    """Return all groups, the best price first, and the new number of each by its set and old one.
+
+    Groups with the same best price become one.
+    """
+    groups = [(it.best, name, it.number) for name, marks in of_line.items() for it in marks.groups]
+    groups.sort(key=lambda group: _rank(side, group[0]))
+    # No old number is given again, whatever is still stored under it.
     last = max(marks.last for marks in of_line.values())
-    groups = []
-    ordered = sorted(spans, key=lambda span: _rank(line[1], span[0]))
-    for number, (_, alike) in enumerate(groupby(ordered, key=lambda span: span[0]), last + 1):
-        together = list(alike)
-        groups.append(Group(number=number, best=together[0][0]))
-        for _, name, after, until in together:
-            numbers[name].append((line, after, until, number))
-    return Watermarks(side=line[1], groups=tuple(groups), last=last + len(groups))
+    united, numbers = list[Group](), {name: dict[int, int]() for name in of_line}
+    for number, (best, alike) in enumerate(groupby(groups, key=lambda group: group[0]), last + 1):
+        united.append(Group(number=number, best=best))
+        for _, name, old in alike:
+            numbers[name][old] = number
+    return Watermarks(side=side, groups=tuple(united), last=last + len(united)), numbers
 
 
 def _rank(side: Side, best: Price | None) -> tuple[bool, int]:
@@ -76,14 +64,16 @@ def _rank(side: Side, best: Price | None) -> tuple[bool, int]:
     return best is None, -price if side is Side.SELL else price
 
 
-def _store(numbers: Numbers, shards: str, session: Session) -> None:
-    if numbers:
+def _renumber(
+    line: Line, marks: Watermarks, numbers: dict[int, int], shards: str, session: Session
+) -> None:
+    old = [group.number for group in marks.groups]
+    if old:
         given = {
-            "symbols": [line[0] for line, *_ in numbers],
-            "sides": [line[1].value for line, *_ in numbers],
-            "after": [after for _, after, _, _ in numbers],
-            "until": [until for _, _, until, _ in numbers],
-            "numbers": [number for *_, number in numbers],
+            "begins": [1, *(number + 1 for number in old[:-1])],
+            "numbers": [numbers[number] for number in old],
+            "symbol": line[0],
+            "side": line[1].value,
             "shards": shards,
         }
         session.run(_RENUMBER, given)

@@ -53,6 +53,7 @@ def test_a_paused_engine_that_wakes_up_writes_nothing(url: str, tmp_path: Path) 
         paused = service.engine()
         os.kill(paused, signal.SIGSTOP)
         other = PostgresSession(url)
+        assert other.wait_for_lock(0)
         with psycopg.connect(url, autocommit=True) as connection:
             before = connection.execute("SELECT sum(number) FROM commits").fetchone()
             with channel(service.grpc) as opened:
