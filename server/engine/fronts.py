@@ -30,7 +30,11 @@ FOREIGN_CALLS = 1 << 63
 """Calls of other replicas' fronts are numbered anew from here; own fronts count from 1."""
 
 FOR_ALL = frozenset({Kind.KEY_ENDED, Kind.USER_CHANGED, Kind.LOGS_GROWN, Kind.SIGN_OF_LIFE})
-"""What other fronts are notified of. Quotes and the time of a replay they get from their engine."""
+"""What other fronts are notified of. Quotes and the time of a replay they get from their engine.
+
+So it is with a market that has stopped and with margin calls that wait: a front is ready, and shows
+figures, as its own engine says.
+"""
 
 NOT_LAST = frozenset({Kind.WAITING, Kind.SPENT})
 """After these, another answer to the same call follows."""

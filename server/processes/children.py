@@ -100,7 +100,7 @@ class EngineProcess:
     async def run(self) -> None:
         """Start the process and restart it, until cancelled.
 
-        Raises ServiceFailed if the engine finds the database damaged.
+        Raises ServiceFailed if the engine finds the database damaged, or other servers that differ.
         """
         loop, patience = asyncio.get_running_loop(), Patience()
         while True:
@@ -118,6 +118,11 @@ class EngineProcess:
                 await exited(self._process, EXIT_SECONDS_MAX)
                 if self._process.returncode == ExitStatus.DATABASE_DAMAGED:
                     raise database_damaged(self._settings.location)
+                if self._process.returncode == ExitStatus.USAGE:
+                    raise ServiceFailed(
+                        ExitStatus.USAGE,
+                        "another server of this venue differs from this one: the log says in what",
+                    )
             await asyncio.sleep(patience.pause(loop.time() - begun))
 
     def end_waits(self) -> None:

@@ -23,6 +23,7 @@ from server.engine_settings import EngineSettings
 from server.processes.exit_status import ExitStatus
 from server.processes.foreseen import Foreseen
 from server.processes.locking import take_lock
+from server.storage.joining import CannotJoin
 
 LOCK_TIMEOUT_SECONDS = 5.0
 
@@ -40,6 +41,9 @@ def main() -> None:
     except StorageDamaged as error:
         logging.getLogger(__name__).error("The database is damaged: %s", error)
         sys.exit(ExitStatus.DATABASE_DAMAGED)
+    except CannotJoin as error:
+        logging.getLogger(__name__).error("%s", error)
+        sys.exit(ExitStatus.USAGE)
     except (SessionLost, StorageUnavailable) as error:
         # All that it remembers may be old: the next engine reads everything anew.
         logging.getLogger(__name__).error("The engine has no database: %s", error)

@@ -1,4 +1,4 @@
-"""Joining: what a server asks the database about itself and the other servers of its venue."""
+"""Joining: what servers must have in common, and what one asks the database before it starts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +24,17 @@ ORDER BY since
 """
 
 
+ALONE = {
+    "replay": "a replay runs on one server alone",
+    "published": "a published market runs on one server alone",
+}
+"""Why a market is served by one server."""
+
+
+class CannotJoin(Exception):
+    """This server must not run beside another one; the text says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """How far this machine's clock is ahead of the database's, and the engines that run."""
@@ -31,6 +42,22 @@ class Surroundings:
     ahead: Micros
     others: Mapping[str, Mapping[str, str]]
     """The terms of other engines by their addresses."""
+
+
+def expect_same(own: Mapping[str, str], others: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise CannotJoin unless all terms that both servers know are the same.
+
+    `others` are by the addresses of their servers.
+    """
+    for address, terms in others.items():
+        differing = sorted(name for name in own.keys() & terms.keys() if own[name] != terms[name])
+        if differing:
+            raise CannotJoin(
+                f"{', '.join(differing)}: not as at the server of this venue at {address}: give all"
+                " servers the same settings, files and versions"
+            )
+        if own.get("market") in ALONE:
+            raise CannotJoin(f"market: {ALONE[own['market']]}: {address} runs it")
 
 
 def surroundings(where: PostgresDatabase, clock: Clock) -> Surroundings:

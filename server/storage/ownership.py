@@ -21,7 +21,7 @@ class Member:
 def joined(writer: Writer, member: Member, monotonic: Clock) -> Ownership:
     """Return what an engine owns: everything in a file, nothing yet in PostgreSQL.
 
-    Raises StorageUnavailable or StorageBroken.
+    Raises CannotJoin, StorageUnavailable or StorageBroken.
     """
     if writer.session.shards == 1:
         return WholeVenue()

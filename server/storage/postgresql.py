@@ -29,8 +29,14 @@ from server.storage.sql import Bulk, Insert, Lookup, Query, Update, Upsert
 LOCK_SPACE = 0x626F7473
 """The first half of our advisory locks: `bots` in ASCII."""
 
-RANKING_LOCK = -2
-"""The second half of the lock of whoever ranks all accounts. Shards count from 0."""
+OTHER_SPACE = LOCK_SPACE + 1
+"""The first half of locks that say nothing about engines: who holds one need not be an engine."""
+
+RANKING_LOCK = f"{OTHER_SPACE}, 0"
+"""The lock of the front that ranks all accounts."""
+
+JOINING_LOCK = f"{OTHER_SPACE}, 1"
+"""The lock under which an engine compares its terms with those of others and enters its own."""
 
 WAIT_FOR_OTHERS = f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, -1)"
 TRY_TO_BE_ALONE = (

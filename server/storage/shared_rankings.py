@@ -18,7 +18,7 @@ from server.domain.values import DAY, SECOND, Micros
 from server.storage.database import snapshot
 from server.storage.engine_tables import rankings
 from server.storage.location import PostgresDatabase
-from server.storage.postgresql import LOCK_SPACE, RANKING_LOCK, open_ranking
+from server.storage.postgresql import RANKING_LOCK, open_ranking
 from server.storage.rankings import RankingsFile
 
 FORM = 1
@@ -33,8 +33,8 @@ OLD: Micros = DAY
 """The ranking of a version that no server runs any more is deleted after this time."""
 
 _CLOCK = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
-_LOCK = text(f"SELECT pg_try_advisory_lock({LOCK_SPACE}, {RANKING_LOCK})")
-_UNLOCK = text(f"SELECT pg_advisory_unlock({LOCK_SPACE}, {RANKING_LOCK})")
+_LOCK = text(f"SELECT pg_try_advisory_lock({RANKING_LOCK})")
+_UNLOCK = text(f"SELECT pg_advisory_unlock({RANKING_LOCK})")
 
 
 class SharedRankings:

@@ -8,14 +8,17 @@ import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
+import orjson
+
 from server.application.ports import Clock, StorageBroken, StorageUnavailable
 from server.domain.invariants import BrokenInvariant
 from server.domain.sharding import MARKET, RANKING, SHARDS
 from server.domain.sharing import moves
 from server.domain.values import MILLISECOND, Micros
 from server.storage import trail_sets
+from server.storage.joining import expect_same
 from server.storage.ownership import Member
-from server.storage.postgresql import LOCK_SPACE
+from server.storage.postgresql import JOINING_LOCK, LOCK_SPACE
 from server.storage.postgresql_session import PostgresSession
 from server.storage.sql import Query, shards_text
 from server.storage.trail_union import unite
@@ -46,6 +49,12 @@ _ENTER = Query(
     " ON CONFLICT (id) DO UPDATE SET address = excluded.address, pid = excluded.pid,"
     " since = excluded.since, version = excluded.version, terms = excluded.terms"
 )
+_ALONE = Query(f"SELECT pg_advisory_xact_lock({JOINING_LOCK})")
+_OTHERS = Query(
+    "SELECT address, terms FROM engines WHERE id <> :id AND pid IN"
+    " (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = :space AND granted"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+)
 # A backend can have the number of one that ended long ago.
 _DROP_SAME_PID = Query("DELETE FROM engines WHERE pid = :pid AND id <> :id")
 _LEAVE = Query("UPDATE shards SET engine_id = NULL WHERE engine_id = :id")
@@ -59,7 +68,10 @@ class SharedVenue:
     """
 
     def __init__(self, writer: Writer, member: Member, monotonic: Clock) -> None:
-        """Let the other engines know this one; it owns nothing yet."""
+        """Let the other engines know this one; it owns nothing yet.
+
+        Raises CannotJoin if another engine has other terms.
+        """
         if not isinstance(writer.session, PostgresSession):
             raise BrokenInvariant("a file has one engine")
         self._writer, self._session = writer, writer.session
@@ -124,6 +136,13 @@ class SharedVenue:
             "terms": member.terms,
         }
         with self._transaction():
+            # Two that enter at the same moment must not miss each other.
+            self._session.run(_ALONE, {})
+            others = self._session.found(_OTHERS, {"id": self._id, "space": LOCK_SPACE})
+            expect_same(
+                orjson.loads(member.terms or "{}"),
+                {row.address: orjson.loads(row.terms or "{}") for row in others},
+            )
             self._session.run(_DROP_SAME_PID, given)
             self._session.run(_ENTER, given)
             self._session.run(_LEAVE, given)

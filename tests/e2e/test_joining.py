@@ -1,5 +1,7 @@
 """A server that differs from one that runs the same venue says in what, and does not start."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -173,3 +175,23 @@ def test_the_service_ends_with_one_line_that_says_so(
         *_, line = service.log.read_text().splitlines()
 
     assert line.startswith("bottrading: margin_initial: not as at the server of this venue at")
+
+
+def test_the_service_ends_when_its_engine_finds_a_server_that_differs(
+    url: str, tmp_path: Path
+) -> None:
+    """It may have entered while this engine was away, or at the same moment."""
+    given = {"database": url, "margin_initial": "60"}
+    terms = terms_text(settings(url, tmp_path / "one", seed=1))
+    with (
+        Process(tmp_path / "two", **given) as service,  # type: ignore[arg-type]
+        psycopg.connect(url, autocommit=True) as session,
+    ):
+        session.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_SPACE, 2**31 - 1])
+        enter(session, terms)
+        os.kill(service.engine(), signal.SIGKILL)
+        assert service.process.wait(30) == 2
+        log = service.log.read_text()
+
+    assert "margin_initial: not as at the server of this venue at" in log
+    assert log.splitlines()[-1].startswith("bottrading: another server of this venue differs")

@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import psycopg
 import pytest
+from psycopg.errors import InsufficientPrivilege
 
 from bottrading.v1 import bot_trading_pb2, bot_trading_pb2_grpc, order_pb2
 from tests.e2e.test_readme import ROOT
@@ -19,7 +20,7 @@ from tests.support.databases import VARIABLE
 from tests.support.postgresql import Server, running_server
 from tests.support.process import Process, channel, make_key
 
-OWNER, ROLE = "bottrading_owner", "bottrading"
+OWNER, ROLE, READER = "bottrading_owner", "bottrading", "bottrading_reader"
 ONLY_WITH_PASSWORDS = "local all postgres trust\nlocal all all scram-sha-256\n"
 
 
@@ -30,6 +31,7 @@ class Cluster:
     server: Server
     making: list[str]
     granting: list[str]
+    reading: list[str]
 
     def url(self, role: str) -> str:
         return f"postgresql://{role}@/bottrading?host={self.server.directory}"
@@ -60,12 +62,14 @@ class Cluster:
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     guide = (ROOT / "docs" / "operators.md").read_text().split("## PostgreSQL")[1].split("\n## ")[0]
-    making, granting = (
+    making, granting, reading = (
         [statement.strip() for statement in block.split(";") if statement.strip()]
         for block in re.findall(r"```sql\n(.*?)```", guide, re.DOTALL)
     )
     passwords = tmp_path / "passwords"
-    passwords.write_text(f"*:*:*:{OWNER}:change this\n*:*:*:{ROLE}:change this too\n")
+    passwords.write_text(
+        f"*:*:*:{OWNER}:change this\n*:*:*:{ROLE}:change this too\n*:*:*:{READER}:and this\n"
+    )
     passwords.chmod(0o600)
     monkeypatch.setenv("PGPASSFILE", str(passwords))
     with running_server() as server:
@@ -73,7 +77,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
         server.administer("SELECT pg_reload_conf()")
         for statement in making[:-1]:
             server.administer(statement)
-        made = Cluster(server, making, granting)
+        made = Cluster(server, making, granting, reading)
         made.make_database()
         monkeypatch.setenv(VARIABLE, made.url(ROLE))
         yield made
@@ -116,6 +120,9 @@ def test_the_grants_are_enough_and_a_backup_is_the_venue_of_then(
     data_dir, dump = tmp_path / "data", str(tmp_path / "dump")
     migrated = cluster.migrate(data_dir, OWNER)
     assert migrated.returncode == 0, migrated.stderr
+    with psycopg.connect(cluster.url(OWNER), autocommit=True) as connection:
+        for statement in cluster.reading:
+            connection.execute(statement)
     with Process(data_dir) as service:
         key = make_key(service)
         first = place(service, key, "first")
@@ -123,6 +130,11 @@ def test_the_grants_are_enough_and_a_backup_is_the_venue_of_then(
         second = place(service, key, "second")
         assert service.stop() == 0
     assert audit(data_dir) == {first, second}
+    with psycopg.connect(cluster.url(READER), autocommit=True) as connection:
+        assert connection.execute("SELECT count(*) FROM orders").fetchone() == (2,)
+        for statement in ("SELECT * FROM secrets", "DELETE FROM orders"):
+            with pytest.raises(InsufficientPrivilege):
+                connection.execute(statement)
 
     cluster.server.administer("DROP DATABASE bottrading WITH (FORCE)")
     cluster.make_database()

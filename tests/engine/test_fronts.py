@@ -122,6 +122,15 @@ def test_all_fronts_learn_of_ended_keys_and_grown_logs_before_answers(engine: En
     assert [told.kind for told in engine.other.told()] == [*kinds[:2], Kind.RESPONSE]
 
 
+@pytest.mark.parametrize("kind", [Kind.MARKET_STOPPED, Kind.CALLS_DELAYED])
+def test_only_the_own_front_learns_of_what_an_engine_waits_for(engine: Engine, kind: Kind) -> None:
+    """A front is as ready as its own engine says, whatever others say later."""
+    engine.fronts.send([pack_answer(NOBODY, kind, b"\1")])
+
+    assert [answer.kind for answer in engine.own.told()] == [kind]
+    assert engine.other.told() == []
+
+
 def test_all_fronts_get_signs_of_life(engine: Engine) -> None:
     engine.fronts.tell_progress()
 
