@@ -172,6 +172,9 @@ SOAK_ANSWERS ?= 10000
 SOAK_KILLS ?= 100
 SOAK_DATABASE_KILLS ?= 50
 SOAK_CUTS ?= 100
+SOAK_OWNER_KILLS ?= 100
+SOAK_OWNER_PAUSES ?= 20
+SOAK_JOINS ?= 20
 
 soak: setup-dev setup-strace ## Run the long tests: random steps, kills, hostile inputs and races. It takes an hour.
 	SOAK_STEPS=$(SOAK_STEPS) $(BIN)/python -m pytest -n 2 tests/engine/test_state_machine.py
@@ -182,6 +185,8 @@ soak: setup-dev setup-strace ## Run the long tests: random steps, kills, hostile
 		$(BIN)/python -m pytest -n 2 tests/reliability/test_races.py tests/reliability/test_fsync.py tests/reliability/test_kills.py
 	SOAK_DATABASE_KILLS=$(SOAK_DATABASE_KILLS) SOAK_CUTS=$(SOAK_CUTS) $(BIN)/python -m pytest -n 2 \
 		tests/reliability/test_killed_databases.py tests/reliability/test_cut_commits.py
+	SOAK_OWNER_KILLS=$(SOAK_OWNER_KILLS) SOAK_OWNER_PAUSES=$(SOAK_OWNER_PAUSES) SOAK_JOINS=$(SOAK_JOINS) \
+		$(BIN)/python -m pytest tests/reliability/test_killed_owners.py
 
 setup-strace: ## Install strace for the test of the engine's fsyncs (Debian, root).
 	command -v strace >/dev/null || \

@@ -94,7 +94,7 @@ def ending(stream: Any) -> Told:
         for _ in stream:
             pass
     except grpc.RpcError as error:
-        return told(error)  # type: ignore[arg-type]
+        return told(error)
     raise AssertionError("the stream ended without a reason")
 
 

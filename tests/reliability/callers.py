@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import grpc
@@ -61,6 +60,8 @@ class Caller:
     place: Place
     number: int
     stopping: threading.Event
+    pausing: threading.Event
+    is_idle: bool = False
     orders: list[Placed] = field(default_factory=list)
     refusals: list[Told] = field(default_factory=list)
 
@@ -69,6 +70,9 @@ class Caller:
         with channel(self.place.address) as opened:
             stub = rpc.BotTradingStub(opened)
             while not self.stopping.wait(POLL_SECONDS):
+                self.is_idle = self.pausing.is_set()
+                if self.is_idle:
+                    continue
                 count = len(self.orders)
                 name = f"{self.number}-{count}" if count % 2 else ""
                 order = Placed(SCALE + self.number * ORDERS_MAX + count, name)
@@ -82,7 +86,7 @@ class Caller:
             try:
                 answer = stub.PlaceOrder(request_of(order), metadata=metadata, timeout=20).order
             except grpc.RpcError as error:
-                refusal = told(error)  # type: ignore[arg-type]
+                refusal = told(error)
                 self.refusals.append(refusal)
                 assert refusal.code is grpc.StatusCode.UNAVAILABLE, refusal
                 order.is_unknown |= refusal.executed != "false"
@@ -104,18 +108,16 @@ class Caller:
                 first = order.answered
         return first
 
-    def longest_pause(self) -> float:
-        """Return the longest time between two answers."""
-        moments = [it.answered for it in self.orders if it.order_id]
-        return max(after - before for before, after in pairwise(moments))
-
 
 class Callers:
     """Several callers at once, at one or several fronts."""
 
     def __init__(self, places: Sequence[Place]) -> None:
-        self._stopping = threading.Event()
-        self.callers = [Caller(it, number, self._stopping) for number, it in enumerate(places)]
+        self._stopping, self._pausing = threading.Event(), threading.Event()
+        self.callers = [
+            Caller(place, number, self._stopping, self._pausing)
+            for number, place in enumerate(places)
+        ]
 
     @contextmanager
     def calling(self) -> Iterator[None]:
@@ -129,11 +131,31 @@ class Callers:
         for each in done:
             each.result()
 
-    def wait_until_they_go_on(self, since: float) -> float:
-        """Wait until every caller was answered again; return the seconds of the last one."""
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let them begin nothing new from now on until after the block."""
+        self._pausing.set()
+        try:
+            yield
+        finally:
+            self._pausing.clear()
+
+    def wait_until_idle(self) -> None:
+        """Wait until every paused caller has finished what it had begun."""
         deadline = time.monotonic() + SILENCE_SECONDS_MAX
-        while None in (moments := [caller.goes_on(since) for caller in self.callers]):
+        while not all(caller.is_idle for caller in self.callers):
             assert time.monotonic() < deadline, [caller.refusals[-1:] for caller in self.callers]
+            time.sleep(POLL_SECONDS)
+
+    def wait_until_they_go_on(self, since: float, *, but_at: str = "") -> float:
+        """Wait until every caller was answered again; return the seconds of the last one.
+
+        `but_at` is the address of a front whose callers need not be answered.
+        """
+        deadline = time.monotonic() + SILENCE_SECONDS_MAX
+        callers = [caller for caller in self.callers if caller.place.address != but_at]
+        while None in (moments := [caller.goes_on(since) for caller in callers]):
+            assert time.monotonic() < deadline, [caller.refusals[-1:] for caller in callers]
             time.sleep(POLL_SECONDS)
         return max(moment for moment in moments if moment is not None) - since
 

@@ -32,9 +32,6 @@ class Follower:
     stopping: threading.Event
     journal: Journal = field(default_factory=lambda: Journal("follower"))
     ends: list[Told] = field(default_factory=list)
-    arrivals: dict[str, float] = field(default_factory=dict)
-    """When the first update of each order came."""
-
     call: Any = None
 
     def run(self) -> None:
@@ -46,7 +43,7 @@ class Follower:
                 except grpc.RpcError as error:
                     if self.stopping.is_set():
                         return
-                    self.ends.append(told(error))  # type: ignore[arg-type]
+                    self.ends.append(told(error))
                     time.sleep(POLL_SECONDS)
 
     def _follow(self, stub: Any) -> None:
@@ -60,8 +57,6 @@ class Follower:
             if not made.messages:
                 self.journal.connections.append(made)
             made.messages.append(message_of(message))
-            if message.WhichOneof("message") == "order_update":
-                self.arrivals.setdefault(message.order_update.order.id, time.monotonic())
 
 
 class Followers:
@@ -79,7 +74,7 @@ class Followers:
             done = [threads.submit(follower.run) for follower in self.followers]
             try:
                 yield
-                self._wait_for_the_end()
+                self.wait_for_the_end()
             finally:
                 self._stopping.set()
                 for follower in self.followers:
@@ -88,16 +83,18 @@ class Followers:
         for each in done:
             each.result()
 
-    def _wait_for_the_end(self) -> None:
-        deadline = time.monotonic() + WAIT_SECONDS_MAX
+    def wait_for_the_end(self) -> float:
+        """Wait until all have been sent what is stored now; return how many seconds that took."""
+        begun = time.monotonic()
         for follower in self.followers:
             newest = newest_sequence(self._data_dir, follower.account_id)
             while (follower.journal.position or 0) < newest:
-                assert time.monotonic() < deadline, (
+                assert time.monotonic() < begun + WAIT_SECONDS_MAX, (
                     f"a stream of {follower.place.address} stays at {follower.journal.position},"
                     f" the log ends at {newest}"
                 )
                 time.sleep(POLL_SECONDS)
+        return time.monotonic() - begun
 
     def check(self) -> None:
         """Compare with the stored logs: every entry came once, in order."""

@@ -56,7 +56,7 @@ class Caller:
         try:
             answer = self._stub.PlaceOrder(request_of(order), metadata=self._metadata, timeout=20)
         except grpc.RpcError as error:
-            refusal = told(error)  # type: ignore[arg-type]
+            refusal = told(error)
             assert (refusal.code, refusal.executed) == (grpc.StatusCode.UNAVAILABLE, None), refusal
             assert refusal.message == OUTCOME_UNKNOWN.message
             return False
@@ -71,7 +71,7 @@ class Caller:
                 call = self._stub.PlaceOrder
                 answer = call(request_of(order), metadata=self._metadata, timeout=20).order
             except grpc.RpcError as error:
-                refusal = told(error)  # type: ignore[arg-type]
+                refusal = told(error)
                 assert refusal.code is grpc.StatusCode.UNAVAILABLE, refusal
                 assert time.monotonic() < deadline, refusal
                 time.sleep(POLL_SECONDS)

@@ -69,7 +69,12 @@ class Process:
         self._screen: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException as error:
+            if self._process is not None:
+                self.__exit__(type(error), error, None)
+            raise
         return self
 
     def __exit__(

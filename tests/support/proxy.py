@@ -5,6 +5,7 @@ import selectors
 import socket
 import struct
 import threading
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 
@@ -43,6 +44,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._threads: list[threading.Thread] = []
+        self._clients: list[socket.socket] = []
         self._accepting = threading.Thread(target=self._accept)
         self._accepting.start()
 
@@ -55,7 +57,11 @@ class Proxy:
         """Close all connections."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for thread in (self._accepting, *self._threads):
+        self._accepting.join()
+        for client in self._clients:
+            with suppress(OSError):  # It may be closed already.
+                client.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
             thread.join()
 
     def _accept(self) -> None:
@@ -66,6 +72,7 @@ class Proxy:
                 return
             thread = threading.Thread(target=self._pass_on, args=(client,))
             self._threads.append(thread)
+            self._clients.append(client)
             thread.start()
 
     def _pass_on(self, client: socket.socket) -> None:

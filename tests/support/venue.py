@@ -304,9 +304,10 @@ async def refusal(call: Awaitable[Any]) -> Told:
     raise AssertionError(f"the call was answered: {answer}")
 
 
-def told(error: grpc.aio.AioRpcError) -> Told:
+def told(error: grpc.RpcError) -> Told:
     """Read the details of a refusal."""
-    details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
+    metadata: Any = error.trailing_metadata() or ()
+    details = dict(metadata).get("grpc-status-details-bin", b"")
     assert isinstance(details, bytes)
     found: dict[str, Message] = {}
     for packed in status_pb2.Status.FromString(details).details:
