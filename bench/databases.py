@@ -4,17 +4,20 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
 from bench.load import Target, calls_per_second
 from bench.postgresql import Venue, Work
-from bench.service import Service
+from bench.service import Service, free_port
 from server.config import DATABASE_FILE
+from server.engine_certificates import write_certificates
 from tests.support.postgresql import Server
 
 ACCOUNTS = 8
 ROUNDS = 5
+LOOPBACK = "127.0.0.1"
 CALLS = 4_000
 WARMING_CALLS = 800
 GRPC_HEADERS = ["content-type: application/grpc", "te: trailers"]
@@ -60,10 +63,17 @@ class House:
     """A venue on either database, with bots; its replicas are services of their own.
 
     Half of the calls at each of two replicas are for accounts of the other one's engine, as behind
-    a load balancer.
+    a load balancer. With `over_tls`, replicas reach each other as those of several machines do.
     """
 
-    def __init__(self, directory: Path, server: Server | None = None, replicas: int = 1) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        server: Server | None = None,
+        *,
+        replicas: int = 1,
+        over_tls: bool = False,
+    ) -> None:
         directory.mkdir()
         self.venue = None if server is None else Venue(server)
         given = {} if self.venue is None else {"BOTTRADING_DATABASE": self.venue.url}
@@ -72,7 +82,7 @@ class House:
             for number in range(replicas):
                 own = directory / f"replica-{number}"
                 own.mkdir()
-                self.services.append(Service(own, given))
+                self.services.append(Service(own, given | (_over_tls(own) if over_tls else {})))
             self.keys = self.services[0].make_keys(ACCOUNTS)
         except BaseException:
             self.stop()
@@ -123,6 +133,19 @@ class House:
             service.stop()
         if self.venue is not None:
             self.venue.close()
+
+
+def _over_tls(directory: Path) -> dict[str, str]:
+    """Return the settings of a replica that others reach over TLS; all share one authority."""
+    certificates = directory.parent / "certificates"
+    if not certificates.exists():
+        write_certificates(certificates, [LOOPBACK], datetime.now(UTC))
+    return {
+        "BOTTRADING_ENGINE_ADDRESS": f"{LOOPBACK}:{free_port()}",
+        "BOTTRADING_ENGINE_CA": str(certificates / "ca.pem"),
+        "BOTTRADING_ENGINE_CERTIFICATE": str(certificates / f"{LOOPBACK}.pem"),
+        "BOTTRADING_ENGINE_KEY": str(certificates / f"{LOOPBACK}.key"),
+    }
 
 
 def in_turn(houses: Sequence[House], load: Load, rounds: int = ROUNDS) -> list[Costs]:

@@ -1,7 +1,7 @@
 """Measures what a venue on PostgreSQL costs, for the model of `docs/scale.md`.
 
 `python -m bench.scale` prints the figures; with `--keep` it also writes them to
-`docs/measured.json`. The names of parts (`calls`, `commits`, `stored`) measure these
+`docs/measured.json`. The names of parts (`calls`, `replicas`, `commits`, `stored`) measure these
 alone. The server of PostgreSQL runs on the same machine.
 """
 
@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -24,10 +25,13 @@ from bench.databases import GET_ACCOUNT, GET_QUOTE, PLACE_ORDER, Costs, House, L
 from bench.postgresql import running
 from bench.stored import Crowd
 from bottrading.v1 import bot_trading_pb2, market_data_pb2, order_pb2
+from server.domain.sharding import SHARDS
 from tests.support.postgresql import Server
 
 KEPT = Path(__file__).parents[1] / "docs" / "measured.json"
-RATE_MIN, PROCESSOR_MAX = 0.5, 1.4
+REPLICAS = 2
+RATE_MIN, PROCESSOR_MAX, REPLICAS_MAX = 0.5, 1.4, 1.25
+BALANCED_SECONDS_MAX = 30
 
 Row = tuple[str, str, str]
 
@@ -65,7 +69,7 @@ def rows(found: dict[str, Any]) -> list[Row]:
     told = []
     for name, (file, server) in found.get("calls", {}).items():
         rate = server["rate"] / file["rate"]
-        file_us, server_us = _service_us(file), _service_us(server)
+        file_us, server_us = service_us(file), service_us(server)
         remark = f"µs of front and engine; {server_us / file_us:.2f} of SQLite's"
         if name == ORDERS:
             remark += f" (≤ {PROCESSOR_MAX}); rate {rate:.2f} of SQLite's (≥ {RATE_MIN})"
@@ -78,12 +82,18 @@ def rows(found: dict[str, Any]) -> list[Row]:
                 f" {server['calls_per_commit']:.1f} calls a commit",
             )
         )
+    for name, (one, *others) in found.get("replicas", {}).items():
+        for two, how in zip(others, ("", " over TLS"), strict=True):
+            share = service_us(two) / service_us(one)
+            goal = f" (≤ {REPLICAS_MAX})" if name == ORDERS and not how else ""
+            remark = f"µs of fronts and engines; {share:.2f} of one replica's{goal}"
+            told.append((f"{name.partition(',')[0]}, two{how}", f"{service_us(two):.0f}", remark))
     for sessions, rate in found.get("commits", {}).items():
         told.append((f"commits/s, {sessions} sessions", f"{rate:.0f}", "each of one row"))
     return told + (_stored_rows(found["stored"]) if "stored" in found else [])
 
 
-def _service_us(cost: dict[str, float]) -> float:
+def service_us(cost: dict[str, float]) -> float:
     return cost["front_us"] + cost["engine_us"]
 
 
@@ -124,6 +134,40 @@ def _calls(directory: Path, server: Server) -> dict[str, list[dict[str, float]]]
         houses.append(House(directory / "sqlite"))
         houses.append(House(directory / "postgresql", server))
         return {name: _as_rows(in_turn(houses, load)) for name, load in loads.items()}
+
+
+def _replicas(directory: Path, server: Server) -> dict[str, list[dict[str, float]]]:
+    """Return the costs of calls on one replica, on two, and on two that call each other over TLS.
+
+    Two replicas pass half of their calls on to each other.
+    """
+    placed = _body(directory / "order.grpc", ORDER)
+    empty = _body(directory / "empty.grpc", bot_trading_pb2.GetAccountRequest())
+    both = {"in_flight": 8 // REPLICAS, "connections": REPLICAS}
+    loads = {
+        ORDERS: Load(PLACE_ORDER, placed, **both),
+        "GetAccount, 64 at once": Load(GET_ACCOUNT, empty, calls=1_000, **both),
+    }
+    with _houses() as houses:
+        houses.append(House(directory / "one", server))
+        for name, over_tls in (("two", False), ("tls", True)):
+            houses.append(House(directory / name, server, replicas=REPLICAS, over_tls=over_tls))
+            _wait_until_balanced(houses[-1])
+        return {name: _as_rows(in_turn(houses, load)) for name, load in loads.items()}
+
+
+def _wait_until_balanced(house: House) -> None:
+    """Wait until each of the engines owns its share of the shards."""
+    assert house.venue is not None
+    deadline = time.monotonic() + BALANCED_SECONDS_MAX
+    owned = (
+        "SELECT count(*) FROM shards WHERE engine_id IS NOT NULL"
+        f" AND shard < {SHARDS} GROUP BY engine_id"
+    )
+    while {(SHARDS // REPLICAS,)} != set(house.venue.rows(owned)):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the shards are owned so: {house.venue.rows(owned)}")
+        time.sleep(0.1)
 
 
 @contextmanager
@@ -175,6 +219,7 @@ def _processor() -> str:
 
 PARTS: dict[str, Callable[[Path, Server], Any]] = {
     "calls": _calls,
+    "replicas": _replicas,
     "commits": _commits,
     "stored": _stored,
 }

@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-import orjson
-
 from bench.customer import ORDER
 from bench.postgresql import Venue
 from bottrading.v1 import key_management_pb2
@@ -26,7 +24,14 @@ from server.config import Settings
 from server.domain.user import Identity, Plan
 from server.domain.values import SECOND, Micros
 from server.engine.charging import SPEND
-from server.engine.frames import Call, FrameBuffer, Kind, encode_identity, unpack_answer
+from server.engine.frames import (
+    Call,
+    FrameBuffer,
+    Kind,
+    decode_user,
+    encode_identity,
+    unpack_answer,
+)
 from server.wire.contract import Spends
 from tests.support.postgresql import Server
 
@@ -171,7 +176,7 @@ class Crowd:
             ],
             BATCH,
         )
-        owners = [tuple(orjson.loads(body)) for body in known]
+        owners = [decode_user(body)[:2] for body in known]
         request = key_management_pb2.CreateBotKeyRequest(label="bench").SerializeToString()
         made = self._answers(
             [Call(0, "CreateBotKey", Caller(user_id=user_id), request) for user_id, _ in owners],

@@ -8,9 +8,10 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,10 @@ def tables(measured: Mapping[str, Any]) -> dict[str, str]:
         "machine": f"Measured on {measured['machine']}.",
         "databases": _table(("", "SQLite", "PostgreSQL", "ratio"), _databases(measured["calls"])),
         "reads": _table(("", "SQLite", "PostgreSQL", "ratio"), _reads(measured["calls"])),
+        "replicas": _table(
+            ("", "one replica", "two", "ratio", "two, over TLS", "ratio"),
+            _replicas(measured["replicas"]),
+        ),
         "commits": _table(
             ("", "orders in a commit", "bytes of log for an order", "µs of PostgreSQL's session"),
             _commits(measured["calls"]),
@@ -261,6 +266,15 @@ def _reads(calls: Mapping[str, Any]) -> Iterator[Sequence[str]]:
             yield _compared(f"{method}: both, µs", _both(file), _both(server))
 
 
+def _replicas(calls: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    for name, (one, *others) in calls.items():
+        method = name.partition(",")[0]
+        for what, of in SHARED:
+            base = of(one)
+            figures = [(_figure(of(it)), _ratio(of(it), base)) for it in others]
+            yield f"{method}: {what}", _figure(base), *(it for pair in figures for it in pair)
+
+
 def _both(cost: Mapping[str, float]) -> float:
     return cost["front_us"] + cost["engine_us"]
 
@@ -270,8 +284,21 @@ def _compared(name: str, file: float, server: float) -> Sequence[str]:
         name,
         _figure(file),
         _figure(server),
-        f"{server / file:.2f}" if file >= COMPARED_MIN else "",
+        _ratio(server, file),
     )
+
+
+def _ratio(value: float, base: float) -> str:
+    return f"{value / base:.2f}" if base >= COMPARED_MIN else ""
+
+
+SHARED: Sequence[tuple[str, Callable[[Mapping[str, float]], float]]] = (
+    ("fronts, µs", itemgetter("front_us")),
+    ("engines, µs", itemgetter("engine_us")),
+    ("both, µs", _both),
+    ("PostgreSQL, µs", itemgetter("server_us")),
+)
+"""What all replicas take together for a call."""
 
 
 def _commits(calls: Mapping[str, Any]) -> Iterator[Sequence[str]]:
