@@ -160,7 +160,7 @@ run-cluster: setup-cluster ## Run two replicas on a PostgreSQL of their own, beh
 	$(BIN)/python -m examples.cluster
 
 test: setup-dev ## Run the tests.
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 SOAK_STEPS ?= 1000000
 SOAK_HISTORIES ?= 84
@@ -204,8 +204,9 @@ client-types: setup $(TYPESCRIPT_MODULES) ## Generate the types of the contract 
 test-clients: setup setup-mcp setup-browser page $(NODE_MODULES) $(TYPESCRIPT_MODULES) $(EXAMPLES_MODULES) ## Run the tests that need Node.
 	$(MAKE) --no-print-directory client-types TYPESCRIPT_CONTRACT=build/contract.ts
 	diff $(TYPESCRIPT_CLIENT)/src/contract.ts build/contract.ts
-	BOTTRADING_COMMAND=$(CURDIR)/$(BIN)/bottrading \
-		sh -c 'for tested in $(TYPESCRIPT_CLIENT) $(EXAMPLES) $(NODE_CLIENT) web; do npm test --prefix $$tested || exit; done'
+	npm run build --prefix $(TYPESCRIPT_CLIENT)
+	echo web $(TYPESCRIPT_CLIENT) $(NODE_CLIENT) $(EXAMPLES) | BOTTRADING_COMMAND=$(CURDIR)/$(BIN)/bottrading \
+		xargs -P 2 -n 1 npm test --ignore-scripts --prefix
 
 first-hour: setup-dev ## Run every command of README and guides in a fresh clone.
 	FIRST_HOUR=1 $(BIN)/python -m pytest tests/e2e/test_first_hour.py

@@ -1,5 +1,6 @@
 """Fixtures that every kind of test may use."""
 
+import gc
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -83,3 +84,9 @@ async def start_venue(data_dir: Path) -> AsyncIterator[VenueFactory]:
 async def venue(start_venue: VenueFactory) -> Venue:
     """Return a venue on a published market, with exact costs."""
     return await start_venue()
+
+
+def pytest_collection_finish() -> None:
+    """Let Python not search modules and tests for garbage again and again."""
+    gc.collect()
+    gc.freeze()

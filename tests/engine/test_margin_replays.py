@@ -1,6 +1,6 @@
 """Margin calls in a replay: the same log however it is played, and whatever fails in between."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -71,17 +71,19 @@ def outcome(bench: Bench, accounts: list[str]) -> list[Any]:
     return [*(log_of(bench, account) for account in accounts), stored(bench, money)]
 
 
-@pytest.fixture(autouse=True)
-def one_account_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accruals, "ACCOUNTS_AT_ONCE", 1)
-    monkeypatch.setattr(margin_watch, "ACCOUNTS_AT_ONCE", 1)
-    monkeypatch.setattr(market_feed, "ORDERS_A_TRANSACTION_MAX", 1)
+@pytest.fixture(scope="module", autouse=True)
+def one_account_a_transaction() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accruals, "ACCOUNTS_AT_ONCE", 1)
+        patch.setattr(margin_watch, "ACCOUNTS_AT_ONCE", 1)
+        patch.setattr(market_feed, "ORDERS_A_TRANSACTION_MAX", 1)
+        yield
 
 
-@pytest.fixture
-def calm(empty_database: Path, tmp_path: Path) -> list[Any]:
+@pytest.fixture(scope="module")
+def calm(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """Return the outcome on SQLite when nothing fails."""
-    with on_a_file(empty_database, tmp_path / "calm") as other:
+    with on_a_file(empty_database, tmp_path_factory.mktemp("replay") / "calm") as other:
         bench, accounts = borrowing(other)
         bench.reach(END)
         bench.parts.close()

@@ -1,4 +1,4 @@
-"""Fifty thousand drawn steps on real engines, each audited."""
+"""Fifteen thousand drawn steps on real engines, each audited."""
 
 import os
 import shutil
@@ -17,8 +17,8 @@ from tests.engine.state_machine import Trading
 from tests.support.databases import VARIABLE
 from tests.support.postgresql import Server
 
-STEPS = int(os.environ.get("SOAK_STEPS", "50000"))
-PARTS = 10
+STEPS = int(os.environ.get("SOAK_STEPS", "15000"))
+PARTS = 3
 RULES_A_MACHINE = 100
 MACHINES_A_RUN = 7
 SECONDS_A_STEP_MAX = 0.03
