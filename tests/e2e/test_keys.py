@@ -158,7 +158,8 @@ def test_a_service_that_was_killed_is_said_to_be_gone(tmp_path: Path) -> None:
 def test_a_person_who_is_known_keeps_name_and_plan(service: Process) -> None:
     with channel(service.grpc) as opened:
         stub = key_management_pb2_grpc.KeyManagementStub(opened)
-        token = service.token("pro", "--name", "Ada L.", "--plan", "Professional", "--operator")
+        options = ("--name", "Ada L.", "--plan", "Professional", "--operator")
+        token = bottrading("token", "pro", *options, data=service.data_dir).stdout.strip()
         bearer = (("authorization", f"Bearer {token}"),)
         stub.ListAccounts(key_management_pb2.ListAccountsRequest(), metadata=bearer)
         made = bottrading("key", "create", "--label", "x", "--person", "pro", data=service.data_dir)
@@ -187,7 +188,8 @@ def test_a_token_changes_of_a_person_only_what_it_was_told(
     with channel(service.grpc) as opened:
         stub = key_management_pb2_grpc.KeyManagementStub(opened)
         for options in (("--name", "Grace H.", "--plan", "Professional", "--operator"), told):
-            bearer = (("authorization", f"Bearer {service.token(f'grace {told}', *options)}"),)
+            made = bottrading("token", f"grace {told}", *options, data=service.data_dir)
+            bearer = (("authorization", f"Bearer {made.stdout.strip()}"),)
             accounts = stub.ListAccounts(
                 key_management_pb2.ListAccountsRequest(), metadata=bearer
             ).accounts

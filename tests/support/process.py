@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,12 +21,20 @@ import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bottrading.v1 import key_management_pb2, key_management_pb2_grpc
+from server import config
+from server.credentials import known_identity, signed_token
+from server.domain.user import Plan
 from server.venue_settings import ENVIRONMENT_PREFIX
 from tests.support.databases import VARIABLE
 
 START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 20
 POLL_SECONDS = 0.02
+TOKEN_SECONDS = 3600
+TOKEN_OPTIONS = ArgumentParser(allow_abbrev=False, exit_on_error=False)
+TOKEN_OPTIONS.add_argument("--name")
+TOKEN_OPTIONS.add_argument("--plan")
+TOKEN_OPTIONS.add_argument("--operator", action="store_true")
 
 
 class Process:
@@ -196,18 +205,14 @@ class Process:
         return found
 
     def token(self, subject: str, *options: str) -> str:
-        """Return what `bottrading token` prints."""
-        command = [
-            sys.executable,
-            "-m",
-            "server",
-            "token",
-            subject,
-            "--data-dir",
-            str(self.data_dir),
-        ]
-        done = subprocess.run([*command, *options], check=True, capture_output=True, text=True)
-        return done.stdout.strip()
+        """Return a token as `bottrading token` prints it, without the start of a process."""
+        told = TOKEN_OPTIONS.parse_args(options)
+        settings = config.load(data_dir=self.data_dir)
+        plan = None if told.plan is None else Plan(told.plan)
+        identity = known_identity(
+            settings, subject, name=told.name, plan=plan, is_operator=told.operator
+        )
+        return signed_token(settings, identity, TOKEN_SECONDS)
 
     def kill(self) -> None:
         """Kill the front with SIGKILL."""
