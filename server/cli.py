@@ -268,6 +268,17 @@ def copy(
     sys.exit(run(source, target, data_dir))
 
 
+@app.command("accept-loss")
+def accept_loss(
+    data_dir: Annotated[Path | None, typer.Option()] = None,
+    database: Annotated[str | None, typer.Option(metavar="URL")] = None,
+) -> None:
+    """Let a stopped venue go on whose database lacks transactions; older cursors then fail."""
+    from server.loss_command import run
+
+    run(config.load(data_dir=data_dir, database=database))
+
+
 @app.command()
 def verify(
     data_dir: Annotated[Path | None, typer.Option()] = None,

@@ -20,8 +20,8 @@ def run(source: str, target: str, data_dir: Path | None) -> int:
     """
     given, taken = (config.load(data_dir=data_dir, database=url) for url in (source, target))
     with ExitStack() as locks:
-        for directory in _directories(given.data_dir, given.location, taken.location):
-            _keep_engines_away(directory, locks)
+        for directory in directories(given.data_dir, given.location, taken.location):
+            keep_engines_away(directory, locks)
         try:
             with progress_bar("Reading the database") as show:
                 rows = copy(
@@ -35,13 +35,14 @@ def run(source: str, target: str, data_dir: Path | None) -> int:
     return verify_command.check(taken.location)
 
 
-def _directories(data_dir: Path, *ends: Location) -> list[Path]:
+def directories(data_dir: Path, *ends: Location) -> list[Path]:
     """Return the directories in which an engine that writes to an end has run, each once."""
     found = [data_dir, *(end.parent for end in ends if isinstance(end, Path))]
     return sorted({path.resolve() for path in found if (path / ENGINE_LOCK_FILE).exists()})
 
 
-def _keep_engines_away(directory: Path, locks: ExitStack) -> None:
+def keep_engines_away(directory: Path, locks: ExitStack) -> None:
+    """Lock a data directory; raise SettingsError while an engine runs there."""
     try:
         locks.enter_context(take_lock(directory / ENGINE_LOCK_FILE, 0))
     except LockHeld:

@@ -202,6 +202,12 @@ class Reads(Protocol):
     def newest_sequence(self, account_id: str) -> int:
         """Return the sequence of the newest entry of an account's log."""
 
+    def is_cursor(self, account_id: str, sequence: int) -> bool:
+        """Tell whether an account's log has an entry with this sequence, or ends or goes on after.
+
+        It is not one if the entry was lost with the database.
+        """
+
     def live_orders(self, account_id: str) -> tuple[int, list[Order]]:
         """Return the sequence of an account's log and the live orders as of it, oldest first."""
 

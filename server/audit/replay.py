@@ -86,7 +86,7 @@ class Replay:
 
     def __init__(self, say: Callable[[str], object]) -> None:
         self._say = say
-        self.sequence = 0
+        self.sequence = self.events = 0
         self.resets = -1
         self.trading_state = account_pb2.TRADING_STATE_UNSPECIFIED
         self.margin = MarginHistory()
@@ -98,7 +98,8 @@ class Replay:
 
     def hear(self, event: order_update_pb2.AccountEvent) -> None:
         """Add up the next event of the log."""
-        self.sequence += 1
+        self.sequence = event.sequence
+        self.events += 1
         if event.HasField("account_update"):
             self._hear_account(event)
         elif event.HasField("order_update"):

@@ -92,7 +92,7 @@ def _check_accounts(engine: Engine, verdict: Verdict, progress: Progress) -> Non
                 audit = AccountAudit(AccountRows(connection, account_id))
                 audit.run()
             verdict.accounts += 1
-            verdict.events += audit.replay.sequence
+            verdict.events += audit.replay.events
             verdict.orders += len(audit.replay.orders)
             verdict.fills += audit.fills
             verdict.findings += [f"account {account_id}: {told}" for told in audit.findings]

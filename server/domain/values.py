@@ -28,6 +28,9 @@ MILLISECOND: Micros = 1_000
 SECOND: Micros = 1_000 * MILLISECOND
 DAY: Micros = 86_400 * SECOND
 
+LOST_SEQUENCES = 1_000_000
+"""The gap in each log where entries may have been lost; no loss of one account is as large."""
+
 AMOUNT_LIMIT: Units = 9 * 10**10 * SCALE
 """Each notional, sum of money and position stays below this: 90 000 000 000 fits 63 bits."""
 

@@ -112,8 +112,8 @@ def _check_mark(path: Location, marked: CommitMark, stored: CommitMark | None) -
     if missing > 0:
         raise SettingsError(
             f"database: {path}: lacks at least the last {missing} of {marked.number} transactions"
-            f" that were committed: {BACKUP_GUIDE}, or remove {mark_path(path)} to go on without"
-            " them"
+            f" that were committed: {BACKUP_GUIDE}, or run `bottrading accept-loss` to go on"
+            " without them"
         )
 
 

@@ -58,6 +58,14 @@ class OrderUpdateStream:
                 Reason.SEQUENCE_IN_FUTURE,
                 f"`after_sequence` must be at most {newest}, the log's newest entry, not {begin}.",
             )
+        if 0 < begin < newest and not await self._read(
+            caller.user_id, self._reads.is_cursor, account_id, begin
+        ):
+            raise refuse(
+                Reason.SEQUENCE_IN_FUTURE,
+                f"The log has no entry {begin}: it was lost with the database. Read the account"
+                " anew, and leave `after_sequence` out.",
+            )
         with (
             self._updates.reader(account_id, begin, newest) as reader,
             Heartbeat(wanted.heartbeat_seconds, reader.woken) as heartbeat,

@@ -11,7 +11,7 @@ from server.domain.account import Account, Inflow, Position
 from server.domain.equity_curve import EquityCurve
 from server.domain.events import Fill
 from server.domain.order import Order
-from server.domain.values import Micros, Units
+from server.domain.values import LOST_SEQUENCES, Micros, Units
 from server.storage import curve_mapping, mapping
 from server.storage.database import is_sqlite
 from server.storage.tables import (
@@ -49,7 +49,8 @@ class Point:
 
 def totals(connection: Connection) -> tuple[int, int]:
     """Return the number of accounts and of entries in their logs."""
-    row = connection.execute(select(func.count(), func.sum(accounts.c.sequence))).one()
+    entries = func.sum(accounts.c.sequence % LOST_SEQUENCES)
+    row = connection.execute(select(func.count(), entries)).one()
     return row[0], int(row[1] or 0)
 
 

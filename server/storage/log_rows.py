@@ -25,6 +25,13 @@ class LogRows:
             newest: int = connection.execute(query).scalar_one()
         return newest
 
+    def is_cursor(self, account_id: str, sequence: int) -> bool:
+        near = select(events.c.sequence).where(
+            events.c.account_id == account_id, events.c.sequence.in_((sequence, sequence + 1))
+        )
+        with snapshot(self._engine) as connection:
+            return connection.execute(near.limit(1)).first() is not None
+
     def live_orders(self, account_id: str) -> tuple[int, list[Order]]:
         newest = select(accounts.c.sequence).where(accounts.c.id == account_id)
         live = live_of_account(account_id, self._engine.dialect)
