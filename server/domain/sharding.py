@@ -9,7 +9,7 @@ MARKET = 64
 """Names, beside the shards, who stores quotes and bars."""
 
 RANKING = 65
-"""Names, beside the shards, who ranks all accounts."""
+"""Is owned like the market, and says nothing: fronts rank accounts under a lock of their own."""
 
 ANY_SHARD = 0xFFFF
 """Stands for no certain shard: every engine can decide the call."""
