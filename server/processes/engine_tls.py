@@ -7,10 +7,10 @@ by its certificate that it is one, whether it connects or is connected to.
 import asyncio
 import socket
 import ssl
-from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 from server.addresses import TCP, split_address
 from server.config import Settings, SettingsError
@@ -21,7 +21,6 @@ from server.processes.listening import cannot_listen
 
 HANDSHAKE_SECONDS_MAX = 5.0
 CLOSE_SECONDS_MAX = 1.0
-PASSED_BYTES = 1 << 16
 KEEPALIVE = {
     socket.TCP_KEEPIDLE: 2,
     socket.TCP_KEEPINTVL: 1,
@@ -118,8 +117,8 @@ class EngineGate:
         """Listen; raise SettingsError if the address cannot be bound."""
         host, port = split_address(self._address)
         try:
-            self._server = await asyncio.start_server(
-                self._begin,
+            self._server = await asyncio.get_running_loop().create_server(
+                lambda: _End(self._begin),
                 host.strip("[]"),
                 port,
                 ssl=self._tls,
@@ -137,37 +136,75 @@ class EngineGate:
             for task in late:
                 task.cancel()
 
-    def _begin(self, reader: StreamReader, writer: StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._pass_on(reader, writer))
+    def _begin(self, outer: "_End") -> None:
+        task = asyncio.get_running_loop().create_task(self._pass_on(outer))
         self._passing.add(task)
         task.add_done_callback(self._passing.discard)
 
-    async def _pass_on(self, reader: StreamReader, writer: StreamWriter) -> None:
+    async def _pass_on(self, outer: "_End") -> None:
         """Pass bytes on in both directions until one of them ends."""
-        keep_alive(writer.get_extra_info("socket"))
+        keep_alive(outer.transport.get_extra_info("socket"))
+        inner, ends = _End(), [outer]
         try:
-            inner = await asyncio.open_connection(sock=connected(self._engine))
-        except OSError:  # The engine starts again. Whoever connected tries again, too.
-            writer.close()
-            return
-        directions = [
-            asyncio.ensure_future(_pass(reader, inner[1])),
-            asyncio.ensure_future(_pass(inner[0], writer)),
-        ]
-        try:
-            await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+            # The engine may be starting again. Whoever connected tries again, too.
+            with suppress(OSError):
+                await asyncio.get_running_loop().create_connection(
+                    lambda: inner, sock=connected(self._engine)
+                )
+                ends.append(inner)
+                outer.pass_to(inner)
+                inner.pass_to(outer)
+                lost = [end.lost for end in ends]
+                await asyncio.wait(lost, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for direction in directions:
-                direction.cancel()
-            for end in (writer, inner[1]):
-                end.close()
-            with suppress(OSError, TimeoutError):
-                await asyncio.wait_for(writer.wait_closed(), CLOSE_SECONDS_MAX)
+            for end in ends:
+                end.transport.close()
+            await asyncio.wait([end.lost for end in ends], timeout=CLOSE_SECONDS_MAX)
 
 
-async def _pass(reader: StreamReader, writer: StreamWriter) -> None:
-    """Pass bytes on, no faster than they are taken, until one of the ends is gone."""
-    with suppress(OSError):
-        while received := await reader.read(PASSED_BYTES):
-            writer.write(received)
-            await writer.drain()
+class _End(asyncio.Protocol):
+    """One end of what is passed on: gives what it receives to the other end at once.
+
+    It receives no faster than the other end takes it, and nothing until it is told to pass it on.
+    Streams would wake a task for each small frame.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self, on_made: Callable[["_End"], None] | None = None) -> None:
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._on_made = on_made
+        self._other: asyncio.Transport | None = None
+        self._early = bytearray()
+
+    def pass_to(self, other: "_End") -> None:
+        """Pass on what was received and what will be."""
+        self._other = other.transport
+        other.transport.write(bytes(self._early))
+        self._early.clear()
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.pause_reading()
+        if self._on_made is not None:
+            self._on_made(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._other is None:
+            self._early += data
+        else:
+            self._other.write(data)
+
+    def pause_writing(self) -> None:
+        if self._other is not None and not self._other.is_closing():
+            self._other.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._other is not None and not self._other.is_closing():
+            self._other.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self.lost.set_result(None)
