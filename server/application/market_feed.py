@@ -9,6 +9,7 @@ from server.application.market_ports import Calendar, Instruments, MarketStep, Q
 from server.application.market_record import MarketRecord, applied
 from server.application.order_groups import others_of
 from server.application.ownership import Ownership
+from server.application.passing import count_passing
 from server.application.ports import ReachedOrder, UnitOfWork
 from server.application.staging import Outbox, Stage, Staged, StagedMap
 from server.application.stopped_accounts import StoppedAccounts
@@ -21,7 +22,6 @@ from server.domain.market import Market, Session
 from server.domain.matching import Reach, has_seen_later, is_used_up, reach
 from server.domain.order import Order, PlacedBy
 from server.domain.quote import FUTURE_TOLERANCE, Quote, QuoteRefusal, refusal
-from server.domain.resting import RestingPrices
 from server.domain.trading import fill_resting, is_overdue
 from server.domain.valuation import ValuedPosition, value
 from server.domain.values import Micros
@@ -39,7 +39,7 @@ class LookAtMargin(Protocol):
 
 
 class QuoteBoard:
-    """The newest quote of each symbol; a quote that was loaded from storage is always stale."""
+    """The newest quote of each symbol; a quote that `load` has loaded is always stale."""
 
     def __init__(self, staleness_limit: Micros) -> None:
         self._staleness_limit = staleness_limit
@@ -83,23 +83,34 @@ class QuoteBoard:
         newest = max(self.all(), key=lambda quote: quote.time, default=None)
         return newest.time - now if newest is not None and newest.is_ahead(now) else 0
 
-    def refusal(self, quote: Quote, now: Micros) -> QuoteRefusal | None:
+    def refusal(
+        self, quote: Quote, now: Micros, newest: Quote | None = None
+    ) -> QuoteRefusal | None:
         """Return why a quote must not be applied; None when it may be.
 
-        A quote that was loaded is no duplicate: its source sends it again after a restart.
+        `newest` is newer than the quote of the board. A quote that was loaded is no duplicate: its
+        source sends it again after a restart.
         """
-        newest = self._quotes.get(quote.symbol)
+        newest = newest or self._quotes.get(quote.symbol)
         comes_again = quote == newest and newest is self._loaded.get(quote.symbol)
         return refusal(quote, None if comes_again else newest, now)
+
+    def confirmed_at(self, quote: Quote) -> Micros | None:
+        """Return when a quote of this board was last confirmed, if it was."""
+        confirmed, when = self._confirmed.get(quote.symbol) or (None, 0)
+        return when if confirmed is quote else None
 
     def is_fresh(self, quote: Quote, now: Micros) -> bool:
         """Tell whether a quote of this board can be traded on."""
         age = now - quote.time
         if age > self._staleness_limit:
-            confirmed, when = self._confirmed.get(quote.symbol) or (None, 0)
-            age = now - when if confirmed is quote else age
+            age = now - (self.confirmed_at(quote) or quote.time)
         is_young = -FUTURE_TOLERANCE <= age <= self._staleness_limit
         return is_young and quote is not self._loaded.get(quote.symbol)
+
+    def all_fresh(self, now: Micros) -> list[Quote]:
+        """Return the newest quotes that can be traded on."""
+        return [quote for quote in self.all() if self.is_fresh(quote, now)]
 
     def fresh(self, symbol: str, now: Micros) -> Quote | None:
         """Return the newest quote when it can be traded on."""
@@ -206,42 +217,55 @@ class MarketFeed:
     def apply(
         self, quotes: Sequence[Quote], unit: UnitOfWork, now: Micros
     ) -> list[QuoteRefusal | None]:
-        """Apply quotes in order, and fill the orders that each quote reaches.
+        """Apply the quotes that are valid; return for each quote why it was not applied."""
+        outcomes = self.judged(quotes, now)
+        self.show([it for it, why in zip(quotes, outcomes, strict=True) if why is None], unit, now)
+        return outcomes
 
-        Returns for each quote why it was not applied; None when it was. Consecutive quotes of
-        different symbols are applied together. A second quote of a symbol waits until the orders
-        that the first one reaches are filled. The front is notified of the applied quotes.
-        """
+    def judged(self, quotes: Sequence[Quote], now: Micros) -> list[QuoteRefusal | None]:
+        """Return for each quote why it must not be applied after those before it, if so."""
         outcomes: list[QuoteRefusal | None] = []
+        newest: dict[str, Quote] = {}
+        for quote in quotes:
+            why = self._refusal(quote, now, newest.get(quote.symbol))
+            outcomes.append(why)
+            if why is None:
+                newest[quote.symbol] = quote
+        return outcomes
+
+    def show(self, quotes: Sequence[Quote], unit: UnitOfWork, now: Micros) -> None:
+        """Apply valid quotes in order, and fill the orders that each quote reaches.
+
+        Consecutive quotes of different symbols are applied together. A second quote of a symbol
+        waits until the orders that the first one reaches are filled. The front is notified.
+        """
         together: dict[str, Quote] = {}
         for quote in quotes:
             if quote.symbol in together:
                 self._show(list(together.values()), unit, now)
                 together = {}
-            why = self._refusal(quote, now)
-            outcomes.append(why)
-            if why is None:
-                together[quote.symbol] = quote
+            together[quote.symbol] = quote
         self._show(list(together.values()), unit, now)
-        return outcomes
 
-    def confirm(self, quotes: Sequence[Quote], unit: UnitOfWork, now: Micros) -> None:
-        """Make newest quotes fresh from now on, and fill what they reach if they were not.
+    def confirm(
+        self, quotes: Sequence[Quote], unit: UnitOfWork, now: Micros, *, since: Micros | None = None
+    ) -> None:
+        """Make newest quotes fresh, and fill what they reach if they were not fresh.
 
-        An order that came while a quote was stale would otherwise wait for the next quote. What an
-        account took of the quote stays taken.
+        They are confirmed now, or were at `since`. An order that came while a quote was stale does
+        not wait for the next one. What an account took of the quote stays taken.
         """
         if not quotes:
             return
-        fresh_again = set(self.board.confirm((it.symbol for it in quotes), now, unit.stage))
-        told = tuple(quote.symbol for quote in quotes)
-        self.notifications.put(QuotesConfirmed(told, now), unit.stage)
+        told, since = tuple(quote.symbol for quote in quotes), now if since is None else since
+        fresh_again = set(self.board.confirm(told, since, unit.stage))
+        self.notifications.put(QuotesConfirmed(told, since), unit.stage)
         self._fill([quote for quote in quotes if quote.symbol in fresh_again], unit, now)
 
     def look_anew(self, unit: UnitOfWork, now: Micros) -> None:
         """Fill what the newest quotes reach if they are fresh."""
         if not self.is_virtual:
-            self._fill([it for it in self.board.all() if self.board.is_fresh(it, now)], unit, now)
+            self._fill(self.board.all_fresh(now), unit, now)
 
     def pass_by(
         self, steps: Sequence[MarketStep], awaited: Container[str], unit: UnitOfWork
@@ -251,33 +275,18 @@ class MarketFeed:
         It leaves the same as `apply` for each of these steps, and the front is notified once. They
         end before a quote that cannot be applied, and before one of the symbols in `awaited`.
         """
-        count = self._count_passing(steps, awaited, unit)
+        count = count_passing(steps, awaited, unit, self._refusal)
         quotes = [quote for step in steps[:count] for quote in step.quotes]
         if quotes:
-            self._make_newest(quotes, unit.stage)
+            self.make_newest(quotes, unit.stage)
         return count
 
-    def _count_passing(
-        self, steps: Sequence[MarketStep], awaited: Container[str], unit: UnitOfWork
-    ) -> int:
-        """Return how many of the first steps have only valid quotes that reach no order."""
-        resting: dict[str, RestingPrices] = {}
-        for count, step in enumerate(steps):
-            for quote in step.quotes:
-                prices = resting.get(quote.symbol)
-                if prices is None:
-                    # The later quotes of a symbol are newer, which is what a source promises.
-                    if quote.symbol in awaited or self._refusal(quote, step.time) is not None:
-                        return count
-                    prices = resting[quote.symbol] = unit.resting_prices(quote.symbol)
-                if not prices.misses(quote.bid, quote.ask):
-                    return count
-        return len(steps)
-
-    def _refusal(self, quote: Quote, now: Micros) -> QuoteRefusal | None:
+    def _refusal(
+        self, quote: Quote, now: Micros, newest: Quote | None = None
+    ) -> QuoteRefusal | None:
         if self.instruments.find(quote.symbol) is None:
             return QuoteRefusal.SYMBOL_UNKNOWN
-        return self.board.refusal(quote, now)
+        return self.board.refusal(quote, now, newest)
 
     def _show(self, quotes: list[Quote], unit: UnitOfWork, now: Micros) -> None:
         """Make quotes the newest, and fill the orders that they reach.
@@ -286,10 +295,11 @@ class MarketFeed:
         """
         if not quotes:
             return
-        self._make_newest(quotes, unit.stage)
+        self.make_newest(quotes, unit.stage)
         self._fill(quotes, unit, now)
 
-    def _make_newest(self, quotes: Sequence[Quote], stage: Stage) -> None:
+    def make_newest(self, quotes: Sequence[Quote], stage: Stage) -> None:
+        """Make quotes the newest ones, and fill no order."""
         shown = applied(quotes)
         for quote in shown.newest:
             self.board.put(quote, stage)

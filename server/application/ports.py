@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self, TypeAlias
 from server.application.listings import FillFilter, Found, OrderFilter
 from server.application.margin_ports import MarginRecords
 from server.application.people import People
+from server.application.published_ports import PublishedRecords
 from server.application.spending_ports import SpendingRecords
 from server.application.staging import Stage
 from server.domain.account import Account, Inflow, Position, Snapshot, SnapshotFilter
@@ -221,7 +222,7 @@ class Reads(Protocol):
         """Return the entries after each (account, sequence), in order."""
 
 
-class UnitOfWork(People, MarginRecords, SpendingRecords, Protocol):
+class UnitOfWork(People, MarginRecords, SpendingRecords, PublishedRecords, Protocol):
     """One transaction: loads state on demand, collects decisions and stores them together.
 
     Reads see the earlier decisions of the same unit. Without `commit`, nothing since the last

@@ -38,6 +38,7 @@ from server.application.ports import (
     StoredEvent,
     UnitOfWork,
 )
+from server.application.published_quotes import FollowMarket, PublishedQuotes
 from server.application.refusals import KEY_REFUSED
 from server.application.spending import Spending
 from server.application.steps import LoggedEvent, Steps
@@ -100,6 +101,7 @@ class Trading:
         since_boot: Clock,
         snapshot_interval: Micros,
         lock_step: LockStepping | None,
+        published: PublishedQuotes | None,
         read_event: Callable[[StoredEvent], LoggedEvent],
         tell_progress: Callable[[], None],
     ) -> None:
@@ -115,13 +117,15 @@ class Trading:
         self._lock_step = lock_step
         self._decide_task = self._decide if lock_step is None else self._decide_alone
         self.steps = Steps(feed, lock_step, read_event)
+        self._published = published
+        self._market_calls = MarketCalls(feed, self._timekeeping, lock_step, published)
         self.use_cases: tuple[object, ...] = (
             Orders(feed, chance),
             Closes(feed, chance),
             keys,
             accounts,
             spending,
-            MarketCalls(feed, self._timekeeping, lock_step),
+            self._market_calls,
             self.steps,
         )
         """The objects whose methods decide commands."""
@@ -130,9 +134,12 @@ class Trading:
         """Whether orders or options still waited to be ended when time last passed."""
 
     def recover(self) -> None:
-        """Load the stored quotes of the last run; they are stale."""
+        """Load the stored quotes; they are stale, unless the market went on without this engine."""
         with self._new_unit() as unit:
-            self._feed.load(unit.stored_quotes(), unit.stage)
+            if self._published is None:
+                self._feed.load(unit.stored_quotes(), unit.stage)
+            else:
+                self._published.load(unit, self._clock())
             unit.forget_unused_replay()
             if self._lock_step is not None:
                 self._lock_step.load(unit.participants(), unit.stage)
@@ -153,6 +160,8 @@ class Trading:
         results are on disk. No result may be sent earlier.
         """
         grown_logs: set[str] = set()
+        if passing and self._published is not None:
+            self._handle([Task(FollowMarket(), self._market_calls.follow)], grown_logs)
         stuck = self._let_time_pass(grown_logs) if passing else None
         results: list[object] = [stuck] * len(tasks)
         if stuck is None:
@@ -290,20 +299,21 @@ def _not_stored(task: Task) -> Refusal:
 
     Quotes are stored in parts, and a call that waits for the clock is stored when the wait begins.
     """
-    is_in_parts = isinstance(task.command, PublishQuotes | Waiting)
+    is_in_parts = isinstance(task.command, PublishQuotes | FollowMarket | Waiting)
     return PERHAPS_STORED if is_in_parts else NOT_STORED
 
 
 def _apart(tasks: Sequence[Task]) -> list[list[Task]]:
     """Divide tasks, in their order, into those that are stored together.
 
-    A task that publishes quotes commits parts of its work at checkpoints. It needs a transaction of
+    A task that applies quotes commits parts of its work at checkpoints. It needs a transaction of
     its own: the failure of another task would make the engine decide it again.
     """
     parts: list[list[Task]] = []
+    in_parts = PublishQuotes | FollowMarket
     for task in tasks:
-        alone = isinstance(task.command, PublishQuotes)
-        if alone or not parts or isinstance(parts[-1][-1].command, PublishQuotes):
+        alone = isinstance(task.command, in_parts)
+        if alone or not parts or isinstance(parts[-1][-1].command, in_parts):
             parts.append([])
         parts[-1].append(task)
     return parts

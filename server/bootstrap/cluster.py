@@ -4,11 +4,13 @@ from collections.abc import Callable
 from functools import partial
 
 from server.bootstrap.front import FrontBase
+from server.calls.table import ROWS
 from server.config import Settings
 from server.engine.cluster import ClusterEngine, Directory, Linked
 from server.engine.peers import Open, Peer
 from server.rpc.reading import Reading
 from server.storage.queries import SqlReads
+from server.wire.rows import Decided
 
 
 def build(
@@ -35,7 +37,12 @@ def build(
         answer_seconds_max=settings.engine_answer_seconds,
     )
     address = settings.for_engine().address
-    return ClusterEngine(own, address, read, link, base.order_updates.notify_all)
+    followed = {
+        path.rpartition("/")[2]: row.followed_by
+        for path, row in ROWS.items()
+        if isinstance(row, Decided) and row.followed_by
+    }
+    return ClusterEngine(own, address, read, link, base.order_updates.notify_all, followed)
 
 
 def _directory(reads: SqlReads) -> Directory:

@@ -12,6 +12,7 @@ from server.application.market_feed import MarketFeed
 from server.application.market_ports import QuoteSource
 from server.application.ownership import Ownership
 from server.application.ports import Chance, Clock, StorageUnavailable
+from server.application.published_quotes import PublishedQuotes
 from server.application.rate_limits import LimitsPerMinute
 from server.application.spending import Spending
 from server.application.trading import Trading
@@ -72,8 +73,7 @@ def build(
     listed, calendar = venue.universe(settings), venue.calendar(settings)
     database, real_clock = location(settings.database, Path(settings.data_dir)), clock
     writer = Writer(database, encode_event)
-    member = Member(settings.address, version("bottrading"), settings.terms, clock())
-    ownership = joined(writer, member, monotonic)
+    ownership = joined(writer, _member(settings, clock()), monotonic)
     source: QuoteSource
     if settings.market == "replay":
         source, clock = venue.replay_source(
@@ -111,6 +111,7 @@ def build(
         chance=chance,
         snapshot_interval=settings.snapshot_interval,
         lock_step=lock_step,
+        published=_published(settings, feed, ownership),
         read_event=logged_event,
         tell_progress=tell_progress,
     )
@@ -124,10 +125,24 @@ def build(
     return EngineParts(service, feed, writer, clock, ownership)
 
 
+def _member(settings: EngineSettings, since: Micros) -> Member:
+    return Member(settings.address, version("bottrading"), settings.terms, since)
+
+
 def _take_shards(service: EngineService, source: QuoteSource, ownership: Ownership) -> None:
     service.look()
     if source.replay_digest is not None and not ownership.owns_all:
         raise StorageUnavailable("a replay runs on one server alone")
+
+
+def _published(
+    settings: EngineSettings, feed: MarketFeed, ownership: Ownership
+) -> PublishedQuotes | None:
+    """Return what engines that share a published market need; None for a venue in a file."""
+    is_shared = not isinstance(location(settings.database, Path(settings.data_dir)), Path)
+    if settings.market != "published" or not is_shared:
+        return None
+    return PublishedQuotes(feed, ownership, settings.quote_staleness)
 
 
 def _spending(settings: EngineSettings, clock: Clock, monotonic: Clock) -> Spending:

@@ -1,9 +1,10 @@
 """Internal calls: those that the front itself makes to the engine."""
 
-from server.application import commands
+from server.application import commands, published_quotes
 from server.application.callers import Caller
 from server.application.commands import Done, UserKnown
 from server.application.keys import Keys
+from server.application.market_calls import MarketCalls
 from server.application.spending import Spending
 from server.domain.user import Identity
 from server.engine.frames import encode_user
@@ -25,6 +26,10 @@ def _use_sign_in(use: commands.UseSignIn, _: Caller, __: Surroundings) -> comman
 
 def _spend_only(_: bytes, __: Caller, ___: Surroundings) -> commands.SpendOnly:
     return commands.SpendOnly()
+
+
+def _follow_market(_: bytes, __: Caller, ___: Surroundings) -> published_quotes.FollowMarket:
+    return published_quotes.FollowMarket()
 
 
 def _tell_allowances(
@@ -70,4 +75,10 @@ TellAllowances = Decided(
     read=_tell_allowances,
     decide=Spending.tell,
     answer=encode_allowances,
+)
+FollowMarket = Decided(
+    route=Route.EVERYONE,
+    read=_follow_market,
+    decide=MarketCalls.follow,
+    answer=_done,
 )

@@ -3,6 +3,7 @@
 from server.application.market_calls import MarketCalls
 from server.application.queries import Queries
 from server.domain.sharding import MARKET
+from server.engine.cluster import FOLLOW_MARKET
 from server.rpc.streams import QuoteStream
 from server.wire import market
 from server.wire.rows import Decided, Queried, Route, Streamed
@@ -51,4 +52,5 @@ PublishQuotes = Decided(
     read=market.publish_quotes,
     decide=MarketCalls.publish,
     answer=market.quotes_published,
+    followed_by=FOLLOW_MARKET,
 )

@@ -7,6 +7,7 @@ import orjson
 
 from server.calls import bot_trading, internal, key_management, market_data
 from server.engine.charging import SPEND, TELL_ALLOWANCES
+from server.engine.cluster import FOLLOW_MARKET
 from server.engine.frames import decode_identity, decode_usage, decode_use_of_sign_in
 from server.engine.service import EngineCall
 from server.wire.contract import Method, methods
@@ -43,5 +44,6 @@ def engine_calls(
         "RecordUsage": EngineCall(internal.RecordUsage, decode_usage),
         "UseSignIn": EngineCall(internal.UseSignIn, decode_use_of_sign_in),
         SPEND: EngineCall(internal.Spend, bytes),
+        FOLLOW_MARKET: EngineCall(internal.FollowMarket, bytes),
         TELL_ALLOWANCES: EngineCall(internal.TellAllowances, orjson.loads),
     }

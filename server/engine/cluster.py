@@ -7,10 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from server.application.callers import Caller
+from server.application.callers import SERVICE, Caller
 from server.application.ports import StorageBroken, StorageUnavailable
+from server.domain.errors import Reason, Refusal
 from server.domain.sharding import ANY_SHARD, shard_of
-from server.engine.client import AWAY, Asked
+from server.engine.client import AWAY, RETRY_SECONDS, Asked, EngineRefused, refuse_moved
 from server.engine.receipts import Receipt
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,23 @@ PAUSE_SECONDS = 0.05
 
 REPEAT_SECONDS_MAX = 5.0
 """A call that no engine takes for so long is refused."""
+
+
+FOLLOW_MARKET = "FollowMarket"
+"""The internal call that lets an engine apply the published quotes that another one accepted."""
+
+ALL_SECONDS_MAX = 10.0
+"""An engine that is alive and does not answer loses its session within 5 s, and is left out."""
+
+ONE_SECONDS_MAX = 1.0
+"""After this, it is found out whether an engine that does not answer is still alive."""
+
+NOT_EVERYWHERE = Refusal(
+    reason=Reason.UNAVAILABLE,
+    message="The call was executed, but an engine of this venue does not answer, and may follow"
+    " later.",
+    retry_after_seconds=RETRY_SECONDS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +74,8 @@ class ClusterEngine:
 
     A call that was not executed is repeated at the owner of its shard, and its caller does not
     notice. A call on a connection that ends has an unknown outcome and is never repeated.
-    `on_new_owners` is called after shards have changed hands.
+    `on_new_owners` is called after shards have changed hands. `followed` names calls that are
+    answered once all engines have decided another one, which follows it.
     """
 
     def __init__(
@@ -66,6 +85,7 @@ class ClusterEngine:
         read: Callable[[], Awaitable[Directory]],
         link: Callable[[str], Removable],
         on_new_owners: Callable[[], None],
+        followed: Mapping[str, str] = {},
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._own = own
@@ -75,6 +95,9 @@ class ClusterEngine:
         self._on_new_owners = on_new_owners
         self._directory = Directory()
         self._others: dict[str, Removable] = {}
+        self._followed = followed
+        self._looking = asyncio.Lock()
+        self._next_look: asyncio.Task[bool] | None = None
         self._late: list[Asked] = []
         self._wanted = asyncio.Event()
         self._is_closed = False
@@ -93,7 +116,62 @@ class ClusterEngine:
         asked = Asked(name, caller, body, shard, self._loop.create_future(), self._moved, receipt)
         asked.until = self._loop.time() + REPEAT_SECONDS_MAX
         self._send(asked)
-        return asked.future
+        if name not in self._followed:
+            return asked.future
+        return self._loop.create_task(self._follow_up(asked.future, self._followed[name]))
+
+    async def _follow_up(self, decided: "asyncio.Future[bytes]", name: str) -> bytes:
+        answer = await decided
+        await self.call_all(name)
+        return answer
+
+    async def call_all(self, name: str) -> None:
+        """Let every engine that is alive decide a call without a body, some perhaps repeatedly.
+
+        An engine that joins is left out until it owns a shard or is ready: it begins with what is
+        stored by now. Raises EngineRefused if an engine stays alive and does not answer in time.
+        """
+        until, done = self._loop.time() + ALL_SECONDS_MAX, set[str]()
+        while True:
+            is_read = await self._look_anew()
+            left = [] if not is_read else sorted(self._taking_part() - done)
+            answered = await asyncio.gather(*(self._call_one(it, name) for it in left))
+            done.update(it for it, is_done in zip(left, answered, strict=True) if is_done)
+            if is_read and done.issuperset(left):
+                return
+            if self._is_closed or self._loop.time() >= until:
+                raise EngineRefused(NOT_EVERYWHERE)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    def _taking_part(self) -> frozenset[str]:
+        """Return the addresses of the engines that own something or can be called."""
+        found = self._directory
+        ready = (address for address in found.engines if self._at(address) is not None)
+        return found.engines.intersection(found.owners.values()) | frozenset(ready)
+
+    async def _call_one(self, address: str, name: str) -> bool:
+        """Let an engine decide a call; return False if it did not, or not in time."""
+        engine = self._at(address)
+        if engine is None:
+            return False
+        future: asyncio.Future[bytes] = self._loop.create_future()
+        engine.send(Asked(name, SERVICE, b"", ANY_SHARD, future, refuse_moved))
+        try:
+            await asyncio.wait_for(future, ONE_SECONDS_MAX)
+        except (EngineRefused, TimeoutError):
+            return False
+        return True
+
+    async def _look_anew(self) -> bool:
+        """Read the directory as it is from now on; those who wait at once share one look."""
+        if self._next_look is None:
+            self._next_look = self._loop.create_task(self._look_next())
+        return await asyncio.shield(self._next_look)
+
+    async def _look_next(self) -> bool:
+        async with self._looking:
+            self._next_look = None
+            return await self._read_directory()
 
     async def run(self) -> None:
         """Follow the directory, and repeat calls that found no owner, until closed."""
@@ -107,13 +185,8 @@ class ClusterEngine:
     async def look(self) -> None:
         """Read the directory once, and send the calls that found no owner before."""
         self._wanted.clear()
-        try:
-            found = await self._read()
-        except (StorageUnavailable, StorageBroken) as error:
-            log.warning("The owners of shards cannot be read: %s; trying again.", error)
-        else:
-            if not self._is_closed:
-                self._follow(found)
+        async with self._looking:
+            await self._read_directory()
         self._send_late()
 
     def close(self) -> None:
@@ -124,6 +197,17 @@ class ClusterEngine:
         for other in self._others.values():
             other.abort()
         self._others.clear()
+
+    async def _read_directory(self) -> bool:
+        """Read the directory; return False if that was not possible."""
+        try:
+            found = await self._read()
+        except (StorageUnavailable, StorageBroken) as error:
+            log.warning("The owners of shards cannot be read: %s; trying again.", error)
+            return False
+        if not self._is_closed:
+            self._follow(found)
+        return True
 
     def _follow(self, found: Directory) -> None:
         addresses = found.engines - {self._own_address}
@@ -170,6 +254,9 @@ class ClusterEngine:
             engines: list[Linked] = [self._own, *self._others.values()]
             return next((engine for engine in engines if engine.is_ready), None)
         # The own engine may have taken a shard a moment ago; if not, it answers with moved.
-        address = self._directory.owners.get(shard, self._own_address)
+        return self._at(self._directory.owners.get(shard, self._own_address))
+
+    def _at(self, address: str) -> Linked | None:
+        """Return the engine at an address, if calls can be sent there."""
         engine = self._own if address == self._own_address else self._others.get(address)
         return engine if engine is not None and engine.is_ready else None

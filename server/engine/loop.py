@@ -23,7 +23,7 @@ def run(
     options whose time is over are ended in parts. Waiting calls are answered between two parts.
     Shards change hands between two batches, but no more once the engine leaves.
     """
-    fronts.send([service.board()])
+    fronts.send(service.board())
     fronts.send(service.handle([], passing=True))
     fronts.send([READY])
     passed = monotonic()

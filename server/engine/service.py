@@ -10,6 +10,7 @@ from server.application.commands import Done, Moved, Waiting
 from server.application.market_feed import MarketFeed
 from server.application.ownership import Ownership
 from server.application.ports import Clock
+from server.application.published_quotes import live
 from server.application.refusals import MALFORMED
 from server.application.spending import Charged
 from server.application.trading import Task, Trading
@@ -155,9 +156,10 @@ class EngineService:
             ),
         ]
 
-    def board(self) -> bytes:
-        """Return the frame with the quotes of the last run, which are stale."""
-        return pack_answer(NOBODY, Kind.QUOTES_LOADED, encode_quotes(self._feed.board.all()))
+    def board(self) -> list[bytes]:
+        """Return frames with the newest quotes, which are stale but for those that live on."""
+        loaded = pack_answer(NOBODY, Kind.QUOTES_LOADED, encode_quotes(self._feed.board.all()))
+        return [loaded, *map(pack_notification, live(self._feed.board, self._clock()))]
 
     def _read(self, call: Call, charged: Charged | None) -> Task | Refusal | Done | Moved:
         if call.shard != ANY_SHARD and not self._ownership.owns(call.shard):

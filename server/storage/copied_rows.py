@@ -31,7 +31,9 @@ from server.storage.tables import (
 
 Rows = Iterable[dict[str, Any]]
 
-OF_ONE_DATABASE = frozenset({"commits", "engines", "rankings", "secrets", "shards", "spends"})
+OF_ONE_DATABASE = frozenset(
+    {"commits", "engines", "published", "rankings", "secrets", "shards", "spends"}
+)
 """Tables that tell of their own database. The copy has its own rows, made by the migrations."""
 
 OWN_COLUMNS = frozenset({"shard", "marks_id"})

@@ -39,6 +39,18 @@ trails = Table(
     Column("marks", Text, nullable=False),
 )
 
+# The log of a published market that engines share: the quotes of each call as the owner of the
+# market accepted them, for the others to apply.
+published = Table(
+    "published",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("time", TIME, nullable=False),
+    # As JSON, in order: the values of quotes, and symbols.
+    Column("quotes", Text, nullable=False),
+    Column("confirmed", Text, nullable=False),
+)
+
 # The identity of this database, and the number of transactions that have written to it: in the one
 # row of a file, and in PostgreSQL in a row for each replica.
 commits = Table(

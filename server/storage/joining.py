@@ -24,13 +24,6 @@ ORDER BY since
 """
 
 
-ALONE = {
-    "replay": "a replay runs on one server alone",
-    "published": "a published market runs on one server alone",
-}
-"""Why a market is served by one server."""
-
-
 class CannotJoin(Exception):
     """This server must not run beside another one; the text says why."""
 
@@ -56,8 +49,8 @@ def expect_same(own: Mapping[str, str], others: Mapping[str, Mapping[str, str]])
                 f"{', '.join(differing)}: not as at the server of this venue at {address}: give all"
                 " servers the same settings, files and versions"
             )
-        if own.get("market") in ALONE:
-            raise CannotJoin(f"market: {ALONE[own['market']]}: {address} runs it")
+        if own.get("market") == "replay":
+            raise CannotJoin(f"market: a replay runs on one server alone: {address} runs it")
 
 
 def surroundings(where: PostgresDatabase, clock: Clock) -> Surroundings:

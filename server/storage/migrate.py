@@ -14,7 +14,7 @@ from server.storage.database import (
 )
 from server.storage.location import Location
 
-NEWEST_REVISION = "0029"
+NEWEST_REVISION = "0030"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 

@@ -29,6 +29,7 @@ from server.storage.location import Location
 from server.storage.margin_rows import MarginRows
 from server.storage.pending import EventEncoder, Pending
 from server.storage.people import People
+from server.storage.published_rows import PublishedRows
 from server.storage.resting import Resting
 from server.storage.searches import Searches
 from server.storage.session import Session
@@ -167,7 +168,7 @@ class MarkFile:
             os.close(self._descriptor)
 
 
-class SqlUnitOfWork(TrailNotes, Searches, People, MarginRows, StepRows, UsageRows):
+class SqlUnitOfWork(TrailNotes, Searches, People, MarginRows, StepRows, UsageRows, PublishedRows):
     """One transaction on the writing connection; only one may be open at a time."""
 
     def __init__(self, writer: Writer) -> None:

@@ -59,7 +59,8 @@ class Decided(Generic[Request, Wanted, Found]):
 
     `decide` is a method of a use case and takes (command, permissions, unit, now). A call whose
     result is `Waiting` is answered later. `shard` is set if one engine decides all these calls;
-    otherwise the one that owns the caller's shard decides.
+    otherwise the one that owns the caller's shard decides. `followed_by` names an internal call
+    that every engine of the venue decides before the caller is answered.
     """
 
     route: Route = Route.OWN_ACCOUNT
@@ -68,6 +69,7 @@ class Decided(Generic[Request, Wanted, Found]):
     decide: Callable[..., Found | Waiting | Refusal]
     answer: Callable[[Found], Message | bytes]
     complete: Complete | None = None
+    followed_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

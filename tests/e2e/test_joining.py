@@ -77,15 +77,6 @@ def test_a_server_with_other_rules_or_terms_of_tokens_is_told_which_differ(
     check_joining(settings(url, tmp_path / "three"))
 
 
-def test_a_published_market_runs_on_one_server(
-    url: str, session: "psycopg.Connection[Any]", tmp_path: Path
-) -> None:
-    enter(session, terms_text(settings(url, tmp_path / "one", market="published")))
-
-    with pytest.raises(SettingsError, match=rf"^market: a published market .* alone: {ADDRESS}"):
-        check_joining(settings(url, tmp_path / "two", market="published"))
-
-
 def test_a_file_of_instruments_is_compared_by_its_content(
     url: str, session: "psycopg.Connection[Any]", tmp_path: Path
 ) -> None:

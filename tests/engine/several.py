@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from server.domain.named_ids import user_id
-from server.domain.sharding import SHARDS, shard_of
+from server.domain.sharding import MARKET, SHARDS, shard_of
 from server.domain.user import Identity, Plan
+from server.engine.cluster import FOLLOW_MARKET
 from server.engine.frames import Answer, Call, Kind, decode_moved, encode_identity
 from server.storage.postgresql_session import PostgresSession
 from server.storage.shared_venue import LOOK_EVERY
@@ -81,10 +82,19 @@ class Engines:
         self._postgresql.administer(f"SELECT pg_terminate_backend({session.pid}, 10000)")
 
     def publish(self, bid: str, ask: str, symbol: str = "AAPL") -> None:
-        """Publish a quote to all engines."""
-        quote = self.running[0].publish(symbol, bid, ask, size="100000")
+        """Publish a quote; the owner of the market accepts it, and the others follow."""
+        owner = self.owner_of_market()
+        owner.handle(owner.publish(symbol, bid, ask, size="100000"))
+        self.follow()
+
+    def owner_of_market(self) -> Engine:
+        return next(it for it in self.running if it.parts.ownership.owns(MARKET))
+
+    def follow(self) -> None:
+        """Let all engines apply what the owner of the market has accepted."""
         for engine in self.running:
-            engine.handle(quote)
+            (*_, answer) = engine.handle(call(8, FOLLOW_MARKET, "", b""))
+            assert answer.kind is Kind.RESPONSE, answer
 
     def pass_time(self) -> None:
         for engine in self.running:

@@ -11,7 +11,7 @@ from server.application.ports import StorageUnavailable
 from server.domain.sharding import ANY_SHARD, MARKET, shard_of
 from server.engine import cluster
 from server.engine.client import AWAY, OUTCOME_UNKNOWN, Asked, EngineRefused
-from server.engine.cluster import ClusterEngine, Directory
+from server.engine.cluster import FOLLOW_MARKET, NOT_EVERYWHERE, ClusterEngine, Directory
 from server.engine.frames import Answer, FrameBuffer, Kind, pack_moved, unpack_answer
 
 OWN, OTHER, THIRD = "unix:/own", "unix:/other", "unix:/third"
@@ -57,9 +57,13 @@ class Venue:
         self.directory = Directory()
         self.is_away = False
         self.changes = 0
-        self.front = ClusterEngine(self.own, OWN, self._read, self._link, self._changed)
+        self.looks = 0
+        self.front = ClusterEngine(
+            self.own, OWN, self._read, self._link, self._changed, {"PublishQuotes": FOLLOW_MARKET}
+        )
 
     async def _read(self) -> Directory:
+        self.looks += 1
         if self.is_away:
             raise StorageUnavailable("away")
         return self.directory
@@ -74,6 +78,13 @@ class Venue:
     async def own_shards(self, owners: Mapping[int, str], *others: str) -> None:
         self.directory = Directory(owners, frozenset({OWN, *owners.values(), *others}))
         await self.front.look()
+
+    async def publish(self) -> "asyncio.Future[bytes]":
+        """Publish quotes, which the own engine accepts; return once the other one must follow."""
+        call = self.front.call("PublishQuotes", SERVICE, b"quotes", MARKET)
+        await self.own.is_asked()
+        self.own.answer(b"accepted")
+        return call
 
     def call(self, **options: Any) -> "asyncio.Future[bytes]":
         return self.front.call("PlaceOrder", ADA, b"body", **options)
@@ -246,3 +257,92 @@ async def test_calls_that_wait_are_refused_when_the_front_stops(venue: Venue) ->
     with pytest.raises(EngineRefused) as told:
         await call
     assert told.value.refusal is AWAY
+
+
+async def test_published_quotes_are_answered_when_all_engines_have_applied_them(
+    venue: Venue,
+) -> None:
+    await venue.own_shards({MARKET: OWN, SHARD: OTHER}, THIRD)
+    call = await venue.publish()
+    for engine in (venue.own, venue.linked[OTHER], venue.linked[THIRD]):
+        await engine.is_asked()
+        assert not call.done()
+        assert [asked.name for asked in engine.asked] == [FOLLOW_MARKET]
+        engine.answer()
+
+    assert await call == b"accepted"
+
+
+async def test_an_engine_of_which_the_front_did_not_know_yet_must_follow_too(
+    venue: Venue,
+) -> None:
+    await venue.own_shards({MARKET: OWN})
+    venue.directory = Directory({MARKET: OWN, SHARD: OTHER}, frozenset({OWN, OTHER}))
+    call = await venue.publish()
+    await venue.own.is_asked()
+    venue.own.answer()
+    await venue.linked[OTHER].is_asked()
+    assert not call.done()
+    venue.linked[OTHER].answer()
+
+    assert await call == b"accepted"
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_published_quotes_do_not_wait_for_an_engine_that_ends(venue: Venue) -> None:
+    await venue.own_shards({MARKET: OWN, SHARD: OTHER})
+    call = await venue.publish()
+    await venue.own.is_asked()
+    venue.own.answer()
+    await venue.linked[OTHER].is_asked()
+    venue.linked[OTHER].asked.pop().refuse(OUTCOME_UNKNOWN)
+    await venue.linked[OTHER].is_asked()
+    venue.directory = Directory({MARKET: OWN, SHARD: OWN}, frozenset({OWN}))
+    venue.linked[OTHER].asked.pop().refuse(OUTCOME_UNKNOWN)
+
+    assert await call == b"accepted"
+
+
+async def test_published_quotes_do_not_wait_for_an_engine_that_still_loads(venue: Venue) -> None:
+    """It owns nothing, and begins with what is stored."""
+    await venue.own_shards({MARKET: OWN}, OTHER)
+    venue.linked[OTHER].is_ready = False
+    call = await venue.publish()
+    await venue.own.is_asked()
+    venue.own.answer()
+
+    assert await call == b"accepted"
+    assert not venue.linked[OTHER].asked
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("why", ["not connected", "silent", "no directory"])
+async def test_a_publisher_is_told_if_an_engine_that_lives_may_not_have_followed(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    monkeypatch.setattr(cluster, "ALL_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(cluster, "ONE_SECONDS_MAX", 0.01)
+    await venue.own_shards({MARKET: OWN, SHARD: OTHER})
+    venue.linked[OTHER].is_ready = why == "silent"
+    venue.is_away = why == "no directory"
+    call = await venue.publish()
+
+    with pytest.raises(EngineRefused) as told:
+        await call
+    assert told.value.refusal is NOT_EVERYWHERE
+    assert not told.value.refusal.is_not_executed
+
+
+async def test_publishers_that_wait_at_once_share_a_look(venue: Venue) -> None:
+    await venue.own_shards({MARKET: OWN})
+    looks = venue.looks
+    calls = [venue.front.call("PublishQuotes", SERVICE, b"", MARKET) for _ in range(5)]
+    await venue.own.is_asked()
+    for _ in calls:
+        venue.own.answer(b"accepted")
+    await venue.own.is_asked()
+    for _ in calls:
+        venue.own.answer()
+
+    assert await asyncio.gather(*calls) == [b"accepted"] * 5
+    assert venue.looks == looks + 1

@@ -144,6 +144,7 @@ def test_a_locked_database_is_unavailable_and_nothing_is_lost(
     assert order_of(free[0]).status == order_pb2.ORDER_STATUS_OPEN
 
 
+@pytest.mark.sqlite_only
 def test_quotes_of_an_earlier_run_value_positions_but_are_not_traded_on(
     bench: Bench, data_dir: Path
 ) -> None:
@@ -162,6 +163,7 @@ def test_quotes_of_an_earlier_run_value_positions_but_are_not_traded_on(
     assert quote.ask == 100 * 10**8
 
 
+@pytest.mark.sqlite_only
 def test_a_quote_that_comes_again_after_a_restart_is_traded_on_and_shown_once_only(
     bench: Bench, data_dir: Path
 ) -> None:

@@ -139,16 +139,16 @@ def test_an_order_is_filled_that_a_quote_reached_while_nobody_owned_it(
     engines: Engines, end: End
 ) -> None:
     first, second = engines.two()
-    account = first.account(first.someone())
+    account = second.account(second.someone())
     engines.publish("99.00", "100.00")
-    order_of(first.handle(place(1, account, limit_price="90.00", **LIMIT))[0])
-    end(engines, first)
+    order_of(second.handle(place(1, account, limit_price="90.00", **LIMIT))[0])
+    end(engines, second)
     engines.publish("89.00", "90.00")
     assert engines.query("SELECT status FROM orders") == [("OPEN",)]
     engines.settle()
 
     assert engines.query("SELECT status FROM orders") == [("FILLED",)]
-    audit(second.data_dir)
+    audit(first.data_dir)
 
 
 @ENDS
@@ -210,8 +210,8 @@ SNAPSHOTS = "SELECT count(*) FROM equity_snapshots GROUP BY account_id"
 @ENDS
 def test_each_account_gets_one_snapshot_at_a_time(engines: Engines, end: End) -> None:
     first, second = engines.two(snapshot_interval_seconds=60)
+    engines.publish("99.00", "100.00")
     for engine in (first, second):
-        engine.handle(engine.publish("AAPL", "99.00", "100.00"))
         engine.handle(place(1, engine.account(engine.someone())))
     engines.clock.turn(seconds=60)
     engines.pass_time()

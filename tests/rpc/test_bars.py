@@ -92,7 +92,7 @@ async def test_what_an_engine_lost_is_not_shown_after_it_has_started_again(venue
     await publish(venue, "90")
     assert [bar.high for bar in await bars(bot)] == ["90.00000000"]
 
-    for frame in FrameBuffer().feed(loaded):
+    for frame in FrameBuffer().feed(b"".join(loaded)):
         venue.base.notifications.take(unpack_answer(frame))
 
     assert [bar.high for bar in await bars(bot)] == ["20.00000000"]

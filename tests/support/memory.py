@@ -50,6 +50,7 @@ PLAIN = {
 """What changes without being staged, and why it may."""
 
 ON_POSTGRESQL = {
+    "PublishedQuotes._failures": "counts what was not committed",
     "Spending._shards": _LOADED,
     "Spending._live_keys": _LOADED,
     "Spending._since": _SEEN,
