@@ -7,6 +7,7 @@ import pytest
 from server.application.ports import StorageUnavailable
 from server.domain.values import LOST_SEQUENCES
 from server.storage.losses import accept_loss
+from tests.support.accounts import to_midnight
 from tests.support.audit import audit
 from tests.support.databases import stored_in
 from tests.support.streams import Stream, order_updates, stream_call
@@ -55,6 +56,8 @@ async def test_a_venue_that_lost_entries_twice_is_verified(venue: Venue, data_di
     for _ in range(2):
         await bot.place()
         lose(venue, data_dir)
+        await venue.publish("AAPL", "98.00", "99.00")
+        await to_midnight(venue)
     await venue.publish("AAPL", "99.00", "100.00")
     lose(venue, data_dir)
 
