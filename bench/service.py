@@ -68,7 +68,11 @@ class Service:
             env={**os.environ, **UNFENCED, **self._environment},
             stderr=self._log,
         )
-        wait_until_ready(self.rest)
+        try:
+            wait_until_ready(self.rest)
+        except BaseException:
+            self.stop()
+            raise
 
     def make_keys(self, accounts: int, name: str = "bench") -> list[str]:
         """Return one bot key for each of some new accounts."""

@@ -94,8 +94,8 @@ class Needs:
         return self.accounts / self.servers / ACCOUNTS_AT_ONCE / PASSES_A_SECOND
 
 
-def costs_of(measured: Mapping[str, Any]) -> Costs:
-    """Return the costs that the model uses.
+def costs_of(measured: Mapping[str, Any], *, passed_on: bool) -> Costs:
+    """Return the costs that the model uses; calls are `passed_on` to another machine or not.
 
     Accounts call rarely, so each call stores what it spends, and each page of a table changes for
     the first time since a checkpoint.
@@ -104,17 +104,23 @@ def costs_of(measured: Mapping[str, Any]) -> Costs:
     _, called = measured["calls"]["PlaceOrder, 64 at once"]
     _, read = measured["calls"]["GetAccount, 64 at once"]
     kept, spent, snapshot = stored["an order, 64 at once"], stored["a read"], stored["a snapshot"]
+    more = dict.fromkeys(measured["replicas"], 1.0)
+    if passed_on:
+        # Of two replicas, half of all calls are passed on.
+        for name, (one, _, tls) in measured["replicas"].items():
+            more[name] = 1 + 2 * (_both(tls) / _both(one) - 1)
+    order_more, read_more = (more[f"{name}, 64 at once"] for name in ("PlaceOrder", "GetAccount"))
     return Costs(
         order=Cost(
-            called["front_us"],
-            max(called["engine_us"], kept["engine_us"]),
+            called["front_us"] * order_more,
+            max(called["engine_us"], kept["engine_us"]) * order_more,
             max(called["server_us"], kept["server_us"]),
             measured["stored"]["order_after_checkpoint_compressed_bytes"],
             sizes["an order"],
         ),
         read=Cost(
-            read["front_us"],
-            read["engine_us"] + spent["engine_us"],
+            read["front_us"] * read_more,
+            (read["engine_us"] + spent["engine_us"]) * read_more,
             read["server_us"] + spent["server_us"],
             spent["log_bytes"],
             0,
@@ -130,8 +136,23 @@ def costs_of(measured: Mapping[str, Any]) -> Costs:
     )
 
 
-def needs(costs: Costs, accounts: int, orders: float, reads: float) -> Needs:
-    """Return what accounts need that place `orders` and make `reads` a day."""
+def needs(
+    measured: Mapping[str, Any],
+    accounts: int,
+    orders: float = ORDERS_A_DAY,
+    reads: float = READS_A_DAY,
+) -> Needs:
+    """Return what accounts need that place `orders` and make `reads` a day.
+
+    Of several servers, all calls count as passed on.
+    """
+    alone = _needs(costs_of(measured, passed_on=False), accounts, orders, reads)
+    if alone.servers == 1:
+        return alone
+    return _needs(costs_of(measured, passed_on=True), accounts, orders, reads)
+
+
+def _needs(costs: Costs, accounts: int, orders: float, reads: float) -> Needs:
     rates = (
         (costs.order, PEAK * accounts * orders / DAY_SECONDS),
         (costs.read, PEAK * accounts * reads / DAY_SECONDS),
@@ -154,9 +175,9 @@ def needs(costs: Costs, accounts: int, orders: float, reads: float) -> Needs:
     )
 
 
-def limits(costs: Costs) -> list[tuple[str, str, float]]:
+def limits(measured: Mapping[str, Any]) -> list[tuple[str, str, float]]:
     """Return where one server of PostgreSQL ends: what ends, what there is of it, and accounts."""
-    one = needs(costs, 1_000_000, ORDERS_A_DAY, READS_A_DAY)
+    one = needs(measured, 1_000_000)
     each = one.accounts
     servers = CONNECTIONS // CONNECTIONS_OF_A_SERVER
     year = DAYS_OF_A_YEAR * one.stored_a_day
@@ -182,7 +203,7 @@ def limits(costs: Costs) -> list[tuple[str, str, float]]:
 
 def tables(measured: Mapping[str, Any]) -> dict[str, str]:
     """Return the tables of the page by name."""
-    costs = costs_of(measured)
+    costs, shared = (costs_of(measured, passed_on=it) for it in (False, True))
     return {
         "machine": f"Measured on {measured['machine']}.",
         "databases": _table(("", "SQLite", "PostgreSQL", "ratio"), _databases(measured["calls"])),
@@ -209,15 +230,17 @@ def tables(measured: Mapping[str, Any]) -> dict[str, str]:
                 (name, *(_figure(getattr(cost, it)) for it in COSTS))
                 for name, cost in (
                     ("an order", costs.order),
+                    ("an order that is passed on", shared.order),
                     ("a read", costs.read),
+                    ("a read that is passed on", shared.read),
                     ("a snapshot", costs.snapshot),
                 )
             ],
         ),
-        "needs": _needs_table([needs(costs, it, ORDERS_A_DAY, READS_A_DAY) for it in ACCOUNTS]),
+        "needs": _needs_table([needs(measured, it) for it in ACCOUNTS]),
         "limits": _table(
             ("what ends", "assumed", "accounts"),
-            [(what, there, _figure(accounts)) for what, there, accounts in limits(costs)],
+            [(what, there, _figure(accounts)) for what, there, accounts in limits(measured)],
         ),
     }
 
@@ -243,7 +266,7 @@ def main() -> None:
     if given.accounts is None:
         PAGE.write_text(filled(PAGE.read_text(), tables(measured)))
     else:
-        found = needs(costs_of(measured), given.accounts, given.orders, given.reads)
+        found = needs(measured, given.accounts, given.orders, given.reads)
         sys.stdout.write(_needs_table([found]) + "\n")
 
 

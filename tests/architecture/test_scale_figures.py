@@ -6,7 +6,7 @@ import re
 import pytest
 
 from bench.scale import ORDERS, PROCESSOR_MAX, RATE_MIN, REPLICAS_MAX, service_us
-from docs.scale import ACCOUNTS, MEASURED, PAGE, costs_of, filled, limits, needs, tables
+from docs.scale import MEASURED, PAGE, costs_of, filled, limits, needs, tables
 from server.storage.tables import metadata
 
 
@@ -37,12 +37,21 @@ def test_the_page_about_scale_says_what_becomes_of_every_table() -> None:
 
 
 def test_twice_as_many_accounts_need_twice_as_much() -> None:
-    costs = costs_of(json.loads(MEASURED.read_text()))
-    one, two = (needs(costs, accounts, 20, 500) for accounts in (100_000, 200_000))
+    measured = json.loads(MEASURED.read_text())
+    one, two = (needs(measured, accounts) for accounts in (100_000, 200_000))
 
     for name in ("orders_a_second", "front_cores", "log_bytes_a_second", "stored_a_day"):
         assert getattr(two, name) == pytest.approx(2 * getattr(one, name))
     assert two.connections == 8 * two.servers
     assert 1 < two.servers / one.servers <= 2
-    assert all(accounts > 0 for _, _, accounts in limits(costs))
-    assert max(ACCOUNTS) == 1_000_000
+    assert all(accounts > 0 for _, _, accounts in limits(measured))
+
+
+def test_a_call_that_is_passed_on_costs_more() -> None:
+    alone, shared = (
+        costs_of(json.loads(MEASURED.read_text()), passed_on=it) for it in (False, True)
+    )
+
+    assert shared.order.front_us > alone.order.front_us
+    assert shared.read.engine_us > alone.read.engine_us
+    assert shared.snapshot == alone.snapshot
