@@ -148,11 +148,12 @@ def test_a_confirmed_quote_is_fresh_and_fills_at_all_engines(engines: Engines) -
     waiting(other, "100.00")
     assert asks(other) == {}
     owner.handle(quote)
+    engines.clock.turn(seconds=10)
     engines.follow()
 
     assert asks(owner) == asks(other) == {"AAPL": 10000}
     assert engines.query(STATUSES) == [("FILLED",)]
-    engines.clock.turn(seconds=16)
+    engines.clock.turn(seconds=6)
     assert asks(owner) == asks(other) == {}
 
 
