@@ -85,9 +85,11 @@ class Servers:
         places = [Place(it.grpc, key) for it, key in zip(at, keys, strict=True)]
         accounts = [_account_of(place) for place in places]
         streams = [Place(it.grpc, key) for it, key in zip(there, keys, strict=True)]
-        self.keys = dict(zip(keys, self._shards_of(accounts), strict=True))
         self.callers = Callers(places)
         self.followers = Followers(self.all[0].data_dir, list(zip(streams, accounts, strict=True)))
+        resting = [self._new_key(people(half, 3)[-1]) for half in (0, 1)]
+        known = [_account_of(Place(it.grpc, key)) for key in resting for it in self.all]
+        self._resting = dict(zip(resting, self._shards_of(known[::2]), strict=True))
 
     def server(self, name: str) -> Process:
         """Return another server of the venue, which is not started yet."""
@@ -119,13 +121,10 @@ class Servers:
         (found,) = {pid for _, address, pid in self._owners() if address == address_of(server)}
         return int(found)
 
-    def own_key(self, server: Process) -> str:
-        """Return the key of a caller at a server whose engine owns the account, too."""
+    def key_owned_by(self, server: Process) -> str:
+        """Return the key of an account that the engine of a server owns and nobody uses."""
         owned = self.owned(server)
-        places = [caller.place for caller in self.callers.callers]
-        return next(
-            it.key for it in places if it.address == server.grpc and self.keys[it.key] in owned
-        )
+        return next(key for key, shard in self._resting.items() if shard in owned)
 
     def wait_until_owner(self, *servers: Process) -> None:
         """Wait until the engine of each server owns shards; of two servers, it owns accounts."""
