@@ -1,6 +1,7 @@
 """Permissions of the data directory and its secrets, and dangling links in it."""
 
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -17,13 +18,20 @@ from tests.support.process import Process
 SECRETS = [JWT_SECRET_FILE, TICKET_SECRET_FILE, MARKET_SECRET_FILE]
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Path:
-    """Return a data directory that has been served."""
-    with Process(tmp_path / "data") as service:
+@pytest.fixture(scope="module")
+def once_served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data directory that has been served, to be copied."""
+    directory = tmp_path_factory.mktemp("served") / "data"
+    with Process(directory) as service:
         assert service.stop() == 0
-    (tmp_path / "data" / MARKET_SECRET_FILE).touch(0o600)  # A market by a seed has none.
-    return tmp_path / "data"
+    (directory / MARKET_SECRET_FILE).touch(0o600)  # A market by a seed has none.
+    return directory
+
+
+@pytest.fixture
+def served(once_served: Path, tmp_path: Path) -> Path:
+    """Return a data directory that has been served."""
+    return copytree(once_served, tmp_path / "data")
 
 
 @pytest.mark.parametrize("command", ["serve", "migrate"])
