@@ -99,6 +99,7 @@ class ClusterEngine:
         self._looking = asyncio.Lock()
         self._next_look: asyncio.Task[bool] | None = None
         self._late: list[Asked] = []
+        self._end_of_late: asyncio.TimerHandle | None = None
         self._wanted = asyncio.Event()
         self._is_closed = False
 
@@ -248,6 +249,17 @@ class ClusterEngine:
             return
         self._late.append(asked)
         self._wanted.set()
+        # Not only after a look: one that reads from a database that hangs takes for ever.
+        if self._end_of_late is None:
+            self._end_of_late = self._loop.call_at(asked.until, self._refuse_late)
+
+    def _refuse_late(self) -> None:
+        """Refuse the calls that have waited for too long; look at the others at their time."""
+        self._end_of_late = None
+        late, self._late = self._late, []
+        for asked in late:
+            if not asked.future.done():
+                self._put_off(asked)
 
     def _engine(self, shard: int) -> Linked | None:
         if shard == ANY_SHARD:

@@ -13,6 +13,7 @@ from server.engine import cluster
 from server.engine.client import AWAY, OUTCOME_UNKNOWN, Asked, EngineRefused
 from server.engine.cluster import FOLLOW_MARKET, NOT_EVERYWHERE, ClusterEngine, Directory
 from server.engine.frames import Answer, FrameBuffer, Kind, pack_moved, unpack_answer
+from tests.support.streams import READ_SECONDS_MAX
 
 OWN, OTHER, THIRD = "unix:/own", "unix:/other", "unix:/third"
 ADA = Caller(user_id="ada", account_id="account")
@@ -55,7 +56,7 @@ class Venue:
         self.own = Engine()
         self.linked: dict[str, Engine] = {}
         self.directory = Directory()
-        self.is_away = False
+        self.is_away = self.hangs = False
         self.changes = 0
         self.looks = 0
         self.front = ClusterEngine(
@@ -64,6 +65,8 @@ class Venue:
 
     async def _read(self) -> Directory:
         self.looks += 1
+        if self.hangs:
+            await asyncio.Event().wait()
         if self.is_away:
             raise StorageUnavailable("away")
         return self.directory
@@ -201,6 +204,22 @@ async def test_a_call_that_no_engine_takes_is_refused_as_not_executed(
     with pytest.raises(EngineRefused) as told:
         await call
     assert told.value.refusal is AWAY
+    following.cancel()
+
+
+async def test_calls_are_refused_in_time_while_the_database_hangs(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue.own.is_ready, venue.hangs = False, True
+    following = asyncio.create_task(venue.front.run())
+    for seconds in (0.02, 0.04):
+        monkeypatch.setattr(cluster, "REPEAT_SECONDS_MAX", seconds)
+        call = venue.call()
+        later = venue.call()
+        for asked in (call, later):
+            with pytest.raises(EngineRefused) as told:
+                await asyncio.wait_for(asked, READ_SECONDS_MAX)
+            assert told.value.refusal is AWAY
     following.cancel()
 
 
