@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 
 RECONNECT_SECONDS = 0.25
 
+CONNECT_SECONDS_MAX = 10.0
+"""An attempt that takes longer begins anew: a network that comes back would answer it late."""
+
 Open: TypeAlias = Callable[[str, Callable[[], SocketEngine]], Awaitable[object]]
 """Connects an engine's client to an address; raises OSError if that is not possible now."""
 
@@ -71,7 +74,8 @@ class Peer:
         while True:
             self._lost.clear()
             with suppress(OSError):
-                await self._connect(self._address, self._made)
+                async with asyncio.timeout(CONNECT_SECONDS_MAX):
+                    await self._connect(self._address, self._made)
                 await self._lost.wait()
             self._client = None
             await asyncio.sleep(RECONNECT_SECONDS)

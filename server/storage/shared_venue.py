@@ -7,6 +7,7 @@ fronts where to find the owners.
 import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import orjson
 
@@ -16,10 +17,11 @@ from server.domain.sharding import MARKET, RANKING, SHARDS
 from server.domain.sharing import moves
 from server.domain.values import MILLISECOND, Micros
 from server.storage import trail_sets
-from server.storage.joining import expect_same
+from server.storage.joining import CannotJoin, expect_same
 from server.storage.ownership import Member
 from server.storage.postgresql import JOINING_LOCK, LOCK_SPACE
 from server.storage.postgresql_session import PostgresSession
+from server.storage.replica import REPLICA_ID_FILE
 from server.storage.sql import Query, shards_text
 from server.storage.trail_union import unite
 from server.storage.unit_of_work import Writer
@@ -55,6 +57,12 @@ _OTHERS = Query(
     " (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = :space AND granted"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
 )
+_TWIN = Query(
+    "SELECT address, pid FROM engines WHERE id = :id AND pid <> :pid AND EXISTS"
+    " (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = :space AND granted"
+    " AND objid::bigint = :first + engines.pid"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+)
 # A backend can have the number of one that ended long ago.
 _DROP_SAME_PID = Query("DELETE FROM engines WHERE pid = :pid AND id <> :id")
 _LEAVE = Query("UPDATE shards SET engine_id = NULL WHERE engine_id = :id")
@@ -70,7 +78,7 @@ class SharedVenue:
     def __init__(self, writer: Writer, member: Member, monotonic: Clock) -> None:
         """Let the other engines know this one; it owns nothing yet.
 
-        Raises CannotJoin if another engine has other terms.
+        Raises CannotJoin if another engine has other terms, or the id of this one.
         """
         if not isinstance(writer.session, PostgresSession):
             raise BrokenInvariant("a file has one engine")
@@ -82,6 +90,12 @@ class SharedVenue:
         self.before_giving: Callable[[Collection[int]], None] = lambda _: None
         with self._failing():
             self._session.wait_for_lock(FIRST_OF_ENGINES + self._session.pid)
+            with self._transaction():
+                twins = self._twins()
+            for twin in twins:
+                # The session of the engine before this one may be about to end.
+                if self._session.wait_for_lock(FIRST_OF_ENGINES + twin.pid):
+                    self._session.free_locks([FIRST_OF_ENGINES + twin.pid])
             self._enter(member)
 
     @property
@@ -138,6 +152,8 @@ class SharedVenue:
         with self._transaction():
             # Two that enter at the same moment must not miss each other.
             self._session.run(_ALONE, {})
+            for twin in self._twins():
+                _refuse_twin(twin.address, member.address)
             others = self._session.found(_OTHERS, {"id": self._id, "space": LOCK_SPACE})
             expect_same(
                 orjson.loads(member.terms or "{}"),
@@ -146,6 +162,12 @@ class SharedVenue:
             self._session.run(_DROP_SAME_PID, given)
             self._session.run(_ENTER, given)
             self._session.run(_LEAVE, given)
+
+    def _twins(self) -> list[Any]:
+        """Return the other engine that is alive and has the id of this one, if there is one."""
+        given = {"id": self._id, "pid": self._session.pid}
+        given |= {"space": LOCK_SPACE, "first": FIRST_OF_ENGINES}
+        return list(self._session.found(_TWIN, given))
 
     def _take(self, numbers: Collection[int], awaited: Collection[int] = ()) -> bool:
         """Take what is free, or is freed in time if it is awaited; tell whether anything was."""
@@ -208,6 +230,19 @@ class SharedVenue:
             if told is error:
                 raise
             raise told from error
+
+
+def _refuse_twin(address: str, own_address: str) -> None:
+    """Refuse to take the place of an engine that is alive and has the same id."""
+    if address == own_address:
+        # Most likely the engine before this one: PostgreSQL does not know yet that it ended.
+        raise StorageUnavailable(
+            "the session of the engine before, or of a copied server, lives on"
+        )
+    raise CannotJoin(
+        f"data_dir: is a copy of that of the server at {address}, which runs: delete"
+        f" {REPLICA_ID_FILE} and the commit mark from the copy"
+    )
 
 
 def _told(numbers: Collection[int]) -> str:

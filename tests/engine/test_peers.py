@@ -1,7 +1,7 @@
 """The connection to the engine of another replica, over a real Unix socket."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,17 @@ from server.application.market_record import HeardMinutes
 from server.bootstrap.adapters import ToldClock
 from server.domain.sharding import ANY_SHARD
 from server.engine import client, peers
-from server.engine.client import OUTCOME_UNKNOWN, Asked, EngineRefused, Notifications
+from server.engine.client import (
+    OUTCOME_UNKNOWN,
+    Asked,
+    EngineRefused,
+    Notifications,
+    SocketEngine,
+)
 from server.engine.frames import FrameBuffer, Kind, pack_answer, unpack_call
 from server.engine.fronts import READY
-from server.engine.peers import Peer, open_unix
+from server.engine.peers import Open, Peer, open_unix
+from tests.support.streams import READ_SECONDS_MAX
 
 
 class Replica:
@@ -47,7 +54,7 @@ class Replica:
 class Front:
     """A front with a peer."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, connect: Open = open_unix) -> None:
         self.changes: asyncio.Queue[bool] = asyncio.Queue()
         self.grown: asyncio.Queue[list[str]] = asyncio.Queue()
         notifications = Notifications(
@@ -60,7 +67,7 @@ class Front:
             set_time=ToldClock().set,
         )
         self.peer = Peer(
-            f"unix:{path}", open_unix, notifications, self._changed, answer_seconds_max=9
+            f"unix:{path}", connect, notifications, self._changed, answer_seconds_max=9
         )
 
     def _changed(self) -> None:
@@ -159,3 +166,22 @@ async def test_a_front_that_leaves_a_peer_does_not_come_back(
     with pytest.raises(asyncio.CancelledError):
         await front.peer._task
     assert replica.connected.empty()
+
+
+async def test_an_attempt_to_connect_that_hangs_is_given_up(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As over a network that loses the first packets: the next attempt may get through."""
+    monkeypatch.setattr(peers, "CONNECT_SECONDS_MAX", 0.01)
+    attempts: list[str] = []
+
+    async def hanging(address: str, client: Callable[[], SocketEngine]) -> None:
+        attempts.append(address)
+        if len(attempts) == 1:
+            await asyncio.Event().wait()
+        await open_unix(address, client)
+
+    await replica.start()
+    front = Front(replica.path, hanging)
+    assert await asyncio.wait_for(front.changes.get(), READ_SECONDS_MAX)
+    front.peer.abort()
