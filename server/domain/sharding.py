@@ -8,9 +8,6 @@ SHARDS = 64
 MARKET = 64
 """Names, beside the shards, who stores quotes and bars."""
 
-RANKING = 65
-"""Is owned like the market, and says nothing: fronts rank accounts under a lock of their own."""
-
 ANY_SHARD = 0xFFFF
 """Stands for no certain shard: every engine can decide the call."""
 

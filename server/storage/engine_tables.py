@@ -19,7 +19,7 @@ engines = Table(
     Column("terms", Text, nullable=False),
 )
 
-# The shards, and beyond them the market and the ranking. `engine_id` is NULL while nobody owns it.
+# The shards, and beyond them the market. `engine_id` is NULL while nobody owns it.
 # `marks_id` says which `trails` its orders follow; NULL: each order has its watermark itself.
 shards = Table(
     "shards",

@@ -23,7 +23,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from sqlalchemy.types import TypeEngine
 
 from server.application.ports import StorageDamaged, StorageUnavailable
-from server.domain.sharding import RANKING
+from server.domain.sharding import MARKET
 from server.storage.sql import Bulk, Insert, Lookup, Query, Update, Upsert
 
 LOCK_SPACE = 0x626F7473
@@ -41,7 +41,7 @@ JOINING_LOCK = f"{OTHER_SPACE}, 1"
 WAIT_FOR_OTHERS = f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, -1)"
 TRY_TO_BE_ALONE = (
     f"SELECT bool_and(pg_try_advisory_xact_lock({LOCK_SPACE}, shard))"  # noqa: S608
-    f" FROM generate_series(0, {RANKING}) AS shard"
+    f" FROM generate_series(0, {MARKET}) AS shard"
 )
 """Takes the locks of all engines until the end of the transaction, or tells that one has some."""
 

@@ -13,7 +13,7 @@ import orjson
 
 from server.application.ports import Clock, StorageBroken, StorageUnavailable
 from server.domain.invariants import BrokenInvariant
-from server.domain.sharding import MARKET, RANKING, SHARDS
+from server.domain.sharding import MARKET, SHARDS
 from server.domain.sharing import moves
 from server.domain.values import MILLISECOND, Micros
 from server.storage import trail_sets
@@ -31,13 +31,8 @@ log = logging.getLogger(__name__)
 LOOK_EVERY: Micros = 200 * MILLISECOND
 """A dead engine's shards are taken after this time and that which its connection takes to end."""
 
-FIRST_OF_ENGINES = RANKING + 1
+FIRST_OF_ENGINES = MARKET + 1
 """Each engine also holds a lock of its own, which tells that it is alive; they begin here."""
-
-SINGLE = frozenset({MARKET, RANKING})
-"""What one engine owns until it ends, whichever finds it free."""
-
-_NAMES = {MARKET: "the market", RANKING: "the ranking"}
 
 _LOOK = """
 SELECT locks.objid::bigint, engines.id
@@ -123,12 +118,13 @@ class SharedVenue:
             engines = {name for name in holders.values() if name}
             if is_first and engines == {self._id}:
                 # Locks of sessions that are about to end, as that of this replica before.
-                return self._take(range(RANKING + 1), holders)
+                return self._take(range(MARKET + 1), holders)
             owners = {number: name for number, name in holders.items() if number < SHARDS}
             wanted = moves(self._id, engines, owners)
             if wanted.give:
                 self._give(wanted.give)
-            free = wanted.take | (SINGLE - holders.keys())
+            # One engine owns the market until it ends, whichever finds it free.
+            free = wanted.take | ({MARKET} - holders.keys())
             has_taken = bool(free) and self._take(free)
         return bool(wanted.give) or has_taken
 
@@ -247,5 +243,4 @@ def _refuse_twin(address: str, own_address: str) -> None:
 
 def _told(numbers: Collection[int]) -> str:
     shards = sum(number < SHARDS for number in numbers)
-    others = [name for number, name in _NAMES.items() if number in numbers]
-    return " and ".join([f"{shards} shards", *others])
+    return f"{shards} shards and the market" if MARKET in numbers else f"{shards} shards"

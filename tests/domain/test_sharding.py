@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from server.domain.named_ids import user_id
-from server.domain.sharding import MARKET, RANKING, SHARDS, shard_of
+from server.domain.sharding import MARKET, SHARDS, shard_of
 
 
 def test_a_user_is_in_the_same_shard_for_ever() -> None:
@@ -20,8 +20,8 @@ def test_users_are_spread_over_all_shards() -> None:
     assert max(counts) < 140
 
 
-def test_market_and_ranking_are_no_shards_of_users() -> None:
-    assert SHARDS <= MARKET < RANKING
+def test_the_market_is_no_shard_of_users() -> None:
+    assert SHARDS <= MARKET
 
 
 def test_a_file_has_a_single_shard() -> None:

@@ -7,7 +7,7 @@ import pytest
 from bottrading.v1 import key_management_pb2, order_pb2
 from server.application.ports import SessionLost
 from server.domain.named_ids import user_id
-from server.domain.sharding import MARKET, RANKING, SHARDS, shard_of
+from server.domain.sharding import MARKET, SHARDS, shard_of
 from server.domain.values import SECOND
 from server.engine.frames import Call, Kind
 from tests.engine.bench import call, order_of, place
@@ -32,7 +32,7 @@ def test_an_engine_alone_owns_everything(engines: Engines) -> None:
 
     assert engine.parts.ownership.owns_all
     assert engine.owned() == ALL
-    assert all(map(engine.parts.ownership.owns, (MARKET, RANKING)))
+    assert engine.parts.ownership.owns(MARKET)
 
 
 def test_engines_that_join_get_their_share_and_few_shards_move(engines: Engines) -> None:
@@ -48,7 +48,7 @@ def test_engines_that_join_get_their_share_and_few_shards_move(engines: Engines)
     assert sorted(len(it.owned()) for it in engines.running) == [21, 21, 22]
     assert all(old >= engine.owned() for old, engine in zip(before, (first, second), strict=True))
     assert are_divided(engines)
-    assert all(map(first.parts.ownership.owns, (MARKET, RANKING)))
+    assert first.parts.ownership.owns(MARKET)
 
 
 def test_nothing_moves_while_nobody_comes_or_goes(engines: Engines) -> None:
@@ -76,7 +76,6 @@ def test_the_shards_of_an_engine_that_ends_are_taken_within_a_second(
     assert len(second.owned()) == len(third.owned()) == SHARDS // 2
     assert are_divided(engines)
     assert sum(it.parts.ownership.owns(MARKET) for it in engines.running) == 1
-    assert sum(it.parts.ownership.owns(RANKING) for it in engines.running) == 1
 
 
 def test_an_engine_that_has_lost_its_session_cannot_write(engines: Engines) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from server.domain.sharding import MARKET, RANKING, SHARDS, shard_of
+from server.domain.sharding import MARKET, SHARDS, shard_of
 from server.storage import migrate
 from server.storage.location import PostgresDatabase
 from server.storage.migrate import bring_up_to_date
@@ -41,7 +41,6 @@ def test_an_older_venue_is_divided(
     assert new.execute("SELECT * FROM shards ORDER BY shard") == [
         *((shard, None, "") for shard in range(SHARDS)),
         (MARKET, None, None),
-        (RANKING, None, None),
     ]
     assert new.execute("SELECT * FROM trails") == [("", "AAPL", "SELL", "[]")]
     accruals = new.execute("SELECT * FROM accruals ORDER BY shard")

@@ -11,8 +11,8 @@ revision = "0021"
 down_revision = "0020"
 
 SHARDS = 64
-OWNED = 66
-"""The shards, the market and the ranking."""
+OWNED = 65
+"""The shards and the market."""
 
 SHARDED = ("accounts", "orders", "positions")
 LIVE = "live"
