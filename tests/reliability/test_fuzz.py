@@ -27,7 +27,7 @@ from tests.support.audit import audit
 from tests.support.process import Process, make_key
 from tests.support.sign_in import link_token
 
-INPUTS = int(os.environ.get("SOAK_INPUTS", "5000"))
+INPUTS = int(os.environ.get("SOAK_INPUTS", "1500"))
 AT_ONCE = 16
 SEED = 1
 SETTLED = {
