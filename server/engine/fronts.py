@@ -1,5 +1,6 @@
 """The fronts of an engine: its own, and those of other replicas, each on its connection."""
 
+import logging
 import math
 import select
 import socket
@@ -22,6 +23,8 @@ from server.engine.frames import (
     unpack_call,
 )
 
+log = logging.getLogger(__name__)
+
 RECEIVE_BYTES = 1 << 20
 UNREAD_BYTES_MAX = 64 << 20
 """So much may wait for another replica's front. One that reads less is disconnected."""
@@ -39,6 +42,9 @@ figures, as its own engine says.
 NOT_LAST = frozenset({Kind.WAITING, Kind.SPENT})
 """After these, another answer to the same call follows."""
 
+OWN_SECONDS_MAX = 10.0
+"""The own front of an engine that others need, too, may read nothing for so long."""
+
 LEAVE_SECONDS_MAX = 2.0
 """An engine that ends waits so long for the fronts of other replicas to leave it."""
 
@@ -52,7 +58,8 @@ class Fronts:
 
     The own front may block the engine, and ends it. The other fronts are then told that the engine
     leaves: they send nothing more, and disconnect when they have their answers. No other front may
-    block the engine: what it does not read waits in memory.
+    block the engine: what it does not read waits in memory. If there can be others, the own front
+    has left, too, when it blocks the engine for too long: others can own the shards then.
     """
 
     def __init__(self, own: socket.socket, listener: socket.socket | None = None) -> None:
@@ -67,6 +74,7 @@ class Fronts:
         self._poll = select.poll()
         self._poll.register(own, select.POLLIN)
         if listener is not None:
+            own.settimeout(OWN_SECONDS_MAX)
             listener.setblocking(False)
             self._poll.register(listener, select.POLLIN)
 
@@ -107,7 +115,10 @@ class Fronts:
     def tell_progress(self) -> None:
         """Send all fronts a sign of life; raise BrokenPipeError if the own one is gone."""
         if not self.is_leaving:
-            self._own.sendall(SIGN_OF_LIFE)
+            try:
+                self._own.sendall(SIGN_OF_LIFE)
+            except TimeoutError:
+                raise BrokenPipeError from None
         for other in self._others.values():
             other.outgoing += SIGN_OF_LIFE
         self._flush()
@@ -136,6 +147,9 @@ class Fronts:
             try:
                 self._own.sendall(b"".join(frames))
             except (BrokenPipeError, ConnectionResetError):
+                self._leave()
+            except TimeoutError:
+                log.error("The front of this engine does not read: the engine ends.")
                 self._leave()
 
     def _leave(self) -> None:

@@ -3,6 +3,7 @@
 import socket
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,34 @@ def test_an_engine_that_cannot_answer_its_own_front_leaves(engine: Engine) -> No
     assert [told.kind for told in engine.other.told()] == [Kind.LEAVING]
     with pytest.raises(BrokenPipeError):
         engine._theirs.sendall(b"nobody reads")
+
+
+def test_an_engine_leaves_whose_own_front_reads_nothing_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the front is paused: the session of the engine would keep its shards from others."""
+    monkeypatch.setattr(fronts_module, "OWN_SECONDS_MAX", 0.01)
+    engine = Engine(tmp_path)
+    engine.own.ask(1)
+    (call,) = engine.calls(1)
+    engine.fronts.send([answer(call, b"x" * 5_000_000)])
+
+    assert engine.fronts.is_leaving
+    assert [told.kind for told in engine.other.told()] == [Kind.LEAVING]
+    engine.close()
+
+
+def test_a_long_decision_ends_when_the_own_front_reads_nothing_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fronts_module, "OWN_SECONDS_MAX", 0.01)
+    engine = Engine(tmp_path)
+    with suppress(TimeoutError):
+        while True:
+            engine._theirs.send(b"x" * 10_000)
+    with pytest.raises(BrokenPipeError):
+        engine.fronts.tell_progress()
+    engine.close()
 
 
 def test_a_front_that_reads_slowly_gets_everything_in_order(engine: Engine) -> None:
