@@ -53,7 +53,8 @@ _OTHERS = Query(
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
 )
 _TWIN = Query(
-    "SELECT address, pid FROM engines WHERE id = :id AND pid <> :pid AND EXISTS"
+    "SELECT id, address, pid FROM engines WHERE (id = :id OR address = :address) AND pid <> :pid"
+    " AND EXISTS"
     " (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = :space AND granted"
     " AND objid::bigint = :first + engines.pid"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
@@ -73,7 +74,7 @@ class SharedVenue:
     def __init__(self, writer: Writer, member: Member, monotonic: Clock) -> None:
         """Let the other engines know this one; it owns nothing yet.
 
-        Raises CannotJoin if another engine has other terms, or the id of this one.
+        Raises CannotJoin if another engine has other terms, or the id or address of this one.
         """
         if not isinstance(writer.session, PostgresSession):
             raise BrokenInvariant("a file has one engine")
@@ -86,7 +87,7 @@ class SharedVenue:
         with self._failing():
             self._session.wait_for_lock(FIRST_OF_ENGINES + self._session.pid)
             with self._transaction():
-                twins = self._twins()
+                twins = self._twins(member)
             for twin in twins:
                 # The session of the engine before this one may be about to end.
                 if self._session.wait_for_lock(FIRST_OF_ENGINES + twin.pid):
@@ -148,8 +149,8 @@ class SharedVenue:
         with self._transaction():
             # Two that enter at the same moment must not miss each other.
             self._session.run(_ALONE, {})
-            for twin in self._twins():
-                _refuse_twin(twin.address, member.address)
+            for twin in self._twins(member):
+                _refuse_twin(twin, self._id, member.address)
             others = self._session.found(_OTHERS, {"id": self._id, "space": LOCK_SPACE})
             expect_same(
                 orjson.loads(member.terms or "{}"),
@@ -159,9 +160,9 @@ class SharedVenue:
             self._session.run(_ENTER, given)
             self._session.run(_LEAVE, given)
 
-    def _twins(self) -> list[Any]:
-        """Return the other engine that is alive and has the id of this one, if there is one."""
-        given = {"id": self._id, "pid": self._session.pid}
+    def _twins(self, member: Member) -> list[Any]:
+        """Return the other engines that are alive and have the id or the address of this one."""
+        given = {"id": self._id, "address": member.address, "pid": self._session.pid}
         given |= {"space": LOCK_SPACE, "first": FIRST_OF_ENGINES}
         return list(self._session.found(_TWIN, given))
 
@@ -228,15 +229,20 @@ class SharedVenue:
             raise told from error
 
 
-def _refuse_twin(address: str, own_address: str) -> None:
-    """Refuse to take the place of an engine that is alive and has the same id."""
-    if address == own_address:
+def _refuse_twin(twin: Any, own_id: str, address: str) -> None:
+    """Refuse to take the place of an engine that is alive."""
+    if twin.id != own_id:
+        raise CannotJoin(
+            f"engine_address: another server of this venue has the same, {address}: calls would"
+            " never reach it"
+        )
+    if twin.address == address:
         # Most likely the engine before this one: PostgreSQL does not know yet that it ended.
         raise StorageUnavailable(
             "the session of the engine before, or of a copied server, lives on"
         )
     raise CannotJoin(
-        f"data_dir: is a copy of that of the server at {address}, which runs: delete"
+        f"data_dir: is a copy of that of the server at {twin.address}, which runs: delete"
         f" {REPLICA_ID_FILE} and the commit mark from the copy"
     )
 

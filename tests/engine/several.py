@@ -50,7 +50,9 @@ class Engines:
         self.running: list[Engine] = []
 
     def start(self, **options: Any) -> Engine:
-        directory = self._directory / f"replica{len(self.running)}"
+        taken = {engine.data_dir for engine in self.running}
+        directories = (self._directory / f"replica{number}" for number in count())
+        directory = next(it for it in directories if it not in taken)
         directory.mkdir(exist_ok=True)
         engine = Engine(directory, self.clock, **options)
         self.running.append(engine)

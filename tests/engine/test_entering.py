@@ -47,9 +47,9 @@ def writers(url: str, tmp_path: Path) -> Iterator[list[Writer]]:
         writer.close()
 
 
-def enter(writer: Writer, address: str = "unix:/somewhere", **terms: str) -> str:
-    """Let an engine enter; return why it may not, or nothing."""
-    member = Member(address, "1", orjson.dumps(terms).decode(), NOON)
+def enter(writer: Writer, address: str = "", **terms: str) -> str:
+    """Let an engine enter, with its id as its address; return why it may not, or nothing."""
+    member = Member(address or writer.replica_id, "1", orjson.dumps(terms).decode(), NOON)
     try:
         SharedVenue(writer, member, monotonic_clock)
     except CannotJoin as error:
@@ -120,12 +120,20 @@ def test_a_copied_server_takes_nothing_from_the_one_that_runs(
     with opened(copy) as writer, pytest.raises(StorageUnavailable, match="lives on"):
         enter(writer)
     with psycopg.connect(url) as session:
-        assert session.execute("SELECT address FROM engines").fetchall() == [("unix:/somewhere",)]
+        assert session.execute("SELECT address = id FROM engines").fetchall() == [(True,)]
 
     (copy.directory / REPLICA_ID_FILE).unlink()
     mark_path(copy).unlink()
     with opened(copy) as writer:
         assert enter(writer, "unix:/copy") == ""
+
+
+def test_no_two_servers_have_one_address(writers: list[Writer]) -> None:
+    """As with two machines that are both told to be `localhost`."""
+    assert isinstance(writers[1].session, PostgresSession)
+    writers[1].session.driver.execute("SET lock_timeout = '1ms'")
+    assert enter(writers[0], "tcp:localhost:7000") == ""
+    assert "another server of this venue has the same" in enter(writers[1], "tcp:localhost:7000")
 
 
 def test_an_engine_waits_for_the_session_of_the_one_before_it(
