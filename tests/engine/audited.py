@@ -111,9 +111,11 @@ class AuditedEngine:
         self.close()
         self._open()
         self.quotes = {quote.symbol: quote for quote in self.parts.feed.board.all()}
+        # In PostgreSQL, quotes are as live as they are for the other engines of the venue.
+        stay_fresh = not isinstance(self.settings.location, Path)
         for ledger in self.ledgers.values():
             ledger.book.connection = self.connection
-            ledger.forget_quotes(self.quotes, self._trailing())
+            ledger.restart(self.quotes, self._trailing(), stay_fresh=stay_fresh)
 
     def _trailing(self) -> dict[str, Order]:
         """Return the orders that trail, as the engine knows them."""

@@ -181,16 +181,19 @@ class Ledger:
         ]
         assert self.book.log() == encoded, "the log is not what was decided"
 
-    def forget_quotes(self, known: Mapping[str, Quote], stored: Mapping[str, Order]) -> None:
-        """Record that no order may fill until a newer quote comes.
+    def restart(
+        self, known: Mapping[str, Quote], stored: Mapping[str, Order], *, stay_fresh: bool
+    ) -> None:
+        """Record what a new engine knows; without `stay_fresh`, only newer quotes fill orders.
 
         `known` are the quotes that the new engine values positions with: those of the last second
         can be missing. `stored` are the orders that trail, with the best prices that it knows.
         """
-        self.fresh.clear()
         self.auditor.quotes.clear()
         self.auditor.quotes.update(known)
-        self.auditor.stale.update(known)
+        if not stay_fresh:
+            self.fresh.clear()
+            self.auditor.stale.update(known)
         for name, order in stored.items():
             if order.account_id == self.book.account_id:
                 self.auditor.trails.rewind(name, order)
