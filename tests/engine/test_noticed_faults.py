@@ -8,12 +8,13 @@ import pytest
 
 from bottrading.v1 import market_data_pb2, order_pb2, quote_pb2
 from server.application.market_feed import MarketFeed, QuoteBoard
-from server.domain.values import CENT
+from server.domain.values import CENT, SECOND
 from server.engine.frames import Call
 from server.storage import mapping
 from server.storage.pending import Pending
 from tests.engine.audited import AuditedEngine
 from tests.engine.bench import call, place
+from tests.engine.ledger import STALE_AFTER
 from tests.support.databases import opened
 
 Patch = pytest.MonkeyPatch
@@ -95,16 +96,27 @@ def test_a_quote_that_is_not_shown_to_resting_orders_is_noticed(
         _trade(engine)
 
 
-def test_trading_on_quotes_of_an_earlier_run_is_noticed(
-    engine: AuditedEngine, monkeypatch: Patch
-) -> None:
+def _buy_later(engine: AuditedEngine, seconds: int) -> None:
+    """Buy at a quote of an earlier run, on an engine that takes every quote for fresh."""
     engine.handle([_publish(engine, "100.00", "100.01")])
     engine.handle([], passing=True)
-    monkeypatch.setattr(QuoteBoard, "is_fresh", lambda *_: True)
     engine.restart()
-
-    with pytest.raises(AssertionError, match="executed on a stale quote"):
+    engine.clock.turn(seconds=seconds)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(QuoteBoard, "is_fresh", lambda *_: True)
         engine.handle([place(1, next(iter(engine.ledgers)), quantity="1")])
+
+
+@pytest.mark.sqlite_only
+def test_trading_on_quotes_of_an_earlier_run_is_noticed(engine: AuditedEngine) -> None:
+    """In PostgreSQL, quotes stay fresh over a restart."""
+    with pytest.raises(AssertionError, match="executed on a stale quote"):
+        _buy_later(engine, seconds=0)
+
+
+def test_trading_on_old_quotes_is_noticed(engine: AuditedEngine) -> None:
+    with pytest.raises(AssertionError, match="executed on a stale quote"):
+        _buy_later(engine, seconds=STALE_AFTER // SECOND + 1)
 
 
 CHANGES: dict[str, tuple[str, str | None]] = {
