@@ -8,6 +8,7 @@ from bottrading.v1.order_update_pb2 import AccountEvent
 from server.application import accruals
 from server.application.ports import StorageUnavailable
 from server.domain.values import DAY, SECOND, Micros
+from server.storage.unit_of_work import SqlUnitOfWork
 from tests.engine.bench import Bench, at, place, row
 from tests.engine.margin import SELL, log_of, margin_account, since, stored
 from tests.engine.test_replayed_steps import failing
@@ -127,7 +128,14 @@ def test_a_round_that_a_later_day_ends_charges_each_account_for_each_night(
 ) -> None:
     monkeypatch.setattr(accruals, "ACCOUNTS_AT_ONCE", 1)
     accounts = sorted(borrowing(bench, name) for name in ("ada", "bob"))
-    with failing(1, StorageUnavailable):
+    checkpoint = SqlUnitOfWork.checkpoint
+
+    def fail_after(unit: SqlUnitOfWork) -> None:
+        checkpoint(unit)
+        raise StorageUnavailable("gone")
+
+    with monkeypatch.context() as dying:
+        dying.setattr(SqlUnitOfWork, "checkpoint", fail_after)
         reach(bench, MIDNIGHT)
     bench.parts.close()
 
