@@ -62,6 +62,7 @@ def test_interest_that_is_a_cent_too_high_is_noticed(
         RareEvents(engine).force()
 
 
+@pytest.mark.sqlite_only
 def test_an_order_is_judged_at_the_prices_that_a_restart_keeps(engine: AuditedEngine) -> None:
     """An engine that is killed forgets quotes of the last second, which would let it sell more."""
     scene = RareEvents(engine)
