@@ -44,25 +44,31 @@ def postgresql() -> Iterator[Server]:
 
 
 @pytest.fixture
-def data_dir(
-    database_kind: str,
-    tmp_path: Path,
-    request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Path]:
+def url(postgresql: Server) -> Iterator[str]:
+    """Return the URL of a new database of PostgreSQL."""
+    made = postgresql.new_database()
+    yield made
+    postgresql.drop(made)
+
+
+@pytest.fixture
+def venue_url(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the URL of a new database of PostgreSQL, which the settings name."""
+    monkeypatch.setenv(VARIABLE, url)
+    return url
+
+
+@pytest.fixture
+def data_dir(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """Return a data directory with a database of its own, which the settings name."""
     directory = tmp_path / "data"
     directory.mkdir()
     if database_kind == "sqlite":
         empty: Path = request.getfixturevalue("empty_database")
         shutil.copy(empty, directory / DATABASE_FILE)
-        yield directory
-        return
-    server: Server = request.getfixturevalue("postgresql")
-    url = server.new_database()
-    monkeypatch.setenv(VARIABLE, url)
-    yield directory
-    server.drop(url)
+    else:
+        request.getfixturevalue("venue_url")
+    return directory
 
 
 @pytest.fixture

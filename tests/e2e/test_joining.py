@@ -17,19 +17,11 @@ from server.domain.values import SECOND
 from server.processes import joining
 from server.processes.joining import check_joining
 from server.storage.postgresql import LOCK_SPACE
-from tests.support.postgresql import Server
 from tests.support.process import Process
 
 ADDRESS = "tcp:10.0.0.7:7000"
 OTHER = "00000000-0000-4000-8000-000000000007"
 UNIVERSE = Path(__file__).parents[2] / "server" / "market" / "universe.toml"
-
-
-@pytest.fixture
-def url(postgresql: Server) -> Iterator[str]:
-    made = postgresql.new_database()
-    yield made
-    postgresql.drop(made)
 
 
 @pytest.fixture

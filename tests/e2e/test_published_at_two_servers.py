@@ -113,11 +113,8 @@ async def quote_at_both(bots: list[Remote], symbol: str) -> Any:
 
 
 async def test_publishing_goes_on_when_the_owner_of_the_market_is_killed(
-    postgresql: Server,
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
+    url: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = postgresql.new_database()
     servers = Servers(url, tmp_path_factory.mktemp("killed"), **SETTINGS)
     first, second = servers.processes
     with first, second:
@@ -145,7 +142,6 @@ async def test_publishing_goes_on_when_the_owner_of_the_market_is_killed(
     monkeypatch.setenv(VARIABLE, url)
     assert await asyncio.to_thread(audit, first.data_dir) == {order.id}
     servers.close()
-    postgresql.drop(url)
 
 
 def owner_of_market(servers: Servers) -> int:

@@ -7,7 +7,6 @@ import pytest
 
 from tests.engine.bench import Bench
 from tests.engine.several import Engines
-from tests.support.databases import VARIABLE
 from tests.support.postgresql import Server
 from tests.support.venue import NOON, ManualClock
 
@@ -20,13 +19,8 @@ def bench(data_dir: Path) -> Iterator[Bench]:
 
 
 @pytest.fixture
-def engines(
-    postgresql: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Engines]:
-    url = postgresql.new_database()
-    monkeypatch.setenv(VARIABLE, url)
-    made = Engines(postgresql, tmp_path, url)
+def engines(postgresql: Server, venue_url: str, tmp_path: Path) -> Iterator[Engines]:
+    made = Engines(postgresql, tmp_path, venue_url)
     yield made
     for engine in made.running:
         engine.parts.close()
-    postgresql.drop(url)

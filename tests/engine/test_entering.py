@@ -22,18 +22,10 @@ from server.storage.replica import REPLICA_ID_FILE
 from server.storage.shared_venue import SharedVenue
 from server.storage.unit_of_work import Writer
 from server.wire.answers import encode_event
-from tests.support.postgresql import Server
 from tests.support.streams import READ_SECONDS_MAX
 from tests.support.venue import NOON
 
 WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-
-
-@pytest.fixture
-def url(postgresql: Server) -> Iterator[str]:
-    made = postgresql.new_database()
-    yield made
-    postgresql.drop(made)
 
 
 @pytest.fixture

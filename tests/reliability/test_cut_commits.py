@@ -14,7 +14,7 @@ from server.engine.client import OUTCOME_UNKNOWN
 from tests.e2e.test_processes import UNFENCED
 from tests.reliability.callers import Placed, request_of
 from tests.support.audit import audit
-from tests.support.databases import VARIABLE, opened
+from tests.support.databases import opened
 from tests.support.postgresql import Server
 from tests.support.process import POLL_SECONDS, START_SECONDS_MAX, Process, channel, make_key
 from tests.support.proxy import Cut, Proxy
@@ -27,16 +27,7 @@ STORED = {Cut.AFTER, Cut.HALF_ANSWER, Cut.ANSWERED}
 
 
 @pytest.fixture
-def url(postgresql: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Return the URL of a database, as tests use it."""
-    made = postgresql.new_database()
-    monkeypatch.setenv(VARIABLE, made)
-    yield made
-    postgresql.drop(made)
-
-
-@pytest.fixture
-def proxy(postgresql: Server, url: str) -> Iterator[Proxy]:
+def proxy(postgresql: Server, venue_url: str) -> Iterator[Proxy]:
     """Return what is between the service and its database."""
     made = Proxy(postgresql.directory)
     yield made
@@ -92,11 +83,11 @@ def stored(directory: Path, order: Placed) -> list[str]:
 
 @pytest.mark.timeout(60 + 10 * CUTS)
 def test_an_order_whose_commit_was_cut_is_never_repeated_by_the_service(
-    url: str, proxy: Proxy, tmp_path: Path
+    venue_url: str, proxy: Proxy, tmp_path: Path
 ) -> None:
     """Its outcome is unknown. Only its caller repeats it, and by its client_order_id it is one."""
     directory = tmp_path / "data"
-    with Process(directory, database=proxy.url(url), **UNFENCED) as service:
+    with Process(directory, database=proxy.url(venue_url), **UNFENCED) as service:
         caller = Caller(service)
         for number in range(CUTS):
             cut, name = KINDS[number % len(KINDS)], f"cut-{number}" if number % 2 else ""

@@ -13,7 +13,7 @@ from tests.e2e.test_processes import UNFENCED
 from tests.reliability.callers import Callers, Place
 from tests.reliability.followers import Followers
 from tests.support.audit import audit
-from tests.support.databases import VARIABLE, opened
+from tests.support.databases import opened
 from tests.support.postgresql import Server
 from tests.support.process import Process, channel, make_key
 
@@ -21,14 +21,11 @@ KILLS = int(os.environ.get("SOAK_DATABASE_KILLS", "4"))
 
 
 @pytest.fixture
-def server(postgresql: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """Return the server of PostgreSQL, which runs again after the test; it has a new database."""
-    made = postgresql.new_database()
-    monkeypatch.setenv(VARIABLE, made)
+def server(postgresql: Server, venue_url: str) -> Iterator[Server]:
+    """Return the server of PostgreSQL, which runs again after the test."""
     yield postgresql
     if not postgresql.answers():
         postgresql.start()
-    postgresql.drop(made)
 
 
 def kill(server: Server) -> None:

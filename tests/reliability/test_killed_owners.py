@@ -6,7 +6,6 @@ The bounds on times hold when the machine has nothing else to do, as in `make so
 import os
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,8 +16,7 @@ from bottrading.v1 import bot_trading_pb2_grpc as rpc
 from server.domain.values import SCALE
 from tests.reliability.callers import ORDERS_MAX, Placed, request_of
 from tests.reliability.several_servers import Servers
-from tests.support.databases import VARIABLE, opened
-from tests.support.postgresql import Server
+from tests.support.databases import opened
 from tests.support.process import channel
 from tests.support.venue import told
 
@@ -35,17 +33,9 @@ NOBODY = 90
 """The number of a caller beside those of the servers."""
 
 
-@pytest.fixture
-def url(postgresql: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    made = postgresql.new_database()
-    monkeypatch.setenv(VARIABLE, made)
-    yield made
-    postgresql.drop(made)
-
-
 @pytest.mark.timeout(120 + 15 * KILLS)
 def test_calls_and_streams_go_on_while_owners_are_killed_again_and_again(
-    url: str, tmp_path: Path
+    venue_url: str, tmp_path: Path
 ) -> None:
     """Every other time the next engine is held back, so that the other server takes over.
 
@@ -53,7 +43,7 @@ def test_calls_and_streams_go_on_while_owners_are_killed_again_and_again(
     be told of what was stored last, because no later entry tells them.
     """
     went_on, taken, sent = list[float](), list[float](), list[float]()
-    with Servers(url, tmp_path) as servers, servers.load():
+    with Servers(venue_url, tmp_path) as servers, servers.load():
         for number in range(KILLS):
             is_held, is_quiet = number % 2 == 1, number % 4 >= 2
             victim, other = servers.all[:: -1 if (number + number // 2) % 2 else 1]
@@ -86,14 +76,14 @@ def test_calls_and_streams_go_on_while_owners_are_killed_again_and_again(
 
 @pytest.mark.timeout(120 + 20 * PAUSES)
 def test_a_paused_owner_that_wakes_up_stores_nothing_and_begins_anew(
-    url: str, tmp_path: Path
+    venue_url: str, tmp_path: Path
 ) -> None:
     """Its session ends while it is paused, and the other server takes over.
 
     The call that it finds when it wakes up is about an account that nobody else has used meanwhile.
     """
     taken = list[float]()
-    with Servers(url, tmp_path, engine_answer_seconds="60") as servers, servers.load():
+    with Servers(venue_url, tmp_path, engine_answer_seconds="60") as servers, servers.load():
         for number in range(PAUSES):
             victim, other = servers.all[:: -1 if number % 2 else 1]
             servers.wait_until_owner(victim, other)
@@ -127,10 +117,10 @@ def test_a_paused_owner_that_wakes_up_stores_nothing_and_begins_anew(
 
 @pytest.mark.timeout(120 + 30 * JOINS)
 def test_calls_go_on_while_a_third_server_joins_and_leaves_and_engines_are_killed(
-    url: str, tmp_path: Path
+    venue_url: str, tmp_path: Path
 ) -> None:
     went_on = list[float]()
-    with Servers(url, tmp_path) as servers, servers.load():
+    with Servers(venue_url, tmp_path) as servers, servers.load():
         for number in range(JOINS):
             with servers.server("three") as third:
                 servers.wait_until_owner(*servers.all, third)

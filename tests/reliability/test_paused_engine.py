@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -14,17 +13,7 @@ from bottrading.v1 import bot_trading_pb2, bot_trading_pb2_grpc, order_pb2
 from server.storage.postgresql_session import PostgresSession
 from tests.e2e.test_processes import UNFENCED
 from tests.support.audit import audit
-from tests.support.databases import VARIABLE
-from tests.support.postgresql import Server
 from tests.support.process import POLL_SECONDS, START_SECONDS_MAX, Process, channel, make_key
-
-
-@pytest.fixture
-def url(postgresql: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    made = postgresql.new_database()
-    monkeypatch.setenv(VARIABLE, made)
-    yield made
-    postgresql.drop(made)
 
 
 def place(service: Process, key: str, name: str) -> str:
@@ -45,16 +34,16 @@ def place(service: Process, key: str, name: str) -> str:
 
 
 @pytest.mark.timeout(120)
-def test_a_paused_engine_that_wakes_up_writes_nothing(url: str, tmp_path: Path) -> None:
+def test_a_paused_engine_that_wakes_up_writes_nothing(venue_url: str, tmp_path: Path) -> None:
     """PostgreSQL ends its session while it is paused, and another one takes the locks."""
     with Process(tmp_path / "data", engine_answer_seconds="60", **UNFENCED) as service:
         key = make_key(service)
         first = place(service, key, "first")
         paused = service.engine()
         os.kill(paused, signal.SIGSTOP)
-        other = PostgresSession(url)
+        other = PostgresSession(venue_url)
         assert other.wait_for_lock(0)
-        with psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(venue_url, autocommit=True) as connection:
             before = connection.execute("SELECT sum(number) FROM commits").fetchone()
             with channel(service.grpc) as opened:
                 stub = bot_trading_pb2_grpc.BotTradingStub(opened)

@@ -15,7 +15,6 @@ from server.domain.sharding import SHARDS
 from server.domain.user import Plan
 from server.domain.values import SECOND
 from server.engine.charging import Charging
-from tests.support.postgresql import Server
 from tests.support.venue import Bot, Venue, VenueFactory, refusal
 
 MINUTE = 60 * SECOND
@@ -23,9 +22,9 @@ UNREADABLE = "/bottrading.unreadable/bottrading.v1.BotTrading/"
 
 
 @pytest.fixture
-async def start(postgresql: Server, tmp_path: Path) -> AsyncIterator[VenueFactory]:
+async def start(url: str, tmp_path: Path) -> AsyncIterator[VenueFactory]:
     """Return how to start a venue on PostgreSQL."""
-    url, started = postgresql.new_database(), list[Venue]()
+    started = list[Venue]()
 
     async def start(**settings: Any) -> Venue:
         directory = tmp_path / "data"
@@ -36,7 +35,6 @@ async def start(postgresql: Server, tmp_path: Path) -> AsyncIterator[VenueFactor
     yield start
     for venue in started:
         await venue.stop()
-    postgresql.drop(url)
 
 
 class TwoFronts:

@@ -12,7 +12,6 @@ from server.engine.client import Notifications
 from server.engine.frames import Answer
 from server.engine.fronts import FOR_ALL
 from tests.rpc.test_guard_rails import account_of, reason, set_rails, set_state
-from tests.support.postgresql import Server
 from tests.support.streams import Stream, stream_call
 from tests.support.venue import Bot, Venue, refusal
 
@@ -30,8 +29,7 @@ class OfBoth(Notifications):
 
 
 @pytest.fixture
-async def fronts(postgresql: Server, tmp_path: Path) -> AsyncIterator[tuple[Venue, Venue]]:
-    url = postgresql.new_database()
+async def fronts(url: str, tmp_path: Path) -> AsyncIterator[tuple[Venue, Venue]]:
     first = await Venue.start(tmp_path, database=url, quotas="enforced", requests_per_minute=0)
     second = await first.beside()
     one, two = first.base.notifications, second.base.notifications
@@ -40,7 +38,6 @@ async def fronts(postgresql: Server, tmp_path: Path) -> AsyncIterator[tuple[Venu
     yield first, second
     await second.stop_front()
     await first.stop()
-    postgresql.drop(url)
 
 
 async def bots(fronts: tuple[Venue, Venue], **claims: Any) -> tuple[Bot, Bot]:

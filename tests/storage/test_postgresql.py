@@ -25,10 +25,8 @@ from tests.support.postgresql import Server
 
 
 @pytest.fixture
-def database(postgresql: Server, tmp_path: Path) -> Iterator[PostgresDatabase]:
-    url = postgresql.new_database()
-    yield PostgresDatabase(url, tmp_path)
-    postgresql.drop(url)
+def database(url: str, tmp_path: Path) -> PostgresDatabase:
+    return PostgresDatabase(url, tmp_path)
 
 
 @pytest.fixture

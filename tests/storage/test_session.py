@@ -1,6 +1,5 @@
 """The writing session on PostgreSQL: alone, and lost rather than in doubt."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,8 @@ ORDERS = "SELECT count(*) FROM orders"
 
 
 @pytest.fixture
-def database(
-    postgresql: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[PostgresDatabase]:
-    url = postgresql.new_database()
-    monkeypatch.setenv(VARIABLE, url)
-    yield PostgresDatabase(url, tmp_path)
-    postgresql.drop(url)
+def database(venue_url: str, tmp_path: Path) -> PostgresDatabase:
+    return PostgresDatabase(venue_url, tmp_path)
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ from server.storage import shared_rankings
 from server.storage.location import PostgresDatabase
 from server.storage.rankings import RANKINGS_FILE, RankingsFile
 from server.storage.shared_rankings import FORM, LOOK, SharedRankings
-from tests.support.databases import VARIABLE, opened
-from tests.support.postgresql import Server
+from tests.support.databases import opened
 from tests.support.ranked import add_accounts
 
 
@@ -47,14 +46,9 @@ class Front:
 
 
 @pytest.fixture
-def database(
-    postgresql: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[PostgresDatabase]:
-    url = postgresql.new_database()
-    monkeypatch.setenv(VARIABLE, url)
+def database(venue_url: str, tmp_path: Path) -> PostgresDatabase:
     add_accounts(tmp_path, 1)
-    yield PostgresDatabase(url, tmp_path)
-    postgresql.drop(url)
+    return PostgresDatabase(venue_url, tmp_path)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The secrets of a venue in PostgreSQL: one server makes them, and all have the same."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -14,20 +13,14 @@ from server.market.secret import SecretFileError
 from server.secret_files import jwt_secret, own_secret, ticket_secret
 from server.storage.location import PostgresDatabase
 from server.storage.shared_secrets import shared_secret
-from tests.support.databases import VARIABLE, opened
-from tests.support.postgresql import Server
+from tests.support.databases import opened
 
 JWT = "j" * 64
 
 
 @pytest.fixture
-def database(
-    postgresql: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[PostgresDatabase]:
-    url = postgresql.new_database()
-    monkeypatch.setenv(VARIABLE, url)
-    yield PostgresDatabase(url, tmp_path)
-    postgresql.drop(url)
+def database(venue_url: str, tmp_path: Path) -> PostgresDatabase:
+    return PostgresDatabase(venue_url, tmp_path)
 
 
 def replica(venue: PostgresDatabase, name: str, **given: str) -> Settings:

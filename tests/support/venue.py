@@ -30,11 +30,11 @@ from server.calls.table import ROWS
 from server.config import Settings
 from server.domain.user import Identity, Plan
 from server.domain.values import SECOND, Micros
-from server.engine.local_engine import LocalEngine
 from server.processes.descriptors import connections_that_fit
 from server.rpc.tokens import issue
 from server.secret_files import jwt_secret
 from server.wire.rows import Row
+from tests.support.local_engine import LocalEngine
 
 NOON: Micros = 1_795_089_600 * SECOND
 """2026-11-19T12:00:00Z, a Thursday."""

@@ -1,4 +1,4 @@
-"""An engine in the process of the front, for tests."""
+"""An engine in the process of the front: every call is a batch."""
 
 import asyncio
 import itertools
@@ -12,7 +12,7 @@ from server.engine.service import EngineService
 
 
 class LocalEngine:
-    """An engine in this process, for tests of the front: every call is a batch."""
+    """An engine in this process, with the calls of one that is connected."""
 
     def __init__(self, service: EngineService, notifications: Notifications) -> None:
         self._service = service
