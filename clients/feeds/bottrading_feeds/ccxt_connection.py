@@ -62,18 +62,24 @@ def drop_unreadable(exchange: Any, drop: Callable[[str], None]) -> None:
     exchange.client = client  # the library looks all its connections up with this method
 
 
-async def until_silent(exchange: Any, patience: Patience, tell: Tell) -> None:
-    """Wait until a connection of the exchange brings nothing at all, and raise ConnectionError.
+async def until_lost(exchange: Any, patience: Patience, tell: Tell) -> None:
+    """Wait until a connection of the exchange is lost or brings nothing; raise ConnectionError.
 
     Until then, tell Alive while all connections bring something, if only answers to pings.
     """
     allowed = patience.silence_seconds
+    known = list[Any]()
     while True:
         await asyncio.sleep(allowed / 10)
+        clients = list((exchange.clients or {}).values())
+        for client in known:
+            # The library connects anew without an error if nobody waits for a message just then.
+            if client not in clients:
+                raise ConnectionError(f"{exchange.id}: {_line(client.error or 'closed')}")
+        known = [client for client in clients if client.connectionEstablished]
         silences = [
             exchange.milliseconds() - (client.last_message_at or client.connectionEstablished)
-            for client in list((exchange.clients or {}).values())
-            if client.connectionEstablished
+            for client in known
         ]
         longest = max(silences, default=0) / 1000
         if longest > allowed:
@@ -167,5 +173,5 @@ def _spot_alone(options: Any) -> dict[str, Any]:
     return {"fetchMarkets": {**wanted, "types": spot}}
 
 
-def _line(error: Exception) -> str:
+def _line(error: Exception | str) -> str:
     return plain(str(error))[:300]

@@ -18,7 +18,7 @@ from bottrading_feeds.ccxt_connection import (
     drop_unreadable,
     in_one_line,
     prepare,
-    until_silent,
+    until_lost,
 )
 from bottrading_feeds.port import Candle, Listing, SourceError, Tell, Tick, Unreadable
 from bottrading_feeds.sources import Urls
@@ -91,7 +91,7 @@ class CcxtSource:
                 await exchange.load_markets()
                 while True:
                     readers = self._readers(symbols, tell)
-                    await _first_to_end([*readers, until_silent(exchange, self._patience, tell)])
+                    await _first_to_end([*readers, until_lost(exchange, self._patience, tell)])
         finally:
             self._tell = None
             await disconnect(exchange)
