@@ -13,7 +13,9 @@ from bottrading.v1 import bot_trading_pb2, bot_trading_pb2_grpc, order_pb2
 from tests.support.audit import audit
 from tests.support.process import Process, channel, make_key
 
-MEGABYTES = 4
+MEGABYTES = 16
+"""More than the write-ahead log takes, however few orders a commit stores."""
+
 REFUSALS = 1_000
 AT_ONCE = 100
 LINES_MAX = 20
@@ -58,7 +60,7 @@ def test_a_full_disk_refuses_orders_and_loses_none_that_was_answered(disk: Path)
             ballast.unlink()
             before = len(bots.answered)
             bots.place()
-            assert len(bots.answered) == before + AT_ONCE
+            assert len(bots.answered) == before + AT_ONCE, bots.refused
         assert service.stop() == 0
     assert bots.answered <= audit(disk)
 
